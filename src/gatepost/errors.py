@@ -1,0 +1,254 @@
+"""What can go wrong, as one tree; each leaf carries a stable `code` and speaks for itself.
+
+Only the HTTP layer knows which status a code has (`http/errors.py`), only the commands know which
+exit code. An error's `message` is meant for the caller: it never holds a token, password or digest.
+
+    GatepostError
+    ├── InvalidInput             the caller can mend what was sent
+    │   ├── ValidationFailed         validation_failed
+    │   ├── MalformedJson            malformed_json
+    │   ├── BodyTooLarge             body_too_large
+    │   └── UnsupportedMediaType     unsupported_media_type
+    ├── AuthenticationError      the caller is not who it must be
+    │   ├── InvalidCredentials       invalid_credentials
+    │   ├── NotAuthenticated         not_authenticated
+    │   ├── InvalidSession           invalid_session
+    │   ├── SessionExpired           session_expired
+    │   ├── SessionRevoked           session_revoked
+    │   └── SessionReplaced          session_replaced
+    ├── AdminRequired            admin_required
+    ├── EmailTaken               email_taken
+    ├── NotFound                 not_found
+    ├── MethodNotAllowed         method_not_allowed
+    ├── TooManyAttempts          too_many_attempts
+    ├── Unavailable              unavailable
+    ├── InternalError            internal_error
+    └── SetupError               for the operator, never for a caller over HTTP
+        ├── SettingsError            settings_invalid
+        ├── DatabaseUnreachable      database_unreachable
+        ├── DatabaseTooNew           database_too_new
+        ├── DatabaseNotMigrated      database_not_migrated
+        ├── AdoptionRefused          adoption_refused
+        └── EmbeddedServerError      embedded_server
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class GatepostError(Exception):
+    """The root of the tree.
+
+    Attributes:
+        code: stable name of the error, part of the contract.
+        message: one sentence for the caller.
+    """
+
+    code: ClassVar[str]
+    message: str = ""
+
+    def __init__(self, message: str | None = None) -> None:
+        """Take another sentence than the class's own where one says more."""
+        if message is not None:
+            self.message = message
+        super().__init__(self.message)
+
+
+class InvalidInput(GatepostError):
+    """The caller can mend what was sent."""
+
+
+class ValidationFailed(InvalidInput):
+    """Fields of the input do not fit; `fields` says which and why.
+
+    Attributes:
+        fields: name of the field → one sentence on what is accepted.
+    """
+
+    code = "validation_failed"
+    message = "Some fields are not valid"
+
+    def __init__(self, fields: Mapping[str, str], message: str | None = None) -> None:
+        """Say for each field what would be accepted."""
+        super().__init__(message)
+        self.fields = dict(fields)
+
+
+class MalformedJson(InvalidInput):
+    """The body is no JSON document."""
+
+    code = "malformed_json"
+    message = "The body is not valid JSON"
+
+
+class BodyTooLarge(InvalidInput):
+    """The body is over the limit and was not read whole."""
+
+    code = "body_too_large"
+    message = "The body is too large"
+
+
+class UnsupportedMediaType(InvalidInput):
+    """The body is of another type than `application/json`."""
+
+    code = "unsupported_media_type"
+    message = "Send the body as application/json"
+
+
+class AuthenticationError(GatepostError):
+    """The caller is not who it must be."""
+
+
+class InvalidCredentials(AuthenticationError):
+    """Unknown e-mail, wrong password or disabled user: the same answer to all (ASVS 6.3.8)."""
+
+    code = "invalid_credentials"
+    message = "The e-mail or the password is wrong"
+
+
+class NotAuthenticated(AuthenticationError):
+    """No session token was sent."""
+
+    code = "not_authenticated"
+    message = "Send a session token: Authorization: Bearer <session_token>"
+
+
+class InvalidSession(AuthenticationError):
+    """The token is malformed or belongs to no session."""
+
+    code = "invalid_session"
+    message = "The session token is not valid"
+
+
+class SessionExpired(AuthenticationError):
+    """The session reached its `expires_at`."""
+
+    code = "session_expired"
+    message = "The session has expired, sign in again"
+
+
+class SessionRevoked(AuthenticationError):
+    """The session was ended by a logout, its user, an administrator or a disabled account."""
+
+    code = "session_revoked"
+    message = "The session has been ended, sign in again"
+
+
+class SessionReplaced(AuthenticationError):
+    """The token was refreshed; its successor is the one to use."""
+
+    code = "session_replaced"
+    message = "The session token has been replaced by a newer one"
+
+
+class AdminRequired(GatepostError):
+    """The caller is signed in and no administrator."""
+
+    code = "admin_required"
+    message = "Only an administrator may do this"
+
+
+class EmailTaken(GatepostError):
+    """A user with this e-mail exists already, in whatever case it is written."""
+
+    code = "email_taken"
+    message = "A user with this e-mail exists already"
+
+
+class NotFound(GatepostError):
+    """There is no such thing, or none that the caller may see."""
+
+    code = "not_found"
+    message = "There is no such resource"
+
+
+class MethodNotAllowed(GatepostError):
+    """The resource exists and does not answer to this method."""
+
+    code = "method_not_allowed"
+    message = "The method is not allowed here"
+
+
+class TooManyAttempts(GatepostError):
+    """A limit on attempts was reached.
+
+    Attributes:
+        retry_after: whole seconds until another attempt makes sense.
+    """
+
+    code = "too_many_attempts"
+    message = "Too many attempts, try again later"
+
+    def __init__(self, retry_after: int, message: str | None = None) -> None:
+        """Say when another attempt makes sense."""
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Unavailable(GatepostError):
+    """Gatepost can't answer now (database away, pool exhausted, overload); never a yes, never a no.
+
+    Attributes:
+        retry_after: whole seconds until another attempt makes sense.
+    """
+
+    code = "unavailable"
+    message = "The service is unavailable for the moment, try again"
+    retry_after: int = 1
+
+
+class InternalError(GatepostError):
+    """A fault of ours; the log has it under the request id."""
+
+    code = "internal_error"
+    message = "Something went wrong on our side"
+
+
+class SetupError(GatepostError):
+    """For the operator at start-up or on the command line, never for a caller over HTTP."""
+
+
+class SettingsError(SetupError):
+    """Settings that can't be worked with.
+
+    Attributes:
+        problems: one line a mistake, each with the accepted form.
+    """
+
+    code = "settings_invalid"
+
+    def __init__(self, problems: list[str]) -> None:
+        """Gather every mistake, so that one start shows all of them."""
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class DatabaseUnreachable(SetupError):
+    """No connection to the database could be made."""
+
+    code = "database_unreachable"
+
+
+class DatabaseTooNew(SetupError):
+    """The database was migrated by a newer Gatepost than this one."""
+
+    code = "database_too_new"
+
+
+class DatabaseNotMigrated(SetupError):
+    """The schema is missing or older than this Gatepost needs."""
+
+    code = "database_not_migrated"
+    message = "The database is not migrated: run `gatepost migrate`"
+
+
+class AdoptionRefused(SetupError):
+    """An existing `users` table can't be adopted as it is; the message says what to change."""
+
+    code = "adoption_refused"
+
+
+class EmbeddedServerError(SetupError):
+    """The embedded PostgreSQL could not be started; the message says what to do."""
+
+    code = "embedded_server"

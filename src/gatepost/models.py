@@ -1,0 +1,270 @@
+"""The values that Gatepost speaks of: frozen, without I/O.
+
+A row becomes a value by its `from_row`, which takes any mapping with the columns' names.
+"""
+
+import ipaddress
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Self
+
+USER_AGENT_MAX = 512
+"""Characters of a user agent that are kept."""
+
+
+class AuditAction(StrEnum):
+    """What `auth_events.action` may hold. A refused or failed action has a name of its own."""
+
+    USER_REGISTERED = "user.registered"
+    """A user registered, over HTTP."""
+    USER_REGISTRATION_REFUSED = "user.registration_refused"
+    """A registration was refused: the e-mail is taken, or a hook raised."""
+    USER_CREATED = "user.created"
+    """An administrator made a user by a command."""
+    USER_PROMOTED = "user.promoted"
+    """A user became an administrator."""
+    USER_DEMOTED = "user.demoted"
+    """A user is no longer an administrator."""
+    USER_DISABLED = "user.disabled"
+    """A user was disabled; every session of theirs ended with it."""
+    USER_ENABLED = "user.enabled"
+    """A disabled user was enabled again."""
+    USER_PASSWORD_SET = "user.password_set"
+    """An administrator set a user's password; every session of theirs ended with it."""
+    USER_DELETED = "user.deleted"
+    """A user and their sessions were deleted."""
+    PASSWORD_REHASHED = "password.rehashed"
+    """At a login the stored hash was replaced by one of the current kind and cost."""
+    LOGIN_FAILED = "login.failed"
+    """A login was refused; `detail.reason` says why, the caller was not told."""
+    SESSION_STARTED = "session.started"
+    """A login or registration started a session."""
+    SESSION_REFRESHED = "session.refreshed"
+    """A session's token was replaced; `detail.successor` is the new session's id."""
+    SESSION_REVOKED = "session.revoked"
+    """A session was ended on purpose; `detail.reason` says how."""
+    SESSIONS_REVOKED_ALL = "session.revoked_all"
+    """All active sessions of a user were ended; `detail.sessions` counts them."""
+    SESSION_REFUSED = "session.refused"
+    """A state-changing request came with a token that is not, or no longer, good; `detail.code` says why."""
+    ACCESS_DENIED = "access.denied"
+    """A signed-in user asked for what only another, or an administrator, may do."""
+    CLEANUP_RUN = "cleanup.run"
+    """Expired sessions were ended and old rows purged on demand; `detail` counts them."""
+    SCHEMA_MIGRATED = "schema.migrated"
+    """The schema was brought to a version; `detail.version` names it."""
+
+
+class EndReason(StrEnum):
+    """What `user_sessions.end_reason` may hold."""
+
+    EXPIRED = "expired"
+    LOGOUT = "logout"
+    LOGOUT_ALL = "logout_all"
+    REFRESHED = "refreshed"
+    REVOKED = "revoked"
+    USER_DISABLED = "user_disabled"
+    PASSWORD_SET = "password_set"  # noqa: S105 - a reason, no password
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """Who is at the other end, as far as it can be known.
+
+    Attributes:
+        ip_address: canonical text of the address (RFC 5952; IPv4-mapped IPv6 as IPv4), or None.
+        user_agent: the header without control characters, at most `USER_AGENT_MAX` characters, or None.
+    """
+
+    ip_address: str | None = None
+    user_agent: str | None = None
+
+    @classmethod
+    def of(cls, ip_address: str | None, user_agent: str | None) -> Self:
+        """Make a client of what the edge was told; what is no address becomes None."""
+        return cls(ip_address=canonical_address(ip_address), user_agent=clean_user_agent(user_agent))
+
+
+def canonical_address(text: str | None) -> str | None:
+    """Return the address in its one canonical spelling (RFC 5952), or None for what is no address.
+
+    An IPv4 address mapped into IPv6 is the IPv4 address; a zone (`%eth0`) is local and dropped.
+    """
+    if not text:
+        return None
+    try:
+        address = ipaddress.ip_address(text.strip().partition("%")[0])
+    except ValueError:
+        return None
+    mapped = getattr(address, "ipv4_mapped", None)
+    return str(mapped or address)
+
+
+def clean_user_agent(text: str | None) -> str | None:
+    """Return the user agent without control and format characters, cut at `USER_AGENT_MAX`; None if empty."""
+    if text is None:
+        return None
+    kept = "".join(c for c in text[: 4 * USER_AGENT_MAX] if unicodedata.category(c) not in {"Cc", "Cf", "Cs"})
+    return kept.strip()[:USER_AGENT_MAX] or None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """A user as everybody but the login sees one: without the password's hash.
+
+    Attributes:
+        id: primary key.
+        email: canonical (lower-case) address, unique.
+        name: what the user is called.
+        is_admin: may use what only administrators may.
+        is_active: False where an administrator disabled the user.
+        created_at: when the user was made, UTC.
+    """
+
+    id: int
+    email: str
+    name: str
+    is_admin: bool
+    is_active: bool
+    created_at: datetime
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        """Read the columns of `store.users`."""
+        return cls(
+            id=row["user_id"],
+            email=row["email"],
+            name=row["name"],
+            is_admin=row["is_admin"],
+            is_active=row["user_is_active"],
+            created_at=row["user_created_at"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRow:
+    """A session as its row has it, for lists and the history.
+
+    Attributes:
+        id: primary key.
+        token_hint: first 8 characters of the token, all of it that is ever shown again.
+        user_id: whose session it is.
+        created_at, last_used_at, expires_at: UTC; valid before `expires_at`, refused from then on.
+        ip_address, user_agent: of the client that started it.
+        ended_at, end_reason: when and why it ended; None while it lives.
+    """
+
+    id: int
+    token_hint: str
+    user_id: int
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    ip_address: str | None
+    user_agent: str | None
+    ended_at: datetime | None
+    end_reason: str | None
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        """Read the columns of `store.sessions`."""
+        return cls(
+            id=row["id"],
+            token_hint=row["token_hint"],
+            user_id=row["user_id"],
+            created_at=row["created_at"],
+            last_used_at=row["last_used_at"],
+            expires_at=row["expires_at"],
+            ip_address=row["ip_address"],
+            user_agent=row["user_agent"],
+            ended_at=row["ended_at"],
+            end_reason=row["end_reason"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A live session with its user: what `CurrentSession` hands to a route.
+
+    Attributes:
+        id: primary key of the row in `user_sessions`.
+        user: whose session it is.
+        created_at: when this row started, UTC.
+        expires_at: first instant at which it is refused, UTC.
+        authenticated_at: when the password was last presented, UTC; refreshing does not move it.
+    """
+
+    id: int
+    user: User
+    created_at: datetime
+    expires_at: datetime
+    authenticated_at: datetime
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        """Read the columns of `store.sessions.lookup`."""
+        return cls(
+            id=row["session_id"],
+            user=User.from_row(row),
+            created_at=row["created_at"],
+            expires_at=row["expires_at"],
+            authenticated_at=row["authenticated_at"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIn:
+    """A session together with its token, which is shown this once.
+
+    Attributes:
+        token: the raw token; it is stored nowhere and never logged.
+        session: the session that it opens.
+    """
+
+    token: str = field(repr=False)
+    session: Session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEvent:
+    """One row of the audit trail.
+
+    Attributes:
+        id: grows with time, the cursor of lists.
+        at: when, UTC.
+        action: a name of `AuditAction`; text, because a newer Gatepost may have written the row.
+        user_id, session_id: whom it concerns; None where unknown.
+        ip_address, user_agent: of the client that asked; None for commands.
+        detail: what else is worth knowing.
+    """
+
+    id: int
+    at: datetime
+    action: str
+    user_id: int | None
+    session_id: int | None
+    ip_address: str | None
+    user_agent: str | None
+    detail: Mapping[str, Any]
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        """Read the columns of `store.events`."""
+        return cls(
+            id=row["id"],
+            at=row["at"],
+            action=row["action"],
+            user_id=row["user_id"],
+            session_id=row["session_id"],
+            ip_address=row["ip_address"],
+            user_agent=row["user_agent"],
+            detail=row["detail"],
+        )
+
+
+def utc_text(at: datetime) -> str:
+    """Return a time as the contract writes it: ISO 8601, UTC, `Z`."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
