@@ -9,10 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 USER_AGENT_MAX = 512
 """Characters of a user agent that are kept."""
+
+
+class Row(Protocol):
+    """A row of the database, read by the columns' names."""
+
+    def __getitem__(self, column: str, /) -> Any: ...  # noqa: ANN401 - a column may hold anything
 
 
 class AuditAction(StrEnum):
@@ -32,11 +38,11 @@ class AuditAction(StrEnum):
     """A user was disabled; every session of theirs ended with it."""
     USER_ENABLED = "user.enabled"
     """A disabled user was enabled again."""
-    USER_PASSWORD_SET = "user.password_set"
+    USER_PASSWORD_SET = "user.password_set"  # noqa: S105 - an action, no password
     """An administrator set a user's password; every session of theirs ended with it."""
     USER_DELETED = "user.deleted"
     """A user and their sessions were deleted."""
-    PASSWORD_REHASHED = "password.rehashed"
+    PASSWORD_REHASHED = "password.rehashed"  # noqa: S105 - an action, no password
     """At a login the stored hash was replaced by one of the current kind and cost."""
     LOGIN_FAILED = "login.failed"
     """A login was refused; `detail.reason` says why, the caller was not told."""
@@ -67,6 +73,8 @@ class EndReason(StrEnum):
     REFRESHED = "refreshed"
     REVOKED = "revoked"
     USER_DISABLED = "user_disabled"
+    SQL = "sql"
+    """Somebody wrote `is_active = false` without a reason."""
     PASSWORD_SET = "password_set"  # noqa: S105 - a reason, no password
 
 
@@ -132,7 +140,7 @@ class User:
     created_at: datetime
 
     @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Self:
+    def from_row(cls, row: Row) -> Self:
         """Read the columns of `store.users`."""
         return cls(
             id=row["user_id"],
@@ -169,7 +177,7 @@ class SessionRow:
     end_reason: str | None
 
     @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Self:
+    def from_row(cls, row: Row) -> Self:
         """Read the columns of `store.sessions`."""
         return cls(
             id=row["id"],
@@ -204,7 +212,7 @@ class Session:
     authenticated_at: datetime
 
     @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Self:
+    def from_row(cls, row: Row) -> Self:
         """Read the columns of `store.sessions.lookup`."""
         return cls(
             id=row["session_id"],
@@ -251,7 +259,7 @@ class AuditEvent:
     detail: Mapping[str, Any]
 
     @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Self:
+    def from_row(cls, row: Row) -> Self:
         """Read the columns of `store.events`."""
         return cls(
             id=row["id"],

@@ -1,0 +1,176 @@
+"""Opens the database, wires the services, and closes what was opened: no web framework here."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from gatepost.db import migrate
+from gatepost.db.embedded import EmbeddedServer
+from gatepost.db.pool import Database
+from gatepost.db.prepared import Prepared
+from gatepost.log import get_logger
+from gatepost.security.keys import KeyRing
+from gatepost.security.passwords import PasswordHasher
+from gatepost.security.tokens import TokenCodec
+from gatepost.services.accounts import Accounts
+from gatepost.services.audit import Audit
+from gatepost.services.clock import Clock, database_clock
+from gatepost.services.hashing import Hashing
+from gatepost.services.housekeeping import Housekeeping
+from gatepost.services.lookups import Lookups
+from gatepost.services.sessions import Lifetimes, Sessions
+from gatepost.services.touches import Touches
+from gatepost.settings import Settings, secret_key
+from gatepost.store.sessions import LOOKUP
+
+log = get_logger("gatepost")
+
+
+class Gate:
+    """Everything that authenticates, without the web: what the commands use and `Gatepost` puts on HTTP.
+
+    Args:
+        settings: how to work; the environment and `.env` decide where none are given.
+        clock: what time it is; the database's clock where none is given.
+
+    Attributes:
+        settings: the settings in force.
+        database: the pool, open between `open` and `close`.
+        accounts, sessions, audit, housekeeping: the services, there once it is open.
+    """
+
+    database: Database
+    accounts: Accounts
+    sessions: Sessions
+    audit: Audit
+    housekeeping: Housekeeping
+
+    def __init__(self, settings: Settings | None = None, *, clock: Clock = database_clock) -> None:
+        self.settings = settings if settings is not None else Settings.load()
+        self._clock = clock
+        self._opened: AsyncExitStack | None = None
+        self._embedded: EmbeddedServer | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether requests can be served."""
+        return self._opened is not None
+
+    @property
+    def is_embedded(self) -> bool:
+        """Say whether the database is the embedded one."""
+        return self.settings.database_url is None
+
+    async def open(
+        self,
+        *,
+        background: bool = True,
+        patient: bool = False,
+        on_wait: Callable[[float, str], None] | None = None,
+    ) -> None:
+        """Connect to the database, bring the embedded one into shape, and wire the services.
+
+        Args:
+            background: also flush and clean up in the background, as a server does and a command does not.
+            patient: without the deadline that requests have, for commands that may take their time.
+            on_wait: told each time that the database is away and tried again.
+
+        Raises:
+            DatabaseUnreachable: for `DATABASE_START_SECONDS` no connection could be made.
+            DatabaseNotMigrated, DatabaseTooNew: the schema is not the one of this Gatepost.
+            EmbeddedServerError: the embedded PostgreSQL does not start.
+        """
+        if self._opened is not None:
+            raise RuntimeError("Gatepost is open already")
+        async with AsyncExitStack() as stack:
+            dsn = await self.dsn(stack)
+            settings = self.settings
+            if self.is_embedded:
+                await migrate.migrate(dsn)
+            self.database = Database(
+                dsn,
+                size=settings.database_pool_size,
+                timeout=None if patient else settings.database_timeout_seconds,
+            )
+            await self.database.open(patience=settings.database_start_seconds, on_wait=on_wait or _log_wait)
+            stack.push_async_callback(self.database.close)
+            async with self.database.connection() as conn:
+                await migrate.check(conn)
+            await self._wire(stack, background=background)
+            self._opened = stack.pop_all()
+
+    async def dsn(self, stack: AsyncExitStack) -> str:
+        """Return where the database is; the embedded one is started, and released when `stack` closes."""
+        if self.settings.database_url is not None:
+            return self.settings.database_url.get_secret_value()
+        server = await asyncio.to_thread(EmbeddedServer.start, self.settings.gatepost_home)
+        self._embedded = server
+        stack.push_async_callback(asyncio.to_thread, server.stop)
+        return server.dsn()
+
+    async def _wire(self, stack: AsyncExitStack, *, background: bool) -> None:
+        settings, database, clock = self.settings, self.database, self._clock
+        fallbacks = [key.get_secret_value() for key in settings.secret_key_fallbacks]
+        codec = TokenCodec(KeyRing.derive(secret_key(settings), fallbacks), settings.session_token_format)
+        hashing = Hashing(PasswordHasher(settings.bcrypt_rounds), rounds=settings.bcrypt_rounds)
+        stack.callback(hashing.close)
+        lookups = Lookups(
+            Prepared(database, LOOKUP),
+            clock=clock,
+            touch_after=timedelta(seconds=settings.session_touch_seconds),
+        )
+        stack.push_async_callback(lookups.close)
+        touches = Touches(database)
+        stack.push_async_callback(touches.close)
+        self.audit = Audit(database, clock)
+        self.sessions = Sessions(
+            database,
+            codec=codec,
+            lookups=lookups,
+            touches=touches,
+            audit=self.audit,
+            clock=clock,
+            lifetimes=Lifetimes(
+                session=timedelta(minutes=settings.session_expire_minutes),
+                absolute=timedelta(minutes=settings.session_max_minutes),
+                grace=timedelta(seconds=settings.refresh_grace_seconds),
+            ),
+        )
+        self.accounts = Accounts(
+            database,
+            sessions=self.sessions,
+            hashing=hashing,
+            audit=self.audit,
+            clock=clock,
+            password_min_length=settings.password_min_length,
+        )
+        self.housekeeping = Housekeeping(
+            database, audit=self.audit, clock=clock, history=timedelta(days=settings.session_history_days)
+        )
+        stack.push_async_callback(self.housekeeping.close)
+        if background:
+            touches.start()
+            if settings.cleanup_interval_seconds:
+                self.housekeeping.start(timedelta(seconds=settings.cleanup_interval_seconds))
+
+    async def close(self) -> None:
+        """Flush what is written behind, close every connection, release the embedded server."""
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            await opened.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+def _log_wait(seconds: float, why: str) -> None:
+    log.warning("waiting for the database", why=why, next_try_in_seconds=round(seconds, 1))

@@ -1,0 +1,1 @@
+"""The web: who calls, what a route needs, and how every answer looks."""

@@ -1,0 +1,61 @@
+"""Register, login and me."""
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from gatepost import errors
+from gatepost.http.api import schemas
+from gatepost.http.api.responses import BODY, PRESENTED, responses
+from gatepost.http.dependencies import CurrentClient, CurrentGate, CurrentSession
+from gatepost.http.envelope import success
+
+public = APIRouter(tags=["accounts"])
+router = APIRouter(tags=["accounts"])
+
+_SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": schemas.SESSION_INFO}
+
+
+@public.post(
+    "/register",
+    operation_id="register",
+    summary="Register a new user and create a session",
+    status_code=201,
+    response_model=schemas.SignedInEnvelope,
+    responses=responses(_SIGNED_IN, "User registered successfully", *BODY, errors.EmailTaken, status=201),
+)
+async def register(body: schemas.RegisterRequest, gate: CurrentGate, client: CurrentClient) -> Response:
+    """Add a user and answer with the token of their first session."""
+    signed_in = await gate.accounts.register(
+        email=body.email, name=body.name, password=body.password, client=client
+    )
+    return success(schemas.signed_in_data(signed_in), "User registered successfully", status=201)
+
+
+@public.post(
+    "/login",
+    operation_id="login",
+    summary="Login with existing credentials and create a new session",
+    response_model=schemas.SignedInEnvelope,
+    responses=responses(_SIGNED_IN, "Login successful", *BODY, errors.InvalidCredentials),
+)
+async def login(body: schemas.LoginRequest, gate: CurrentGate, client: CurrentClient) -> Response:
+    """Check the password and answer with the token of a new session."""
+    signed_in = await gate.accounts.login(email=body.email, password=body.password, client=client)
+    return success(schemas.signed_in_data(signed_in), "Login successful")
+
+
+@router.get(
+    "/me",
+    operation_id="me",
+    summary="Get current user information",
+    response_model=schemas.MeEnvelope,
+    responses=responses(
+        {"user": schemas.USER, "session_info": schemas.SESSION_INFO},
+        "User information retrieved successfully",
+        *PRESENTED,
+    ),
+)
+async def me(session: CurrentSession) -> Response:
+    """Answer with the caller and the session that they call with."""
+    data = {"user": schemas.user_data(session.user), "session_info": schemas.session_info(session)}
+    return success(data, "User information retrieved successfully")

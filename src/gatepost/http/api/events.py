@@ -1,0 +1,54 @@
+"""The audit trail of the caller."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from gatepost import errors
+from gatepost.http.api import schemas
+from gatepost.http.api.responses import PRESENTED, responses
+from gatepost.http.dependencies import CurrentGate, CurrentSession
+from gatepost.http.envelope import success
+
+router = APIRouter(tags=["events"])
+
+_EVENT = {
+    "id": 42,
+    "at": schemas.TIME,
+    "action": "session.started",
+    "session_id": 1,
+    "ip_address": "192.168.1.100",
+    "user_agent": "Mozilla/5.0...",
+    "detail": {},
+}
+
+
+@router.get(
+    "/events",
+    operation_id="events",
+    summary="Get the current user's audit trail",
+    response_model=schemas.EventsEnvelope,
+    responses=responses(
+        {"events": [_EVENT], "next_cursor": None},
+        "Events retrieved successfully",
+        *PRESENTED,
+        errors.ValidationFailed,
+    ),
+)
+async def events(
+    session: CurrentSession,
+    gate: CurrentGate,
+    limit: Annotated[int, Query(ge=1, le=200, description="Events a page.")] = 50,
+    cursor: Annotated[
+        int | None, Query(ge=1, le=2**63 - 1, description="`next_cursor` of the page before.")
+    ] = None,
+) -> Response:
+    """List what happened to the caller's account, the newest first."""
+    page = await gate.audit.of_user(session.user.id, before=cursor, limit=limit + 1)
+    shown = page[:limit]
+    following = str(shown[-1].id) if len(page) > limit else None
+    return success(
+        {"events": [schemas.event_data(event) for event in shown], "next_cursor": following},
+        "Events retrieved successfully",
+    )

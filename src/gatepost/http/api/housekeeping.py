@@ -1,0 +1,33 @@
+"""Cleaning up on demand."""
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from gatepost import errors
+from gatepost.http.api import schemas
+from gatepost.http.api.responses import PRESENTED, responses
+from gatepost.http.dependencies import AdminSession, CurrentClient, CurrentGate
+from gatepost.http.envelope import success
+
+router = APIRouter(tags=["administration"])
+
+
+@router.post(
+    "/cleanup",
+    operation_id="cleanup",
+    summary="Clean up expired sessions (admin function)",
+    response_model=schemas.CleanupEnvelope,
+    responses=responses(
+        {"sessions_expired": 5, "sessions_purged": 2},
+        "Expired sessions cleaned up successfully",
+        *PRESENTED,
+        errors.AdminRequired,
+    ),
+)
+async def cleanup(session: AdminSession, gate: CurrentGate, client: CurrentClient) -> Response:
+    """End what has expired and purge what ended longer ago than the history is kept."""
+    cleaned = await gate.housekeeping.run(client=client, user_id=session.user.id, session_id=session.id)
+    return success(
+        {"sessions_expired": cleaned.expired, "sessions_purged": cleaned.purged},
+        "Expired sessions cleaned up successfully",
+    )

@@ -1,0 +1,73 @@
+"""What the OpenAPI document says of an operation's answers: the success with its example, every error."""
+
+from typing import Any, TypeAlias
+
+from gatepost import errors
+from gatepost.errors import GatepostError
+from gatepost.http.envelope import ErrorEnvelope, error_body
+from gatepost.http.errors import STATUS
+
+Kinds: TypeAlias = tuple[type[GatepostError], ...]
+
+PRESENTED: Kinds = (
+    errors.NotAuthenticated,
+    errors.InvalidSession,
+    errors.SessionExpired,
+    errors.SessionRevoked,
+    errors.SessionReplaced,
+)
+"""Errors of every operation that asks for a session."""
+
+BODY: Kinds = (
+    errors.MalformedJson,
+    errors.BodyTooLarge,
+    errors.UnsupportedMediaType,
+    errors.ValidationFailed,
+)
+"""Errors of every operation that takes a body."""
+
+ALWAYS: Kinds = (errors.Unavailable, errors.InternalError)
+"""Errors of every operation."""
+
+_HEADERS = {
+    401: {"WWW-Authenticate": {"description": "The challenge (RFC 6750 §3).", "schema": {"type": "string"}}},
+    429: {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}},
+    503: {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}},
+}
+
+_FIELDS = {"password": "Use at least 8 characters"}
+
+
+def responses(
+    data: object, message: str, *kinds: type[GatepostError], status: int = 200
+) -> dict[int | str, dict[str, Any]]:
+    """Return `responses=` of an operation.
+
+    Args:
+        data: the example of the success.
+        message: its sentence.
+        kinds: the errors it may answer with, besides `ALWAYS`.
+        status: of the success.
+    """
+    example = {"data": data, "message": message, "success": True}
+    documented: dict[int | str, dict[str, Any]] = {
+        status: {"description": message, "content": {"application/json": {"example": example}}}
+    }
+    for kind in (*kinds, *ALWAYS):
+        code = STATUS[kind.code]
+        entry = documented.setdefault(
+            code,
+            {
+                "model": ErrorEnvelope,
+                "description": "",
+                "content": {"application/json": {"examples": {}}},
+                **({"headers": _HEADERS[code]} if code in _HEADERS else {}),
+            },
+        )
+        fields = _FIELDS if kind is errors.ValidationFailed else None
+        entry["content"]["application/json"]["examples"][kind.code] = {
+            "summary": kind.message,
+            "value": error_body(kind.code, kind.message, fields),
+        }
+        entry["description"] = " or ".join(entry["content"]["application/json"]["examples"])
+    return documented

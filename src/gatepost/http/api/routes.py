@@ -1,0 +1,58 @@
+"""The API's table of contents: everything asks for a session but what stands on a `public` router."""
+
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from gatepost.errors import GatepostError
+from gatepost.gate import Gate
+from gatepost.http import errors
+from gatepost.http.api import accounts, events, housekeeping, sessions
+from gatepost.http.client import ClientResolver
+from gatepost.http.docs import docs_router
+from gatepost.http.middleware import BodyGuard, RequestLog
+
+
+def create_api(gate: Gate, *, prefix: str, clients: ClientResolver) -> FastAPI:
+    """Return the API as an application of its own, to be mounted at `prefix`."""
+    api = FastAPI(
+        title="Gatepost",
+        summary="Authentication that lives in your own PostgreSQL.",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        root_path_in_servers=False,
+        redirect_slashes=False,
+        middleware=[Middleware(RequestLog), Middleware(BodyGuard)],
+        exception_handlers={
+            GatepostError: errors.on_gatepost_error,  # type: ignore[dict-item]  # takes WebSockets too
+            RequestValidationError: errors.on_validation_error,
+            HTTPException: errors.on_http_exception,
+        },
+    )
+    api.state.gatepost, api.state.gatepost_clients = gate, clients
+    api.include_router(accounts.public)
+    closed = APIRouter()
+    for noun in (accounts, sessions, events, housekeeping):
+        closed.include_router(noun.router)
+    api.include_router(closed)
+    if gate.settings.environment != "production":
+        api.include_router(docs_router(prefix))
+    _document_full_paths(api, prefix)
+    return api
+
+
+def _document_full_paths(api: FastAPI, prefix: str) -> None:
+    """Have the OpenAPI document name the paths as callers see them, the prefix included."""
+    generate = api.openapi
+
+    def openapi() -> dict[str, Any]:
+        if api.openapi_schema is None:
+            document = generate()
+            document["paths"] = {prefix + path: item for path, item in document["paths"].items()}
+        return api.openapi_schema or {}
+
+    api.openapi = openapi  # type: ignore[method-assign]  # FastAPI documents this way of extending it

@@ -1,0 +1,224 @@
+"""The bodies of the API: what requests hold and, for the OpenAPI document, what answers hold."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, StrictStr
+
+from gatepost.http.envelope import Envelope
+from gatepost.models import AuditEvent, Session, SessionRow, SignedIn, User
+
+TIME = "2024-01-01T00:00:00Z"
+LATER = "2024-01-01T00:30:00Z"
+TOKEN = "5f0c8b1e-7d43-4a53-9d7e-2f6f1a0f6c3b"  # noqa: S105 - an example
+USER = {"id": 1, "email": "user@example.com", "name": "John Doe", "created_at": TIME}
+SESSION_INFO = {"expires_at": LATER, "created_at": TIME}
+
+# Lengths are told here and checked in one place, by the service, after normalisation (NFC).
+Email = Annotated[
+    StrictStr, Field(json_schema_extra={"format": "email", "maxLength": 320}, examples=["user@example.com"])
+]
+Name = Annotated[
+    StrictStr, Field(json_schema_extra={"minLength": 1, "maxLength": 200}, examples=["John Doe"])
+]
+Password = Annotated[
+    StrictStr,
+    Field(
+        json_schema_extra={"minLength": 8, "maxLength": 1024, "format": "password"},
+        examples=["securepassword123"],
+        repr=False,
+    ),
+]
+
+
+class RegisterRequest(BaseModel):
+    """Who registers."""
+
+    email: Email
+    name: Name
+    password: Password
+
+
+class LoginRequest(BaseModel):
+    """Who signs in."""
+
+    email: Email
+    password: Annotated[
+        StrictStr,
+        Field(
+            json_schema_extra={"maxLength": 1024, "format": "password"},
+            examples=["securepassword123"],
+            repr=False,
+        ),
+    ]
+
+
+class UserData(BaseModel):
+    """A user as the API shows one."""
+
+    id: int
+    email: str
+    name: str
+    created_at: datetime
+
+
+class SessionInfo(BaseModel):
+    """The times of a session: valid before `expires_at`."""
+
+    expires_at: datetime
+    created_at: datetime
+
+
+class SignedInData(BaseModel):
+    """A new token, shown this once, with its user and session."""
+
+    token: str
+    user: UserData
+    session_info: SessionInfo
+
+
+class MeData(BaseModel):
+    """The caller and the session that they call with."""
+
+    user: UserData
+    session_info: SessionInfo
+
+
+class SessionData(BaseModel):
+    """One live session; `session_token` shows the first 8 characters of its token."""
+
+    id: int
+    session_token: str
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    ip_address: str | None
+    user_agent: str | None
+    is_current: bool
+
+
+class SessionsData(BaseModel):
+    """All live sessions of the caller, the one used last first."""
+
+    sessions: list[SessionData]
+    total_active_sessions: int
+
+
+class RevokedData(BaseModel):
+    """How many sessions were ended."""
+
+    sessions_revoked: int
+
+
+class CleanupData(BaseModel):
+    """What a clean-up did."""
+
+    sessions_expired: int
+    sessions_purged: int
+
+
+class EventData(BaseModel):
+    """One event of the audit trail."""
+
+    id: int
+    at: datetime
+    action: str
+    session_id: int | None
+    ip_address: str | None
+    user_agent: str | None
+    detail: dict[str, Any]
+
+
+class EventsData(BaseModel):
+    """A page of events, the newest first; `next_cursor` asks for the next one, null after the last."""
+
+    events: list[EventData]
+    next_cursor: str | None
+
+
+class SignedInEnvelope(Envelope):
+    """Answer of register, login and refresh."""
+
+    data: SignedInData
+
+
+class MeEnvelope(Envelope):
+    """Answer of me."""
+
+    data: MeData
+
+
+class SessionsEnvelope(Envelope):
+    """Answer of sessions."""
+
+    data: SessionsData
+
+
+class RevokedEnvelope(Envelope):
+    """Answer of logout-all."""
+
+    data: RevokedData
+
+
+class CleanupEnvelope(Envelope):
+    """Answer of cleanup."""
+
+    data: CleanupData
+
+
+class EventsEnvelope(Envelope):
+    """Answer of events."""
+
+    data: EventsData
+
+
+class EmptyEnvelope(Envelope):
+    """An answer that has nothing to tell but that it was done."""
+
+    data: Literal[None] = None
+
+
+def user_data(user: User) -> dict[str, Any]:
+    """Return `UserData`."""
+    return {"id": user.id, "email": user.email, "name": user.name, "created_at": user.created_at}
+
+
+def session_info(session: Session) -> dict[str, Any]:
+    """Return `SessionInfo`."""
+    return {"expires_at": session.expires_at, "created_at": session.created_at}
+
+
+def signed_in_data(signed_in: SignedIn) -> dict[str, Any]:
+    """Return `SignedInData`."""
+    return {
+        "token": signed_in.token,
+        "user": user_data(signed_in.session.user),
+        "session_info": session_info(signed_in.session),
+    }
+
+
+def session_data(row: SessionRow, current: Session) -> dict[str, Any]:
+    """Return `SessionData`."""
+    return {
+        "id": row.id,
+        "session_token": f"{row.token_hint}...",
+        "created_at": row.created_at,
+        "last_used_at": row.last_used_at,
+        "expires_at": row.expires_at,
+        "ip_address": row.ip_address,
+        "user_agent": row.user_agent,
+        "is_current": row.id == current.id,
+    }
+
+
+def event_data(event: AuditEvent) -> dict[str, Any]:
+    """Return `EventData`."""
+    return {
+        "id": event.id,
+        "at": event.at,
+        "action": event.action,
+        "session_id": event.session_id,
+        "ip_address": event.ip_address,
+        "user_agent": event.user_agent,
+        "detail": event.detail,
+    }

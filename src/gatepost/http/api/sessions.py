@@ -1,0 +1,110 @@
+"""Refresh, logout, logout-all, the list of sessions, and ending one of them."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from starlette.responses import Response
+
+from gatepost import errors
+from gatepost.http.api import schemas
+from gatepost.http.api.responses import PRESENTED, responses
+from gatepost.http.dependencies import CurrentClient, CurrentGate, CurrentSession, PresentedToken
+from gatepost.http.envelope import success
+
+router = APIRouter(tags=["sessions"])
+
+_SESSION = {
+    "id": 1,
+    "session_token": f"{schemas.TOKEN[:8]}...",
+    "created_at": schemas.TIME,
+    "last_used_at": "2024-01-01T00:15:00Z",
+    "expires_at": schemas.LATER,
+    "ip_address": "192.168.1.100",
+    "user_agent": "Mozilla/5.0...",
+    "is_current": True,
+}
+
+
+@router.post(
+    "/refresh",
+    operation_id="refresh",
+    summary="Refresh the current session with a new token",
+    response_model=schemas.SignedInEnvelope,
+    responses=responses(
+        {"token": schemas.TOKEN, "user": schemas.USER, "session_info": schemas.SESSION_INFO},
+        "Session refreshed successfully",
+        *PRESENTED,
+    ),
+)
+async def refresh(token: PresentedToken, gate: CurrentGate, client: CurrentClient) -> Response:
+    """Replace the token; within `REFRESH_GRACE_SECONDS` the same answer can be had again."""
+    signed_in = await gate.sessions.refresh(token, client)
+    return success(schemas.signed_in_data(signed_in), "Session refreshed successfully")
+
+
+@router.post(
+    "/logout",
+    operation_id="logout",
+    summary="Logout and invalidate the current session",
+    response_model=schemas.EmptyEnvelope,
+    responses=responses(None, "Logout successful", *PRESENTED),
+)
+async def logout(token: PresentedToken, gate: CurrentGate, client: CurrentClient) -> Response:
+    """End the session; the very next request with its token is refused."""
+    await gate.sessions.revoke(token, client)
+    return success(None, "Logout successful")
+
+
+@router.post(
+    "/logout-all",
+    operation_id="logout_all",
+    summary="Logout from all active sessions for the current user",
+    response_model=schemas.RevokedEnvelope,
+    responses=responses({"sessions_revoked": 3}, "Logged out from all sessions", *PRESENTED),
+)
+async def logout_all(token: PresentedToken, gate: CurrentGate, client: CurrentClient) -> Response:
+    """End every session of the caller, the current one too."""
+    revoked = await gate.sessions.revoke_all(token, client)
+    return success({"sessions_revoked": revoked}, "Logged out from all sessions")
+
+
+@router.get(
+    "/sessions",
+    operation_id="sessions",
+    summary="Get all active sessions for the current user",
+    response_model=schemas.SessionsEnvelope,
+    responses=responses(
+        {"sessions": [_SESSION], "total_active_sessions": 1},
+        "User sessions retrieved successfully",
+        *PRESENTED,
+    ),
+)
+async def sessions(session: CurrentSession, gate: CurrentGate) -> Response:
+    """List the caller's live sessions, the one used last first."""
+    rows = await gate.sessions.active(session.user.id)
+    listed = [schemas.session_data(row, session) for row in rows]
+    return success(
+        {"sessions": listed, "total_active_sessions": len(listed)}, "User sessions retrieved successfully"
+    )
+
+
+@router.delete(
+    "/sessions/{id}",
+    operation_id="revoke_session",
+    summary="End one of the current user's sessions",
+    response_model=schemas.EmptyEnvelope,
+    responses=responses(
+        None, "Session revoked successfully", *PRESENTED, errors.NotFound, errors.ValidationFailed
+    ),
+)
+async def revoke_session(
+    session_id: Annotated[
+        int, Path(alias="id", ge=1, le=2**31 - 1, description="From the list of sessions.")
+    ],
+    token: PresentedToken,
+    gate: CurrentGate,
+    client: CurrentClient,
+) -> Response:
+    """End a session by its id; whatever it was refreshed to since ends with it."""
+    await gate.sessions.revoke_one(token, session_id, client)
+    return success(None, "Session revoked successfully")

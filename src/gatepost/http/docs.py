@@ -1,0 +1,74 @@
+"""The interactive page of the API, served from files of the package: it works without the internet."""
+
+import hashlib
+from functools import cache
+from html import escape
+from pathlib import Path
+
+from fastapi import APIRouter
+from starlette.responses import FileResponse, HTMLResponse, Response
+
+from gatepost.errors import NotFound
+
+ASSETS = Path(__file__).parent / "assets"
+
+_FILES = {
+    "swagger-ui.css": (ASSETS / "swagger-ui" / "swagger-ui.css", "text/css"),
+    "swagger-ui-bundle.js": (ASSETS / "swagger-ui" / "swagger-ui-bundle.js", "text/javascript"),
+    "start.js": (ASSETS / "start.js", "text/javascript"),
+}
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Gatepost API</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="{prefix}/docs/{digest}/swagger-ui.css">
+</head>
+<body>
+<div id="swagger-ui" data-openapi="{prefix}/openapi.json"></div>
+<script src="{prefix}/docs/{digest}/swagger-ui-bundle.js"></script>
+<script src="{prefix}/docs/{digest}/start.js"></script>
+</body>
+</html>
+"""
+
+# Swagger UI styles elements by itself; scripts come from this origin alone.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+def docs_router(prefix: str) -> APIRouter:
+    """Return the routes of the page below `/docs`, for an API that is mounted at `prefix`."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/docs")
+    async def page() -> Response:
+        html = _PAGE.format(prefix=escape(prefix, quote=True), digest=_digest())
+        return HTMLResponse(html, headers={"Content-Security-Policy": _POLICY})
+
+    @router.get("/docs/{digest}/{name}")
+    async def asset(digest: str, name: str) -> Response:
+        if name not in _FILES or digest != _digest():
+            raise NotFound
+        path, media_type = _FILES[name]
+        return FileResponse(
+            path,
+            media_type=media_type,
+            headers={"Cache-Control": "public, max-age=31536000, immutable"},
+        )
+
+    return router
+
+
+@cache
+def _digest() -> str:
+    """Return what changes when the files do, so that browsers may keep them for ever."""
+    digest = hashlib.sha256()
+    for path, _ in _FILES.values():
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,53 @@
+"""How every answer looks: `{"data", "message", "success"}`, errors with `error.code` besides."""
+
+from typing import Any, Literal
+
+import msgspec
+from pydantic import BaseModel, ConfigDict
+from starlette.responses import Response
+
+encode = msgspec.json.encode
+
+
+class Envelope(BaseModel):
+    """What a successful answer has around its data; each operation says what `data` is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    message: str
+    success: Literal[True] = True
+
+
+class ErrorInfo(BaseModel):
+    """What a program reads of an error.
+
+    Attributes:
+        code: stable name of the error.
+        fields: with `validation_failed`, field → what is accepted.
+    """
+
+    code: str
+    fields: dict[str, str] | None = None
+
+
+class ErrorEnvelope(BaseModel):
+    """Every error there is looks like this."""
+
+    data: None = None
+    message: str
+    success: Literal[False] = False
+    error: ErrorInfo
+
+
+def success(data: object, message: str, *, status: int = 200) -> Response:
+    """Return the answer that carries `data`."""
+    body = encode({"data": data, "message": message, "success": True})
+    return Response(body, status_code=status, media_type="application/json")
+
+
+def error_body(code: str, message: str, fields: dict[str, str] | None = None) -> dict[str, Any]:
+    """Return the body of an error."""
+    error: dict[str, Any] = {"code": code}
+    if fields is not None:
+        error["fields"] = fields
+    return {"data": None, "message": message, "success": False, "error": error}

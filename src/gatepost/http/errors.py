@@ -1,0 +1,128 @@
+"""Errors on HTTP: which status a code has, and what stands around it."""
+
+import http
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.websockets import WebSocket
+
+from gatepost.errors import (
+    AuthenticationError,
+    GatepostError,
+    InternalError,
+    InvalidCredentials,
+    MalformedJson,
+    MethodNotAllowed,
+    NotAuthenticated,
+    NotFound,
+    TooManyAttempts,
+    Unavailable,
+    ValidationFailed,
+)
+from gatepost.http.envelope import encode, error_body
+from gatepost.log import get_logger
+
+log = get_logger("gatepost.http")
+
+STATUS = {
+    "validation_failed": 422,
+    "malformed_json": 400,
+    "body_too_large": 413,
+    "unsupported_media_type": 415,
+    "invalid_credentials": 401,
+    "not_authenticated": 401,
+    "invalid_session": 401,
+    "session_expired": 401,
+    "session_revoked": 401,
+    "session_replaced": 401,
+    "admin_required": 403,
+    "email_taken": 409,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "too_many_attempts": 429,
+    "unavailable": 503,
+    "internal_error": 500,
+}
+"""Status of each code of `gatepost.errors`; a test holds the two against each other."""
+
+
+def render(error: GatepostError) -> Response:
+    """Return the answer that an error has."""
+    fields = error.fields if isinstance(error, ValidationFailed) else None
+    response = Response(
+        encode(error_body(error.code, error.message, fields)),
+        status_code=STATUS[error.code],
+        media_type="application/json",
+    )
+    if isinstance(error, AuthenticationError):
+        response.headers["WWW-Authenticate"] = challenge(error)
+    if isinstance(error, TooManyAttempts | Unavailable):
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def challenge(error: AuthenticationError) -> str:
+    """Return the challenge of a 401 (RFC 6750 §3): a reason only where a token was sent."""
+    if isinstance(error, NotAuthenticated | InvalidCredentials):
+        return "Bearer"
+    return f'Bearer error="invalid_token", error_description="{error.code}"'
+
+
+async def on_gatepost_error(connection: Request | WebSocket, error: Exception) -> Response | None:
+    """Answer an error of ours; a WebSocket is refused before it is accepted, with the same answer."""
+    if not isinstance(error, GatepostError):
+        raise error
+    if isinstance(connection, WebSocket):
+        await _deny(connection, render(error))
+        return None
+    return render(error)
+
+
+async def _deny(websocket: WebSocket, response: Response) -> None:
+    if "websocket.http.response" in websocket.scope.get("extensions", {}):
+        await websocket.send_denial_response(response)
+    else:
+        # The server can't answer a handshake with a status of ours: 1008 is "policy violation" (RFC 6455).
+        await websocket.close(1008)
+
+
+async def on_validation_error(_: Request, error: Exception) -> Response:
+    """Answer what FastAPI found wrong with a request."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    problems = error.errors()
+    if any(problem["type"] == "json_invalid" for problem in problems):
+        return render(MalformedJson())
+    fields: dict[str, str] = {}
+    for problem in problems:
+        place = [str(part) for part in problem["loc"][1:]] or [str(problem["loc"][0])]
+        fields.setdefault(".".join(place), problem["msg"])
+    return render(ValidationFailed(fields))
+
+
+async def on_http_exception(_: Request, error: Exception) -> Response:
+    """Answer what the framework itself refuses: no such route, no such method, a body it can't read."""
+    if not isinstance(error, HTTPException):
+        raise error
+    known: dict[int, GatepostError] = {
+        400: MalformedJson(),
+        404: NotFound(),
+        405: MethodNotAllowed(),
+    }
+    ours = known.get(error.status_code)
+    if ours is None:
+        phrase = http.HTTPStatus(error.status_code).phrase
+        body = error_body(phrase.lower().replace(" ", "_"), str(error.detail))
+        response = Response(encode(body), status_code=error.status_code, media_type="application/json")
+    else:
+        response = render(ours)
+    for name, value in (error.headers or {}).items():
+        response.headers[name] = value
+    return response
+
+
+def last_resort() -> Response:
+    """Return the answer of a fault of ours; the log has the rest."""
+    return render(InternalError())

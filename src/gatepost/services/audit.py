@@ -1,0 +1,53 @@
+"""The audit trail: written by whoever acts, in the transaction of the act; read here."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gatepost.db.pool import Database
+from gatepost.models import AuditAction, AuditEvent, Client
+from gatepost.services.clock import Clock
+from gatepost.store import events as store
+
+
+class Audit:
+    """Records what was refused, which has no transaction of its own, and shows what was recorded."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def record(
+        self,
+        action: AuditAction,
+        *,
+        client: Client,
+        user_id: int | None = None,
+        session_id: int | None = None,
+        detail: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write one event in a transaction of its own, so that an error raised afterwards can't undo it."""
+        async with self._database.connection() as conn:
+            await store.insert(
+                conn,
+                action,
+                client=client,
+                at=self._clock(),
+                user_id=user_id,
+                session_id=session_id,
+                detail=detail,
+            )
+
+    async def of_user(self, user_id: int, *, before: int | None, limit: int) -> list[AuditEvent]:
+        """Return a user's events, newest first, those with an id below `before`."""
+        async with self._database.connection() as conn:
+            return await store.page_of_user(conn, user_id, before=before, limit=limit)
+
+    async def page(self, *, before: int | None, limit: int, action: str | None = None) -> list[AuditEvent]:
+        """Return everybody's events, newest first, those with an id below `before`."""
+        async with self._database.connection() as conn:
+            return await store.page(conn, before=before, limit=limit, action=action)
+
+    async def after(self, event_id: int, *, limit: int) -> list[AuditEvent]:
+        """Return the events that came after one, oldest first."""
+        async with self._database.connection() as conn:
+            return await store.after(conn, event_id, limit=limit)

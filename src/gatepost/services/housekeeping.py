@@ -1,0 +1,117 @@
+"""Ends expired sessions and purges those that ended long ago, in batches that hold no lock for long."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal, TypeAlias
+
+from gatepost.db.pool import Database
+from gatepost.errors import Unavailable
+from gatepost.log import get_logger
+from gatepost.models import AuditAction, Client
+from gatepost.services.audit import Audit
+from gatepost.services.clock import Clock
+from gatepost.store import endings
+
+log = get_logger("gatepost.housekeeping")
+
+BATCH = 1_000
+"""Rows that one statement ends or purges: some milliseconds, so that nobody waits for its locks."""
+
+Progress: TypeAlias = Callable[[Literal["expired", "purged"], int], None]
+"""Told what was done in a batch and to how many rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cleaned:
+    """What a run did.
+
+    Attributes:
+        expired: sessions past their `expires_at` that were ended.
+        purged: rows deleted that ended longer ago than the history is kept.
+    """
+
+    expired: int
+    purged: int
+
+
+class Housekeeping:
+    """Runs on demand and, by one worker at a time, in the background."""
+
+    def __init__(self, database: Database, *, audit: Audit, clock: Clock, history: timedelta) -> None:
+        self._database = database
+        self._audit = audit
+        self._clock = clock
+        self._history = history
+        self._task: asyncio.Task[None] | None = None
+
+    async def run(
+        self,
+        *,
+        client: Client,
+        user_id: int | None = None,
+        session_id: int | None = None,
+        progress: Progress | None = None,
+    ) -> Cleaned:
+        """Clean up now, whoever else does, and put it on the trail."""
+        cleaned = await self._clean(alone=False, progress=progress)
+        await self._audit.record(
+            AuditAction.CLEANUP_RUN,
+            client=client,
+            user_id=user_id,
+            session_id=session_id,
+            detail={"sessions_expired": cleaned.expired, "sessions_purged": cleaned.purged},
+        )
+        return cleaned
+
+    async def count_expired(self) -> int:
+        """Count the sessions that a run would end."""
+        async with self._database.connection() as conn:
+            return await endings.count_expired(conn, at=self._clock())
+
+    def start(self, every: timedelta) -> None:
+        """Begin to clean up in the background."""
+        self._task = asyncio.create_task(self._run(every.total_seconds()))
+
+    async def close(self) -> None:
+        """Stop cleaning up in the background; a batch under way is rolled back."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            self._task = None
+
+    async def _run(self, seconds: float) -> None:
+        while True:
+            try:
+                cleaned = await self._clean(alone=True, progress=None)
+                if cleaned.expired or cleaned.purged:
+                    log.info("housekeeping", expired=cleaned.expired, purged=cleaned.purged)
+            except Unavailable:
+                log.warning("housekeeping put off, the database is away")
+            except Exception:
+                log.exception("housekeeping failed")
+            await asyncio.sleep(seconds)
+
+    async def _clean(self, *, alone: bool, progress: Progress | None) -> Cleaned:
+        expired = await self._batches("expired", alone=alone, progress=progress)
+        purged = await self._batches("purged", alone=alone, progress=progress)
+        return Cleaned(expired=expired, purged=purged)
+
+    async def _batches(
+        self, what: Literal["expired", "purged"], *, alone: bool, progress: Progress | None
+    ) -> int:
+        total = 0
+        while True:
+            async with self._database.connection() as conn:
+                if what == "expired":
+                    done = await endings.end_expired(conn, limit=BATCH, alone=alone, at=self._clock())
+                else:
+                    done = await endings.purge_ended(
+                        conn, older_than=self._history, limit=BATCH, alone=alone, at=self._clock()
+                    )
+            total += done
+            if progress is not None:
+                progress(what, done)
+            if done < BATCH:
+                return total

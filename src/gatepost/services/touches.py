@@ -1,0 +1,77 @@
+"""`last_used_at`, written behind: gathered in memory, flushed in one statement every few seconds.
+
+A crash loses seconds of that column and nothing else.
+"""
+
+import asyncio
+from contextlib import suppress
+from datetime import datetime
+
+from gatepost.db.pool import Database
+from gatepost.errors import Unavailable
+from gatepost.log import get_logger
+from gatepost.store import sessions as store
+
+log = get_logger("gatepost.touches")
+
+FLUSH_SECONDS = 5.0
+"""Seconds between two flushes."""
+
+GATHERED_MAX = 100_000
+"""Sessions remembered at the most while the database is away; further ones are not noted."""
+
+STATEMENT_MAX = 5_000
+"""Rows that one statement writes at the most."""
+
+
+class Touches:
+    """Remembers when sessions were used until it is written."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._gathered: dict[int, datetime] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def note(self, session_id: int, at: datetime) -> None:
+        """Remember that a session was used."""
+        if session_id in self._gathered or len(self._gathered) < GATHERED_MAX:
+            self._gathered[session_id] = at
+
+    async def flush(self) -> int:
+        """Write what was gathered; return how many rows were written. What can't be written is kept.
+
+        Raises:
+            Unavailable: the database is away.
+        """
+        written = 0
+        while self._gathered:
+            part = dict(list(self._gathered.items())[:STATEMENT_MAX])
+            async with self._database.connection() as conn:
+                written += await store.touch(conn, part)
+            for session_id, at in part.items():
+                if self._gathered.get(session_id) == at:
+                    del self._gathered[session_id]
+        return written
+
+    def start(self) -> None:
+        """Begin to flush every `FLUSH_SECONDS`."""
+        self._task = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        """Stop flushing in the background and write what is left."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            self._task = None
+        with suppress(Unavailable):
+            await self.flush()
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            try:
+                await self.flush()
+            except Unavailable:
+                log.warning("last_used_at not written, trying again", sessions=len(self._gathered))
+            except Exception:
+                log.exception("last_used_at not written")

@@ -1,0 +1,206 @@
+"""Statements that end sessions, and those that purge what ended long ago."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gatepost.db.pool import Connection, one
+from gatepost.models import AuditAction, Client, EndReason
+from gatepost.security.tokens import StoredToken
+from gatepost.store.sessions import Found
+
+HOUSEKEEPING_LOCK = 7_238_150_043_211_874_561
+"""Key of the advisory lock that lets one worker at a time do the housekeeping."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """What ending sessions on behalf of a presented token found and did.
+
+    Attributes:
+        found: the session of the presented token.
+        count: sessions that were live and are ended now.
+    """
+
+    found: Found
+    count: int
+
+
+async def end_presented(
+    conn: Connection, tokens: Sequence[StoredToken], *, client: Client, at: datetime | None
+) -> Ended | None:
+    """End the session of this token, if it is live, with its event; None for an unknown token."""
+    row = await conn.fetchrow(
+        """
+        WITH t AS MATERIALIZED (
+            SELECT coalesce($2::timestamptz, statement_timestamp()) AS now
+        ), found AS MATERIALIZED (
+            SELECT s.* FROM user_sessions s WHERE s.session_token = ANY($1::varchar[]) FOR UPDATE
+        ), ended AS (
+            UPDATE user_sessions s SET is_active = false, ended_at = t.now, end_reason = $3
+            FROM found f, users u, t
+            WHERE s.id = f.id AND f.is_active AND f.expires_at > t.now AND u.id = f.user_id AND u.is_active
+            RETURNING s.id, s.user_id
+        ), event AS (
+            INSERT INTO auth_events (at, action, user_id, session_id, ip_address, user_agent, detail)
+            SELECT t.now, $4, e.user_id, e.id, $5, $6, jsonb_build_object('reason', $3::varchar)
+            FROM ended e, t
+        )
+        SELECT (SELECT count(*) FROM ended) AS count,
+            f.session_token, f.id AS session_id, coalesce(f.is_active, false) AS is_active, f.end_reason,
+            f.expires_at <= t.now AS is_expired, NULL::timestamptz AS touch_at,
+            f.created_at, f.expires_at, f.authenticated_at,
+            u.id AS user_id, u.email, u.name, coalesce(u.is_admin, false) AS is_admin,
+            coalesce(u.is_active, false) AS user_is_active, u.created_at::timestamptz AS user_created_at
+        FROM found f JOIN users u ON u.id = f.user_id CROSS JOIN t
+        """,
+        tokens,
+        at,
+        EndReason.LOGOUT,
+        AuditAction.SESSION_REVOKED,
+        client.ip_address,
+        client.user_agent,
+    )
+    return None if row is None else Ended(found=Found.from_row(row), count=row["count"])
+
+
+async def end_by_presented(
+    conn: Connection,
+    tokens: Sequence[StoredToken],
+    *,
+    reason: EndReason,
+    session_id: int | None,
+    client: Client,
+    at: datetime | None,
+) -> Ended | None:
+    """On behalf of a live token end all sessions of its user, or the one named; None for an unknown token.
+
+    A session that was refreshed since its id was read is ended as well: what is meant is the sign-in.
+    """
+    row = await conn.fetchrow(
+        """
+        SELECT CASE WHEN s.is_active AND s.expires_at > t.now AND u.is_active
+                THEN gatepost_end_sessions(u.id, $4, $5, t.now, $3, $6, $7) ELSE 0 END AS count,
+            s.session_token, s.id AS session_id, coalesce(s.is_active, false) AS is_active, s.end_reason,
+            s.expires_at <= t.now AS is_expired, NULL::timestamptz AS touch_at,
+            s.created_at, s.expires_at, s.authenticated_at,
+            u.id AS user_id, u.email, u.name, coalesce(u.is_admin, false) AS is_admin,
+            coalesce(u.is_active, false) AS user_is_active, u.created_at::timestamptz AS user_created_at
+        FROM user_sessions s
+        JOIN users u ON u.id = s.user_id
+        CROSS JOIN (SELECT coalesce($2::timestamptz, statement_timestamp()) AS now) t
+        WHERE s.session_token = ANY($1::varchar[])
+        """,
+        tokens,
+        at,
+        AuditAction.SESSIONS_REVOKED_ALL if session_id is None else AuditAction.SESSION_REVOKED,
+        reason,
+        session_id,
+        client.ip_address,
+        client.user_agent,
+    )
+    return None if row is None else Ended(found=Found.from_row(row), count=row["count"])
+
+
+async def end_of_user(
+    conn: Connection,
+    user_id: int,
+    *,
+    reason: EndReason,
+    client: Client,
+    at: datetime | None,
+    session_id: int | None = None,
+) -> int:
+    """End all sessions of a user, or the one named; return how many were live."""
+    row = await conn.fetchrow(
+        "SELECT gatepost_end_sessions($1, $2, $3, $4, $5, $6, $7) AS count",
+        user_id,
+        reason,
+        session_id,
+        at,
+        AuditAction.SESSIONS_REVOKED_ALL if session_id is None else AuditAction.SESSION_REVOKED,
+        client.ip_address,
+        client.user_agent,
+    )
+    return int(one(row)["count"])
+
+
+async def owner_of(conn: Connection, session_id: int) -> int | None:
+    """Return whose session this is."""
+    row = await conn.fetchrow("SELECT s.user_id FROM user_sessions s WHERE s.id = $1", session_id)
+    return None if row is None else row["user_id"]
+
+
+async def count_expired(conn: Connection, *, at: datetime | None) -> int:
+    """Count the sessions that have expired and are not ended yet."""
+    row = await conn.fetchrow(
+        """
+        SELECT count(*) AS count FROM user_sessions s
+        WHERE s.is_active AND s.expires_at <= coalesce($1::timestamptz, statement_timestamp())
+        """,
+        at,
+    )
+    return int(one(row)["count"])
+
+
+async def end_expired(conn: Connection, *, limit: int, alone: bool, at: datetime | None) -> int:
+    """End at most `limit` expired sessions, the oldest first; return how many.
+
+    Rows that somebody else holds are skipped. With `alone` nothing is done while another worker does.
+    """
+    row = await conn.fetchrow(
+        """
+        WITH turn AS MATERIALIZED (
+            SELECT NOT $4::boolean OR pg_try_advisory_xact_lock($5) AS mine
+        ), due AS (
+            SELECT s.id FROM user_sessions s
+            WHERE s.is_active AND s.expires_at <= coalesce($1::timestamptz, statement_timestamp())
+                AND (SELECT mine FROM turn)
+            ORDER BY s.expires_at
+            LIMIT $2
+            FOR UPDATE SKIP LOCKED
+        ), ended AS (
+            UPDATE user_sessions s SET is_active = false, ended_at = s.expires_at, end_reason = $3
+            FROM due
+            WHERE s.id = due.id
+            RETURNING s.id
+        )
+        SELECT count(*) AS count FROM ended
+        """,
+        at,
+        limit,
+        EndReason.EXPIRED,
+        alone,
+        HOUSEKEEPING_LOCK,
+    )
+    return int(one(row)["count"])
+
+
+async def purge_ended(
+    conn: Connection, *, older_than: timedelta, limit: int, alone: bool, at: datetime | None
+) -> int:
+    """Delete at most `limit` sessions that ended longer ago than `older_than`; return how many."""
+    row = await conn.fetchrow(
+        """
+        WITH turn AS MATERIALIZED (
+            SELECT NOT $4::boolean OR pg_try_advisory_xact_lock($5) AS mine
+        ), due AS (
+            SELECT s.id FROM user_sessions s
+            WHERE NOT s.is_active
+                AND s.ended_at < coalesce($1::timestamptz, statement_timestamp()) - $3::interval
+                AND (SELECT mine FROM turn)
+            ORDER BY s.ended_at
+            LIMIT $2
+            FOR UPDATE SKIP LOCKED
+        ), purged AS (
+            DELETE FROM user_sessions s USING due WHERE s.id = due.id RETURNING s.id
+        )
+        SELECT count(*) AS count FROM purged
+        """,
+        at,
+        limit,
+        older_than,
+        alone,
+        HOUSEKEEPING_LOCK,
+    )
+    return int(one(row)["count"])

@@ -1,0 +1,222 @@
+"""One PostgreSQL for the run, a migrated template a worker, a database of its own for each test."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+from fastapi import FastAPI
+from gatepost.db.embedded import EmbeddedServer
+
+from gatepost.app import create_app
+from gatepost.db import migrate
+from gatepost.http.gatepost import Gatepost
+from gatepost.settings import Settings
+
+SECRET_KEY = "a-key-for-tests-that-is-long-enough-to-be-one"
+PASSWORD = "securepassword123"
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+# --- PostgreSQL ---
+
+
+def on_database(dsn: str, database: str) -> str:
+    """Return the DSN of another database on the same server."""
+    return urlunsplit(urlsplit(dsn)._replace(path=f"/{database}"))
+
+
+@pytest.fixture(scope="session")
+def server_dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The server of the run: GATEPOST_TEST_DATABASE_URL, or an embedded one that all workers share."""
+    if given := os.environ.get("GATEPOST_TEST_DATABASE_URL"):
+        yield given
+        return
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    server = EmbeddedServer.start(shared / "postgresql", durable=False)
+    yield server.dsn("postgres")
+    server.stop()
+
+
+async def execute(dsn: str, *statements: str) -> None:
+    conn = await asyncpg.connect(dsn)
+    try:
+        for statement in statements:
+            await conn.execute(statement)
+    finally:
+        await conn.close()
+
+
+@pytest.fixture(scope="session")
+def template(server_dsn: str) -> Iterator[str]:
+    """Name of a migrated database that nobody is connected to."""
+    name = f"gatepost_template_{uuid4().hex[:12]}"
+
+    async def make() -> None:
+        await execute(server_dsn, f"CREATE DATABASE {name}")
+        await migrate.migrate(on_database(server_dsn, name))
+
+    asyncio.run(make())
+    yield name
+    asyncio.run(execute(server_dsn, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@asynccontextmanager
+async def scratch_database(server_dsn: str, template: str) -> AsyncIterator[str]:
+    name = f"gatepost_{uuid4().hex[:12]}"
+    await execute(server_dsn, f"CREATE DATABASE {name} TEMPLATE {template}")
+    try:
+        yield on_database(server_dsn, name)
+    finally:
+        await execute(server_dsn, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def dsn(server_dsn: str, template: str, anyio_backend: str) -> AsyncIterator[str]:
+    """A migrated database of this test alone."""
+    async with scratch_database(server_dsn, template) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+async def empty_dsn(server_dsn: str, anyio_backend: str) -> AsyncIterator[str]:
+    """An empty database of this test alone."""
+    async with scratch_database(server_dsn, "template0") as dsn:
+        yield dsn
+
+
+@pytest.fixture
+async def db(dsn: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """A connection of the test's own, to look at what the database holds."""
+    conn = await asyncpg.connect(dsn, server_settings={"timezone": "UTC"})
+    yield conn
+    await conn.close()
+
+
+# --- Gatepost ---
+
+
+@dataclass
+class MovableClock:
+    """The database's clock until it is moved; then as far ahead of it as it was moved."""
+
+    ahead: timedelta = field(default_factory=timedelta)
+
+    def __call__(self) -> datetime | None:
+        return datetime.now(UTC) + self.ahead if self.ahead else None
+
+    def advance(self, **by: float) -> None:
+        self.ahead += timedelta(**by)
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock()
+
+
+def settings_for(dsn: str, home: Path, **overrides: Any) -> Settings:
+    values: dict[str, Any] = {
+        "database_url": dsn,
+        "secret_key": SECRET_KEY,
+        "environment": "test",
+        "bcrypt_rounds": 4,
+        "gatepost_home": home,
+        "cleanup_interval_seconds": 0,
+        "database_start_seconds": 0,
+    }
+    return Settings.load(env_file=None, **(values | overrides))
+
+
+MakeSettings = Callable[..., Settings]
+
+
+@pytest.fixture
+def make_settings(dsn: str, tmp_path: Path) -> MakeSettings:
+    """Make settings for the database of this test."""
+
+    def make(**overrides: Any) -> Settings:
+        return settings_for(dsn, tmp_path / "home", **overrides)
+
+    return make
+
+
+@asynccontextmanager
+async def serving(
+    app: FastAPI, *, host: str = "127.0.0.1", **kwargs: Any
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Run an application with its lifespan and return a client that speaks to it."""
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(app.router.lifespan_context(app))
+        transport = httpx.ASGITransport(app=app, client=(host, 50_000), raise_app_exceptions=False)
+        client = httpx.AsyncClient(transport=transport, base_url="http://gatepost.test", **kwargs)
+        yield await stack.enter_async_context(client)
+
+
+@pytest.fixture
+def app(make_settings: MakeSettings, clock: MovableClock) -> FastAPI:
+    return create_app(make_settings(), clock=clock)
+
+
+@pytest.fixture
+def gate(app: FastAPI) -> Gatepost:
+    """The Gatepost behind `client`, open as long as that is."""
+    gatepost = app.state.gatepost
+    assert isinstance(gatepost, Gatepost)
+    return gatepost
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    async with serving(app) as client:
+        yield client
+
+
+# --- Through the front door ---
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def register(
+    client: httpx.AsyncClient, email: str = "user@example.com", name: str = "John Doe", **headers: str
+) -> dict[str, Any]:
+    """Register by the real endpoint and return its data."""
+    body = {"email": email, "name": name, "password": PASSWORD}
+    response = await client.post("/api/auth/register", json=body, headers=headers)
+    assert response.status_code == 201, response.text
+    data: dict[str, Any] = response.json()["data"]
+    return data
+
+
+async def login(
+    client: httpx.AsyncClient, email: str = "user@example.com", password: str = PASSWORD, **headers: str
+) -> dict[str, Any]:
+    """Sign in by the real endpoint and return its data."""
+    response = await client.post(
+        "/api/auth/login", json={"email": email, "password": password}, headers=headers
+    )
+    assert response.status_code == 200, response.text
+    data: dict[str, Any] = response.json()["data"]
+    return data
+
+
+@pytest.fixture
+def environment() -> dict[str, str]:
+    """An environment for subprocesses in which no setting of this machine stands."""
+    return {k: v for k, v in os.environ.items() if k.lower() not in Settings.model_fields}
