@@ -1,0 +1,217 @@
+"""The schema of a database: its version, the way to the newest one, and a database where there is none.
+
+Alembic knows the versions and renders the way as SQL; the driver runs exactly the text that
+`gatepost migrate --sql` prints. Alembic is imported where it is needed only: at most starts the
+database is at the newest version, which one query tells.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import asyncpg
+
+from gatepost.db.migrations.connect import connect, explained
+from gatepost.db.migrations.expected import missing_objects
+from gatepost.db.migrations.statements import statements
+from gatepost.db.pool import Connection
+from gatepost.errors import (
+    DatabaseNotMigrated,
+    DatabaseTooNew,
+    DatabaseUnreachable,
+    SetupError,
+)
+
+__all__ = [
+    "HEAD",
+    "VERSIONS",
+    "Migrated",
+    "check",
+    "current_version",
+    "ensure_database",
+    "migrate",
+    "missing_objects",
+    "render_sql",
+]
+
+VERSIONS = ("0001",)
+"""Every version of the schema, oldest first."""
+
+HEAD = VERSIONS[-1]
+"""The version that this Gatepost works with."""
+
+_WARNED = "GP002"  # the SQLSTATE of a migration's warnings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migrated:
+    """What a migration did.
+
+    Attributes:
+        before: the version it found, None in a database without Gatepost's tables.
+        after: the version it left.
+        applied: the versions it applied, oldest first; empty where there was nothing to do.
+        warnings: what the owner of an adopted table should know, one sentence or two each.
+    """
+
+    before: str | None
+    after: str
+    applied: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+async def current_version(conn: Connection) -> str | None:
+    """Return the schema's version, None where there is none.
+
+    The schema is the one that `search_path` names first, where the tables are made too.
+    """
+    # Not to_regclass: it may answer from a cache that is older than the wait for the lock.
+    if not await conn.fetchval(
+        "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = current_schema() AND c.relname = 'gatepost_version')"
+    ):
+        return None
+    version: str | None = await conn.fetchval("SELECT max(version_num) FROM gatepost_version")
+    return version
+
+
+async def check(conn: Connection) -> None:
+    """Make sure that the database has the version that this Gatepost works with.
+
+    Raises:
+        DatabaseNotMigrated: it has an older one or none.
+        DatabaseTooNew: it has one that this Gatepost does not know.
+    """
+    version = await current_version(conn)
+    _refuse_newer(version)
+    if version is None:
+        raise DatabaseNotMigrated
+    if version != HEAD:
+        raise DatabaseNotMigrated(
+            f"The database is at version {version} and this Gatepost needs {HEAD}: run `gatepost migrate`"
+        )
+
+
+def _refuse_newer(version: str | None) -> None:
+    if version is not None and version not in VERSIONS:
+        raise DatabaseTooNew(
+            f"The database is at version {version}, made by a newer Gatepost; this one knows versions"
+            f" up to {HEAD}: install the newer Gatepost"
+        )
+
+
+async def migrate(dsn: str) -> Migrated:
+    """Bring a database to the newest version; any number of processes may do so at once.
+
+    Raises:
+        AdoptionRefused: a table exists that can't be taken over as it is; nothing was changed.
+        DatabaseTooNew: the database has a version that this Gatepost does not know.
+        DatabaseUnreachable: no connection could be made.
+        SetupError: PostgreSQL refused a statement; nothing was changed.
+    """
+    warnings: list[str] = []
+    conn = await connect(dsn)
+    try:
+        with explained():
+            before = await current_version(conn)
+            _refuse_newer(before)
+            if before == HEAD:
+                return Migrated(before=before, after=HEAD)
+            conn.add_log_listener(
+                lambda _, told: warnings.append(str(told.message)) if told.sqlstate == _WARNED else None
+            )
+            before = await _upgrade(conn)
+    finally:
+        await conn.close()
+    applied = VERSIONS[VERSIONS.index(before) + 1 :] if before else VERSIONS
+    return Migrated(before=before, after=HEAD, applied=applied, warnings=tuple(warnings))
+
+
+async def _upgrade(conn: "asyncpg.Connection[asyncpg.Record]") -> str | None:
+    """Upgrade in one transaction and return the version that stood there before."""
+    # Under a stricter isolation the version would be read as it was before the wait for the lock.
+    async with conn.transaction(isolation="read_committed"):
+        for statement in statements("before"):
+            await conn.execute(statement)
+        before = await current_version(conn)
+        _refuse_newer(before)
+        if before != HEAD:
+            from gatepost.db.migrations.render import render
+
+            await conn.execute(render(before=before, transaction=False))
+    return before
+
+
+def render_sql() -> str:
+    """Return the whole schema as SQL in one transaction, for an administrator to run with psql."""
+    from gatepost.db.migrations.render import render
+
+    return render(before=None, transaction=True)
+
+
+async def ensure_database(dsn: str) -> bool:
+    """Create the database that a URL names where it does not exist; say whether it was created.
+
+    Raises:
+        DatabaseUnreachable: no connection to the server could be made.
+        SetupError: it does not exist and can't be created; the message says what to run.
+    """
+    try:
+        conn = await connect(dsn)
+    except DatabaseUnreachable as error:
+        if not isinstance(error.__cause__, asyncpg.InvalidCatalogNameError):
+            raise
+        name = _database_name(dsn)
+        if not name:
+            raise
+    else:
+        await conn.close()
+        return False
+
+    maintenance = await _connect_to_any(dsn, name)
+    try:
+        return await _create_database(maintenance, name)
+    finally:
+        await maintenance.close()
+
+
+async def _connect_to_any(dsn: str, name: str) -> "asyncpg.Connection[asyncpg.Record]":
+    for database in ("postgres", "template1"):
+        with suppress(DatabaseUnreachable):
+            return await connect(dsn, database=database)
+    raise SetupError(
+        f"The database {name} does not exist, and to create it one must get into the database postgres or"
+        f" template1, which refuse this role. Let one who may run: {_creation(name)};"
+    )
+
+
+async def _create_database(conn: "asyncpg.Connection[asyncpg.Record]", name: str) -> bool:
+    try:
+        # template0, because only from there a database may have another encoding than the server's:
+        # names and passwords are of any script.
+        await conn.execute(f"{_creation(name)} ENCODING 'UTF8' TEMPLATE template0")
+    except (asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
+        return False  # another process was faster
+    except asyncpg.InsufficientPrivilegeError as error:
+        role = await conn.fetchval("SELECT quote_ident(current_user)")
+        raise SetupError(
+            f"The database {name} does not exist, and the role {role} may not create it."
+            f" Let one who may run: {_creation(name)} OWNER {role};"
+        ) from error
+    except asyncpg.PostgresError as error:
+        raise SetupError(
+            f"The database {name} does not exist and can't be created: {error.args[0]}"
+        ) from error
+    return True
+
+
+def _creation(name: str) -> str:
+    quoted = name.replace('"', '""')
+    return f'CREATE DATABASE "{quoted}"'
+
+
+def _database_name(dsn: str) -> str:
+    """Return the database that a URL names, by the driver's rules: the path, else the query."""
+    url = urlsplit(dsn)
+    query = parse_qs(url.query)
+    return unquote(url.path.removeprefix("/")) or query.get("dbname", query.get("database", [""]))[-1]

@@ -1,0 +1,1 @@
+"""The schema, as Alembic versions whose SQL is plain text in `sql/`."""

@@ -1,0 +1,78 @@
+"""A connection for migrating, and PostgreSQL's answers in an operator's words."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+
+from gatepost.errors import AdoptionRefused, DatabaseUnreachable, SetupError
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds."""
+
+REFUSED = "GP001"
+"""The SQLSTATE with which a migration refuses a table."""
+
+DSN_FORM = (
+    "The database's URL can't be read. Accepted: postgresql://user:password@host:5432/database, "
+    "special characters in the password percent-encoded"
+)
+
+
+async def connect(dsn: str, database: str | None = None) -> "asyncpg.Connection[asyncpg.Record]":
+    """Connect for a migration.
+
+    Args:
+        dsn: whatever the driver takes.
+        database: another database than the URL names.
+
+    Raises:
+        DatabaseUnreachable: no connection could be made; the message says why and holds no password.
+    """
+    try:
+        # Without prepared statements that outlive their use, for a pooler in transaction mode.
+        return await asyncpg.connect(dsn, database=database, timeout=CONNECT_TIMEOUT, statement_cache_size=0)
+    except (asyncpg.InterfaceError, ValueError):
+        # What the driver says of a URL may cite a piece of the password.
+        raise DatabaseUnreachable(DSN_FORM) from None
+    except TimeoutError as error:
+        raise DatabaseUnreachable(
+            f"The database did not answer within {CONNECT_TIMEOUT:.0f} s: check host and port"
+        ) from error
+    except (asyncpg.PostgresError, asyncpg.InternalClientError, OSError) as error:
+        raise DatabaseUnreachable(f"Cannot connect to the database: {error}") from error
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn what PostgreSQL says of a migration into a line for the operator.
+
+    Raises:
+        AdoptionRefused: the migration itself refused a table.
+        DatabaseUnreachable: the connection was lost.
+        SetupError: PostgreSQL refused a statement.
+    """
+    try:
+        yield
+    except (
+        asyncpg.PostgresConnectionError,
+        asyncpg.AdminShutdownError,
+        asyncpg.InterfaceError,
+        OSError,
+    ) as error:
+        raise DatabaseUnreachable(f"The connection to the database was lost: {error}") from error
+    except asyncpg.PostgresError as error:
+        text = str(error.args[0])
+        if error.sqlstate == REFUSED:
+            raise AdoptionRefused(text) from error
+        raise SetupError(f"The migration failed and nothing was changed: {text}. {_advice(error)}") from error
+
+
+def _advice(error: asyncpg.PostgresError) -> str:
+    if isinstance(error, asyncpg.InsufficientPrivilegeError):
+        return "Let the owner of the schema and its tables run what `gatepost migrate --sql` prints"
+    if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+        return "It is read-only, a standby perhaps: migrate the primary"
+    if isinstance(error, asyncpg.InvalidSchemaNameError):
+        return "search_path names no schema that exists and that this role may use"
+    return "`gatepost migrate --sql` prints what was run"

