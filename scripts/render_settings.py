@@ -1,0 +1,145 @@
+"""Write backend/env.example and docs/reference/settings.md from `Settings`, their only source.
+
+python scripts/render_settings.py           writes both
+python scripts/render_settings.py --check   writes nothing; exit code 1 where one is out of date
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from pydantic.fields import FieldInfo
+
+from gatepost.settings import Settings, forms
+
+ROOT = Path(__file__).resolve().parent.parent
+
+_GUIDE = ("database_url", "secret_key", "session_expire_minutes", "debug", "environment")
+
+_ENV_HEAD = f"""\
+# Copied to .env and left as it is, this works in development.
+
+# Database Configuration
+# {{database_url}}.
+# DATABASE_URL=postgresql://postgres:your_password@localhost:5432/ai_scheduler
+
+# Security
+# {{secret_key}};
+# the example's counts as none, and production refuses it. `gatepost secret` prints one.
+SECRET_KEY={forms.EXAMPLE_KEY}
+# {{session_expire_minutes}}.
+SESSION_EXPIRE_MINUTES=30
+
+# Application Settings
+# {{debug}}.
+DEBUG=True
+# {{environment}}.
+ENVIRONMENT=development
+
+# Everything else that can be set, with its default
+"""
+
+_PAGE_HEAD = """\
+# Settings
+
+<!-- Written by scripts/render_settings.py from the Settings class: change it there. -->
+
+What is given in code counts first (`Settings(session_expire_minutes=60)`, by the name in small letters), then
+the environment, then a `.env` file in the current directory, then the default. What is empty counts as not
+set. Names that are not in this table are passed over in the environment and in `.env`, which you may share
+with other programs; in code they are a mistake.
+
+Every setting is checked at the start. Where something can't be worked with, Gatepost tells all of it, one
+line a mistake with the accepted form, and does not start:
+
+```text
+SESSION_EXPIRE_MINUTES: '0' is not accepted; set a whole number from 1 to 525600
+ENVIRONMENT: 'prod' is not accepted; set one of development, test, production
+```
+
+| Name | Default | Accepted | Meaning |
+|---|---|---|---|
+"""
+
+_PAGE_FOOT = f"""
+## Production
+
+With `ENVIRONMENT=production` Gatepost refuses to start
+
+- with `DEBUG` on,
+- without a `SECRET_KEY`, or with one that is shorter than {forms.KEY_LENGTH_MIN} characters or a placeholder
+  such as the one in `env.example`; `gatepost secret` prints a good one,
+- with such a key among `SECRET_KEY_FALLBACKS`,
+- with `BCRYPT_ROUNDS` below 10.
+
+## The key that development keeps
+
+Without a `SECRET_KEY`, or with the one in `env.example`, Gatepost makes a key of its own in development and
+keeps it in the file `secret_key` under `GATEPOST_HOME`, readable by its owner only. Whoever deletes that file
+ends every session.
+
+## Changing the key
+
+Set the new key as `SECRET_KEY` and put the old one into `SECRET_KEY_FALLBACKS`: nobody is signed out. Take it
+out again after `SESSION_MAX_MINUTES`, when no session that began under it can still be alive.
+
+## The database's address
+
+`postgresql://` and `postgres://` are the same, and so are SQLAlchemy's `postgresql+asyncpg://`,
+`postgresql+psycopg://` and `postgresql+psycopg2://`. Special characters of user name and password are
+percent-encoded: `p@ss/word` is written `p%40ss%2Fword`.
+"""
+
+
+def env_example() -> str:
+    """Return the text of backend/env.example: the guide's five settings as it has them, then every other."""
+    fields = Settings.model_fields
+    head = _ENV_HEAD.format(**{name: fields[name].description for name in _GUIDE})
+    others = (
+        f"\n# {field.description} ({forms.accepted(field)}).\n# {name.upper()}={default(field)}\n"
+        for name, field in fields.items()
+        if name not in _GUIDE
+    )
+    return head + "".join(others)
+
+
+def settings_page() -> str:
+    """Return the text of docs/reference/settings.md."""
+    rows = (
+        f"| `{name.upper()}` | {f'`{default(field)}`' if default(field) else ''} "
+        f"| {forms.accepted(field)} | {field.description} |\n"
+        for name, field in Settings.model_fields.items()
+    )
+    return _PAGE_HEAD + "".join(rows) + _PAGE_FOOT
+
+
+def default(field: FieldInfo) -> str:
+    """Return a setting's default as `.env` has it; nothing where it is not set."""
+    value = field.default
+    if value is None or value == ():
+        return ""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def main() -> int:
+    """Write the files, or check them; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing, tell what is out of date")
+    check = parser.parse_args().check
+    files = {
+        ROOT / "backend/env.example": env_example(),
+        ROOT / "docs/reference/settings.md": settings_page(),
+    }
+    stale = [file for file, text in files.items() if not file.exists() or file.read_text("utf-8") != text]
+    for file in stale:
+        if check:
+            sys.stderr.write(f"{file.relative_to(ROOT)} is out of date: run scripts/render_settings.py\n")
+        else:
+            file.write_text(files[file], "utf-8")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

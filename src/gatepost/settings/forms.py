@@ -1,0 +1,209 @@
+"""The forms in which settings are accepted: how each is read, and in which words a mistake is told.
+
+A parser raises ValueError with the reason alone. It never holds the value of a secret: the reason
+ends up in terminals and logs.
+"""
+
+import ipaddress
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal, get_args, get_origin
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+EXAMPLE_KEY = "your-very-long-random-secret-key-here"
+"""The SECRET_KEY of `env.example`: everybody knows it, so it is nobody's key."""
+
+KEY_LENGTH_MIN = 32
+"""Characters a SECRET_KEY has at least, in production."""
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_SCHEME = re.compile(r"postgres(?:ql(?:\+(?:asyncpg|psycopg2?))?)?", re.IGNORECASE)
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^:\[\]@]*)(?::(?P<port>[0-9]{1,5})?)?")
+_PLACEHOLDER = re.compile(
+    r"change_?(?:me|this)|replace|secret|your_?(?:very|secret|key|own)|example|placeholder"
+    r"|insecure|django_insecure|default|password|12345678"
+)
+
+
+def plain_text(value: object) -> str | None:
+    """Return the text without the blanks around it; None for what is empty or None.
+
+    Raises:
+        ValueError: the value is no text.
+    """
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ValueError("it is not text")  # noqa: TRY004 - pydantic gathers ValueError only
+    if re.search("[\ud800-\udfff]", value):  # what Python makes of bytes in the environment that are no UTF-8
+        raise ValueError("it is not text in UTF-8")
+    return value.strip() or None
+
+
+def lower_case(value: object) -> object:
+    """Take `INFO` for `info`, as most programs do."""
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def listed(value: object) -> list[object]:
+    """Return the items of a comma-separated text, a JSON list or any iterable.
+
+    Raises:
+        ValueError: the value is none of them.
+    """
+    if not isinstance(value, str):
+        if isinstance(value, Iterable):
+            return list(value)
+        raise ValueError("it is no list")
+    if not value.lstrip().startswith("["):
+        return [item.strip() for item in value.split(",") if item.strip()]
+    try:
+        items = json.loads(value)
+    except ValueError:
+        raise ValueError("it begins like a JSON list and is none") from None
+    return list(items)
+
+
+def database_url(value: object) -> str | None:
+    """Return a PostgreSQL URL with the scheme `postgresql`, whichever of its spellings was given.
+
+    Raises:
+        ValueError: the driver would not read the URL, or would read it in another way than was meant.
+    """
+    text = plain_text(value)
+    if text is None:
+        return None
+    scheme, _, rest = text.partition("://")
+    if not rest or not _SCHEME.fullmatch(scheme):
+        raise ValueError("it is no PostgreSQL URL")
+    if re.search(r"[\x00-\x1f\x7f]", rest):
+        raise ValueError("it holds a control character")
+    authority, path, query = _split(rest)
+    if "#" in rest or "@" in path + query:
+        raise ValueError(
+            "a special character in it is not percent-encoded (# is %23, / is %2F, ? is %3F, @ is %40)"
+        )
+    for host in authority.rpartition("@")[2].split(","):
+        match = _HOST.fullmatch(host)
+        if match is None or int(match["port"] or 0) > 65_535:
+            raise ValueError("what should be host:port in it is not")
+    if scheme.lower().endswith("+asyncpg"):
+        # SQLAlchemy's dialect calls `ssl` what PostgreSQL, and the driver by itself, calls `sslmode`.
+        query = re.sub(r"(?<=[?&])ssl=", "sslmode=", query)
+    return f"postgresql://{authority}{path}{query}"
+
+
+def _split(rest: str) -> tuple[str, str, str]:
+    """Return the authority, the path and the query with its question mark (RFC 3986, section 3)."""
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    path, mark, query = rest[len(authority) :].partition("?")
+    return authority, path, mark + query
+
+
+def key(value: object) -> str | None:
+    """Return a key; the example's counts as none."""
+    text = plain_text(value)
+    return None if text == EXAMPLE_KEY else text
+
+
+def keys(value: object) -> tuple[str, ...]:
+    """Return the keys of a list.
+
+    Raises:
+        ValueError: one of them is no text, or the example's.
+    """
+    found = [plain_text(item) for item in listed(value)]
+    if EXAMPLE_KEY in found:
+        raise ValueError("it holds the example's key, which everybody knows")
+    return tuple(item for item in found if item is not None)
+
+
+def weakness(secret: str) -> str | None:
+    """Say why a key is unfit for production, or None where nothing is seen against it."""
+    if len(secret) < KEY_LENGTH_MIN:
+        return f"it is shorter than {KEY_LENGTH_MIN} characters"
+    bare = re.sub(r"[^a-z0-9]+", "_", secret.lower()).strip("_")
+    # So few different characters don't come by chance: below 1 in 10 million, even for 32 decimal digits.
+    if len(set(secret)) < 6 or _PLACEHOLDER.match(bare):
+        return "it is a placeholder"
+    return None
+
+
+def networks(value: object) -> tuple[Network, ...]:
+    """Return the networks of a list of addresses and CIDRs.
+
+    Raises:
+        ValueError: an item is neither, or a CIDR with host bits set, which may mean the host or its network.
+    """
+    return tuple(_network(item) for item in listed(value))
+
+
+def _network(item: object) -> Network:
+    if isinstance(item, ipaddress.IPv4Network | ipaddress.IPv6Network):
+        return item
+    try:
+        return ipaddress.ip_network(str(item))
+    except ValueError:
+        raise ValueError(f"{shown(item)} is no network") from None
+
+
+def path(value: object) -> object:
+    """Return the path with `~` replaced by the home directory.
+
+    Raises:
+        ValueError: there is no such home directory.
+    """
+    if not isinstance(value, str | Path):
+        return value
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{shown(str(value))} names no home directory") from None
+
+
+def accepted(field: FieldInfo) -> str:
+    """Say what a setting accepts: by its own words, or by its type and bounds."""
+    if isinstance(field.json_schema_extra, dict):
+        return str(field.json_schema_extra["accepted"])
+    if get_origin(field.annotation) is Literal:
+        return "one of " + ", ".join(get_args(field.annotation))
+    if field.annotation is bool:
+        return "True or False"
+    low, high = (next(getattr(m, side) for m in field.metadata if hasattr(m, side)) for side in ("ge", "le"))
+    return f"{'a whole number' if field.annotation is int else 'a number'} from {low} to {high}"
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Tell whether the value of a setting must never be shown."""
+    return SecretStr.__name__ in str(field.annotation)
+
+
+def shown(value: object) -> str:
+    """Return a value as one short line for people."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def problem(name: str, field: FieldInfo, error: ErrorDetails) -> str:
+    """Tell one mistake in one line: which setting, what is wrong, what is accepted.
+
+    Args:
+        name: of the environment variable.
+        field: the setting.
+        error: an item of `pydantic.ValidationError.errors()`.
+    """
+    if error["type"] == "value_error":
+        why = str(error["ctx"]["error"])
+    elif is_secret(field):
+        why = "the value is not accepted"
+    else:
+        why = f"{shown(error['input'])} is not accepted"
+    return f"{name}: {why}; set {accepted(field)}"

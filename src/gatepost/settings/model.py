@@ -1,0 +1,201 @@
+"""Every setting there is, its default and what is accepted."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AliasGenerator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from gatepost.errors import SettingsError
+from gatepost.settings import forms
+
+_KEY = f"{forms.KEY_LENGTH_MIN} random characters or more, as `gatepost secret` prints them"
+_LIST = "separated by commas or as a JSON list"
+
+
+class Settings(BaseSettings):
+    """What can be set, by the environment, a `.env` file or in code.
+
+    What is given in code (`Settings(session_expire_minutes=60)`) counts first, then the environment, then
+    `.env` in the current directory, then the default. Names in the environment and in `.env` are the fields'
+    in capitals; what is empty counts as not set, and other programs' names are passed over. This is the only
+    reader of the environment.
+
+    Raises:
+        SettingsError: some settings can't be worked with; all of the mistakes are told at once.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="ignore",
+        alias_generator=AliasGenerator(validation_alias=str.upper),
+        case_sensitive=True,
+        env_file_encoding="utf-8-sig",
+        env_ignore_empty=True,
+        enable_decoding=False,
+        hide_input_in_errors=True,
+    )
+
+    database_url: Annotated[SecretStr | None, BeforeValidator(forms.database_url)] = Field(
+        None,
+        description="The PostgreSQL to use; without it an embedded one under GATEPOST_HOME",
+        json_schema_extra={"accepted": "a URL such as postgresql://user:password@host:5432/database"},
+    )
+    secret_key: Annotated[SecretStr | None, BeforeValidator(forms.key)] = Field(
+        None,
+        description="Key to the digests of tokens; without it development keeps its own in GATEPOST_HOME",
+        json_schema_extra={"accepted": _KEY},
+    )
+    session_expire_minutes: int = Field(
+        30, ge=1, le=525_600, description="Minutes until a session expires, counted from its start or refresh"
+    )
+    debug: bool = Field(
+        False, description="Log at the level debug unless LOG_LEVEL says otherwise; refused in production"
+    )
+    environment: Annotated[
+        Literal["development", "test", "production"], BeforeValidator(forms.lower_case)
+    ] = Field("development", description="Where this runs; production refuses what is unsafe there")
+    secret_key_fallbacks: Annotated[tuple[SecretStr, ...], BeforeValidator(forms.keys)] = Field(
+        (),
+        description="Former SECRET_KEYs: sessions that began under them stay signed in",
+        json_schema_extra={"accepted": f"keys, {_LIST}"},
+    )
+    session_max_minutes: int = Field(
+        43_200,
+        ge=1,
+        le=5_256_000,
+        description="Minutes from the password to the end of a sign-in, refreshed or not",
+    )
+    session_token_format: Annotated[Literal["uuid", "opaque"], BeforeValidator(forms.lower_case)] = Field(
+        "uuid", description="Form of session tokens: a random UUID (122 random bits), or 256 random bits"
+    )
+    refresh_grace_seconds: int = Field(
+        10, ge=0, le=300, description="Seconds for which repeating a refresh gives the same new token again"
+    )
+    session_touch_seconds: int = Field(
+        60, ge=0, le=86_400, description="Seconds between two writes of a session's last_used_at"
+    )
+    session_history_days: int = Field(
+        90, ge=0, le=36_500, description="Days for which sessions that have ended are kept"
+    )
+    cleanup_interval_seconds: int = Field(
+        300,
+        ge=0,
+        le=86_400,
+        description="Seconds between two clean-ups of expired sessions; 0 turns them off",
+    )
+    bcrypt_rounds: int = Field(
+        12,
+        ge=4,
+        le=16,
+        description="Cost of a password's hash, each step doubles it; production wants 10 or more",
+    )
+    password_min_length: int = Field(8, ge=8, le=128, description="Characters of a new password, at least")
+    trusted_proxies: Annotated[tuple[forms.Network, ...], BeforeValidator(forms.networks)] = Field(
+        (),
+        description="Proxies whose forwarded header says who the client is; nobody's counts by default",
+        json_schema_extra={"accepted": f"addresses and CIDRs such as 10.0.0.0/8, {_LIST}"},
+    )
+    gatepost_home: Annotated[Path, BeforeValidator(forms.path)] = Field(
+        Path(".gatepost"),
+        description="Directory of the embedded PostgreSQL and of the key that development keeps",
+        json_schema_extra={"accepted": "the path of a directory"},
+    )
+    host: str = Field(
+        "127.0.0.1",
+        pattern=r"^[^\s/@]+$",
+        description="Address at which `gatepost serve` listens",
+        json_schema_extra={"accepted": "an address or a host's name"},
+    )
+    port: int = Field(
+        8000, ge=0, le=65_535, description="Port at which `gatepost serve` listens; 0 takes any that is free"
+    )
+    workers: int = Field(1, ge=1, le=64, description="Processes that `gatepost serve` answers with")
+    database_pool_size: int = Field(
+        10, ge=1, le=1000, description="Connections to the database a worker, at most"
+    )
+    database_timeout_seconds: float = Field(
+        1.5,
+        ge=0.1,
+        le=60,
+        description="Seconds that a request waits for the database before it is answered by a 503",
+    )
+    database_start_seconds: float = Field(
+        15.0, ge=0, le=600, description="Seconds for which a start waits for the database before it gives up"
+    )
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(forms.lower_case)] = (
+        Field("info", description="Least level that is logged; successful session checks are at debug")
+    )
+    log_format: Annotated[Literal["auto", "json", "console"], BeforeValidator(forms.lower_case)] = Field(
+        "auto", description="Form of the log: JSON lines or text for people; auto is JSON in production"
+    )
+
+    def __init__(self, *, _env_file: str | Path | None = ".env", **values: object) -> None:
+        fields = type(self).model_fields
+        unknown = {name: f"{name}: there is no such setting" for name in values if name not in fields}
+        given = {name.upper(): value for name, value in values.items() if name in fields}
+        wrong = self._read(_env_file, given)
+        if wrong:
+            # Defaults stand in for what is wrong, so that one start tells what production refuses, too.
+            self._read(_env_file, given | {name: fields[name.lower()].default for name in wrong})
+        refused = {name: line for name, line in self._refused_in_production().items() if name not in wrong}
+        problems = [*unknown.values(), *wrong.values(), *refused.values()]
+        if problems:
+            raise SettingsError(problems)
+
+    @classmethod
+    def load(cls, env_file: str | Path | None = ".env", **overrides: object) -> Self:
+        """Read the settings.
+
+        Args:
+            env_file: the file behind the environment; one that is not there is passed over, None reads none.
+            overrides: settings given in code, by the fields' names.
+
+        Raises:
+            SettingsError: some settings can't be worked with.
+        """
+        return cls(_env_file=env_file, **overrides)
+
+    @property
+    def effective_log_level(self) -> Literal["debug", "info", "warning", "error"]:
+        """The level to log at: LOG_LEVEL where it is set, else debug with DEBUG."""
+        return "debug" if self.debug and "log_level" not in self.model_fields_set else self.log_level
+
+    @property
+    def effective_log_format(self) -> Literal["json", "console"]:
+        """The form to log in: LOG_FORMAT, with auto resolved."""
+        if self.log_format == "auto":
+            return "json" if self.environment == "production" else "console"
+        return self.log_format
+
+    def _read(self, env_file: str | Path | None, given: dict[str, Any]) -> dict[str, str]:
+        """Take the values from where they stand, and return the mistakes by the variables' names."""
+        try:
+            super().__init__(_env_file=env_file, **given)
+        except ValidationError as error:
+            fields = type(self).model_fields
+            found = ((str(e["loc"][0]), e) for e in error.errors(include_url=False))
+            return {name: forms.problem(name, fields[name.lower()], e) for name, e in found}
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+            # The decoder's error holds the whole file.
+            raise SettingsError([f"{env_file}: can't be read: {why}"]) from None
+        return {}
+
+    def _refused_in_production(self) -> dict[str, str]:
+        """Return what production has against these settings, by the variables' names."""
+        if self.environment != "production":
+            return {}
+        refused = {}
+        if self.debug:
+            refused["DEBUG"] = "DEBUG: it is on in production; set False"
+        if self.bcrypt_rounds < 10:
+            refused["BCRYPT_ROUNDS"] = "BCRYPT_ROUNDS: it is too cheap for production; set 10 to 16"
+        if self.secret_key is None:
+            refused["SECRET_KEY"] = f"SECRET_KEY: production needs one, other than the example's; set {_KEY}"
+        elif why := forms.weakness(self.secret_key.get_secret_value()):
+            refused["SECRET_KEY"] = f"SECRET_KEY: {why}; set {_KEY}"
+        for fallback in self.secret_key_fallbacks:
+            if why := forms.weakness(fallback.get_secret_value()):
+                refused["SECRET_KEY_FALLBACKS"] = f"SECRET_KEY_FALLBACKS: of one of them, {why}; leave it out"
+        return refused
