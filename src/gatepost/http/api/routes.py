@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
@@ -52,7 +53,22 @@ def _document_full_paths(api: FastAPI, prefix: str) -> None:
     def openapi() -> dict[str, Any]:
         if api.openapi_schema is None:
             document = generate()
+            _restore_examples(document)
             document["paths"] = {prefix + path: item for path, item in document["paths"].items()}
         return api.openapi_schema or {}
 
     api.openapi = openapi  # type: ignore[method-assign]  # FastAPI documents this way of extending it
+
+
+def _restore_examples(document: dict[str, Any]) -> None:
+    """Put the examples back as they were written: FastAPI leaves out what is null in them."""
+    routers = (accounts.public, accounts.router, sessions.router, events.router, housekeeping.router)
+    for route in (route for router in routers for route in router.routes):
+        if not isinstance(route, APIRoute):
+            continue
+        for method in route.methods or ():
+            documented = document["paths"][route.path_format][method.lower()]["responses"]
+            for status, response in route.responses.items():
+                documented[str(status)]["content"]["application/json"].update(
+                    response["content"]["application/json"]
+                )
