@@ -60,6 +60,8 @@ class AuditAction(StrEnum):
     """A signed-in user asked for what only another, or an administrator, may do."""
     CLEANUP_RUN = "cleanup.run"
     """Expired sessions were ended and old rows purged on demand; `detail` counts them."""
+    COMMAND_FAILED = "command.failed"
+    """A command was refused or failed; `detail` names it and says why."""
     SCHEMA_MIGRATED = "schema.migrated"
     """The schema was brought to a version; `detail.version` names it."""
 

@@ -1,6 +1,6 @@
 """Users and their passwords: register, login, and what an administrator does to an account."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from gatepost.db.pool import Connection, Database
@@ -9,7 +9,7 @@ from gatepost.log import get_logger
 from gatepost.models import AuditAction, Client, EndReason, SignedIn, User
 from gatepost.security.emails import canonical_email, canonical_name
 from gatepost.security.passwords import PasswordCheck, password_problem
-from gatepost.services.audit import Audit
+from gatepost.services.audit import BY_COMMAND, Audit
 from gatepost.services.clock import Clock
 from gatepost.services.hashing import Hashing
 from gatepost.services.sessions import Sessions
@@ -137,7 +137,7 @@ class Accounts:
         )
         return InvalidCredentials()
 
-    # What an administrator does.
+    # What an administrator does, by a command.
 
     async def create(self, *, email: str, name: str, password: str, is_admin: bool, client: Client) -> User:
         """Add a user without a session.
@@ -157,6 +157,7 @@ class Accounts:
                 client=client,
                 action=AuditAction.USER_CREATED,
                 is_admin=is_admin,
+                detail={**BY_COMMAND, "is_admin": is_admin},
             )
             for hook in self._hooks:
                 await hook(conn, user)
@@ -181,6 +182,11 @@ class Accounts:
         """Return users in the order of their ids, those after `after`."""
         async with self._database.connection() as conn:
             return await store.page(conn, after=after, limit=limit)
+
+    async def has_admin(self) -> bool:
+        """Say whether there is an administrator who may sign in."""
+        async with self._database.connection() as conn:
+            return await store.any_admin(conn)
 
     async def set_admin(self, user: User, *, is_admin: bool, client: Client) -> bool:
         """Promote or demote a user, which binds the next request; say whether that changed anything."""
@@ -221,13 +227,20 @@ class Accounts:
             await self._note(conn, AuditAction.USER_DELETED, user, client, changed=deleted)
 
     async def _end_all(self, conn: Connection, user: User, reason: EndReason, client: Client) -> None:
-        await endings.end_of_user(conn, user.id, reason=reason, client=client, at=self._clock())
+        await endings.end_of_user(
+            conn, user.id, reason=reason, client=client, at=self._clock(), detail=BY_COMMAND
+        )
 
     async def _note(
         self, conn: Connection, action: AuditAction, user: User, client: Client, *, changed: bool
     ) -> None:
         await event_store.insert(
-            conn, action, client=client, at=self._clock(), user_id=user.id, detail={"changed": changed}
+            conn,
+            action,
+            client=client,
+            at=self._clock(),
+            user_id=user.id,
+            detail={**BY_COMMAND, "changed": changed},
         )
 
     async def _insert(
@@ -240,12 +253,13 @@ class Accounts:
         client: Client,
         action: AuditAction,
         is_admin: bool = False,
+        detail: Mapping[str, Any] | None = None,
     ) -> User:
         at = self._clock()
         user = await store.insert(
             conn, email=email, name=name, hashed_password=hashed, is_admin=is_admin, at=at
         )
-        await event_store.insert(conn, action, client=client, at=at, user_id=user.id)
+        await event_store.insert(conn, action, client=client, at=at, user_id=user.id, detail=detail)
         return user
 
     def _checked(self, *, email: str, name: str, password: str) -> tuple[str, str]:

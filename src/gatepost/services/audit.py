@@ -8,6 +8,9 @@ from gatepost.models import AuditAction, AuditEvent, Client
 from gatepost.services.clock import Clock
 from gatepost.store import events as store
 
+BY_COMMAND: Mapping[str, Any] = {"by": "command"}
+"""What the detail of an event has where a command on the server did it and no request."""
+
 
 class Audit:
     """Records what was refused, which has no transaction of its own, and shows what was recorded."""

@@ -10,7 +10,7 @@ from gatepost.db.pool import Database
 from gatepost.errors import Unavailable
 from gatepost.log import get_logger
 from gatepost.models import AuditAction, Client
-from gatepost.services.audit import Audit
+from gatepost.services.audit import BY_COMMAND, Audit
 from gatepost.services.clock import Clock
 from gatepost.store import endings
 
@@ -61,7 +61,12 @@ class Housekeeping:
             client=client,
             user_id=user_id,
             session_id=session_id,
-            detail={"sessions_expired": cleaned.expired, "sessions_purged": cleaned.purged},
+            # Without a user it was no request that asked for it.
+            detail={
+                **(BY_COMMAND if user_id is None else {}),
+                "sessions_expired": cleaned.expired,
+                "sessions_purged": cleaned.purged,
+            },
         )
         return cleaned
 

@@ -7,7 +7,7 @@ from gatepost.db.pool import Connection, Database
 from gatepost.errors import AuthenticationError, GatepostError, InvalidSession, NotFound, Unavailable
 from gatepost.models import AuditAction, Client, EndReason, Session, SessionRow, SignedIn
 from gatepost.security.tokens import StoredToken, TokenCodec
-from gatepost.services.audit import Audit
+from gatepost.services.audit import BY_COMMAND, Audit
 from gatepost.services.clock import Clock
 from gatepost.services.lookups import Lookups
 from gatepost.services.touches import Touches
@@ -206,19 +206,30 @@ class Sessions:
                 client=client,
                 at=self._clock(),
                 session_id=session_id,
+                detail=BY_COMMAND,
             )
 
     async def revoke_all_of(self, user_id: int, client: Client) -> int:
         """End every session of a user, as the commands do; return how many were live."""
         async with self._database.connection() as conn:
             return await endings.end_of_user(
-                conn, user_id, reason=EndReason.REVOKED, client=client, at=self._clock()
+                conn,
+                user_id,
+                reason=EndReason.REVOKED,
+                client=client,
+                at=self._clock(),
+                detail=BY_COMMAND,
             )
 
     async def active(self, user_id: int) -> list[SessionRow]:
         """Return a user's live sessions, the one used last first."""
         async with self._database.connection() as conn:
             return await store.active_of_user(conn, user_id, at=self._clock())
+
+    async def page(self, *, before: int | None, limit: int) -> list[SessionRow]:
+        """Return everybody's live sessions, the one started last first, those with an id below `before`."""
+        async with self._database.connection() as conn:
+            return await store.active_page(conn, before=before, limit=limit, at=self._clock())
 
     async def _parse(self, token: str, client: Client, *, verb: str) -> tuple[StoredToken, ...]:
         try:

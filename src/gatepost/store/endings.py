@@ -1,8 +1,10 @@
 """Statements that end sessions, and those that purge what ended long ago."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from gatepost.db.pool import Connection, one
 from gatepost.models import AuditAction, Client, EndReason
@@ -110,10 +112,11 @@ async def end_of_user(
     client: Client,
     at: datetime | None,
     session_id: int | None = None,
+    detail: Mapping[str, Any] | None = None,
 ) -> int:
     """End all sessions of a user, or the one named; return how many were live."""
     row = await conn.fetchrow(
-        "SELECT gatepost_end_sessions($1, $2, $3, $4, $5, $6, $7) AS count",
+        "SELECT gatepost_end_sessions($1, $2, $3, $4, $5, $6, $7, $8::text::jsonb) AS count",
         user_id,
         reason,
         session_id,
@@ -121,6 +124,7 @@ async def end_of_user(
         AuditAction.SESSIONS_REVOKED_ALL if session_id is None else AuditAction.SESSION_REVOKED,
         client.ip_address,
         client.user_agent,
+        json.dumps(dict(detail or {})),
     )
     return int(one(row)["count"])
 

@@ -276,6 +276,27 @@ async def active_of_user(conn: Connection, user_id: int, *, at: datetime | None)
     return [SessionRow.from_row(row) for row in rows]
 
 
+async def active_page(
+    conn: Connection, *, before: int | None, limit: int, at: datetime | None
+) -> list[SessionRow]:
+    """Return everybody's live sessions, the one started last first, those with an id below `before`."""
+    rows = await conn.fetch(
+        """
+        SELECT s.id, left(s.session_token, 8) AS token_hint, s.user_id, s.created_at, s.last_used_at,
+            s.expires_at, s.ip_address, s.user_agent, s.ended_at, s.end_reason
+        FROM user_sessions s
+        WHERE s.id < coalesce($1::bigint, 9223372036854775807) AND s.is_active
+            AND s.expires_at > coalesce($3::timestamptz, statement_timestamp())
+        ORDER BY s.id DESC
+        LIMIT $2
+        """,
+        before,
+        limit,
+        at,
+    )
+    return [SessionRow.from_row(row) for row in rows]
+
+
 async def touch(conn: Connection, used: Mapping[int, datetime]) -> int:
     """Write when these live sessions were last used; return how many rows were written.
 

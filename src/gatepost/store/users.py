@@ -122,6 +122,12 @@ async def page(conn: Connection, *, after: int, limit: int) -> list[User]:
     return [User.from_row(row) for row in rows]
 
 
+async def any_admin(conn: Connection) -> bool:
+    """Say whether an administrator who is active exists."""
+    row = await conn.fetchrow("SELECT EXISTS (SELECT FROM users u WHERE u.is_admin AND u.is_active) AS found")
+    return bool(one(row)["found"])
+
+
 async def replace_hash(conn: Connection, user_id: int, *, old: str, new: str) -> bool:
     """Replace a stored hash by one of the same password, unless the password was changed meanwhile."""
     status = await conn.execute(

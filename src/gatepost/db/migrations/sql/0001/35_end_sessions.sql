@@ -9,7 +9,8 @@ CREATE OR REPLACE FUNCTION gatepost_end_sessions(
     p_at timestamptz DEFAULT NULL,
     p_action varchar DEFAULT 'session.revoked_all',
     p_ip_address varchar DEFAULT NULL,
-    p_user_agent varchar DEFAULT NULL
+    p_user_agent varchar DEFAULT NULL,
+    p_detail jsonb DEFAULT '{}'
 ) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
     v_now timestamptz := coalesce(p_at, statement_timestamp());
@@ -34,7 +35,7 @@ BEGIN
     IF v_ended > 0 OR p_session_id IS NULL THEN
         INSERT INTO auth_events (at, action, user_id, session_id, ip_address, user_agent, detail)
         VALUES (v_now, p_action, p_user_id, p_session_id, p_ip_address, p_user_agent,
-            jsonb_build_object('reason', p_reason, 'sessions', v_ended));
+            p_detail || jsonb_build_object('reason', p_reason, 'sessions', v_ended));
     END IF;
     RETURN v_ended;
 END
