@@ -1,0 +1,82 @@
+"""E-mail addresses and names in the one form that is stored and compared.
+
+Two different mailboxes never share a canonical address. Made one is only what Unicode itself calls the
+same text (NFC: the Kelvin sign is a K), what differs by case, and what DNS calls the same domain (IDNA:
+full-width letters, `xn--` forms, the ideographic full stop). Case is that of `str.lower`, which keeps
+the dotless i and the sharp s what they are. Before the @-sign a character that merely looks like an
+ASCII one (the full-width letters and their at-sign, ligatures, the long s) is refused: other software
+turns it into that one (NFKC) and would read another address.
+"""
+
+import unicodedata
+
+MAX_EMAIL_LENGTH = 320
+"""Characters that are looked at: 64, the @-sign and 255 (RFC 5321 §4.5.3.1). Mail itself ends at 254."""
+MAX_NAME_LENGTH = 200
+"""Code points, after NFC."""
+
+# NFC shortens a text to no less than a quarter and is slow on long runs of combining marks.
+_MAX_NAME_LENGTH_TYPED = 4 * MAX_NAME_LENGTH
+_STAND_IN = ".x"
+
+
+def canonical_email(text: str) -> str:
+    """Return the address as it is stored and looked up: trimmed, valid, NFC, lower-case.
+
+    Domains of internal networks are fine (`user@localhost`, `.test`, `.local`): nothing is asked of DNS.
+    Quoted local parts and addresses in brackets are not.
+
+    Raises:
+        ValueError: with a sentence on what is wrong.
+    """
+    if len(text) > MAX_EMAIL_LENGTH:
+        raise ValueError(f"Use at most {MAX_EMAIL_LENGTH} characters")
+    address = unicodedata.normalize("NFC", text.strip(" "))
+    if "<" in address:
+        raise ValueError("Give the address alone, without a name and angle brackets")
+    local = address.rpartition("@")[0]
+    if any(not c.isascii() and _holds_ascii(unicodedata.normalize("NFKC", c)) for c in local):
+        raise ValueError("The part before the @-sign has a character that only looks like a plain one")
+    return unicodedata.normalize("NFC", _validated(address).lower())
+
+
+def canonical_name(text: str) -> str:
+    """Return what a person is called: trimmed, NFC, 1 to 200 characters, something visible, no controls.
+
+    Raises:
+        ValueError: with a sentence on what is wrong.
+    """
+    if len(text) <= _MAX_NAME_LENGTH_TYPED:
+        name = unicodedata.normalize("NFC", text).strip()
+        if any(_breaks_text(c) for c in name):
+            raise ValueError("A name has no control characters, line breaks or halves of surrogate pairs")
+        if not any(unicodedata.category(c)[0] in "LNPS" for c in name):
+            raise ValueError("Give a name")
+        if len(name) <= MAX_NAME_LENGTH:
+            return name
+    raise ValueError(f"Use at most {MAX_NAME_LENGTH} characters")
+
+
+def _validated(address: str) -> str:
+    # Imported at the first use: it takes some 70 ms, mostly for the tables of IDNA.
+    from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
+
+    # The library refuses the special-use domains (RFC 6761: localhost, test, local …) by a list that the
+    # whole process shares and that is not ours to change. Below another domain they pass.
+    special = address.rpartition("@")[2].rpartition(".")[2].lower() in SPECIAL_USE_DOMAIN_NAMES
+    suffix = _STAND_IN if special else ""
+    try:
+        found = validate_email(address + suffix, check_deliverability=False, globally_deliverable=False)
+    except EmailNotValidError as problem:
+        raise ValueError(str(problem).removesuffix(".")) from None
+    return found.normalized.removesuffix(suffix)
+
+
+def _breaks_text(c: str) -> bool:
+    # Of the format characters only those are refused that turn other text round; names need joiners.
+    turning = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+    return unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} or unicodedata.bidirectional(c) in turning
+
+
+def _holds_ascii(text: str) -> bool:
+    return any(c.isascii() for c in text)

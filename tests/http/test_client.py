@@ -1,0 +1,221 @@
+"""The client's address: whom to believe, and how far."""
+
+import time
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from gatepost.http.client import MAX_HOPS, ClientResolver
+
+PROXY = "10.0.0.1"
+TRUSTED = [ip_network("10.0.0.0/8"), ip_network("fd00::/8")]
+
+
+def scope(*headers: tuple[str, str], peer: str | None = PROXY, type_: str = "http") -> dict[str, Any]:
+    return {
+        "type": type_,
+        "client": None if peer is None else (peer, 40_000),
+        "headers": [(name.encode(), value.encode("latin-1")) for name, value in headers],
+    }
+
+
+def address(*headers: tuple[str, str], peer: str | None = PROXY) -> str | None:
+    return ClientResolver(TRUSTED).client_of(scope(*headers, peer=peer)).ip_address
+
+
+def xff(*values: str) -> list[tuple[str, str]]:
+    return [("x-forwarded-for", value) for value in values]
+
+
+@pytest.mark.parametrize(
+    ("peer", "expected"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("2001:DB8:0:0::1", "2001:db8::1"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("testclient", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_without_a_proxy_the_peer_is_the_client_in_canonical_spelling(
+    peer: str | None, expected: str | None
+) -> None:
+    assert address(peer=peer) == expected
+
+
+@pytest.mark.parametrize("header", ["x-forwarded-for", "forwarded"])
+@pytest.mark.parametrize("peer", ["203.0.113.9", None])
+def test_a_header_from_a_peer_that_is_no_trusted_proxy_is_not_believed(header: str, peer: str | None) -> None:
+    value = "for=198.51.100.1" if header == "forwarded" else "198.51.100.1"
+    assert address((header, value), peer=peer) == peer
+
+
+def test_by_default_nobody_is_trusted() -> None:
+    client = ClientResolver().client_of(scope(*xff("198.51.100.1"), peer="127.0.0.1"))
+    assert client.ip_address == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["198.51.100.1"], "198.51.100.1"),
+        (["198.51.100.1:5678"], "198.51.100.1"),
+        (["2001:db8::7"], "2001:db8::7"),
+        (["[2001:DB8::7]"], "2001:db8::7"),
+        (["[2001:db8::7]:443"], "2001:db8::7"),
+        (['"198.51.100.1"'], "198.51.100.1"),
+        (['"[2001:db8::7]:443"'], "2001:db8::7"),
+        (["::ffff:198.51.100.1"], "198.51.100.1"),
+        (["  198.51.100.1\t"], "198.51.100.1"),
+        # the rightmost hop that is no trusted proxy; what stands left of it is the client's own tale
+        (["6.6.6.6, 198.51.100.1"], "198.51.100.1"),
+        (["6.6.6.6, 198.51.100.1, 10.9.9.9, fd00::5"], "198.51.100.1"),
+        (["6.6.6.6, 198.51.100.1, ::ffff:10.9.9.9"], "198.51.100.1"),
+        (["<script>, , 198.51.100.1"], "198.51.100.1"),
+        # several lines are one list, in their order
+        (["6.6.6.6", "198.51.100.1, 10.9.9.9", "10.8.8.8"], "198.51.100.1"),
+        (["", "198.51.100.1"], "198.51.100.1"),
+        # nobody but trusted proxies: the farthest of them
+        (["10.3.3.3, 10.2.2.2"], "10.3.3.3"),
+    ],
+)
+def test_x_forwarded_for_gives_the_rightmost_untrusted_hop(values: list[str], expected: str) -> None:
+    assert address(*xff(*values)) == expected
+
+
+@pytest.mark.parametrize("peer", ["10.0.0.1", "::ffff:10.0.0.1", "fd00::1"])
+def test_a_proxy_is_recognised_in_every_spelling_of_its_address(peer: str) -> None:
+    assert address(*xff("198.51.100.1"), peer=peer) == "198.51.100.1"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["for=198.51.100.1"], "198.51.100.1"),
+        (["FOR=198.51.100.1;proto=https;by=10.0.0.1"], "198.51.100.1"),
+        (["proto=https; for=198.51.100.1"], "198.51.100.1"),
+        (['for="[2001:db8:cafe::17]:4711"'], "2001:db8:cafe::17"),
+        (['for="198.51.100.1:80"'], "198.51.100.1"),
+        (["for=198.51.100.1:80"], "198.51.100.1"),
+        (["for=6.6.6.6, for=198.51.100.1, for=10.1.1.1"], "198.51.100.1"),
+        (["for=6.6.6.6", "for=198.51.100.1"], "198.51.100.1"),
+        # commas and semicolons inside quotes belong to the value
+        (['for=198.51.100.1;host="a, for=6.6.6.6"'], "198.51.100.1"),
+        (['for=198.51.100.1;host="a;for=6.6.6.6;b"'], "198.51.100.1"),
+        (['for=198.51.100.1;host="a\\", for=6.6.6.6;b=\\""'], "198.51.100.1"),
+        # a quote that the client opened does not swallow what the proxy added
+        (['for="6.6.6.6, for=198.51.100.1'], "198.51.100.1"),
+        (['for="6.6.6.6, for="[2001:db8::7]"'], "2001:db8::7"),
+    ],
+)
+def test_forwarded_is_read_where_x_forwarded_for_is_absent(values: list[str], expected: str) -> None:
+    assert address(*(("forwarded", value) for value in values)) == expected
+
+
+def test_x_forwarded_for_goes_before_forwarded() -> None:
+    assert address(("forwarded", "for=6.6.6.6"), *xff("198.51.100.1")) == "198.51.100.1"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("x-forwarded-for", ""),
+        ("x-forwarded-for", "198.51.100.1,"),
+        ("x-forwarded-for", "198.51.100.1, 10.1.1.1, unknown"),
+        ("x-forwarded-for", "198.51.100.1, unix:"),
+        ("x-forwarded-for", "198.51.100.1.example.com"),
+        ("x-forwarded-for", "198.51.100.256"),
+        ("x-forwarded-for", "198.51.100.01"),
+        ("x-forwarded-for", "198.51.100.1:"),
+        ("x-forwarded-for", "198.51.100.1:123456"),
+        ("x-forwarded-for", "[2001:db8::7"),
+        ("x-forwarded-for", "[2001:db8::7]x"),
+        ("x-forwarded-for", '"198.51.100.1'),
+        ("x-forwarded-for", '"'),
+        ("x-forwarded-for", "198.51.100.1 6.6.6.6"),
+        ("x-forwarded-for", "198.51.100.1\x1b[31m"),
+        ("x-forwarded-for", ",".join(["198.51.100.1"] + ["10.1.1.1"] * MAX_HOPS)),
+        ("forwarded", ""),
+        ("forwarded", "for=unknown"),
+        ("forwarded", "for=_hidden"),
+        ("forwarded", "proto=https"),
+        ("forwarded", 'host="a;for=6.6.6.6;b"'),
+        ("forwarded", "for=6.6.6.6;for=198.51.100.1"),
+        ("forwarded", "for=198.51.100.1,"),
+        ("forwarded", "198.51.100.1"),
+        ("forwarded", "for = 198.51.100.1"),
+        ("forwarded", 'for="198.51.100.1'),
+    ],
+)
+def test_a_malformed_header_is_ignored_and_logged(header: tuple[str, str]) -> None:
+    with capture_logs() as logs:
+        assert address(header) == PROXY
+    assert [(log["event"], log["log_level"], log["peer"]) for log in logs] == [
+        ("forwarded_header.malformed", "warning", PROXY)
+    ]
+
+
+def test_the_log_has_at_most_a_hundred_printable_characters_of_a_malformed_header() -> None:
+    with capture_logs() as logs:
+        address(*xff("\x1b\r\n\xff" * 100))
+    assert len(logs[0]["header"]) <= 100
+    assert logs[0]["header"].isascii()
+    assert logs[0]["header"].isprintable()
+
+
+def test_a_good_header_is_not_logged() -> None:
+    with capture_logs() as logs:
+        address(*xff("junk, 198.51.100.1"))
+    assert logs == []
+
+
+def test_as_many_proxies_as_allowed_are_walked_through() -> None:
+    assert address(*xff(",".join(["198.51.100.1"] + ["10.1.1.1"] * (MAX_HOPS - 1)))) == "198.51.100.1"
+
+
+@pytest.mark.parametrize("name", ["x_forwarded_for", "x.forwarded.for", "x-real-ip", "x-forwarded"])
+def test_twins_of_the_header_are_other_headers(name: str) -> None:
+    assert address((name, "6.6.6.6")) == PROXY
+
+
+@pytest.mark.parametrize("name", ["x-forwarded-for", "forwarded"])
+@pytest.mark.parametrize("piece", ["10.0.0.1,", "for=10.0.0.1,", 'for="', "a=;", ",", '"\\', "for=;for=;"])
+def test_a_huge_header_costs_little(name: str, piece: str) -> None:
+    header = (name, piece * (60_000 // len(piece)))
+    start = time.process_time()
+    assert address(header) == PROXY
+    assert time.process_time() - start < 0.1
+
+
+@given(st.text(st.characters(max_codepoint=255)), st.sampled_from(["x-forwarded-for", "forwarded"]))
+def test_whatever_a_client_writes_the_hop_that_the_proxy_added_counts(tale: str, name: str) -> None:
+    added = "for=198.51.100.1" if name == "forwarded" else "198.51.100.1"
+    assert address((name, f"{tale}, {added}")) == "198.51.100.1"
+    assert address((name, tale), (name, added)) == "198.51.100.1"
+
+
+@given(st.text(st.characters(max_codepoint=255)), st.sampled_from(["x-forwarded-for", "forwarded"]))
+def test_no_header_raises(value: str, name: str) -> None:
+    assert address((name, value)) is not None
+
+
+def test_the_first_user_agent_counts_and_is_cleaned() -> None:
+    headers = [("user-agent", "Mozilla/5.0\x1b[31m (\xe9)"), ("user-agent", "second")]
+    assert ClientResolver().client_of(scope(*headers)).user_agent == "Mozilla/5.0[31m (\xe9)"
+
+
+def test_without_a_user_agent_there_is_none() -> None:
+    assert ClientResolver().client_of(scope()).user_agent is None
+
+
+def test_a_websocket_has_a_client_too() -> None:
+    client = ClientResolver(TRUSTED).client_of(
+        scope(*xff("198.51.100.1"), ("user-agent", "x"), type_="websocket")
+    )
+    assert (client.ip_address, client.user_agent) == ("198.51.100.1", "x")
