@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import uuid
@@ -26,6 +27,7 @@ from gatepost.db.migrate import (
     missing_objects,
     render_sql,
 )
+from gatepost.db.migrations import connect as connecting
 from gatepost.db.migrations.expected import COLUMNS, FUNCTIONS, INDEXES, TRIGGERS
 from gatepost.db.migrations.render import scripts
 from gatepost.errors import DatabaseNotMigrated, DatabaseTooNew, DatabaseUnreachable, SetupError
@@ -651,6 +653,18 @@ def test_a_role_that_may_not_create_the_database_gets_the_line_to_run(missing_ds
     assert f"OWNER {role};" in name
 
 
+def test_a_server_that_lets_nobody_in_to_create_the_database_is_told(missing_dsn: str) -> None:
+    with pytest.raises(
+        SetupError, match=r"postgres or template1\. .*\"no_such_setting\".*: CREATE DATABASE \""
+    ):
+        asyncio.run(ensure_database(with_settings(missing_dsn, no_such_setting="1")))
+
+
+def test_a_database_that_cannot_be_created_is_told(missing_dsn: str) -> None:
+    with pytest.raises(SetupError, match=r"can't be created: cannot execute CREATE DATABASE in a read-only"):
+        asyncio.run(ensure_database(with_settings(missing_dsn, default_transaction_read_only="on")))
+
+
 def test_migrating_a_missing_database_is_told(missing_dsn: str) -> None:
     with pytest.raises(DatabaseUnreachable, match="does not exist"):
         asyncio.run(migrate(missing_dsn))
@@ -660,6 +674,14 @@ def test_migrating_a_missing_database_is_told(missing_dsn: str) -> None:
 def test_a_server_that_is_away_is_told(step: Any) -> None:
     with pytest.raises(DatabaseUnreachable, match=r"Cannot connect to the database: .*127\.0\.0\.1"):
         asyncio.run(step("postgresql://gatepost:hunter2@127.0.0.1:1/gatepost"))
+
+
+def test_a_server_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connecting, "CONNECT_TIMEOUT", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://gatepost@127.0.0.1:{silent.getsockname()[1]}/gatepost?sslmode=disable"
+        with pytest.raises(DatabaseUnreachable, match=r"did not answer within .*: check host and port"):
+            asyncio.run(migrate(url))
 
 
 @pytest.mark.parametrize(
@@ -679,6 +701,9 @@ def test_a_password_with_special_characters_reaches_the_server(empty_dsn: str) -
         url = urlsplit(empty_dsn)
         login = f"{name}:{quote(password, safe='')}@{url.netloc.rpartition('@')[2]}"
         assert asyncio.run(migrate(urlunsplit(url._replace(netloc=login)))).applied == VERSIONS
+        # Without a database in the URL the driver takes the one named after the role.
+        with pytest.raises(DatabaseUnreachable, match=f'database "{name}" does not exist'):
+            asyncio.run(ensure_database(urlunsplit(url._replace(netloc=login, path=""))))
     finally:
         run(empty_dsn, f"REASSIGN OWNED BY {name} TO CURRENT_USER; DROP ROLE {name}")
 

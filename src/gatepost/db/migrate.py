@@ -5,7 +5,6 @@ Alembic knows the versions and renders the way as SQL; the driver runs exactly t
 database is at the newest version, which one query tells.
 """
 
-from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -176,12 +175,15 @@ async def ensure_database(dsn: str) -> bool:
 
 
 async def _connect_to_any(dsn: str, name: str) -> "asyncpg.Connection[asyncpg.Record]":
+    why = ""
     for database in ("postgres", "template1"):
-        with suppress(DatabaseUnreachable):
+        try:
             return await connect(dsn, database=database)
+        except DatabaseUnreachable as error:
+            why = error.message
     raise SetupError(
         f"The database {name} does not exist, and to create it one must get into the database postgres or"
-        f" template1, which refuse this role. Let one who may run: {_creation(name)};"
+        f" template1. {why}. Let one who may run: {_creation(name)};"
     )
 
 
