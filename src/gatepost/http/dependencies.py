@@ -12,16 +12,18 @@ from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
-from gatepost.errors import AdminRequired
+from gatepost.errors import AdminRequired, AuthenticationError
 from gatepost.gate import Gate
 from gatepost.http.bearer import bearer_token
 from gatepost.http.client import ClientResolver
 from gatepost.models import AuditAction, Client, Session
 
-SESSION_KEY = "gatepost.session"
-"""Where a scope holds the session, once it was asked for."""
 GATE_KEY = "gatepost.gate"
-"""Where a scope holds the Gatepost that the session is of."""
+"""Where a scope holds the Gatepost that was asked for its session; the next two are there with it."""
+SESSION_KEY = "gatepost.session"
+"""Where a scope holds the session, None where it has none."""
+ERROR_KEY = "gatepost.error"
+"""Where a scope holds why it has no session, None where it has one."""
 
 
 class BearerScheme(SecurityBase):
@@ -62,21 +64,56 @@ class PresentedTokenScheme(BearerScheme):
         return bearer_token(connection.scope)
 
 
+async def find_session(gate: Gate, scope: Scope) -> Session | None:
+    """Return the session of a scope, None where `scope[ERROR_KEY]` says why it has none.
+
+    The database is asked once a request, however many want to know.
+
+    Raises:
+        Unavailable: the database can't be asked.
+    """
+    if scope.get(GATE_KEY) is not gate:
+        session, error = None, None
+        try:
+            session = await opened(gate).sessions.resolve(bearer_token(scope))
+        except AuthenticationError as refusal:
+            # Its traceback would hold the scope, and the scope holds it.
+            error = refusal.with_traceback(None)
+        scope[GATE_KEY], scope[SESSION_KEY], scope[ERROR_KEY] = gate, session, error
+    found: Session | None = scope[SESSION_KEY]
+    return found
+
+
 async def session_of(gate: Gate, scope: Scope) -> Session:
-    """Return the session of a scope; the database is asked once a request, however many want to know."""
-    if scope.get(GATE_KEY) is gate and isinstance(known := scope.get(SESSION_KEY), Session):
-        return known
-    session = await gate.sessions.resolve(bearer_token(scope))
-    scope[GATE_KEY], scope[SESSION_KEY] = gate, session
+    """Return the session of a scope.
+
+    Raises:
+        AuthenticationError: there is none.
+        Unavailable: the database can't be asked.
+    """
+    session = await find_session(gate, scope)
+    if session is None:
+        refusal: AuthenticationError = scope[ERROR_KEY]
+        raise refusal
     return session
 
 
 def gate_of(scope: Scope) -> Gate:
     """Return the Gatepost that was installed on the application which serves this scope."""
-    gate = getattr(scope["app"].state, "gatepost", None)
+    state = getattr(scope.get("app"), "state", None)
+    gate = getattr(state, "gatepost", None)
     if not isinstance(gate, Gate):
         raise RuntimeError(  # noqa: TRY004 - it is missing, not of a wrong type
             "No Gatepost on this application: call `auth.install(app)`"
+        )
+    return opened(gate)
+
+
+def opened(gate: Gate) -> Gate:
+    """Return a Gatepost that can be asked; the application's author is told of one that can't."""
+    if not gate.is_open:
+        raise RuntimeError(
+            "Gatepost is not open: pass `lifespan=auth.lifespan` to the application that the server runs"
         )
     return gate
 
@@ -103,23 +140,33 @@ CurrentGate = Annotated[Gate, Depends(current_gate)]
 CurrentClient = Annotated[Client, Depends(client)]
 
 
-async def admin_session(session: CurrentSession, gate: CurrentGate, client: CurrentClient) -> Session:
-    """Return the session of an administrator.
+class AdminSessionScheme(CurrentSessionScheme):
+    """Resolves the session of an administrator; others are refused with 403."""
 
-    Raises:
-        AdminRequired: the caller is signed in and no administrator; the trail has it.
-    """
-    if not session.user.is_admin:
-        await gate.audit.record(
-            AuditAction.ACCESS_DENIED,
-            client=client,
-            user_id=session.user.id,
-            session_id=session.id,
-            detail={"code": AdminRequired.code},
-        )
-        raise AdminRequired
-    return session
+    def __init__(self, gate: Gate | None = None, clients: ClientResolver | None = None) -> None:
+        super().__init__(gate)
+        self._clients = clients
+
+    async def __call__(self, connection: HTTPConnection) -> Session:
+        """Return the session of an administrator.
+
+        Raises:
+            AdminRequired: the caller is signed in and no administrator; the trail has it.
+            AuthenticationError, Unavailable: as `CurrentSessionScheme`.
+        """
+        session = await super().__call__(connection)
+        if not session.user.is_admin:
+            own = self._clients
+            await self.gate(connection).audit.record(
+                AuditAction.ACCESS_DENIED,
+                client=client(connection) if own is None else own.client_of(connection.scope),
+                user_id=session.user.id,
+                session_id=session.id,
+                detail={"code": AdminRequired.code},
+            )
+            raise AdminRequired
+        return session
 
 
-AdminSession = Annotated[Session, Depends(admin_session)]
+AdminSession = Annotated[Session, Depends(AdminSessionScheme())]
 """The live session of an administrator; others are answered 403."""
