@@ -26,8 +26,6 @@ SYSTEM_DIRECTORIES = (
     "/usr/local/opt/postgresql*/bin",
     "/Applications/Postgres.app/Contents/Versions/*/bin",
 )
-# Root's copies of programs that its own directories hide from the server's account.
-COPIES = Path("/var/lib/gatepost")
 OWN_SERVER = "set DATABASE_URL to a PostgreSQL server of your own"
 
 
@@ -64,8 +62,8 @@ def _numbers(path: Path) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", str(path))]
 
 
-def copied(binaries: Path, copies: Path = COPIES) -> Path:
-    """Return a copy of the programs that every account may run, made once for each version.
+def copied(binaries: Path, copies: Path) -> Path:
+    """Return a copy of the programs below `copies` that every account may run, made once for each version.
 
     Root's directories (/root, a private temporary one) may hide the originals from the server's account.
     Opening those directories is not for us to do, so the programs move instead.

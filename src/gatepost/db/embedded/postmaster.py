@@ -30,6 +30,8 @@ SETTINGS = (
     f"port={PORT}",
     "log_error_verbosity=terse",  # DETAIL lines quote whole rows, password hashes and all
 )
+# After a crash all files are flushed before recovery: seconds one by one, hundredths as a whole.
+RECOVERS_FAST = ("recovery_init_sync_method=syncfs",) if sys.platform == "linux" else ()
 NOT_DURABLE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 # The predecessor's processes are still on their way out, and PostgreSQL does not start beside them.
 PASSING_REFUSALS = ("is still in use", "already exists")
@@ -87,8 +89,8 @@ class Postmaster:
                     launched = self._launch(durable=durable)
                 time.sleep(POLL_SECONDS)
         except KeyboardInterrupt:
-            if launched is not None:
-                os.kill(launched, signal.SIGINT)
+            if launched is not None:  # not SIGINT, which the shell made it ignore until it has come up
+                os.kill(launched, signal.SIGTERM)
             raise
 
     def stop(self) -> bool:
@@ -117,11 +119,11 @@ class Postmaster:
 
     def _launch(self, *, durable: bool) -> int:
         """Start the server as a daemon and return its process id; it is not yet ready."""
-        settings = SETTINGS if durable else (*SETTINGS, *NOT_DURABLE)
+        settings = (*SETTINGS, *RECOVERS_FAST, *(() if durable else NOT_DURABLE))
         options = [word for setting in settings for word in ("-c", setting)]
         environment = {}
         recorded = self._recorded_pid()
-        if recorded is not None and sys.platform == "linux":
+        if recorded is not None:
             # A killed server's file, and its number may be another process's by now. PostgreSQL would refuse
             # to start for that one's sake, unless it is told that it descends from it. Whether processes of
             # the old server still use the data it finds out through shared memory, as ever.
@@ -150,8 +152,12 @@ class Postmaster:
     def _is_on_its_way(self) -> bool:
         """Whether a server that doesn't listen works in the directory: one that starts or ends."""
         recorded = self._recorded_pid()
+        if recorded is None:
+            return False
+        if sys.platform != "linux":
+            return str(self.data) in run(["ps", "-o", "command=", "-p", str(recorded)], None).stdout
         try:
-            return recorded is not None and Path(f"/proc/{recorded}/cwd").samefile(self.data)
+            return Path(f"/proc/{recorded}/cwd").samefile(self.data)
         except OSError:
             return False
 

@@ -16,6 +16,8 @@ from gatepost.db.embedded.binaries import OWN_SERVER, copied, find_binaries
 from gatepost.errors import EmbeddedServerError
 
 OLDEST_MAJOR = 14
+# Root's copies of programs that its own directories hide from the server's account.
+COPIES = Path("/var/lib/gatepost")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +174,7 @@ def programs_for(account: Account | None) -> Programs:
             ) from error
         if account is None:
             raise
-        directory = copied(directory)
+        directory = copied(directory, COPIES)
         version = _version(directory, account)
     programs = Programs(directory=directory, version=version, account=account)
     if int(programs.major) < OLDEST_MAJOR:
