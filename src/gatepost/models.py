@@ -118,7 +118,7 @@ def clean_user_agent(text: str | None) -> str | None:
     if text is None:
         return None
     kept = "".join(c for c in text[: 4 * USER_AGENT_MAX] if unicodedata.category(c) not in {"Cc", "Cf", "Cs"})
-    return kept.strip()[:USER_AGENT_MAX] or None
+    return kept.strip()[:USER_AGENT_MAX].rstrip() or None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

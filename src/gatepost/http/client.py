@@ -12,8 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
-import structlog
-
+from gatepost.log import get_logger
 from gatepost.models import Client, canonical_address
 
 MAX_HOPS = 32
@@ -27,7 +26,7 @@ _PAIR = r"""([!#$%&'*+.^_`|~0-9A-Za-z-]+)=("(?:[^"\\]|\\.)*"|[]!#$%&'*+.^_`|~0-9
 _ELEMENT = re.compile(rf"\s*{_PAIR}\s*(?:;\s*{_PAIR}\s*)*;?\s*")
 _PAIRS = re.compile(_PAIR)
 
-_log = structlog.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 class ClientResolver:
