@@ -118,7 +118,7 @@ def opened(gate: Gate) -> Gate:
     return gate
 
 
-def client(connection: HTTPConnection) -> Client:
+def client_of(connection: HTTPConnection) -> Client:
     """Return who is at the other end."""
     resolver: ClientResolver = connection.app.state.gatepost_clients
     return resolver.client_of(connection.scope)
@@ -131,13 +131,21 @@ PresentedToken = Annotated[str, Depends(PresentedTokenScheme())]
 """The raw token of the caller, not yet checked."""
 
 
-def current_gate(connection: HTTPConnection) -> Gate:
+# Coroutines, because FastAPI calls functions in another thread.
+
+
+async def current_gate(connection: HTTPConnection) -> Gate:
     """Return the Gatepost that serves this request."""
     return gate_of(connection.scope)
 
 
+async def current_client(connection: HTTPConnection) -> Client:
+    """Return who sends this request."""
+    return client_of(connection)
+
+
 CurrentGate = Annotated[Gate, Depends(current_gate)]
-CurrentClient = Annotated[Client, Depends(client)]
+CurrentClient = Annotated[Client, Depends(current_client)]
 
 
 class AdminSessionScheme(CurrentSessionScheme):
@@ -159,7 +167,7 @@ class AdminSessionScheme(CurrentSessionScheme):
             own = self._clients
             await self.gate(connection).audit.record(
                 AuditAction.ACCESS_DENIED,
-                client=client(connection) if own is None else own.client_of(connection.scope),
+                client=client_of(connection) if own is None else own.client_of(connection.scope),
                 user_id=session.user.id,
                 session_id=session.id,
                 detail={"code": AdminRequired.code},
