@@ -1,23 +1,29 @@
 """`Gatepost`: what a user's application opens, installs and asks."""
 
+import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from starlette.applications import Starlette
+from starlette.routing import Mount
 from starlette.types import Scope
 
 from gatepost.errors import GatepostError
 from gatepost.gate import Gate
 from gatepost.http.api.routes import create_api
 from gatepost.http.client import ClientResolver
-from gatepost.http.dependencies import CurrentSessionScheme
+from gatepost.http.dependencies import AdminSessionScheme, CurrentSessionScheme
 from gatepost.http.errors import on_gatepost_error
 from gatepost.models import Client, User
 from gatepost.services.clock import Clock, database_clock
 from gatepost.settings import Settings
 
 Hook = TypeVar("Hook", bound=Callable[[Any, User], Awaitable[None]])
+
+PREFIX = "/api/auth"
+"""Where the API stands unless another place is given."""
 
 
 class Gatepost(Gate):
@@ -27,60 +33,110 @@ class Gatepost(Gate):
         app = FastAPI(lifespan=auth.lifespan)
         auth.install(app)
 
+    Making one reads the settings and opens nothing; `lifespan` opens it.
+
     Args:
         settings: how to work; the environment and `.env` decide where none are given.
-        prefix: where the API stands.
+        prefix: where `install` puts the API.
         clock: what time it is; the database's clock where none is given.
 
     Attributes:
-        current_session: a dependency as `CurrentSession` is, of this very instance, for an application
-            that has several: `Annotated[Session, Depends(staff.current_session)]`.
+        current_session, admin_session: what `CurrentSession` and `AdminSession` stand for, of this very
+            instance, for an application that has several:
+            `StaffSession = Annotated[Session, Depends(staff.current_session)]`.
+
+    Raises:
+        SettingsError: the settings can't be worked with.
     """
 
     def __init__(
         self,
         settings: Settings | None = None,
         *,
-        prefix: str = "/api/auth",
+        prefix: str = PREFIX,
         clock: Clock = database_clock,
     ) -> None:
         super().__init__(settings, clock=clock)
-        if not prefix.startswith("/") or prefix.endswith("/"):
-            raise ValueError("prefix must begin with a slash and not end with one, as /api/auth does")
+        if not re.fullmatch(r"(/[\w.~-]+)+", prefix, re.ASCII):
+            raise ValueError(f"prefix must be a path without a slash at its end, as {PREFIX} is")
         self.prefix = prefix
         self.clients = ClientResolver(self.settings.trusted_proxies)
         self.current_session = CurrentSessionScheme(self)
+        self.admin_session = AdminSessionScheme(self, self.clients)
+        if prefix != PREFIX:
+            # Tokens of another instance are others': OpenAPI tells the two apart by name.
+            name = "SessionToken" + re.sub(r"\W", "_", prefix)
+            self.current_session.scheme_name = self.admin_session.scheme_name = name
         self._register_hooks: list[Callable[[Any, User], Awaitable[None]]] = []
+        self._lifespans = 0
+        self._turn = asyncio.Lock()
+
+    async def open(
+        self,
+        *,
+        background: bool = True,
+        patient: bool = False,
+        on_wait: Callable[[float, str], None] | None = None,
+    ) -> None:
+        """Open as `Gate.open` does, with the hooks of `on_register` in force."""
+        await super().open(background=background, patient=patient, on_wait=on_wait)
+        self.accounts.run_on_register(self._register_hooks)
 
     @asynccontextmanager
     async def lifespan(self, _app: object = None) -> AsyncIterator[None]:
         """Be open while the application runs: `FastAPI(lifespan=auth.lifespan)`.
 
-        Inside a lifespan of your own: `async with auth.lifespan(app): yield`.
+        Inside a lifespan of your own: `async with auth.lifespan(app): yield`. It may be entered several
+        times, by several applications: the first opens, the last closes.
+
+        Raises:
+            DatabaseUnreachable, DatabaseNotMigrated, DatabaseTooNew, EmbeddedServerError: as `open`.
         """
-        await self.open()
-        self.accounts.run_on_register(self._register_hooks)
+        async with self._turn:
+            if not self._lifespans:
+                await self.open()
+            self._lifespans += 1
         try:
             yield
         finally:
-            await self.close()
+            async with self._turn:
+                self._lifespans -= 1
+                if not self._lifespans:
+                    await self.close()
 
-    def install(self, app: Starlette) -> None:
+    def install(self, app: Starlette, *, api: bool = True) -> None:
         """Put the API on an application at `prefix`, and make `CurrentSession` work in its routes.
 
-        The API is mounted as an application of its own: its errors and limits stay its own.
+        The API is mounted as an application of its own: its errors and limits stay its own, and the
+        application's handlers, middleware and 404 stay as they are.
+
+        Args:
+            app: a FastAPI or Starlette application that has not yet started.
+            api: False leaves the API out, for an application under the one that has it, or where another
+                process serves it.
+
+        Raises:
+            RuntimeError: the application runs already.
+            ValueError: another Gatepost has this prefix.
         """
-        app.mount(self.prefix, create_api(self, prefix=self.prefix, clients=self.clients))
+        if app.middleware_stack is not None:
+            raise RuntimeError("Install Gatepost before the application starts")
+        if api:
+            if any(isinstance(route, Mount) and route.path == self.prefix for route in app.routes):
+                raise ValueError(f"Something is mounted at {self.prefix} already: give another prefix")
+            app.mount(self.prefix, create_api(self, prefix=self.prefix, clients=self.clients))
         if not hasattr(app.state, "gatepost"):
             # The first one installed is the one that a plain `CurrentSession` means.
             app.state.gatepost, app.state.gatepost_clients = self, self.clients
-        app.add_exception_handler(GatepostError, on_gatepost_error)  # type: ignore[arg-type]  # takes WebSockets too
+        if GatepostError not in app.exception_handlers:
+            app.add_exception_handler(GatepostError, on_gatepost_error)  # type: ignore[arg-type]  # takes WebSockets too
 
     def on_register(self, hook: Hook) -> Hook:
-        """Have `hook(conn, user)` called inside the transaction of every registration.
+        """Have `hook(conn, user)` called inside the transaction of every registration, in order.
 
-        It writes on `conn`, the transaction's connection; if it raises, nothing was registered. It has
-        the same deadline as every statement of a request, `DATABASE_TIMEOUT_SECONDS`.
+        It writes on `conn`, the transaction's connection (asyncpg's); if it raises, nothing was registered.
+        It has the same deadline as every statement of a request, `DATABASE_TIMEOUT_SECONDS`. What it raises
+        is the answer: a `GatepostError` or an `HTTPException` in its own words, anything else a 500.
         """
         self._register_hooks.append(hook)
         return hook

@@ -1,0 +1,238 @@
+"""For tests of an application that uses Gatepost: real sign-ins on a real PostgreSQL, nothing overridden.
+
+    @pytest.fixture(scope="session")
+    def database() -> Iterator[str]:
+        with temporary_database() as url:
+            yield url
+
+    @pytest.fixture
+    async def alice(database: str) -> AsyncIterator[httpx.AsyncClient]:
+        async with signed_in(app, auth, database, email="alice@example.com") as client:
+            yield client
+
+Works with any test runner that gives tests an asyncio event loop. Needs httpx: `pip install httpx`.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gatepost.db import migrate
+from gatepost.db.embedded import EmbeddedServer
+from gatepost.db.migrations.connect import connect
+from gatepost.http.gatepost import Gatepost
+from gatepost.models import Client
+from gatepost.settings import Settings
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["PASSWORD", "Site", "isolated", "running", "signed_in", "temporary_database"]
+
+PASSWORD = "what tests sign in with, nobody else"  # noqa: S105 - for tests
+"""The password of whom `signed_in` and `Site.sign_in` sign in, unless they are told another."""
+
+
+@contextmanager
+def temporary_database(server: str | None = None) -> Iterator[str]:
+    """Yield the URL of a new database with Gatepost's schema, which is gone afterwards.
+
+    Args:
+        server: URL of any database of the PostgreSQL to make it on, with a role that may; without one an
+            embedded PostgreSQL is started in a temporary directory, which takes a second or two.
+
+    Raises:
+        SetupError: it can't be made; the message says why.
+    """
+    with ExitStack() as stack:
+        if server is None:
+            home = stack.enter_context(TemporaryDirectory(prefix="gatepost-"))
+            embedded = stack.enter_context(EmbeddedServer.start(Path(home), durable=False))
+            server = embedded.dsn("postgres")
+        name = f"gatepost_test_{uuid4().hex[:12]}"
+        url = urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+        stack.callback(lambda: _finish(_drop(server, name)))
+        _finish(_make(url))
+        yield url
+
+
+async def _make(url: str) -> None:
+    await migrate.ensure_database(url)
+    await migrate.migrate(url)
+
+
+async def _drop(server: str, name: str) -> None:
+    conn = await connect(server)
+    try:
+        await conn.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    finally:
+        await conn.close()
+
+
+def _finish(work: Coroutine[Any, Any, None]) -> None:
+    # In a thread, because there may be an event loop in this one, which can't be run within itself.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, work).result()
+
+
+@contextmanager
+def isolated(auth: Gatepost, database: str) -> Iterator[Settings]:
+    """Have a Gatepost use another database, a key of its own and cheap password hashes for a while.
+
+    Its other settings stay as they are. `running` and `signed_in` do this by themselves.
+
+    Args:
+        auth: not open yet.
+        database: URL, as `temporary_database` yields it.
+    """
+    if auth.is_open:
+        raise RuntimeError("This Gatepost is open already: isolate it before its application starts")
+    former = auth.settings
+    given = {name: getattr(former, name) for name in former.model_fields_set}
+    instead = {
+        "database_url": database,
+        "secret_key": secrets.token_urlsafe(48),
+        "environment": "test",
+        "bcrypt_rounds": 4,
+        "cleanup_interval_seconds": 0,
+    }
+    auth.settings = Settings.load(env_file=None, **(given | instead))
+    try:
+        yield auth.settings
+    finally:
+        auth.settings = former
+
+
+class Site:
+    """An application that runs, and clients for it.
+
+    Attributes:
+        anonymous: a client that is not signed in.
+    """
+
+    def __init__(self, auth: Gatepost, new_client: "Callable[[], httpx.AsyncClient]") -> None:
+        self.anonymous = new_client()
+        self._auth = auth
+        self._new_client = new_client
+
+    async def sign_in(
+        self,
+        email: str = "user@example.com",
+        *,
+        name: str = "Test User",
+        password: str = PASSWORD,
+        is_admin: bool = False,
+    ) -> "httpx.AsyncClient":
+        """Return a client that sends a session token, got by the real endpoints.
+
+        A user with this e-mail and password who is there already signs in; otherwise one registers, and
+        what `on_register` hooks do is done.
+
+        Raises:
+            RuntimeError: the endpoint refused; the message has its answer.
+        """
+        body = {"email": email, "name": name, "password": password}
+        response = await self.anonymous.post(f"{self._auth.prefix}/register", json=body)
+        if response.status_code == 409:
+            del body["name"]
+            response = await self.anonymous.post(f"{self._auth.prefix}/login", json=body)
+        if not response.is_success:
+            raise RuntimeError(f"{response.request.url} answered {response.status_code}: {response.text}")
+        user = await self._auth.accounts.find(email)
+        if user.is_admin != is_admin:
+            await self._auth.accounts.set_admin(user, is_admin=is_admin, client=Client())
+        client = self._new_client()
+        client.headers["Authorization"] = f"Bearer {response.json()['data']['token']}"
+        return client
+
+
+@asynccontextmanager
+async def running(app: ASGIApp, auth: Gatepost, database: str) -> AsyncIterator[Site]:
+    """Run an application with its lifespan, on this database, and yield it as a `Site`.
+
+    Args:
+        app: the application, whose lifespan opens `auth`.
+        auth: its Gatepost.
+        database: URL, as `temporary_database` yields it.
+
+    Raises:
+        RuntimeError: the application's lifespan does not open `auth`, or failed without an error.
+    """
+    try:
+        import httpx
+    except ImportError:
+        raise RuntimeError("gatepost.testing needs httpx: pip install httpx") from None
+    async with AsyncExitStack() as stack:
+        stack.enter_context(isolated(auth, database))
+        state = await stack.enter_async_context(_lifespan(app))
+        if not auth.is_open:
+            raise RuntimeError("The application did not open this Gatepost: pass it `lifespan=auth.lifespan`")
+
+        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+            await app({**scope, "state": dict(state)}, receive, send)
+
+        clients = await stack.enter_async_context(AsyncExitStack())
+
+        def new_client() -> httpx.AsyncClient:
+            transport = httpx.ASGITransport(app=serve, client=("127.0.0.1", 50_000))
+            client = httpx.AsyncClient(transport=transport, base_url="http://testserver")
+            clients.push_async_callback(client.aclose)
+            return client
+
+        yield Site(auth, new_client)
+
+
+@asynccontextmanager
+async def signed_in(
+    app: ASGIApp,
+    auth: Gatepost,
+    database: str,
+    *,
+    email: str = "user@example.com",
+    is_admin: bool = False,
+) -> AsyncIterator["httpx.AsyncClient"]:
+    """Run an application as `running` does and yield a client that is signed in, as of `Site.sign_in`."""
+    async with running(app, auth, database) as site:
+        yield await site.sign_in(email, is_admin=is_admin)
+
+
+@asynccontextmanager
+async def _lifespan(app: ASGIApp) -> AsyncIterator[dict[str, Any]]:
+    """Do what a server does at an application's start and end; yield the state that requests get."""
+    state: dict[str, Any] = {}
+    heard: asyncio.Queue[Message] = asyncio.Queue()
+    said: asyncio.Queue[Message] = asyncio.Queue()
+
+    async def live() -> None:
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": state}
+        try:
+            await app(scope, heard.get, said.put)
+        finally:
+            said.put_nowait({"type": "end"})
+
+    async def tell(what: str) -> None:
+        heard.put_nowait({"type": f"lifespan.{what}"})
+        answer = await said.get()
+        if answer["type"] != f"lifespan.{what}.complete":
+            await life  # which raises what the application raised
+            raise RuntimeError(answer.get("message") or f"The application's lifespan ended at its {what}")
+
+    life = asyncio.create_task(live())
+    try:
+        await tell("startup")
+        try:
+            yield state
+        finally:
+            await tell("shutdown")
+            await life
+    finally:
+        life.cancel()
