@@ -1,0 +1,58 @@
+# Everything here works from a fresh clone with Python 3.11 or newer and make: .venv is built on the way.
+
+VENV := .venv
+BIN := $(VENV)/bin
+COVERAGE := 95
+
+# An environment that happens to be active must not take part.
+unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
+
+# The first Python that is new enough; only looked for when .venv has to be built.
+PYTHON = $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+
+# Tests use a server of yours only where it is named on the command line: one that stands in the
+# environment is for serving, and its data are not for tests.
+ifeq ($(origin DATABASE_URL),command line)
+TEST_DATABASE := export GATEPOST_TEST_DATABASE_URL="$$DATABASE_URL"; unset DATABASE_URL;
+else
+TEST_DATABASE := unset DATABASE_URL;
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help install serve test lint format docs clean
+
+help: ## Show what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+install: $(VENV)/.dev ## Build .venv from the lock file: all that serve and test need
+
+serve: $(VENV)/.runtime ## Start the server on http://127.0.0.1:8000 (ARGS="--port 9000" is passed on)
+	@$(BIN)/gatepost serve $(ARGS)
+
+test: lint docs ## Run all checks and tests (DATABASE_URL=postgresql://... runs them on that server)
+	@$(TEST_DATABASE) $(BIN)/python -m pytest --cov --cov-fail-under=$(COVERAGE) \
+		-n "$$($(BIN)/python -c 'import os; print(min(8, max(2, os.cpu_count() or 2)))')" $(ARGS)
+
+lint: $(VENV)/.dev ## Check style, types and the direction of imports
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## Write the code as the style has it
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+docs: $(VENV)/.dev ## Build the documentation into site/; a broken link is an error
+	@if [ -f mkdocs.yml ]; then $(BIN)/mkdocs build --strict --quiet; fi
+
+clean: ## Remove what was built, .venv too; the data in .gatepost stay
+	@rm -rf $(VENV) dist site htmlcov .coverage .coverage.* .hypothesis .schemathesis \
+		.mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@find src tests backend scripts -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+$(VENV)/.runtime $(VENV)/.dev: $(VENV)/.%: pyproject.toml uv.lock scripts/bootstrap.py
+	@test -n "$(PYTHON)" || { echo "Gatepost needs Python 3.11 or newer: install one," \
+		"or say where it is: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) scripts/bootstrap.py $*
