@@ -1,6 +1,8 @@
 """Errors on HTTP: which status a code has, and what stands around it."""
 
 import http
+from collections.abc import Sequence
+from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -88,18 +90,23 @@ async def _deny(websocket: WebSocket, response: Response) -> None:
         await websocket.close(1008)
 
 
-async def on_validation_error(_: Request, error: Exception) -> Response:
+async def on_validation_error(request: Request, error: Exception) -> Response:
     """Answer what FastAPI found wrong with a request."""
     if not isinstance(error, RequestValidationError):
         raise error
     problems = error.errors()
-    if any(problem["type"] == "json_invalid" for problem in problems):
+    if any(problem["type"] == "json_invalid" for problem in problems) or await _lacks_body(request, problems):
         return render(MalformedJson())
     fields: dict[str, str] = {}
     for problem in problems:
         place = [str(part) for part in problem["loc"][1:]] or [str(problem["loc"][0])]
         fields.setdefault(".".join(place), problem["msg"])
     return render(ValidationFailed(fields))
+
+
+async def _lacks_body(request: Request, problems: Sequence[Any]) -> bool:
+    """Say whether a body was wanted and nothing came, which is no JSON document; FastAPI takes it for null."""
+    return any(problem["loc"] == ("body",) for problem in problems) and not await request.body()
 
 
 async def on_http_exception(_: Request, error: Exception) -> Response:
