@@ -23,7 +23,8 @@ QUIET_PATHS = ("/me", "/verify")
 class RequestLog:
     """Gives a request its id, logs it in one line, and answers what nobody else caught.
 
-    The id is drawn here and returned as `X-Request-ID`; one sent by a client is not believed.
+    The id is drawn here and returned as `X-Request-ID`; one sent by a client is not believed. Within
+    another one, as the API stands in the stand-alone application, faults are answered and that is all.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -31,8 +32,11 @@ class RequestLog:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or "gatepost.request_id" in scope:
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
+            return
+        if "gatepost.request_id" in scope:
+            await self._answered(scope, receive, send, outermost=False)
             return
         request_id = uuid.uuid4().hex
         scope["gatepost.request_id"] = request_id
@@ -50,14 +54,26 @@ class RequestLog:
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                await self.app(scope, receive, send_with_headers)
-            except Exception:
-                log.exception("unhandled fault", method=scope["method"], path=scope["path"])
-                if status:
-                    raise  # half an answer is out: only the server can cut it off
-                await last_resort()(scope, receive, send_with_headers)
+            await self._answered(scope, receive, send_with_headers, outermost=True)
             _write_line(scope, status, began)
+
+    async def _answered(self, scope: Scope, receive: Receive, send: Send, *, outermost: bool) -> None:
+        """Serve a request, and answer a fault that nobody else caught."""
+        begun = False
+
+        async def noting_send(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, noting_send)
+        except Exception:
+            if outermost or not begun:
+                log.exception("unhandled fault", method=scope["method"], path=scope["path"])
+            if begun:
+                raise  # half an answer is out: only the server can cut it off
+            await last_resort()(scope, receive, send)
 
 
 def _write_line(scope: Scope, status: int, began: float) -> None:
