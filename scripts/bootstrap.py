@@ -1,8 +1,8 @@
 """Build .venv from uv.lock where there is nothing but Python: `bootstrap.py runtime` or `bootstrap.py dev`.
 
 Only the standard library is used, and of it neither ensurepip nor pip, which Debian ships apart: uv comes
-from the PATH, or from PyPI as a wheel whose digest stands below. pip is asked only where that can't be had: on
-another platform, or behind a mirror that pip knows of.
+from the PATH, or from PyPI as a wheel whose digest stands below. pip is asked only where that can't be had:
+on another platform, or behind a mirror that pip knows of.
 """
 # ruff: noqa: S603, S310 - the programs and the one address are named here
 
@@ -26,6 +26,12 @@ UV = ENVIRONMENT / "bin" / "uv"
 
 UV_VERSION = "0.13.9"
 OLDEST_UV = (0, 8)  # of one that is found on the PATH
+CERTIFICATES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
 # (system, machine): path on files.pythonhosted.org and SHA-256 of the wheel. Those for Linux are linked
 # statically and run with any C library.
 FILES = "https://files.pythonhosted.org/packages"
@@ -56,12 +62,19 @@ def main(kind: str) -> None:
         venv.create(ENVIRONMENT, clear=True, symlinks=True, with_pip=False)
     groups = ["--group", "dev"] if kind == "dev" else []
     command = [find_uv(), "sync", "--frozen", "--inexact", "--no-default-groups", *groups]
-    # The Python that is there, never one that uv would download; .venv, whatever the caller's setting.
-    settings = {"UV_PYTHON_DOWNLOADS": "never", "UV_PROJECT_ENVIRONMENT": str(ENVIRONMENT)}
-    if subprocess.run(command, cwd=ROOT, env=os.environ | settings, check=False).returncode:
+    if subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode:
         sys.exit(f"{command[0]} could not install what uv.lock names; its message stands above")
     for stamp in {"runtime", kind}:
         (ENVIRONMENT / f".{stamp}").touch()
+
+
+def environment() -> dict[str, str]:
+    """Return uv's: the Python that is there, .venv whatever the caller's setting, the system's certificates."""
+    settings = {"UV_PYTHON_DOWNLOADS": "never", "UV_PROJECT_ENVIRONMENT": str(ENVIRONMENT)}
+    if platform.system() == "Darwin" or any(Path(place).is_file() for place in CERTIFICATES):
+        # Behind a proxy that opens TLS only they fit; a small container has none, and uv's own serve.
+        settings["UV_SYSTEM_CERTS"] = "true"
+    return os.environ | settings
 
 
 def find_uv() -> str:
