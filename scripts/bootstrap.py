@@ -69,7 +69,7 @@ def main(kind: str) -> None:
 
 
 def environment() -> dict[str, str]:
-    """Return uv's: the Python that is there, .venv whatever the caller's setting, the system's certificates."""
+    """Return uv's: the Python that is there, .venv whatever the caller says, the system's certificates."""
     settings = {"UV_PYTHON_DOWNLOADS": "never", "UV_PROJECT_ENVIRONMENT": str(ENVIRONMENT)}
     if platform.system() == "Darwin" or any(Path(place).is_file() for place in CERTIFICATES):
         # Behind a proxy that opens TLS only they fit; a small container has none, and uv's own serve.
