@@ -446,6 +446,18 @@ def test_users_without_any_password_are_told_of(empty_dsn: str) -> None:
     assert "No user has a password that Gatepost knows of" in warning
 
 
+def test_users_that_are_neither_active_nor_not_are_told_of(empty_dsn: str) -> None:
+    done = adopt(
+        empty_dsn,
+        users("password_hash varchar, is_active boolean"),
+        f"INSERT INTO users (email, password_hash) VALUES ('ada@example.com', '{BCRYPT}')",
+    )
+    assert rows(empty_dsn, "SELECT is_active FROM users") == [(None,)]
+    (warning,) = done.warnings
+    assert "count as disabled" in warning
+    assert "UPDATE users SET is_active = true WHERE is_active IS NULL" in warning
+
+
 # What is refused
 
 

@@ -38,6 +38,11 @@ BEGIN
             USING ERRCODE = 'GP002';
     END IF;
 
+    IF EXISTS (SELECT FROM users WHERE is_active IS NULL) THEN
+        RAISE WARNING 'Users whose is_active is NULL count as disabled. If they are not, run: '
+            'UPDATE users SET is_active = true WHERE is_active IS NULL;' USING ERRCODE = 'GP002';
+    END IF;
+
     IF EXISTS (SELECT FROM user_sessions WHERE is_active) THEN
         RAISE WARNING 'The sessions that are in user_sessions hold their tokens in plain text and are not accepted: '
             'their users sign in again.' USING ERRCODE = 'GP002';
