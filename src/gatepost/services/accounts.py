@@ -95,17 +95,19 @@ class Accounts:
             InvalidCredentials: whatever else is wrong.
         """
         email = self._checked_login(email=email, password=password)
-        async with self._database.connection() as conn:
-            credential = await store.find_credential(conn, email)
-        stored = None if credential is None else credential.hashed_password
-        check = await self._hashing.check(password, stored)
-        reason = _refusal(credential, check)
-        if credential is None or stored is None or reason is not None:
-            raise await self._login_failed(email, credential, reason or "no_password", client)
-        signed_in = await self._start(credential.user_id, stored, password, check, client)
-        if signed_in is None:
-            raise await self._login_failed(email, credential, "changed_meanwhile", client)
-        return signed_in
+        for _ in range(2):
+            async with self._database.connection() as conn:
+                credential = await store.find_credential(conn, email)
+            stored = None if credential is None else credential.hashed_password
+            check = await self._hashing.check(password, stored)
+            reason = _refusal(credential, check)
+            if credential is None or stored is None or reason is not None:
+                raise await self._login_failed(email, credential, reason or "no_password", client)
+            signed_in = await self._start(credential.user_id, stored, password, check, client)
+            if signed_in is not None:
+                return signed_in
+            # Another login at the same moment may have put a newer hash of this password in place.
+        raise await self._login_failed(email, credential, "changed_meanwhile", client)
 
     async def _start(
         self, user_id: int, stored: str, password: str, check: PasswordCheck, client: Client
