@@ -1,0 +1,279 @@
+"""Passwords through the front door: what is accepted, how it is kept, hashes made elsewhere."""
+
+import asyncio
+import base64
+import functools
+import hashlib
+import unicodedata
+from collections.abc import Awaitable, Callable
+
+import bcrypt
+import httpx
+import pytest
+from tests.conftest import PASSWORD, MakeSettings, login, register, serving
+from tests.http.conftest import Database, MakeApp, Standing, assert_error, events, logged
+
+from gatepost import errors
+from gatepost.http.gatepost import Gatepost
+from gatepost.security.passwords import PasswordCheck
+
+REGISTER = "/api/auth/register"
+LOGIN = "/api/auth/login"
+EMAIL = "user@example.com"
+
+
+async def sign_up(client: httpx.AsyncClient, password: str) -> httpx.Response:
+    return await client.post(REGISTER, json={"email": EMAIL, "name": "John Doe", "password": password})
+
+
+async def signs_in(client: httpx.AsyncClient, password: str) -> bool:
+    response = await client.post(LOGIN, json={"email": EMAIL, "password": password})
+    if response.status_code != 200:
+        assert_error(response, errors.InvalidCredentials)
+    return response.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["", "1234567", "😀" * 7, "e\u0301" * 7, "x" * 1025, "😀" * 1025, " " * 7],
+    ids=["empty", "7", "7 emoji", "7 of two code points", "1025", "1025 emoji", "7 spaces"],
+)
+async def test_a_length_outside_8_to_1024_is_422(standing: Standing, password: str) -> None:
+    response = await standing.client.post(
+        REGISTER, json={"email": "new@example.com", "name": "x", "password": password}
+    )
+    fields = response.json()["error"]["fields"]
+    assert_error(response, errors.ValidationFailed, fields=fields)
+    assert list(fields) == ["password"]
+    assert await standing.holds_one_user_and_session()
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "12345678",
+        "😀" * 8,
+        "😀" * 64,
+        "x" * 1024,
+        "😀" * 1024,
+        "\x00" * 8,
+        "pass\x00word",
+        "        ",
+        "\r\n\t\x1b[0m xyz",
+    ],
+    ids=["8", "8 emoji", "64 emoji", "1024", "1024 emoji", "NULs", "NUL inside", "8 spaces", "controls"],
+)
+async def test_any_unicode_of_8_to_1024_characters_registers_and_signs_in(
+    client: httpx.AsyncClient, password: str
+) -> None:
+    assert (await sign_up(client, password)).status_code == 201
+    assert await signs_in(client, password)
+
+
+@pytest.mark.parametrize(
+    ("password", "others"),
+    [
+        ("pass\x00word", ["pass", "pass\x00wor", "password", "pass\x00word\x00"]),
+        ("password ", ["password", " password", "password  "]),
+        ("x" * 72, ["x" * 71, "x" * 73]),
+        ("x" * 73, ["x" * 72, "x" * 74]),
+        ("😀" * 64, ["😀" * 63, "😀" * 18, "😀" * 65]),
+        ("PassWord", ["password", "PASSWORD"]),
+    ],
+    ids=["NUL", "space", "72", "73", "emoji", "case"],
+)
+async def test_nothing_is_cut_off_trimmed_or_folded(
+    client: httpx.AsyncClient, password: str, others: list[str]
+) -> None:
+    assert (await sign_up(client, password)).status_code == 201
+    for other in others:
+        assert not await signs_in(client, other)
+    assert await signs_in(client, password)
+
+
+@pytest.mark.parametrize(("typed", "again"), [("NFC", "NFD"), ("NFD", "NFC")])
+async def test_composed_and_decomposed_characters_are_the_same_password(
+    client: httpx.AsyncClient, typed: str, again: str
+) -> None:
+    password = "Zoë Grüße Ångström 한국어"
+    first = unicodedata.normalize(typed, password)  # type: ignore[arg-type]  # a parameter is no literal
+    second = unicodedata.normalize(again, password)  # type: ignore[arg-type]  # the same
+    assert first != second
+    assert (await sign_up(client, first)).status_code == 201
+    assert await signs_in(client, second)
+
+
+async def test_compatibility_characters_are_other_passwords(client: httpx.AsyncClient) -> None:
+    assert (await sign_up(client, "ﬁrewall no. ①")).status_code == 201
+    assert not await signs_in(client, "firewall no. 1")
+
+
+async def test_the_least_length_is_a_setting_and_not_asked_for_at_login(
+    make_settings: MakeSettings, stopped_app: MakeApp
+) -> None:
+    async with serving(stopped_app()) as client:
+        await sign_up(client, "12345678")
+    async with serving(stopped_app(password_min_length=15)) as client:
+        response = await client.post(
+            REGISTER, json={"email": "b@example.com", "name": "b", "password": "x" * 14}
+        )
+        assert "15" in response.json()["error"]["fields"]["password"]
+        assert await signs_in(client, "12345678")
+
+
+async def test_a_password_is_kept_as_bcrypt_of_the_cost_that_is_set(
+    stopped_app: MakeApp, db: Database
+) -> None:
+    async with serving(stopped_app(bcrypt_rounds=5)) as client:
+        await sign_up(client, PASSWORD)
+    stored = await db.fetchval("SELECT hashed_password FROM users")
+    assert stored.startswith("$2b$05$")
+    assert bcrypt.checkpw(PASSWORD.encode(), stored.encode())
+
+
+# --- Hashes made elsewhere ---
+
+
+def django_pbkdf2(password: str) -> str:
+    digest = hashlib.pbkdf2_hmac("sha256", password.encode(), b"saltsaltsalt", 1000)
+    return f"pbkdf2_sha256$1000$saltsaltsalt${base64.b64encode(digest).decode()}"
+
+
+FOREIGN = {
+    "django": django_pbkdf2(PASSWORD),
+    "werkzeug": "pbkdf2:sha256:1000$salt$"
+    + hashlib.pbkdf2_hmac("sha256", PASSWORD.encode(), b"salt", 1000).hex(),
+    "bcrypt 2a": bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4, b"2a")).decode(),
+    "bcrypt 2y": bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode().replace("$2b$", "$2y$"),
+}
+
+
+@pytest.mark.parametrize("stored", FOREIGN.values(), ids=list(FOREIGN))
+async def test_a_hash_made_elsewhere_signs_in_and_is_replaced(
+    client: httpx.AsyncClient, db: Database, stored: str
+) -> None:
+    await register(client)
+    await db.execute("UPDATE users SET hashed_password = $1", stored)
+    assert not await signs_in(client, "wrong password")
+    assert await db.fetchval("SELECT hashed_password FROM users") == stored
+    assert await signs_in(client, PASSWORD)
+    replaced = await db.fetchval("SELECT hashed_password FROM users")
+    assert replaced.startswith("$2b$04$")
+    assert [(e["user_id"], e["session_id"]) for e in await events(db, "password.rehashed")] == [(1, None)]
+    assert await signs_in(client, PASSWORD)
+    assert await db.fetchval("SELECT hashed_password FROM users") == replaced
+
+
+async def test_a_raised_cost_is_taken_up_at_the_next_login(stopped_app: MakeApp, db: Database) -> None:
+    async with serving(stopped_app(bcrypt_rounds=4)) as client:
+        await sign_up(client, PASSWORD)
+    async with serving(stopped_app(bcrypt_rounds=5)) as client:
+        assert await signs_in(client, PASSWORD)
+    assert (await db.fetchval("SELECT hashed_password FROM users")).startswith("$2b$05$")
+
+
+async def test_of_many_logins_that_replace_a_hash_at_once_none_is_refused(
+    stopped_app: MakeApp, db: Database
+) -> None:
+    async with serving(stopped_app()) as client:
+        await register(client)
+        await db.execute("UPDATE users SET hashed_password = $1", FOREIGN["django"])
+        answers = await asyncio.gather(*(signs_in(client, PASSWORD) for _ in range(8)))
+    assert answers == [True] * 8
+    assert await db.fetchval("SELECT count(*) FROM user_sessions") == 9
+
+
+CORRUPT = [
+    "",
+    "x",
+    "$2b$04$",
+    "$2b$99$" + "a" * 53,
+    "$argon2id$v=19$m=1",
+    "pbkdf2_sha256$x$y$z",
+    "\u2603" * 60,
+]
+
+
+@pytest.mark.parametrize("stored", CORRUPT)
+async def test_a_corrupt_hash_is_a_failed_login(client: httpx.AsyncClient, db: Database, stored: str) -> None:
+    await register(client)
+    await db.execute("UPDATE users SET hashed_password = $1", stored)
+    assert not await signs_in(client, PASSWORD)
+    assert await db.fetchval("SELECT hashed_password FROM users") == stored
+
+
+async def test_a_corrupt_hash_is_a_logged_error_that_names_the_user_and_not_the_hash(
+    client: httpx.AsyncClient, db: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    await register(client)
+    await db.execute("UPDATE users SET hashed_password = '$2b$04$cut-off'")
+    assert not await signs_in(client, PASSWORD)
+    (line,) = logged(caplog, "stored password hash can't be read")
+    assert (line["level"], line["user_id"]) == ("error", 1)
+    assert "cut-off" not in caplog.text
+    assert [e["detail"]["reason"] for e in await events(db, "login.failed")] == ["corrupt_hash"]
+
+
+# --- Under load ---
+
+
+def meanwhile(gate: Gatepost, monkeypatch: pytest.MonkeyPatch, act: Callable[[], Awaitable[object]]) -> None:
+    """Have something happen after each check of a password and before its session starts."""
+    check = gate.accounts._hashing.check
+
+    async def slow_check(password: str, stored: str | None) -> PasswordCheck:
+        result = await check(password, stored)
+        await act()
+        return result
+
+    monkeypatch.setattr(gate.accounts._hashing, "check", slow_check)
+
+
+def hashed(password: str) -> str:
+    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
+
+
+async def test_a_password_that_changes_while_it_is_checked_signs_nobody_in(
+    client: httpx.AsyncClient, gate: Gatepost, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await register(client)
+    set_another = functools.partial(db.execute, "UPDATE users SET hashed_password = $1", hashed("another"))
+    meanwhile(gate, monkeypatch, set_another)
+    assert not await signs_in(client, PASSWORD)
+    assert await db.fetchval("SELECT count(*) FROM user_sessions") == 1
+    assert [e["detail"]["reason"] for e in await events(db, "login.failed")] == ["wrong_password"]
+
+
+async def test_a_user_who_is_disabled_while_the_password_is_checked_is_not_signed_in(
+    client: httpx.AsyncClient, gate: Gatepost, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await register(client)
+    meanwhile(gate, monkeypatch, functools.partial(db.execute, "UPDATE users SET is_active = false"))
+    assert not await signs_in(client, PASSWORD)
+    assert await db.fetchval("SELECT count(*) FROM user_sessions") == 1
+    assert [e["detail"]["reason"] for e in await events(db, "login.failed")] == ["user_disabled"]
+
+
+async def test_a_hash_that_never_rests_is_a_failed_login(
+    client: httpx.AsyncClient, gate: Gatepost, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await register(client)
+
+    async def salt_again() -> None:
+        await db.execute("UPDATE users SET hashed_password = $1", hashed(PASSWORD))
+
+    meanwhile(gate, monkeypatch, salt_again)
+    assert not await signs_in(client, PASSWORD)
+    assert [e["detail"]["reason"] for e in await events(db, "login.failed")] == ["changed_meanwhile"]
+
+
+async def test_a_full_queue_of_passwords_is_503_and_no_refusal(
+    client: httpx.AsyncClient, gate: Gatepost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await register(client)
+    monkeypatch.setattr(gate.accounts._hashing, "_limit", 0)
+    response = await client.post(LOGIN, json={"email": EMAIL, "password": PASSWORD})
+    assert_error(response, errors.Unavailable)
+    assert response.headers["retry-after"] == "1"
+    monkeypatch.undo()
+    await login(client)
