@@ -1,0 +1,166 @@
+"""Hooks inside the transaction of a registration."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI, HTTPException
+from tests.conftest import MakeSettings, execute, register, serving
+
+from gatepost import Client, Gatepost, User, ValidationFailed
+from gatepost.gate import Gate
+
+BODY = {"email": "user@example.com", "name": "John Doe", "password": "securepassword123"}
+
+
+@pytest.fixture
+async def auth(make_settings: MakeSettings, dsn: str) -> Gatepost:
+    await execute(dsn, "CREATE TABLE profiles (user_id integer REFERENCES users (id), motto text)")
+    return Gatepost(make_settings(database_timeout_seconds=30))
+
+
+@pytest.fixture
+def app(auth: Gatepost) -> FastAPI:
+    app = FastAPI(lifespan=auth.lifespan)
+    auth.install(app)
+    return app
+
+
+async def counts(db: Any) -> dict[str, int]:
+    """Return how many rows each table holds."""
+    return {
+        table: await db.fetchval(f"SELECT count(*) FROM {table}")  # noqa: S608 - names of tables
+        for table in ("users", "user_sessions", "profiles")
+    }
+
+
+async def attempt(app: FastAPI) -> httpx.Response:
+    async with serving(app) as client:
+        return await client.post("/api/auth/register", json=BODY)
+
+
+async def test_a_hook_writes_in_the_transaction_of_the_registration(
+    app: FastAPI, auth: Gatepost, db: Any
+) -> None:
+    seen: list[tuple[User, int]] = []
+
+    @auth.on_register
+    async def profile(conn: Any, user: User) -> None:
+        await conn.execute("INSERT INTO profiles VALUES ($1, 'none')", user.id)
+        # Another connection sees nothing of it yet.
+        seen.append((user, await db.fetchval("SELECT count(*) FROM users")))
+
+    async with serving(app) as client:
+        data = await register(client)
+    [(user, visible)] = seen
+    assert (user.id, user.email, visible) == (data["user"]["id"], "user@example.com", 0)
+    assert await db.fetchval("SELECT user_id FROM profiles") == user.id
+
+
+async def test_a_hook_that_raises_leaves_nothing_but_the_refusal(
+    app: FastAPI, auth: Gatepost, db: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    @auth.on_register
+    async def profile(conn: Any, user: User) -> None:
+        await conn.execute("INSERT INTO profiles VALUES ($1, 'none')", user.id)
+
+    @auth.on_register
+    async def faulty(conn: Any, user: User) -> None:
+        raise LookupError("no motto")
+
+    response = await attempt(app)
+    assert (response.status_code, response.json()["error"]["code"]) == (500, "internal_error")
+    assert "no motto" in caplog.text
+    assert "no motto" not in response.text
+    assert await counts(db) == {"users": 0, "user_sessions": 0, "profiles": 0}
+    events = await db.fetch("SELECT action, detail FROM auth_events WHERE action <> 'schema.migrated'")
+    assert [event["action"] for event in events] == ["user.registration_refused"]
+    assert json.loads(events[0]["detail"]) == {"reason": "LookupError", "email": "user@example.com"}
+
+
+async def test_a_statement_that_fails_in_a_hook_leaves_nothing(app: FastAPI, auth: Gatepost, db: Any) -> None:
+    @auth.on_register
+    async def profile(conn: Any, user: User) -> None:
+        await conn.execute("INSERT INTO profiles VALUES ($1, 'none')", user.id + 1)
+
+    assert (await attempt(app)).status_code == 500
+    assert await counts(db) == {"users": 0, "user_sessions": 0, "profiles": 0}
+
+
+async def test_a_hook_refuses_in_its_own_words(app: FastAPI, auth: Gatepost, db: Any) -> None:
+    @auth.on_register
+    async def colleagues_only(conn: Any, user: User) -> None:
+        raise ValidationFailed({"email": "Only addresses of example.org may register"})
+
+    response = await attempt(app)
+    assert response.status_code == 422
+    assert response.json()["error"]["fields"] == {"email": "Only addresses of example.org may register"}
+    assert await counts(db) == {"users": 0, "user_sessions": 0, "profiles": 0}
+
+
+async def test_a_hook_refuses_as_a_route_would(app: FastAPI, auth: Gatepost, db: Any) -> None:
+    @auth.on_register
+    async def invited_only(conn: Any, user: User) -> None:
+        raise HTTPException(403, "Registration is by invitation")
+
+    response = await attempt(app)
+    assert (response.status_code, response.json()["message"]) == (403, "Registration is by invitation")
+    assert response.json()["success"] is False
+    assert await counts(db) == {"users": 0, "user_sessions": 0, "profiles": 0}
+
+
+async def test_a_hook_that_takes_too_long_is_503_and_leaves_nothing(
+    make_settings: MakeSettings, auth: Gatepost, db: Any
+) -> None:
+    hasty = Gatepost(make_settings(database_timeout_seconds=0.5))
+    app = FastAPI(lifespan=hasty.lifespan)
+    hasty.install(app)
+
+    @hasty.on_register
+    async def slow(conn: Any, user: User) -> None:
+        await conn.execute("SELECT pg_sleep(60)")
+
+    response = await attempt(app)
+    assert (response.status_code, response.json()["error"]["code"]) == (503, "unavailable")
+    assert await counts(db) == {"users": 0, "user_sessions": 0, "profiles": 0}
+
+
+async def test_hooks_run_in_order_and_for_users_made_in_code_too(auth: Gatepost) -> None:
+    ran: list[str] = []
+
+    @auth.on_register
+    async def first(conn: Any, user: User) -> None:
+        ran.append(f"first {user.email}")
+
+    async with auth:
+
+        @auth.on_register
+        async def second(conn: Any, user: User) -> None:
+            ran.append(f"second {user.email}")
+
+        await auth.accounts.create(**BODY, is_admin=False, client=Client())
+    assert ran == ["first user@example.com", "second user@example.com"]
+
+
+async def test_the_commands_know_no_hooks(auth: Gatepost) -> None:
+    @auth.on_register
+    async def refuse(conn: Any, user: User) -> None:
+        raise AssertionError("called by a command")
+
+    async with Gate(auth.settings) as gate:
+        user = await gate.accounts.create(**BODY, is_admin=True, client=Client())
+    assert user.is_admin
+
+
+async def test_a_login_runs_no_hook(app: FastAPI, auth: Gatepost) -> None:
+    ran: list[str] = []
+
+    @auth.on_register
+    async def note(conn: Any, user: User) -> None:
+        ran.append(user.email)
+
+    async with serving(app) as client:
+        await register(client)
+        await client.post("/api/auth/login", json={k: BODY[k] for k in ("email", "password")})
+    assert ran == ["user@example.com"]

@@ -1,0 +1,147 @@
+"""Several Gateposts: in one process, on one application, opened together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+import pytest
+from fastapi import Depends, FastAPI
+from tests.conftest import MakeSettings, bearer, execute, scratch_database, serving
+
+from gatepost import CurrentSession, Gatepost, Session, Settings
+
+
+@pytest.fixture
+async def staff(make_settings: MakeSettings, server_dsn: str, template: str) -> AsyncIterator[Gatepost]:
+    """A second Gatepost, with a database of its own."""
+    async with scratch_database(server_dsn, template) as dsn:
+        yield Gatepost(make_settings(database_url=dsn, database_timeout_seconds=30), prefix="/api/staff")
+
+
+@pytest.fixture
+def customers(make_settings: MakeSettings) -> Gatepost:
+    return Gatepost(make_settings(database_timeout_seconds=30))
+
+
+@pytest.fixture
+def app(customers: Gatepost, staff: Gatepost) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with customers.lifespan(app), staff.lifespan(app):
+            yield
+
+    app = FastAPI(lifespan=lifespan)
+    customers.install(app)
+    staff.install(app)
+
+    @app.get("/orders")
+    async def orders(session: CurrentSession) -> str:
+        return session.user.email
+
+    @app.get("/stock")
+    async def stock(session: Annotated[Session, Depends(staff.current_session)]) -> str:
+        return session.user.email
+
+    @app.get("/wages")
+    async def wages(session: Annotated[Session, Depends(staff.admin_session)]) -> str:
+        return session.user.email
+
+    @app.get("/both")
+    async def both(session: CurrentSession, other: Annotated[Session, Depends(staff.current_session)]) -> str:
+        return session.user.email + other.user.email
+
+    return app
+
+
+async def register_at(client: Any, prefix: str, email: str) -> dict[str, str]:
+    body = {"email": email, "name": "N", "password": "securepassword123"}
+    response = await client.post(f"{prefix}/register", json=body)
+    assert response.status_code == 201, response.text
+    return bearer(response.json()["data"]["token"])
+
+
+async def test_each_route_takes_the_sessions_of_its_own_instance_only(app: FastAPI) -> None:
+    async with serving(app) as client:
+        customer = await register_at(client, "/api/auth", "customer@example.com")
+        clerk = await register_at(client, "/api/staff", "clerk@example.com")
+        assert (await client.get("/orders", headers=customer)).json() == "customer@example.com"
+        assert (await client.get("/stock", headers=clerk)).json() == "clerk@example.com"
+        for path, headers in (("/orders", clerk), ("/stock", customer), ("/both", customer)):
+            refused = await client.get(path, headers=headers)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (401, "invalid_session")
+        assert (await client.get("/api/staff/me", headers=customer)).status_code == 401
+        assert (await client.get("/api/auth/me", headers=clerk)).status_code == 401
+
+
+async def test_an_admin_of_one_instance_is_none_of_the_other(app: FastAPI, staff: Gatepost) -> None:
+    async with serving(app) as client:
+        customer = await register_at(client, "/api/auth", "customer@example.com")
+        clerk = await register_at(client, "/api/staff", "clerk@example.com")
+        await execute(app.state.gatepost.database.dsn, "UPDATE users SET is_admin = true")
+        assert (await client.get("/wages", headers=customer)).status_code == 401
+        assert (await client.get("/wages", headers=clerk)).status_code == 403
+        denied = [event.action for event in await staff.audit.page(before=None, limit=1)]
+        assert denied == ["access.denied"]
+        await execute(staff.database.dsn, "UPDATE users SET is_admin = true")
+        assert (await client.get("/wages", headers=clerk)).json() == "clerk@example.com"
+
+
+async def test_openapi_tells_their_tokens_apart(app: FastAPI) -> None:
+    document = app.openapi()
+    named = {path: item["get"]["security"] for path, item in document["paths"].items()}
+    assert named["/orders"] == [{"SessionToken": []}]
+    assert named["/stock"] == named["/wages"] == [{"SessionToken_api_staff": []}]
+    assert set(document["components"]["securitySchemes"]) == {"SessionToken", "SessionToken_api_staff"}
+
+
+async def test_two_at_one_prefix_are_refused(customers: Gatepost, make_settings: MakeSettings) -> None:
+    app = FastAPI()
+    customers.install(app)
+    with pytest.raises(ValueError, match="mounted at /api/auth already"):
+        Gatepost(make_settings()).install(app)
+
+
+@pytest.mark.parametrize("prefix", ["", "/", "auth", "/auth/", "//auth", "/a b", "/{id}", "/auth?x", "/aüth"])
+def test_a_prefix_is_a_path(make_settings: MakeSettings, prefix: str) -> None:
+    with pytest.raises(ValueError, match="prefix must be a path"):
+        Gatepost(make_settings(), prefix=prefix)
+
+
+async def test_settings_given_in_code_count(make_settings: MakeSettings) -> None:
+    auth = Gatepost(make_settings(session_expire_minutes=7, database_timeout_seconds=30), prefix="/auth/v2")
+    app = FastAPI(lifespan=auth.lifespan)
+    auth.install(app)
+    async with serving(app) as client:
+        headers = await register_at(client, "/auth/v2", "a@example.com")
+        row = await auth.sessions.active(1)
+        assert (row[0].expires_at - row[0].created_at).total_seconds() == 7 * 60
+        assert (await client.get("/api/auth/me", headers=headers)).status_code == 404
+
+
+def test_settings_of_the_environment_count_where_none_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SESSION_EXPIRE_MINUTES", "11")
+    assert Gatepost().settings.session_expire_minutes == 11
+    assert Gatepost(Settings(session_expire_minutes=12)).settings.session_expire_minutes == 12
+
+
+async def test_the_first_lifespan_opens_and_the_last_closes(customers: Gatepost) -> None:
+    first, second = customers.lifespan(), customers.lifespan()
+    was_open = [customers.is_open]
+    await first.__aenter__()
+    database = customers.database
+    await second.__aenter__()
+    assert customers.database is database
+    await first.__aexit__(None, None, None)
+    was_open.append(customers.is_open)
+    await second.__aexit__(None, None, None)
+    was_open.append(customers.is_open)
+    assert was_open == [False, True, False]
+
+
+async def test_one_that_was_closed_can_be_opened_again(customers: Gatepost) -> None:
+    app = FastAPI(lifespan=customers.lifespan)
+    customers.install(app)
+    async with serving(app) as client:
+        headers = await register_at(client, "/api/auth", "a@example.com")
+    async with serving(app) as client:
+        assert (await client.get("/api/auth/me", headers=headers)).status_code == 200

@@ -1,0 +1,215 @@
+"""`CurrentSession` in WebSocket routes, on the servers that people run, with a client that people use."""
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+import websockets
+from fastapi import FastAPI, WebSocket
+from starlette.types import Message
+from tests.conftest import SECRET_KEY, MakeSettings, bearer, login, register, scratch_database, serving
+
+from gatepost import CurrentSession, Gatepost
+
+APP = """\
+from fastapi import FastAPI, WebSocket
+from gatepost import AdminSession, AuthMiddleware, CurrentSession, Gatepost
+from gatepost.errors import SessionRevoked
+
+auth = Gatepost()
+notes = FastAPI(lifespan=auth.lifespan)
+auth.install(notes)
+
+@notes.websocket("/live")
+async def live(websocket: WebSocket, session: CurrentSession) -> None:
+    await websocket.accept()
+    await websocket.send_text(session.user.email)
+    await websocket.close()
+
+@notes.websocket("/admins")
+async def admins(websocket: WebSocket, session: AdminSession) -> None:
+    await websocket.accept()
+
+@notes.websocket("/ended")
+async def ended(websocket: WebSocket, session: CurrentSession) -> None:
+    await websocket.accept()
+    raise SessionRevoked
+
+async def guarded(scope, receive, send):
+    session = scope["gatepost.session"]
+    await send({"type": "websocket.accept"})
+    await send({"type": "websocket.send", "text": session.user.name})
+    await send({"type": "websocket.close", "code": 1000})
+
+notes.mount("/guarded", AuthMiddleware(guarded, auth, required=True))
+app = notes
+"""
+
+COMMANDS = {
+    "uvicorn": ["-m", "uvicorn", "app:app", "--port", "{port}"],
+    "granian": ["-m", "granian", "--interface", "asgi", "--port", "{port}", "app:app"],
+}
+READY = {"uvicorn": "Uvicorn running on", "granian": "Started worker-1"}
+
+
+@dataclass(frozen=True)
+class Live:
+    """A server that runs: where, and a connection to its database."""
+
+    address: str
+    db: Any
+
+    def socket(self, path: str, token: str | None) -> Any:
+        headers = {} if token is None else bearer(token)
+        return websockets.connect(f"ws://{self.address}{path}", additional_headers=headers)
+
+    async def refusal(self, path: str, token: str | None) -> tuple[int, Any, str | None]:
+        """Return the status, the code and the challenge with which a handshake is refused."""
+        with pytest.raises(websockets.exceptions.InvalidStatus) as refused:
+            await self.socket(path, token).__aenter__()
+        response = refused.value.response
+        body = json.loads(bytes(response.body))
+        assert body == {"data": None, "message": body["message"], "success": False, "error": body["error"]}
+        return response.status_code, body["error"]["code"], response.headers.get("www-authenticate")
+
+    def client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=f"http://{self.address}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def server(name: str, directory: Path, environment: dict[str, str]) -> Iterator[str]:
+    """Run the application on a server of its own process; return where it listens."""
+    port = free_port()
+    command = [sys.executable, *(part.format(port=port) for part in COMMANDS[name])]
+    process = subprocess.Popen(
+        command, cwd=directory, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert process.stdout is not None
+    try:
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if READY[name] in line:
+                break
+        else:
+            pytest.fail("".join(said))
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+@pytest.fixture(scope="module", params=list(COMMANDS))
+async def live(
+    request: pytest.FixtureRequest,
+    server_dsn: str,
+    template: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    anyio_backend: str,
+) -> AsyncIterator[Live]:
+    directory = tmp_path_factory.mktemp(request.param)
+    (directory / "app.py").write_text(APP)
+    async with scratch_database(server_dsn, template) as dsn:
+        environment = {
+            "DATABASE_URL": dsn,
+            "SECRET_KEY": SECRET_KEY,
+            "BCRYPT_ROUNDS": "4",
+            "DATABASE_TIMEOUT_SECONDS": "30",
+            "PATH": "/usr/bin:/bin",
+        }
+        db = await asyncpg.connect(dsn)
+        with server(request.param, directory, environment) as address:
+            yield Live(address, db)
+        await db.close()
+
+
+async def test_a_good_token_opens_the_socket(live: Live) -> None:
+    async with live.client() as client:
+        token = (await register(client, "good@example.com", "Good"))["token"]
+    async with live.socket("/live", token) as websocket:
+        assert await websocket.recv() == "good@example.com"
+    async with live.socket("/guarded/", token) as websocket:
+        assert await websocket.recv() == "Good"
+
+
+@pytest.mark.parametrize("path", ["/live", "/admins", "/guarded/"])
+async def test_a_missing_or_bad_token_is_401_and_the_route_never_runs(live: Live, path: str) -> None:
+    assert await live.refusal(path, None) == (401, "not_authenticated", "Bearer")
+    challenge = 'Bearer error="invalid_token", error_description="invalid_session"'
+    assert await live.refusal(path, "nonsense") == (401, "invalid_session", challenge)
+
+
+async def test_a_socket_for_admins_is_403_for_others(live: Live) -> None:
+    async with live.client() as client:
+        token = (await register(client, "other@example.com"))["token"]
+        assert await live.refusal("/admins", token) == (403, "admin_required", None)
+        await live.db.execute("UPDATE users SET is_admin = true WHERE email = 'other@example.com'")
+        async with live.socket("/admins", token):
+            pass
+
+
+async def test_a_logout_binds_the_next_handshake(live: Live) -> None:
+    async with live.client() as client:
+        await register(client, "gone@example.com")
+        token = (await login(client, "gone@example.com"))["token"]
+        async with live.socket("/live", token):
+            pass
+        await client.post("/api/auth/logout", headers=bearer(token))
+    status, code, _ = await live.refusal("/live", token)
+    assert (status, code) == (401, "session_revoked")
+
+
+async def test_a_refusal_after_the_socket_is_open_closes_it_with_1008(live: Live) -> None:
+    async with live.client() as client:
+        token = (await register(client, "late@example.com"))["token"]
+    async with live.socket("/ended", token) as websocket:
+        with pytest.raises(websockets.exceptions.ConnectionClosed) as closed:
+            await websocket.recv()
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1008, "session_revoked")
+
+
+# --- A server without the extension for denials ---
+
+
+@asynccontextmanager
+async def sockets(auth: Gatepost) -> AsyncIterator[FastAPI]:
+    app = FastAPI(lifespan=auth.lifespan)
+    auth.install(app)
+
+    @app.websocket("/live")
+    async def live(websocket: WebSocket, session: CurrentSession) -> None:
+        await websocket.accept()
+
+    async with serving(app):
+        yield app
+
+
+async def test_a_server_that_cannot_deny_closes_before_it_accepts(make_settings: MakeSettings) -> None:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "websocket", "path": "/live", "headers": [], "query_string": b"", "subprotocols": []}
+    async with sockets(Gatepost(make_settings())) as app:
+        await app(scope, receive, send)
+    assert sent == [{"type": "websocket.close", "code": 1008, "reason": "not_authenticated"}]
