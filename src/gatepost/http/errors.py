@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketState
 
 from gatepost.errors import (
     AuthenticationError,
@@ -73,21 +73,24 @@ def challenge(error: AuthenticationError) -> str:
 
 
 async def on_gatepost_error(connection: Request | WebSocket, error: Exception) -> Response | None:
-    """Answer an error of ours; a WebSocket is refused before it is accepted, with the same answer."""
+    """Answer an error of ours; a WebSocket that is not yet accepted is refused with the same answer."""
     if not isinstance(error, GatepostError):
         raise error
     if isinstance(connection, WebSocket):
-        await _deny(connection, render(error))
+        await _deny(connection, error)
         return None
     return render(error)
 
 
-async def _deny(websocket: WebSocket, response: Response) -> None:
-    if "websocket.http.response" in websocket.scope.get("extensions", {}):
-        await websocket.send_denial_response(response)
-    else:
-        # The server can't answer a handshake with a status of ours: 1008 is "policy violation" (RFC 6455).
-        await websocket.close(1008)
+async def _deny(websocket: WebSocket, error: GatepostError) -> None:
+    accepted = websocket.application_state is not WebSocketState.CONNECTING
+    if not accepted and "websocket.http.response" in websocket.scope.get("extensions", {}):
+        await websocket.send_denial_response(render(error))
+    elif websocket.application_state in {WebSocketState.CONNECTING, WebSocketState.CONNECTED}:
+        # No status of ours can be sent: 1013 is "try again later", 1011 a fault of ours, 1008 "policy
+        # violation" (RFC 6455 §7.4.1 and IANA's registry). Before it is accepted the server makes it a 403.
+        status = STATUS[error.code]
+        await websocket.close({503: 1013, 500: 1011}.get(status, 1008), error.code)
 
 
 async def on_validation_error(request: Request, error: Exception) -> Response:
@@ -105,7 +108,7 @@ async def on_validation_error(request: Request, error: Exception) -> Response:
 
 
 async def _lacks_body(request: Request, problems: Sequence[Any]) -> bool:
-    """Say whether a body was wanted and nothing came, which is no JSON document; FastAPI takes it for null."""
+    """Say whether a body was wanted and nothing came: no JSON document, which FastAPI takes for null."""
     return any(problem["loc"] == ("body",) for problem in problems) and not await request.body()
 
 
