@@ -23,7 +23,7 @@ exit code. An error's `message` is meant for the caller: it never holds a token,
     ├── TooManyAttempts          too_many_attempts
     ├── Unavailable              unavailable
     ├── InternalError            internal_error
-    └── SetupError               for the operator, never for a caller over HTTP
+    └── SetupError               for the operator, never over HTTP: setup_failed
         ├── SettingsError            settings_invalid
         ├── DatabaseUnreachable      database_unreachable
         ├── DatabaseTooNew           database_too_new
@@ -206,6 +206,8 @@ class InternalError(GatepostError):
 
 class SetupError(GatepostError):
     """For the operator at start-up or on the command line, never for a caller over HTTP."""
+
+    code = "setup_failed"
 
 
 class SettingsError(SetupError):

@@ -24,6 +24,8 @@ log = get_logger("gatepost.db")
 
 AWAY = (
     OSError,
+    # What the driver says of a connection whose server has said goodbye and that is not closed yet.
+    asyncpg.InternalClientError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,
@@ -43,6 +45,11 @@ def is_away(error: BaseException) -> bool:
         # The driver has one class for both; a lost connection is told by its text alone.
         return "clos" in str(error) or "connection" in str(error)
     return isinstance(error, AWAY)
+
+
+def is_spent(error: BaseException) -> bool:
+    """Say whether nobody else may use the connection: broken, or still busy with what it was asked."""
+    return isinstance(error, asyncio.CancelledError) or is_away(error)
 
 
 @contextmanager
@@ -103,7 +110,9 @@ class Database:
                 TimeoutError,
                 ValueError,
             ) as error:
-                why = str(error) or type(error).__name__
+                # The driver quotes a URL that it can't read, and with it what may be a password.
+                why = "DATABASE_URL can't be read" if isinstance(error, ValueError) else str(error)
+                why = why or type(error).__name__
                 left = deadline - asyncio.get_running_loop().time()
                 if left <= 0 or not is_away(error):
                     raise DatabaseUnreachable(f"Cannot connect to the database: {why}") from error
@@ -157,9 +166,9 @@ class Database:
                 conn = await pool.acquire()
                 try:
                     yield conn
-                except (TimeoutError, asyncio.CancelledError):
-                    # What it was asked is still under way over there: no one else gets this connection.
-                    conn.terminate()
+                except BaseException as error:
+                    if is_spent(error):
+                        conn.terminate()
                     raise
                 finally:
                     await pool.release(conn)
@@ -176,10 +185,8 @@ class Database:
             await transaction.start()
             try:
                 yield conn
-            except (TimeoutError, asyncio.CancelledError):
-                raise  # the connection is cut, which rolls back without asking
-            except BaseException:
-                if not conn.is_closed():
+            except BaseException as error:
+                if not is_spent(error):  # cutting the connection rolls back as well
                     await transaction.rollback()
                 raise
             else:

@@ -5,7 +5,7 @@ import asyncio
 import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 
-from gatepost.db.pool import Database, Record, is_away, translated
+from gatepost.db.pool import AWAY, Database, Record, is_away, translated
 
 
 class Prepared:
@@ -35,7 +35,7 @@ class Prepared:
             async with asyncio.timeout(self._database.timeout):
                 try:
                     return await self._fetch(*args)
-                except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                except (asyncpg.InterfaceError, *AWAY) as error:
                     # The connection may have gone stale; a new one tells whether the database is there.
                     if isinstance(error, TimeoutError) or not is_away(error):
                         raise

@@ -52,8 +52,8 @@ async def end_presented(
             f.session_token, f.id AS session_id, coalesce(f.is_active, false) AS is_active, f.end_reason,
             f.expires_at <= t.now AS is_expired, NULL::timestamptz AS touch_at,
             f.created_at, f.expires_at, f.authenticated_at,
-            u.id AS user_id, u.email, u.name, coalesce(u.is_admin, false) AS is_admin,
-            coalesce(u.is_active, false) AS user_is_active, u.created_at::timestamptz AS user_created_at
+            u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
+            coalesce(u.is_active, false) AS user_is_active, coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
         FROM found f JOIN users u ON u.id = f.user_id CROSS JOIN t
         """,
         tokens,
@@ -86,8 +86,8 @@ async def end_by_presented(
             s.session_token, s.id AS session_id, coalesce(s.is_active, false) AS is_active, s.end_reason,
             s.expires_at <= t.now AS is_expired, NULL::timestamptz AS touch_at,
             s.created_at, s.expires_at, s.authenticated_at,
-            u.id AS user_id, u.email, u.name, coalesce(u.is_admin, false) AS is_admin,
-            coalesce(u.is_active, false) AS user_is_active, u.created_at::timestamptz AS user_created_at
+            u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
+            coalesce(u.is_active, false) AS user_is_active, coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
         FROM user_sessions s
         JOIN users u ON u.id = s.user_id
         CROSS JOIN (SELECT coalesce($2::timestamptz, statement_timestamp()) AS now) t

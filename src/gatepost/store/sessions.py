@@ -57,8 +57,8 @@ LOOKUP = """
         s.expires_at <= t.now AS is_expired,
         CASE WHEN s.last_used_at <= t.now - $3::interval THEN t.now END AS touch_at,
         s.created_at, s.expires_at, s.authenticated_at,
-        u.id AS user_id, u.email, u.name, coalesce(u.is_admin, false) AS is_admin,
-        coalesce(u.is_active, false) AS user_is_active, u.created_at::timestamptz AS user_created_at
+        u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
+        coalesce(u.is_active, false) AS user_is_active, coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
     FROM user_sessions s
     JOIN users u ON u.id = s.user_id
     CROSS JOIN (SELECT coalesce($2::timestamptz, statement_timestamp()) AS now) t
@@ -112,8 +112,8 @@ async def start(
             SELECT s.created_at, $9, s.user_id, s.id, $4, $5 FROM started s
         )
         SELECT s.id AS session_id, s.created_at, s.expires_at, s.authenticated_at,
-            u.id AS user_id, u.email, u.name, coalesce(u.is_admin, false) AS is_admin,
-            true AS user_is_active, u.created_at::timestamptz AS user_created_at
+            u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
+            true AS user_is_active, coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
         FROM started s CROSS JOIN owner u
         """,
         token,
@@ -241,8 +241,8 @@ async def refresh(
             f.successor_nonce AS nonce,
             s.id AS session_id, s.session_token, coalesce(s.is_active, false) AS is_active, s.end_reason,
             s.expires_at <= t.now AS is_expired, s.created_at, s.expires_at, s.authenticated_at,
-            u.id AS user_id, u.email, u.name, coalesce(u.is_admin, false) AS is_admin,
-            coalesce(u.is_active, false) AS user_is_active, u.created_at::timestamptz AS user_created_at
+            u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
+            coalesce(u.is_active, false) AS user_is_active, coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
         FROM t CROSS JOIN found f CROSS JOIN owner u LEFT JOIN successor s ON true
         """,
         tokens,
@@ -306,10 +306,10 @@ async def touch(conn: Connection, used: Mapping[int, datetime]) -> int:
     status = await conn.execute(
         """
         WITH used AS (
-            SELECT * FROM unnest($1::integer[], $2::timestamptz[]) AS v (id, at)
+            SELECT * FROM unnest($1::bigint[], $2::timestamptz[]) AS v (id, at)
         ), live AS (
             SELECT s.id FROM user_sessions s
-            WHERE s.id = ANY($1::integer[]) AND s.is_active
+            WHERE s.id = ANY($1::bigint[]) AND s.is_active
             FOR NO KEY UPDATE SKIP LOCKED
         )
         UPDATE user_sessions s SET last_used_at = greatest(s.last_used_at, used.at)

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from asyncpg import UniqueViolationError
+from asyncpg import StringDataRightTruncationError, UniqueViolationError
 
 from gatepost.db.pool import Connection, one, parse_count
-from gatepost.errors import EmailTaken
+from gatepost.errors import EmailTaken, ValidationFailed
 from gatepost.models import User
 
 
@@ -54,6 +54,7 @@ async def insert(
 
     Raises:
         EmailTaken: the e-mail exists already, in whatever case.
+        ValidationFailed: an adopted table has columns too narrow for these values.
     """
     try:
         row = await conn.fetchrow(
@@ -71,9 +72,13 @@ async def insert(
             at,
         )
     except UniqueViolationError as error:
-        if error.constraint_name == "users_email_key" or "email" in (error.constraint_name or ""):
+        # In an adopted table the index may have any name; the detail names what it is on.
+        if "email" in f"{error.constraint_name} {error.detail}":
             raise EmailTaken from error
         raise
+    except StringDataRightTruncationError as error:
+        too_long = "It is longer than the users table of this database takes"
+        raise ValidationFailed({"email": too_long, "name": too_long}) from error
     return User.from_row(one(row))
 
 
@@ -81,10 +86,10 @@ async def get(conn: Connection, user_id: int) -> User | None:
     """Return one user."""
     row = await conn.fetchrow(
         """
-        SELECT u.id AS user_id, u.email, u.name, coalesce(u.is_admin, false) AS is_admin,
-            coalesce(u.is_active, false) AS user_is_active, u.created_at::timestamptz AS user_created_at
+        SELECT u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
+            coalesce(u.is_active, false) AS user_is_active, coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
         FROM users u
-        WHERE u.id = $1
+        WHERE u.id = $1::bigint
         """,
         user_id,
     )
@@ -95,8 +100,8 @@ async def find(conn: Connection, email: str) -> User | None:
     """Return the user with this canonical e-mail."""
     row = await conn.fetchrow(
         """
-        SELECT u.id AS user_id, u.email, u.name, coalesce(u.is_admin, false) AS is_admin,
-            coalesce(u.is_active, false) AS user_is_active, u.created_at::timestamptz AS user_created_at
+        SELECT u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
+            coalesce(u.is_active, false) AS user_is_active, coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
         FROM users u
         WHERE lower(u.email) = $1
         """,
@@ -109,8 +114,8 @@ async def page(conn: Connection, *, after: int, limit: int) -> list[User]:
     """Return users in the order of their ids, those after `after`."""
     rows = await conn.fetch(
         """
-        SELECT u.id AS user_id, u.email, u.name, coalesce(u.is_admin, false) AS is_admin,
-            coalesce(u.is_active, false) AS user_is_active, u.created_at::timestamptz AS user_created_at
+        SELECT u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
+            coalesce(u.is_active, false) AS user_is_active, coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
         FROM users u
         WHERE u.id > $1
         ORDER BY u.id
