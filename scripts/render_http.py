@@ -1,0 +1,341 @@
+"""Write the reference pages that have one source each: the API, its errors, the audit trail.
+
+python scripts/render_http.py           writes them
+python scripts/render_http.py --check   writes nothing; exit code 1 where one is out of date
+
+docs/reference/http.md comes from the OpenAPI document, errors.md from the tree in `gatepost.errors` and its
+statuses, audit.md from `AuditAction` and `EndReason`.
+"""
+
+import argparse
+import ast
+import inspect
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import gatepost.cli  # noqa: F401 - the commands have errors of their own
+from gatepost import errors, models
+from gatepost.http.api.routes import create_api
+from gatepost.http.errors import STATUS
+from gatepost.http.gatepost import Gatepost
+from gatepost.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = ROOT / "docs/reference"
+
+_NOTE = "<!-- Written by scripts/render_http.py from {source}: change it there. -->\n"
+
+_HTTP_HEAD = """\
+# HTTP API
+
+{note}
+What each endpoint takes and answers. [How to work with the API](../http.md) tells it in one piece, with what
+holds for every request; [Errors](errors.md) says what each code means. A running server has the same document
+for programs at `/api/auth/openapi.json` and, outside production, an interactive page at `/api/auth/docs`.
+
+| Endpoint | | Session |
+|---|---|---|
+{rows}"""
+
+_ERRORS_HEAD = """\
+# Errors
+
+{note}
+Every error has the same envelope, whatever refused the request:
+
+```json
+{example}
+```
+
+`error.code` is for programs and never changes its meaning; `message` is for people. `error.fields` is there
+with `validation_failed` only, one sentence for each field. The header `X-Request-ID` names the request in the
+log, on successful answers too.
+
+A 401 for a token carries `WWW-Authenticate: Bearer error="invalid_token"` with the code as its description,
+one without a token plain `Bearer` (RFC 6750). 429 and 503 carry `Retry-After` in whole seconds.
+
+## Over HTTP
+
+| Code | Status | When | Message |
+|---|---|---|---|
+"""
+
+_ERRORS_SETUP = """
+`too_many_attempts` is reserved: this version limits no attempts.
+
+A status that the framework answers by itself and that is not in this table has a code made of its name.
+
+## At the start and on the command line
+
+These stop `gatepost serve` and the other commands with exit code 1 and a message on the terminal. No caller
+sees them over HTTP.
+
+| Code | When |
+|---|---|
+"""
+
+_AUDIT_HEAD = """\
+# Audit trail
+
+{note}
+Every action of the API and of the commands is a row of `auth_events`, what was refused included. The table is
+append-only: a trigger refuses UPDATE, DELETE and TRUNCATE. Users see their own rows at
+[`GET /api/auth/events`](http.md#get-apiauthevents), operators all of them with
+[`gatepost events`](../commands.md#events) or [in SQL](../database.md#auth_events).
+[A decision record](../decisions/0013-audit-trail.md) says what is recorded and what is not.
+
+## Actions
+
+What `action` may hold, and the keys of `detail` with it. Where a command on the server did it and no request,
+`detail` also has `"by": "command"`.
+
+| Action | What happened | `detail` |
+|---|---|---|
+"""
+
+_AUDIT_REASONS = """
+## Reasons
+
+What `user_sessions.end_reason` and `detail.reason` of an ended session may hold.
+
+| Reason | What ended the session |
+|---|---|
+"""
+
+_FLAG = "`changed`: false where there was nothing to do"
+_DETAIL = {
+    models.AuditAction.USER_REGISTRATION_REFUSED: "`reason`, `email`",
+    models.AuditAction.USER_PROMOTED: _FLAG,
+    models.AuditAction.USER_DEMOTED: _FLAG,
+    models.AuditAction.USER_DISABLED: _FLAG,
+    models.AuditAction.USER_ENABLED: _FLAG,
+    models.AuditAction.USER_PASSWORD_SET: _FLAG,
+    models.AuditAction.USER_DELETED: _FLAG,
+    models.AuditAction.LOGIN_FAILED: (
+        "`email`; `reason`: `unknown_user`, `no_password`, `wrong_password`, `user_disabled`, `corrupt_hash` "
+        "or `changed_meanwhile`"
+    ),
+    models.AuditAction.SESSION_REFRESHED: "`successor`",
+    models.AuditAction.SESSION_REVOKED: "`reason`; `sessions` where it was ended by its id",
+    models.AuditAction.SESSIONS_REVOKED_ALL: "`reason`, `sessions`",
+    models.AuditAction.SESSION_REFUSED: (
+        "`code` of the [error](errors.md); `verb`: `refresh`, `revoke` or `revoke_all`"
+    ),
+    models.AuditAction.ACCESS_DENIED: "`code`; `wanted_session` where somebody else's was named",
+    models.AuditAction.CLEANUP_RUN: "`sessions_expired`, `sessions_purged`",
+    models.AuditAction.COMMAND_FAILED: "`command`; `code`; what it was asked about, such as `user`",
+    models.AuditAction.SCHEMA_MIGRATED: "`version`",
+}
+
+_REASONS = {
+    models.EndReason.EXPIRED: "It reached `expires_at`; housekeeping wrote it down.",
+    models.EndReason.LOGOUT: "Its owner logged out.",
+    models.EndReason.LOGOUT_ALL: "Its owner logged out everywhere.",
+    models.EndReason.REFRESHED: "Its token was replaced; `replaced_by` names the session that goes on.",
+    models.EndReason.REVOKED: "Its owner ended it from another session, or an administrator by a command.",
+    models.EndReason.USER_DISABLED: "Its owner was disabled.",
+    models.EndReason.PASSWORD_SET: "An administrator set another password.",
+    models.EndReason.SQL: "Somebody set `is_active` to false in SQL without a reason of their own.",
+}
+
+
+# --- The API ---
+
+
+def openapi() -> dict[str, Any]:
+    """Return the document that a server with default settings serves."""
+    auth = Gatepost(Settings.load(env_file=None))
+    return create_api(auth, prefix=auth.prefix, clients=auth.clients).openapi()
+
+
+def http_page() -> str:
+    """Return the text of docs/reference/http.md."""
+    document = openapi()
+    operations = list(_operations(document))
+    rows = "".join(
+        f"| [`{method} {path}`](#{_anchor(method, path)}) | {operation['summary']} "
+        f"| {_session_wanted(operation)} |\n"
+        for method, path, operation in operations
+    )
+    head = _HTTP_HEAD.format(note=_NOTE.format(source="the OpenAPI document"), rows=rows)
+    return head + "".join(_operation(document, *each) for each in operations)
+
+
+def _operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            yield method.upper(), path, operation
+
+
+def _anchor(method: str, path: str) -> str:
+    """Return the anchor that Python-Markdown gives the heading of an operation."""
+    kept = "".join(c for c in f"{method} {path}".lower() if c.isalnum() or c in " -_")
+    return "-".join(kept.split())
+
+
+def _session_wanted(operation: Mapping[str, Any]) -> str:
+    if not operation.get("security"):
+        return "none"
+    codes = {code for _, code in _documented_errors(operation)}
+    return "an administrator's" if errors.AdminRequired.code in codes else "yes"
+
+
+def _operation(document: Mapping[str, Any], method: str, path: str, operation: Mapping[str, Any]) -> str:
+    parts = [f"\n## {method} {path}\n", f"{operation['summary']}. {operation['description']}\n"]
+    if operation.get("security"):
+        parts.append("Header: `Authorization: Bearer <session_token>`\n")
+    if parameters := operation.get("parameters"):
+        parts.append(_parameters(parameters))
+    if body := operation.get("requestBody"):
+        parts.append(_request(document, body["content"]["application/json"]["schema"]))
+    status, response = next((s, r) for s, r in operation["responses"].items() if s.startswith("2"))
+    example = response["content"]["application/json"]["example"]
+    parts.append(f"Answer, {status}:\n\n{_json(example)}")
+    told = (f"`{code}` {status}" for status, code in _documented_errors(operation))
+    parts.append("[Errors](errors.md): " + ", ".join(told))
+    return "\n".join(parts) + "\n"
+
+
+def _parameters(parameters: list[dict[str, Any]]) -> str:
+    rows = "".join(
+        f"| `{each['name']}` | {each['in']} | {_type(each['schema'])} | {each['description']} |\n"
+        for each in parameters
+    )
+    return f"| Parameter | In | Accepted | |\n|---|---|---|---|\n{rows}"
+
+
+def _request(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    model = _resolved(document, schema)
+    example = {name: field["examples"][0] for name, field in model["properties"].items()}
+    rows = "".join(
+        f"| `{name}` | {_type(field)} | {'yes' if name in model['required'] else 'no'} |\n"
+        for name, field in model["properties"].items()
+    )
+    return f"Body:\n\n{_json(example)}\n| Field | Accepted | Required |\n|---|---|---|\n{rows}"
+
+
+def _resolved(document: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    name = schema["$ref"].rpartition("/")[2]
+    model: dict[str, Any] = document["components"]["schemas"][name]
+    return model
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    """Say in words what a simple schema accepts."""
+    for choice in schema.get("anyOf", ()):
+        if choice["type"] != "null":
+            return _type(choice)
+    kind = {"string": "text", "integer": "a whole number"}[schema["type"]]
+    if "minimum" in schema:
+        kind += f" from {schema['minimum']} to {schema['maximum']}"
+    if "maxLength" in schema:
+        least = schema.get("minLength")
+        kind += f" of {least} to" if least else " of at most"
+        kind += f" {schema['maxLength']} characters"
+    if schema.get("format") == "email":
+        kind = f"an e-mail address, {kind}"
+    return f"{kind}; {schema['default']} where left out" if "default" in schema else kind
+
+
+def _documented_errors(operation: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the status and code of every error that an operation documents, by status."""
+    return [
+        (status, code)
+        for status, response in sorted(operation["responses"].items())
+        for code in response["content"]["application/json"].get("examples", ())
+    ]
+
+
+def _json(value: object) -> str:
+    return f"```json\n{json.dumps(value, indent=2, ensure_ascii=False)}\n```\n"
+
+
+# --- Errors ---
+
+
+def leaves(root: type[errors.GatepostError]) -> Iterator[type[errors.GatepostError]]:
+    """Yield every error below one that has a code, in the order in which they are written."""
+    for kind in root.__subclasses__():
+        if "code" in vars(kind):
+            yield kind
+        yield from leaves(kind)
+
+
+def errors_page() -> str:
+    """Return the text of docs/reference/errors.md."""
+    example = {
+        "data": None,
+        "message": errors.ValidationFailed.message,
+        "success": False,
+        "error": {"code": errors.ValidationFailed.code, "fields": {"password": "Use at least 8 characters"}},
+    }
+    ours = [kind for kind in leaves(errors.GatepostError) if not issubclass(kind, errors.SetupError)]
+    over_http = "".join(
+        f"| `{kind.code}` | {STATUS[kind.code]} | {_sentence(kind)} | `{kind.message}` |\n"
+        for kind in sorted(ours, key=lambda kind: STATUS[kind.code])
+    )
+    setup = "".join(f"| `{kind.code}` | {_sentence(kind)} |\n" for kind in leaves(errors.SetupError))
+    head = _ERRORS_HEAD.format(
+        note=_NOTE.format(source="gatepost.errors"), example=json.dumps(example, indent=2)
+    )
+    return head + over_http + _ERRORS_SETUP + setup
+
+
+def _sentence(kind: type[errors.GatepostError]) -> str:
+    return (inspect.getdoc(kind) or "").partition("\n")[0]
+
+
+# --- The audit trail ---
+
+
+def audit_page() -> str:
+    """Return the text of docs/reference/audit.md."""
+    actions = "".join(
+        f"| `{action}` | {sentence} | {_DETAIL.get(models.AuditAction(action), '')} |\n"
+        for action, sentence in documented_members(models.AuditAction).items()
+    )
+    reasons = "".join(f"| `{reason}` | {_REASONS[reason]} |\n" for reason in models.EndReason)
+    head = _AUDIT_HEAD.format(note=_NOTE.format(source="gatepost.models"))
+    return head + actions + _AUDIT_REASONS + reasons
+
+
+def documented_members(enum: type[StrEnum]) -> dict[str, str]:
+    """Return what its source says below each member of an enum, by the member's value."""
+    [definition] = ast.parse(inspect.getsource(enum)).body
+    if not isinstance(definition, ast.ClassDef):
+        raise TypeError(f"{enum} is no class")
+    found: dict[str, str] = {}
+    for assigned, note in zip(definition.body, definition.body[1:], strict=False):
+        match assigned, note:
+            case ast.Assign(targets=[ast.Name(id=name)]), ast.Expr(value=ast.Constant(value=str(text))):
+                found[enum[name].value] = " ".join(text.split())
+    return found
+
+
+def main() -> int:
+    """Write the files, or check them; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing, tell what is out of date")
+    check = parser.parse_args().check
+    files = {
+        REFERENCE / "http.md": http_page(),
+        REFERENCE / "errors.md": errors_page(),
+        REFERENCE / "audit.md": audit_page(),
+    }
+    stale = [file for file, text in files.items() if not file.exists() or file.read_text("utf-8") != text]
+    for file in stale:
+        if check:
+            sys.stderr.write(f"{file.relative_to(ROOT)} is out of date: run scripts/render_http.py\n")
+        else:
+            file.write_text(files[file], "utf-8")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
