@@ -53,7 +53,8 @@ async def end_presented(
             f.expires_at <= t.now AS is_expired, NULL::timestamptz AS touch_at,
             f.created_at, f.expires_at, f.authenticated_at,
             u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
-            coalesce(u.is_active, false) AS user_is_active, coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
+            coalesce(u.is_active, false) AS user_is_active,
+            coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
         FROM found f JOIN users u ON u.id = f.user_id CROSS JOIN t
         """,
         tokens,
@@ -87,7 +88,8 @@ async def end_by_presented(
             s.expires_at <= t.now AS is_expired, NULL::timestamptz AS touch_at,
             s.created_at, s.expires_at, s.authenticated_at,
             u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
-            coalesce(u.is_active, false) AS user_is_active, coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
+            coalesce(u.is_active, false) AS user_is_active,
+            coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
         FROM user_sessions s
         JOIN users u ON u.id = s.user_id
         CROSS JOIN (SELECT coalesce($2::timestamptz, statement_timestamp()) AS now) t

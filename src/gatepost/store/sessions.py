@@ -58,7 +58,8 @@ LOOKUP = """
         CASE WHEN s.last_used_at <= t.now - $3::interval THEN t.now END AS touch_at,
         s.created_at, s.expires_at, s.authenticated_at,
         u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
-        coalesce(u.is_active, false) AS user_is_active, coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
+        coalesce(u.is_active, false) AS user_is_active,
+        coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
     FROM user_sessions s
     JOIN users u ON u.id = s.user_id
     CROSS JOIN (SELECT coalesce($2::timestamptz, statement_timestamp()) AS now) t
@@ -235,14 +236,15 @@ async def refresh(
             SELECT s.* FROM found f JOIN user_sessions s ON s.id = f.replaced_by
         )
         SELECT EXISTS (SELECT FROM claimed) AS claimed,
-            coalesce(f.ended_at + $6::interval > t.now, false) AS in_grace,
+            f.replaced_by IS NOT NULL AND coalesce(f.ended_at + $6::interval > t.now, false) AS in_grace,
             f.id AS found_id, coalesce(f.is_active, false) AS found_is_active,
             f.expires_at <= t.now AS found_is_expired, f.end_reason AS found_end_reason,
             f.successor_nonce AS nonce,
             s.id AS session_id, s.session_token, coalesce(s.is_active, false) AS is_active, s.end_reason,
             s.expires_at <= t.now AS is_expired, s.created_at, s.expires_at, s.authenticated_at,
             u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
-            coalesce(u.is_active, false) AS user_is_active, coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
+            coalesce(u.is_active, false) AS user_is_active,
+            coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
         FROM t CROSS JOIN found f CROSS JOIN owner u LEFT JOIN successor s ON true
         """,
         tokens,

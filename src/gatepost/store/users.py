@@ -86,8 +86,10 @@ async def get(conn: Connection, user_id: int) -> User | None:
     """Return one user."""
     row = await conn.fetchrow(
         """
-        SELECT u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
-            coalesce(u.is_active, false) AS user_is_active, coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
+        SELECT u.id AS user_id, u.email, coalesce(u.name, '') AS name,
+            coalesce(u.is_admin, false) AS is_admin,
+            coalesce(u.is_active, false) AS user_is_active,
+            coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
         FROM users u
         WHERE u.id = $1::bigint
         """,
@@ -100,8 +102,10 @@ async def find(conn: Connection, email: str) -> User | None:
     """Return the user with this canonical e-mail."""
     row = await conn.fetchrow(
         """
-        SELECT u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
-            coalesce(u.is_active, false) AS user_is_active, coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
+        SELECT u.id AS user_id, u.email, coalesce(u.name, '') AS name,
+            coalesce(u.is_admin, false) AS is_admin,
+            coalesce(u.is_active, false) AS user_is_active,
+            coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
         FROM users u
         WHERE lower(u.email) = $1
         """,
@@ -114,8 +118,10 @@ async def page(conn: Connection, *, after: int, limit: int) -> list[User]:
     """Return users in the order of their ids, those after `after`."""
     rows = await conn.fetch(
         """
-        SELECT u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
-            coalesce(u.is_active, false) AS user_is_active, coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
+        SELECT u.id AS user_id, u.email, coalesce(u.name, '') AS name,
+            coalesce(u.is_admin, false) AS is_admin,
+            coalesce(u.is_active, false) AS user_is_active,
+            coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
         FROM users u
         WHERE u.id > $1
         ORDER BY u.id
