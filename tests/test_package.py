@@ -1,0 +1,218 @@
+"""What is shipped: the package's names, what importing them costs, the wheel, installed and started."""
+
+import hashlib
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+import gatepost
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "gatepost"
+HEAVY = {"fastapi", "starlette", "pydantic", "asyncpg", "structlog", "bcrypt", "alembic", "typer", "msgspec"}
+
+
+def run(*command: str | Path, cwd: Path, environment: dict[str, str]) -> str:
+    done = subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+# --- Names ---
+
+
+def test_every_public_name_is_there_and_listed() -> None:
+    for name in gatepost.__all__:
+        assert getattr(gatepost, name) is not None
+    assert set(gatepost.__all__) <= set(dir(gatepost))
+    assert gatepost.__all__ == sorted(gatepost.__all__)
+
+
+def test_another_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'Gatekeeper'"):
+        gatepost.Gatekeeper  # type: ignore[attr-defined]  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("statement", "unwanted"),
+    [
+        ("import gatepost", HEAVY),
+        ("from gatepost import GatepostError, Session", HEAVY),
+        ("from gatepost import Settings", HEAVY - {"pydantic"}),
+        ("from gatepost import __version__", HEAVY),
+    ],
+)
+def test_what_is_imported_is_what_is_used(
+    statement: str, unwanted: set[str], environment: dict[str, str], tmp_path: Path
+) -> None:
+    script = f"import sys; {statement}; print(*sys.modules)"
+    loaded = run(sys.executable, "-c", script, cwd=tmp_path, environment=environment).split()
+    assert not {name.partition(".")[0] for name in loaded} & unwanted
+
+
+def test_importing_the_whole_api_reads_and_opens_nothing(environment: dict[str, str], tmp_path: Path) -> None:
+    # Neither a setting, which would be refused here, nor a file of the working directory.
+    (tmp_path / ".env").write_text("PORT=none\n")
+    script = "import gatepost; from gatepost import *; import gatepost.testing"
+    run(
+        sys.executable,
+        "-c",
+        script,
+        cwd=tmp_path,
+        environment=environment | {"SESSION_EXPIRE_MINUTES": "none"},
+    )
+    assert [path.name for path in tmp_path.iterdir()] == [".env"]
+
+
+# --- The wheel ---
+
+
+@pytest.fixture(scope="module")
+def uv() -> Path:
+    """The uv that built this environment, or one on the PATH."""
+    found = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
+    assert found is not None, "uv is missing: run `make install`"
+    return Path(found)
+
+
+@pytest.fixture(scope="module")
+def wheel(uv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("dist")
+    subprocess.run(
+        [uv, "build", "--quiet", "--wheel", "--python", sys.executable, "--out-dir", directory, ROOT],
+        check=True,
+        timeout=300,
+    )
+    return next(directory.glob("*.whl"))
+
+
+def test_the_wheel_holds_the_package_whole_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name for name in archive.namelist() if ".dist-info/" not in name}
+        extra = {name.partition("/")[2] for name in set(archive.namelist()) - held}
+    sources = {
+        f"gatepost/{path.relative_to(SOURCE)}"
+        for path in SOURCE.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert held == sources
+    assert {"METADATA", "entry_points.txt", "licenses/LICENSE"} <= extra
+    assert {"gatepost/py.typed", "gatepost/db/migrations/sql/0001/30_user_sessions.sql"} <= held
+
+
+def test_what_comes_from_others_is_what_it_says_it_is(wheel: Path) -> None:
+    assets = "gatepost/http/assets/"
+    with zipfile.ZipFile(wheel) as archive:
+        vendored = json.loads(archive.read(f"{assets}VENDORED.json"))
+        for package in vendored:
+            folder = f"{assets}{package['folder']}/"
+            held = {name.removeprefix(folder) for name in archive.namelist() if name.startswith(folder)}
+            assert held == set(package["sha256"])
+            assert any(name.startswith("LICENSE") for name in held)
+            for name, digest in package["sha256"].items():
+                assert hashlib.sha256(archive.read(folder + name)).hexdigest() == digest, name
+    assert vendored
+
+
+@pytest.fixture(scope="module")
+def installed(uv: Path, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory with the programs of an environment that has the wheel and nothing of this tree."""
+    place = tmp_path_factory.mktemp("elsewhere")
+    locked = place / "requirements.txt"
+    export = ["export", "--quiet", "--frozen", "--no-dev", "--no-emit-project", "--no-hashes"]
+    subprocess.run([uv, *export, "--output-file", locked], cwd=ROOT, check=True, timeout=300)
+    subprocess.run(
+        [uv, "venv", "--quiet", "--python", sys.executable, place / "venv"], check=True, timeout=300
+    )
+    python = place / "venv" / "bin" / "python"
+    subprocess.run(
+        [uv, "pip", "install", "--quiet", "--python", python, "--requirement", locked, wheel],
+        cwd=place,
+        check=True,
+        timeout=300,
+    )
+    return python.parent
+
+
+def test_installed_elsewhere_it_is_imported_from_there(
+    installed: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    script = "import gatepost; from gatepost import *; print(gatepost.__file__, __version__)"
+    told = run(installed / "python", "-W", "error", "-c", script, cwd=tmp_path, environment=environment)
+    file, version = told.split()
+    assert Path(file).is_relative_to(installed.parent)
+    for command in ([installed / "gatepost"], [installed / "python", "-m", "gatepost"]):
+        assert run(*command, "--version", cwd=tmp_path, environment=environment) == f"gatepost {version}\n"
+
+
+def test_installed_elsewhere_the_server_starts_from_nothing(
+    installed: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    command: list[str | Path] = [installed / "gatepost", "serve", "--port", "0"]
+    with started(command, r"(http://127\.0\.0\.1:[1-9]\d*)", tmp_path, environment) as address:
+        register(address)
+        page = httpx.get(f"{address}/api/auth/docs").text
+        for asset in re.findall(r'(?:src|href)="(/[^"]+|docs/[^"]+)"', page):
+            assert httpx.get(httpx.URL(f"{address}/api/auth/docs").join(asset)).status_code == 200
+    assert (tmp_path / ".gatepost" / "pgdata" / "PG_VERSION").exists()
+    assert not (tmp_path / ".gatepost" / "pgdata" / "postmaster.pid").exists()
+
+
+def test_installed_elsewhere_the_readmes_example_starts_from_nothing(
+    installed: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    shutil.copy(ROOT / "examples" / "notes.py", tmp_path)
+    command: list[str | Path] = [installed / "uvicorn", "notes:app", "--port", "0"]
+    with started(command, r"running on (http://\S+)", tmp_path, environment) as address:
+        headers = {"Authorization": f"Bearer {register(address)}"}
+        assert httpx.get(f"{address}/notes").status_code == 401
+        assert httpx.get(f"{address}/notes", headers=headers).json() == {"owner": "user@example.com"}
+
+
+def register(address: str) -> str:
+    body = {"email": "user@example.com", "name": "John Doe", "password": "securepassword123"}
+    response = httpx.post(f"{address}/api/auth/register", json=body, timeout=30)
+    assert response.status_code == 201, response.text
+    token: str = response.json()["data"]["token"]
+    return token
+
+
+@contextmanager
+def started(
+    command: Sequence[str | Path], listens: str, directory: Path, environment: dict[str, str]
+) -> Iterator[str]:
+    """Run a server until it is told to stop; return the address that it says it listens at."""
+    process = subprocess.Popen(
+        command,
+        cwd=directory,
+        env=environment | {"PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    said = ""
+    try:
+        for line in process.stdout:
+            said += line
+            if found := re.search(listens, line):
+                break
+        else:
+            pytest.fail(said)
+        yield found[1]
+    finally:
+        process.send_signal(signal.SIGINT)
+        said += process.communicate(timeout=60)[0]
+    assert process.returncode in {0, -signal.SIGINT}, said
