@@ -1,5 +1,6 @@
 """What the tests of the HTTP contract share: the envelope held exactly, and looks into the database."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable
@@ -72,6 +73,16 @@ async def events(db: Database, *actions: str) -> list[dict[str, Any]]:
         list(actions),
     )
     return [dict(row) | {"detail": json.loads(row["detail"])} for row in rows]
+
+
+async def until_waiting(db: Database, number: int) -> None:
+    """Return once so many statements of this database wait for a lock."""
+    waiting = """
+        SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+    """
+    async with asyncio.timeout(20):
+        while await db.fetchval(waiting) < number:  # noqa: ASYNC110 - it is PostgreSQL that is watched
+            await asyncio.sleep(0)
 
 
 def logged(caplog: pytest.LogCaptureFixture, event: str) -> list[dict[str, Any]]:

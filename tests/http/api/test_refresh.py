@@ -1,0 +1,339 @@
+"""Refresh: one successor whatever happens, the same answer within the grace, never past the absolute end."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from tests.conftest import bearer, login, register, serving
+from tests.http.conftest import (
+    Database,
+    MakeApp,
+    StoppedClock,
+    assert_error,
+    assert_success,
+    at,
+    events,
+    until_waiting,
+)
+
+from gatepost import errors
+
+
+async def refresh(client: httpx.AsyncClient, token: str, **headers: str) -> httpx.Response:
+    return await client.post("/api/auth/refresh", headers=bearer(token) | headers)
+
+
+async def refreshed(client: httpx.AsyncClient, token: str) -> dict[str, Any]:
+    data = assert_success(await refresh(client, token), "Session refreshed successfully")
+    assert isinstance(data, dict)
+    return data
+
+
+async def works(client: httpx.AsyncClient, token: str) -> bool:
+    return (await client.get("/api/auth/me", headers=bearer(token))).status_code == 200
+
+
+# --- What it does ---
+
+
+async def test_refresh_answers_as_login_does_with_a_new_token(
+    stopped_app: MakeApp, stopped: StoppedClock
+) -> None:
+    async with serving(stopped_app()) as client:
+        signed_in = await register(client)
+        stopped.advance(minutes=10)
+        data = await refreshed(client, signed_in["token"])
+        assert data == {
+            "token": data["token"],
+            "user": signed_in["user"],
+            "session_info": {"expires_at": "2024-01-01T00:40:00Z", "created_at": "2024-01-01T00:10:00Z"},
+        }
+        assert data["token"] != signed_in["token"]
+        assert await works(client, data["token"])
+
+
+async def test_the_old_row_ends_and_one_successor_starts(
+    stopped_app: MakeApp, stopped: StoppedClock, db: Database
+) -> None:
+    async with serving(stopped_app()) as client:
+        signed_in_at = stopped.now
+        token = (await register(client))["token"]
+        stopped.advance(minutes=10)
+        response = await refresh(client, token, **{"User-Agent": "curl/8", "X-Forwarded-For": "198.51.100.1"})
+        successor = response.json()["data"]["token"]
+    old, new = await db.fetch("SELECT * FROM user_sessions ORDER BY id")
+    assert (old["is_active"], old["ended_at"], old["end_reason"]) == (False, stopped.now, "refreshed")
+    assert (old["replaced_by"], old["last_used_at"]) == (new["id"], stopped.now)
+    assert len(old["successor_nonce"]) == 16
+    assert {key: value for key, value in new.items() if key not in {"id", "session_token"}} == {
+        "user_id": 1,
+        "is_active": True,
+        "expires_at": stopped.now + timedelta(minutes=30),
+        "created_at": stopped.now,
+        "last_used_at": stopped.now,
+        "ip_address": "127.0.0.1",
+        "user_agent": "curl/8",
+        "ended_at": None,
+        "end_reason": None,
+        "authenticated_at": signed_in_at,
+        "absolute_expires_at": signed_in_at + timedelta(days=30),
+        "family_id": old["id"],
+        "replaced_by": None,
+        "successor_nonce": None,
+    }
+    assert new["session_token"].startswith(successor[:8] + ".")
+
+
+async def test_the_family_is_the_first_session_of_the_sign_in(
+    client: httpx.AsyncClient, db: Database
+) -> None:
+    token = (await register(client))["token"]
+    for _ in range(3):
+        token = (await refreshed(client, token))["token"]
+    rows = await db.fetch("SELECT family_id FROM user_sessions ORDER BY id")
+    assert [row["family_id"] for row in rows] == [None, 1, 1, 1]
+
+
+async def test_a_refresh_is_on_the_trail_with_its_successor(client: httpx.AsyncClient, db: Database) -> None:
+    token = (await register(client))["token"]
+    await refresh(client, token, **{"User-Agent": "curl/8"})
+    await refresh(client, token, **{"User-Agent": "curl/9"})
+    assert await events(db, "session.refreshed") == [
+        {
+            "action": "session.refreshed",
+            "user_id": 1,
+            "session_id": 1,
+            "ip_address": "127.0.0.1",
+            "user_agent": "curl/8",
+            "detail": {"successor": 2},
+        }
+    ]
+
+
+# --- The old token ---
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "me"),
+        ("GET", "sessions"),
+        ("GET", "events"),
+        ("POST", "logout"),
+        ("POST", "logout-all"),
+        ("POST", "cleanup"),
+        ("DELETE", "sessions/1"),
+    ],
+)
+async def test_the_old_token_is_replaced_at_once_everywhere_but_at_refresh(
+    client: httpx.AsyncClient, db: Database, method: str, path: str
+) -> None:
+    token = (await register(client))["token"]
+    successor = (await refreshed(client, token))["token"]
+    response = await client.request(method, f"/api/auth/{path}", headers=bearer(token))
+    assert_error(response, errors.SessionReplaced)
+    assert await works(client, successor)
+    assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE is_active") == 1
+
+
+async def test_repeated_within_the_grace_it_answers_the_very_same(
+    stopped_app: MakeApp, stopped: StoppedClock, db: Database
+) -> None:
+    async with serving(stopped_app()) as client:
+        token = (await register(client))["token"]
+        first = await refresh(client, token)
+        stopped.advance(seconds=10, microseconds=-1)
+        again = await refresh(client, token)
+    assert again.json() == first.json()
+    assert await db.fetchval("SELECT count(*) FROM user_sessions") == 2
+
+
+async def test_after_the_grace_it_is_a_replay(
+    stopped_app: MakeApp, stopped: StoppedClock, db: Database
+) -> None:
+    async with serving(stopped_app()) as client:
+        token = (await register(client))["token"]
+        successor = (await refreshed(client, token))["token"]
+        stopped.advance(seconds=10)
+        assert_error(await refresh(client, token), errors.SessionReplaced)
+        assert await works(client, successor)
+    (event,) = await events(db, "session.refused")
+    assert (event["user_id"], event["session_id"]) == (1, 1)
+    assert event["detail"] == {"code": "session_replaced", "verb": "refresh"}
+
+
+async def test_without_a_grace_a_second_refresh_is_refused(stopped_app: MakeApp) -> None:
+    async with serving(stopped_app(refresh_grace_seconds=0)) as client:
+        token = (await register(client))["token"]
+        successor = (await refreshed(client, token))["token"]
+        assert_error(await refresh(client, token), errors.SessionReplaced)
+        assert await works(client, successor)
+
+
+async def test_repeated_after_the_successor_was_refreshed_it_is_refused(
+    client: httpx.AsyncClient, db: Database
+) -> None:
+    token = (await register(client))["token"]
+    successor = (await refreshed(client, token))["token"]
+    last = (await refreshed(client, successor))["token"]
+    assert_error(await refresh(client, token), errors.SessionReplaced)
+    assert (await refreshed(client, successor))["token"] == last
+    assert await db.fetchval("SELECT count(*) FROM user_sessions") == 3
+
+
+async def test_repeated_after_the_successor_was_logged_out_it_is_refused(client: httpx.AsyncClient) -> None:
+    token = (await register(client))["token"]
+    successor = (await refreshed(client, token))["token"]
+    await client.post("/api/auth/logout", headers=bearer(successor))
+    assert_error(await refresh(client, token), errors.SessionRevoked)
+
+
+async def test_repeated_after_the_user_was_disabled_it_is_refused(
+    client: httpx.AsyncClient, db: Database
+) -> None:
+    token = (await register(client))["token"]
+    await refreshed(client, token)
+    await db.execute("UPDATE users SET is_active = false")
+    assert_error(await refresh(client, token), errors.SessionRevoked)
+
+
+async def test_repeated_after_the_successors_row_was_deleted_it_is_refused(
+    client: httpx.AsyncClient, db: Database
+) -> None:
+    token = (await register(client))["token"]
+    await refreshed(client, token)
+    await db.execute("DELETE FROM user_sessions WHERE id = 2")
+    assert_error(await refresh(client, token), errors.SessionReplaced)
+
+
+async def test_repeated_after_the_successor_expired_it_is_refused(
+    stopped_app: MakeApp, stopped: StoppedClock
+) -> None:
+    app = stopped_app(session_expire_minutes=1, session_max_minutes=1, refresh_grace_seconds=300)
+    async with serving(app) as client:
+        token = (await register(client))["token"]
+        stopped.advance(seconds=30)
+        await refreshed(client, token)
+        stopped.advance(seconds=30)
+        assert_error(await refresh(client, token), errors.SessionExpired)
+
+
+# --- What it refuses ---
+
+
+async def test_an_expired_session_can_not_be_refreshed(
+    stopped_app: MakeApp, stopped: StoppedClock, db: Database
+) -> None:
+    async with serving(stopped_app()) as client:
+        token = (await register(client))["token"]
+        stopped.advance(minutes=30)
+        assert_error(await refresh(client, token), errors.SessionExpired)
+    assert await db.fetchval("SELECT count(*) FROM user_sessions") == 1
+
+
+async def test_a_session_that_was_ended_can_not_be_refreshed(client: httpx.AsyncClient, db: Database) -> None:
+    token = (await register(client))["token"]
+    await client.post("/api/auth/logout", headers=bearer(token))
+    assert_error(await refresh(client, token), errors.SessionRevoked)
+    assert await db.fetchval("SELECT count(*) FROM user_sessions") == 1
+
+
+# --- The absolute end ---
+
+
+async def test_no_refresh_moves_the_absolute_end(
+    stopped_app: MakeApp, stopped: StoppedClock, db: Database
+) -> None:
+    async with serving(stopped_app(session_expire_minutes=30, session_max_minutes=100)) as client:
+        end = stopped.now + timedelta(minutes=100)
+        token = (await register(client))["token"]
+        seen = []
+        for _ in range(9):
+            stopped.advance(minutes=10)
+            data = await refreshed(client, token)
+            token = data["token"]
+            expires_at = at(data["session_info"]["expires_at"])
+            assert expires_at == min(stopped.now + timedelta(minutes=30), end)
+            seen.append(expires_at)
+        assert seen[-3:] == [end] * 3
+        stopped.now = end - timedelta(microseconds=1)
+        token = (await refreshed(client, token))["token"]
+        assert await works(client, token)
+        stopped.now = end
+        assert_error(await refresh(client, token), errors.SessionExpired)
+    assert (
+        await db.fetchval("SELECT count(DISTINCT (authenticated_at, absolute_expires_at)) FROM user_sessions")
+        == 1
+    )
+
+
+async def test_a_row_without_an_absolute_end_is_refreshed_by_its_lifetime(
+    stopped_app: MakeApp, stopped: StoppedClock, db: Database
+) -> None:
+    async with serving(stopped_app()) as client:
+        token = (await register(client))["token"]
+        await db.execute("UPDATE user_sessions SET absolute_expires_at = NULL")
+        data = await refreshed(client, token)
+    assert at(data["session_info"]["expires_at"]) == stopped.now + timedelta(minutes=30)
+
+
+# --- Many at once ---
+
+
+async def test_50_refreshes_at_once_make_one_successor_and_all_get_its_token(
+    stopped_app: MakeApp, db: Database
+) -> None:
+    app = stopped_app(database_pool_size=50)
+    async with serving(app) as client:
+        token = (await register(client))["token"]
+        answers = await asyncio.gather(*(refresh(client, token) for _ in range(50)))
+        assert {answer.status_code for answer in answers} == {200}
+        assert len({answer.content for answer in answers}) == 1
+        assert await works(client, answers[0].json()["data"]["token"])
+    assert await db.fetchval("SELECT count(*) FROM user_sessions") == 2
+    assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE is_active") == 1
+    assert len(await events(db, "session.refreshed")) == 1
+    assert await events(db, "session.refused") == []
+
+
+async def test_those_who_wait_for_the_claim_of_another_get_its_successor(
+    stopped_app: MakeApp, db: Database
+) -> None:
+    """Holds the row until all of them wait for it, so that each but one looks before the claim and after."""
+    app = stopped_app(database_pool_size=10)
+    async with serving(app) as client:
+        token = (await register(client))["token"]
+        transaction = db.transaction()
+        await transaction.start()
+        await db.execute("SELECT FROM user_sessions FOR UPDATE")
+        asked = [asyncio.create_task(refresh(client, token)) for _ in range(10)]
+        await until_waiting(db, 10)
+        await transaction.rollback()
+        answers = await asyncio.gather(*asked)
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.content for answer in answers}) == 1
+    assert await db.fetchval("SELECT count(*) FROM user_sessions") == 2
+
+
+async def test_two_workers_refresh_one_token_to_the_same_successor(
+    stopped_app: MakeApp, db: Database
+) -> None:
+    async with serving(stopped_app()) as one, serving(stopped_app()) as two:
+        token = (await register(one))["token"]
+        answers = await asyncio.gather(*(refresh(client, token) for _ in range(10) for client in (one, two)))
+        assert {answer.status_code for answer in answers} == {200}
+        assert len({answer.content for answer in answers}) == 1
+        assert await works(two, answers[0].json()["data"]["token"])
+    assert await db.fetchval("SELECT count(*) FROM user_sessions") == 2
+
+
+async def test_sessions_of_one_user_are_refreshed_at_once_without_a_deadlock(
+    stopped_app: MakeApp, db: Database
+) -> None:
+    async with serving(stopped_app(database_pool_size=20)) as client:
+        tokens = [(await register(client))["token"]] + [(await login(client))["token"] for _ in range(19)]
+        answers = await asyncio.gather(*(refresh(client, token) for token in tokens))
+    assert {answer.status_code for answer in answers} == {200}
+    assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE is_active") == 20
