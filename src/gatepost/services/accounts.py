@@ -172,10 +172,10 @@ class Accounts:
             NotFound: there is none.
         """
         async with self._database.connection() as conn:
-            if email_or_id.isascii() and email_or_id.isdigit() and len(email_or_id) < 10:
+            if email_or_id.isascii() and email_or_id.isdigit() and len(email_or_id) < 19:
                 user = await store.get(conn, int(email_or_id))
             else:
-                user = await store.find(conn, email_or_id.strip().lower())
+                user = await store.find(conn, _looked_up(email_or_id))
         if user is None:
             raise NotFound("There is no such user")
         return user
@@ -290,6 +290,20 @@ class Accounts:
         if fields:
             raise ValidationFailed(fields)
         return email
+
+
+def _looked_up(email: str) -> str:
+    """Return what to look an e-mail up by, also one in an adopted table that is no valid address.
+
+    Raises:
+        NotFound: nobody can have it.
+    """
+    try:
+        return canonical_email(email)
+    except ValueError:
+        if "\0" in email or not email.isprintable():
+            raise NotFound("There is no such user") from None
+        return email.strip().lower()
 
 
 def _refusal(credential: store.Credential | None, check: PasswordCheck) -> str | None:

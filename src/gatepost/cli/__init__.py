@@ -1,0 +1,107 @@
+"""The commands: `gatepost --help`. One file a noun; what is heavy is imported where it is used."""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+from typer.main import get_command
+
+from gatepost.cli import events, sessions, users
+from gatepost.cli.doctor import doctor
+from gatepost.cli.migrate import migrate
+from gatepost.cli.output import Output, lines_of, program
+from gatepost.cli.psql import psql
+from gatepost.cli.secret import secret
+from gatepost.cli.serve import serve
+from gatepost.errors import GatepostError, InternalError
+
+__all__ = ["app", "main"]
+
+_INTERRUPTED = 130
+"""What Typer makes of Ctrl-C."""
+
+app = typer.Typer(
+    name="gatepost",
+    help="Authentication that lives in your own PostgreSQL.",
+    epilog="Example: gatepost serve",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command(epilog="Example: gatepost serve --host 0.0.0.0 --workers 4")(serve)
+app.command(epilog="Example: gatepost migrate --sql | psql mydatabase")(migrate)
+app.add_typer(users.app, epilog="Example: gatepost users list")
+app.add_typer(sessions.app, epilog="Example: gatepost sessions list")
+app.add_typer(events.app, epilog="Example: gatepost events follow")
+app.command(
+    epilog="Example: gatepost psql -c 'SELECT count(*) FROM users'",
+    context_settings={
+        "ignore_unknown_options": True,
+        "allow_extra_args": True,
+        "allow_interspersed_args": False,
+    },
+)(psql)
+app.command(epilog="Example: gatepost doctor --json")(doctor)
+app.command(epilog="Example: SECRET_KEY=$(gatepost secret)")(secret)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        sys.stdout.write(f"gatepost {version('gatepost')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _gatepost(
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and end the process: 0 it is done, 1 it failed, 2 it was not called as it can be."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    # psql's arguments are its own.
+    out = Output(as_json="--json" in arguments and arguments[0] != "psql")
+    sys.exit(_run(arguments, out))
+
+
+def _run(arguments: list[str], out: Output) -> int:
+    try:
+        ended = get_command(app).main(arguments, prog_name="gatepost", standalone_mode=False)
+    except typer.TyperException as error:
+        return _fail_usage(out, error)
+    except typer.Abort:
+        out.fail("aborted", "Nothing was done")
+    except GatepostError as error:
+        out.fail(error.code, *lines_of(error))
+    except BrokenPipeError:
+        # Whoever read what was printed has seen enough, and the interpreter must not flush what is left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        _fail_unexpectedly(out, error)
+    else:
+        return 1 if ended == _INTERRUPTED else int(ended or 0)
+    return 1
+
+
+def _fail_usage(out: Output, error: typer.TyperException) -> int:
+    # Without a text it was called without arguments, and the help has been printed.
+    if text := error.format_message():
+        context = getattr(error, "ctx", None)
+        command = "gatepost" if context is None else context.command_path
+        out.fail("usage", f"{text.rstrip('.')}. What is accepted: {command} --help")
+    return error.exit_code
+
+
+def _fail_unexpectedly(out: Output, error: Exception) -> None:
+    """Tell of a fault that nobody foresaw in one line; the log has the rest where it shows such things."""
+    from gatepost.log import get_logger, redact
+
+    told = redact(f"{type(error).__name__}: {error}".strip().rstrip(":")).replace("\n", " ")
+    out.fail(InternalError.code, f"{told}. {program()} doctor may know why, DEBUG=True shows where")
+    get_logger("gatepost.cli").debug("a command failed", exc_info=error)

@@ -1,0 +1,157 @@
+"""What `gatepost doctor` makes of what it finds: ok, or what to do."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from gatepost.cli.output import program
+from gatepost.errors import SetupError
+
+if TYPE_CHECKING:
+    from gatepost.db.pool import Connection
+    from gatepost.store.health import Numbering, Server
+
+OLDEST, NEWEST = 14, 18
+"""Release lines of PostgreSQL that the tests run on."""
+
+SKEW_MAX = timedelta(seconds=2)
+"""Times are the database's; a host that differs by more misreads them."""
+
+FILLED_MAX = 0.5
+"""Share of a table's numbers from which on it is time to act."""
+
+
+class Status(StrEnum):
+    """How a check went."""
+
+    OK = "ok"
+    WARNING = "warning"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        name: what it was.
+        status: how it went; `wrong` keeps Gatepost from working.
+        found: what was found.
+        advice: what to do, where it is not ok.
+    """
+
+    name: str
+    status: Status
+    found: str
+    advice: str | None = None
+
+
+def version(server: "Server") -> Check:
+    """Judge the server's release line."""
+    found = f"PostgreSQL {server.version}"
+    if server.major < OLDEST:
+        return wrong("version", found, f"Upgrade it to {OLDEST} or newer")
+    if server.major > NEWEST:
+        return warning("version", found, f"Gatepost is tested on {OLDEST} to {NEWEST}")
+    return ok("version", found)
+
+
+def encoding(server: "Server") -> Check:
+    """Judge whether the database holds text of any script."""
+    if server.encoding == "UTF8":
+        return ok("encoding", server.encoding)
+    return wrong(
+        "encoding",
+        server.encoding,
+        "Names and e-mails of any script need UTF8: make a database with ENCODING 'UTF8' TEMPLATE template0",
+    )
+
+
+def writable(server: "Server") -> Check:
+    """Judge whether it can be written to."""
+    if server.is_standby:
+        return wrong("writable", "it is a standby", "Set DATABASE_URL to the primary")
+    return ok("writable", "it is no standby")
+
+
+def clock(skew: timedelta) -> Check:
+    """Judge how far the host's clock is from the database's."""
+    found = f"this host and the database differ by {milliseconds(abs(skew))} ms"
+    if abs(skew) > SKEW_MAX:
+        return warning("clock", found, "Sessions go by the database's clock: set both by NTP")
+    return ok("clock", found)
+
+
+async def schema(conn: "Connection") -> Check:
+    """Judge whether the schema is at the version that this Gatepost works with."""
+    from gatepost.db import migrate
+
+    try:
+        await migrate.check(conn)
+    except SetupError as error:
+        return wrong("schema", error.message, f"Next: {program()} migrate")
+    return ok("schema", f"version {migrate.HEAD}")
+
+
+async def objects(conn: "Connection") -> Check:
+    """Judge whether the schema is whole."""
+    from gatepost.db import migrate
+
+    missing = await migrate.missing_objects(conn)
+    if not missing:
+        return ok("objects", "tables, columns, indexes, triggers and functions are there")
+    advice = f"Run {program()} migrate; where that finds nothing to do, compare with migrate --sql"
+    return wrong("objects", f"missing or disabled: {', '.join(missing)}", advice)
+
+
+async def privileges(conn: "Connection") -> Check:
+    """Judge whether the role may do what Gatepost does."""
+    from gatepost.store import health
+
+    missing = await health.missing_privileges(conn)
+    if not missing:
+        return ok("privileges", "the role may do what Gatepost does")
+    grants = "; ".join(f"GRANT {privilege} TO …" for privilege in missing)
+    return wrong("privileges", f"the role may not: {', '.join(missing)}", f"Let their owner run: {grants}")
+
+
+async def indexes(conn: "Connection") -> Check:
+    """Judge whether every index is in use."""
+    from gatepost.store import health
+
+    invalid = await health.invalid_indexes(conn)
+    if not invalid:
+        return ok("indexes", "all are valid")
+    repairs = "; ".join(f"REINDEX INDEX CONCURRENTLY {name}" for name in invalid)
+    return wrong("indexes", f"not valid: {', '.join(invalid)}", f"Run: {repairs}")
+
+
+def numbers(numbering: "Numbering") -> Check:
+    """Judge whether a table's numbers will last."""
+    filled = numbering.last / numbering.highest
+    found = f"{numbering.table}.id has come to {numbering.last}, {filled:.2%} of what it can hold"
+    if filled > FILLED_MAX:
+        column = f"ALTER TABLE {numbering.table} ALTER COLUMN id TYPE bigint"
+        return warning("numbers", found, f"Plan for: {column}, and the same for the columns that refer to it")
+    return ok("numbers", found)
+
+
+def milliseconds(span: timedelta) -> str:
+    """Return a span of time in whole milliseconds."""
+    return f"{span / timedelta(milliseconds=1):.0f}"
+
+
+def ok(name: str, found: str) -> Check:
+    """Return a check that went well."""
+    return Check(name=name, status=Status.OK, found=found)
+
+
+def warning(name: str, found: str, advice: str) -> Check:
+    """Return a check that is to be seen to, though everything works."""
+    return Check(name=name, status=Status.WARNING, found=found, advice=advice)
+
+
+def wrong(name: str, found: str, advice: str) -> Check:
+    """Return a check that keeps Gatepost from working."""
+    return Check(name=name, status=Status.WRONG, found=found, advice=advice)

@@ -1,0 +1,82 @@
+"""`gatepost migrate`: bring the database to the newest schema."""
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gatepost.cli.connection import configured_dsn, location, patiently
+from gatepost.cli.options import AsJson
+from gatepost.cli.output import Output, program
+from gatepost.cli.running import load_settings
+
+if TYPE_CHECKING:
+    from gatepost.db.migrate import Migrated
+    from gatepost.settings import Settings
+
+
+def migrate(
+    *,
+    sql: Annotated[bool, typer.Option("--sql", help="Print the SQL and touch no database.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the database to the newest schema; make it where there is none and the role may."""
+    out = Output(as_json=as_json)
+    if sql:
+        print_sql(out)
+        return
+    settings = load_settings()
+    with configured_dsn(settings) as dsn:
+        created, migrated = asyncio.run(bring_up(settings, dsn, out))
+    report(out, settings, created=created, migrated=migrated)
+
+
+async def bring_up(settings: "Settings", dsn: str, out: Output) -> "tuple[bool, Migrated]":
+    """Create the database where there is none and migrate it; say whether it was created, and what was done.
+
+    Raises:
+        SetupError: as `gatepost.db.migrate` does.
+    """
+    from gatepost.db import migrate as schema
+
+    patience = settings.database_start_seconds
+    created = await patiently(lambda: schema.ensure_database(dsn), seconds=patience, on_wait=out.waiting)
+    return created, await schema.migrate(dsn)
+
+
+def report(out: Output, settings: "Settings", *, created: bool, migrated: "Migrated") -> None:
+    """Say what was done, and what the owner of an adopted table should know."""
+    for warning in migrated.warnings:
+        out.warn(warning)
+    where = location(settings)
+    text = f"Created the database {where}. " if created else ""
+    if not migrated.applied:
+        text += f"Nothing to do: the database ({where}) is at version {migrated.after}."
+    elif migrated.before is None:
+        text += f"Made the schema, version {migrated.after} ({where})."
+    else:
+        text += f"Migrated from version {migrated.before} to {migrated.after} ({where})."
+    out.done(
+        {
+            "database": where,
+            "created": created,
+            "before": migrated.before,
+            "after": migrated.after,
+            "applied": list(migrated.applied),
+            "warnings": list(migrated.warnings),
+        },
+        text,
+        then=f"{program()} serve, or {program()} users create --admin",
+    )
+
+
+def print_sql(out: Output) -> None:
+    """Print the whole schema as SQL."""
+    from gatepost.db import migrate as schema
+
+    text = schema.render_sql()
+    if out.as_json:
+        out.document({"sql": text})
+    else:
+        sys.stdout.write(text.rstrip("\n") + "\n")

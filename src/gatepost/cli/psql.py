@@ -1,0 +1,62 @@
+"""`gatepost psql`: PostgreSQL's own shell on the configured database."""
+
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from gatepost.cli.connection import configured_dsn, libpq_environment
+from gatepost.cli.running import load_settings
+from gatepost.errors import EmbeddedServerError, SetupError
+
+if TYPE_CHECKING:
+    from gatepost.settings import Settings
+
+
+class ProgramMissing(SetupError):
+    """A program that the command hands over to is not installed."""
+
+    code = "program_missing"
+
+
+def psql(context: typer.Context) -> None:
+    """Run psql on the configured database, the embedded one too; every argument is psql's own.
+
+    Ends with psql's exit code. The embedded server is started for it where nobody else uses it.
+    """
+    settings = load_settings()
+    command = [find_psql(settings), *context.args]
+    with configured_dsn(settings) as dsn:
+        environment = os.environ | libpq_environment(dsn)
+        # Ctrl-C is psql's: it cancels a query there, and must not end what psql works on.
+        # A handler, other than SIG_IGN, does not pass on to the program that is started.
+        former = signal.signal(signal.SIGINT, lambda *_: None)
+        try:
+            done = subprocess.run(command, check=False, env=environment)  # noqa: S603 - the user's own arguments
+        finally:
+            signal.signal(signal.SIGINT, former)
+    raise typer.Exit(done.returncode if done.returncode >= 0 else 1)
+
+
+def find_psql(settings: "Settings") -> str:
+    """Return psql: the one beside the embedded server for that, else the PATH's.
+
+    Raises:
+        ProgramMissing: there is none.
+    """
+    from gatepost.db.embedded import find_binaries
+
+    on_path = shutil.which("psql")
+    try:
+        beside: Path | None = find_binaries() / "psql"
+    except EmbeddedServerError:
+        beside = None
+    shipped = str(beside) if beside is not None and os.access(beside, os.X_OK) else None
+    first, second = (shipped, on_path) if settings.database_url is None else (on_path, shipped)
+    if found := first or second:
+        return found
+    raise ProgramMissing("There is no psql: install PostgreSQL's client programs so that it is on the PATH")

@@ -1,0 +1,81 @@
+"""How a command runs: on an open `Gate`, closed behind it, with its failure on the audit trail."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from gatepost.cli.output import Output
+from gatepost.errors import GatepostError, InternalError, Unavailable
+
+if TYPE_CHECKING:
+    from gatepost.gate import Gate
+    from gatepost.settings import Settings
+
+T = TypeVar("T")
+
+
+def load_settings(**overrides: object) -> "Settings":
+    """Read the settings, and have the log show warnings and worse alone unless DEBUG is on.
+
+    Raises:
+        SettingsError: some settings can't be worked with.
+    """
+    from gatepost.log import configure
+    from gatepost.settings import Settings
+
+    given = {name: value for name, value in overrides.items() if value is not None}
+    settings = Settings.load(".env", **given)
+    configure("debug" if settings.debug else "warning", settings.effective_log_format)
+    return settings
+
+
+def run(
+    out: Output,
+    command: str,
+    work: Callable[["Gate"], Awaitable[T]],
+    *,
+    about: Mapping[str, Any] | None = None,
+) -> T:
+    """Do the work of a command.
+
+    Args:
+        out: where to say that the database is away.
+        command: its name, for the trail.
+        work: what to do once the database is there.
+        about: what the trail should tell of an attempt that failed.
+
+    Raises:
+        GatepostError: as `Gate.open`, and whatever `work` raises.
+    """
+    return asyncio.run(_run(out, command, work, dict(about or {}), load_settings()))
+
+
+async def _run(
+    out: Output,
+    command: str,
+    work: Callable[["Gate"], Awaitable[T]],
+    about: Mapping[str, Any],
+    settings: "Settings",
+) -> T:
+    from gatepost.gate import Gate
+
+    gate = Gate(settings)
+    await gate.open(background=False, patient=True, on_wait=out.waiting)
+    try:
+        return await work(gate)
+    except Exception as error:
+        code = error.code if isinstance(error, GatepostError) else InternalError.code
+        await _record_failure(gate, {"command": command, "code": code, **about})
+        raise
+    finally:
+        await gate.close()
+
+
+async def _record_failure(gate: "Gate", detail: Mapping[str, Any]) -> None:
+    from gatepost.models import AuditAction, Client
+    from gatepost.services.audit import BY_COMMAND
+
+    # The database may be what failed.
+    with suppress(Unavailable):
+        await gate.audit.record(AuditAction.COMMAND_FAILED, client=Client(), detail={**BY_COMMAND, **detail})

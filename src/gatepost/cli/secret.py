@@ -1,0 +1,15 @@
+"""`gatepost secret`: a fresh SECRET_KEY."""
+
+import secrets
+
+from gatepost.cli.options import AsJson
+from gatepost.cli.output import Output
+
+KEY_BYTES = 48
+"""Random bytes: 384 bits, 64 characters of base64."""
+
+
+def secret(*, as_json: AsJson = False) -> None:
+    """Print a fresh SECRET_KEY, and nothing else."""
+    key = secrets.token_urlsafe(KEY_BYTES)
+    Output(as_json=as_json).done({"secret_key": key}, key)

@@ -1,0 +1,224 @@
+"""`gatepost serve`: the server, ready to answer, with its database."""
+
+import asyncio
+import importlib.util
+import json
+import multiprocessing
+import signal
+import ssl
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gatepost.cli.connection import configured_dsn, location
+from gatepost.cli.listening import CannotListen, Listening, find_address
+from gatepost.cli.migrate import bring_up
+from gatepost.cli.options import AsJson
+from gatepost.cli.output import Output, program
+from gatepost.cli.psql import ProgramMissing
+from gatepost.cli.running import load_settings
+
+if TYPE_CHECKING:
+    from granian.server.common import AbstractServer
+
+    from gatepost.settings import Settings
+
+PACKAGE = Path(__file__).resolve().parent.parent
+"""What `--reload` watches."""
+
+DRAIN_SECONDS = 15
+"""How long requests that are under way may take to end when the server is told to stop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What is known of the database once it was looked at.
+
+    Attributes:
+        version: PostgreSQL's.
+        has_admin: an administrator exists.
+    """
+
+    version: str
+    has_admin: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """The files of TLS."""
+
+    certificate: Path
+    key: Path
+
+
+def serve(
+    *,
+    host: Annotated[str | None, typer.Option(help="Address to listen at  [default: HOST, 127.0.0.1]")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65_535, help="0 takes any that is free  [default: PORT, 8000]")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Processes that answer  [default: WORKERS, 1]")
+    ] = None,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Start anew when Gatepost's code changes.")
+    ] = False,
+    tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain, PEM.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its key, PEM.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Serve the API. Without DATABASE_URL on an embedded PostgreSQL, started and stopped with the server.
+
+    A database of one's own is migrated in development; in production that is `gatepost migrate`'s to do.
+    Ctrl-C stops everything, after the requests under way.
+    """
+    from gatepost.cli.worker import Announcement, load
+
+    out = Output(as_json=as_json)
+    tls = _certificate(tls_cert, tls_key)
+    settings = load_settings(host=host, port=port, workers=workers)
+    if reload and importlib.util.find_spec("watchfiles") is None:
+        raise ProgramMissing("--reload needs watchfiles: pip install watchfiles")
+    # Before there is a server that handles it, SIGTERM is to leave no less tidily than Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with ExitStack() as stack:
+        listening = find_address(settings.host, settings.port, tls=tls is not None)
+        dsn = _open_database(settings, stack)
+        found = asyncio.run(_look(settings, dsn, out))
+        announcement = Announcement(
+            text=_announced(settings, listening, found, as_json=as_json),
+            address=listening.address,
+            port=listening.port,
+            turn=multiprocessing.get_context().Semaphore(1),
+        )
+        server = _server(settings, listening, tls, reload=reload)
+        server.serve(
+            target_loader=partial(load, None if reload else settings, announcement), wrap_loader=False
+        )
+    if not as_json:
+        out.note("Stopped.")
+
+
+def _open_database(settings: "Settings", stack: ExitStack) -> str:
+    """Have the database running until `stack` closes, and load the application in the meantime."""
+    modules = ["gatepost.app", "gatepost.gate", "granian"]
+    if settings.database_url is None and not settings.gatepost_home.exists():
+        modules.append("gatepost.db.migrations.render")  # what makes a schema, needed this once
+    with ThreadPoolExecutor(1) as pool:
+        dsn = pool.submit(stack.enter_context, configured_dsn(settings))
+        # The workers are forks where the system has them: what is loaded now, they need not load.
+        for module in modules:
+            import_module(module)
+        return dsn.result()
+
+
+async def _look(settings: "Settings", dsn: str, out: Output) -> Found:
+    """Bring the database up as far as it is the server's to do, and look at it."""
+    from gatepost.gate import Gate
+    from gatepost.store import health
+
+    if settings.database_url is not None and settings.environment != "production":
+        created, migrated = await bring_up(settings, dsn, out)
+        for warning in migrated.warnings:
+            out.warn(warning)
+        if migrated.applied:
+            made = "Created and migrated" if created else "Migrated"
+            out.note(f"{made} {location(settings)} to version {migrated.after}.")
+    gate = Gate(settings)
+    await gate.open(background=False, on_wait=out.waiting)
+    try:
+        async with gate.database.connection() as conn:
+            server = await health.server(conn)
+        return Found(version=server.version, has_admin=await gate.accounts.has_admin())
+    finally:
+        await gate.close()
+
+
+def _announced(settings: "Settings", listening: Listening, found: Found, *, as_json: bool) -> str:
+    """Return what is said once requests are answered."""
+    docs = None if settings.environment == "production" else f"{listening.url}/api/auth/docs"
+    if as_json:
+        return json.dumps(
+            {
+                "version": version("gatepost"),
+                "url": listening.url,
+                "database": location(settings),
+                "postgresql": found.version,
+                "docs": docs,
+                "has_admin": found.has_admin,
+            }
+        )
+    lines = {
+        "Listening": listening.url + (" and every other address" if listening.everywhere else ""),
+        "Database": f"PostgreSQL {found.version}, {location(settings)}",
+    }
+    if docs is not None:
+        lines["API docs"] = docs
+    if not found.has_admin:
+        lines["First admin"] = f"{program()} users create --admin"
+    told = (f"  {name:12} {value}" for name, value in lines.items())
+    return "\n".join([f"Gatepost {version('gatepost')} is ready, Ctrl-C stops it.", *told])
+
+
+def _server(
+    settings: "Settings", listening: Listening, tls: Certificate | None, *, reload: bool
+) -> "AbstractServer[Any]":
+    from granian import Granian
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+
+    from gatepost.log import configure, server_config
+
+    if reload:
+        # A fork would inherit the modules that are to be loaded anew.
+        multiprocessing.set_start_method("spawn", force=True)
+    configure(settings.effective_log_level, settings.effective_log_format)
+    watched: dict[str, Any] = {
+        "reload": reload,
+        "reload_paths": [PACKAGE],
+        "reload_ignore_worker_failure": reload,
+    }
+    try:
+        server = Granian(
+            "gatepost.app:create_app",
+            address=listening.address,
+            port=listening.port,
+            interface=Interfaces.ASGI,
+            workers=1 if reload else settings.workers,
+            log_level=LogLevels.warning,
+            log_dictconfig=server_config(),
+            ssl_cert=tls.certificate if tls else None,
+            ssl_key=tls.key if tls else None,
+            respawn_failed_workers=not reload,
+            workers_kill_timeout=DRAIN_SECONDS,
+            **watched,
+        )
+    except ssl.SSLError as error:
+        raise CannotListen(f"The certificate and its key do not work: {error.reason or error}") from error
+    server.on_startup(_stop_on_hangup)
+    return server
+
+
+def _stop_on_hangup() -> None:
+    # The server's own handler would start new workers when the terminal is closed, and run on unseen.
+    signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+
+
+def _certificate(certificate: Path | None, key: Path | None) -> Certificate | None:
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise typer.BadParameter("Give both --tls-cert and --tls-key, or neither")
+    for file in (certificate, key):
+        try:
+            file.open("rb").close()
+        except OSError as error:
+            raise CannotListen(f"{file} can't be read: {error.strerror}") from error
+    return Certificate(certificate=certificate, key=key)

@@ -1,0 +1,170 @@
+"""`gatepost sessions`: see who is signed in, and end it."""
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from gatepost.cli.options import AsJson, Limit, UserArgument
+from gatepost.cli.output import Output, program
+from gatepost.cli.running import run
+from gatepost.cli.users import described
+from gatepost.errors import NotFound
+from gatepost.models import Client, SessionRow, User
+
+if TYPE_CHECKING:
+    from gatepost.gate import Gate
+    from gatepost.services.housekeeping import Cleaned
+
+app = typer.Typer(name="sessions", help="See who is signed in, and end it.", no_args_is_help=True)
+
+_COLUMNS = {
+    "id": "Id",
+    "session_token": "Token",
+    "user_id": "User",
+    "last_used_at": "Last used",
+    "expires_at": "Expires",
+    "ip_address": "Address",
+    "user_agent": "User agent",
+}
+
+
+def _session_data(row: SessionRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "session_token": f"{row.token_hint}...",
+        "user_id": row.user_id,
+        "created_at": row.created_at,
+        "last_used_at": row.last_used_at,
+        "expires_at": row.expires_at,
+        "ip_address": row.ip_address,
+        "user_agent": row.user_agent,
+    }
+
+
+@app.command("list", epilog="Example: gatepost sessions list ada@example.com")
+def list_sessions(
+    user: Annotated[
+        str | None, typer.Argument(metavar="[USER]", help="E-mail or id; without it everybody's.")
+    ] = None,
+    *,
+    limit: Limit = 100,
+    before: Annotated[
+        int | None, typer.Option(min=1, help="Only sessions with a lower id, where they are everybody's.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List live sessions: a user's by their last use, everybody's by their start, the latest first."""
+    out = Output(as_json=as_json)
+
+    async def work(gate: "Gate") -> list[SessionRow]:
+        if user is None:
+            return await gate.sessions.page(before=before, limit=limit + 1)
+        found = await gate.accounts.find(user)
+        return await gate.sessions.active(found.id)
+
+    found = run(out, "sessions list", work, about={} if user is None else {"user": user})
+    rows = [_session_data(row) for row in found[:limit]]
+    more = rows[-1]["id"] if user is None and len(found) > limit else None
+    out.table(
+        {"sessions": rows, "next_before": more},
+        rows,
+        _COLUMNS,
+        empty="There are no live sessions.",
+        then=_after_list(rows, more),
+    )
+
+
+def _after_list(rows: list[dict[str, Any]], more: int | None) -> str | None:
+    if more is not None:
+        return f"{program()} sessions list --before {more}"
+    return f"{program()} sessions revoke ID ends one" if rows else None
+
+
+@app.command(epilog="Example: gatepost sessions revoke 42")
+def revoke(
+    session_id: Annotated[int, typer.Argument(metavar="ID", min=1, max=2**31 - 1, help="From the list.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """End one sign-in: the session, or whatever it was refreshed to since."""
+    out = Output(as_json=as_json)
+
+    async def work(gate: "Gate") -> int:
+        revoked = await gate.sessions.revoke_by_admin(session_id, Client())
+        if revoked == 0:
+            raise NotFound(f"The session {session_id} has ended already")
+        return revoked
+
+    revoked = run(out, "sessions revoke", work, about={"wanted_session": session_id})
+    out.done(
+        {"session": session_id, "sessions_revoked": revoked},
+        f"Ended the session {session_id}; its token is refused from now on.",
+        then=f"{program()} events list",
+    )
+
+
+@app.command(epilog="Example: gatepost sessions revoke-all ada@example.com")
+def revoke_all(user: UserArgument, *, as_json: AsJson = False) -> None:
+    """End every session of a user."""
+    out = Output(as_json=as_json)
+
+    async def work(gate: "Gate") -> tuple[User, int]:
+        found = await gate.accounts.find(user)
+        return found, await gate.sessions.revoke_all_of(found.id, Client())
+
+    found, revoked = run(out, "sessions revoke-all", work, about={"user": user})
+    out.done(
+        {"user_id": found.id, "sessions_revoked": revoked},
+        f"Ended {revoked} session{'' if revoked == 1 else 's'} of {described(found)}.",
+        then=f"{program()} users disable {found.email} keeps them from signing in again",
+    )
+
+
+@app.command(epilog="Example: gatepost sessions cleanup")
+def cleanup(*, as_json: AsJson = False) -> None:
+    """End sessions that have expired, and purge those that ended before SESSION_HISTORY_DAYS."""
+    out = Output(as_json=as_json)
+
+    async def work(gate: "Gate") -> "Cleaned":
+        expired = await gate.housekeeping.count_expired()
+        with _Bar(expired) as bar:
+            return await gate.housekeeping.run(client=Client(), progress=bar.advance)
+
+    cleaned = run(out, "sessions cleanup", work)
+    out.done(
+        {"sessions_expired": cleaned.expired, "sessions_purged": cleaned.purged},
+        f"Ended {cleaned.expired} that had expired, purged {cleaned.purged} from the history.",
+        then="nothing, the server does this by itself every CLEANUP_INTERVAL_SECONDS",
+    )
+
+
+class _Bar:
+    """A progress bar on standard error; on a terminal only."""
+
+    def __init__(self, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            disable=not Console(stderr=True).is_terminal,
+        )
+        self._tasks = {
+            "expired": self._bar.add_task("Ending what has expired", total=total),
+            "purged": self._bar.add_task("Purging the history", total=None),
+        }
+
+    def advance(self, what: Literal["expired", "purged"], rows: int) -> None:
+        """Take note of a batch."""
+        self._bar.advance(self._tasks[what], rows)
+
+    def __enter__(self) -> "_Bar":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()

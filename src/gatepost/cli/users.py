@@ -1,0 +1,221 @@
+"""`gatepost users`: make users and change what they are."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gatepost.cli.options import (
+    AsJson,
+    Limit,
+    PasswordStdin,
+    UserArgument,
+    Yes,
+    asked,
+    asked_password,
+    confirm,
+)
+from gatepost.cli.output import Output, program
+from gatepost.cli.running import run
+from gatepost.models import Client, User
+
+if TYPE_CHECKING:
+    from gatepost.gate import Gate
+
+app = typer.Typer(name="users", help="Make users and change what they are.", no_args_is_help=True)
+
+_COLUMNS = {
+    "id": "Id",
+    "email": "E-mail",
+    "name": "Name",
+    "is_admin": "Admin",
+    "is_active": "Active",
+    "created_at": "Created",
+}
+
+
+def user_data(user: User) -> dict[str, Any]:
+    """Return a user as JSON shows one."""
+    return {key: getattr(user, key) for key in _COLUMNS}
+
+
+def described(user: User) -> str:
+    """Return a user in a sentence."""
+    return f"{user.email} (id {user.id})"
+
+
+@app.command(epilog="Example: gatepost users create --email ada@example.com --name Ada --admin")
+def create(
+    *,
+    email: Annotated[str | None, typer.Option(help="Asked for where it is missing.")] = None,
+    name: Annotated[str | None, typer.Option(help="Asked for where it is missing.")] = None,
+    admin: Annotated[bool, typer.Option("--admin", help="Make the user an administrator.")] = False,
+    password_stdin: PasswordStdin = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a user. The password is asked for twice, or read from standard input."""
+    out = Output(as_json=as_json)
+    email = asked(email, "E-mail", "--email")
+    name = asked(name, "Name", "--name")
+    password = asked_password(stdin=password_stdin)
+
+    async def work(gate: "Gate") -> User:
+        return await gate.accounts.create(
+            email=email, name=name, password=password, is_admin=admin, client=Client()
+        )
+
+    user = run(out, "users create", work, about={"email": email})
+    kind = "administrator" if admin else "user"
+    out.done(
+        {"user": user_data(user)},
+        f"Made the {kind} {described(user)}.",
+        then="sign in by POST /api/auth/login",
+    )
+
+
+@app.command("list", epilog="Example: gatepost users list --limit 50 --after 100")
+def list_users(
+    *,
+    limit: Limit = 100,
+    after: Annotated[int, typer.Option(min=0, help="Only users with a higher id.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """List users in the order of their ids."""
+    out = Output(as_json=as_json)
+
+    async def work(gate: "Gate") -> list[User]:
+        return await gate.accounts.page(after=after, limit=limit + 1)
+
+    found = run(out, "users list", work)
+    rows = [user_data(user) for user in found[:limit]]
+    more = rows[-1]["id"] if len(found) > limit else None
+    out.table(
+        {"users": rows, "next_after": more},
+        rows,
+        _COLUMNS,
+        empty="There are no users.",
+        then=f"{program()} users list --after {more}" if more else None,
+    )
+
+
+@app.command(epilog="Example: gatepost users show ada@example.com")
+def show(user: UserArgument, *, as_json: AsJson = False) -> None:
+    """Show one user, with the number of live sessions."""
+    out = Output(as_json=as_json)
+
+    async def work(gate: "Gate") -> tuple[User, int]:
+        found = await gate.accounts.find(user)
+        return found, len(await gate.sessions.active(found.id))
+
+    found, sessions = run(out, "users show", work, about={"user": user})
+    data = user_data(found) | {"active_sessions": sessions}
+    out.table(
+        {"user": data},
+        [data],
+        _COLUMNS | {"active_sessions": "Sessions"},
+        empty="",
+        then=f"{program()} sessions list {found.email}" if sessions else None,
+    )
+
+
+@app.command(epilog="Example: gatepost users promote ada@example.com")
+def promote(user: UserArgument, *, as_json: AsJson = False) -> None:
+    """Make a user an administrator, from their next request on."""
+    _set_admin("promote", user, is_admin=True, as_json=as_json)
+
+
+@app.command(epilog="Example: gatepost users demote ada@example.com")
+def demote(user: UserArgument, *, as_json: AsJson = False) -> None:
+    """Make an administrator a plain user, from their next request on."""
+    _set_admin("demote", user, is_admin=False, as_json=as_json)
+
+
+@app.command(epilog="Example: gatepost users disable ada@example.com")
+def disable(user: UserArgument, *, as_json: AsJson = False) -> None:
+    """Shut a user out: ends every session of theirs and refuses further logins."""
+    _set_active("disable", user, is_active=False, as_json=as_json)
+
+
+@app.command(epilog="Example: gatepost users enable ada@example.com")
+def enable(user: UserArgument, *, as_json: AsJson = False) -> None:
+    """Let a disabled user sign in again."""
+    _set_active("enable", user, is_active=True, as_json=as_json)
+
+
+@app.command(epilog="Example: pwgen 20 1 | gatepost users set-password ada@example.com --password-stdin")
+def set_password(
+    user: UserArgument, *, password_stdin: PasswordStdin = False, as_json: AsJson = False
+) -> None:
+    """Give a user another password, which ends every session of theirs."""
+    out = Output(as_json=as_json)
+    password = asked_password(stdin=password_stdin)
+
+    async def work(gate: "Gate") -> User:
+        found = await gate.accounts.find(user)
+        await gate.accounts.set_password(found, password, client=Client())
+        return found
+
+    found = run(out, "users set-password", work, about={"user": user})
+    out.done(
+        {"user": user_data(found)},
+        f"{described(found)} has a new password, and every session of theirs is ended.",
+        then="they sign in with the new password",
+    )
+
+
+@app.command(epilog="Example: gatepost users delete ada@example.com --yes")
+def delete(user: UserArgument, *, yes: Yes = False, as_json: AsJson = False) -> None:
+    """Delete a user with every session; what the audit trail tells of them stays."""
+    out = Output(as_json=as_json)
+    confirm(f"Delete {user} and every session of theirs?", yes=yes)
+
+    async def work(gate: "Gate") -> tuple[User, bool]:
+        found = await gate.accounts.find(user)
+        await gate.accounts.delete(found, client=Client())
+        return found, await gate.accounts.has_admin()
+
+    found, has_admin = run(out, "users delete", work, about={"user": user})
+    out.done(
+        {"user": user_data(found), "deleted": True},
+        f"Deleted {described(found)}.",
+        then=f"{program()} events list --user {found.id} shows what they did",
+    )
+    _warn_of_no_admin(out, has_admin=has_admin)
+
+
+def _set_admin(verb: str, user: str, *, is_admin: bool, as_json: bool) -> None:
+    out = Output(as_json=as_json)
+
+    async def work(gate: "Gate") -> tuple[User, bool, bool]:
+        found = await gate.accounts.find(user)
+        changed = await gate.accounts.set_admin(found, is_admin=is_admin, client=Client())
+        return await gate.accounts.find(str(found.id)), changed, await gate.accounts.has_admin()
+
+    found, changed, has_admin = run(out, f"users {verb}", work, about={"user": user})
+    state = "an administrator" if is_admin else "a plain user"
+    text = f"{described(found)} is {state}" + (" from the next request on." if changed else " already.")
+    out.done(
+        {"user": user_data(found), "changed": changed}, text, then=f"{program()} users show {found.email}"
+    )
+    _warn_of_no_admin(out, has_admin=has_admin)
+
+
+def _set_active(verb: str, user: str, *, is_active: bool, as_json: bool) -> None:
+    out = Output(as_json=as_json)
+
+    async def work(gate: "Gate") -> tuple[User, bool, bool]:
+        found = await gate.accounts.find(user)
+        changed = await gate.accounts.set_active(found, is_active=is_active, client=Client())
+        return await gate.accounts.find(str(found.id)), changed, await gate.accounts.has_admin()
+
+    found, changed, has_admin = run(out, f"users {verb}", work, about={"user": user})
+    done = "may sign in" if is_active else "is shut out, and every session of theirs is ended"
+    text = f"{described(found)} {done}." if changed else f"Nothing to change: {described(found)} {done}."
+    out.done(
+        {"user": user_data(found), "changed": changed}, text, then=f"{program()} users show {found.email}"
+    )
+    _warn_of_no_admin(out, has_admin=has_admin)
+
+
+def _warn_of_no_admin(out: Output, *, has_admin: bool) -> None:
+    if not has_admin:
+        out.warn(f"No active administrator is left: {program()} users promote USER makes one.")

@@ -1,0 +1,142 @@
+"""Statements that look at the database itself: what `gatepost doctor` and `gatepost serve` tell of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+from gatepost.db.pool import Connection, one
+from gatepost.models import Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """What the server says of itself.
+
+    Attributes:
+        version: as people write it, like "18.6".
+        version_number: as PostgreSQL counts, like 180006.
+        encoding: of the database, like "UTF8".
+        is_standby: it can be read only.
+        now: its clock.
+    """
+
+    version: str
+    version_number: int
+    encoding: str
+    is_standby: bool
+    now: datetime
+
+    @property
+    def major(self) -> int:
+        """The number of its release line."""
+        return self.version_number // 10_000
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """Read the columns of `server`."""
+        return cls(
+            version=row["version"].partition(" ")[0],
+            version_number=row["version_number"],
+            encoding=row["encoding"],
+            is_standby=row["is_standby"],
+            now=row["now"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbering:
+    """How far the numbers of a table's rows have come.
+
+    Attributes:
+        table: the table.
+        last: the highest number given out.
+        highest: the highest one there can be.
+    """
+
+    table: str
+    last: int
+    highest: int
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """Read the columns of `numberings`."""
+        return cls(table=row["table_name"], last=row["last"], highest=row["highest"])
+
+
+async def server(conn: Connection) -> Server:
+    """Return what the server says of itself."""
+    row = await conn.fetchrow(
+        """
+        SELECT current_setting('server_version') AS version,
+            current_setting('server_version_num')::integer AS version_number,
+            pg_encoding_to_char(d.encoding) AS encoding,
+            pg_is_in_recovery() AS is_standby, clock_timestamp() AS now
+        FROM pg_database d
+        WHERE d.datname = current_database()
+        """
+    )
+    return Server.from_row(one(row))
+
+
+async def missing_privileges(conn: Connection) -> list[str]:
+    """Return what this role needs and has not, each as what to GRANT; what does not exist is left out."""
+    rows = await conn.fetch(
+        """
+        SELECT format('%s ON %s', string_agg(w.privilege, ', ' ORDER BY w.privilege), w.relation) AS missing
+        FROM (VALUES
+            ('users', 'SELECT'), ('users', 'INSERT'), ('users', 'UPDATE'), ('users', 'DELETE'),
+            ('user_sessions', 'SELECT'), ('user_sessions', 'INSERT'), ('user_sessions', 'UPDATE'),
+            ('user_sessions', 'DELETE'), ('auth_events', 'SELECT'), ('auth_events', 'INSERT'),
+            ('gatepost_version', 'SELECT')
+        ) w (relation, privilege)
+        WHERE NOT has_table_privilege(to_regclass(w.relation), w.privilege)
+        GROUP BY w.relation
+        UNION ALL
+        SELECT format('USAGE ON SEQUENCE %s', s.name)
+        FROM unnest(ARRAY['users', 'user_sessions', 'auth_events']) t (relation)
+        CROSS JOIN LATERAL (
+            SELECT pg_get_serial_sequence(t.relation, 'id') AS name WHERE to_regclass(t.relation) IS NOT NULL
+        ) s
+        WHERE NOT has_sequence_privilege(s.name, 'USAGE')
+        UNION ALL
+        SELECT format('EXECUTE ON FUNCTION %s', p.oid::regprocedure)
+        FROM pg_proc p
+        WHERE p.pronamespace = current_schema()::regnamespace AND p.proname = 'gatepost_end_sessions'
+            AND NOT has_function_privilege(p.oid, 'EXECUTE')
+        ORDER BY missing
+        """
+    )
+    return [row["missing"] for row in rows]
+
+
+async def invalid_indexes(conn: Connection) -> list[str]:
+    """Return the indexes that an interrupted CREATE INDEX CONCURRENTLY left unusable."""
+    rows = await conn.fetch(
+        """
+        SELECT x.indexrelid::regclass::text AS name
+        FROM pg_index x
+        WHERE NOT x.indisvalid
+            AND x.indrelid IN (to_regclass('users'), to_regclass('user_sessions'), to_regclass('auth_events'))
+        ORDER BY name
+        """
+    )
+    return [row["name"] for row in rows]
+
+
+async def numberings(conn: Connection) -> list[Numbering]:
+    """Return how far the numbers of each table have come; the column may end before its sequence does."""
+    rows = await conn.fetch(
+        """
+        SELECT t.relation AS table_name, coalesce(CASE
+                WHEN has_sequence_privilege(q.seqrelid, 'USAGE, SELECT')
+                THEN pg_sequence_last_value(q.seqrelid) END, 0) AS last,
+            least(q.seqmax, CASE a.atttypid WHEN 'integer'::regtype THEN 2147483647
+                WHEN 'smallint'::regtype THEN 32767 ELSE 9223372036854775807 END) AS highest
+        FROM unnest(ARRAY['users', 'user_sessions', 'auth_events']) t (relation)
+        JOIN pg_attribute a ON a.attrelid = to_regclass(t.relation) AND a.attname = 'id'
+        JOIN pg_sequence q ON q.seqrelid = CASE WHEN to_regclass(t.relation) IS NOT NULL
+            THEN pg_get_serial_sequence(t.relation, 'id')::regclass END
+        ORDER BY t.relation
+        """
+    )
+    return [Numbering.from_row(row) for row in rows]
