@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from gatepost.db.pool import Connection, Database
-from gatepost.errors import AuthenticationError, GatepostError, InvalidSession, NotFound, Unavailable
+from gatepost.errors import AuthenticationError, GatepostError, InvalidSession, NotFound
 from gatepost.models import AuditAction, Client, EndReason, Session, SessionRow, SignedIn
 from gatepost.security.tokens import StoredToken, TokenCodec
 from gatepost.services.audit import BY_COMMAND, Audit
@@ -122,7 +122,7 @@ class Sessions:
         self, tokens: tuple[StoredToken, ...], successor: StoredToken, nonce: bytes, client: Client
     ) -> store.Refreshed | None:
         async with self._database.connection() as conn:
-            for _ in range(3):
+            for _ in range(2):
                 refreshed = await store.refresh(
                     conn,
                     tokens,
@@ -133,11 +133,10 @@ class Sessions:
                     lifetime=self._lifetimes.session,
                     grace=self._lifetimes.grace,
                 )
-                # One who waited for another's claim does not see the successor yet; the next look does.
-                unseen = refreshed is not None and refreshed.nonce is not None and refreshed.successor is None
-                if not (unseen and refreshed is not None and refreshed.in_grace):
-                    return refreshed
-        raise Unavailable
+                if refreshed is None or not refreshed.in_grace or refreshed.successor is not None:
+                    break
+                # One who waited for another's claim does not see the successor yet; the second look does.
+        return refreshed
 
     async def revoke(self, token: str, client: Client) -> None:
         """End the session that a token opens: a logout.

@@ -99,7 +99,7 @@ async def sessions(session: CurrentSession, gate: CurrentGate) -> Response:
 )
 async def revoke_session(
     session_id: Annotated[
-        int, Path(alias="id", ge=1, le=2**31 - 1, description="From the list of sessions.")
+        int, Path(alias="id", ge=1, le=2**63 - 1, description="From the list of sessions.")
     ],
     token: PresentedToken,
     gate: CurrentGate,
