@@ -275,7 +275,7 @@ def errors_page() -> str:
     }
     ours = [kind for kind in leaves(errors.GatepostError) if not issubclass(kind, errors.SetupError)]
     over_http = "".join(
-        f"| `{kind.code}` | {STATUS[kind.code]} | {_sentence(kind)} | `{kind.message}` |\n"
+        f"| `{kind.code}` | {STATUS[kind.code]} | {_sentence(kind)} | {kind.message.replace('<', '&lt;')} |\n"
         for kind in sorted(ours, key=lambda kind: STATUS[kind.code])
     )
     setup = "".join(f"| `{kind.code}` | {_sentence(kind)} |\n" for kind in leaves(errors.SetupError))
