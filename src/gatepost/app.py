@@ -5,18 +5,34 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost.http.errors import on_http_exception
 from gatepost.http.gatepost import Gatepost
+from gatepost.http.hot import HotEndpoints, HotPaths
 from gatepost.http.middleware import RequestLog
 from gatepost.services.clock import Clock, database_clock
 from gatepost.settings import Settings
 
 
+class StandAlone(FastAPI):
+    """FastAPI, and in front of it the endpoints that run for every request of other applications."""
+
+    hot: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        await self.hot(scope, receive, send)
+
+    async def serve_others(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve what is not for those endpoints."""
+        await super().__call__(scope, receive, send)
+
+
 def create_app(settings: Settings | None = None, *, clock: Clock = database_clock) -> FastAPI:
     """Return the application that `gatepost serve` runs; nothing is opened before its lifespan begins."""
     auth = Gatepost(settings, clock=clock)
-    app = FastAPI(
+    app = StandAlone(
         lifespan=auth.lifespan,
         openapi_url=None,
         redirect_slashes=False,
@@ -24,6 +40,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = database_cloc
         exception_handlers={HTTPException: on_http_exception},
     )
     auth.install(app)
+    app.hot = HotPaths(app.serve_others, HotEndpoints(auth, auth.clients), prefix=auth.prefix)
     if auth.settings.environment != "production":
 
         @app.get("/")

@@ -1,6 +1,7 @@
 """The values that Gatepost speaks of: frozen, without I/O.
 
-A row becomes a value by its `from_row`, which takes any mapping with the columns' names.
+A row becomes a value by its `from_row`. What every session check makes is a `msgspec.Struct`, which is made
+in a third of the time that a frozen dataclass takes.
 """
 
 import ipaddress
@@ -10,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Protocol, Self
+
+import msgspec
 
 USER_AGENT_MAX = 512
 """Characters of a user agent that are kept."""
@@ -121,8 +124,7 @@ def clean_user_agent(text: str | None) -> str | None:
     return kept.strip()[:USER_AGENT_MAX].rstrip() or None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class User:
+class User(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A user as everybody but the login sees one: without the password's hash.
 
     Attributes:
@@ -154,8 +156,7 @@ class User:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionRow:
+class SessionRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A session as its row has it, for lists and the history.
 
     Attributes:
@@ -195,8 +196,7 @@ class SessionRow:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A live session with its user: what `CurrentSession` hands to a route.
 
     Attributes:
@@ -238,8 +238,7 @@ class SignedIn:
     session: Session
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditEvent:
+class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One row of the audit trail.
 
     Attributes:

@@ -1,12 +1,8 @@
 """The session token of a request, as RFC 6750 §2.1 and RFC 9110 §11 have it sent."""
 
-import re
-
 from starlette.types import Scope
 
 from gatepost.errors import InvalidSession, NotAuthenticated
-
-_TOKEN = re.compile(rb"[A-Za-z0-9\-._~+/]+=*")
 
 
 def bearer_token(scope: Scope) -> str:
@@ -14,7 +10,7 @@ def bearer_token(scope: Scope) -> str:
 
     Raises:
         NotAuthenticated: no such header, or one of another scheme.
-        InvalidSession: two of them, or one that holds no token.
+        InvalidSession: two of them.
     """
     values = [value for name, value in scope["headers"] if name == b"authorization"]
     if not values:
@@ -24,7 +20,5 @@ def bearer_token(scope: Scope) -> str:
     scheme, _, token = values[0].partition(b" ")
     if scheme.lower() != b"bearer":
         raise NotAuthenticated
-    token = token.strip(b" ")
-    if _TOKEN.fullmatch(token) is None:
-        raise InvalidSession("The Authorization header holds no token: Bearer <session_token>")
-    return str(token, "ascii")
+    # What is no token, the codec tells: it knows exactly how ours look.
+    return str(token.strip(b" "), "latin-1")

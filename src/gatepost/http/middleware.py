@@ -1,10 +1,11 @@
 """The outermost layers, plain ASGI: request id, log line and last resort; then the guard of bodies."""
 
+import itertools
+import logging
+import os
 import time
-import uuid
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gatepost.errors import BodyTooLarge, GatepostError, UnsupportedMediaType
@@ -12,6 +13,7 @@ from gatepost.http.errors import last_resort, render
 from gatepost.log import get_logger
 
 log = get_logger("gatepost.http")
+_plain_log = logging.getLogger("gatepost.http")
 
 BODY_MAX = 64 * 1024
 """Bytes of a body that are read."""
@@ -20,11 +22,53 @@ QUIET_PATHS = ("/me", "/verify")
 """Ends of paths whose successful answers are logged at debug level only: session checks."""
 
 
+# A random beginning and a count are as unique as a random id each, and cost nothing.
+_process = os.urandom(8).hex()
+_count = itertools.count(1)
+
+
+class Begun:
+    """A request that has begun: its id, what its answer carries, its line in the log.
+
+    The id is made here and returned as `X-Request-ID`; one sent by a client is not believed.
+    """
+
+    __slots__ = ("_began", "_scope", "request_id")
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._began = time.perf_counter()
+        self.request_id = f"{_process}{next(_count):016x}"
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The headers of every answer."""
+        return [
+            (b"x-request-id", self.request_id.encode()),
+            (b"x-content-type-options", b"nosniff"),
+            (b"cache-control", b"no-store"),
+        ]
+
+    def end(self, status: int) -> None:
+        """Write the line of the request."""
+        path = self._scope["path"]
+        quiet = status in {200, 204} and path.endswith(QUIET_PATHS)
+        if quiet and not _plain_log.isEnabledFor(logging.DEBUG):
+            return  # asked before anything is made ready: this comes with every session check
+        (log.debug if quiet else log.info)(
+            "request",
+            method=self._scope["method"],
+            path=path,
+            status=status,
+            ms=round((time.perf_counter() - self._began) * 1000, 1),
+            request_id=self.request_id,
+        )
+
+
 class RequestLog:
     """Gives a request its id, logs it in one line, and answers what nobody else caught.
 
-    The id is drawn here and returned as `X-Request-ID`; one sent by a client is not believed. Within
-    another one, as the API stands in the stand-alone application, faults are answered and that is all.
+    Within another one, as the API stands in the stand-alone application, faults are answered and that is all.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -38,24 +82,22 @@ class RequestLog:
         if "gatepost.request_id" in scope:
             await self._answered(scope, receive, send, outermost=False)
             return
-        request_id = uuid.uuid4().hex
-        scope["gatepost.request_id"] = request_id
-        began = time.perf_counter()
+        begun = Begun(scope)
+        scope["gatepost.request_id"] = begun.request_id
         status = 0
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(raw=message.setdefault("headers", []))
-                headers["X-Request-ID"] = request_id
-                headers.setdefault("X-Content-Type-Options", "nosniff")
-                headers.setdefault("Cache-Control", "no-store")
+                own = [*message.get("headers", ())]
+                named = {name for name, _ in own}
+                message["headers"] = own + [header for header in begun.headers if header[0] not in named]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with structlog.contextvars.bound_contextvars(request_id=begun.request_id):
             await self._answered(scope, receive, send_with_headers, outermost=True)
-            _write_line(scope, status, began)
+        begun.end(status)
 
     async def _answered(self, scope: Scope, receive: Receive, send: Send, *, outermost: bool) -> None:
         """Serve a request, and answer a fault that nobody else caught."""
@@ -74,14 +116,6 @@ class RequestLog:
             if begun:
                 raise  # half an answer is out: only the server can cut it off
             await last_resort()(scope, receive, send)
-
-
-def _write_line(scope: Scope, status: int, began: float) -> None:
-    path = scope["path"]
-    quiet = status in {200, 204} and path.endswith(QUIET_PATHS)
-    write = log.debug if quiet else log.info
-    milliseconds = round((time.perf_counter() - began) * 1000, 1)
-    write("request", method=scope["method"], path=path, status=status, ms=milliseconds)
 
 
 class BodyGuard:

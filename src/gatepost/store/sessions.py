@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
 
+import msgspec
+
 from gatepost.db.pool import Connection, parse_count
 from gatepost.errors import (
     AuthenticationError,
@@ -21,8 +23,7 @@ from gatepost.models import AuditAction, Client, EndReason, Row, Session, Sessio
 from gatepost.security.tokens import StoredToken
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Found(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the row of a presented token says.
 
     Attributes:

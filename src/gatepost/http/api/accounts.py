@@ -1,17 +1,15 @@
-"""Register, login and me."""
+"""Register and login."""
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.http.api import schemas
-from gatepost.http.api.responses import BODY, PRESENTED, responses
-from gatepost.http.dependencies import CurrentClient, CurrentGate, CurrentSession
+from gatepost.http.api.responses import BODY, responses
+from gatepost.http.dependencies import CurrentClient, CurrentGate
 from gatepost.http.envelope import success
 
 public = APIRouter(tags=["accounts"])
-router = APIRouter(tags=["accounts"])
-
 _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": schemas.SESSION_INFO}
 
 
@@ -42,20 +40,3 @@ async def login(body: schemas.LoginRequest, gate: CurrentGate, client: CurrentCl
     """Check the password and answer with the token of a new session."""
     signed_in = await gate.accounts.login(email=body.email, password=body.password, client=client)
     return success(schemas.signed_in_data(signed_in), "Login successful")
-
-
-@router.get(
-    "/me",
-    operation_id="me",
-    summary="Get current user information",
-    response_model=schemas.MeEnvelope,
-    responses=responses(
-        {"user": schemas.USER, "session_info": schemas.SESSION_INFO},
-        "User information retrieved successfully",
-        *PRESENTED,
-    ),
-)
-async def me(session: CurrentSession) -> Response:
-    """Answer with the caller and the session that they call with."""
-    data = {"user": schemas.user_data(session.user), "session_info": schemas.session_info(session)}
-    return success(data, "User information retrieved successfully")

@@ -1,5 +1,6 @@
 """What the OpenAPI document says of an operation's answers: the success with its example, every error."""
 
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from gatepost import errors
@@ -39,7 +40,11 @@ _FIELDS = {"password": "Use at least 8 characters"}
 
 
 def responses(
-    data: object, message: str, *kinds: type[GatepostError], status: int = 200
+    data: object,
+    message: str,
+    *kinds: type[GatepostError],
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
 ) -> dict[int | str, dict[str, Any]]:
     """Return `responses=` of an operation.
 
@@ -47,12 +52,19 @@ def responses(
         data: the example of the success.
         message: its sentence.
         kinds: the errors it may answer with, besides `ALWAYS`.
-        status: of the success.
+        status: of the success; a 204 has no body.
+        headers: of the success: name → what it holds.
     """
-    example = {"data": data, "message": message, "success": True}
-    documented: dict[int | str, dict[str, Any]] = {
-        status: {"description": message, "content": {"application/json": {"example": example}}}
-    }
+    succeeded: dict[str, Any] = {"description": message}
+    if status != 204:
+        example = {"data": data, "message": message, "success": True}
+        succeeded["content"] = {"application/json": {"example": example}}
+    if headers is not None:
+        text = {"type": "string"}
+        succeeded["headers"] = {
+            name: {"description": holds, "schema": text} for name, holds in headers.items()
+        }
+    documented: dict[int | str, dict[str, Any]] = {status: succeeded}
     for kind in (*kinds, *ALWAYS):
         code = STATUS[kind.code]
         entry = documented.setdefault(

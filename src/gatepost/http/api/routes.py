@@ -7,17 +7,19 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.types import ASGIApp
 
 from gatepost.errors import GatepostError
 from gatepost.gate import Gate
 from gatepost.http import errors
-from gatepost.http.api import accounts, events, housekeeping, sessions
+from gatepost.http.api import accounts, checks, events, housekeeping, sessions
 from gatepost.http.client import ClientResolver
 from gatepost.http.docs import docs_router
+from gatepost.http.hot import HotEndpoints, HotPaths
 from gatepost.http.middleware import BodyGuard, RequestLog
 
 
-def create_api(gate: Gate, *, prefix: str, clients: ClientResolver) -> FastAPI:
+def create_api(gate: Gate, *, prefix: str, clients: ClientResolver) -> ASGIApp:
     """Return the API as an application of its own, to be mounted at `prefix`."""
     api = FastAPI(
         title="Gatepost",
@@ -34,16 +36,17 @@ def create_api(gate: Gate, *, prefix: str, clients: ClientResolver) -> FastAPI:
             HTTPException: errors.on_http_exception,
         },
     )
-    api.state.gatepost, api.state.gatepost_clients = gate, clients
+    endpoints = HotEndpoints(gate, clients)
+    api.state.gatepost, api.state.gatepost_clients, api.state.gatepost_endpoints = gate, clients, endpoints
     api.include_router(accounts.public)
     closed = APIRouter()
-    for noun in (accounts, sessions, events, housekeeping):
+    for noun in (checks, sessions, events, housekeeping):
         closed.include_router(noun.router)
     api.include_router(closed)
     if gate.settings.environment != "production":
         api.include_router(docs_router(prefix))
     _document_full_paths(api, prefix)
-    return api
+    return HotPaths(api, endpoints)
 
 
 def _document_full_paths(api: FastAPI, prefix: str) -> None:
@@ -62,13 +65,14 @@ def _document_full_paths(api: FastAPI, prefix: str) -> None:
 
 def _restore_examples(document: dict[str, Any]) -> None:
     """Put the examples back as they were written: FastAPI leaves out what is null in them."""
-    routers = (accounts.public, accounts.router, sessions.router, events.router, housekeeping.router)
+    routers = (accounts.public, checks.router, sessions.router, events.router, housekeeping.router)
     for route in (route for router in routers for route in router.routes):
         if not isinstance(route, APIRoute):
             continue
         for method in route.methods or ():
             documented = document["paths"][route.path_format][method.lower()]["responses"]
             for status, response in route.responses.items():
-                documented[str(status)]["content"]["application/json"].update(
-                    response["content"]["application/json"]
-                )
+                if "content" in response:
+                    documented[str(status)]["content"]["application/json"].update(
+                        response["content"]["application/json"]
+                    )

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path
+from starlette.requests import Request
 from starlette.responses import Response
 
 from gatepost import errors
@@ -10,6 +11,7 @@ from gatepost.http.api import schemas
 from gatepost.http.api.responses import PRESENTED, responses
 from gatepost.http.dependencies import CurrentClient, CurrentGate, CurrentSession, PresentedToken
 from gatepost.http.envelope import success
+from gatepost.http.hot import SECURED, endpoints_of, response
 
 router = APIRouter(tags=["sessions"])
 
@@ -30,16 +32,16 @@ _SESSION = {
     operation_id="refresh",
     summary="Refresh the current session with a new token",
     response_model=schemas.SignedInEnvelope,
+    openapi_extra=SECURED,
     responses=responses(
         {"token": schemas.TOKEN, "user": schemas.USER, "session_info": schemas.SESSION_INFO},
         "Session refreshed successfully",
         *PRESENTED,
     ),
 )
-async def refresh(token: PresentedToken, gate: CurrentGate, client: CurrentClient) -> Response:
+async def refresh(request: Request) -> Response:
     """Replace the token; within `REFRESH_GRACE_SECONDS` the same answer can be had again."""
-    signed_in = await gate.sessions.refresh(token, client)
-    return success(schemas.signed_in_data(signed_in), "Session refreshed successfully")
+    return response(await endpoints_of(request).refresh(request.scope))
 
 
 @router.post(

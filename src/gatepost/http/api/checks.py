@@ -1,0 +1,47 @@
+"""Me and verify, the session checks: documented here, answered by `http/hot.py`."""
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gatepost.http.api import schemas
+from gatepost.http.api.responses import PRESENTED, responses
+from gatepost.http.hot import SECURED, endpoints_of, response
+
+router = APIRouter(tags=["checks"])
+
+_HEADERS = {
+    "X-Gatepost-User": "Id of the user.",
+    "X-Gatepost-Email": "E-mail of the user, percent-encoded where it is not ASCII.",
+    "X-Gatepost-Session": "Id of the session.",
+}
+
+
+@router.get(
+    "/me",
+    operation_id="me",
+    summary="Get current user information",
+    response_model=schemas.MeEnvelope,
+    openapi_extra=SECURED,
+    responses=responses(
+        {"user": schemas.USER, "session_info": schemas.SESSION_INFO},
+        "User information retrieved successfully",
+        *PRESENTED,
+    ),
+)
+async def me(request: Request) -> Response:
+    """Answer with the caller and the session that they call with."""
+    return response(await endpoints_of(request).me(request.scope))
+
+
+@router.get(
+    "/verify",
+    operation_id="verify",
+    summary="Check a session on behalf of a proxy (forward-auth)",
+    status_code=204,
+    openapi_extra=SECURED,
+    responses=responses(None, "The session is live", *PRESENTED, status=204, headers=_HEADERS),
+)
+async def verify(request: Request) -> Response:
+    """Answer 204 and whose session it is in headers, for nginx, Traefik, Caddy and Envoy."""
+    return response(await endpoints_of(request).verify(request.scope))

@@ -1,0 +1,155 @@
+"""The endpoints that applications ask for every request of theirs: me, verify and refresh.
+
+The framework's routing, dependencies and responses cost more than the check itself, so that these
+three are plain functions from a scope to an answer, served in front of it. FastAPI documents them, and
+serves them by these same functions where a request comes to it by another way (`api/`).
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gatepost.errors import GatepostError
+from gatepost.gate import Gate
+from gatepost.http.api import schemas
+from gatepost.http.bearer import bearer_token
+from gatepost.http.client import ClientResolver
+from gatepost.http.dependencies import gate_of
+from gatepost.http.envelope import encode
+from gatepost.http.errors import last_resort, render
+from gatepost.http.middleware import Begun
+from gatepost.log import get_logger
+
+log = get_logger("gatepost.http")
+
+SECURED: dict[str, Any] = {"security": [{"SessionToken": []}]}
+"""What OpenAPI says of these endpoints, which ask for a session without the framework's help."""
+
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+
+Answer: TypeAlias = tuple[int, Headers, bytes]
+"""Status, headers of its own, body."""
+
+Endpoint: TypeAlias = Callable[[Scope], Awaitable[Answer]]
+
+_JSON = (b"content-type", b"application/json")
+
+
+class HotEndpoints:
+    """The three endpoints of one Gatepost."""
+
+    def __init__(self, gate: Gate, clients: ClientResolver) -> None:
+        self.gate = gate
+        self._clients = clients
+
+    async def me(self, scope: Scope) -> Answer:
+        """Answer with the caller and the session that they call with."""
+        session = await self.gate.sessions.resolve(bearer_token(scope))
+        data = {"user": schemas.user_data(session.user), "session_info": schemas.session_info(session)}
+        return _success(data, "User information retrieved successfully")
+
+    async def verify(self, scope: Scope) -> Answer:
+        """Answer a proxy that asks whether it may let a request through, and whose it is."""
+        session = await self.gate.sessions.resolve(bearer_token(scope))
+        # A header's value is ASCII (RFC 9110 §5.5); whatever is not comes percent-encoded.
+        email = quote(session.user.email, safe="@+!#$&'*/=?^`{|}~").encode()
+        headers = [
+            (b"x-gatepost-user", b"%d" % session.user.id),
+            (b"x-gatepost-email", email),
+            (b"x-gatepost-session", b"%d" % session.id),
+        ]
+        return 204, headers, b""
+
+    async def refresh(self, scope: Scope) -> Answer:
+        """Replace the token; within `REFRESH_GRACE_SECONDS` the same answer can be had again."""
+        signed_in = await self.gate.sessions.refresh(bearer_token(scope), self._clients.client_of(scope))
+        return _success(schemas.signed_in_data(signed_in), "Session refreshed successfully")
+
+
+def response(answer: Answer) -> Response:
+    """Return an answer as the framework has it."""
+    status, headers, body = answer
+    found = Response(body, status_code=status)
+    found.raw_headers.extend(headers)
+    return found
+
+
+def _success(data: object, message: str) -> Answer:
+    return 200, [_JSON], encode({"data": data, "message": message, "success": True})
+
+
+def endpoints_of(request: Request) -> HotEndpoints:
+    """Return the endpoints of the Gatepost that serves this request."""
+    gate_of(request.scope)  # says what is missing where it was never opened
+    endpoints: HotEndpoints = request.app.state.gatepost_endpoints
+    return endpoints
+
+
+class HotPaths:
+    """Serves these endpoints in front of an application; every other request passes.
+
+    Args:
+        app: what serves the others.
+        endpoints: those of the application's Gatepost.
+        prefix: where they stand below the application's own root.
+    """
+
+    def __init__(self, app: ASGIApp, endpoints: HotEndpoints, *, prefix: str = "") -> None:
+        self._app = app
+        self._gate = endpoints.gate
+        self._endpoints: dict[tuple[str, str], Endpoint] = {
+            ("GET", f"{prefix}/me"): endpoints.me,
+            ("GET", f"{prefix}/verify"): endpoints.verify,
+        }
+        self._refresh = {("POST", f"{prefix}/refresh"): endpoints.refresh}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        endpoint = self._find(scope) if scope["type"] == "http" and self._gate.is_open else None
+        if endpoint is None:
+            await self._app(scope, receive, send)
+        else:
+            await serve(endpoint, scope, send)
+
+    def _find(self, scope: Scope) -> Endpoint | None:
+        path, root = scope["path"], scope.get("root_path")
+        if root and path.startswith(root):
+            path = path[len(root) :]
+        asked = (scope["method"], path)
+        endpoint = self._endpoints.get(asked)
+        if endpoint is None and asked in self._refresh and not _has_body(scope):
+            return self._refresh[asked]  # with a body, the guard of bodies has a say first
+        return endpoint
+
+
+def _has_body(scope: Scope) -> bool:
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+        for name, value in scope["headers"]
+    )
+
+
+async def serve(endpoint: Endpoint, scope: Scope, send: Send) -> None:
+    """Answer a request by one of these endpoints, with what every answer has around it."""
+    begun = Begun(scope)
+    try:
+        status, headers, body = await endpoint(scope)
+    except GatepostError as error:
+        answered = render(error)
+        status, headers, body = answered.status_code, answered.raw_headers[1:], bytes(answered.body)
+    except Exception:
+        log.exception(
+            "unhandled fault", method=scope["method"], path=scope["path"], request_id=begun.request_id
+        )
+        answered = last_resort()
+        status, headers, body = answered.status_code, answered.raw_headers[1:], bytes(answered.body)
+    if status != 204:
+        headers.append((b"content-length", b"%d" % len(body)))
+    headers += begun.headers
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+    begun.end(status)
