@@ -62,6 +62,18 @@ def test_a_database_that_can_not_be_made_is_told_of_with_the_last_lines(
     assert not list(home.glob("pgdata*"))
 
 
+def test_a_database_without_its_first_statements_is_none(
+    home: Path, open_directory: Path, only_on_path: Callable[[Path], None]
+) -> None:
+    answer = "--single) echo 'ERROR:  refused' >&2;; *) echo 'postgres (PostgreSQL) 18.0';;"
+    write_program(open_directory / "postgres", f'case "$1" in {answer} esac')
+    write_program(open_directory / "initdb", 'echo 18 > "$2/PG_VERSION"')
+    only_on_path(open_directory)
+    with pytest.raises(EmbeddedServerError, match="postgres could not make the database:\nERROR:  refused"):
+        EmbeddedServer.start(home)
+    assert not list(home.glob("pgdata*"))
+
+
 def test_a_system_without_the_locale_gets_the_plain_one(
     home: Path, open_directory: Path, only_on_path: Callable[[Path], None]
 ) -> None:

@@ -94,15 +94,24 @@ def test_a_server_that_is_stopping_is_waited_for_and_started_again(home: Path) -
 
 
 def test_an_interrupted_start_leaves_no_server(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    launched: list[int] = []
+    launch = postmaster.Postmaster._launch
+
+    def recorded(server: postmaster.Postmaster, *, durable: bool) -> int:
+        launched.append(launch(server, durable=durable))
+        return launched[-1]
+
     def ctrl_c(seconds: float) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
+        patch.setattr(postmaster.Postmaster, "_launch", recorded)
         patch.setattr(postmaster, "time", SimpleNamespace(monotonic=time.monotonic, sleep=ctrl_c))
         with pytest.raises(KeyboardInterrupt):
             EmbeddedServer.start(home, durable=False)
     with EmbeddedServer.start(home, durable=False) as server:
         assert psql(server.dsn(), "SELECT 1") == "1"
+        assert [server_pid(home)] != launched
 
 
 def test_a_socket_nobody_listens_on_is_no_server(home: Path) -> None:

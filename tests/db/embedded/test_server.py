@@ -100,9 +100,8 @@ def test_the_directories_above_keep_their_modes(shared: EmbeddedServer) -> None:
     assert shared.home.parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_an_unusual_path_is_no_hindrance(tmp_path: Path) -> None:
-    home = tmp_path / "a ü+%41&?=b"
-    with EmbeddedServer.start(home, durable=False) as server:
+def test_an_unusual_path_is_no_hindrance(home: Path) -> None:
+    with EmbeddedServer.start(home.with_name("a ü+%41&?=b"), durable=False) as server:
         assert psql(server.dsn("postgres"), "SELECT current_database()") == "postgres"
 
 
