@@ -193,6 +193,10 @@ async def set_flag(
 
 
 async def delete(conn: Connection, user_id: int) -> bool:
-    """Delete a user and, before, every session row of theirs."""
+    """Delete a user and, before, every session row of theirs.
+
+    The user's row is locked first, as everybody does who locks both: no deadlock with a refresh.
+    """
+    await conn.execute("SELECT FROM users WHERE id = $1 FOR UPDATE", user_id)
     await conn.execute("DELETE FROM user_sessions WHERE user_id = $1", user_id)
     return parse_count(await conn.execute("DELETE FROM users WHERE id = $1", user_id)) == 1
