@@ -9,6 +9,7 @@ statuses, audit.md from `AuditAction` and `EndReason`.
 
 import argparse
 import ast
+import asyncio
 import inspect
 import json
 import sys
@@ -17,11 +18,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 import gatepost.cli  # noqa: F401 - the commands have errors of their own
 from gatepost import errors, models
-from gatepost.http.api.routes import create_api
+from gatepost.app import create_app
 from gatepost.http.errors import STATUS
-from gatepost.http.gatepost import Gatepost
 from gatepost.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -148,8 +150,17 @@ _REASONS = {
 
 def openapi() -> dict[str, Any]:
     """Return the document that a server with default settings serves."""
-    auth = Gatepost(Settings.load(env_file=None))
-    return create_api(auth, prefix=auth.prefix, clients=auth.clients).openapi()
+
+    async def asked() -> dict[str, Any]:
+        app = create_app(Settings.load(env_file=None, environment="development"))
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://gatepost"
+        ) as client:
+            answer = await client.get("/api/auth/openapi.json")
+            document: dict[str, Any] = answer.raise_for_status().json()
+            return document
+
+    return asyncio.run(asked())
 
 
 def http_page() -> str:
@@ -193,8 +204,12 @@ def _operation(document: Mapping[str, Any], method: str, path: str, operation: M
     if body := operation.get("requestBody"):
         parts.append(_request(document, body["content"]["application/json"]["schema"]))
     status, response = next((s, r) for s, r in operation["responses"].items() if s.startswith("2"))
-    example = response["content"]["application/json"]["example"]
-    parts.append(f"Answer, {status}:\n\n{_json(example)}")
+    if content := response.get("content"):
+        parts.append(f"Answer, {status}:\n\n{_json(content['application/json']['example'])}")
+    else:
+        parts.append(f"Answer, {status}, without a body. {response['description']}\n")
+    if headers := response.get("headers"):
+        parts.append(_headers(headers))
     told = (f"`{code}` {status}" for status, code in _documented_errors(operation))
     parts.append("[Errors](errors.md): " + ", ".join(told))
     return "\n".join(parts) + "\n"
@@ -206,6 +221,11 @@ def _parameters(parameters: list[dict[str, Any]]) -> str:
         for each in parameters
     )
     return f"| Parameter | In | Accepted | |\n|---|---|---|---|\n{rows}"
+
+
+def _headers(headers: Mapping[str, Any]) -> str:
+    rows = "".join(f"| `{name}` | {header['description']} |\n" for name, header in headers.items())
+    return f"| Header of the answer | |\n|---|---|\n{rows}"
 
 
 def _request(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
@@ -246,7 +266,7 @@ def _documented_errors(operation: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         (status, code)
         for status, response in sorted(operation["responses"].items())
-        for code in response["content"]["application/json"].get("examples", ())
+        for code in response.get("content", {}).get("application/json", {}).get("examples", ())
     ]
 
 
