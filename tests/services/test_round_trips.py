@@ -1,0 +1,127 @@
+"""Round trips to the database, counted on the wire: each endpoint asks as often as it must, and no more."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit, urlunsplit
+
+import httpx
+import pytest
+from tests.conftest import PASSWORD, MakeSettings, bearer, login, register, serving
+
+from gatepost.app import create_app
+
+
+class Wire:
+    """A proxy before PostgreSQL that counts how often the server says `ReadyForQuery`: once a round trip."""
+
+    def __init__(self, dsn: str) -> None:
+        self._parts = urlsplit(dsn)
+        self.round_trips = 0
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        query = parse_qs(self._parts.query)
+        if "host" in query:
+            port = query.get("port", ["5432"])[0]
+            return await asyncio.open_unix_connection(f"{query['host'][0]}/.s.PGSQL.{port}")
+        return await asyncio.open_connection(self._parts.hostname, self._parts.port or 5432)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream, to_server = await self._connect()
+
+        async def ask() -> None:
+            while data := await reader.read(65536):
+                to_server.write(data)
+            to_server.write_eof()
+
+        asking = asyncio.ensure_future(ask())
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = await upstream.readexactly(5)
+                body = await upstream.readexactly(int.from_bytes(head[1:]) - 4)
+                self.round_trips += head[:1] == b"Z"
+                writer.write(head + body)
+        asking.cancel()
+        for each in (writer, to_server):
+            each.close()
+            with suppress(ConnectionError):
+                await each.wait_closed()
+
+    def dsn(self, directory: Path) -> str:
+        user = self._parts.username or "postgres"
+        if self._parts.password:
+            user += f":{self._parts.password}"
+        return urlunsplit(
+            ("postgresql", f"{user}@", self._parts.path, f"host={directory}&port=5432&sslmode=disable", "")
+        )
+
+
+@pytest.fixture
+async def wire(dsn: str, tmp_path: Path) -> AsyncIterator[Wire]:
+    wire = Wire(dsn)
+    connections: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(wire.serve(reader, writer))
+        connections.add(task)
+        await asyncio.wait([task])
+
+    server = await asyncio.start_unix_server(serve, tmp_path / ".s.PGSQL.5432")
+    yield wire
+    server.close()
+    if connections:
+        await asyncio.wait(connections)
+
+
+@pytest.fixture
+async def client(wire: Wire, make_settings: MakeSettings, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    app = create_app(make_settings(database_url=wire.dsn(tmp_path), database_pool_size=1))
+    async with serving(app) as client:
+        yield client
+
+
+async def spent(wire: Wire, client: httpx.AsyncClient, method: str, path: str, **request: object) -> int:
+    before = wire.round_trips
+    response = await client.request(method, f"/api/auth/{path}", **request)  # type: ignore[arg-type]  # passed on
+    assert response.status_code < 300, response.text
+    return wire.round_trips - before
+
+
+async def test_each_endpoint_asks_the_database_as_often_as_it_must(
+    wire: Wire, client: httpx.AsyncClient
+) -> None:
+    await register(client)
+    counted: dict[str, int] = {}
+    for attempt in (1, 2):  # the first time, statements are prepared: a round trip each, once a connection
+        tokens = [(await login(client))["token"] for _ in range(4)]
+        one, two, three, four = (bearer(token) for token in tokens)
+        listed = (await client.get("/api/auth/sessions", headers=one)).json()["data"]["sessions"]
+        other = next(each["id"] for each in listed if each["session_token"][:8] == tokens[1][:8])
+        credentials = {"email": "user@example.com", "password": PASSWORD}
+        newcomer = {**credentials, "email": f"new{attempt}@example.com", "name": "New"}
+        counted = {
+            "me": await spent(wire, client, "GET", "me", headers=one),
+            "verify": await spent(wire, client, "GET", "verify", headers=one),
+            "sessions": await spent(wire, client, "GET", "sessions", headers=one),
+            "events": await spent(wire, client, "GET", "events", headers=one),
+            "revoke": await spent(wire, client, "DELETE", f"sessions/{other}", headers=one),
+            "refresh": await spent(wire, client, "POST", "refresh", headers=three),
+            "logout": await spent(wire, client, "POST", "logout", headers=four),
+            "logout-all": await spent(wire, client, "POST", "logout-all", headers=one),
+            "login": await spent(wire, client, "POST", "login", json=credentials),
+            "register": await spent(wire, client, "POST", "register", json=newcomer),
+        }
+        assert two
+    assert counted == {
+        "me": 1,
+        "verify": 1,
+        "sessions": 2,  # the check, the list
+        "events": 2,
+        "revoke": 1,
+        "refresh": 1,
+        "logout": 1,
+        "logout-all": 1,
+        "login": 2,  # find the user, start the session
+        "register": 5,  # begin, the user, the event, the session, commit: hooks may come between
+    }
