@@ -21,7 +21,7 @@ from gatepost.http.errors import STATUS
 Database: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
-REQUEST_ID = re.compile(r"[0-9a-f]{32}")
+REQUEST_ID = re.compile(r"[0-9a-f]{16}[0-9a-f-]{2,32}")
 
 
 def assert_headers(response: httpx.Response) -> None:

@@ -1,0 +1,276 @@
+"""What happens at the same moment, over real connections: an end that was answered is one for everybody."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from tests.conftest import PASSWORD, MakeSettings, bearer, serving
+from tests.http.conftest import Database, MakeApp, events
+
+from gatepost.gate import Gate
+from gatepost.models import Client
+
+USERS = 16
+"""Users that race in a round, each for themselves."""
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Two workers on one database; who asks, asks either of them."""
+
+    clients: tuple[httpx.AsyncClient, httpx.AsyncClient]
+    gates: tuple[Gate, Gate]
+
+    async def call(self, method: str, path: str, token: str) -> httpx.Response:
+        client = random.choice(self.clients)  # noqa: S311 - which of them does not matter
+        return await client.request(method, f"/api/auth/{path}", headers=bearer(token))
+
+    async def login(self, email: str) -> httpx.Response:
+        body = {"email": email, "password": PASSWORD}
+        client = random.choice(self.clients)  # noqa: S311 - which of them does not matter
+        return await client.post("/api/auth/login", json=body)
+
+    async def token(self, email: str) -> str:
+        response = await self.login(email)
+        assert response.status_code == 200, response.text
+        return str(response.json()["data"]["token"])
+
+    async def live(self, tokens: list[str]) -> list[str]:
+        """Return those of the tokens that still open a session, in either worker."""
+        asked = [(client, token) for token in tokens for client in self.clients]
+        answers = await asyncio.gather(*(c.get("/api/auth/me", headers=bearer(t)) for c, t in asked))
+        assert {answer.status_code for answer in answers} <= {200, 401}
+        return [token for (_, token), answer in zip(asked, answers, strict=True) if answer.is_success]
+
+
+@pytest.fixture
+async def workers(stopped_app: MakeApp, db: Database) -> AsyncIterator[Workers]:
+    async with AsyncExitStack() as stack:
+        apps = [stopped_app(database_pool_size=8) for _ in range(2)]
+        one, two = [await stack.enter_async_context(serving(app)) for app in apps]
+        for number in range(USERS):
+            body = {"email": mail(number), "name": "x", "password": PASSWORD}
+            assert (await one.post("/api/auth/register", json=body)).status_code == 201
+        await db.execute("DELETE FROM user_sessions")
+        yield Workers((one, two), (apps[0].state.gatepost, apps[1].state.gatepost))
+
+
+def mail(number: int) -> str:
+    return f"user{number}@example.com"
+
+
+def gained(*answers: httpx.Response) -> list[str]:
+    """Return the tokens that refreshes and logins were answered with."""
+    return [a.json()["data"]["token"] for a in answers if a.status_code == 200 and a.json()["data"]]
+
+
+async def active(db: Database, number: int) -> int:
+    count = await db.fetchval(
+        """
+        SELECT count(*) FROM user_sessions s JOIN users u ON u.id = s.user_id
+        WHERE u.email = $1 AND s.is_active
+        """,
+        mail(number),
+    )
+    return int(count)
+
+
+async def race(*racing: Any) -> list[httpx.Response]:
+    """Let all of them go at once, in an order of chance."""
+    order = list(range(len(racing)))
+    random.shuffle(order)
+    answers: list[Any] = [None] * len(racing)
+    tasks = [(place, asyncio.ensure_future(racing[place])) for place in order]
+    for place, task in tasks:
+        answers[place] = await task
+    return answers
+
+
+async def rounds(one_race: Any, number: int = 6) -> None:
+    for _ in range(number):
+        await asyncio.gather(*(one_race(number) for number in range(USERS)))
+
+
+async def test_once_logout_all_has_answered_no_token_works_and_no_refresh_slips_through(
+    workers: Workers, db: Database
+) -> None:
+    async def one_race(number: int) -> None:
+        tokens = [await workers.token(mail(number)) for _ in range(3)]
+        ended, *refreshed = await race(
+            workers.call("POST", "logout-all", tokens[0]),
+            *(workers.call("POST", "refresh", token) for token in (*tokens[1:], tokens[1])),
+        )
+        assert ended.status_code == 200
+        assert {answer.status_code for answer in refreshed} <= {200, 401}
+        assert await workers.live([*tokens, *gained(*refreshed)]) == []
+
+    await rounds(one_race, 15)
+    assert [await active(db, number) for number in range(USERS)] == [0] * USERS
+
+
+async def test_of_a_refresh_and_a_logout_of_the_same_token_one_wins(workers: Workers, db: Database) -> None:
+    async def one_race(number: int) -> None:
+        token = await workers.token(mail(number))
+        logout, refreshed = await race(
+            workers.call("POST", "logout", token), workers.call("POST", "refresh", token)
+        )
+        assert sorted((logout.status_code, refreshed.status_code)) == [200, 401]
+        loser = logout if logout.status_code == 401 else refreshed
+        expected = "session_replaced" if loser is logout else "session_revoked"
+        assert loser.json()["error"]["code"] == expected
+        assert await workers.live([token]) == []
+        assert len(set(await workers.live(gained(refreshed)))) == (1 if loser is logout else 0)
+
+    await rounds(one_race)
+
+
+async def test_once_a_session_was_ended_by_its_id_what_it_was_refreshed_to_has_ended(
+    workers: Workers, db: Database
+) -> None:
+    async def one_race(number: int) -> None:
+        mine, theirs = await workers.token(mail(number)), await workers.token(mail(number))
+        listed = (await workers.call("GET", "sessions", mine)).json()["data"]["sessions"]
+        (session_id,) = [each["id"] for each in listed if each["session_token"][:8] == theirs[:8]]
+        ended, refreshed = await race(
+            workers.call("DELETE", f"sessions/{session_id}", mine), workers.call("POST", "refresh", theirs)
+        )
+        assert ended.status_code == 200
+        assert await workers.live([theirs, *gained(refreshed)]) == []
+        assert len(await workers.live([mine])) == 2
+        await workers.call("POST", "logout", mine)
+
+    await rounds(one_race)
+    assert [await active(db, number) for number in range(USERS)] == [0] * USERS
+
+
+async def test_once_a_user_is_disabled_no_login_has_slipped_through(workers: Workers, db: Database) -> None:
+    async def one_race(number: int) -> None:
+        gate = workers.gates[number % 2]
+        user = await gate.accounts.find(mail(number))
+        token = await workers.token(mail(number))
+        _, *answers = await race(
+            gate.accounts.set_active(user, is_active=False, client=Client()),
+            *(workers.login(mail(number)) for _ in range(3)),
+            workers.call("POST", "refresh", token),
+        )
+        assert {answer.status_code for answer in answers} <= {200, 401}
+        assert await workers.live([token, *gained(*answers)]) == []
+        assert await active(db_of(number), number) == 0
+        await gate.accounts.set_active(user, is_active=True, client=Client())
+
+    connections = [await asyncpg.connect(workers.gates[0].database.dsn) for _ in range(USERS)]
+
+    def db_of(number: int) -> Database:
+        return connections[number]
+
+    try:
+        await rounds(one_race)
+    finally:
+        for connection in connections:
+            await connection.close()
+
+
+async def test_64_logouts_of_as_many_sessions_all_succeed(workers: Workers, db: Database) -> None:
+    tokens = await asyncio.gather(*(workers.token(mail(0)) for _ in range(64)))
+    answers = await asyncio.gather(*(workers.call("POST", "logout", token) for token in tokens))
+    assert {answer.status_code for answer in answers} == {200}
+    assert await active(db, 0) == 0
+    assert len(await events(db, "session.revoked")) == 64
+
+
+async def test_of_64_logouts_of_one_session_one_succeeds(workers: Workers, db: Database) -> None:
+    token = await workers.token(mail(0))
+    answers = await asyncio.gather(*(workers.call("POST", "logout", token) for _ in range(64)))
+    assert sorted(answer.status_code for answer in answers) == [200] + [401] * 63
+    codes = {answer.json()["error"]["code"] for answer in answers if answer.status_code == 401}
+    assert codes == {"session_revoked"}
+    assert len(await events(db, "session.revoked")) == 1
+
+
+async def test_logouts_from_everywhere_at_once_end_and_count_each_session_once(
+    workers: Workers, db: Database
+) -> None:
+    tokens = await asyncio.gather(*(workers.token(mail(0)) for _ in range(20)))
+    answers = await asyncio.gather(*(workers.call("POST", "logout-all", token) for token in tokens))
+    assert {answer.status_code for answer in answers} <= {200, 401}
+    counts = [a.json()["data"]["sessions_revoked"] for a in answers if a.status_code == 200]
+    assert sum(counts) == 20
+    assert await active(db, 0) == 0
+
+
+async def test_everything_at_once_makes_no_deadlock(
+    make_settings: MakeSettings, workers: Workers, server_dsn: str, db: Database
+) -> None:
+    """All that takes locks, in two workers, on the sessions of a few users: no 503, no 500."""
+    one, two = workers.gates
+
+    async def one_race(number: int) -> None:
+        user = await one.accounts.find(mail(number))
+        tokens = [await workers.token(mail(number)) for _ in range(3)]
+        listed = (await workers.call("GET", "sessions", tokens[0])).json()["data"]["sessions"]
+        answers = await race(
+            *(workers.call("POST", "refresh", token) for token in tokens),
+            *(workers.call("DELETE", f"sessions/{each['id']}", tokens[1]) for each in listed[:2]),
+            workers.call("POST", "logout", tokens[0]),
+            workers.call("POST", "logout-all", tokens[1]),
+            workers.login(mail(number)),
+            one.sessions.revoke_all_of(user.id, Client()),
+            two.accounts.set_password(user, PASSWORD, client=Client()),
+            one.sessions._touches.flush(),
+            two.housekeeping._clean(alone=True, progress=None),
+            two.accounts.set_active(user, is_active=number % 2 == 0, client=Client()),
+        )
+        statuses = {answer.status_code for answer in answers[:8]}
+        assert statuses <= {200, 401, 404}
+        await two.accounts.set_active(user, is_active=True, client=Client())
+
+    for _ in range(5):
+        await asyncio.gather(*(one_race(number) for number in range(6)))
+    assert await deadlocks(server_dsn, db, workers) == 0
+
+
+async def test_a_user_who_is_deleted_while_their_sessions_are_refreshed_is_gone(
+    workers: Workers, server_dsn: str, db: Database
+) -> None:
+    gate = workers.gates[0]
+
+    async def one_race(number: int) -> None:
+        user = await gate.accounts.find(mail(number))
+        tokens = [await workers.token(mail(number)) for _ in range(3)]
+        _, *answers = await race(
+            gate.accounts.delete(user, client=Client()),
+            *(workers.call("POST", "refresh", token) for token in tokens),
+            workers.call("POST", "logout", tokens[0]),
+            workers.login(mail(number)),
+        )
+        assert {answer.status_code for answer in answers} <= {200, 401}
+        assert await workers.live([*tokens, *gained(*answers)]) == []
+
+    for number in range(USERS):
+        await one_race(number)
+    assert await db.fetchval("SELECT count(*) FROM users") == 0
+    assert await db.fetchval("SELECT count(*) FROM user_sessions") == 0
+    assert await deadlocks(server_dsn, db, workers) == 0
+
+
+async def deadlocks(server_dsn: str, db: Database, workers: Workers) -> int:
+    """Return how many there were, once the workers' connections are closed and have reported theirs."""
+    for gate in workers.gates:
+        await gate.close()
+    name = await db.fetchval("SELECT current_database()")
+    await db.close()
+    admin = await asyncpg.connect(server_dsn)
+    try:
+        async with asyncio.timeout(20):
+            connected = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1"
+            while await admin.fetchval(connected, name):  # noqa: ASYNC110 - it is PostgreSQL that is watched
+                await asyncio.sleep(0)
+        return int(await admin.fetchval("SELECT deadlocks FROM pg_stat_database WHERE datname = $1", name))
+    finally:
+        await admin.close()
