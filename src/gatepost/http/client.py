@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
+from starlette.types import Receive, Scope
+
 from gatepost.log import get_logger
 from gatepost.models import Client, canonical_address
 
@@ -27,6 +29,17 @@ _ELEMENT = re.compile(rf"\s*{_PAIR}\s*(?:;\s*{_PAIR}\s*)*;?\s*")
 _PAIRS = re.compile(_PAIR)
 
 _log = get_logger(__name__)
+
+
+def restore_peer(scope: Scope, receive: Receive) -> None:
+    """Put the peer's address back where uvicorn has replaced it by what a header says.
+
+    uvicorn believes `X-Forwarded-For` of whoever connects from this machine, unless it is told not to;
+    here TRUSTED_PROXIES alone says whose headers count. The connection itself still knows its peer.
+    """
+    connection = getattr(getattr(receive, "__self__", None), "transport", None)
+    if connection is not None and isinstance(peer := connection.get_extra_info("peername"), tuple):
+        scope["client"] = peer[:2]
 
 
 class ClientResolver:

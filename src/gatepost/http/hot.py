@@ -17,7 +17,7 @@ from gatepost.errors import GatepostError
 from gatepost.gate import Gate
 from gatepost.http.api import schemas
 from gatepost.http.bearer import bearer_token
-from gatepost.http.client import ClientResolver
+from gatepost.http.client import ClientResolver, restore_peer
 from gatepost.http.dependencies import gate_of
 from gatepost.http.envelope import encode
 from gatepost.http.errors import last_resort, render
@@ -109,6 +109,8 @@ class HotPaths:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        if scope["type"] != "lifespan":
+            restore_peer(scope, receive)
         endpoint = self._find(scope) if scope["type"] == "http" and self._gate.is_open else None
         if endpoint is None:
             await self._app(scope, receive, send)

@@ -1,0 +1,50 @@
+"""uvicorn, which has ideas of its own about who the client is."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+import httpx
+import pytest
+import uvicorn
+from tests.conftest import MakeSettings, register
+
+from gatepost.app import create_app
+
+
+@asynccontextmanager
+async def running(app: object, http: str) -> AsyncIterator[str]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, http=http, log_config=None, lifespan="on")  # type: ignore[arg-type]  # by its name
+    server = uvicorn.Server(config)
+    serving = asyncio.ensure_future(server.serve(sockets=[listener]))
+    while not server.started:
+        await asyncio.wait([serving], timeout=0.01)
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = True
+    await serving
+
+
+@pytest.mark.parametrize("http", ["h11", "httptools"])
+@pytest.mark.parametrize("forged", ["6.6.6.6", "6.6.6.6:1234", "127.0.0.1, 6.6.6.6"])
+async def test_a_forwarded_header_that_uvicorn_believes_is_not_believed_here(
+    http: str, forged: str, make_settings: MakeSettings, db: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    async with (
+        running(create_app(make_settings()), http) as url,
+        httpx.AsyncClient(base_url=url) as client,
+    ):
+        await register(client, **{"X-Forwarded-For": forged})
+    assert await db.fetchval("SELECT ip_address FROM user_sessions") == "127.0.0.1"
+
+
+@pytest.mark.parametrize("http", ["h11", "httptools"])
+async def test_a_trusted_proxy_is_believed_under_uvicorn_too(
+    http: str, make_settings: MakeSettings, db: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    settings = make_settings(trusted_proxies="127.0.0.1")
+    async with running(create_app(settings), http) as url, httpx.AsyncClient(base_url=url) as client:
+        await register(client, **{"X-Forwarded-For": "203.0.113.9"})
+    assert await db.fetchval("SELECT ip_address FROM user_sessions") == "203.0.113.9"
