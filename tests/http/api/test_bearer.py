@@ -56,7 +56,9 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("header", "kind"), REFUSED, ids=[repr(h[:30]) for h, _ in REFUSED])
-@pytest.mark.parametrize(("method", "path"), [("GET", "me"), ("POST", "refresh")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "me"), ("GET", "verify"), ("GET", "sessions"), ("POST", "refresh")]
+)
 async def test_a_header_without_a_session_is_401_and_changes_nothing(
     standing: Standing, method: str, path: str, header: bytes, kind: type[GatepostError]
 ) -> None:

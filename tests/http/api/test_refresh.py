@@ -119,6 +119,7 @@ async def test_a_refresh_is_on_the_trail_with_its_successor(client: httpx.AsyncC
     ("method", "path"),
     [
         ("GET", "me"),
+        ("GET", "verify"),
         ("GET", "sessions"),
         ("GET", "events"),
         ("POST", "logout"),
