@@ -45,7 +45,7 @@ format: $(VENV)/.dev ## Write the code as the style has it
 	@$(BIN)/ruff format
 
 docs: $(VENV)/.dev ## Build the documentation into site/; a broken link is an error
-	@if [ -f mkdocs.yml ]; then $(BIN)/mkdocs build --strict --quiet; fi
+	@if [ -f mkdocs.yml ]; then NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet; fi
 
 clean: ## Remove what was built, .venv too; the data in .gatepost stay
 	@rm -rf $(VENV) dist site htmlcov .coverage .coverage.* .hypothesis .schemathesis \
