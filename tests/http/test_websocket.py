@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from starlette.types import Message
 from tests.conftest import SECRET_KEY, MakeSettings, bearer, login, register, scratch_database, serving
 
 from gatepost import CurrentSession, Gatepost
+from gatepost.errors import SessionRevoked
 
 APP = """\
 from fastapi import FastAPI, WebSocket
@@ -184,24 +185,28 @@ async def test_a_refusal_after_the_socket_is_open_closes_it_with_1008(live: Live
     assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1008, "session_revoked")
 
 
-# --- A server without the extension for denials ---
+# --- What a server is told ---
 
 
-@asynccontextmanager
-async def sockets(auth: Gatepost) -> AsyncIterator[FastAPI]:
+async def told(auth: Gatepost, path: str, **scope: Any) -> list[Message]:
+    """Return what an application tells a server about a handshake."""
     app = FastAPI(lifespan=auth.lifespan)
     auth.install(app)
+    sent: list[Message] = []
 
     @app.websocket("/live")
     async def live(websocket: WebSocket, session: CurrentSession) -> None:
         await websocket.accept()
 
-    async with serving(app):
-        yield app
+    @app.websocket("/ended")
+    async def ended(websocket: WebSocket) -> None:
+        await websocket.accept()
+        raise SessionRevoked
 
-
-async def test_a_server_that_cannot_deny_closes_before_it_accepts(make_settings: MakeSettings) -> None:
-    sent: list[Message] = []
+    @app.websocket("/closed")
+    async def closed(websocket: WebSocket) -> None:
+        await websocket.close()
+        raise SessionRevoked
 
     async def receive() -> Message:
         return {"type": "websocket.connect"}
@@ -209,7 +214,36 @@ async def test_a_server_that_cannot_deny_closes_before_it_accepts(make_settings:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    scope = {"type": "websocket", "path": "/live", "headers": [], "query_string": b"", "subprotocols": []}
-    async with sockets(Gatepost(make_settings())) as app:
-        await app(scope, receive, send)
-    assert sent == [{"type": "websocket.close", "code": 1008, "reason": "not_authenticated"}]
+    handshake = {"type": "websocket", "path": path, "headers": [], "query_string": b"", "subprotocols": []}
+    async with serving(app):
+        await app(handshake | scope, receive, send)
+    return sent
+
+
+@pytest.fixture
+def auth(make_settings: MakeSettings) -> Gatepost:
+    return Gatepost(make_settings())
+
+
+DENIES: dict[str, Any] = {"extensions": {"websocket.http.response": {}}}
+CLOSE = {"type": "websocket.close", "code": 1008}
+
+
+async def test_one_that_can_deny_denies(auth: Gatepost) -> None:
+    start, _ = await told(auth, "/live", **DENIES)
+    assert (start["type"], start["status"]) == ("websocket.http.response.start", 401)
+
+
+async def test_one_that_cannot_deny_closes_before_it_accepts(auth: Gatepost) -> None:
+    assert await told(auth, "/live") == [CLOSE | {"reason": "not_authenticated"}]
+
+
+@pytest.mark.parametrize("scope", [DENIES, {}])
+async def test_a_socket_that_is_open_is_closed(auth: Gatepost, scope: dict[str, Any]) -> None:
+    accepted, close = await told(auth, "/ended", **scope)
+    assert (accepted["type"], close) == ("websocket.accept", CLOSE | {"reason": "session_revoked"})
+
+
+@pytest.mark.parametrize("scope", [DENIES, {}])
+async def test_a_socket_that_is_closed_is_left_alone(auth: Gatepost, scope: dict[str, Any]) -> None:
+    assert await told(auth, "/closed", **scope) == [{"type": "websocket.close", "code": 1000, "reason": ""}]
