@@ -15,28 +15,35 @@ class Envelope(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     message: str
-    success: Literal[True] = True
+    success: Literal[True]
 
 
 class ErrorInfo(BaseModel):
-    """What a program reads of an error.
-
-    Attributes:
-        code: stable name of the error.
-        fields: with `validation_failed`, field → what is accepted.
-    """
+    """What a program reads of an error: its `code`, a name that is stable."""
 
     code: str
-    fields: dict[str, str] | None = None
 
 
 class ErrorEnvelope(BaseModel):
     """Every error there is looks like this."""
 
-    data: None = None
+    data: None
     message: str
-    success: Literal[False] = False
+    success: Literal[False]
     error: ErrorInfo
+
+
+class ValidationErrorInfo(ErrorInfo):
+    """What a program reads of `validation_failed`: also what each field that does not fit accepts."""
+
+    code: Literal["validation_failed"]
+    fields: dict[str, str]
+
+
+class ValidationErrorEnvelope(ErrorEnvelope):
+    """The one error that says more than its code."""
+
+    error: ValidationErrorInfo
 
 
 def success(data: object, message: str, *, status: int = 200) -> Response:

@@ -19,7 +19,14 @@ _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": sche
     summary="Register a new user and create a session",
     status_code=201,
     response_model=schemas.SignedInEnvelope,
-    responses=responses(_SIGNED_IN, "User registered successfully", *BODY, errors.EmailTaken, status=201),
+    responses=responses(
+        _SIGNED_IN,
+        "User registered successfully",
+        *BODY,
+        errors.EmailTaken,
+        status=201,
+        fields={"password": "Use at least 8 characters"},
+    ),
 )
 async def register(body: schemas.RegisterRequest, gate: CurrentGate, client: CurrentClient) -> Response:
     """Add a user and answer with the token of their first session."""
@@ -34,7 +41,13 @@ async def register(body: schemas.RegisterRequest, gate: CurrentGate, client: Cur
     operation_id="login",
     summary="Login with existing credentials and create a new session",
     response_model=schemas.SignedInEnvelope,
-    responses=responses(_SIGNED_IN, "Login successful", *BODY, errors.InvalidCredentials),
+    responses=responses(
+        _SIGNED_IN,
+        "Login successful",
+        *BODY,
+        errors.InvalidCredentials,
+        fields={"password": "Field required"},
+    ),
 )
 async def login(body: schemas.LoginRequest, gate: CurrentGate, client: CurrentClient) -> Response:
     """Check the password and answer with the token of a new session."""

@@ -34,6 +34,7 @@ _EVENT = {
         "Events retrieved successfully",
         *PRESENTED,
         errors.ValidationFailed,
+        fields={"limit": "Input should be less than or equal to 200"},
     ),
 )
 async def events(

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from gatepost import errors
 from gatepost.errors import GatepostError
-from gatepost.http.envelope import ErrorEnvelope, error_body
+from gatepost.http.envelope import ErrorEnvelope, ValidationErrorEnvelope, error_body
 from gatepost.http.errors import STATUS
 
 Kinds: TypeAlias = tuple[type[GatepostError], ...]
@@ -19,12 +19,10 @@ PRESENTED: Kinds = (
 )
 """Errors of every operation that asks for a session."""
 
-BODY: Kinds = (
-    errors.MalformedJson,
-    errors.BodyTooLarge,
-    errors.UnsupportedMediaType,
-    errors.ValidationFailed,
-)
+UNWANTED_BODY: Kinds = (errors.BodyTooLarge, errors.UnsupportedMediaType)
+"""Errors of every operation that takes no body and may be sent one all the same."""
+
+BODY: Kinds = (errors.MalformedJson, *UNWANTED_BODY, errors.ValidationFailed)
 """Errors of every operation that takes a body."""
 
 ALWAYS: Kinds = (errors.Unavailable, errors.InternalError)
@@ -36,8 +34,6 @@ _HEADERS = {
     503: {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}},
 }
 
-_FIELDS = {"password": "Use at least 8 characters"}
-
 
 def responses(
     data: object,
@@ -45,6 +41,7 @@ def responses(
     *kinds: type[GatepostError],
     status: int = 200,
     headers: Mapping[str, str] | None = None,
+    fields: Mapping[str, str] | None = None,
 ) -> dict[int | str, dict[str, Any]]:
     """Return `responses=` of an operation.
 
@@ -54,6 +51,7 @@ def responses(
         kinds: the errors it may answer with, besides `ALWAYS`.
         status: of the success; a 204 has no body.
         headers: of the success: name → what it holds.
+        fields: the example of what `validation_failed` says.
     """
     succeeded: dict[str, Any] = {"description": message}
     if status != 204:
@@ -70,16 +68,16 @@ def responses(
         entry = documented.setdefault(
             code,
             {
-                "model": ErrorEnvelope,
+                "model": ValidationErrorEnvelope if code == 422 else ErrorEnvelope,
                 "description": "",
                 "content": {"application/json": {"examples": {}}},
                 **({"headers": _HEADERS[code]} if code in _HEADERS else {}),
             },
         )
-        fields = _FIELDS if kind is errors.ValidationFailed else None
+        told = dict(fields or {}) if kind is errors.ValidationFailed else None
         entry["content"]["application/json"]["examples"][kind.code] = {
             "summary": kind.message,
-            "value": error_body(kind.code, kind.message, fields),
+            "value": error_body(kind.code, kind.message, told),
         }
         entry["description"] = " or ".join(entry["content"]["application/json"]["examples"])
     return documented

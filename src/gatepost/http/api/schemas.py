@@ -1,7 +1,7 @@
 """The bodies of the API: what requests hold and, for the OpenAPI document, what answers hold."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, StrictStr
 
@@ -175,7 +175,7 @@ class EventsEnvelope(Envelope):
 class EmptyEnvelope(Envelope):
     """An answer that has nothing to tell but that it was done."""
 
-    data: Literal[None] = None
+    data: None
 
 
 def user_data(user: User) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.http.api import schemas
-from gatepost.http.api.responses import PRESENTED, responses
+from gatepost.http.api.responses import PRESENTED, UNWANTED_BODY, responses
 from gatepost.http.dependencies import CurrentClient, CurrentGate, CurrentSession, PresentedToken
 from gatepost.http.envelope import success
 from gatepost.http.hot import SECURED, endpoints_of, response
@@ -37,6 +37,7 @@ _SESSION = {
         {"token": schemas.TOKEN, "user": schemas.USER, "session_info": schemas.SESSION_INFO},
         "Session refreshed successfully",
         *PRESENTED,
+        *UNWANTED_BODY,
     ),
 )
 async def refresh(request: Request) -> Response:
@@ -49,7 +50,7 @@ async def refresh(request: Request) -> Response:
     operation_id="logout",
     summary="Logout and invalidate the current session",
     response_model=schemas.EmptyEnvelope,
-    responses=responses(None, "Logout successful", *PRESENTED),
+    responses=responses(None, "Logout successful", *PRESENTED, *UNWANTED_BODY),
 )
 async def logout(token: PresentedToken, gate: CurrentGate, client: CurrentClient) -> Response:
     """End the session; the very next request with its token is refused."""
@@ -62,7 +63,7 @@ async def logout(token: PresentedToken, gate: CurrentGate, client: CurrentClient
     operation_id="logout_all",
     summary="Logout from all active sessions for the current user",
     response_model=schemas.RevokedEnvelope,
-    responses=responses({"sessions_revoked": 3}, "Logged out from all sessions", *PRESENTED),
+    responses=responses({"sessions_revoked": 3}, "Logged out from all sessions", *PRESENTED, *UNWANTED_BODY),
 )
 async def logout_all(token: PresentedToken, gate: CurrentGate, client: CurrentClient) -> Response:
     """End every session of the caller, the current one too."""
@@ -96,7 +97,13 @@ async def sessions(session: CurrentSession, gate: CurrentGate) -> Response:
     summary="End one of the current user's sessions",
     response_model=schemas.EmptyEnvelope,
     responses=responses(
-        None, "Session revoked successfully", *PRESENTED, errors.NotFound, errors.ValidationFailed
+        None,
+        "Session revoked successfully",
+        *PRESENTED,
+        *UNWANTED_BODY,
+        errors.NotFound,
+        errors.ValidationFailed,
+        fields={"id": "Input should be greater than or equal to 1"},
     ),
 )
 async def revoke_session(
