@@ -1,0 +1,311 @@
+"""The OpenAPI document: what it says is what is answered, all of it."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import jsonschema_rs
+import pytest
+from fastapi import FastAPI
+from tests.conftest import MakeSettings, bearer, login, register, serving
+from tests.http.conftest import Database, Standing
+
+from gatepost import errors
+from gatepost.app import create_app
+from gatepost.http.errors import STATUS
+from gatepost.http.gatepost import Gatepost
+from gatepost.settings import Settings
+
+OPERATIONS = {
+    "register": ("POST", "/api/auth/register", {201, 400, 409, 413, 415, 422, 500, 503}),
+    "login": ("POST", "/api/auth/login", {200, 400, 401, 413, 415, 422, 500, 503}),
+    "me": ("GET", "/api/auth/me", {200, 401, 500, 503}),
+    "verify": ("GET", "/api/auth/verify", {204, 401, 500, 503}),
+    "refresh": ("POST", "/api/auth/refresh", {200, 401, 413, 415, 500, 503}),
+    "logout": ("POST", "/api/auth/logout", {200, 401, 413, 415, 500, 503}),
+    "logout_all": ("POST", "/api/auth/logout-all", {200, 401, 413, 415, 500, 503}),
+    "sessions": ("GET", "/api/auth/sessions", {200, 401, 500, 503}),
+    "revoke_session": ("DELETE", "/api/auth/sessions/{id}", {200, 401, 404, 413, 415, 422, 500, 503}),
+    "events": ("GET", "/api/auth/events", {200, 401, 422, 500, 503}),
+    "cleanup": ("POST", "/api/auth/cleanup", {200, 401, 403, 413, 415, 500, 503}),
+}
+"""Names that clients are generated from: a change of one breaks them."""
+
+PUBLIC = {
+    ("POST", "/api/auth/register"),
+    ("POST", "/api/auth/login"),
+    ("GET", "/api/auth/openapi.json"),
+    ("HEAD", "/api/auth/openapi.json"),
+}
+PUBLIC_OUTSIDE_PRODUCTION = {
+    ("GET", "/"),
+    ("GET", "/api/auth/docs"),
+    ("GET", "/api/auth/docs/{digest}/{name}"),
+}
+
+ElementsOf = Iterator[tuple[str, str, dict[str, Any]]]
+
+
+@pytest.fixture
+async def document(standing: Standing) -> dict[str, Any]:
+    response = await standing.client.get("/api/auth/openapi.json")
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/json"
+    found: dict[str, Any] = response.json()
+    return found
+
+
+def operations(document: dict[str, Any]) -> ElementsOf:
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            yield method.upper(), path, operation
+
+
+def answers(document: dict[str, Any]) -> Iterator[tuple[str, int, dict[str, Any]]]:
+    for _, _, operation in operations(document):
+        for status, answer in operation["responses"].items():
+            yield operation["operationId"], int(status), answer
+
+
+def validate(document: dict[str, Any], schema: dict[str, Any], value: object) -> None:
+    components = {"components": document["components"]}
+    jsonschema_rs.Draft202012Validator(schema | components, validate_formats=True).validate(value)
+
+
+# --- What is there ---
+
+
+def test_the_operations_are_these(document: dict[str, Any]) -> None:
+    found = {
+        operation["operationId"]: (method, path, {int(status) for status in operation["responses"]})
+        for method, path, operation in operations(document)
+    }
+    assert found == OPERATIONS
+
+
+def test_every_operation_says_what_it_does(document: dict[str, Any]) -> None:
+    for _, _, operation in operations(document):
+        assert operation["summary"]
+        assert operation["description"]
+        assert len(operation["tags"]) == 1
+
+
+def test_every_answer_but_a_204_has_a_schema_and_an_example(document: dict[str, Any]) -> None:
+    for name, status, answer in answers(document):
+        if status == 204:
+            assert "content" not in answer, name
+        else:
+            (content,) = answer["content"].values()
+            assert list(answer["content"]) == ["application/json"]
+            assert content["schema"]["$ref"], name
+            assert ("example" in content) == (status < 400), name
+            assert ("examples" in content) == (status >= 400), name
+
+
+def test_every_example_fits_its_schema(document: dict[str, Any]) -> None:
+    for _, _, answer in answers(document):
+        for content in answer.get("content", {}).values():
+            shown = [example["value"] for example in content.get("examples", {}).values()]
+            for value in [*shown, *([content["example"]] if "example" in content else [])]:
+                validate(document, content["schema"], value)
+
+
+def test_every_field_of_a_body_has_an_example_that_fits_it(document: dict[str, Any]) -> None:
+    bodies = [o["requestBody"] for _, _, o in operations(document) if "requestBody" in o]
+    assert len(bodies) == 2
+    for body in bodies:
+        schema = body["content"]["application/json"]["schema"]
+        properties = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]["properties"]
+        example = {name: field["examples"][0] for name, field in properties.items()}
+        validate(document, schema, example)
+        assert body["required"]
+
+
+def test_what_is_null_in_an_example_is_there(document: dict[str, Any]) -> None:
+    content = document["paths"]["/api/auth/logout"]["post"]["responses"]["200"]["content"]
+    assert content["application/json"]["example"] == {
+        "data": None,
+        "message": "Logout successful",
+        "success": True,
+    }
+
+
+def test_an_envelope_has_all_of_its_fields_always(document: dict[str, Any]) -> None:
+    for name, schema in document["components"]["schemas"].items():
+        if name.endswith("Envelope"):
+            expected = {"data", "message", "success"} | ({"error"} if "Error" in name else set())
+            assert set(schema["required"]) == set(schema["properties"]) == expected
+
+
+def test_a_failed_validation_names_fields_of_the_operation(document: dict[str, Any]) -> None:
+    for _, _, operation in operations(document):
+        if "422" not in operation["responses"]:
+            continue
+        (example,) = operation["responses"]["422"]["content"]["application/json"]["examples"].values()
+        known = {parameter["name"] for parameter in operation.get("parameters", [])}
+        if "requestBody" in operation:
+            schema = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+            known |= set(document["components"]["schemas"][schema.rpartition("/")[2]]["properties"])
+        assert set(example["value"]["error"]["fields"]) <= known
+
+
+# --- Errors ---
+
+
+def test_every_error_is_documented_with_its_status(document: dict[str, Any]) -> None:
+    documented = set()
+    for _, status, answer in answers(document):
+        for code, example in (
+            answer.get("content", {}).get("application/json", {}).get("examples", {}).items()
+        ):
+            assert example["value"]["error"]["code"] == code
+            assert STATUS[code] == status
+            documented.add(code)
+    # The one is of no operation, the other of none yet.
+    assert documented | {"method_not_allowed", "too_many_attempts"} == set(STATUS)
+
+
+def test_a_401_says_that_it_has_a_challenge_and_a_503_when_to_come_again(document: dict[str, Any]) -> None:
+    for _, status, answer in answers(document):
+        expected = {401: {"WWW-Authenticate"}, 503: {"Retry-After"}}.get(status)
+        if expected is not None:
+            assert set(answer["headers"]) == expected
+
+
+def test_what_asks_for_a_session_documents_every_way_to_lack_one(document: dict[str, Any]) -> None:
+    for _, _, operation in operations(document):
+        if "security" in operation:
+            documented = operation["responses"]["401"]["content"]["application/json"]["examples"]
+            assert set(documented) == {kind.code for kind in errors.AuthenticationError.__subclasses__()} - {
+                "invalid_credentials"
+            }
+
+
+# --- Who may call ---
+
+
+def test_the_scheme_is_a_bearer_token(document: dict[str, Any]) -> None:
+    (scheme,) = document["components"]["securitySchemes"].values()
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+    assert list(document["components"]["securitySchemes"]) == ["SessionToken"]
+
+
+def test_all_but_register_and_login_ask_for_a_session(document: dict[str, Any]) -> None:
+    asking = {
+        o["operationId"] for _, _, o in operations(document) if o.get("security") == [{"SessionToken": []}]
+    }
+    assert asking == set(OPERATIONS) - {"register", "login"}
+
+
+def routes(app: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Walk an application, with what is mounted on it and put in front of it."""
+    inner = getattr(app, "_app", None)
+    if inner is not None:
+        yield from ((method, prefix + path) for method, path in (*app._endpoints, *app._refresh))
+        yield from routes(inner, prefix)
+    for route in getattr(app, "routes", []):
+        if (included := getattr(route, "original_router", None)) is not None:
+            yield from routes(included, prefix)
+        elif (mounted := getattr(route, "app", None)) is not None and not hasattr(route, "methods"):
+            yield from routes(mounted, prefix + route.path)
+        else:
+            yield from ((method, prefix + route.path) for method in route.methods)
+
+
+async def public_routes(client: httpx.AsyncClient, app: FastAPI) -> set[tuple[str, str]]:
+    """Return the routes that answer something else than 401 to one who shows nothing."""
+    found = set()
+    for method, path in set(routes(app)):
+        response = await client.request(method, re.sub(r"\{\w+\}", "1", path))
+        if response.status_code != 401:
+            found.add((method, path))
+    return found
+
+
+async def test_the_public_routes_are_these(make_settings: MakeSettings) -> None:
+    app = create_app(make_settings())
+    async with serving(app) as client:
+        assert await public_routes(client, app) == PUBLIC | PUBLIC_OUTSIDE_PRODUCTION
+    closed = set(routes(app)) - PUBLIC - PUBLIC_OUTSIDE_PRODUCTION
+    assert closed == {(m, p) for name, (m, p, _) in OPERATIONS.items() if name not in {"register", "login"}}
+
+
+async def test_the_public_routes_in_production_are_these(make_settings: MakeSettings) -> None:
+    app = create_app(make_settings(environment="production", bcrypt_rounds=10))
+    async with serving(app) as client:
+        assert await public_routes(client, app) == PUBLIC
+
+
+# --- What is answered ---
+
+
+async def answered(client: httpx.AsyncClient, db: Database) -> list[tuple[str, httpx.Response]]:
+    """Ask each operation once, so that it succeeds."""
+    await register(client)
+    await db.execute("UPDATE users SET is_admin = true")
+    tokens = {name: (await login(client))["token"] for name in OPERATIONS}
+    listed = (await client.get("/api/auth/sessions", headers=bearer(tokens["me"]))).json()["data"]["sessions"]
+    (spare,) = [each["id"] for each in listed if each["session_token"][:8] == tokens["register"][:8]]
+    bodies = {
+        "register": {"email": "second@example.com", "name": "Second", "password": "securepassword123"},
+        "login": {"email": "user@example.com", "password": "securepassword123"},
+    }
+    asked = []
+    for name in sorted(OPERATIONS, key=lambda name: name == "logout_all"):
+        method, path, _ = OPERATIONS[name]
+        response = await client.request(
+            method,
+            path.replace("{id}", str(spare)),
+            headers=bearer(tokens[name]) if name not in bodies else {},
+            json=bodies.get(name),
+        )
+        assert response.is_success, (name, response.text)
+        asked.append((name, response))
+    return asked
+
+
+async def test_every_success_is_as_documented_and_has_no_field_more(
+    client: httpx.AsyncClient, db: Database
+) -> None:
+    document = (await client.get("/api/auth/openapi.json")).json()
+    exact = json.loads(json.dumps(document))
+    for schema in exact["components"]["schemas"].values():
+        if "properties" in schema:
+            schema["additionalProperties"] = False
+    documented = {o["operationId"]: o["responses"] for _, _, o in operations(exact)}
+    for name, response in await answered(client, db):
+        answer = documented[name][str(response.status_code)]
+        if response.status_code == 204:
+            assert response.content == b""
+            assert set(answer["headers"]) == {"X-Gatepost-User", "X-Gatepost-Email", "X-Gatepost-Session"}
+            assert all(header in response.headers for header in answer["headers"])
+            continue
+        content = answer["content"]["application/json"]
+        validate(exact, content["schema"], response.json())
+        assert response.json()["message"] == content["example"]["message"]
+
+
+async def test_the_paths_have_the_prefix_that_was_chosen(make_settings: MakeSettings) -> None:
+    auth = Gatepost(make_settings(), prefix="/accounts")
+    app = FastAPI(lifespan=auth.lifespan)
+    auth.install(app)
+    async with serving(app) as client:
+        document = (await client.get("/accounts/openapi.json")).json()
+        again = (await client.get("/accounts/openapi.json")).json()
+        assert (await register_at(client, "/accounts")).status_code == 201
+    assert document == again
+    assert set(document["paths"]) == {
+        path.replace("/api/auth", "/accounts") for _, path, _ in OPERATIONS.values()
+    }
+
+
+async def register_at(client: httpx.AsyncClient, prefix: str) -> httpx.Response:
+    body = {"email": "user@example.com", "name": "John Doe", "password": "securepassword123"}
+    return await client.post(f"{prefix}/register", json=body)
+
+
+def test_the_document_needs_no_database() -> None:
+    settings = Settings.load(env_file=None, secret_key="x" * 32, environment="test")
+    assert create_app(settings).routes
