@@ -15,10 +15,10 @@ import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
-from gatepost.db.embedded import EmbeddedServer
 
 from gatepost.app import create_app
 from gatepost.db import migrate
+from gatepost.db.embedded import EmbeddedServer
 from gatepost.http.gatepost import Gatepost
 from gatepost.settings import Settings
 
