@@ -56,7 +56,8 @@ def test_every_leaf_has_a_code_of_its_own() -> None:
 
 
 def test_what_is_no_leaf_has_no_code_but_the_operators() -> None:
-    branches = [each for each in [GatepostError, *subclasses(GatepostError)] if each not in LEAVES]
+    tree: list[type[GatepostError]] = [GatepostError, *subclasses(GatepostError)]
+    branches = [kind for kind in tree if kind not in LEAVES]
     # The commands raise SetupError itself where none of its leaves fits.
     assert [kind.__name__ for kind in branches if "code" in vars(kind)] == ["SetupError"]
 
