@@ -166,9 +166,9 @@ async def end_expired(conn: Connection, *, limit: int, alone: bool, at: datetime
             LIMIT $2
             FOR UPDATE SKIP LOCKED
         ), ended AS (
+            -- As an array, or the planner may think of so many that it reads the whole table instead.
             UPDATE user_sessions s SET is_active = false, ended_at = s.expires_at, end_reason = $3
-            FROM due
-            WHERE s.id = due.id
+            WHERE s.id = ANY(ARRAY(SELECT due.id FROM due))
             RETURNING s.id
         )
         SELECT count(*) AS count FROM ended
@@ -199,7 +199,8 @@ async def purge_ended(
             LIMIT $2
             FOR UPDATE SKIP LOCKED
         ), purged AS (
-            DELETE FROM user_sessions s USING due WHERE s.id = due.id RETURNING s.id
+            -- As an array, or the planner may think of so many that it reads the whole table instead.
+            DELETE FROM user_sessions s WHERE s.id = ANY(ARRAY(SELECT due.id FROM due)) RETURNING s.id
         )
         SELECT count(*) AS count FROM purged
         """,
