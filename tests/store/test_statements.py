@@ -1,0 +1,278 @@
+"""Every statement of the store: PostgreSQL takes it, its columns fit what is read, hot ones use an index."""
+
+import ast
+import importlib
+import inspect
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import gatepost.store
+
+Database = "asyncpg.Connection[asyncpg.Record]"
+ASKING = {"fetch", "fetchrow", "fetchval", "execute"}
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement and the function it stands in."""
+
+    module: ModuleType
+    function: ast.AsyncFunctionDef
+    sql: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.module.__name__.rpartition('.')[2]}.{self.function.name}"
+
+
+def modules() -> list[Path]:
+    folder = Path(gatepost.store.__file__).parent
+    return sorted(path for path in folder.glob("*.py") if path.name != "__init__.py")
+
+
+def calls(path: Path) -> Iterator[tuple[ModuleType, ast.AsyncFunctionDef, ast.expr]]:
+    """Yield what is given to the driver: where, and the expression."""
+    module = importlib.import_module(f"gatepost.store.{path.stem}")
+    for function in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(function, ast.AsyncFunctionDef):
+            continue
+        for call in ast.walk(function):
+            if (
+                isinstance(call, ast.Call)
+                and isinstance(call.func, ast.Attribute)
+                and call.func.attr in ASKING
+            ):
+                yield module, function, call.args[0]
+
+
+def statements() -> list[Statement]:
+    found = []
+    for path in modules():
+        for module, function, sql in calls(path):
+            if isinstance(sql, ast.Constant):
+                found.append(Statement(module, function, str(sql.value)))
+            elif isinstance(sql, ast.Name):
+                found.append(Statement(module, function, getattr(module, sql.id)))
+    return found
+
+
+STATEMENTS = statements()
+
+
+def test_all_of_them_are_found() -> None:
+    assert len(STATEMENTS) >= 25
+    assert {statement.name for statement in STATEMENTS} >= {
+        "sessions.lookup",
+        "sessions.refresh",
+        "endings.end_expired",
+        "events.insert",
+        "users.find_credential",
+    }
+
+
+def test_each_is_written_out_where_it_runs() -> None:
+    for path in modules():
+        for _, function, sql in calls(path):
+            assert isinstance(sql, ast.Constant | ast.Name), f"{function.name} puts a statement together"
+
+
+def test_the_connection_comes_first() -> None:
+    for statement in STATEMENTS:
+        assert statement.function.args.args[0].arg == "conn", statement.name
+
+
+async def test_postgresql_takes_each_and_its_columns_fit_what_is_read(db: Any) -> None:
+    for statement in STATEMENTS:
+        prepared = await db.prepare(statement.sql)
+        columns = {column.name: column.type.name for column in prepared.get_attributes()}
+        for kind in read_by(statement):
+            kind.from_row(Columns(statement.name, columns))
+        for column in subscripts(statement):
+            assert column in columns, f"{statement.name} reads {column}"
+
+
+def read_by(statement: Statement) -> list[Any]:
+    """Return the types that rows of the function become, also in a function of the module that it calls."""
+    within: list[ast.AST] = [statement.function]
+    for node in ast.walk(statement.function):
+        called = vars(statement.module).get(node.id) if isinstance(node, ast.Name) else None
+        if inspect.isfunction(called) and called.__module__ == statement.module.__name__:
+            within.append(ast.parse(inspect.getsource(called)))
+    return [
+        vars(statement.module)[node.value.id]
+        for tree in within
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == "from_row" and isinstance(node.value, ast.Name)
+    ]
+
+
+def test_what_rows_become_is_found() -> None:
+    found = {kind.__name__ for statement in STATEMENTS for kind in read_by(statement)}
+    assert found == {
+        "Found",
+        "Session",
+        "SessionRow",
+        "Refreshed",
+        "User",
+        "AuditEvent",
+        "Server",
+        "Numbering",
+    }
+
+
+def subscripts(statement: Statement) -> set[str]:
+    """Return the columns that the function reads by itself."""
+    return {
+        str(node.slice.value)
+        for node in ast.walk(statement.function)
+        if isinstance(node, ast.Subscript)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "row"
+        and isinstance(node.slice, ast.Constant)
+    }
+
+
+VALUES: dict[str, Any] = {
+    "bool": True,
+    "int4": 1,
+    "int8": 1,
+    "text": "text",
+    "varchar": "text",
+    "name": "text",
+    "bytea": b"",
+    "timestamptz": datetime(2024, 1, 1, tzinfo=UTC),
+}
+"""A value of each type."""
+
+
+class Columns:
+    """A row that has exactly the columns of a statement, with some value of each one's type."""
+
+    def __init__(self, name: str, columns: dict[str, str]) -> None:
+        self._name = name
+        self._columns = columns
+
+    def __getitem__(self, column: str) -> Any:
+        assert column in self._columns, f"{self._name} lacks {column}"
+        return VALUES[self._columns[column]]
+
+
+# --- Plans ---
+
+
+HOT: dict[str, tuple[str, set[str]]] = {
+    "sessions.lookup": (
+        "ARRAY['t17', 't18', 'none'], NULL, '1 minute'",
+        {"user_sessions_session_token_key", "users_pkey"},
+    ),
+    "sessions.start": (
+        "'new', 17, 'hash', NULL, NULL, NULL, '1 hour', '1 day', 'session.started'",
+        {"users_pkey"},
+    ),
+    "sessions.refresh": (
+        "ARRAY['t17'], 'new', '', NULL, '1 hour', '10 seconds', NULL, NULL, 'refreshed', 'session.refreshed'",
+        {"user_sessions_session_token_key", "users_pkey", "user_sessions_pkey"},
+    ),
+    "sessions.active_of_user": ("17, NULL", {"user_sessions_user_id_is_active_idx"}),
+    "sessions.touch": ("ARRAY[17, 18], ARRAY[now(), now()]", {"user_sessions_pkey"}),
+    "endings.end_presented": (
+        "ARRAY['t17'], NULL, 'logout', 'session.revoked', NULL, NULL",
+        {"user_sessions_session_token_key", "users_pkey"},
+    ),
+    "endings.end_by_presented": (
+        "ARRAY['t17'], NULL, 'session.revoked', 'logout_all', NULL, NULL, NULL",
+        {"user_sessions_session_token_key", "users_pkey"},
+    ),
+    "endings.owner_of": ("17", {"user_sessions_pkey"}),
+    "endings.count_expired": ("NULL", {"user_sessions_expires_at_idx"}),
+    "endings.end_expired": (
+        "NULL, 1000, 'expired', false, 1",
+        {"user_sessions_expires_at_idx"},
+    ),
+    "endings.purge_ended": (
+        "NULL, 1000, '90 days', false, 1",
+        {"user_sessions_ended_at_idx"},
+    ),
+    "events.page_of_user": ("17, NULL, 51", {"auth_events_user_id_id_idx"}),
+    "events.page": ("NULL, 51, NULL", {"auth_events_pkey"}),
+    "events.after": ("17, 100", {"auth_events_pkey"}),
+    "users.find_credential": ("'user17@example.com'", {"users_email_key"}),
+    "users.find": ("'user17@example.com'", {"users_email_key"}),
+    "users.get": ("17", {"users_pkey"}),
+    "users.page": ("17, 50", {"users_pkey"}),
+    "sessions.active_page": ("17, 50, NULL", {"user_sessions_pkey"}),
+}
+"""Statement → arguments and the indexes that its plan must hold."""
+
+
+@pytest.fixture
+async def filled(db: Any) -> Any:
+    """The database with rows enough that PostgreSQL would rather not read all of them."""
+    await db.execute(
+        """
+        INSERT INTO users (email, name, hashed_password)
+        SELECT 'user' || i || '@example.com', 'x', 'hash' FROM generate_series(1, 5000) i;
+        INSERT INTO user_sessions (session_token, user_id, expires_at, is_active, ended_at, end_reason)
+        SELECT 't' || i, 1 + i % 5000,
+            now() + CASE WHEN i % 50 = 0 THEN interval '-1 hour' ELSE interval '1 hour' END, i % 3 > 0,
+            CASE WHEN i % 3 = 0 THEN now() - interval '1 day' * (i % 91) END,
+            CASE WHEN i % 3 = 0 THEN 'logout' END
+        FROM generate_series(1, 30000) i;
+        INSERT INTO auth_events (action, user_id)
+        SELECT 'session.started', 1 + i % 5000 FROM generate_series(1, 30000) i;
+        ANALYZE
+        """
+    )
+    return db
+
+
+async def test_the_plans_of_hot_statements_use_their_index_and_read_no_table_whole(filled: Any) -> None:
+    sql = {statement.name: statement.sql for statement in STATEMENTS}
+    for mode in ("force_generic_plan", "force_custom_plan"):
+        await filled.execute(f"SET plan_cache_mode = {mode}")
+        for name, (arguments, indexes) in HOT.items():
+            await filled.execute(f"PREPARE hot AS {sql[name]}")
+            plan = json.loads(await filled.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE hot ({arguments})"))
+            await filled.execute("DEALLOCATE hot")
+            nodes = list(walk(plan[0]["Plan"]))
+            read_whole = {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
+            assert read_whole == set(), f"{name}, {mode}"
+            used = {node["Index Name"] for node in nodes if "Index Name" in node}
+            assert used >= indexes, f"{name}, {mode}"
+
+
+def walk(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", []):
+        yield from walk(below)
+
+
+def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
+    writes = {"events.insert", "users.insert", "users.replace_hash", "users.set_password", "users.set_flag"}
+    once = {"users.delete", "endings.end_of_user"}
+    looked_at = set(HOT) | writes | once
+    assert {s.name for s in STATEMENTS if not s.name.startswith("health.")} <= looked_at | {"users.any_admin"}
+
+
+async def test_a_statement_of_the_function_that_ends_sessions_uses_the_users_index(filled: Any) -> None:
+    """Holds by the counts of the index, since a function shows no plan."""
+    before = await scans(filled)
+    async with filled.transaction():
+        await filled.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        assert await filled.fetchval("SELECT gatepost_end_sessions(17)") > 0
+        after = await scans(filled)
+    assert after["user_sessions"] == before["user_sessions"]
+    assert after["users"] == before["users"]
+
+
+async def scans(db: Any) -> dict[str, int]:
+    """Return how often each table was read whole in this transaction, as far as it has one."""
+    rows = await db.fetch("SELECT relname, seq_scan FROM pg_stat_xact_user_tables")
+    return {row["relname"]: row["seq_scan"] for row in rows}
