@@ -2,7 +2,6 @@
 
 import hashlib
 from functools import cache
-from html import escape
 from pathlib import Path
 
 from fastapi import APIRouter
@@ -18,6 +17,7 @@ _FILES = {
     "start.js": (ASSETS / "start.js", "text/javascript"),
 }
 
+# Paths are relative: whatever the API is mounted below, or a proxy puts before it, they lead there.
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -25,12 +25,12 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Gatepost API</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="{prefix}/docs/{digest}/swagger-ui.css">
+<link rel="stylesheet" href="docs/{digest}/swagger-ui.css">
 </head>
 <body>
-<div id="swagger-ui" data-openapi="{prefix}/openapi.json"></div>
-<script src="{prefix}/docs/{digest}/swagger-ui-bundle.js"></script>
-<script src="{prefix}/docs/{digest}/start.js"></script>
+<div id="swagger-ui" data-openapi="openapi.json"></div>
+<script src="docs/{digest}/swagger-ui-bundle.js"></script>
+<script src="docs/{digest}/start.js"></script>
 </body>
 </html>
 """
@@ -42,13 +42,13 @@ _POLICY = (
 )
 
 
-def docs_router(prefix: str) -> APIRouter:
-    """Return the routes of the page below `/docs`, for an API that is mounted at `prefix`."""
+def docs_router() -> APIRouter:
+    """Return the routes of the page, below `/docs`."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/docs")
     async def page() -> Response:
-        html = _PAGE.format(prefix=escape(prefix, quote=True), digest=_digest())
+        html = _PAGE.format(digest=_digest())
         return HTMLResponse(html, headers={"Content-Security-Policy": _POLICY})
 
     @router.get("/docs/{digest}/{name}")

@@ -44,7 +44,7 @@ def create_api(gate: Gate, *, prefix: str, clients: ClientResolver) -> ASGIApp:
         closed.include_router(noun.router)
     api.include_router(closed)
     if gate.settings.environment != "production":
-        api.include_router(docs_router(prefix))
+        api.include_router(docs_router())
     _document_full_paths(api, prefix)
     return HotPaths(api, endpoints)
 
