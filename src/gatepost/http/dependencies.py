@@ -12,7 +12,7 @@ from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
-from gatepost.errors import AdminRequired, AuthenticationError
+from gatepost.errors import AdminRequired, AuthenticationError, GatepostError, NotAuthenticated
 from gatepost.gate import Gate
 from gatepost.http.bearer import bearer_token
 from gatepost.http.client import ClientResolver
@@ -159,21 +159,36 @@ class AdminSessionScheme(CurrentSessionScheme):
         """Return the session of an administrator.
 
         Raises:
-            AdminRequired: the caller is signed in and no administrator; the trail has it.
-            AuthenticationError, Unavailable: as `CurrentSessionScheme`.
+            AdminRequired: the caller is signed in and no administrator.
+            AuthenticationError, Unavailable: as `CurrentSessionScheme`. The trail has it, and the former too.
         """
-        session = await super().__call__(connection)
+        try:
+            session = await super().__call__(connection)
+        except NotAuthenticated:
+            raise
+        except AuthenticationError as refusal:
+            await self._record(connection, AuditAction.SESSION_REFUSED, refusal)
+            raise
         if not session.user.is_admin:
-            own = self._clients
-            await self.gate(connection).audit.record(
-                AuditAction.ACCESS_DENIED,
-                client=client_of(connection) if own is None else own.client_of(connection.scope),
-                user_id=session.user.id,
-                session_id=session.id,
-                detail={"code": AdminRequired.code},
-            )
+            await self._record(connection, AuditAction.ACCESS_DENIED, AdminRequired(), session)
             raise AdminRequired
         return session
+
+    async def _record(
+        self,
+        connection: HTTPConnection,
+        action: AuditAction,
+        refusal: GatepostError,
+        session: Session | None = None,
+    ) -> None:
+        own = self._clients
+        await self.gate(connection).audit.record(
+            action,
+            client=client_of(connection) if own is None else own.client_of(connection.scope),
+            user_id=None if session is None else session.user.id,
+            session_id=None if session is None else session.id,
+            detail={"code": refusal.code},
+        )
 
 
 AdminSession = Annotated[Session, Depends(AdminSessionScheme())]
