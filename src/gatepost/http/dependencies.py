@@ -159,8 +159,9 @@ class AdminSessionScheme(CurrentSessionScheme):
         """Return the session of an administrator.
 
         Raises:
-            AdminRequired: the caller is signed in and no administrator.
-            AuthenticationError, Unavailable: as `CurrentSessionScheme`. The trail has it, and the former too.
+            AdminRequired: the caller is signed in and no administrator; the trail has it.
+            AuthenticationError: there is no live session; the trail has it where a token was sent.
+            Unavailable: the database can't be asked.
         """
         try:
             session = await super().__call__(connection)
