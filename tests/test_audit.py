@@ -1,0 +1,247 @@
+"""The audit trail as a whole: every action is documented and written, every attempt leaves one."""
+
+import ast
+import asyncio
+import inspect
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from tests.conftest import PASSWORD, SECRET_KEY, bearer, login, register
+
+from gatepost import models
+from gatepost.gate import Gate
+from gatepost.models import AuditAction, Client, EndReason
+
+Database = Any
+
+
+def documented(enum: type[StrEnum]) -> dict[str, str]:
+    """Return the members of an enum that a docstring follows."""
+    (tree,) = [
+        node
+        for node in ast.walk(ast.parse(inspect.getsource(models)))
+        if isinstance(node, ast.ClassDef) and node.name == enum.__name__
+    ]
+    found = {}
+    for member, after in zip(tree.body, tree.body[1:], strict=False):
+        if isinstance(member, ast.Assign) and isinstance(after, ast.Expr):
+            assert isinstance(member.targets[0], ast.Name)
+            assert isinstance(after.value, ast.Constant)
+            found[member.targets[0].id] = str(after.value.value)
+    return found
+
+
+def test_every_action_says_what_it_means() -> None:
+    meanings = documented(AuditAction)
+    assert set(meanings) == {action.name for action in AuditAction}
+    assert all(meaning.endswith(".") for meaning in meanings.values())
+    assert len(set(meanings.values())) == len(meanings)
+
+
+def test_every_action_is_named_as_a_noun_and_what_happened_to_it() -> None:
+    assert all(action.value.count(".") == 1 and action.value.islower() for action in AuditAction)
+
+
+async def drive_http(client: httpx.AsyncClient, gate: Gate, db: Database) -> None:
+    """Do over HTTP all that HTTP can do, well and badly."""
+    await register(client)
+    body = {"email": "user@example.com", "name": "x", "password": PASSWORD}
+    await client.post("/api/auth/register", json=body)
+    await client.post("/api/auth/login", json=body | {"password": "wrong password"})
+    await db.execute("UPDATE users SET hashed_password = 'bcrypt$' || hashed_password")
+    tokens = [(await login(client))["token"] for _ in range(3)]
+    await client.post("/api/auth/refresh", headers=bearer(tokens[0]))
+    await client.post("/api/auth/logout", headers=bearer(tokens[1]))
+    await client.post("/api/auth/logout", headers=bearer(tokens[1]))
+    await client.post("/api/auth/cleanup", headers=bearer(tokens[2]))
+    await db.execute("UPDATE users SET is_admin = true")
+    await client.post("/api/auth/cleanup", headers=bearer(tokens[2]))
+    await client.post("/api/auth/logout-all", headers=bearer(tokens[2]))
+
+
+async def drive_commands(gate: Gate) -> None:
+    """Do what the commands do."""
+    at_the_server = Client()
+    user = await gate.accounts.create(
+        email="made@example.com", name="Made", password=PASSWORD, is_admin=False, client=at_the_server
+    )
+    for is_admin in (True, False):
+        await gate.accounts.set_admin(user, is_admin=is_admin, client=at_the_server)
+    for is_active in (False, True):
+        await gate.accounts.set_active(user, is_active=is_active, client=at_the_server)
+    await gate.accounts.set_password(user, "another password", client=at_the_server)
+    await gate.accounts.delete(user, client=at_the_server)
+
+
+async def fail_a_command(dsn: str, environment: dict[str, str], folder: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gatepost", "users", "show", "nobody@example.com"),
+        cwd=folder,
+        env=environment | {"DATABASE_URL": dsn, "SECRET_KEY": SECRET_KEY, "ENVIRONMENT": "test"},
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert await process.wait() == 1
+
+
+async def test_every_action_is_written_somewhere(
+    client: httpx.AsyncClient,
+    gate: Gate,
+    db: Database,
+    dsn: str,
+    environment: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    await drive_http(client, gate, db)
+    await drive_commands(gate)
+    await fail_a_command(dsn, environment, tmp_path)
+    rows = await db.fetch("SELECT DISTINCT action FROM auth_events")
+    assert {row["action"] for row in rows} == set(AuditAction)
+
+
+async def test_every_reason_for_an_end_is_given_somewhere(
+    client: httpx.AsyncClient, gate: Gate, db: Database
+) -> None:
+    await register(client)
+    tokens = [(await login(client))["token"] for _ in range(4)]
+    await client.post("/api/auth/logout", headers=bearer(tokens[0]))
+    await client.post("/api/auth/refresh", headers=bearer(tokens[1]))
+    await client.delete("/api/auth/sessions/4", headers=bearer(tokens[3]))
+    await db.execute("UPDATE user_sessions SET expires_at = now() WHERE id = 1")
+    await gate.housekeeping.run(client=Client())
+    await client.post("/api/auth/logout-all", headers=bearer(tokens[3]))
+    user = await gate.accounts.find("user@example.com")
+    await login(client)
+    await gate.accounts.set_password(user, PASSWORD, client=Client())
+    await login(client)
+    await db.execute("UPDATE user_sessions SET is_active = false WHERE is_active")
+    await login(client)
+    await gate.accounts.set_active(user, is_active=False, client=Client())
+    rows = await db.fetch("SELECT DISTINCT end_reason FROM user_sessions")
+    assert {row["end_reason"] for row in rows} == set(EndReason)
+
+
+async def test_what_a_command_did_is_told_from_what_a_request_did(
+    client: httpx.AsyncClient, gate: Gate, db: Database
+) -> None:
+    await drive_http(client, gate, db)
+    before = await db.fetchval("SELECT max(id) FROM auth_events")
+    await drive_commands(gate)
+    rows = await db.fetch(
+        """
+        SELECT id > $1 AS later, detail->>'by' AS by, ip_address FROM auth_events
+        WHERE action <> 'schema.migrated'
+        """,
+        before,
+    )
+    assert {(row["by"], row["ip_address"]) for row in rows if row["later"]} == {("command", None)}
+    assert {(row["by"], row["ip_address"]) for row in rows if not row["later"]} == {(None, "127.0.0.1")}
+
+
+# --- Each attempt leaves exactly its events ---
+
+
+ATTEMPTS: dict[str, tuple[str, str, int, list[str]]] = {
+    "refresh": ("POST", "refresh", 200, ["session.refreshed"]),
+    "logout": ("POST", "logout", 200, ["session.revoked"]),
+    "logout everywhere": ("POST", "logout-all", 200, ["session.revoked_all"]),
+    "end one": ("DELETE", "sessions/1", 200, ["session.revoked"]),
+    "end an unknown one": ("DELETE", "sessions/99", 404, ["access.denied"]),
+    "clean up as a user": ("POST", "cleanup", 403, ["access.denied"]),
+    "look at oneself": ("GET", "me", 200, []),
+    "look at the sessions": ("GET", "sessions", 200, []),
+    "look at the events": ("GET", "events", 200, []),
+}
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS)
+async def test_an_attempt_leaves_its_events_and_no_other(
+    client: httpx.AsyncClient, db: Database, attempt: str
+) -> None:
+    method, path, status, expected = ATTEMPTS[attempt]
+    token = (await register(client))["token"]
+    before = await db.fetchval("SELECT max(id) FROM auth_events")
+    response = await client.request(method, f"/api/auth/{path}", headers=bearer(token))
+    assert response.status_code == status
+    rows = await db.fetch("SELECT * FROM auth_events WHERE id > $1 ORDER BY id", before)
+    assert [row["action"] for row in rows] == expected
+    for row in rows:
+        assert (row["user_id"], row["ip_address"]) == (1, "127.0.0.1")
+        assert isinstance(json.loads(row["detail"]), dict)
+
+
+@pytest.mark.parametrize("path", ["refresh", "logout", "logout-all", "cleanup"])
+async def test_a_change_with_a_token_that_is_no_longer_good_is_on_the_trail(
+    client: httpx.AsyncClient, db: Database, path: str
+) -> None:
+    token = (await register(client))["token"]
+    await client.post("/api/auth/logout", headers=bearer(token))
+    before = await db.fetchval("SELECT max(id) FROM auth_events")
+    response = await client.post(f"/api/auth/{path}", headers=bearer(token))
+    assert response.status_code == 401
+    rows = await db.fetch("SELECT * FROM auth_events WHERE id > $1", before)
+    assert [row["action"] for row in rows] == ["session.refused"]
+    assert json.loads(rows[0]["detail"])["code"] == "session_revoked"
+    # An operation for administrators refuses before it knows whose token that was.
+    assert (rows[0]["user_id"], rows[0]["session_id"]) == ((None, None) if path == "cleanup" else (1, 1))
+
+
+@pytest.mark.parametrize("header", ["Bearer", "Bearer a b", "Bearer é"])
+async def test_a_change_with_what_is_no_token_at_all_is_on_the_trail(
+    client: httpx.AsyncClient, db: Database, header: str
+) -> None:
+    response = await client.post("/api/auth/logout", headers=[(b"Authorization", header.encode())])
+    assert response.status_code == 401
+    rows = await db.fetch("SELECT detail FROM auth_events WHERE action = 'session.refused'")
+    assert [json.loads(row["detail"])["code"] for row in rows] == ["invalid_session"]
+
+
+# --- In the transaction of the act ---
+
+
+async def test_what_can_not_be_recorded_does_not_happen(client: httpx.AsyncClient, db: Database) -> None:
+    """Every act and its event are one: PostgreSQL keeps both or neither."""
+    token = (await register(client))["token"]
+    held = await db.fetch("SELECT * FROM user_sessions")
+    await db.execute('ALTER TABLE auth_events ADD CONSTRAINT "full" CHECK (false) NOT VALID')
+    verbs = [("POST", "refresh"), ("POST", "logout"), ("POST", "logout-all"), ("DELETE", "sessions/1")]
+    for method, path in verbs:
+        response = await client.request(method, f"/api/auth/{path}", headers=bearer(token))
+        assert response.status_code == 500
+    body = {"email": "other@example.com", "name": "x", "password": PASSWORD}
+    assert (await client.post("/api/auth/register", json=body)).status_code == 500
+    body = {"email": "user@example.com", "password": PASSWORD}
+    assert (await client.post("/api/auth/login", json=body)).status_code == 500
+    assert await db.fetch("SELECT * FROM user_sessions") == held
+    assert await db.fetchval("SELECT count(*) FROM users") == 1
+
+
+# The first user's first session has the number of its user.
+ACTS: dict[str, Callable[[Gate, Any], Awaitable[object]]] = {
+    "promote": lambda gate, user: gate.accounts.set_admin(user, is_admin=True, client=Client()),
+    "disable": lambda gate, user: gate.accounts.set_active(user, is_active=False, client=Client()),
+    "set a password": lambda gate, user: gate.accounts.set_password(user, "another one", client=Client()),
+    "delete": lambda gate, user: gate.accounts.delete(user, client=Client()),
+    "revoke": lambda gate, user: gate.sessions.revoke_by_admin(user.id, Client()),
+    "revoke all": lambda gate, user: gate.sessions.revoke_all_of(user.id, Client()),
+}
+
+
+@pytest.mark.parametrize("act", ACTS)
+async def test_what_an_administrator_does_and_its_event_are_one(
+    client: httpx.AsyncClient, gate: Gate, db: Database, act: str
+) -> None:
+    await register(client)
+    user = await gate.accounts.find("user@example.com")
+    held = await db.fetch("SELECT * FROM users"), await db.fetch("SELECT * FROM user_sessions")
+    await db.execute('ALTER TABLE auth_events ADD CONSTRAINT "full" CHECK (false) NOT VALID')
+    with pytest.raises(asyncpg.CheckViolationError):
+        await ACTS[act](gate, user)
+    assert (await db.fetch("SELECT * FROM users"), await db.fetch("SELECT * FROM user_sessions")) == held
