@@ -1,18 +1,16 @@
-"""Connections to PostgreSQL, and the one place where the driver's faults become `Unavailable`."""
+"""Connections to PostgreSQL: a pool with one deadline for all that a request waits for."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
 
-from gatepost.errors import DatabaseUnreachable, Unavailable
-from gatepost.log import get_logger
+from gatepost.db.faults import AWAY, connecting, is_away, is_spent, translated
+from gatepost.errors import DatabaseUnreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from asyncpg.pool import PoolConnectionProxy
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
@@ -20,48 +18,11 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProx
 
 Record: TypeAlias = asyncpg.Record
 
-log = get_logger("gatepost.db")
+CONNECT_SECONDS = 10.0
+"""How long connecting may take where there is no other deadline."""
 
-AWAY = (
-    OSError,
-    # What the driver says of a connection whose server has said goodbye and that is not closed yet.
-    asyncpg.InternalClientError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-)
-"""Faults that say nothing about the question: the database is away, full, failing over or too slow."""
-
-
-def is_away(error: BaseException) -> bool:
-    """Say whether the fault is the database's absence and not a mistake of ours."""
-    if isinstance(error, asyncpg.InterfaceError):
-        # The driver has one class for both; a lost connection is told by its text alone.
-        return "clos" in str(error) or "connection" in str(error)
-    return isinstance(error, AWAY)
-
-
-def is_spent(error: BaseException) -> bool:
-    """Say whether nobody else may use the connection: broken, or still busy with what it was asked."""
-    return isinstance(error, asyncio.CancelledError) or is_away(error)
-
-
-@contextmanager
-def translated() -> "Iterator[None]":
-    """Turn the database's absence into `Unavailable`; every other fault passes."""
-    try:
-        yield
-    except (asyncpg.InterfaceError, *AWAY) as error:
-        if not is_away(error):
-            raise
-        log.warning("database unavailable", fault=type(error).__name__, why=str(error) or None)
-        raise Unavailable from error
+RETIRE_SECONDS = 1.5
+"""How long a server may take to cancel what a connection is busy with, before that is cut off."""
 
 
 async def _keep_state(_: object) -> None:
@@ -84,6 +45,7 @@ class Database:
         self.timeout = timeout
         self._size = size
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._retired: set[asyncio.Task[None]] = set()
         self._settings = {"application_name": "gatepost", "timezone": "UTC"}
 
     async def open(
@@ -112,7 +74,7 @@ class Database:
             ) as error:
                 # The driver quotes a URL that it can't read, and with it what may be a password.
                 why = "DATABASE_URL can't be read" if isinstance(error, ValueError) else str(error)
-                why = why or type(error).__name__
+                why = why or "it does not answer"
                 left = deadline - asyncio.get_running_loop().time()
                 if left <= 0 or not is_away(error):
                     raise DatabaseUnreachable(f"Cannot connect to the database: {why}") from error
@@ -126,17 +88,20 @@ class Database:
     async def _open_pool(self) -> None:
         pool = asyncpg.create_pool(
             self.dsn,
-            min_size=1,
+            # A floor would be restored in the background: a traceback a try while the database is away.
+            min_size=0,
             max_size=self._size,
-            timeout=self.timeout or 60,
+            timeout=self.timeout or CONNECT_SECONDS,
             reset=_keep_state,
             server_settings=self._settings,
         )
         try:
-            self._pool = await pool
+            _ = await pool
+            await pool.release(await pool.acquire())
         except BaseException:
             pool.terminate()
             raise
+        self._pool = pool
 
     async def close(self) -> None:
         """Close every connection; one that is still busy after the deadline is cut."""
@@ -148,10 +113,15 @@ class Database:
                 await pool.close()
         except TimeoutError:
             pool.terminate()
+        if self._retired:
+            await asyncio.wait(self._retired)
 
     async def connect(self) -> "asyncpg.Connection[asyncpg.Record]":
         """Open a connection outside the pool, for one who keeps it; the caller closes it."""
-        return await asyncpg.connect(self.dsn, timeout=self.timeout or 60, server_settings=self._settings)
+        with connecting():
+            return await asyncpg.connect(
+                self.dsn, timeout=self.timeout or CONNECT_SECONDS, server_settings=self._settings
+            )
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
@@ -163,15 +133,35 @@ class Database:
         with translated():
             async with asyncio.timeout(self.timeout):
                 pool = self._opened()
-                conn = await pool.acquire()
+                with connecting():
+                    conn = await pool.acquire()
                 try:
                     yield conn
                 except BaseException as error:
                     if is_spent(error):
-                        conn.terminate()
+                        _ = self.retire(conn)
+                    else:
+                        await pool.release(conn)
                     raise
-                finally:
+                else:
                     await pool.release(conn)
+
+    def retire(self, conn: Connection) -> asyncio.Task[None]:
+        """Close a connection that may still be busy; nobody has to wait for it.
+
+        What runs on it is cancelled at the server first. Cut off alone it would run on there, or wait on
+        for its lock, and with every new try one more would be in the way of everybody who uses the server.
+        Until it is gone it keeps its place in the pool, which is what bounds their number.
+        """
+        task = asyncio.create_task(self._close_retired(conn))
+        self._retired.add(task)
+        task.add_done_callback(self._retired.discard)
+        return task
+
+    async def _close_retired(self, conn: Connection) -> None:
+        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, *AWAY):
+            async with asyncio.timeout(RETIRE_SECONDS):
+                await conn.close()  # cuts it off where it fails
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

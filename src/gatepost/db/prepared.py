@@ -5,7 +5,8 @@ import asyncio
 import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 
-from gatepost.db.pool import AWAY, Database, Record, is_away, translated
+from gatepost.db.faults import AWAY, is_away, translated
+from gatepost.db.pool import Database, Record
 
 
 class Prepared:
@@ -24,6 +25,7 @@ class Prepared:
         self._sql = sql
         self._conn: asyncpg.Connection[asyncpg.Record] | None = None
         self._statement: PreparedStatement[asyncpg.Record] | None = None
+        self._retired: asyncio.Task[None] | None = None
 
     async def fetch(self, *args: object) -> list[Record]:
         """Run the statement.
@@ -42,12 +44,16 @@ class Prepared:
                     return await self._fetch(*args)
 
     async def close(self) -> None:
-        """Cut the connection; nothing is under way on it."""
+        """Close the connection."""
         self._forget()
+        if self._retired is not None:
+            await asyncio.wait([self._retired])
 
     async def _fetch(self, *args: object) -> list[Record]:
         try:
             if self._statement is None:
+                if self._retired is not None:
+                    await asyncio.wait([self._retired])  # never two at a time
                 self._conn = await self._database.connect()
                 self._statement = await self._conn.prepare(self._sql)
             return await self._statement.fetch(*args)
@@ -59,4 +65,4 @@ class Prepared:
     def _forget(self) -> None:
         conn, self._conn, self._statement = self._conn, None, None
         if conn is not None:
-            conn.terminate()
+            self._retired = self._database.retire(conn)

@@ -1,0 +1,69 @@
+"""The one place where the driver's faults become `Unavailable`."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+
+from gatepost.errors import Unavailable
+from gatepost.log import get_logger
+
+log = get_logger("gatepost.db")
+
+AWAY = (
+    OSError,
+    # What the driver says of a connection whose server has said goodbye and that is not closed yet.
+    asyncpg.InternalClientError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.PostgresSystemError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
+    # A table was altered under a statement that is prepared already; prepared anew it works.
+    asyncpg.InvalidCachedStatementError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+)
+"""Faults that say nothing about the question: the database is away, full, failing over or too slow."""
+
+
+def is_away(error: BaseException) -> bool:
+    """Say whether the fault is the database's absence and not a mistake of ours."""
+    if isinstance(error, asyncpg.InterfaceError):
+        # The driver has one class for both; a lost connection is told by its text alone.
+        return "clos" in str(error) or "connection" in str(error)
+    return isinstance(error, AWAY)
+
+
+def is_spent(error: BaseException) -> bool:
+    """Say whether nobody else may use the connection: broken, or still busy with what it was asked."""
+    return isinstance(error, asyncio.CancelledError) or is_away(error)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the database's absence into `Unavailable`; every other fault passes."""
+    try:
+        yield
+    except (asyncpg.InterfaceError, *AWAY) as error:
+        if not is_away(error):
+            raise
+        log.warning("database unavailable", fault=type(error).__name__, why=str(error) or None)
+        raise Unavailable from error
+
+
+@contextmanager
+def connecting() -> Iterator[None]:
+    """Take whatever the server says to one who wants in for its absence: no question was asked yet."""
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        if is_away(error):
+            raise
+        raise asyncpg.CannotConnectNowError(str(error)) from error

@@ -1,0 +1,408 @@
+"""A PostgreSQL of one's own that may be stopped, killed and paused, and every endpoint asked meanwhile."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+from fastapi import FastAPI
+from tests.conftest import PASSWORD, bearer, execute, register, serving, settings_for
+from tests.http.conftest import assert_error
+
+from gatepost import errors
+from gatepost.app import create_app
+from gatepost.db import migrate
+from gatepost.db.embedded import EmbeddedServer
+
+Database: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+POOL_SIZE = 3
+PROMISED_SECONDS = 2.0
+"""Within which a request is answered that can't be served."""
+PATIENCE = 30.0
+"""Seconds that a test waits for what must come true; machines may be slow, so it says nothing of Gatepost."""
+HANDFUL = 5
+"""Requests that may be refused once the database is back."""
+
+
+# --- A server that dies ---
+
+
+class MortalServer:
+    """An embedded server whose end and resurrection are the test's to decide."""
+
+    def __init__(self, home: Path) -> None:
+        self._server = EmbeddedServer.start(home, durable=False)
+        self._postmaster = self._server._postmaster
+        self._paused: list[int] = []
+
+    def dsn(self, database: str = "postgres") -> str:
+        return self._server.dsn(database)
+
+    @property
+    def data(self) -> Path:
+        return self._postmaster.data
+
+    def start(self) -> None:
+        self._postmaster.start(durable=False)
+
+    def stop(self) -> None:
+        """End it in order, its clients' connections too."""
+        self._postmaster.stop()
+
+    def kill(self) -> None:
+        """Kill it, so that nobody is told."""
+        pid = self._pid()
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: self._postmaster.pid() != pid)
+
+    def pause(self, backends: list[int]) -> None:
+        """Have it neither answer nor go away, as a machine that swaps or a network that swallows all."""
+        for pid in (self._pid(), *backends):
+            os.kill(pid, signal.SIGSTOP)
+            self._paused.append(pid)
+
+    def resume(self) -> None:
+        while self._paused:
+            os.kill(self._paused.pop(), signal.SIGCONT)
+
+    def revive(self) -> None:
+        """Have it run, whatever a test left behind."""
+        self.resume()
+        self.start()
+
+    def end(self) -> None:
+        self.revive()
+        self._server.stop()
+
+    def _pid(self) -> int:
+        pid = self._postmaster.pid()
+        assert pid
+        return pid
+
+
+def until(true: Callable[[], object]) -> None:
+    """Wait for another process."""
+    deadline = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.01)
+
+
+async def eventually(true: Callable[[], Awaitable[object]]) -> None:
+    """Wait for another process without being in the way of this one's."""
+    async with asyncio.timeout(PATIENCE):
+        while not await true():  # noqa: ASYNC110 - it is another process that is watched
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture(scope="session")
+def own_server() -> Iterator[MortalServer]:
+    with TemporaryDirectory(prefix="gatepost-", ignore_cleanup_errors=True) as name:
+        server = MortalServer(Path(name).resolve() / "home")
+        # Few enough that others can take all of them.
+        asyncio.run(execute(server.dsn(), "ALTER SYSTEM SET max_connections = 40"))
+        server.stop()
+        server.start()
+        asyncio.run(_make_template(server))
+        yield server
+        server.end()
+
+
+async def _make_template(server: MortalServer) -> None:
+    await execute(server.dsn(), "CREATE DATABASE migrated")
+    await migrate.migrate(server.dsn("migrated"))
+
+
+@pytest.fixture
+def mortal(own_server: MortalServer) -> Iterator[MortalServer]:
+    """The server, running; whatever becomes of it, the next test finds it running again."""
+    yield own_server
+    own_server.revive()
+
+
+@pytest.fixture
+async def mortal_dsn(mortal: MortalServer, anyio_backend: str) -> AsyncIterator[str]:
+    """A migrated database of this test alone, on the server that dies."""
+    name = f"gatepost_{uuid4().hex[:12]}"
+    await execute(
+        mortal.dsn(),
+        f"CREATE DATABASE {name} TEMPLATE migrated",
+        # The server is fast and forgetful; what was committed is to be there when it was killed.
+        f"ALTER DATABASE {name} SET synchronous_commit = on",
+    )
+    yield mortal.dsn(name)
+    mortal.revive()
+    await execute(mortal.dsn(), f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+# --- Every endpoint ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """A request, and what is answered to it when all is well.
+
+    Attributes:
+        operation: of the OpenAPI document.
+        status: when all is well.
+        writes: it needs a database that can be written.
+        token: whose token is sent: one's own, an administrator's, one that nobody has, or none.
+    """
+
+    operation: str
+    method: str
+    path: str
+    status: int = 200
+    writes: bool = True
+    token: str | None = "own"
+    body: dict[str, str] | None = None
+
+
+ATTEMPTS: dict[str, Attempt] = {
+    "register": Attempt(
+        operation="register",
+        method="POST",
+        path="/register",
+        status=201,
+        token=None,
+        body={"email": "{unique}@example.com", "name": "New", "password": PASSWORD},
+    ),
+    "register, e-mail taken": Attempt(
+        operation="register",
+        method="POST",
+        path="/register",
+        status=409,
+        token=None,
+        body={"email": "{email}", "name": "New", "password": PASSWORD},
+    ),
+    "login": Attempt(
+        operation="login",
+        method="POST",
+        path="/login",
+        token=None,
+        body={"email": "{email}", "password": PASSWORD},
+    ),
+    "login, wrong password": Attempt(
+        operation="login",
+        method="POST",
+        path="/login",
+        status=401,
+        token=None,
+        body={"email": "{email}", "password": "not the password"},
+    ),
+    "login, unknown user": Attempt(
+        operation="login",
+        method="POST",
+        path="/login",
+        status=401,
+        token=None,
+        body={"email": "{unique}@example.com", "password": PASSWORD},
+    ),
+    "me": Attempt(operation="me", method="GET", path="/me", writes=False),
+    "me, unknown token": Attempt(
+        operation="me", method="GET", path="/me", writes=False, status=401, token="nobody's"
+    ),
+    "verify": Attempt(operation="verify", method="GET", path="/verify", writes=False, status=204),
+    "verify, unknown token": Attempt(
+        operation="verify", method="GET", path="/verify", writes=False, status=401, token="nobody's"
+    ),
+    "refresh": Attempt(operation="refresh", method="POST", path="/refresh"),
+    "refresh, unknown token": Attempt(
+        operation="refresh", method="POST", path="/refresh", status=401, token="nobody's"
+    ),
+    "logout": Attempt(operation="logout", method="POST", path="/logout"),
+    "logout, unknown token": Attempt(
+        operation="logout", method="POST", path="/logout", status=401, token="nobody's"
+    ),
+    "logout-all": Attempt(operation="logout_all", method="POST", path="/logout-all"),
+    "logout-all, unknown token": Attempt(
+        operation="logout_all", method="POST", path="/logout-all", status=401, token="nobody's"
+    ),
+    "sessions": Attempt(operation="sessions", method="GET", path="/sessions", writes=False),
+    "revoke a session": Attempt(operation="revoke_session", method="DELETE", path="/sessions/{session}"),
+    "revoke a session, another's": Attempt(
+        operation="revoke_session", method="DELETE", path="/sessions/{others}", status=404
+    ),
+    "events": Attempt(operation="events", method="GET", path="/events", writes=False),
+    "cleanup": Attempt(operation="cleanup", method="POST", path="/cleanup", token="admin's"),
+    "cleanup, no administrator": Attempt(operation="cleanup", method="POST", path="/cleanup", status=403),
+}
+"""Every operation, and each of its answers that needs the database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer and the seconds that it took."""
+
+    response: httpx.Response
+    seconds: float
+
+
+@dataclass
+class Stalls:
+    """Time that the event loop stood still: on a loaded machine that is not Gatepost's doing."""
+
+    seconds: float = 0.0
+
+
+@asynccontextmanager
+async def watching_for_stalls() -> AsyncIterator[Stalls]:
+    loop = asyncio.get_running_loop()
+    stalls = Stalls()
+    every = 0.02
+
+    async def watch() -> None:
+        while True:
+            before = loop.time()
+            await asyncio.sleep(every)
+            stalls.seconds += max(0.0, loop.time() - before - 2 * every)
+
+    watcher = asyncio.create_task(watch())
+    yield stalls
+    watcher.cancel()
+    await asyncio.wait([watcher])
+
+
+@dataclass
+class Site:
+    """An application that runs on the server that dies, with a user signed in for every attempt."""
+
+    app: FastAPI
+    client: httpx.AsyncClient
+    server: MortalServer
+    dsn: str
+    people: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def database(self) -> str:
+        return urlsplit(self.dsn).path[1:]
+
+    async def ask(self, name: str) -> Answered:
+        """Make an attempt."""
+        attempt, person = ATTEMPTS[name], self.people[name]
+        others = next(iter(self.people.values()))["session"]
+        filled = {
+            "{unique}": uuid4().hex,
+            "{email}": person["email"],
+            "{session}": str(person["session"]),
+            "{others}": str(others),
+        }
+        path, body = attempt.path, dict(attempt.body or {})
+        for gap, value in filled.items():
+            path = path.replace(gap, value)
+            body = {key: text.replace(gap, value) for key, text in body.items()}
+        tokens = {None: None, "nobody's": str(uuid4())}
+        token = tokens.get(attempt.token, person["token"])
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        response = await self.client.request(
+            attempt.method,
+            f"/api/auth{path}",
+            json=body or None,
+            headers=bearer(token) if token is not None else {},
+        )
+        return Answered(response, loop.time() - began)
+
+    async def ask_all(self) -> dict[str, Answered]:
+        """Make all attempts at once and hold each to the time that is promised, whatever the answer."""
+        async with watching_for_stalls() as stalls:
+            answers = await asyncio.gather(*[self.ask(name) for name in ATTEMPTS])
+        late = [
+            f"{n}: {a.seconds:.2f} s"
+            for n, a in zip(ATTEMPTS, answers, strict=True)
+            if a.seconds > PROMISED_SECONDS + stalls.seconds
+        ]
+        assert not late, late
+        return dict(zip(ATTEMPTS, answers, strict=True))
+
+    async def refuses(self, *, but: Callable[[Attempt], bool] = lambda _: False) -> None:
+        """Hold all attempts to 503, but those that can be served to their answer."""
+        answers = await self.ask_all()
+        for name, answered in answers.items():
+            if but(ATTEMPTS[name]):
+                assert answered.response.status_code == ATTEMPTS[name].status, name
+                continue
+            assert answered.response.status_code == 503, (name, answered.response.text)
+            assert_error(answered.response, errors.Unavailable)
+            assert int(answered.response.headers["retry-after"]) >= 1
+
+    async def recovers(self) -> None:
+        """Hold it to be well again by itself: a handful of refusals at most, then all attempts succeed."""
+        for _ in range(HANDFUL):
+            if (await self.ask("me")).response.status_code == 200:
+                break
+        answers = await self.ask_all()
+        told = {name: answered.response.status_code for name, answered in answers.items()}
+        assert told == {name: attempt.status for name, attempt in ATTEMPTS.items()}
+        await eventually(self.holds_no_more_than_its_own)
+
+    async def holds_no_more_than_its_own(self) -> bool:
+        """Say whether it has the connections of its pool, and the one for the session checks, at the most."""
+        return await self.connections() <= POOL_SIZE + 1
+
+    async def connections(self) -> int:
+        """Count Gatepost's connections at the server."""
+        async with connected(self.server.dsn()) as admin:
+            count = await admin.fetchval(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND application_name = 'gatepost'",
+                self.database,
+            )
+        return int(count)
+
+    async def disconnect(self) -> None:
+        """End Gatepost's connections at the server."""
+        async with connected(self.server.dsn()) as admin:
+            await admin.fetch(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+                " WHERE datname = $1 AND application_name = 'gatepost'",
+                self.database,
+            )
+
+    async def alter_database(self, how: str, name: str | None = None) -> None:
+        await execute(self.server.dsn(), f"ALTER DATABASE {name or self.database} {how}")
+
+
+@pytest.fixture
+async def site(mortal: MortalServer, mortal_dsn: str, tmp_path: Path) -> AsyncIterator[Site]:
+    """An application on the server that dies."""
+    app = create_app(settings_for(mortal_dsn, tmp_path / "home", database_pool_size=POOL_SIZE))
+    async with serving(app) as client:
+        site = Site(app, client, mortal, mortal_dsn)
+        for number, name in enumerate(ATTEMPTS):
+            email = f"user{number}@example.com"
+            data = await register(client, email)
+            site.people[name] = {"email": email, "token": data["token"]}
+        await sign_up_the_rest(site)
+        yield site
+
+
+async def sign_up_the_rest(site: Site) -> None:
+    admins = [site.people[n]["email"] for n, attempt in ATTEMPTS.items() if attempt.token == "admin's"]
+    async with connected(site.dsn) as db:
+        await db.execute("UPDATE users SET is_admin = true WHERE email = ANY($1::varchar[])", admins)
+        rows = await db.fetch("SELECT u.email, s.id FROM user_sessions s JOIN users u ON u.id = s.user_id")
+    ids = {row["email"]: row["id"] for row in rows}
+    for person in site.people.values():
+        person["session"] = ids[person["email"]]
+
+
+@asynccontextmanager
+async def connected(dsn: str) -> AsyncIterator[Database]:
+    """A connection of the test's own; at the end it may have been lost."""
+    conn = await asyncpg.connect(dsn)
+    try:
+        yield conn
+    finally:
+        conn.terminate()

@@ -1,0 +1,160 @@
+"""Connections: never more than the pool has, and none left behind at the server in anybody's way."""
+
+import asyncio
+
+import asyncpg
+import pytest
+from fastapi import FastAPI
+from tests.conftest import MakeSettings, bearer, execute, register, serving
+from tests.failures.conftest import ATTEMPTS, PATIENCE, POOL_SIZE, Site, connected, eventually
+from tests.failures.test_outages import paused
+from tests.http.conftest import assert_error
+
+from gatepost import errors
+from gatepost.gate import Gate
+from gatepost.http.gatepost import Gatepost
+
+
+def gate_of(site: Site) -> Gate:
+    gate: Gate = site.app.state.gatepost
+    return gate
+
+
+async def test_a_request_whose_caller_hangs_up_leaves_nothing_running(site: Site) -> None:
+    async with connected(site.dsn) as db, db.transaction():
+        await db.execute("LOCK TABLE user_sessions IN ACCESS EXCLUSIVE MODE")
+        for _ in range(3):
+            requests = [asyncio.create_task(site.ask(name)) for name in ("refresh", "logout", "me")]
+            await eventually(lambda: _any_waits(db))
+            for request in requests:
+                request.cancel()
+            await asyncio.wait(requests)
+        await eventually(lambda: _none_waits(db))
+        assert await site.holds_no_more_than_its_own()
+    await site.recovers()
+
+
+async def _waiting(db: "asyncpg.Connection[asyncpg.Record]") -> int:
+    count = await db.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    return int(count)
+
+
+async def _any_waits(db: "asyncpg.Connection[asyncpg.Record]") -> bool:
+    return await _waiting(db) > 0
+
+
+async def _none_waits(db: "asyncpg.Connection[asyncpg.Record]") -> bool:
+    return await _waiting(db) == 0
+
+
+async def test_an_exhausted_pool_is_503_and_session_checks_go_on(site: Site) -> None:
+    database = gate_of(site).database
+    deadline = database.timeout
+    database.timeout = None  # for those who hold the connections here
+    async with asyncio.timeout(PATIENCE):
+        held = [database.connection() for _ in range(POOL_SIZE)]
+        for connection in held:
+            await connection.__aenter__()
+        database.timeout = deadline
+        await site.refuses(but=lambda attempt: attempt.operation in {"me", "verify"})
+        for connection in held:
+            await connection.__aexit__(None, None, None)
+    await site.recovers()
+
+
+async def test_a_transaction_that_holds_the_only_connection_is_ended_and_the_others_are_not_kept_waiting(
+    make_settings: MakeSettings, db: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    auth = Gatepost(make_settings(database_pool_size=1))
+    app = FastAPI(lifespan=auth.lifespan)
+    auth.install(app)
+    reached = asyncio.Event()
+
+    @auth.on_register
+    async def never_ends(conn: object, user: object) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    body = {"email": "user@example.com", "name": "A", "password": "securepassword123"}
+    async with serving(app) as client:
+        loop = asyncio.get_running_loop()
+        holder = asyncio.create_task(client.post("/api/auth/register", json=body))
+        await reached.wait()
+        began = loop.time()
+        others = [
+            client.post("/api/auth/login", json={"email": f"u{n}@example.com", "password": body["password"]})
+            for n in range(5)
+        ]
+        answers = await asyncio.gather(*others)
+        # Whoever comes while the connection is taken gets it when it is free, or is told in time.
+        assert {answer.status_code for answer in answers} <= {401, 503}
+        assert loop.time() - began < PATIENCE
+        assert_error(await holder, errors.Unavailable)
+        auth._register_hooks.clear()
+        data = await register(client)
+        assert (await client.get("/api/auth/sessions", headers=bearer(data["token"]))).status_code == 200
+    assert await db.fetchval("SELECT count(*) FROM users") == 1
+
+
+async def test_a_table_that_is_altered_while_its_statements_are_prepared_is_never_a_500(site: Site) -> None:
+    before = await site.ask_all()
+    assert {n: a.response.status_code for n, a in before.items()} == {
+        n: a.status for n, a in ATTEMPTS.items()
+    }
+    await execute(
+        site.dsn,
+        "ALTER TABLE users ALTER COLUMN name TYPE text, ALTER COLUMN email TYPE text",
+        "ALTER TABLE user_sessions ALTER COLUMN ip_address TYPE text",
+        "ALTER TABLE auth_events ALTER COLUMN user_agent TYPE varchar, ALTER COLUMN ip_address TYPE text",
+    )
+    after = await site.ask_all()
+    codes = {answered.response.status_code for answered in after.values()}
+    assert 500 not in codes, {n: a.response.status_code for n, a in after.items()}
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted",
+        "SELECT pg_cancel_backend(pid) FROM pg_locks WHERE NOT granted",
+    ],
+    ids=["ended", "cancelled"],
+)
+async def test_a_backend_that_is_ended_or_cancelled_is_replaced(site: Site, end: str) -> None:
+    async with connected(site.dsn) as db, db.transaction():
+        await db.execute("LOCK TABLE user_sessions IN ACCESS EXCLUSIVE MODE")
+        waiting = asyncio.create_task(site.ask("refresh"))
+        await eventually(lambda: _any_waits(db))
+        async with connected(site.server.dsn()) as admin:
+            await admin.fetch(end)
+        assert_error((await waiting).response, errors.Unavailable)
+    await site.recovers()
+
+
+async def test_what_is_written_behind_is_kept_and_written_when_the_database_is_back(site: Site) -> None:
+    gate = gate_of(site)
+    person = site.people["me"]
+    async with connected(site.dsn) as db:
+        await db.execute("UPDATE user_sessions SET last_used_at = now() - interval '1 day'")
+    await site.ask("me")
+    await asyncio.to_thread(site.server.stop)
+    with pytest.raises(errors.Unavailable):
+        await gate.sessions._touches.flush()
+    await asyncio.to_thread(site.server.start)
+    await gate.sessions._touches.flush()
+    async with connected(site.dsn) as db:
+        recent = await db.fetchval(
+            "SELECT last_used_at > now() - interval '1 hour' FROM user_sessions WHERE id = $1",
+            person["session"],
+        )
+    assert recent
+
+
+async def test_closing_does_not_wait_for_a_server_that_does_not_answer(site: Site) -> None:
+    gate = gate_of(site)
+    async with paused(site):
+        assert_error((await site.ask("sessions")).response, errors.Unavailable)
+        async with asyncio.timeout(PATIENCE):
+            await gate.close()
+    await gate.open()
+    await site.recovers()
