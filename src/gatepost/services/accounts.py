@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from gatepost.db.pool import Connection, Database
-from gatepost.errors import EmailTaken, InvalidCredentials, NotFound, ValidationFailed
+from gatepost.errors import EmailTaken, InvalidCredentials, NotFound, Unavailable, ValidationFailed
 from gatepost.log import get_logger
 from gatepost.models import AuditAction, Client, EndReason, SignedIn, User
 from gatepost.security.emails import canonical_email, canonical_name
@@ -75,6 +75,8 @@ class Accounts:
                 if signed_in is None:
                     raise InvalidCredentials  # noqa: TRY301 - undoes the transaction
                 return signed_in
+        except Unavailable:
+            raise  # the trail could not be written either, and asking would take its time once more
         except Exception as error:
             reason = "email_taken" if isinstance(error, EmailTaken) else type(error).__name__
             await self._audit.record(
