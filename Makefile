@@ -20,7 +20,7 @@ TEST_DATABASE := unset DATABASE_URL;
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test lint format docs clean
+.PHONY: help install serve test lint format bench docs clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -44,12 +44,15 @@ format: $(VENV)/.dev ## Write the code as the style has it
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
+bench: $(VENV)/.runtime ## Measure Gatepost beside others (QUICK=1: a look; GROWTH=1: up to ten million sessions)
+	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(GROWTH),--growth)
+
 docs: $(VENV)/.dev ## Build the documentation into site/; a broken link is an error
 	@if [ -f mkdocs.yml ]; then NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet; fi
 
 clean: ## Remove what was built, .venv too; the data in .gatepost stay
 	@rm -rf $(VENV) dist site htmlcov .coverage .coverage.* .hypothesis .schemathesis \
-		.mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+		.mypy_cache .ruff_cache .pytest_cache .import_linter_cache bench/.cache
 	@find src tests backend scripts -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(VENV)/.runtime $(VENV)/.dev: $(VENV)/.%: pyproject.toml uv.lock scripts/bootstrap.py

@@ -1,0 +1,1 @@
+"""The kinds of measurement, one a module; each takes one sample a round."""
