@@ -1,0 +1,75 @@
+"""The OpenAPI document against the server, by schemathesis: no answer is unexpected, whatever is sent.
+
+`HYPOTHESIS_PROFILE=thorough` sends more, in sequences too, and other things each time.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+import uvicorn
+from tests.conftest import PASSWORD, execute, on_database, settings_for
+
+from gatepost.app import create_app
+
+BOUNDED = ("--phases=examples,coverage,fuzzing", "--max-examples=6", "--generation-deterministic")
+THOROUGH = ("--phases=examples,coverage,fuzzing,stateful", "--max-examples=300")
+PROFILE = THOROUGH if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else BOUNDED
+
+
+@contextmanager
+def listening(dsn: str, home: Path) -> Iterator[str]:
+    """Serve the application on a port of its own, in a thread with its own event loop."""
+    app = create_app(settings_for(dsn, home, database_timeout_seconds=30))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, loop="asyncio"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive()
+        (port,) = [s.getsockname()[1] for served in server.servers for s in served.sockets]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def url(server_dsn: str, template: str, tmp_path: Path) -> Iterator[str]:
+    name = f"gatepost_{uuid4().hex[:12]}"
+    asyncio.run(execute(server_dsn, f"CREATE DATABASE {name} TEMPLATE {template}"))
+    with listening(on_database(server_dsn, name), tmp_path / "home") as url:
+        for email in ("reader@example.com", "writer@example.com"):
+            body = {"email": email, "name": "John Doe", "password": PASSWORD}
+            assert httpx.post(f"{url}/api/auth/register", json=body).status_code == 201
+        yield url
+    asyncio.run(execute(server_dsn, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+def test_every_answer_is_as_documented(url: str, environment: dict[str, str], tmp_path: Path) -> None:
+    hooks = {"SCHEMATHESIS_HOOKS": "schemathesis_hooks", "PYTHONPATH": str(Path(__file__).parent)}
+    ended = subprocess.run(
+        [
+            str(Path(sys.executable).parent / "schemathesis"),
+            *("run", f"{url}/api/auth/openapi.json", "--checks=all"),
+            # Addresses and names have rules that JSON Schema can't tell: a 422 for those is no fault.
+            "--exclude-checks=positive_data_acceptance",
+            *PROFILE,
+            *("--suppress-health-check=all", "--no-color", "--output-truncate=false"),
+        ],
+        cwd=tmp_path,
+        env=environment | hooks | {"GATEPOST_TEST_URL": url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "11 selected / 11 total" in ended.stdout
