@@ -1,6 +1,7 @@
 """Connections: never more than the pool has, and none left behind at the server in anybody's way."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import asyncpg
 import pytest
@@ -148,6 +149,24 @@ async def test_what_is_written_behind_is_kept_and_written_when_the_database_is_b
             person["session"],
         )
     assert recent
+
+
+async def test_a_flush_ends_while_sessions_go_on_being_used(site: Site) -> None:
+    touches = gate_of(site).sessions._touches
+    session = int(site.people["me"]["session"])
+
+    async def go_on() -> None:
+        while True:
+            touches.note(session, datetime.now(UTC))
+            await asyncio.sleep(0)
+
+    user = asyncio.create_task(go_on())
+    await asyncio.sleep(0)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            assert await touches.flush() == 1
+    finally:
+        user.cancel()
 
 
 async def test_closing_does_not_wait_for_a_server_that_does_not_answer(site: Site) -> None:

@@ -44,8 +44,9 @@ class Touches:
             Unavailable: the database is away.
         """
         written = 0
-        while self._gathered:
-            part = dict(list(self._gathered.items())[:STATEMENT_MAX])
+        gathered = list(self._gathered.items())  # what is noted meanwhile has its turn the next time
+        for begin in range(0, len(gathered), STATEMENT_MAX):
+            part = dict(gathered[begin : begin + STATEMENT_MAX])
             async with self._database.connection() as conn:
                 written += await store.touch(conn, part)
             for session_id, at in part.items():
