@@ -55,7 +55,9 @@ class Begun:
         quiet = status in {200, 204} and path.endswith(QUIET_PATHS)
         if quiet and not _plain_log.isEnabledFor(logging.DEBUG):
             return  # asked before anything is made ready: this comes with every session check
-        (log.debug if quiet else log.info)(
+        # What failed is told at every level that is in use: its id is what the caller was given.
+        write = log.warning if status >= 500 else log.debug if quiet else log.info
+        write(
             "request",
             method=self._scope["method"],
             path=path,
