@@ -1,6 +1,5 @@
 """The commands: `gatepost --help`. One file a noun; what is heavy is imported where it is used."""
 
-import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -79,9 +78,6 @@ def _run(arguments: list[str], out: Output) -> int:
         out.fail("aborted", "Nothing was done")
     except GatepostError as error:
         out.fail(error.code, *lines_of(error))
-    except BrokenPipeError:
-        # Whoever read what was printed has seen enough, and the interpreter must not flush what is left.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as error:
         _fail_unexpectedly(out, error)
     else:
@@ -94,7 +90,8 @@ def _fail_usage(out: Output, error: typer.TyperException) -> int:
     if text := error.format_message():
         context = getattr(error, "ctx", None)
         command = "gatepost" if context is None else context.command_path
-        out.fail("usage", f"{text.rstrip('.')}. What is accepted: {command} --help")
+        told = text.removeprefix("Invalid value: ").rstrip(".")
+        out.fail("usage", f"{told}. What is accepted: {command} --help")
     return error.exit_code
 
 

@@ -33,6 +33,7 @@ _PARAMETERS = {
     "target_session_attrs": "PGTARGETSESSIONATTRS",
     "krbsrvname": "PGKRBSRVNAME",
     "gsslib": "PGGSSLIB",
+    "application_name": "PGAPPNAME",
 }
 """Parameters of a URL that say how to connect → libpq's variables (PostgreSQL, libpq, 34.15)."""
 
@@ -76,6 +77,8 @@ def libpq_environment(dsn: str) -> dict[str, str]:
             given.setdefault(name, "")
             # What stands before the question mark counts first, as it does for the driver.
             given[name] = given[name] or value
+        elif name == "options":
+            options.append(value)
         else:
             escaped = value.replace("\\", "\\\\").replace(" ", "\\ ")
             options.append(f"-c {name}={escaped}")

@@ -74,7 +74,8 @@ class Output:
 
     def document(self, data: Mapping[str, Any], *, indent: int | None = 2) -> None:
         """Print a JSON document."""
-        sys.stdout.write(json.dumps(data, default=_plain_data, indent=indent) + "\n")
+        text = json.dumps(data, default=utc_text, indent=indent)  # what is no JSON by itself is a time
+        sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
 
     def line(self, text: str, *, style: str = "") -> None:
@@ -163,11 +164,3 @@ def _write(console: "Console", text: str, style: str) -> None:
 def _visible(text: str) -> str:
     """Return text that can't act on the terminal, whoever wrote it."""
     return _ACTING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
-
-
-def _plain_data(value: object) -> object:
-    if isinstance(value, datetime):
-        return utc_text(value)
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"{type(value).__name__} is no JSON")

@@ -86,6 +86,9 @@ def serve(
     settings = load_settings(host=host, port=port, workers=workers)
     if reload and importlib.util.find_spec("watchfiles") is None:
         raise ProgramMissing("--reload needs watchfiles: pip install watchfiles")
+    if reload:
+        # A fork would inherit the modules that are to be loaded anew.
+        multiprocessing.set_start_method("spawn", force=True)
     # Before there is a server that handles it, SIGTERM is to leave no less tidily than Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
@@ -176,9 +179,6 @@ def _server(
 
     from gatepost.log import configure, server_config
 
-    if reload:
-        # A fork would inherit the modules that are to be loaded anew.
-        multiprocessing.set_start_method("spawn", force=True)
     configure(settings.effective_log_level, settings.effective_log_format)
     watched: dict[str, Any] = {
         "reload": reload,

@@ -1,0 +1,176 @@
+"""`gatepost doctor`: everything is ok, or what to do is said."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import pytest
+from tests.cli.conftest import Command, Database
+from tests.conftest import execute
+
+from gatepost.cli import checks
+from gatepost.store.health import Numbering, Server
+
+
+async def examined(command: Command, code: int) -> dict[str, Any]:
+    """Return the checks by their names; those of numbers by their table's."""
+    done = await command("doctor", "--json")
+    assert done.code == code, done
+    assert done.json["ok"] is (code == 0)
+    return {
+        c["found"].partition(" ")[0] if c["name"] == "numbers" else c["name"]: c for c in done.json["checks"]
+    }
+
+
+async def test_a_sound_database_is_ok_in_every_point(gatepost: Command, ada: int) -> None:
+    found = await examined(gatepost, 0)
+    assert {check["status"] for check in found.values()} == {"ok"}
+    assert {check["advice"] for check in found.values()} == {None}
+    assert list(found) == [
+        "settings",
+        "database",
+        "version",
+        "encoding",
+        "writable",
+        "clock",
+        "schema",
+        "objects",
+        "privileges",
+        "indexes",
+        "auth_events.id",
+        "user_sessions.id",
+        "users.id",
+    ]
+    text = await gatepost("doctor")
+    assert (text.code, text.err) == (0, "")
+    assert [line.split()[0] for line in text.out.splitlines()] == ["ok"] * len(found)
+
+
+async def test_settings_are_the_first_thing(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "nonsense")
+    done = await command("doctor")
+    assert done.code == 1
+    assert done.out.splitlines()[0].split()[:3] == ["wrong", "settings", "PORT:"]
+    found = await examined(command, 1)
+    assert found["settings"]["advice"] == "Change it in the environment or in .env"
+
+
+async def test_a_database_that_is_away(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://ada:hidden@127.0.0.1:1/gatepost")
+    found = await examined(command, 1)
+    assert found["database"]["status"] == "wrong"
+    assert found["database"]["advice"] == "It should be at 127.0.0.1:1/gatepost"
+
+
+async def test_a_database_that_is_not_migrated(
+    command: Command, empty_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", empty_dsn)
+    found = await examined(command, 1)
+    assert found["schema"]["advice"] == "Next: gatepost migrate"
+    assert "table user_sessions" in found["objects"]["found"]
+    assert found["privileges"]["status"] == found["indexes"]["status"] == "ok"
+
+
+async def test_what_is_missing_is_named(gatepost: Command, db: Database) -> None:
+    await db.execute(
+        "DROP TRIGGER auth_events_append_only ON auth_events; DROP INDEX user_sessions_expires_at_idx"
+    )
+    objects = (await examined(gatepost, 1))["objects"]
+    assert objects["found"] == (
+        "missing or disabled: index user_sessions_expires_at_idx, trigger auth_events_append_only"
+    )
+    assert "gatepost migrate" in objects["advice"]
+
+
+async def test_an_invalid_index_is_named_with_its_repair(gatepost: Command, db: Database) -> None:
+    await db.execute(
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'user_sessions_expires_at_idx'::regclass"
+    )
+    indexes = (await examined(gatepost, 1))["indexes"]
+    assert indexes["found"] == "not valid: user_sessions_expires_at_idx"
+    assert indexes["advice"] == "Run: REINDEX INDEX CONCURRENTLY user_sessions_expires_at_idx"
+
+
+async def test_what_the_role_may_not_is_named_as_a_grant(
+    command: Command, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = f"gatepost_{uuid4().hex[:12]}"
+    await execute(
+        dsn,
+        f"CREATE ROLE {role} LOGIN",
+        f"GRANT SELECT, INSERT ON users, user_sessions, auth_events TO {role}",
+        f"GRANT SELECT ON gatepost_version TO {role}",
+        f"GRANT USAGE ON SEQUENCE users_id_seq, auth_events_id_seq TO {role}",
+        "REVOKE EXECUTE ON FUNCTION gatepost_end_sessions FROM PUBLIC",
+    )
+    try:
+        url = urlsplit(dsn)
+        place = url.netloc.rpartition("@")[2]
+        monkeypatch.setenv("DATABASE_URL", urlunsplit(url._replace(netloc=f"{role}@{place}")))
+        found = await examined(command, 1)
+        privileges = found["privileges"]
+        assert "DELETE, UPDATE ON users" in privileges["found"]
+        assert "GRANT DELETE, UPDATE ON user_sessions TO …" in privileges["advice"]
+        assert "GRANT USAGE ON SEQUENCE public.user_sessions_id_seq TO …" in privileges["advice"]
+        assert "GRANT EXECUTE ON FUNCTION gatepost_end_sessions(" in privileges["advice"]
+        assert "auth_events" not in privileges["found"]
+        await execute(
+            dsn,
+            f"GRANT UPDATE, DELETE ON users, user_sessions TO {role}",
+            f"GRANT USAGE ON SEQUENCE user_sessions_id_seq TO {role}",
+            f"GRANT EXECUTE ON FUNCTION gatepost_end_sessions TO {role}",
+        )
+        assert (await examined(command, 0))["privileges"]["status"] == "ok"
+    finally:
+        await execute(dsn, f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+async def test_numbers_that_run_out_are_a_warning(gatepost: Command, db: Database) -> None:
+    await db.execute("SELECT setval('user_sessions_id_seq', 1073741825)")
+    done = await gatepost("doctor")
+    assert done.code == 0
+    (line,) = [line for line in done.out.splitlines() if line.startswith("warning")]
+    assert line.split(maxsplit=2)[1:] == [
+        "numbers",
+        "user_sessions.id has come to 1073741825, 50.00% of what it can hold",
+    ]
+    assert "ALTER TABLE user_sessions ALTER COLUMN id TYPE bigint" in done.out
+
+
+def server(**other: Any) -> Server:
+    sound: dict[str, Any] = {
+        "version": "18.6",
+        "version_number": 180006,
+        "encoding": "UTF8",
+        "is_standby": False,
+        "now": datetime.now(UTC),
+    }
+    return Server(**(sound | other))
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(130099, "wrong"), (140000, "ok"), (189999, "ok"), (190000, "warning")],
+)
+def test_release_lines_from_14_to_18_are_ok(number: int, status: str) -> None:
+    assert checks.version(server(version_number=number)).status == status
+
+
+def test_an_encoding_that_cannot_hold_every_name_is_wrong() -> None:
+    assert checks.encoding(server(encoding="LATIN1")).status == "wrong"
+
+
+def test_a_standby_is_wrong() -> None:
+    assert checks.writable(server(is_standby=True)).status == "wrong"
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(0, "ok"), (-2, "ok"), (2.1, "warning"), (-3600, "warning")])
+def test_clocks_that_differ_are_a_warning(seconds: float, status: str) -> None:
+    assert checks.clock(timedelta(seconds=seconds)).status == status
+
+
+@pytest.mark.parametrize(("last", "status"), [(0, "ok"), (50, "ok"), (51, "warning")])
+def test_half_of_the_numbers_is_the_limit(last: int, status: str) -> None:
+    assert checks.numbers(Numbering(table="users", last=last, highest=100)).status == status

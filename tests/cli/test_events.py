@@ -1,0 +1,160 @@
+"""`gatepost events`: the trail as it stands, and as it grows."""
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import httpx
+from tests.cli.conftest import PATIENCE, Command, Database, Environment
+from tests.conftest import execute, login, register
+
+from gatepost.cli import events as commands
+
+
+async def test_list_shows_the_newest_first(
+    gatepost: Command, db: Database, client: httpx.AsyncClient
+) -> None:
+    await register(client, **{"User-Agent": "curl/8"})
+    listed = await gatepost("events", "list", "--json")
+    assert [event["action"] for event in listed.json["events"]] == [
+        "session.started",
+        "user.registered",
+        "schema.migrated",
+    ]
+    newest = listed.json["events"][0]
+    assert newest == {
+        "id": await db.fetchval("SELECT max(id) FROM auth_events"),
+        "at": newest["at"],
+        "action": "session.started",
+        "user_id": 1,
+        "session_id": 1,
+        "ip_address": "127.0.0.1",
+        "user_agent": "curl/8",
+        "detail": {},
+    }
+    text = await gatepost("events", "list")
+    assert text.out.splitlines()[0].split() == ["Id", "At", "Action", "User", "Session", "Address", "Detail"]
+    assert "version=0001" in text.out.splitlines()[-1]
+
+
+async def test_list_takes_a_user_an_action_and_a_page(gatepost: Command, client: httpx.AsyncClient) -> None:
+    await register(client, "ada@example.com")
+    await register(client, "bob@example.com")
+    for _ in range(3):
+        await login(client, "ada@example.com")
+    own = await gatepost("events", "list", "--user", "ada@example.com", "--json")
+    assert {event["user_id"] for event in own.json["events"]} == {1}
+    assert len(own.json["events"]) == 5
+    started = ("events", "list", "--user", "1", "--action", "session.started", "--limit", "3", "--json")
+    page = await gatepost(*started)
+    assert [event["action"] for event in page.json["events"]] == ["session.started"] * 3
+    rest = await gatepost(*started, "--before", str(page.json["next_before"]))
+    assert [event["session_id"] for event in rest.json["events"]] == [1]
+    assert rest.json["next_before"] is None
+    everybodys = await gatepost("events", "list", "--action", "user.registered", "--json")
+    assert [event["user_id"] for event in everybodys.json["events"]] == [2, 1]
+    none = await gatepost("events", "list", "--action", "no.such")
+    assert none.out == "There are no events.\n"
+    text = await gatepost("events", "list", "--limit", "1")
+    assert text.out.splitlines()[-1].startswith("Next: gatepost events list --before ")
+
+
+async def test_list_of_a_user_reads_as_far_as_it_needs(gatepost: Command, db: Database, ada: int) -> None:
+    await db.execute(
+        "INSERT INTO auth_events (action, user_id) SELECT 'a', 1 FROM generate_series(1, $1)",
+        commands.PAGE + 1,
+    )
+    found = await gatepost("events", "list", "--user", "1", "--action", "user.created", "--json")
+    assert [event["user_id"] for event in found.json["events"]] == [ada]
+
+
+async def test_list_refuses_an_unknown_email(gatepost: Command) -> None:
+    refused = await gatepost("events", "list", "--user", "nobody@example.com", "--json")
+    assert refused.failed("not_found") == "There is no such user"
+
+
+@asynccontextmanager
+async def following(
+    environment: Environment, cwd: Path, *options: str
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, asyncio.StreamReader]]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "gatepost",
+        "events",
+        "follow",
+        "--every",
+        "0.1",
+        *options,
+        env=environment,
+        cwd=cwd,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    try:
+        async with asyncio.timeout(PATIENCE):
+            assert await process.stderr.readline() == b"Following the audit trail, Ctrl-C ends it.\n"
+            yield process, process.stdout
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGINT)
+        await process.communicate()
+
+
+async def test_follow_prints_what_happens_until_it_is_interrupted(
+    outside: Environment, dsn: str, tmp_path: Path, client: httpx.AsyncClient
+) -> None:
+    await register(client, "before@example.com")
+    async with following(outside | {"DATABASE_URL": dsn}, tmp_path, "--json") as (process, printed):
+        await register(client, "ada@example.com")
+        events = [json.loads(await printed.readline()) for _ in range(2)]
+        assert [(event["action"], event["user_id"]) for event in events] == [
+            ("user.registered", 2),
+            ("session.started", 2),
+        ]
+        await login(client, "ada@example.com")
+        assert json.loads(await printed.readline())["session_id"] == 3
+        process.send_signal(signal.SIGINT)
+        out, err = await process.communicate()
+        assert (process.returncode, out, err) == (0, b"", b"")
+
+
+async def test_follow_shows_what_was_committed_late(
+    outside: Environment, dsn: str, db: Database, tmp_path: Path
+) -> None:
+    insert = 'INSERT INTO auth_events (action, detail) VALUES ($1, \'{"why": "a test"}\')'
+    async with following(outside | {"DATABASE_URL": dsn}, tmp_path) as (_, printed):
+        slow = await asyncpg.connect(dsn)
+        transaction = slow.transaction()
+        await transaction.start()
+        await slow.execute(insert, "lower.id")
+        await db.execute(insert, "higher.id")
+        assert (await printed.readline()).decode().split()[2:] == ["higher.id", "why=a", "test"]
+        await transaction.commit()
+        await slow.close()
+        assert (await printed.readline()).decode().split()[2] == "lower.id"
+
+
+async def test_follow_outlives_the_loss_of_its_connection(
+    outside: Environment, dsn: str, server_dsn: str, db: Database, tmp_path: Path
+) -> None:
+    name = await db.fetchval("SELECT current_database()")
+    async with following(outside | {"DATABASE_URL": dsn}, tmp_path) as (process, printed):
+        assert process.stderr is not None
+        await execute(server_dsn, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        await db.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = 'gatepost'"
+        )
+        while (line := await process.stderr.readline()) != b"The database is away, trying again.\n":
+            assert line, process
+        await execute(server_dsn, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        await db.execute("INSERT INTO auth_events (action) VALUES ('still.here')")
+        assert (await printed.readline()).decode().split()[2] == "still.here"

@@ -1,0 +1,161 @@
+"""`gatepost migrate`: what is said, and what the database then holds."""
+
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from tests.cli.conftest import Command, Environment, run_process
+from tests.conftest import execute, on_database, settings_for
+
+from gatepost.cli.migrate import report
+from gatepost.cli.output import Output
+from gatepost.db.migrate import Migrated
+
+TABLES = """
+    SELECT string_agg(c.relname, ' ' ORDER BY c.relname) FROM pg_class c
+    WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
+"""
+SCHEMA = "auth_events gatepost_version user_sessions users"
+
+
+async def tables(dsn: str) -> str | None:
+    conn = await asyncpg.connect(dsn)
+    try:
+        found: str | None = await conn.fetchval(TABLES)
+        return found
+    finally:
+        await conn.close()
+
+
+async def test_an_empty_database_gets_the_schema_once(
+    command: Command, empty_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", empty_dsn)
+    made = await command("migrate")
+    assert (made.code, made.err) == (0, "")
+    assert made.out.startswith("Made the schema, version 0001 (")
+    assert made.out.endswith("Next: gatepost serve, or gatepost users create --admin\n")
+    assert await tables(empty_dsn) == SCHEMA
+    again = await command("migrate")
+    assert again.out.startswith("Nothing to do: the database (")
+    as_json = await command("migrate", "--json")
+    assert as_json.json == {
+        "database": as_json.json["database"],
+        "created": False,
+        "before": "0001",
+        "after": "0001",
+        "applied": [],
+        "warnings": [],
+    }
+
+
+async def test_a_missing_database_is_created(
+    command: Command, server_dsn: str, anyio_backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"gatepost_{uuid4().hex[:12]}"
+    monkeypatch.setenv("DATABASE_URL", on_database(server_dsn, name))
+    try:
+        made = await command("migrate")
+        assert made.out.startswith("Created the database ")
+        assert f"/{name}. Made the schema, version 0001 (" in made.out
+        assert await tables(on_database(server_dsn, name)) == SCHEMA
+    finally:
+        await execute(server_dsn, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+async def test_sql_prints_what_psql_can_run_and_touches_nothing(
+    command: Command, empty_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", empty_dsn)
+    printed = await command("migrate", "--sql")
+    assert (printed.code, printed.err) == (0, "")
+    assert await tables(empty_dsn) is None
+    assert (await command("migrate", "--sql", "--json")).json["sql"].strip() == printed.out.strip()
+    await execute(empty_dsn, printed.out)
+    assert await tables(empty_dsn) == SCHEMA
+
+
+async def test_what_an_owner_should_know_of_an_adopted_table_is_shown(
+    command: Command, empty_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", empty_dsn)
+    await execute(
+        empty_dsn,
+        "CREATE TABLE users (id serial PRIMARY KEY, email text NOT NULL, name text, password_hash text)",
+        "INSERT INTO users (email, name, password_hash) VALUES ('a@b.test', NULL, 'md5')",
+    )
+    made = await command("migrate", "--json")
+    assert made.code == 0
+    assert made.json["warnings"]
+    assert [line for line in made.err.splitlines() if line.startswith("Warning: ")] == [
+        f"Warning: {warning}" for warning in made.json["warnings"]
+    ]
+
+
+async def test_a_table_that_cannot_be_adopted_is_refused_and_left_alone(
+    command: Command, empty_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", empty_dsn)
+    await execute(empty_dsn, "CREATE TABLE users (login text)")
+    refused = await command("migrate", "--json")
+    assert refused.failed("adoption_refused")
+    assert await tables(empty_dsn) == "users"
+
+
+async def test_a_refused_role_is_not_waited_for(
+    command: Command, server_dsn: str, anyio_backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = f"gatepost_{uuid4().hex[:12]}"
+    await execute(server_dsn, f"CREATE ROLE {role} NOLOGIN")
+    try:
+        conn = await asyncpg.connect(server_dsn)
+        host, port = await conn.fetchrow("SELECT inet_server_addr(), inet_server_port()") or (None, None)
+        await conn.close()
+        monkeypatch.setenv("DATABASE_START_SECONDS", "600")
+        query = server_dsn.partition("?")[2]
+        place = f"{host}:{port}" if host else ""
+        monkeypatch.setenv("DATABASE_URL", f"postgresql://{role}@{place}/postgres?{query}")
+        refused = await command("migrate")
+        assert (refused.code, refused.out) == (1, "")
+        assert refused.err.startswith("Error: Cannot connect to the database: ")
+        assert len(refused.err.splitlines()) == 1
+    finally:
+        await execute(server_dsn, f"DROP ROLE {role}")
+
+
+async def test_the_embedded_database_is_migrated_and_stopped_again(
+    outside: Environment, tmp_path: Path
+) -> None:
+    made = await run_process(outside, "migrate", "--json", cwd=tmp_path)
+    assert made.code == 0, made
+    assert made.json["applied"] == ["0001"]
+    assert made.json["database"] == f"embedded in {tmp_path / 'home'}"
+    assert (tmp_path / "home" / "pgdata" / "PG_VERSION").exists()
+    assert not (tmp_path / "home" / "pgdata" / "postmaster.pid").exists()
+    shown = await run_process(
+        outside, "psql", "-XAtc", "SELECT current_user, version_num FROM gatepost_version", cwd=tmp_path
+    )
+    assert (shown.code, shown.out) == (0, "gatepost|0001\n")
+    assert not (tmp_path / "home" / "pgdata" / "postmaster.pid").exists()
+
+
+@pytest.mark.parametrize(
+    ("created", "before", "applied", "told"),
+    [
+        (True, None, ("0001",), "Created the database db/app. Made the schema, version 0002 (db/app)."),
+        (False, "0001", ("0002",), "Migrated from version 0001 to 0002 (db/app)."),
+        (False, "0002", (), "Nothing to do: the database (db/app) is at version 0002."),
+    ],
+)
+def test_what_was_done_is_said(
+    capsys: pytest.CaptureFixture[str],
+    created: bool,
+    before: str | None,
+    applied: tuple[str, ...],
+    told: str,
+) -> None:
+    migrated = Migrated(before=before, after="0002", applied=applied)
+    settings = settings_for("postgresql://db/app", Path(".gatepost"))
+    report(Output(as_json=False), settings, created=created, migrated=migrated)
+    assert capsys.readouterr().out.splitlines()[0] == told

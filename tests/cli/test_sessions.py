@@ -1,0 +1,150 @@
+"""`gatepost sessions`: what is said, and what the database then holds."""
+
+from datetime import timedelta
+
+import httpx
+import pytest
+from tests.cli.conftest import Command, Database, events
+from tests.conftest import bearer, login, register
+
+BY = {"by": "command"}
+
+
+async def test_list_shows_live_sessions_and_no_token(
+    gatepost: Command, db: Database, client: httpx.AsyncClient
+) -> None:
+    nobody = await gatepost("sessions", "list")
+    assert (nobody.code, nobody.out) == (0, "There are no live sessions.\n")
+    agent = {"User-Agent": "curl/8"}
+    first = await register(client, "ada@example.com", **agent)
+    second = await register(client, "bob@example.com", **agent)
+    third = await login(client, "ada@example.com", **agent)
+    await client.post("/api/auth/logout", headers=bearer(third["token"]))
+    everybody = await gatepost("sessions", "list", "--json")
+    assert [session["user_id"] for session in everybody.json["sessions"]] == [2, 1]
+    own = await gatepost("sessions", "list", "ada@example.com", "--json")
+    (session,) = own.json["sessions"]
+    row = await db.fetchrow("SELECT * FROM user_sessions WHERE id = $1", session["id"])
+    assert row is not None
+    assert session == {
+        "id": row["id"],
+        "session_token": f"{first['token'][:8]}...",
+        "user_id": 1,
+        "created_at": first["session_info"]["created_at"],
+        "last_used_at": first["session_info"]["created_at"],
+        "expires_at": first["session_info"]["expires_at"],
+        "ip_address": "127.0.0.1",
+        "user_agent": "curl/8",
+    }
+    text = await gatepost("sessions", "list")
+    assert text.out.splitlines()[-1] == "Next: gatepost sessions revoke ID ends one"
+    assert f"{second['token'][:8]}..." in text.out
+    assert second["token"] not in text.out + everybody.out
+
+
+async def test_list_leaves_out_what_has_expired(
+    gatepost: Command, db: Database, client: httpx.AsyncClient
+) -> None:
+    await register(client)
+    await db.execute("UPDATE user_sessions SET expires_at = now()")
+    assert (await gatepost("sessions", "list", "--json")).json == {"sessions": [], "next_before": None}
+
+
+async def test_list_pages_through_everybodys(gatepost: Command, client: httpx.AsyncClient) -> None:
+    await register(client)
+    for _ in range(2):
+        await login(client)
+    page = await gatepost("sessions", "list", "--limit", "2", "--json")
+    assert [session["id"] for session in page.json["sessions"]] == [3, 2]
+    assert page.json["next_before"] == 2
+    rest = await gatepost("sessions", "list", "--limit", "2", "--before", "2", "--json")
+    assert [session["id"] for session in rest.json["sessions"]] == [1]
+    assert rest.json["next_before"] is None
+    text = await gatepost("sessions", "list", "--limit", "2")
+    assert text.out.splitlines()[-1] == "Next: gatepost sessions list --before 2"
+
+
+async def test_revoke_ends_the_sign_in_that_the_session_belongs_to(
+    gatepost: Command, db: Database, client: httpx.AsyncClient
+) -> None:
+    token = (await register(client))["token"]
+    refreshed = await client.post("/api/auth/refresh", headers=bearer(token))
+    other = (await login(client))["token"]
+    ended = await gatepost("sessions", "revoke", "1")
+    assert ended.code == 0
+    assert ended.out.startswith("Ended the session 1; its token is refused from now on.\nNext: ")
+    refused = await client.get("/api/auth/me", headers=bearer(refreshed.json()["data"]["token"]))
+    assert refused.json()["error"]["code"] == "session_revoked"
+    assert (await client.get("/api/auth/me", headers=bearer(other))).status_code == 200
+    rows = await db.fetch("SELECT end_reason FROM user_sessions ORDER BY id")
+    assert [row["end_reason"] for row in rows] == ["refreshed", "revoked", None]
+    assert await events(db, "session.revoked") == [
+        ("session.revoked", 1, BY | {"reason": "revoked", "sessions": 1})
+    ]
+
+
+async def test_revoking_what_is_over_or_was_never_there_fails(
+    gatepost: Command, db: Database, client: httpx.AsyncClient
+) -> None:
+    token = (await register(client))["token"]
+    await client.post("/api/auth/logout", headers=bearer(token))
+    over = await gatepost("sessions", "revoke", "1")
+    assert (over.code, over.err) == (1, "Error: The session 1 has ended already\n")
+    unknown = await gatepost("sessions", "revoke", "77", "--json")
+    assert unknown.failed("not_found") == "There is no such session"
+    failure = BY | {"command": "sessions revoke", "code": "not_found"}
+    assert await events(db, "command.failed") == [
+        ("command.failed", None, failure | {"wanted_session": 1}),
+        ("command.failed", None, failure | {"wanted_session": 77}),
+    ]
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "x", str(2**31)])
+async def test_a_session_that_can_be_none_is_a_mistake_of_use(gatepost: Command, wrong: str) -> None:
+    refused = await gatepost("sessions", "revoke", "--", wrong)
+    assert refused.code == 2
+    assert refused.err.startswith("Error: Invalid value for 'ID'")
+
+
+async def test_revoke_all_ends_every_session_of_the_user(
+    gatepost: Command, db: Database, client: httpx.AsyncClient
+) -> None:
+    tokens = [(await register(client))["token"], (await login(client))["token"]]
+    bystander = (await register(client, "bob@example.com"))["token"]
+    ended = await gatepost("sessions", "revoke-all", "user@example.com")
+    assert ended.out.startswith("Ended 2 sessions of user@example.com (id 1).\nNext: ")
+    for token in tokens:
+        refused = await client.get("/api/auth/me", headers=bearer(token))
+        assert refused.json()["error"]["code"] == "session_revoked"
+    assert (await client.get("/api/auth/me", headers=bearer(bystander))).status_code == 200
+    again = await gatepost("sessions", "revoke-all", "1", "--json")
+    assert again.json == {"user_id": 1, "sessions_revoked": 0}
+    assert await events(db, "session.revoked_all") == [
+        ("session.revoked_all", 1, BY | {"reason": "revoked", "sessions": 2}),
+        ("session.revoked_all", 1, BY | {"reason": "revoked", "sessions": 0}),
+    ]
+
+
+async def test_cleanup_ends_what_has_expired_and_purges_what_is_old(
+    gatepost: Command, db: Database, client: httpx.AsyncClient
+) -> None:
+    await register(client)
+    for _ in range(3):
+        await login(client)
+    await db.execute("UPDATE user_sessions SET expires_at = now() WHERE id IN (1, 2)")
+    await db.execute(
+        "UPDATE user_sessions SET is_active = false, end_reason = 'logout', ended_at = now() - $1::interval"
+        " WHERE id = 3",
+        timedelta(days=91),
+    )
+    cleaned = await gatepost("sessions", "cleanup")
+    assert (cleaned.code, cleaned.err) == (0, "")
+    assert cleaned.out.startswith("Ended 2 that had expired, purged 1 from the history.\nNext: ")
+    rows = await db.fetch("SELECT id, end_reason FROM user_sessions ORDER BY id")
+    assert [tuple(row) for row in rows] == [(1, "expired"), (2, "expired"), (4, None)]
+    again = await gatepost("sessions", "cleanup", "--json")
+    assert again.json == {"sessions_expired": 0, "sessions_purged": 0}
+    assert await events(db, "cleanup.run") == [
+        ("cleanup.run", None, BY | {"sessions_expired": 2, "sessions_purged": 1}),
+        ("cleanup.run", None, BY | {"sessions_expired": 0, "sessions_purged": 0}),
+    ]

@@ -1,0 +1,260 @@
+"""`gatepost users`: what is said, and what the database then holds."""
+
+import httpx
+import pytest
+from tests.cli.conftest import Command, Database, create, events
+from tests.conftest import PASSWORD, bearer, login, register
+
+BY = {"by": "command"}
+
+
+async def test_create_makes_a_user_who_can_sign_in(
+    gatepost: Command, db: Database, client: httpx.AsyncClient
+) -> None:
+    made = await gatepost(
+        "users",
+        "create",
+        "--email",
+        " Ada@Example.com",
+        "--name",
+        "Ada",
+        "--password-stdin",
+        stdin=f"{PASSWORD}\n",
+    )
+    assert (made.code, made.err) == (0, "")
+    assert made.out == "Made the user ada@example.com (id 1).\nNext: sign in by POST /api/auth/login\n"
+    row = await db.fetchrow("SELECT email, name, is_admin, is_active FROM users")
+    assert row is not None
+    assert tuple(row) == ("ada@example.com", "Ada", False, True)
+    assert await events(db, "user.created") == [("user.created", 1, BY | {"is_admin": False})]
+    assert (await login(client, "ada@example.com"))["user"]["id"] == 1
+
+
+async def test_create_makes_an_administrator(gatepost: Command, db: Database) -> None:
+    user_id = await create(gatepost, "ada@example.com", "--admin")
+    assert await db.fetchval("SELECT is_admin FROM users WHERE id = $1", user_id)
+    assert await events(db, "user.created") == [("user.created", user_id, BY | {"is_admin": True})]
+
+
+async def test_create_shows_the_user_as_json(gatepost: Command, db: Database) -> None:
+    made = await gatepost(
+        "users", "create", "--email", "a@b.test", "--name", "A", "--password-stdin", "--json", stdin=PASSWORD
+    )
+    user = made.json["user"]
+    assert user == {
+        "id": 1,
+        "email": "a@b.test",
+        "name": "A",
+        "is_admin": False,
+        "is_active": True,
+        "created_at": user["created_at"],
+    }
+    created = await db.fetchval(
+        "SELECT to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS') FROM users"
+    )
+    assert user["created_at"].startswith(created)
+    assert user["created_at"].endswith("Z")
+
+
+async def test_a_taken_email_is_refused_and_on_the_trail(gatepost: Command, db: Database, ada: int) -> None:
+    arguments = ("users", "create", "--email", "ADA@example.com", "--name", "A", "--password-stdin")
+    refused = await gatepost(*arguments, stdin=PASSWORD)
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err == "Error: A user with this e-mail exists already\n"
+    assert (await gatepost(*arguments, "--json", stdin=PASSWORD)).failed("email_taken")
+    failure = BY | {"command": "users create", "code": "email_taken", "email": "ADA@example.com"}
+    assert await events(db, "command.failed") == [("command.failed", None, failure)] * 2
+    assert await db.fetchval("SELECT count(*) FROM users") == 1
+
+
+async def test_every_field_that_does_not_fit_is_named(gatepost: Command, db: Database) -> None:
+    refused = await gatepost(
+        "users", "create", "--email", "nobody", "--name", " ", "--password-stdin", stdin="short"
+    )
+    assert refused.code == 1
+    assert [line.split(":")[:2] for line in refused.err.splitlines()] == [
+        ["Error", " email"],
+        ["Error", " name"],
+        ["Error", " password"],
+    ]
+    assert await db.fetchval("SELECT count(*) FROM users") == 0
+
+
+async def test_a_password_that_is_no_text_is_refused(gatepost: Command, db: Database) -> None:
+    refused = await gatepost(
+        "users", "create", "--email", "a@b.test", "--name", "A", "--password-stdin", stdin=b"\xff" * 12
+    )
+    assert (refused.code, refused.err) == (1, "Error: password: It is not text in UTF-8\n")
+    assert await db.fetchval("SELECT count(*) FROM users") == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        (["create", "--name", "A", "--password-stdin"], "--email"),
+        (["create", "--email", "a@b.test", "--password-stdin"], "--name"),
+        (["create", "--email", "a@b.test", "--name", "A"], "--password-stdin"),
+        (["set-password", "ada@example.com"], "--password-stdin"),
+        (["delete", "ada@example.com"], "--yes"),
+    ],
+)
+async def test_without_a_terminal_nothing_is_asked_for(
+    gatepost: Command, db: Database, ada: int, given: list[str], missing: str
+) -> None:
+    before = await db.fetch("SELECT * FROM users")
+    refused = await gatepost("users", *given)
+    assert refused.code == 2
+    assert refused.err.startswith(f"Error: Give {missing}: there is no terminal to ask")
+    assert refused.err.endswith(f"What is accepted: gatepost users {given[0]} --help\n")
+    assert await db.fetch("SELECT * FROM users") == before
+
+
+async def test_list_pages_through_the_users(gatepost: Command) -> None:
+    empty = await gatepost("users", "list")
+    assert (empty.code, empty.out) == (0, "There are no users.\n")
+    for name in ("a", "b", "c"):
+        await create(gatepost, f"{name}@example.com")
+    page = await gatepost("users", "list", "--limit", "2", "--json")
+    assert [user["email"] for user in page.json["users"]] == ["a@example.com", "b@example.com"]
+    rest = await gatepost("users", "list", "--limit", "2", "--json", "--after", str(page.json["next_after"]))
+    assert [user["email"] for user in rest.json["users"]] == ["c@example.com"]
+    assert rest.json["next_after"] is None
+    text = await gatepost("users", "list", "--limit", "2")
+    head, *rows, then = text.out.splitlines()
+    assert head.split() == ["Id", "E-mail", "Name", "Admin", "Active", "Created"]
+    assert [row.split()[:5] for row in rows] == [
+        ["1", "a@example.com", "Ada", "no", "yes"],
+        ["2", "b@example.com", "Ada", "no", "yes"],
+    ]
+    assert then == "Next: gatepost users list --after 2"
+
+
+async def test_a_name_cannot_act_on_the_terminal(gatepost: Command, db: Database, ada: int) -> None:
+    await db.execute("UPDATE users SET name = E'[red]\\x1b[2J\\n\\u202eeve'")
+    listed = await gatepost("users", "list")
+    assert "[red]\\x1b[2J\\n\\u202eeve" in listed.out
+    assert "\x1b" not in listed.out
+    shown = await gatepost("users", "list", "--json")
+    assert shown.json["users"][0]["name"] == "[red]\x1b[2J\n\u202eeve"
+
+
+@pytest.mark.parametrize("named", ["ada@example.com", "ADA@example.com", "1"])
+async def test_show_finds_a_user_by_email_and_id(
+    gatepost: Command, ada: int, client: httpx.AsyncClient, named: str
+) -> None:
+    await login(client, "ada@example.com")
+    shown = await gatepost("users", "show", named, "--json")
+    assert (shown.json["user"]["email"], shown.json["user"]["active_sessions"]) == ("ada@example.com", 1)
+    text = await gatepost("users", "show", named)
+    assert text.out.splitlines()[1].split()[-1] == "1"
+    assert text.out.splitlines()[-1] == "Next: gatepost sessions list ada@example.com"
+
+
+@pytest.mark.parametrize(
+    "verb",
+    ["show", "promote", "demote", "disable", "enable", "delete --yes", "set-password --password-stdin"],
+)
+@pytest.mark.parametrize("named", ["nobody@example.com", "999999999999", "a\x1bb"])
+async def test_an_unknown_user_is_refused_and_on_the_trail(
+    gatepost: Command, db: Database, verb: str, named: str
+) -> None:
+    name, *options = verb.split()
+    refused = await gatepost("users", name, named, *options, stdin=PASSWORD)
+    assert (refused.code, refused.out, refused.err) == (1, "", "Error: There is no such user\n")
+    failure = BY | {"command": f"users {name}", "code": "not_found", "user": named}
+    assert await events(db, "command.failed") == [("command.failed", None, failure)]
+
+
+async def test_promote_and_demote_bind_the_next_request(
+    gatepost: Command, db: Database, ada: int, client: httpx.AsyncClient
+) -> None:
+    headers = bearer((await login(client, "ada@example.com"))["token"])
+    assert (await client.post("/api/auth/cleanup", headers=headers)).status_code == 403
+    promoted = await gatepost("users", "promote", "ada@example.com")
+    assert promoted.out.startswith(
+        "ada@example.com (id 1) is an administrator from the next request on.\nNext: "
+    )
+    assert (await client.post("/api/auth/cleanup", headers=headers)).status_code == 200
+    again = await gatepost("users", "promote", "1", "--json")
+    assert (again.json["changed"], again.json["user"]["is_admin"]) == (False, True)
+    demoted = await gatepost("users", "demote", "1")
+    assert demoted.out.startswith("ada@example.com (id 1) is a plain user from the next request on.")
+    assert "Warning: No active administrator is left" in demoted.err
+    assert (await client.post("/api/auth/cleanup", headers=headers)).status_code == 403
+    assert await events(db, "user.promoted", "user.demoted") == [
+        ("user.promoted", 1, BY | {"changed": True}),
+        ("user.promoted", 1, BY | {"changed": False}),
+        ("user.demoted", 1, BY | {"changed": True}),
+    ]
+
+
+async def test_disable_ends_every_session_and_enable_lets_in_again(
+    gatepost: Command, db: Database, client: httpx.AsyncClient
+) -> None:
+    headers = bearer((await register(client, "ada@example.com"))["token"])
+    disabled = await gatepost("users", "disable", "ada@example.com")
+    assert disabled.out.startswith(
+        "ada@example.com (id 1) is shut out, and every session of theirs is ended."
+    )
+    refused = await client.get("/api/auth/me", headers=headers)
+    assert refused.json()["error"]["code"] == "session_revoked"
+    body = {"email": "ada@example.com", "password": PASSWORD}
+    assert (await client.post("/api/auth/login", json=body)).status_code == 401
+    assert await db.fetchval("SELECT end_reason FROM user_sessions") == "user_disabled"
+    again = await gatepost("users", "disable", "ada@example.com")
+    assert again.out.startswith("Nothing to change: ada@example.com (id 1) is shut out")
+    enabled = await gatepost("users", "enable", "ada@example.com", "--json")
+    assert (enabled.json["changed"], enabled.json["user"]["is_active"]) == (True, True)
+    assert (await client.post("/api/auth/login", json=body)).status_code == 200
+    assert await events(db, "user.disabled", "user.enabled", "session.revoked_all") == [
+        ("user.disabled", 1, BY | {"changed": True}),
+        ("session.revoked_all", 1, BY | {"reason": "user_disabled", "sessions": 1}),
+        ("user.disabled", 1, BY | {"changed": False}),
+        ("session.revoked_all", 1, BY | {"reason": "user_disabled", "sessions": 0}),
+        ("user.enabled", 1, BY | {"changed": True}),
+    ]
+
+
+async def test_set_password_replaces_it_and_ends_every_session(
+    gatepost: Command, db: Database, client: httpx.AsyncClient
+) -> None:
+    await register(client, "ada@example.com")
+    changed = await gatepost("users", "set-password", "1", "--password-stdin", stdin="another password\r\n")
+    assert changed.code == 0
+    assert changed.out.startswith("ada@example.com (id 1) has a new password, and every session")
+    await login(client, "ada@example.com", "another password")
+    body = {"email": "ada@example.com", "password": PASSWORD}
+    assert (await client.post("/api/auth/login", json=body)).status_code == 401
+    ended = await db.fetch("SELECT end_reason FROM user_sessions ORDER BY id")
+    assert [row["end_reason"] for row in ended] == ["password_set", None]
+    assert await events(db, "user.password_set", "session.revoked_all") == [
+        ("user.password_set", 1, BY | {"changed": True}),
+        ("session.revoked_all", 1, BY | {"reason": "password_set", "sessions": 1}),
+    ]
+
+
+async def test_a_password_that_does_not_fit_is_not_set(gatepost: Command, db: Database, ada: int) -> None:
+    before = await db.fetchval("SELECT hashed_password FROM users")
+    refused = await gatepost("users", "set-password", "1", "--password-stdin", "--json", stdin="short")
+    assert refused.failed("validation_failed").startswith("password: ")
+    assert await db.fetchval("SELECT hashed_password FROM users") == before
+
+
+async def test_delete_takes_the_user_and_leaves_the_trail(
+    gatepost: Command, db: Database, client: httpx.AsyncClient
+) -> None:
+    headers = bearer((await register(client, "ada@example.com"))["token"])
+    deleted = await gatepost("users", "delete", "ada@example.com", "--yes")
+    assert deleted.out == (
+        "Deleted ada@example.com (id 1).\nNext: gatepost events list --user 1 shows what they did\n"
+    )
+    assert await db.fetchval("SELECT count(*) FROM users") == 0
+    assert await db.fetchval("SELECT count(*) FROM user_sessions") == 0
+    assert (await client.get("/api/auth/me", headers=headers)).json()["error"]["code"] == "invalid_session"
+    assert await events(db, "user.deleted") == [("user.deleted", 1, BY | {"changed": True})]
+    listed = await gatepost("events", "list", "--user", "1", "--json")
+    assert [event["action"] for event in listed.json["events"]] == [
+        "user.deleted",
+        "session.started",
+        "user.registered",
+    ]
