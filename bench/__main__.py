@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import signal
 import sys
 
 from bench.cores import check_programs
@@ -24,6 +25,9 @@ def main() -> int:
     )
     parser.add_argument("--render", action="store_true", help="measure nothing, write tables and charts anew")
     asked = parser.parse_args()
+    # Told to end, it takes its servers down as it does at Ctrl-C.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         check_programs()
         if not asked.render:

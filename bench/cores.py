@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from dataclasses import dataclass
 
 from bench.failures import BenchError
@@ -37,6 +38,8 @@ def pinned(cores: int | tuple[int, ...], *command: object) -> list[str]:
 
 def check_programs() -> None:
     """Raise with a line that says what to install, where a program is missing."""
+    if sys.platform != "linux":
+        raise BenchError("The bench needs Linux: it pins servers to cores and reads /proc")
     packages = {"wrk": "wrk", "taskset": "util-linux"}
     missing = [package for program, package in packages.items() if shutil.which(program) is None]
     if missing:

@@ -19,7 +19,7 @@ from bench.processes import Server
 from bench.progress import Progress
 from bench.results import Results, Sample
 from bench.seeds import Credential
-from bench.sizes import event_bytes, row_bytes
+from bench.sizes import row_bytes, used_bytes
 from bench.subjects import Subject
 from bench.targets import verdicts
 
@@ -202,7 +202,7 @@ class _Run:
         await self._overload()
         await self._memory()
         async with self._postgres.connection(WRITTEN) as conn:
-            self._facts |= await event_bytes(conn)
+            self._facts |= await used_bytes(conn)
         for number in range(1, self._plan.starts + 1):
             self._progress.doing("starting from nothing")
             await self._measured.take("start-nothing", partial(start.from_nothing, self._cores, number))

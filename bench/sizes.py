@@ -15,6 +15,9 @@ async def row_bytes(conn: Connection) -> dict[str, float]:
     }
 
 
-async def event_bytes(conn: Connection) -> dict[str, float]:
-    """Return bytes of an event of the trail."""
-    return {"event_bytes": await conn.fetchval(BYTES_A_ROW.format("auth_events"), "auth_events")}
+async def used_bytes(conn: Connection) -> dict[str, float]:
+    """Return bytes of an event of the trail, and of a session of a table in which many were refreshed."""
+    return {
+        "event_bytes": await conn.fetchval(BYTES_A_ROW.format("auth_events"), "auth_events"),
+        "used_session_bytes": await conn.fetchval(BYTES_A_ROW.format("user_sessions"), "user_sessions"),
+    }

@@ -68,7 +68,7 @@ def need(results: Results, users: int) -> Need:
         bcrypt_cores=logins / (bcrypt.median() or 1),
         database_cores=database / 1e6 / BUSY,
         users_gb=users * results.facts["user_bytes"] / 1e9,
-        sessions_gb=rows_kept * results.facts["session_bytes"] / 1e9,
+        sessions_gb=rows_kept * results.facts["used_session_bytes"] / 1e9,
         events_gb=events * results.facts["event_bytes"] / 1e9,
     )
 

@@ -45,7 +45,7 @@ def measured(*rows: Row, **plan: Any) -> Results:
         versions={"postgresql": "18.6"},
         plan={"quick": False, "rounds": 3} | plan,
         rows=rows,
-        facts={"user_bytes": 250.0, "session_bytes": 500.0, "event_bytes": 200.0},
+        facts={"user_bytes": 250.0, "used_session_bytes": 500.0, "event_bytes": 200.0},
     )
     return replace(found, targets=targets.verdicts(found))
 
