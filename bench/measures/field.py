@@ -47,8 +47,8 @@ class Field:
                 environment=program.environment(port),
                 directory=program.directory,
             )
-            await server.ready()
             self._servers[program.key] = server
+            await server.ready()
         return self._servers[program.key]
 
     async def enter(self, subject: Subject) -> None:
