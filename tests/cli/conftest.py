@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import logging
+import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -208,9 +209,15 @@ class Serving:
         listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text("ascii")
         return [int(pid) for pid in listed.split()]
 
-    async def stop(self, number: int) -> Ended:
-        """Send a signal and wait for the end; what it printed since it was ready."""
-        self.process.send_signal(number)
+    async def stop(self, number: int, *, all_of_it: bool = False) -> Ended:
+        """Send a signal, to the workers too as a terminal does, and wait for the end.
+
+        Returns what was printed since it was ready.
+        """
+        if all_of_it:
+            os.killpg(self.process.pid, number)
+        else:
+            self.process.send_signal(number)
         async with asyncio.timeout(PATIENCE):
             out, err = await self.process.communicate()
         assert self.process.returncode is not None
@@ -231,6 +238,7 @@ async def serving(environment: Environment, *arguments: str, cwd: Path) -> Async
         cwd=cwd,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
     )
     assert process.stdout is not None
     try:

@@ -101,9 +101,10 @@ async def test_from_nothing_to_a_first_user_and_back_again(outside: Environment,
         promoted = await run_process(outside, "users", "promote", USER["email"], "--json", cwd=tmp_path)
         assert promoted.json["user"]["is_admin"] is True
         assert postmaster(home) == pid
-        ended = await server.stop(signal.SIGINT)
+        ended = await server.stop(signal.SIGINT, all_of_it=True)
     assert (ended.code, ended.out) == (0, "")
     assert "Traceback" not in ended.err
+    assert "Unexpected exit" not in ended.err
     await gone(pid)
     assert postmaster(home) is None
     async with serving(outside, "--port", "0", cwd=tmp_path) as server:
@@ -121,6 +122,7 @@ async def test_the_last_lines_say_all_that_a_newcomer_needs(outside: Environment
         cwd=tmp_path,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
     )
     assert process.stdout is not None
     try:
@@ -130,7 +132,7 @@ async def test_the_last_lines_say_all_that_a_newcomer_needs(outside: Environment
             port = int(lines[1].rpartition(":")[2])
             _, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.close()
-            process.send_signal(signal.SIGHUP)  # as a terminal does that is closed
+            os.killpg(process.pid, signal.SIGHUP)  # as a terminal does that is closed
             out, err = await process.communicate()
     finally:
         if process.returncode is None:
@@ -147,6 +149,7 @@ async def test_the_last_lines_say_all_that_a_newcomer_needs(outside: Environment
     assert (process.returncode, out) == (0, b"")
     assert err.endswith(b"Stopped.\n")
     assert b"Traceback" not in err
+    assert b"Unexpected exit" not in err
 
 
 async def test_a_killed_server_starts_again_with_nothing_lost(outside: Environment, tmp_path: Path) -> None:

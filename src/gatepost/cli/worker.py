@@ -116,9 +116,10 @@ def _settle() -> None:
 
 
 def _leave_interrupts_to_parent() -> None:
-    """Ctrl-C reaches every process of the terminal; the parent alone decides what it means."""
+    """What a terminal sends reaches all of its processes; the parent alone decides what it means."""
     asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _end_with_parent() -> None:
