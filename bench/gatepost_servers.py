@@ -1,6 +1,7 @@
 """Gatepost's own servers, as its documentation runs them, and what they are asked for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from bench.database import Postgres, clean_environment
 from bench.places import BENCH, CACHE, PROGRAMS, PYTHON, ROOT
@@ -36,59 +37,34 @@ def served(key: str, postgres: Postgres, database: str, **changed: str) -> Progr
 def checks(postgres: Postgres, database: str, credentials: Sequence[Credential]) -> list[Subject]:
     """Return the rows of Gatepost's session check."""
     granian = served("gatepost-granian", postgres, database)
-    uvicorn = Program(
-        key="gatepost-uvicorn",
-        command=lambda port: (
-            *UVICORN,
-            "--port",
-            port,
-            "--no-proxy-headers",
-            "--factory",
-            "gatepost.app:create_app",
-        ),
-        environment=lambda _: settings(postgres, database),
-        directory=ROOT,
+    app = ("--no-proxy-headers", "--factory", "gatepost.app:create_app")
+    uvicorn = _uvicorn("gatepost-uvicorn", settings(postgres, database), *app)
+    route = _uvicorn("route-session", settings(postgres, database), "--app-dir", APPS, "session_route:app")
+    me = Subject(
+        key="me-granian",
+        group="gatepost",
+        name="Gatepost /me (gatepost serve)",
+        program=granian,
+        path="/api/auth/me",
+        credentials=credentials,
     )
-    route = Program(
-        key="route-session",
-        command=lambda port: (*UVICORN, "--port", port, "--app-dir", APPS, "session_route:app"),
-        environment=lambda _: settings(postgres, database),
-        directory=ROOT,
-    )
-    me, verify = "/api/auth/me", "/api/auth/verify"
     return [
-        Subject(
-            key="me-granian",
-            group="gatepost",
-            name="Gatepost /me (gatepost serve)",
-            program=granian,
-            path=me,
-            credentials=credentials,
-        ),
-        Subject(
-            key="me-uvicorn",
-            group="gatepost",
-            name="Gatepost /me (uvicorn)",
-            program=uvicorn,
-            path=me,
-            credentials=credentials,
-        ),
-        Subject(
+        me,
+        replace(me, key="me-uvicorn", name="Gatepost /me (uvicorn)", program=uvicorn),
+        replace(
+            me,
             key="verify-granian",
-            group="gatepost",
             name="Gatepost forward-auth /verify",
-            program=granian,
-            path=verify,
-            credentials=credentials,
+            path="/api/auth/verify",
             in_header="x-gatepost-email",
         ),
-        Subject(
+        replace(
+            me,
             key="route-session",
             group="app",
             name="FastAPI route with CurrentSession",
             program=route,
             path="/notes",
-            credentials=credentials,
         ),
     ]
 
@@ -101,29 +77,44 @@ def limits(body: int, credentials: Sequence[Credential]) -> list[Subject]:
         credentials: sent although nobody looks, so that the requests are as long.
     """
     bare = clean_environment() | {"BODY_BYTES": str(body)}
-    programs = {
-        "hello-granian": ((*GRANIAN, "--working-dir", APPS, "hello:app"), "bare ASGI hello (granian)"),
-        "hello-uvicorn": ((*UVICORN, "--app-dir", APPS, "hello:app"), "bare ASGI hello (uvicorn)"),
-        "route-open": ((*UVICORN, "--app-dir", APPS, "open_route:app"), "FastAPI route, no authentication"),
-    }
+    granian = Program(
+        key="hello-granian",
+        command=lambda port: (*GRANIAN, "--port", port, "--working-dir", APPS, "hello:app"),
+        environment=lambda _: bare,
+        directory=ROOT,
+    )
+    hello = Subject(
+        key="hello-granian",
+        group="limit",
+        name="bare ASGI hello (granian)",
+        program=granian,
+        path="/",
+        credentials=credentials,
+        knows=False,
+    )
     return [
-        Subject(
-            key=key,
-            group="app" if key == "route-open" else "limit",
-            name=name,
-            program=Program(
-                key=key,
-                command=_at(command),
-                environment=lambda _: bare,
-                directory=ROOT,
-            ),
-            path="/notes" if key == "route-open" else "/",
-            credentials=credentials,
-            knows=False,
-        )
-        for key, (command, name) in programs.items()
+        hello,
+        replace(
+            hello,
+            key="hello-uvicorn",
+            name="bare ASGI hello (uvicorn)",
+            program=_uvicorn("hello-uvicorn", bare, "--app-dir", APPS, "hello:app"),
+        ),
+        replace(
+            hello,
+            key="route-open",
+            group="app",
+            name="FastAPI route, no authentication",
+            program=_uvicorn("route-open", bare, "--app-dir", APPS, "open_route:app"),
+            path="/notes",
+        ),
     ]
 
 
-def _at(command: Sequence[object]) -> Callable[[int], Sequence[object]]:
-    return lambda port: (*command, "--port", port)
+def _uvicorn(key: str, environment: Mapping[str, str], *app: object) -> Program:
+    return Program(
+        key=key,
+        command=lambda port: (*UVICORN, "--port", port, *app),
+        environment=lambda _: environment,
+        directory=ROOT,
+    )

@@ -18,7 +18,6 @@ from bench.plan import CONNECTIONS, Plan
 from bench.processes import Server
 from bench.progress import Progress
 from bench.results import Results, Sample
-from bench.seeds import Credential
 from bench.sizes import row_bytes, used_bytes
 from bench.subjects import Subject
 from bench.targets import verdicts
@@ -85,7 +84,7 @@ class _Run:
             await self._enter(subject)
         try:
             for subject in await peer_servers.node_limits(
-                self._postgres, CHECKED, _stored(credentials), body
+                self._postgres, CHECKED, seeds.as_stored(credentials), body
             ):
                 await self._enter(subject)
         except NotMeasured as reason:
@@ -244,12 +243,3 @@ class _Run:
             facts=self._facts,
         )
         return replace(found, targets=verdicts(found))
-
-
-def _stored(credentials: list[Credential]) -> list[Credential]:
-    """Return the same with the stored form in the place of the token, for one who digests nothing."""
-    codec = seeds.codec()
-    return [
-        Credential(f"Authorization: Bearer {codec.parse(each.header.rpartition(' ')[2])[0]}", each.email)
-        for each in credentials
-    ]
