@@ -220,6 +220,18 @@ async def test_commands_do_without_the_web(outside: Environment, dsn: str) -> No
     assert await loaded(environment, ["users", "list"], "asyncpg", *heavy) == ["asyncpg"]
 
 
+async def test_a_terminal_that_knows_less_than_unicode_is_no_mistake(
+    outside: Environment, dsn: str, db: Database, tmp_path: Path
+) -> None:
+    await db.execute("INSERT INTO users (email, name) VALUES ('zoe@example.com', 'Zoë')")
+    environment = outside | {"DATABASE_URL": dsn, "PYTHONIOENCODING": "ascii"}
+    listed = await run_process(environment, "users", "list", cwd=tmp_path)
+    assert (listed.code, listed.err) == (0, "")
+    assert "Zo\\xeb" in listed.out
+    listed = await run_process(environment, "users", "list", "--json", cwd=tmp_path)
+    assert listed.json["users"][0]["name"] == "Zoë"
+
+
 async def test_secret_prints_a_key_that_production_takes_and_nothing_else(command: Command) -> None:
     keys = [(await command("secret")).out for _ in range(2)]
     assert keys[0] != keys[1]

@@ -60,6 +60,8 @@ async def test_list_pages_through_everybodys(gatepost: Command, client: httpx.As
     rest = await gatepost("sessions", "list", "--limit", "2", "--before", "2", "--json")
     assert [session["id"] for session in rest.json["sessions"]] == [1]
     assert rest.json["next_before"] is None
+    own = await gatepost("sessions", "list", "1", "--limit", "2", "--json")
+    assert len(own.json["sessions"]) == 3
     text = await gatepost("sessions", "list", "--limit", "2")
     assert text.out.splitlines()[-1] == "Next: gatepost sessions list --before 2"
 

@@ -1,5 +1,6 @@
 """The commands: `gatepost --help`. One file a noun; what is heavy is imported where it is used."""
 
+import io
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -64,6 +65,9 @@ def _gatepost(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and end the process: 0 it is done, 1 it failed, 2 it was not called as it can be."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that knows less than Unicode
     # psql's arguments are its own.
     out = Output(as_json="--json" in arguments and arguments[0] != "psql")
     sys.exit(_run(arguments, out))

@@ -48,12 +48,10 @@ def list_sessions(
     ] = None,
     *,
     limit: Limit = 100,
-    before: Annotated[
-        int | None, typer.Option(min=1, help="Only sessions with a lower id, where they are everybody's.")
-    ] = None,
+    before: Annotated[int | None, typer.Option(min=1, help="Only sessions with a lower id.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List live sessions: a user's by their last use, everybody's by their start, the latest first."""
+    """List live sessions, the latest first: all of a user's, or everybody's page by page."""
     out = Output(as_json=as_json)
 
     async def work(gate: "Gate") -> list[SessionRow]:
@@ -63,8 +61,9 @@ def list_sessions(
         return await gate.sessions.active(found.id)
 
     found = run(out, "sessions list", work, about={} if user is None else {"user": user})
-    rows = [_session_data(row) for row in found[:limit]]
-    more = rows[-1]["id"] if user is None and len(found) > limit else None
+    listed = found[:limit] if user is None else found
+    rows = [_session_data(row) for row in listed]
+    more = listed[-1].id if len(found) > len(listed) else None
     out.table(
         {"sessions": rows, "next_before": more},
         rows,
