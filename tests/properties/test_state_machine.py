@@ -49,7 +49,7 @@ BOUNDED = settings(
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate, Phase.shrink],
 )
-THOROUGH = settings(BOUNDED, max_examples=400, stateful_step_count=60)
+THOROUGH = settings(BOUNDED, max_examples=200, stateful_step_count=60)
 PROFILE = THOROUGH if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else BOUNDED
 
 

@@ -75,6 +75,7 @@ async def test_pages_show_each_event_once(client: httpx.AsyncClient, db: Databas
     while True:
         shown = await page(client, token, **query)
         assert len(shown["events"]) <= limit
+        assert not seen or shown["events"][0]["id"] < seen[-1]
         seen += [e["id"] for e in shown["events"]]
         if shown["next_cursor"] is None:
             break
