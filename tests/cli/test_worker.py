@@ -1,8 +1,10 @@
 """How a worker starts, and how it does not."""
 
 import asyncio
+import gc
 import multiprocessing
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,11 @@ from gatepost.cli.worker import Announcement, Application, Worker
 
 @pytest.fixture
 async def announcement(anyio_backend: str) -> AsyncIterator[Announcement]:
-    """What is announced, with a server that accepts connections."""
-    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    yield Announcement(
-        text="ready", address="127.0.0.1", port=port, turn=multiprocessing.get_context().Semaphore(1)
-    )
-    server.close()
+    """What is announced, with a port that accepts connections."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        turn = multiprocessing.get_context().Semaphore(1)
+        yield Announcement(text="ready", address="127.0.0.1", port=port, turn=turn)
 
 
 async def live(application: Application, announcement: Announcement) -> list[dict[str, Any]]:
@@ -45,9 +45,13 @@ async def live(application: Application, announcement: Announcement) -> list[dic
 
 
 @pytest.fixture
-def signals_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the signals of the test's process alone."""
+def signals_as_they_are(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Leave the signals and the garbage collector of the test's process as they are."""
     monkeypatch.setattr("gatepost.cli.worker._leave_interrupts_to_parent", lambda: None)
+    thresholds = gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*thresholds)
     monkeypatch.setattr("gatepost.cli.worker._settle", lambda: None)
 
 
