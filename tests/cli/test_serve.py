@@ -440,3 +440,11 @@ def test_what_the_system_refuses_is_told(monkeypatch: pytest.MonkeyPatch, fault:
 )
 def test_the_url_is_one_that_can_be_opened(address: str, url: str) -> None:
     assert Listening(address=address, port=80, tls=False).url == url
+
+
+def test_a_port_that_is_let_go_of_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setattr("gatepost.cli.listening.time.sleep", lambda _: taken.close())
+        found = find_address("localhost", port, tls=True)
+    assert found == Listening(address="127.0.0.1", port=port, tls=True)
