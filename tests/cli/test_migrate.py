@@ -97,7 +97,7 @@ async def test_a_table_that_cannot_be_adopted_is_refused_and_left_alone(
     command: Command, empty_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", empty_dsn)
-    await execute(empty_dsn, "CREATE TABLE users (login text)")
+    await execute(empty_dsn, "CREATE TABLE users (id serial PRIMARY KEY, login text)")
     refused = await command("migrate", "--json")
     assert refused.failed("adoption_refused")
     assert await tables(empty_dsn) == "users"

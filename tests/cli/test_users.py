@@ -154,7 +154,7 @@ async def test_show_finds_a_user_by_email_and_id(
     "verb",
     ["show", "promote", "demote", "disable", "enable", "delete --yes", "set-password --password-stdin"],
 )
-@pytest.mark.parametrize("named", ["nobody@example.com", "999999999999", "a\x1bb"])
+@pytest.mark.parametrize("named", ["nobody@example.com", "999999999999", "a\x1bb", "a\udcffb"])
 async def test_an_unknown_user_is_refused_and_on_the_trail(
     gatepost: Command, db: Database, verb: str, named: str
 ) -> None:
@@ -162,6 +162,7 @@ async def test_an_unknown_user_is_refused_and_on_the_trail(
     refused = await gatepost("users", name, named, *options, stdin=PASSWORD)
     assert (refused.code, refused.out, refused.err) == (1, "", "Error: There is no such user\n")
     failure = BY | {"command": f"users {name}", "code": "not_found", "user": named}
+    failure["user"] = named.replace("\udcff", "\\udcff")
     assert await events(db, "command.failed") == [("command.failed", None, failure)]
 
 

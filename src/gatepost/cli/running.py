@@ -66,10 +66,18 @@ async def _run(
         return await work(gate)
     except Exception as error:
         code = error.code if isinstance(error, GatepostError) else InternalError.code
-        await _record_failure(gate, {"command": command, "code": code, **about})
+        told = {name: _storable(value) for name, value in about.items()}
+        await _record_failure(gate, {"command": command, "code": code, **told})
         raise
     finally:
         await gate.close()
+
+
+def _storable(value: object) -> object:
+    """Return what was typed as JSON in PostgreSQL can hold it, and no longer than an e-mail may be."""
+    if not isinstance(value, str):
+        return value
+    return value.encode("utf-8", "backslashreplace").decode()[:320]
 
 
 async def _record_failure(gate: "Gate", detail: Mapping[str, Any]) -> None:
