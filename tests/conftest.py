@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,6 +15,7 @@ import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
+from tests import secrecy
 
 from gatepost.app import create_app
 from gatepost.db import migrate
@@ -24,6 +25,20 @@ from gatepost.settings import Settings
 
 SECRET_KEY = "a-key-for-tests-that-is-long-enough-to-be-one"
 PASSWORD = "securepassword123"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(secrecy)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Have workers report what they can send: a lone surrogate, which some tests log, is no UTF-8."""
+    report = yield
+    report.sections = [
+        (name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections
+    ]
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -82,6 +97,7 @@ async def scratch_database(server_dsn: str, template: str) -> AsyncIterator[str]
     await execute(server_dsn, f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
         yield on_database(server_dsn, name)
+        await secrecy.search_database(on_database(server_dsn, name))
     finally:
         await execute(server_dsn, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
