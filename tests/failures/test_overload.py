@@ -24,9 +24,11 @@ class HeldUp(PasswordHasher):
 
     def __init__(self) -> None:
         super().__init__(4)
+        self.begun = threading.Event()
         self.go = threading.Event()
 
     def check(self, password: str, stored: str | None) -> PasswordCheck:
+        self.begun.set()
         assert self.go.wait(PATIENCE)
         return super().check(password, stored)
 
@@ -82,7 +84,7 @@ async def test_who_hangs_up_gives_the_place_in_the_queue_back_and_keeps_that_of_
 ) -> None:
     await register(client)
     waiting = [asyncio.create_task(login(client)) for _ in range(LIMIT)]
-    await wait_for(lambda: taken(gate) == LIMIT)
+    await wait_for(lambda: taken(gate) == LIMIT and held_up.begun.is_set())
     for each in waiting:
         each.cancel()
     await asyncio.wait(waiting)
