@@ -178,8 +178,13 @@ async def run_process(environment: Environment, *arguments: str, cwd: Path, stdi
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    async with asyncio.timeout(PATIENCE):
-        out, err = await process.communicate(stdin)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            out, err = await process.communicate(stdin)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     assert process.returncode is not None
     return Ended(code=process.returncode, out=out.decode(), err=err.decode())
 
