@@ -68,7 +68,7 @@ async def test_the_oldest_go_first(client: httpx.AsyncClient, db: Any) -> None:
     await register(client)
     await add_sessions(db, 3)
     await db.execute("UPDATE user_sessions SET expires_at = now() - interval '1 day' WHERE id = 3")
-    assert await endings.end_expired(db, limit=1, alone=False, at=None) == 1
+    assert (await endings.end_expired(db, limit=1, alone=False, at=None)).count == 1
     assert await db.fetchval("SELECT id FROM user_sessions WHERE NOT is_active") == 3
 
 
@@ -199,7 +199,7 @@ async def test_it_goes_on_after_a_fault_and_after_the_database_was_away(
     await add_sessions(db, 3)
     end, faults = endings.end_expired, [Unavailable(), ZeroDivisionError()]
 
-    async def failing(*args: Any, **kwargs: Any) -> int:
+    async def failing(*args: Any, **kwargs: Any) -> endings.Batch:
         if faults:
             raise faults.pop()
         return await end(*args, **kwargs)

@@ -116,6 +116,7 @@ def read_by(statement: Statement) -> list[Any]:
 def test_what_rows_become_is_found() -> None:
     found = {kind.__name__ for statement in STATEMENTS for kind in read_by(statement)}
     assert found == {
+        "Batch",
         "Found",
         "Session",
         "SessionRow",
@@ -193,11 +194,11 @@ HOT: dict[str, tuple[str, set[str]]] = {
     "endings.owner_of": ("17", {"user_sessions_pkey"}),
     "endings.count_expired": ("NULL", {"user_sessions_expires_at_idx"}),
     "endings.end_expired": (
-        "NULL, 1000, 'expired', false, 1",
+        "NULL, 1000, 'expired', false, 1, NULL",
         {"user_sessions_expires_at_idx"},
     ),
     "endings.purge_ended": (
-        "NULL, 1000, '90 days', false, 1",
+        "NULL, 1000, '90 days', false, 1, NULL",
         {"user_sessions_ended_at_idx"},
     ),
     "events.page_of_user": ("17, NULL, 51", {"auth_events_user_id_id_idx"}),

@@ -107,16 +107,25 @@ class Housekeeping:
         self, what: Literal["expired", "purged"], *, alone: bool, progress: Progress | None
     ) -> int:
         total = 0
+        since = None
         while True:
             async with self._database.connection() as conn:
                 if what == "expired":
-                    done = await endings.end_expired(conn, limit=BATCH, alone=alone, at=self._clock())
-                else:
-                    done = await endings.purge_ended(
-                        conn, older_than=self._history, limit=BATCH, alone=alone, at=self._clock()
+                    batch = await endings.end_expired(
+                        conn, limit=BATCH, alone=alone, at=self._clock(), since=since
                     )
-            total += done
+                else:
+                    batch = await endings.purge_ended(
+                        conn,
+                        older_than=self._history,
+                        limit=BATCH,
+                        alone=alone,
+                        at=self._clock(),
+                        since=since,
+                    )
+            since = batch.last
+            total += batch.count
             if progress is not None:
-                progress(what, done)
-            if done < BATCH:
+                progress(what, batch.count)
+            if batch.count < BATCH:
                 return total

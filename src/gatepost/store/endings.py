@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from gatepost.db.pool import Connection, one
-from gatepost.models import AuditAction, Client, EndReason
+from gatepost.models import AuditAction, Client, EndReason, Row
 from gatepost.security.tokens import StoredToken
 from gatepost.store.sessions import Found
 
@@ -26,6 +26,24 @@ class Ended:
 
     found: Found
     count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What a batch of housekeeping did.
+
+    Attributes:
+        count: rows that were ended or purged.
+        last: the time by which the last of them was due; None where there was none.
+    """
+
+    count: int
+    last: datetime | None
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """Read the columns of `end_expired` and `purge_ended`."""
+        return cls(count=row["count"], last=row["last"])
 
 
 async def end_presented(
@@ -149,19 +167,23 @@ async def count_expired(conn: Connection, *, at: datetime | None) -> int:
     return int(one(row)["count"])
 
 
-async def end_expired(conn: Connection, *, limit: int, alone: bool, at: datetime | None) -> int:
-    """End at most `limit` expired sessions, the oldest first; return how many.
+async def end_expired(
+    conn: Connection, *, limit: int, alone: bool, at: datetime | None, since: datetime | None = None
+) -> Batch:
+    """End at most `limit` expired sessions, the oldest first, those that expired at `since` or later.
 
     Rows that somebody else holds are skipped. With `alone` nothing is done while another worker does.
+    `since` is the `last` of the batch before: a batch that began at the oldest again would pass by all
+    that the others ended, for as long as an old transaction keeps their former versions in the index.
     """
     row = await conn.fetchrow(
         """
         WITH turn AS MATERIALIZED (
             SELECT NOT $4::boolean OR pg_try_advisory_xact_lock($5) AS mine
         ), due AS (
-            SELECT s.id FROM user_sessions s
+            SELECT s.id, s.expires_at FROM user_sessions s
             WHERE s.is_active AND s.expires_at <= coalesce($1::timestamptz, statement_timestamp())
-                AND (SELECT mine FROM turn)
+                AND s.expires_at >= coalesce($6::timestamptz, '-infinity') AND (SELECT mine FROM turn)
             ORDER BY s.expires_at
             LIMIT $2
             FOR UPDATE SKIP LOCKED
@@ -171,28 +193,35 @@ async def end_expired(conn: Connection, *, limit: int, alone: bool, at: datetime
             WHERE s.id = ANY(ARRAY(SELECT due.id FROM due))
             RETURNING s.id
         )
-        SELECT count(*) AS count FROM ended
+        SELECT (SELECT count(*) FROM ended) AS count, (SELECT max(due.expires_at) FROM due) AS last
         """,
         at,
         limit,
         EndReason.EXPIRED,
         alone,
         HOUSEKEEPING_LOCK,
+        since,
     )
-    return int(one(row)["count"])
+    return Batch.from_row(one(row))
 
 
 async def purge_ended(
-    conn: Connection, *, older_than: timedelta, limit: int, alone: bool, at: datetime | None
-) -> int:
-    """Delete at most `limit` sessions that ended longer ago than `older_than`; return how many."""
+    conn: Connection,
+    *,
+    older_than: timedelta,
+    limit: int,
+    alone: bool,
+    at: datetime | None,
+    since: datetime | None = None,
+) -> Batch:
+    """Delete at most `limit` sessions that ended longer ago than `older_than`; the rest as `end_expired`."""
     row = await conn.fetchrow(
         """
         WITH turn AS MATERIALIZED (
             SELECT NOT $4::boolean OR pg_try_advisory_xact_lock($5) AS mine
         ), due AS (
-            SELECT s.id FROM user_sessions s
-            WHERE NOT s.is_active
+            SELECT s.id, s.ended_at FROM user_sessions s
+            WHERE NOT s.is_active AND s.ended_at >= coalesce($6::timestamptz, '-infinity')
                 AND s.ended_at < coalesce($1::timestamptz, statement_timestamp()) - $3::interval
                 AND (SELECT mine FROM turn)
             ORDER BY s.ended_at
@@ -202,12 +231,13 @@ async def purge_ended(
             -- As an array, or the planner may think of so many that it reads the whole table instead.
             DELETE FROM user_sessions s WHERE s.id = ANY(ARRAY(SELECT due.id FROM due)) RETURNING s.id
         )
-        SELECT count(*) AS count FROM purged
+        SELECT (SELECT count(*) FROM purged) AS count, (SELECT max(due.ended_at) FROM due) AS last
         """,
         at,
         limit,
         older_than,
         alone,
         HOUSEKEEPING_LOCK,
+        since,
     )
-    return int(one(row)["count"])
+    return Batch.from_row(one(row))
