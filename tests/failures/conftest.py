@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,9 +67,11 @@ class MortalServer:
         os.kill(pid, signal.SIGKILL)
         until(lambda: self._postmaster.pid() != pid)
 
-    def pause(self, backends: list[int]) -> None:
+    async def pause(self) -> None:
         """Have it neither answer nor go away, as a machine that swaps or a network that swallows all."""
-        for pid in (self._pid(), *backends):
+        async with connected(self.dsn()) as admin:
+            rows = await admin.fetch("SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        for pid in (self._pid(), *(row["pid"] for row in rows)):
             os.kill(pid, signal.SIGSTOP)
             self._paused.append(pid)
 
@@ -315,17 +317,15 @@ class Site:
         )
         return Answered(response, loop.time() - began)
 
-    async def ask_all(self) -> dict[str, Answered]:
-        """Make all attempts at once and hold each to the time that is promised, whatever the answer."""
+    async def ask_all(self, names: Iterable[str] = ATTEMPTS) -> dict[str, Answered]:
+        """Make attempts at once and hold each to the time that is promised, whatever the answer."""
+        names = list(names)
         async with watching_for_stalls() as stalls:
-            answers = await asyncio.gather(*[self.ask(name) for name in ATTEMPTS])
-        late = [
-            f"{n}: {a.seconds:.2f} s"
-            for n, a in zip(ATTEMPTS, answers, strict=True)
-            if a.seconds > PROMISED_SECONDS + stalls.seconds
-        ]
+            answers = dict(zip(names, await asyncio.gather(*map(self.ask, names)), strict=True))
+        promised = PROMISED_SECONDS + stalls.seconds
+        late = [f"{name}: {a.seconds:.2f} s" for name, a in answers.items() if a.seconds > promised]
         assert not late, late
-        return dict(zip(ATTEMPTS, answers, strict=True))
+        return answers
 
     async def refuses(self, *, but: Callable[[Attempt], bool] = lambda _: False) -> None:
         """Hold all attempts to 503, but those that can be served to their answer."""
@@ -339,13 +339,17 @@ class Site:
             assert int(answered.response.headers["retry-after"]) >= 1
 
     async def recovers(self) -> None:
-        """Hold it to be well again by itself: a handful of refusals at most, then all attempts succeed."""
-        for _ in range(HANDFUL):
-            if (await self.ask("me")).response.status_code == 200:
-                break
-        answers = await self.ask_all()
-        told = {name: answered.response.status_code for name, answered in answers.items()}
-        assert told == {name: attempt.status for name, attempt in ATTEMPTS.items()}
+        """Hold it to be well again by itself: a handful of refusals at most, and all attempts succeed."""
+        left, refused = list(ATTEMPTS), 0
+        while left:
+            answers = await self.ask_all(left)
+            told = {name: answered.response.status_code for name, answered in answers.items()}
+            left = [name for name, status in told.items() if status == 503]
+            refused += len(left)
+            assert refused <= HANDFUL, told
+            assert {n: told[n] for n in told if n not in left} == {
+                n: ATTEMPTS[n].status for n in told if n not in left
+            }
         await eventually(self.holds_no_more_than_its_own)
 
     async def holds_no_more_than_its_own(self) -> bool:

@@ -38,14 +38,9 @@ async def killed(site: Site) -> AsyncIterator[None]:
     await asyncio.to_thread(site.server.start)
 
 
-_OTHERS = "SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
-
-
 @asynccontextmanager
 async def paused(site: Site) -> AsyncIterator[None]:
-    async with connected(site.server.dsn()) as admin:
-        backends = [row["pid"] for row in await admin.fetch(_OTHERS)]
-    site.server.pause(backends)
+    await site.server.pause()
     yield
     site.server.resume()
 
