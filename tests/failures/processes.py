@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 from tests import secrecy
-from tests.conftest import SECRET_KEY
+from tests.conftest import PASSWORD, SECRET_KEY
 
 from gatepost.settings import Settings
 
@@ -127,4 +127,6 @@ def started(
         with suppress(ProcessLookupError):
             os.killpg(server.process.pid, signal.SIGKILL)
         server.process.wait()
+    secrecy.secrets.note_password(PASSWORD, None)
     secrecy.search(server.written, "what the server wrote")
+    assert not re.search(r"\$2[abxy]\$|[0-9a-f]{64}", server.written), "a hash or digest, whosever it is"

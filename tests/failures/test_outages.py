@@ -1,13 +1,16 @@
 """The database is away while Gatepost serves: 503 in time from every endpoint, and then all is well again."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 import asyncpg
 import httpx
 import pytest
-from tests.failures.conftest import ATTEMPTS, POOL_SIZE, Attempt, Site, connected
+from tests.failures.conftest import ATTEMPTS, POOL_SIZE, Attempt, Site, connected, eventually
+from tests.http.conftest import until_waiting
 
 
 async def test_every_operation_of_the_api_is_attempted(client: httpx.AsyncClient) -> None:
@@ -144,4 +147,20 @@ async def standby(site: Site) -> AsyncIterator[None]:
 async def test_a_database_that_can_only_be_read(site: Site, outage: Outage) -> None:
     async with outage(site):
         await site.refuses(but=_only_reads)
+    await site.recovers()
+
+
+async def test_a_backend_that_crashes_takes_the_others_with_it_and_all_are_replaced(site: Site) -> None:
+    async with connected(site.dsn) as db:
+        await db.execute("BEGIN; LOCK TABLE user_sessions IN ACCESS EXCLUSIVE MODE")
+        waiting = asyncio.create_task(site.ask("refresh"))
+        await until_waiting(db, 1)
+        pid = await db.fetchval("SELECT pid FROM pg_locks WHERE NOT granted")
+        os.kill(pid, signal.SIGKILL)
+        assert (await waiting).response.status_code == 503
+
+        async def back() -> bool:
+            return (await site.ask("me")).response.status_code == 200
+
+        await eventually(back)
     await site.recovers()
