@@ -108,6 +108,14 @@ def limits(body: int, credentials: Sequence[Credential]) -> list[Subject]:
             program=_uvicorn("route-open", bare, "--app-dir", APPS, "open_route:app"),
             path="/notes",
         ),
+        replace(
+            hello,
+            key="route-depends",
+            group="app",
+            name="FastAPI route, a dependency that does nothing",
+            program=_uvicorn("route-depends", bare, "--app-dir", APPS, "depends_route:app"),
+            path="/notes",
+        ),
     ]
 
 

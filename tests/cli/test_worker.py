@@ -1,10 +1,9 @@
 """How a worker starts, and how it does not."""
 
 import asyncio
-import gc
 import multiprocessing
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +44,9 @@ async def live(application: Application, announcement: Announcement) -> list[dic
 
 
 @pytest.fixture
-def signals_as_they_are(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Leave the signals and the garbage collector of the test's process as they are."""
+def signals_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the signals of the test's process as they are."""
     monkeypatch.setattr("gatepost.cli.worker._leave_interrupts_to_parent", lambda: None)
-    thresholds = gc.get_threshold()
-    yield
-    gc.unfreeze()
-    gc.set_threshold(*thresholds)
-    monkeypatch.setattr("gatepost.cli.worker._settle", lambda: None)
 
 
 async def test_a_start_that_fails_is_one_line_of_the_log(

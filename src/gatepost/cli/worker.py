@@ -1,7 +1,6 @@
 """What runs in each process that answers requests: the application, and how it lives with its parent."""
 
 import asyncio
-import gc
 import multiprocessing
 import os
 import signal
@@ -93,7 +92,6 @@ class Worker:
                 failed, message = True, {"type": message["type"], "message": ""}
             await send(message)
             if message["type"] == "lifespan.startup.complete":
-                _settle()
                 self._announcing = asyncio.create_task(self._announcement.make())
 
         try:
@@ -102,17 +100,6 @@ class Worker:
             if not failed:
                 raise
             log.error("could not start", why=error.message)  # noqa: TRY400 - the message says it all
-
-
-def _settle() -> None:
-    """Have the garbage collector leave alone what was imported and made so far: it stays until the end.
-
-    Walking it again and again is what made one request in a hundred wait for 40 ms. What requests make is
-    freed by reference counts almost always, so that looking for cycles less often costs next to nothing.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
 
 
 def _leave_interrupts_to_parent() -> None:

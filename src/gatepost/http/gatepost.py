@@ -14,6 +14,7 @@ from gatepost.errors import GatepostError
 from gatepost.gate import Gate
 from gatepost.http.api.routes import create_api
 from gatepost.http.client import ClientResolver
+from gatepost.http.collector import settle
 from gatepost.http.dependencies import AdminSessionScheme, CurrentSessionScheme
 from gatepost.http.errors import on_gatepost_error
 from gatepost.models import Client, User
@@ -87,7 +88,8 @@ class Gatepost(Gate):
         """Be open while the application runs: `FastAPI(lifespan=auth.lifespan)`.
 
         Inside a lifespan of your own: `async with auth.lifespan(app): yield`. It may be entered several
-        times, by several applications: the first opens, the last closes.
+        times, by several applications: the first opens, the last closes. The first of a process also settles
+        the garbage collector (`http/collector.py`).
 
         Raises:
             DatabaseUnreachable, DatabaseNotMigrated, DatabaseTooNew, EmbeddedServerError: as `open`.
@@ -95,6 +97,7 @@ class Gatepost(Gate):
         async with self._turn:
             if not self._lifespans:
                 await self.open()
+                settle()
             self._lifespans += 1
         try:
             yield
