@@ -6,6 +6,8 @@ exit code. An error's `message` is meant for the caller: it never holds a token,
     GatepostError
     ├── InvalidInput             the caller can mend what was sent
     │   ├── ValidationFailed         validation_failed
+    │   │   ├── PasswordTooCommon        password_too_common
+    │   │   └── PasswordIsContext        password_is_context
     │   ├── MalformedJson            malformed_json
     │   ├── BodyTooLarge             body_too_large
     │   └── UnsupportedMediaType     unsupported_media_type
@@ -17,6 +19,8 @@ exit code. An error's `message` is meant for the caller: it never holds a token,
     │   ├── SessionRevoked           session_revoked
     │   └── SessionReplaced          session_replaced
     ├── AdminRequired            admin_required
+    ├── FreshSessionRequired     fresh_session_required
+    ├── CrossOriginRefused       cross_origin_refused
     ├── EmailTaken               email_taken
     ├── NotFound                 not_found
     ├── MethodNotAllowed         method_not_allowed
@@ -72,6 +76,20 @@ class ValidationFailed(InvalidInput):
         """Say for each field what would be accepted."""
         super().__init__(message)
         self.fields = dict(fields)
+
+
+class PasswordTooCommon(ValidationFailed):
+    """The new password is one that attackers try first (ASVS 6.2.4, 6.2.12)."""
+
+    code = "password_too_common"
+    message = "This password is too common: many people use it, and attackers try it first"
+
+
+class PasswordIsContext(ValidationFailed):
+    """The new password is what anybody would guess of this user or service (ASVS 6.1.2, 6.2.11)."""
+
+    code = "password_is_context"
+    message = "This password is too easy to guess: it is the e-mail, or the name of this service"
 
 
 class MalformedJson(InvalidInput):
@@ -146,6 +164,20 @@ class AdminRequired(GatepostError):
 
     code = "admin_required"
     message = "Only an administrator may do this"
+
+
+class FreshSessionRequired(GatepostError):
+    """The password was given too long ago for what is asked (ASVS 7.2.4, 7.5.3)."""
+
+    code = "fresh_session_required"
+    message = "Confirm your password first: POST /api/auth/confirm"
+
+
+class CrossOriginRefused(GatepostError):
+    """A request with a cookie came from another site (ASVS 3.5.1); it changed nothing."""
+
+    code = "cross_origin_refused"
+    message = "This request was sent by another site and is refused"
 
 
 class EmailTaken(GatepostError):

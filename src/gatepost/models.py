@@ -47,12 +47,22 @@ class AuditAction(StrEnum):
     """A user and their sessions were deleted."""
     PASSWORD_REHASHED = "password.rehashed"  # noqa: S105 - an action, no password
     """At a login the stored hash was replaced by one of the current kind and cost."""
+    USER_UNLOCKED = "user.unlocked"
+    """An administrator cleared the failures in a row of a user; the password works everywhere again."""
+    PASSWORD_CHANGED = "password.changed"  # noqa: S105 - an action, no password
+    """A user changed their password; every other session of theirs ended with it."""
+    PASSWORD_REFUSED = "password.refused"  # noqa: S105 - an action, no password
+    """A password that was asked again was wrong; `detail.verb` says for what."""
     LOGIN_FAILED = "login.failed"
     """A login was refused; `detail.reason` says why, the caller was not told."""
     SESSION_STARTED = "session.started"
     """A login or registration started a session."""
     SESSION_REFRESHED = "session.refreshed"
     """A session's token was replaced; `detail.successor` is the new session's id."""
+    SESSION_CONFIRMED = "session.confirmed"
+    """The password was given again: the session is fresh; `detail.successor` is the new session's id."""
+    SESSION_REPLAYED = "session.replayed"
+    """A token came back that was replaced long ago: somebody has a copy, so that its sign-in was ended."""
     SESSION_REVOKED = "session.revoked"
     """A session was ended on purpose; `detail.reason` says how."""
     SESSIONS_REVOKED_ALL = "session.revoked_all"
@@ -61,10 +71,18 @@ class AuditAction(StrEnum):
     """A state-changing request came with a token that is not, or no longer, good; `detail.code` says why."""
     ACCESS_DENIED = "access.denied"
     """A signed-in user asked for what only another, or an administrator, may do."""
+    THROTTLED = "throttled"
+    """Attempts were refused, there were too many; `detail.bucket` says of what. Not each is written."""
+    THROTTLES_CLEARED = "throttles.cleared"
+    """An administrator cleared buckets of the throttle; `detail` says which and how many."""
+    CROSS_ORIGIN_REFUSED = "cross_origin.refused"
+    """A request with a cookie came from another site and was refused."""
     CLEANUP_RUN = "cleanup.run"
     """Expired sessions were ended and old rows purged on demand; `detail` counts them."""
     COMMAND_FAILED = "command.failed"
     """A command was refused or failed; `detail` names it and says why."""
+    EVENTS_PURGED = "events.purged"
+    """The owner removed old events by `gatepost_purge_events`; `detail` says which and how many."""
     SCHEMA_MIGRATED = "schema.migrated"
     """The schema was brought to a version; `detail.version` names it."""
 
@@ -81,6 +99,12 @@ class EndReason(StrEnum):
     SQL = "sql"
     """Somebody wrote `is_active = false` without a reason."""
     PASSWORD_SET = "password_set"  # noqa: S105 - a reason, no password
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a reason, no password
+    REPLAYED = "replayed"
+    LIMIT = "limit"
+    """More sessions than MAX_SESSIONS_PER_USER were started."""
+    SIGNED_IN_AGAIN = "signed_in_again"
+    """Its browser signed in anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +124,16 @@ class Client:
         """Make a client of what the edge was told; what is no address becomes None."""
         return cls(ip_address=canonical_address(ip_address), user_agent=clean_user_agent(user_agent))
 
+    @property
+    def place(self) -> str | None:
+        """Where it speaks from: the IPv4 address, or the IPv6 /64, which is one customer's."""
+        return _network(self.ip_address, 64)
+
+    @property
+    def site(self) -> str | None:
+        """What one customer of a network may have more of: the IPv4 address, or the IPv6 /48 (RFC 6177)."""
+        return _network(self.ip_address, 48)
+
 
 def canonical_address(text: str | None) -> str | None:
     """Return the address in its one canonical spelling (RFC 5952), or None for what is no address.
@@ -114,6 +148,12 @@ def canonical_address(text: str | None) -> str | None:
         return None
     mapped = getattr(address, "ipv4_mapped", None)
     return str(mapped or address)
+
+
+def _network(address: str | None, bits: int) -> str | None:
+    if address is None or ":" not in address:
+        return address
+    return str(ipaddress.IPv6Network((address, bits), strict=False))
 
 
 def clean_user_agent(text: str | None) -> str | None:

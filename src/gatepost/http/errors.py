@@ -30,6 +30,8 @@ log = get_logger("gatepost.http")
 
 STATUS = {
     "validation_failed": 422,
+    "password_too_common": 422,
+    "password_is_context": 422,
     "malformed_json": 400,
     "body_too_large": 413,
     "unsupported_media_type": 415,
@@ -40,6 +42,8 @@ STATUS = {
     "session_revoked": 401,
     "session_replaced": 401,
     "admin_required": 403,
+    "fresh_session_required": 403,
+    "cross_origin_refused": 403,
     "email_taken": 409,
     "not_found": 404,
     "method_not_allowed": 405,

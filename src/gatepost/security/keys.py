@@ -25,6 +25,12 @@ class KeyPurpose(StrEnum):
     """Digests of session tokens, as `user_sessions.session_token` holds them."""
     SUCCESSOR = "gatepost successor v1"
     """Tokens that replace others at a refresh."""
+    DEVICE = "gatepost device v1"
+    """Device cookies: which accounts a browser has signed in to."""
+    FORM = "gatepost form v1"
+    """Tokens of HTML forms, against requests that another site makes a browser send."""
+    THROTTLE = "gatepost throttle v1"
+    """Names of buckets that would hold an e-mail otherwise."""
 
 
 def hkdf(secret: bytes, info: bytes, length: int = KEY_BYTES) -> bytes:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, get_args, get_origin
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
@@ -25,6 +26,10 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _SCHEME = re.compile(r"postgres(?:ql(?:\+(?:asyncpg|psycopg2?))?)?", re.IGNORECASE)
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^:\[\]@]*)(?::(?P<port>[0-9]{1,5})?)?")
+_ORIGIN = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?/?"
+)
+_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
 _PLACEHOLDER = re.compile(
     r"change_?(?:me|this)|replace|secret|your_?(?:very|secret|key|own)|example|placeholder"
     r"|insecure|django_insecure|default|password|12345678"
@@ -153,6 +158,59 @@ def _network(item: object) -> Network:
         return ipaddress.ip_network(str(item))
     except ValueError:
         raise ValueError(f"{shown(item)} is no network") from None
+
+
+def origin(value: object) -> str | None:
+    """Return an origin in its one spelling (RFC 6454 §6.2): scheme, host, and the port where it is not usual.
+
+    Raises:
+        ValueError: it is no origin of http or https, or has a path.
+    """
+    text = plain_text(value)
+    if text is None:
+        return None
+    match = _ORIGIN.fullmatch(text.lower())
+    if match is None or int(match["port"] or 0) > 65_535:
+        raise ValueError(f"{shown(text)} is no origin")
+    usual = {"http": "80", "https": "443"}[match["scheme"]]
+    port = "" if match["port"] in {None, usual} else f":{match['port']}"
+    return f"{match['scheme']}://{match['host']}{port}"
+
+
+def origins(value: object) -> tuple[str, ...]:
+    """Return the origins of a list; neither `*` nor `null` is one.
+
+    Raises:
+        ValueError: an item is no origin.
+    """
+    found = [origin(item) for item in listed(value)]
+    return tuple(item for item in found if item is not None)
+
+
+def is_loopback(url: str) -> bool:
+    """Say whether an origin is this very machine, on which nobody else can listen."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def domain(value: object) -> str | None:
+    """Return the domain that cookies are for, without the dot that may stand before it.
+
+    Raises:
+        ValueError: it is no domain of two labels or more.
+    """
+    text = plain_text(value)
+    if text is None:
+        return None
+    text = text.lower().removeprefix(".")
+    if not _DOMAIN.fullmatch(text):
+        raise ValueError(f"{shown(text)} is no domain")
+    return text
 
 
 def path(value: object) -> object:

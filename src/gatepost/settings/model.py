@@ -8,9 +8,16 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gatepost.errors import SettingsError
 from gatepost.settings import forms
+from gatepost.settings.rates import Rate, rate
 
 _KEY = f"{forms.KEY_LENGTH_MIN} random characters or more, as `gatepost secret` prints them"
 _LIST = "separated by commas or as a JSON list"
+_RATE = "a rate such as 10 then 1/minute"
+_Rate = Annotated[Rate, BeforeValidator(rate)]
+
+
+def _rate(default: str, description: str) -> Any:  # noqa: ANN401 - what Field returns
+    return Field(Rate.parse(default), description=description, json_schema_extra={"accepted": _RATE})
 
 
 class Settings(BaseSettings):
@@ -91,6 +98,72 @@ class Settings(BaseSettings):
         description="Cost of a password's hash, each step doubles it; production wants 10 or more",
     )
     password_min_length: int = Field(8, ge=8, le=128, description="Characters of a new password, at least")
+    breached_passwords: Annotated[Path | None, BeforeValidator(forms.path)] = Field(
+        None,
+        description="File or directory of SHA-1 ranges of breached passwords, which nobody may choose",
+        json_schema_extra={"accepted": "a path, in the form of Have I Been Pwned"},
+    )
+    app_name: str = Field(
+        "Gatepost",
+        min_length=1,
+        max_length=80,
+        description="What people know this service by; nobody may choose it as a password",
+        json_schema_extra={"accepted": "a name"},
+    )
+    fresh_session_minutes: int = Field(
+        10, ge=1, le=1_440, description="Minutes after the password for which a session counts as fresh"
+    )
+    session_idle_minutes: int = Field(
+        0,
+        ge=0,
+        le=525_600,
+        description="Minutes without a request after which a session is over; 0 turns that off",
+    )
+    max_sessions_per_user: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="Live sessions that a user may have: the oldest ends; 0 turns that off",
+    )
+    public_url: Annotated[str | None, BeforeValidator(forms.origin)] = Field(
+        None,
+        description="Origin at which browsers reach this; development without one takes its own address",
+        json_schema_extra={"accepted": "an origin such as https://auth.example.com"},
+    )
+    allowed_origins: Annotated[tuple[str, ...], BeforeValidator(forms.origins)] = Field(
+        (),
+        description="Other origins whose pages may send requests with cookies; none by default",
+        json_schema_extra={"accepted": f"origins such as https://app.example.com, {_LIST}"},
+    )
+    cookie_domain: Annotated[str | None, BeforeValidator(forms.domain)] = Field(
+        None,
+        description="Domain whose subdomains share the session cookie; weaker than the default, one host",
+        json_schema_extra={"accepted": "a domain such as example.com"},
+    )
+    throttle_enabled: bool = Field(True, description="Limit how often passwords and tokens may be tried")
+    throttle_login_address: _Rate = _rate(
+        "30 then 30/minute", "Logins from one address (IPv6: one /64), successful or not"
+    )
+    throttle_login_network: _Rate = _rate("120 then 120/minute", "Logins from one IPv6 /48")
+    throttle_login_account: _Rate = _rate(
+        "10 then 1/minute", "Failed logins to one account, known or not, from places it was never used from"
+    )
+    throttle_login_known: _Rate = _rate(
+        "10 then 1/minute", "Failed logins to one account from one place that it was used from"
+    )
+    throttle_register_address: _Rate = _rate("5 then 20/hour", "Registrations from one address")
+    throttle_register_total: _Rate = _rate("50 then 5/second", "Registrations from everywhere")
+    throttle_refresh_session: _Rate = _rate("10 then 10/minute", "Refreshes of one sign-in")
+    throttle_refresh_address: _Rate = _rate("60 then 2/second", "Refreshes from one address")
+    throttle_confirm_user: _Rate = _rate(
+        "5 then 2/minute", "Failures of one user where the password is asked again"
+    )
+    login_failures_max: int = Field(
+        100,
+        ge=3,
+        le=100,
+        description="Failures in a row after which a password works from known places only (NIST 3.2.2)",
+    )
     trusted_proxies: Annotated[tuple[forms.Network, ...], BeforeValidator(forms.networks)] = Field(
         (),
         description="Proxies whose forwarded header says who the client is; nobody's counts by default",
@@ -168,6 +241,15 @@ class Settings(BaseSettings):
             return "json" if self.environment == "production" else "console"
         return self.log_format
 
+    @property
+    def effective_public_url(self) -> str | None:
+        """Where browsers reach this: PUBLIC_URL, else in development its own loopback address."""
+        if self.public_url is not None or self.environment == "production":
+            return self.public_url
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        own = f"http://{host}:{self.port}"
+        return own if forms.is_loopback(own) else None
+
     def _read(self, env_file: str | Path | None, given: dict[str, Any]) -> dict[str, str]:
         """Take the values from where they stand, and return the mistakes by the variables' names."""
         try:
@@ -189,6 +271,14 @@ class Settings(BaseSettings):
         refused = {}
         if self.debug:
             refused["DEBUG"] = "DEBUG: it is on in production; set False"
+        if (
+            self.public_url
+            and self.public_url.startswith("http://")
+            and not forms.is_loopback(self.public_url)
+        ):
+            refused["PUBLIC_URL"] = (
+                "PUBLIC_URL: cookies need https; set an origin such as https://auth.example.com"
+            )
         if self.bcrypt_rounds < 10:
             refused["BCRYPT_ROUNDS"] = "BCRYPT_ROUNDS: it is too cheap for production; set 10 to 16"
         if self.secret_key is None:

@@ -30,8 +30,12 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "family_id",
         "replaced_by",
         "successor_nonce",
+        "place",
+        "remembered",
     ),
     "auth_events": ("id", "at", "action", "user_id", "session_id", "ip_address", "user_agent", "detail"),
+    "auth_throttles": ("bucket", "key", "tat"),
+    "auth_failures": ("user_id", "place", "failures", "last_at"),
 }
 """Table → its columns; an adopted table may have more."""
 
@@ -50,7 +54,7 @@ UNIQUE = {"users": ("lower(email)", "lower(email::text)"), "user_sessions": ("se
 TRIGGERS = ("auth_events_append_only", "user_sessions_note_end")
 """Triggers that must exist and fire."""
 
-FUNCTIONS = ("gatepost_end_sessions",)
+FUNCTIONS = ("gatepost_end_sessions", "gatepost_purge_events")
 """Functions that are called by name."""
 
 
