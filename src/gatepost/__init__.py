@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         ValidationFailed,
     )
     from gatepost.http.asgi import AuthMiddleware
-    from gatepost.http.dependencies import AdminSession, CurrentSession
+    from gatepost.http.dependencies import AdminSession, CurrentSession, FreshSession
     from gatepost.http.gatepost import Gatepost
     from gatepost.models import AuditAction, AuditEvent, Client, Session, SessionRow, SignedIn, User
     from gatepost.settings import Settings
@@ -37,6 +37,7 @@ __all__ = [
     "AuthenticationError",
     "Client",
     "CurrentSession",
+    "FreshSession",
     "Gatepost",
     "GatepostError",
     "Session",
@@ -63,7 +64,7 @@ if not TYPE_CHECKING:  # a type checker would take `__getattr__` for every name 
             "ValidationFailed",
         ),
         "gatepost.http.asgi": ("AuthMiddleware",),
-        "gatepost.http.dependencies": ("AdminSession", "CurrentSession"),
+        "gatepost.http.dependencies": ("AdminSession", "CurrentSession", "FreshSession"),
         "gatepost.http.gatepost": ("Gatepost",),
         "gatepost.models": (
             "AuditAction",

@@ -11,6 +11,7 @@ from gatepost.http.errors import on_http_exception
 from gatepost.http.gatepost import Gatepost
 from gatepost.http.hot import HotEndpoints, HotPaths
 from gatepost.http.middleware import RequestLog
+from gatepost.http.renewal import CookieRenewal
 from gatepost.services.clock import Clock, database_clock
 from gatepost.settings import Settings
 
@@ -36,11 +37,12 @@ def create_app(settings: Settings | None = None, *, clock: Clock = database_cloc
         lifespan=auth.lifespan,
         openapi_url=None,
         redirect_slashes=False,
-        middleware=[Middleware(RequestLog)],
+        middleware=[Middleware(RequestLog, headers=auth.edge.headers)],
         exception_handlers={HTTPException: on_http_exception},
     )
     auth.install(app)
-    app.hot = HotPaths(app.serve_others, HotEndpoints(auth, auth.clients), prefix=auth.prefix)
+    hot = HotPaths(app.serve_others, HotEndpoints(auth.edge), prefix=auth.prefix)
+    app.hot = CookieRenewal(hot, auth.edge)
     if auth.settings.environment != "production":
 
         @app.get("/")

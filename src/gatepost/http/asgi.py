@@ -50,7 +50,7 @@ class AuthMiddleware:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            session = await find_session(self.auth, scope)
+            session = await find_session(self.auth.edge, scope)
             if session is None and self.required:
                 refusal: AuthenticationError = scope[ERROR_KEY]
                 raise refusal

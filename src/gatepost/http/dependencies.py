@@ -1,6 +1,7 @@
 """Who may call, as types in a route's signature. Nothing else reads credentials.
 
 async def notes(session: CurrentSession): ...   # signed in
+async def leave(session: FreshSession): ...     # and gave the password a moment ago
 async def purge(session: AdminSession): ...     # and an administrator
 """
 
@@ -12,10 +13,18 @@ from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
-from gatepost.errors import AdminRequired, AuthenticationError, GatepostError, NotAuthenticated
+from gatepost.errors import (
+    AdminRequired,
+    AuthenticationError,
+    CrossOriginRefused,
+    FreshSessionRequired,
+    GatepostError,
+    NotAuthenticated,
+)
 from gatepost.gate import Gate
-from gatepost.http.bearer import bearer_token
-from gatepost.http.client import ClientResolver
+from gatepost.http.credentials import Presented
+from gatepost.http.edge import Edge
+from gatepost.http.renewal import note_session
 from gatepost.models import AuditAction, Client, Session
 
 GATE_KEY = "gatepost.gate"
@@ -29,14 +38,16 @@ ERROR_KEY = "gatepost.error"
 class BearerScheme(SecurityBase):
     """What OpenAPI says of a route that asks for a session."""
 
-    def __init__(self, gate: Gate | None = None) -> None:
+    def __init__(self, edge: Edge | None = None) -> None:
         self.scheme_name = "SessionToken"
-        self.model = HTTPBearer(description="The token that register, login or refresh answered with.")
-        self._gate = gate
+        self.model = HTTPBearer(
+            description="The token that register, login or refresh answered with. Browsers send a cookie instead."
+        )
+        self._edge = edge
 
-    def gate(self, connection: HTTPConnection) -> Gate:
-        """Return the Gatepost that this route belongs to."""
-        return self._gate or gate_of(connection.scope)
+    def edge(self, connection: HTTPConnection) -> Edge:
+        """Return the edge of the Gatepost that this route belongs to."""
+        return self._edge or edge_of(connection.scope)
 
 
 class CurrentSessionScheme(BearerScheme):
@@ -47,66 +58,99 @@ class CurrentSessionScheme(BearerScheme):
 
         Raises:
             AuthenticationError: there is none.
+            CrossOriginRefused: it came by cookie, from another site.
             Unavailable: the database can't be asked.
         """
-        return await session_of(self.gate(connection), connection.scope)
+        return await session_of(self.edge(connection), connection.scope)
+
+
+class FreshSessionScheme(CurrentSessionScheme):
+    """Resolves a session whose password was given a moment ago; others are refused with 403."""
+
+    async def __call__(self, connection: HTTPConnection) -> Session:
+        """Return the live session.
+
+        Raises:
+            FreshSessionRequired: the password was given longer ago than FRESH_SESSION_MINUTES.
+            AuthenticationError, CrossOriginRefused, Unavailable: as `CurrentSessionScheme`.
+        """
+        session = await super().__call__(connection)
+        if not session.is_fresh:
+            raise FreshSessionRequired
+        return session
 
 
 class PresentedTokenScheme(BearerScheme):
     """Hands the token to a verb that checks it itself, in the statement that acts on it."""
 
-    async def __call__(self, connection: HTTPConnection) -> str:
-        """Return the raw token.
+    async def __call__(self, connection: HTTPConnection) -> Presented:
+        """Return the raw token and how it came.
 
         Raises:
             NotAuthenticated, InvalidSession: there is none, or none that could be one.
+            CrossOriginRefused: it came by cookie, from another site.
         """
-        return bearer_token(connection.scope)
+        edge = self.edge(connection)
+        try:
+            return edge.presented(connection.scope)
+        except CrossOriginRefused as refusal:
+            await edge.note_refusal(connection.scope, refusal)
+            raise
 
 
-async def find_session(gate: Gate, scope: Scope) -> Session | None:
+async def find_session(edge: Edge, scope: Scope) -> Session | None:
     """Return the session of a scope, None where `scope[ERROR_KEY]` says why it has none.
 
     The database is asked once a request, however many want to know.
 
     Raises:
+        CrossOriginRefused: it came by cookie, from another site.
         Unavailable: the database can't be asked.
     """
+    gate = edge.gate
     if scope.get(GATE_KEY) is not gate:
         session, error = None, None
         try:
-            session = await opened(gate).sessions.resolve(bearer_token(scope))
+            token, by_cookie = edge.presented(scope)
+            session = await opened(gate).sessions.resolve(token)
+            if by_cookie:
+                note_session(scope, session)
         except AuthenticationError as refusal:
             # Its traceback would hold the scope, and the scope holds it.
             error = refusal.with_traceback(None)
+        except CrossOriginRefused as refusal:
+            await edge.note_refusal(scope, refusal)
+            raise
         scope[GATE_KEY], scope[SESSION_KEY], scope[ERROR_KEY] = gate, session, error
     found: Session | None = scope[SESSION_KEY]
     return found
 
 
-async def session_of(gate: Gate, scope: Scope) -> Session:
+async def session_of(edge: Edge, scope: Scope) -> Session:
     """Return the session of a scope.
 
     Raises:
         AuthenticationError: there is none.
+        CrossOriginRefused: it came by cookie, from another site.
         Unavailable: the database can't be asked.
     """
-    session = await find_session(gate, scope)
+    session = await find_session(edge, scope)
     if session is None:
         refusal: AuthenticationError = scope[ERROR_KEY]
         raise refusal
     return session
 
 
-def gate_of(scope: Scope) -> Gate:
-    """Return the Gatepost that was installed on the application which serves this scope."""
+def edge_of(scope: Scope) -> Edge:
+    """Return the edge of the Gatepost that was installed on the application which serves this scope."""
     state = getattr(scope.get("app"), "state", None)
-    gate = getattr(state, "gatepost", None)
-    if not isinstance(gate, Gate):
+    edge = getattr(state, "gatepost_edge", None)
+    if not isinstance(edge, Edge):
         raise RuntimeError(  # noqa: TRY004 - it is missing, not of a wrong type
             "No Gatepost on this application: call `auth.install(app)`"
         )
-    return opened(gate)
+    opened(edge.gate)
+    return edge
 
 
 def opened(gate: Gate) -> Gate:
@@ -118,32 +162,35 @@ def opened(gate: Gate) -> Gate:
     return gate
 
 
-def client_of(connection: HTTPConnection) -> Client:
-    """Return who is at the other end."""
-    resolver: ClientResolver = connection.app.state.gatepost_clients
-    return resolver.client_of(connection.scope)
-
-
 CurrentSession = Annotated[Session, Depends(CurrentSessionScheme())]
 """The live session of the caller; without one the route answers 401."""
 
-PresentedToken = Annotated[str, Depends(PresentedTokenScheme())]
+FreshSession = Annotated[Session, Depends(FreshSessionScheme())]
+"""The live session of a caller who gave the password a moment ago; others are answered 403."""
+
+PresentedToken = Annotated[Presented, Depends(PresentedTokenScheme())]
 """The raw token of the caller, not yet checked."""
 
 
 # Coroutines, because FastAPI calls functions in another thread.
 
 
+async def current_edge(connection: HTTPConnection) -> Edge:
+    """Return the edge of the Gatepost that serves this request."""
+    return edge_of(connection.scope)
+
+
 async def current_gate(connection: HTTPConnection) -> Gate:
     """Return the Gatepost that serves this request."""
-    return gate_of(connection.scope)
+    return edge_of(connection.scope).gate
 
 
 async def current_client(connection: HTTPConnection) -> Client:
     """Return who sends this request."""
-    return client_of(connection)
+    return edge_of(connection.scope).client_of(connection.scope)
 
 
+CurrentEdge = Annotated[Edge, Depends(current_edge)]
 CurrentGate = Annotated[Gate, Depends(current_gate)]
 CurrentClient = Annotated[Client, Depends(current_client)]
 
@@ -151,17 +198,13 @@ CurrentClient = Annotated[Client, Depends(current_client)]
 class AdminSessionScheme(CurrentSessionScheme):
     """Resolves the session of an administrator; others are refused with 403."""
 
-    def __init__(self, gate: Gate | None = None, clients: ClientResolver | None = None) -> None:
-        super().__init__(gate)
-        self._clients = clients
-
     async def __call__(self, connection: HTTPConnection) -> Session:
         """Return the session of an administrator.
 
         Raises:
             AdminRequired: the caller is signed in and no administrator; the trail has it.
             AuthenticationError: there is no live session; the trail has it where a token was sent.
-            Unavailable: the database can't be asked.
+            CrossOriginRefused, Unavailable: as `CurrentSessionScheme`.
         """
         try:
             session = await super().__call__(connection)
@@ -182,10 +225,10 @@ class AdminSessionScheme(CurrentSessionScheme):
         refusal: GatepostError,
         session: Session | None = None,
     ) -> None:
-        own = self._clients
-        await self.gate(connection).audit.record(
+        edge = self.edge(connection)
+        await edge.gate.audit.record(
             action,
-            client=client_of(connection) if own is None else own.client_of(connection.scope),
+            client=edge.client_of(connection.scope),
             user_id=None if session is None else session.user.id,
             session_id=None if session is None else session.id,
             detail={"code": refusal.code},

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from starlette.responses import FileResponse, HTMLResponse, Response
 
 from gatepost.errors import NotFound
+from gatepost.http.headers import PAGE_HEADERS
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -49,7 +50,7 @@ def docs_router() -> APIRouter:
     @router.get("/docs")
     async def page() -> Response:
         html = _PAGE.format(digest=_digest())
-        return HTMLResponse(html, headers={"Content-Security-Policy": _POLICY})
+        return HTMLResponse(html, headers={"Content-Security-Policy": _POLICY, **PAGE_HEADERS})
 
     @router.get("/docs/{digest}/{name}")
     async def asset(digest: str, name: str) -> Response:

@@ -13,10 +13,11 @@ from starlette.types import Scope
 from gatepost.errors import GatepostError
 from gatepost.gate import Gate
 from gatepost.http.api.routes import create_api
-from gatepost.http.client import ClientResolver
 from gatepost.http.collector import settle
-from gatepost.http.dependencies import AdminSessionScheme, CurrentSessionScheme
+from gatepost.http.dependencies import AdminSessionScheme, CurrentSessionScheme, FreshSessionScheme
+from gatepost.http.edge import Edge
 from gatepost.http.errors import on_gatepost_error
+from gatepost.http.renewal import CookieRenewal
 from gatepost.models import Client, User
 from gatepost.services.clock import Clock, database_clock
 from gatepost.settings import Settings
@@ -42,8 +43,9 @@ class Gatepost(Gate):
         clock: what time it is; the database's clock where none is given.
 
     Attributes:
-        current_session, admin_session: what `CurrentSession` and `AdminSession` stand for, of this very
-            instance, for an application that has several:
+        edge: how it meets the web: clients, cookies, the headers of its answers.
+        current_session, fresh_session, admin_session: what `CurrentSession`, `FreshSession` and
+            `AdminSession` stand for, of this very instance, for an application that has several:
             `StaffSession = Annotated[Session, Depends(staff.current_session)]`.
 
     Raises:
@@ -61,13 +63,14 @@ class Gatepost(Gate):
         if not re.fullmatch(r"(/[\w.~-]+)+", prefix, re.ASCII):
             raise ValueError(f"prefix must be a path without a slash at its end, as {PREFIX} is")
         self.prefix = prefix
-        self.clients = ClientResolver(self.settings.trusted_proxies)
-        self.current_session = CurrentSessionScheme(self)
-        self.admin_session = AdminSessionScheme(self, self.clients)
-        if prefix != PREFIX:
-            # Tokens of another instance are others': OpenAPI tells the two apart by name.
-            name = "SessionToken" + re.sub(r"\W", "_", prefix)
-            self.current_session.scheme_name = self.admin_session.scheme_name = name
+        # Tokens of another instance are others': browsers and OpenAPI tell the two apart by name.
+        suffix = "" if prefix == PREFIX else re.sub(r"\W", "_", prefix)
+        self.edge = Edge(self, suffix)
+        self.current_session = CurrentSessionScheme(self.edge)
+        self.fresh_session = FreshSessionScheme(self.edge)
+        self.admin_session = AdminSessionScheme(self.edge)
+        for scheme in (self.current_session, self.fresh_session, self.admin_session):
+            scheme.scheme_name += suffix
         self._register_hooks: list[Callable[[Any, User], Awaitable[None]]] = []
         self._lifespans = 0
         self._turn = asyncio.Lock()
@@ -127,10 +130,11 @@ class Gatepost(Gate):
         if api:
             if any(isinstance(route, Mount) and route.path == self.prefix for route in app.routes):
                 raise ValueError(f"Something is mounted at {self.prefix} already: give another prefix")
-            app.mount(self.prefix, create_api(self, prefix=self.prefix, clients=self.clients))
+            app.mount(self.prefix, create_api(self.edge, prefix=self.prefix))
         if not hasattr(app.state, "gatepost"):
             # The first one installed is the one that a plain `CurrentSession` means.
-            app.state.gatepost, app.state.gatepost_clients = self, self.clients
+            app.state.gatepost, app.state.gatepost_edge = self, self.edge
+        app.add_middleware(CookieRenewal, edge=self.edge)
         if GatepostError not in app.exception_handlers:
             app.add_exception_handler(GatepostError, on_gatepost_error)  # type: ignore[arg-type]  # takes WebSockets too
 
@@ -146,4 +150,4 @@ class Gatepost(Gate):
 
     def client_of(self, scope: Scope) -> Client:
         """Return who is at the other end of an ASGI scope."""
-        return self.clients.client_of(scope)
+        return self.edge.client_of(scope)

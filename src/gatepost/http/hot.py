@@ -13,15 +13,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gatepost.errors import GatepostError
-from gatepost.gate import Gate
+from gatepost.errors import CrossOriginRefused, GatepostError
 from gatepost.http.api import schemas
-from gatepost.http.bearer import bearer_token
-from gatepost.http.client import ClientResolver, restore_peer
-from gatepost.http.dependencies import gate_of
+from gatepost.http.client import restore_peer
+from gatepost.http.dependencies import edge_of
+from gatepost.http.edge import Edge
 from gatepost.http.envelope import encode
 from gatepost.http.errors import last_resort, render
 from gatepost.http.middleware import Begun
+from gatepost.http.renewal import note_session
 from gatepost.log import get_logger
 
 log = get_logger("gatepost.http")
@@ -42,19 +42,23 @@ _JSON = (b"content-type", b"application/json")
 class HotEndpoints:
     """The three endpoints of one Gatepost."""
 
-    def __init__(self, gate: Gate, clients: ClientResolver) -> None:
-        self.gate = gate
-        self._clients = clients
+    def __init__(self, edge: Edge) -> None:
+        self.edge = edge
+        self.gate = edge.gate
 
     async def me(self, scope: Scope) -> Answer:
         """Answer with the caller and the session that they call with."""
-        session = await self.gate.sessions.resolve(bearer_token(scope))
+        token, by_cookie = self.edge.presented(scope)
+        session = await self.gate.sessions.resolve(token)
+        if by_cookie:
+            note_session(scope, session)
         data = {"user": schemas.user_data(session.user), "session_info": schemas.session_info(session)}
         return _success(data, "User information retrieved successfully")
 
     async def verify(self, scope: Scope) -> Answer:
         """Answer a proxy that asks whether it may let a request through, and whose it is."""
-        session = await self.gate.sessions.resolve(bearer_token(scope))
+        token, _ = self.edge.presented(scope)
+        session = await self.gate.sessions.resolve(token)
         # A header's value is ASCII (RFC 9110 §5.5); whatever is not comes percent-encoded.
         email = quote(session.user.email, safe="@+!#$&'*/=?^`{|}~").encode()
         headers = [
@@ -66,8 +70,19 @@ class HotEndpoints:
 
     async def refresh(self, scope: Scope) -> Answer:
         """Replace the token; within `REFRESH_GRACE_SECONDS` the same answer can be had again."""
-        signed_in = await self.gate.sessions.refresh(bearer_token(scope), self._clients.client_of(scope))
-        return _success(schemas.signed_in_data(signed_in), "Session refreshed successfully")
+        edge = self.edge
+        try:
+            token, by_cookie = edge.presented(scope)
+        except CrossOriginRefused as refusal:
+            await edge.note_refusal(scope, refusal)
+            raise
+        signed_in = await self.gate.sessions.refresh(token, edge.client_of(scope))
+        answer = _success(
+            schemas.signed_in_data(signed_in, by_cookie=by_cookie), "Session refreshed successfully"
+        )
+        if by_cookie:
+            answer[1].append(edge.cookies.set_session(signed_in, self.gate.now()))
+        return answer
 
 
 def response(answer: Answer) -> Response:
@@ -84,7 +99,7 @@ def _success(data: object, message: str) -> Answer:
 
 def endpoints_of(request: Request) -> HotEndpoints:
     """Return the endpoints of the Gatepost that serves this request."""
-    gate_of(request.scope)  # says what is missing where it was never opened
+    edge_of(request.scope)  # says what is missing where it was never opened
     endpoints: HotEndpoints = request.app.state.gatepost_endpoints
     return endpoints
 
@@ -96,11 +111,15 @@ class HotPaths:
         app: what serves the others.
         endpoints: those of the application's Gatepost.
         prefix: where they stand below the application's own root.
+
+    A request of another origin's page takes the long way, where CORS is answered (`ALLOWED_ORIGINS`).
     """
 
     def __init__(self, app: ASGIApp, endpoints: HotEndpoints, *, prefix: str = "") -> None:
         self._app = app
         self._gate = endpoints.gate
+        self._headers = endpoints.edge.headers
+        self._has_cors = bool(endpoints.gate.settings.allowed_origins)
         self._endpoints: dict[tuple[str, str], Endpoint] = {
             ("GET", f"{prefix}/me"): endpoints.me,
             ("GET", f"{prefix}/verify"): endpoints.verify,
@@ -115,7 +134,7 @@ class HotPaths:
         if endpoint is None:
             await self._app(scope, receive, send)
         else:
-            await serve(endpoint, scope, send)
+            await serve(endpoint, scope, send, self._headers)
 
     def _find(self, scope: Scope) -> Endpoint | None:
         path, root = scope["path"], scope.get("root_path")
@@ -123,21 +142,27 @@ class HotPaths:
             path = path[len(root) :]
         asked = (scope["method"], path)
         endpoint = self._endpoints.get(asked)
-        if endpoint is None and asked in self._refresh and not _has_body(scope):
+        if self._has_cors and _has_origin(scope):
+            return None
+        if endpoint is None and asked in self._refresh and not _declares_body(scope):
             return self._refresh[asked]  # with a body, the guard of bodies has a say first
         return endpoint
 
 
-def _has_body(scope: Scope) -> bool:
+def _has_origin(scope: Scope) -> bool:
+    return any(name == b"origin" for name, _ in scope["headers"])
+
+
+def _declares_body(scope: Scope) -> bool:
     return any(
-        name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+        name in {b"transfer-encoding", b"content-type"} or (name == b"content-length" and value != b"0")
         for name, value in scope["headers"]
     )
 
 
-async def serve(endpoint: Endpoint, scope: Scope, send: Send) -> None:
+async def serve(endpoint: Endpoint, scope: Scope, send: Send, common: Headers) -> None:
     """Answer a request by one of these endpoints, with what every answer has around it."""
-    begun = Begun(scope)
+    begun = Begun(scope, common)
     try:
         status, headers, body = await endpoint(scope)
     except GatepostError as error:

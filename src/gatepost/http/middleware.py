@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gatepost.errors import BodyTooLarge, GatepostError, UnsupportedMediaType
 from gatepost.http.errors import last_resort, render
+from gatepost.http.headers import Headers
 from gatepost.log import get_logger
 
 log = get_logger("gatepost.http")
@@ -33,21 +34,18 @@ class Begun:
     The id is made here and returned as `X-Request-ID`; one sent by a client is not believed.
     """
 
-    __slots__ = ("_began", "_scope", "request_id")
+    __slots__ = ("_began", "_common", "_scope", "request_id")
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, common: Headers) -> None:
         self._scope = scope
+        self._common = common
         self._began = time.perf_counter()
         self.request_id = f"{_process}{next(_count):016x}"
 
     @property
-    def headers(self) -> list[tuple[bytes, bytes]]:
+    def headers(self) -> Headers:
         """The headers of every answer."""
-        return [
-            (b"x-request-id", self.request_id.encode()),
-            (b"x-content-type-options", b"nosniff"),
-            (b"cache-control", b"no-store"),
-        ]
+        return [(b"x-request-id", self.request_id.encode()), *self._common]
 
     def end(self, status: int) -> None:
         """Write the line of the request."""
@@ -71,10 +69,15 @@ class RequestLog:
     """Gives a request its id, logs it in one line, and answers what nobody else caught.
 
     Within another one, as the API stands in the stand-alone application, faults are answered and that is all.
+
+    Args:
+        app: what answers.
+        headers: what every answer carries, unless it has such a header of its own; Vary is always these.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, headers: Headers) -> None:
         self.app = app
+        self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -84,7 +87,7 @@ class RequestLog:
         if "gatepost.request_id" in scope:
             await self._answered(scope, receive, send, outermost=False)
             return
-        begun = Begun(scope)
+        begun = Begun(scope, self._headers)
         scope["gatepost.request_id"] = begun.request_id
         status = 0
 
@@ -92,7 +95,7 @@ class RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                own = [*message.get("headers", ())]
+                own = [header for header in message.get("headers", ()) if header[0] != b"vary"]
                 named = {name for name, _ in own}
                 message["headers"] = own + [header for header in begun.headers if header[0] not in named]
             await send(message)
@@ -139,7 +142,9 @@ class BodyGuard:
             body = await _read(receive)
             if body is None:
                 return  # the client went away
-            if body and not _is_json(headers.get(b"content-type", b"")):
+            # A form of another site needs no body to do harm: what comes with a cookie may not look like one.
+            declared = headers.get(b"content-type", b"")
+            if (body or (declared and b"cookie" in headers)) and not _is_json(declared):
                 raise UnsupportedMediaType
         except GatepostError as error:
             await render(error)(scope, receive, send)

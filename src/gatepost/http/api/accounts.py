@@ -1,13 +1,15 @@
 """Register and login."""
 
 from fastapi import APIRouter
+from starlette.requests import Request
 from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.http.api import schemas
 from gatepost.http.api.responses import BODY, responses
-from gatepost.http.dependencies import CurrentClient, CurrentGate
-from gatepost.http.envelope import success
+from gatepost.http.api.signed_in import sign_in
+from gatepost.http.dependencies import CurrentEdge
+from gatepost.http.edge import Edge
 
 public = APIRouter(tags=["accounts"])
 _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": schemas.SESSION_INFO}
@@ -24,16 +26,24 @@ _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": sche
         "User registered successfully",
         *BODY,
         errors.EmailTaken,
+        errors.CrossOriginRefused,
         status=201,
         fields={"password": "Use at least 8 characters"},
     ),
 )
-async def register(body: schemas.RegisterRequest, gate: CurrentGate, client: CurrentClient) -> Response:
-    """Add a user and answer with the token of their first session."""
-    signed_in = await gate.accounts.register(
-        email=body.email, name=body.name, password=body.password, client=client
+async def register(body: schemas.RegisterRequest, edge: CurrentEdge, request: Request) -> Response:
+    """Add a user and answer with the token of their first session, or set the cookie that holds it."""
+    await _check_cookie(body, edge, request)
+    signed_in = await edge.gate.accounts.register(
+        email=body.email,
+        name=body.name,
+        password=body.password,
+        client=edge.client_of(request.scope),
+        remembered=body.remember,
     )
-    return success(schemas.signed_in_data(signed_in), "User registered successfully", status=201)
+    return await sign_in(
+        edge, request.scope, signed_in, "User registered successfully", by_cookie=body.cookie, status=201
+    )
 
 
 @public.post(
@@ -46,10 +56,37 @@ async def register(body: schemas.RegisterRequest, gate: CurrentGate, client: Cur
         "Login successful",
         *BODY,
         errors.InvalidCredentials,
+        errors.CrossOriginRefused,
         fields={"password": "Field required"},
     ),
 )
-async def login(body: schemas.LoginRequest, gate: CurrentGate, client: CurrentClient) -> Response:
-    """Check the password and answer with the token of a new session."""
-    signed_in = await gate.accounts.login(email=body.email, password=body.password, client=client)
-    return success(schemas.signed_in_data(signed_in), "Login successful")
+async def login(body: schemas.LoginRequest, edge: CurrentEdge, request: Request) -> Response:
+    """Check the password and answer with the token of a new session, or set the cookie that holds it."""
+    await _check_cookie(body, edge, request)
+    signed_in = await edge.gate.accounts.login(
+        email=body.email,
+        password=body.password,
+        client=edge.client_of(request.scope),
+        device=edge.cookies.device(request.scope),
+        remembered=body.remember,
+    )
+    return await sign_in(edge, request.scope, signed_in, "Login successful", by_cookie=body.cookie)
+
+
+async def _check_cookie(
+    body: schemas.RegisterRequest | schemas.LoginRequest, edge: Edge, request: Request
+) -> None:
+    """See that what asks for a cookie may have one: no other site signs a browser in.
+
+    Raises:
+        ValidationFailed: there is nothing to keep without a cookie.
+        CrossOriginRefused: the request says that it comes from elsewhere.
+    """
+    if body.remember and not body.cookie:
+        raise errors.ValidationFailed({"remember": 'Only together with "cookie": true'})
+    if body.cookie:
+        try:
+            edge.guard.check_declared(request.scope)
+        except errors.CrossOriginRefused as refusal:
+            await edge.note_refusal(request.scope, refusal)
+            raise

@@ -19,6 +19,9 @@ PRESENTED: Kinds = (
 )
 """Errors of every operation that asks for a session."""
 
+UNSAFE: Kinds = (errors.CrossOriginRefused,)
+"""Errors of every such operation that changes something."""
+
 UNWANTED_BODY: Kinds = (errors.BodyTooLarge, errors.UnsupportedMediaType)
 """Errors of every operation that takes no body and may be sent one all the same."""
 

@@ -7,20 +7,29 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from gatepost.errors import GatepostError
-from gatepost.gate import Gate
 from gatepost.http import errors
 from gatepost.http.api import accounts, checks, events, housekeeping, sessions
-from gatepost.http.client import ClientResolver
 from gatepost.http.docs import docs_router
+from gatepost.http.edge import Edge
 from gatepost.http.hot import HotEndpoints, HotPaths
 from gatepost.http.middleware import BodyGuard, RequestLog
 
 
-def create_api(gate: Gate, *, prefix: str, clients: ClientResolver) -> ASGIApp:
+def create_api(edge: Edge, *, prefix: str) -> ASGIApp:
     """Return the API as an application of its own, to be mounted at `prefix`."""
+    settings = edge.gate.settings
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=settings.allowed_origins,
+        allow_credentials=True,
+        allow_methods=["GET", "POST", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type"],
+        expose_headers=["Retry-After", "X-Request-ID"],
+    )
     api = FastAPI(
         title="Gatepost",
         summary="Authentication that lives in your own PostgreSQL.",
@@ -29,21 +38,25 @@ def create_api(gate: Gate, *, prefix: str, clients: ClientResolver) -> ASGIApp:
         redoc_url=None,
         root_path_in_servers=False,
         redirect_slashes=False,
-        middleware=[Middleware(RequestLog), Middleware(BodyGuard)],
+        middleware=[
+            Middleware(RequestLog, headers=edge.headers),
+            *([cors] if settings.allowed_origins else []),
+            Middleware(BodyGuard),
+        ],
         exception_handlers={
             GatepostError: errors.on_gatepost_error,  # type: ignore[dict-item]  # takes WebSockets too
             RequestValidationError: errors.on_validation_error,
             HTTPException: errors.on_http_exception,
         },
     )
-    endpoints = HotEndpoints(gate, clients)
-    api.state.gatepost, api.state.gatepost_clients, api.state.gatepost_endpoints = gate, clients, endpoints
+    endpoints = HotEndpoints(edge)
+    api.state.gatepost, api.state.gatepost_edge, api.state.gatepost_endpoints = edge.gate, edge, endpoints
     api.include_router(accounts.public)
     closed = APIRouter()
     for noun in (checks, sessions, events, housekeeping):
         closed.include_router(noun.router)
     api.include_router(closed)
-    if gate.settings.environment != "production":
+    if settings.environment != "production":
         api.include_router(docs_router())
     _document_full_paths(api, prefix)
     return HotPaths(api, endpoints)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, StrictStr
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
 
 from gatepost.http.envelope import Envelope
 from gatepost.models import AuditEvent, Session, SessionRow, SignedIn, User
@@ -31,12 +31,28 @@ Password = Annotated[
 ]
 
 
+Cookie = Annotated[
+    StrictBool,
+    Field(description="Hand the token over in a cookie instead of the body, as pages in a browser want it."),
+]
+Remember = Annotated[
+    StrictBool,
+    Field(description="Keep the cookie, and the session, after the browser was closed: keep me signed in."),
+]
+
+
+def _without_required_token(schema: dict[str, Any]) -> None:
+    schema["required"].remove("token")
+
+
 class RegisterRequest(BaseModel):
     """Who registers."""
 
     email: Email
     name: Name
     password: Password
+    cookie: Cookie = False
+    remember: Remember = False
 
 
 class LoginRequest(BaseModel):
@@ -51,6 +67,8 @@ class LoginRequest(BaseModel):
             repr=False,
         ),
     ]
+    cookie: Cookie = False
+    remember: Remember = False
 
 
 class UserData(BaseModel):
@@ -70,7 +88,9 @@ class SessionInfo(BaseModel):
 
 
 class SignedInData(BaseModel):
-    """A new token, shown this once, with its user and session."""
+    """A new token, shown this once, with its user and session; a cookie holds it where one was asked for."""
+
+    model_config = ConfigDict(json_schema_extra=_without_required_token)
 
     token: str
     user: UserData
@@ -188,10 +208,10 @@ def session_info(session: Session) -> dict[str, Any]:
     return {"expires_at": session.expires_at, "created_at": session.created_at}
 
 
-def signed_in_data(signed_in: SignedIn) -> dict[str, Any]:
-    """Return `SignedInData`."""
+def signed_in_data(signed_in: SignedIn, *, by_cookie: bool = False) -> dict[str, Any]:
+    """Return `SignedInData`; a token that a cookie holds stays out of it (ASVS 3.3.4)."""
     return {
-        "token": signed_in.token,
+        **({} if by_cookie else {"token": signed_in.token}),
         "user": user_data(signed_in.session.user),
         "session_info": session_info(signed_in.session),
     }

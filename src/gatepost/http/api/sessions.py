@@ -8,8 +8,9 @@ from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.http.api import schemas
-from gatepost.http.api.responses import PRESENTED, UNWANTED_BODY, responses
-from gatepost.http.dependencies import CurrentClient, CurrentGate, CurrentSession, PresentedToken
+from gatepost.http.api.responses import PRESENTED, UNSAFE, UNWANTED_BODY, responses
+from gatepost.http.api.signed_in import signed_out
+from gatepost.http.dependencies import CurrentClient, CurrentEdge, CurrentGate, CurrentSession, PresentedToken
 from gatepost.http.envelope import success
 from gatepost.http.hot import SECURED, endpoints_of, response
 
@@ -38,6 +39,7 @@ _SESSION = {
         "Session refreshed successfully",
         *PRESENTED,
         *UNWANTED_BODY,
+        *UNSAFE,
     ),
 )
 async def refresh(request: Request) -> Response:
@@ -50,12 +52,12 @@ async def refresh(request: Request) -> Response:
     operation_id="logout",
     summary="Logout and invalidate the current session",
     response_model=schemas.EmptyEnvelope,
-    responses=responses(None, "Logout successful", *PRESENTED, *UNWANTED_BODY),
+    responses=responses(None, "Logout successful", *PRESENTED, *UNWANTED_BODY, *UNSAFE),
 )
-async def logout(token: PresentedToken, gate: CurrentGate, client: CurrentClient) -> Response:
+async def logout(presented: PresentedToken, edge: CurrentEdge, client: CurrentClient) -> Response:
     """End the session; the very next request with its token is refused."""
-    await gate.sessions.revoke(token, client)
-    return success(None, "Logout successful")
+    await edge.gate.sessions.revoke(presented.token, client)
+    return signed_out(edge, None, "Logout successful", by_cookie=presented.by_cookie)
 
 
 @router.post(
@@ -63,12 +65,15 @@ async def logout(token: PresentedToken, gate: CurrentGate, client: CurrentClient
     operation_id="logout_all",
     summary="Logout from all active sessions for the current user",
     response_model=schemas.RevokedEnvelope,
-    responses=responses({"sessions_revoked": 3}, "Logged out from all sessions", *PRESENTED, *UNWANTED_BODY),
+    responses=responses(
+        {"sessions_revoked": 3}, "Logged out from all sessions", *PRESENTED, *UNWANTED_BODY, *UNSAFE
+    ),
 )
-async def logout_all(token: PresentedToken, gate: CurrentGate, client: CurrentClient) -> Response:
+async def logout_all(presented: PresentedToken, edge: CurrentEdge, client: CurrentClient) -> Response:
     """End every session of the caller, the current one too."""
-    revoked = await gate.sessions.revoke_all(token, client)
-    return success({"sessions_revoked": revoked}, "Logged out from all sessions")
+    revoked = await edge.gate.sessions.revoke_all(presented.token, client)
+    data = {"sessions_revoked": revoked}
+    return signed_out(edge, data, "Logged out from all sessions", by_cookie=presented.by_cookie)
 
 
 @router.get(
@@ -101,6 +106,7 @@ async def sessions(session: CurrentSession, gate: CurrentGate) -> Response:
         "Session revoked successfully",
         *PRESENTED,
         *UNWANTED_BODY,
+        *UNSAFE,
         errors.NotFound,
         errors.ValidationFailed,
         fields={"id": "Input should be greater than or equal to 1"},
@@ -110,10 +116,10 @@ async def revoke_session(
     session_id: Annotated[
         int, Path(alias="id", ge=1, le=2**63 - 1, description="From the list of sessions.")
     ],
-    token: PresentedToken,
+    presented: PresentedToken,
     gate: CurrentGate,
     client: CurrentClient,
 ) -> Response:
     """End a session by its id; whatever it was refreshed to since ends with it."""
-    await gate.sessions.revoke_one(token, session_id, client)
+    await gate.sessions.revoke_one(presented.token, session_id, client)
     return success(None, "Session revoked successfully")

@@ -1,0 +1,55 @@
+"""The session token of a request: a bearer token (RFC 6750 §2.1, RFC 9110 §11) or the session cookie."""
+
+from typing import NamedTuple
+
+from starlette.types import Scope
+
+from gatepost.errors import InvalidSession, NotAuthenticated
+from gatepost.http.cookies import Cookies
+from gatepost.http.cross_origin import CrossOriginGuard
+
+
+class Presented(NamedTuple):
+    """A token, and how it came.
+
+    Attributes:
+        token: as it was sent, not yet checked.
+        by_cookie: a browser sent it by itself.
+    """
+
+    token: str
+    by_cookie: bool
+
+    def __repr__(self) -> str:
+        return f"Presented(by_cookie={self.by_cookie})"
+
+
+def presented(scope: Scope, cookies: Cookies, guard: CrossOriginGuard) -> Presented:
+    """Return the token of a request: the bearer token alone where there is one, else the cookie's.
+
+    Raises:
+        NotAuthenticated: there is none.
+        InvalidSession: there are two of a kind.
+        CrossOriginRefused: it came by cookie, from another site.
+    """
+    token = _bearer_token(scope)
+    if token is not None:
+        return Presented(token, by_cookie=False)
+    token = cookies.token(scope)
+    if token is None:
+        raise NotAuthenticated
+    guard.check(scope)
+    return Presented(token, by_cookie=True)
+
+
+def _bearer_token(scope: Scope) -> str | None:
+    values = [value for name, value in scope["headers"] if name == b"authorization"]
+    if not values:
+        return None
+    if len(values) > 1:
+        raise InvalidSession("Send one Authorization header")
+    scheme, _, token = values[0].partition(b" ")
+    if scheme.lower() != b"bearer":
+        return None
+    # What is no token, the codec tells: it knows exactly how ours look.
+    return str(token.strip(b" "), "latin-1")

@@ -1,0 +1,66 @@
+"""Requests that another site makes a browser send, with its cookies (CSRF; ASVS 3.5.1).
+
+The rule is that of Go 1.25's `net/http`: browsers say in `Sec-Fetch-Site` where a request comes from, and
+older ones in `Origin`. Sibling hosts (`same-site`) are others, and so is a request that says nothing: no
+browser of the last years sends one. Neither `Host` nor `Referer` is asked.
+"""
+
+from collections.abc import Collection
+
+from starlette.types import Scope
+
+from gatepost.errors import CrossOriginRefused
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+"""Methods that change nothing (RFC 9110 §9.2.1)."""
+
+
+class CrossOriginGuard:
+    """Tells requests of one's own pages from those of others.
+
+    Args:
+        public_url: one's own origin, None where it is not known.
+        allowed_origins: others whose pages may do as one's own.
+    """
+
+    def __init__(self, public_url: str | None, allowed_origins: Collection[str]) -> None:
+        self._allowed = frozenset(origin.encode() for origin in allowed_origins)
+        self._own = self._allowed | ({public_url.encode()} if public_url else frozenset())
+
+    def check(self, scope: Scope) -> None:
+        """Let a request pass that a cookie authenticates, if it changes nothing or comes from here.
+
+        A WebSocket changes things whatever its handshake's method is.
+
+        Raises:
+            CrossOriginRefused: it comes from elsewhere, or nothing says from where.
+        """
+        if scope["type"] == "http" and scope["method"] in SAFE_METHODS:
+            return
+        sites, origins = _values(scope, b"sec-fetch-site"), _values(scope, b"origin")
+        if not sites and not origins:
+            raise CrossOriginRefused
+        self._judge(sites, origins)
+
+    def check_declared(self, scope: Scope) -> None:
+        """Let a request pass that says nothing of where it comes from, as programs don't, or is from here.
+
+        Raises:
+            CrossOriginRefused: it says that it comes from elsewhere.
+        """
+        self._judge(_values(scope, b"sec-fetch-site"), _values(scope, b"origin"))
+
+    def _judge(self, sites: list[bytes], origins: list[bytes]) -> None:
+        if len(sites) > 1 or len(origins) > 1:
+            raise CrossOriginRefused
+        if any(origin in self._allowed for origin in origins):
+            return
+        if sites:
+            if sites[0] not in {b"same-origin", b"none"}:
+                raise CrossOriginRefused
+        elif any(origin not in self._own for origin in origins):
+            raise CrossOriginRefused
+
+
+def _values(scope: Scope, name: bytes) -> list[bytes]:
+    return [value for header, value in scope["headers"] if header == name]

@@ -1,0 +1,69 @@
+"""What stands between a Gatepost and the web: who asks, with which credential, and what answers carry."""
+
+from starlette.types import Scope
+
+from gatepost.errors import CrossOriginRefused, GatepostError
+from gatepost.gate import Gate
+from gatepost.http.client import ClientResolver
+from gatepost.http.cookies import Cookies
+from gatepost.http.credentials import Presented, presented
+from gatepost.http.cross_origin import CrossOriginGuard
+from gatepost.http.headers import api_headers
+from gatepost.models import AuditAction, Client
+
+
+class Edge:
+    """The edge of one Gatepost.
+
+    Args:
+        gate: what is behind it.
+        suffix: of its cookies' names, where several stand on one host.
+
+    Attributes:
+        gate: what is behind it.
+        clients: tells who sent a request.
+        cookies: reads and makes its cookies.
+        guard: refuses requests of other sites.
+        headers: of every answer.
+    """
+
+    def __init__(self, gate: Gate, suffix: str = "") -> None:
+        settings = gate.settings
+        self.gate = gate
+        self.clients = ClientResolver(settings.trusted_proxies)
+        self.cookies = Cookies(settings, suffix)
+        self.guard = CrossOriginGuard(settings.effective_public_url, settings.allowed_origins)
+        self.headers = api_headers(settings)
+
+    def client_of(self, scope: Scope) -> Client:
+        """Return who is at the other end."""
+        return self.clients.client_of(scope)
+
+    def presented(self, scope: Scope) -> Presented:
+        """Return the token of a request.
+
+        Raises:
+            NotAuthenticated: there is none.
+            InvalidSession: there are two of a kind.
+            CrossOriginRefused: it came by cookie, from another site.
+        """
+        return presented(scope, self.cookies, self.guard)
+
+    async def note_refusal(self, scope: Scope, error: GatepostError) -> None:
+        """Put on the trail that another site tried to use a browser's cookie."""
+        if isinstance(error, CrossOriginRefused) and self.gate.is_open:
+            origin = next((value for name, value in scope["headers"] if name == b"origin"), b"")
+            await self.gate.audit.record(
+                AuditAction.CROSS_ORIGIN_REFUSED,
+                client=self.client_of(scope),
+                detail={
+                    "method": scope.get("method", "WEBSOCKET"),
+                    "path": _printable(scope["path"]),
+                    "origin": _printable(origin.decode("latin-1")),
+                },
+            )
+
+
+def _printable(text: str) -> str:
+    """Return what a stranger sent without what a database or terminal would choke on."""
+    return ascii(text)[1:-1][:200]
