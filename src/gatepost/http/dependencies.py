@@ -41,7 +41,7 @@ class BearerScheme(SecurityBase):
     def __init__(self, edge: Edge | None = None) -> None:
         self.scheme_name = "SessionToken"
         self.model = HTTPBearer(
-            description="The token that register, login or refresh answered with. Browsers send a cookie instead."
+            description="The token that register, login or refresh answered with; browsers have a cookie."
         )
         self._edge = edge
 

@@ -5,7 +5,7 @@ grace is over. Requests that a page sends at once all get the same successor. No
 asks on behalf of a browser (`verify`): its answer, and the cookie in it, may never reach that.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -60,12 +60,17 @@ class CookieRenewal:
         scope[USE_KEY] = use = CookieUse()
 
         async def renewing(message: Message) -> None:
-            if message["type"] == "http.response.start" and use.session is not None:
-                if _is_due(use.session, self._edge.gate.now()):
-                    message["headers"] = [*message.get("headers", ()), *await self._renewed(scope)]
+            if message["type"] == "http.response.start" and self._is_due(use.session):
+                message["headers"] = [*message.get("headers", ()), *await self._renewed(scope)]
             await send(message)
 
         await self.app(scope, receive, renewing)
+
+    def _is_due(self, session: Session | None) -> bool:
+        if session is None:
+            return False
+        life = session.expires_at - session.created_at
+        return life >= LIFE_MIN and self._edge.gate.now() >= session.created_at + life / 2
 
     async def _renewed(self, scope: Scope) -> list[tuple[bytes, bytes]]:
         edge = self._edge
@@ -81,8 +86,3 @@ class CookieRenewal:
 
 def _has_cookie(scope: Scope) -> bool:
     return any(name == b"cookie" for name, _ in scope["headers"])
-
-
-def _is_due(session: Session, now: datetime) -> bool:
-    life = session.expires_at - session.created_at
-    return life >= LIFE_MIN and now >= session.created_at + life / 2
