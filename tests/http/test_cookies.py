@@ -1,0 +1,314 @@
+"""Cookie sessions: set, used, renewed and taken away."""
+
+import re
+from collections.abc import AsyncIterator
+from http.cookies import SimpleCookie
+from typing import Annotated, Any
+
+import httpx
+import pytest
+from fastapi import Depends, FastAPI
+from tests.conftest import PASSWORD, MakeSettings, MovableClock, bearer, serving
+from tests.http.conftest import Database, assert_error, assert_success, events
+
+from gatepost import CurrentSession, FreshSession, Gatepost, Session, errors
+from gatepost.app import create_app
+from gatepost.http.cookies import Cookies
+from gatepost.models import AuditAction
+
+ORIGIN = "https://auth.example.com"
+NAME, DEVICE = "__Host-gatepost", "__Host-gatepost-device"
+SAME = {"Sec-Fetch-Site": "same-origin"}
+WHO = {"email": "user@example.com", "password": PASSWORD}
+
+
+def set_cookies(response: httpx.Response) -> dict[str, Any]:
+    """Return the cookies that an answer sets: name → its morsel."""
+    jar: dict[str, Any] = {}
+    for header in response.headers.get_list("set-cookie"):
+        jar.update(SimpleCookie(header).items())
+    return jar
+
+
+@pytest.fixture
+async def browser(make_settings: MakeSettings, clock: MovableClock) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with a cookie jar at an https origin, where one user has registered without a cookie."""
+    app = create_app(make_settings(public_url=ORIGIN), clock=clock)
+    async with serving(app) as client:
+        client.base_url = httpx.URL(ORIGIN)
+        await client.post("/api/auth/register", json=WHO | {"name": "John Doe"})
+        yield client
+
+
+async def sign_in(browser: httpx.AsyncClient, **more: Any) -> httpx.Response:
+    response = await browser.post("/api/auth/login", json=WHO | {"cookie": True} | more)
+    assert response.status_code == 200, response.text
+    return response
+
+
+async def test_a_cookie_sign_in_keeps_the_token_out_of_the_body(browser: httpx.AsyncClient) -> None:
+    response = await sign_in(browser)
+    data = response.json()["data"]
+    assert set(data) == {"user", "session_info"}
+    morsel = set_cookies(response)[NAME]
+    assert morsel.value not in response.text
+    assert (morsel["path"], morsel["samesite"], morsel["httponly"], morsel["secure"]) == (
+        "/",
+        "Lax",
+        True,
+        True,
+    )
+    assert (morsel["domain"], morsel["max-age"], morsel["expires"]) == ("", "", "")
+    assert all(len(header) < 4096 for header in response.headers.get_list("set-cookie"))
+    me = await browser.get("/api/auth/me")
+    assert me.json()["data"]["user"] == data["user"]
+
+
+async def test_registering_may_ask_for_a_cookie_as_well(browser: httpx.AsyncClient) -> None:
+    body = {"email": "two@example.com", "name": "Two", "password": PASSWORD, "cookie": True}
+    response = await browser.post("/api/auth/register", json=body)
+    assert response.status_code == 201
+    assert "token" not in response.json()["data"]
+    assert (await browser.get("/api/auth/me")).json()["data"]["user"]["email"] == "two@example.com"
+
+
+async def test_every_endpoint_takes_the_cookie(browser: httpx.AsyncClient) -> None:
+    await sign_in(browser)
+    for path in ("me", "sessions", "events"):
+        assert (await browser.get(f"/api/auth/{path}")).status_code == 200
+    verify = await browser.get("/api/auth/verify")
+    assert (verify.status_code, verify.headers["x-gatepost-email"]) == (204, "user@example.com")
+    other = (await browser.post("/api/auth/login", json=WHO, cookies={})).json()["data"]["token"]
+    assert other
+    sessions = (await browser.get("/api/auth/sessions")).json()["data"]["sessions"]
+    assert [s["is_current"] for s in sessions].count(True) <= 1
+
+
+async def test_keep_me_signed_in_outlives_the_browser_and_is_inherited(browser: httpx.AsyncClient) -> None:
+    response = await sign_in(browser, remember=True)
+    assert int(set_cookies(response)[NAME]["max-age"]) > 0
+    refreshed = await browser.post("/api/auth/refresh", headers=SAME)
+    assert refreshed.status_code == 200, refreshed.text
+    assert int(set_cookies(refreshed)[NAME]["max-age"]) > 0
+
+
+async def test_there_is_nothing_to_remember_without_a_cookie(browser: httpx.AsyncClient) -> None:
+    response = await browser.post("/api/auth/login", json=WHO | {"remember": True})
+    assert_error(response, errors.ValidationFailed, fields={"remember": 'Only together with "cookie": true'})
+
+
+async def test_refresh_replaces_the_cookie(browser: httpx.AsyncClient) -> None:
+    first = set_cookies(await sign_in(browser))[NAME].value
+    response = await browser.post("/api/auth/refresh", headers=SAME)
+    data = response.json()["data"]
+    assert set(data) == {"user", "session_info"}
+    second = set_cookies(response)[NAME].value
+    assert second != first
+    assert (await browser.get("/api/auth/me")).status_code == 200
+    assert_error(await browser.get("/api/auth/me", headers=bearer(first)), errors.SessionReplaced)
+
+
+@pytest.mark.parametrize("path", ["logout", "logout-all"])
+async def test_a_logout_takes_the_cookie_away(browser: httpx.AsyncClient, path: str) -> None:
+    token = set_cookies(await sign_in(browser))[NAME].value
+    response = await browser.post(f"/api/auth/{path}", headers=SAME)
+    assert response.status_code == 200, response.text
+    gone = set_cookies(response)[NAME]
+    assert (gone.value, gone["max-age"]) == ("", "0")
+    assert response.headers["clear-site-data"] == '"cache", "cookies", "storage"'
+    assert_error(await browser.get("/api/auth/me", headers=bearer(token)), errors.SessionRevoked)
+    assert NAME not in browser.cookies
+
+
+async def test_a_sign_in_ends_the_session_that_the_browser_came_with(
+    browser: httpx.AsyncClient, db: Database
+) -> None:
+    first = set_cookies(await sign_in(browser))[NAME].value
+    second = set_cookies(await sign_in(browser))[NAME].value
+    assert first != second
+    assert_error(await browser.get("/api/auth/me", headers=bearer(first)), errors.SessionRevoked)
+    reasons = await db.fetch("SELECT end_reason FROM user_sessions WHERE NOT is_active")
+    assert [row["end_reason"] for row in reasons] == ["signed_in_again"]
+
+
+async def test_a_sign_in_with_a_dead_cookie_is_one_like_any_other(browser: httpx.AsyncClient) -> None:
+    for value in ("no token", "0b6f0d2e-5d3c-4a7e-9b1a-2c3d4e5f6a7b"):
+        browser.cookies.clear()
+        browser.cookies.set(NAME, value, domain="auth.example.com")
+        assert set_cookies(await sign_in(browser))[NAME].value != value
+
+
+# --- Renewal ---
+
+
+async def test_past_half_of_its_life_an_answer_carries_the_successor(
+    browser: httpx.AsyncClient, clock: MovableClock
+) -> None:
+    first = set_cookies(await sign_in(browser))[NAME].value
+    clock.advance(minutes=14)
+    assert "set-cookie" not in (await browser.get("/api/auth/me")).headers
+    clock.advance(minutes=2)
+    response = await browser.get("/api/auth/sessions")
+    assert response.status_code == 200
+    second = set_cookies(response)[NAME].value
+    assert second != first
+    clock.advance(minutes=20)  # past the end of the first
+    assert (await browser.get("/api/auth/me")).status_code == 200
+
+
+async def test_a_bearer_token_renews_nothing(browser: httpx.AsyncClient, clock: MovableClock) -> None:
+    token = set_cookies(await sign_in(browser))[NAME].value
+    clock.advance(minutes=20)
+    response = await browser.get("/api/auth/me", headers=bearer(token))
+    assert (response.status_code, "set-cookie" in response.headers) == (200, False)
+
+
+async def test_what_asks_for_a_proxy_renews_nothing(browser: httpx.AsyncClient, clock: MovableClock) -> None:
+    await sign_in(browser)
+    clock.advance(minutes=20)
+    response = await browser.get("/api/auth/verify")
+    assert (response.status_code, "set-cookie" in response.headers) == (204, False)
+
+
+async def test_renewing_never_goes_past_the_absolute_end(
+    make_settings: MakeSettings, clock: MovableClock
+) -> None:
+    settings = make_settings(public_url=ORIGIN, session_expire_minutes=30, session_max_minutes=60)
+    async with serving(create_app(settings, clock=clock)) as client:
+        client.base_url = httpx.URL(ORIGIN)
+        await client.post("/api/auth/register", json=WHO | {"name": "John Doe", "cookie": True})
+        for _ in range(59):
+            assert (await client.get("/api/auth/me")).status_code == 200
+            clock.advance(minutes=1)
+        clock.advance(minutes=1)
+        assert_error(await client.get("/api/auth/me"), errors.SessionExpired)
+
+
+# --- In an application of one's own ---
+
+
+@pytest.fixture
+async def notes(make_settings: MakeSettings, clock: MovableClock) -> AsyncIterator[httpx.AsyncClient]:
+    """An application with routes of its own, signed in by cookie."""
+    auth = Gatepost(make_settings(public_url=ORIGIN), clock=clock)
+    app = FastAPI(lifespan=auth.lifespan)
+    auth.install(app)
+
+    @app.get("/notes")
+    async def read(session: CurrentSession) -> str:
+        return session.user.email
+
+    @app.post("/notes")
+    async def write(session: CurrentSession) -> str:
+        return session.user.email
+
+    @app.post("/keys")
+    async def keys(session: FreshSession) -> str:
+        return session.user.email
+
+    @app.post("/own-keys")
+    async def own_keys(session: Annotated[Session, Depends(auth.fresh_session)]) -> str:
+        return session.user.email
+
+    async with serving(app) as client:
+        client.base_url = httpx.URL(ORIGIN)
+        await client.post("/api/auth/register", json=WHO | {"name": "John Doe", "cookie": True})
+        yield client
+
+
+async def test_the_routes_of_an_application_take_the_cookie_and_renew_it(
+    notes: httpx.AsyncClient, clock: MovableClock
+) -> None:
+    assert (await notes.get("/notes")).json() == "user@example.com"
+    clock.advance(minutes=16)
+    assert NAME in set_cookies(await notes.get("/notes"))
+
+
+async def test_the_routes_of_an_application_refuse_other_sites(
+    notes: httpx.AsyncClient, db: Database
+) -> None:
+    assert (await notes.post("/notes", headers=SAME)).status_code == 200
+    refused = await notes.post(
+        "/notes", headers={"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}
+    )
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "cross_origin_refused")
+    (event,) = await events(db, AuditAction.CROSS_ORIGIN_REFUSED)
+    assert event["detail"] == {"method": "POST", "path": "/notes", "origin": "https://evil.example"}
+
+
+@pytest.mark.parametrize("path", ["/keys", "/own-keys"])
+async def test_a_fresh_session_is_one_whose_password_was_given_a_moment_ago(
+    notes: httpx.AsyncClient, clock: MovableClock, path: str
+) -> None:
+    assert (await notes.post(path, headers=SAME)).status_code == 200
+    clock.advance(minutes=10)
+    refused = await notes.post(path, headers=SAME)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "fresh_session_required")
+    assert (await notes.post("/api/auth/refresh", headers=SAME)).status_code == 200
+    assert (await notes.post(path, headers=SAME)).status_code == 403
+    confirmed = await notes.post("/api/auth/confirm", headers=SAME, json={"password": PASSWORD})
+    assert confirmed.status_code == 200, confirmed.text
+    assert "token" not in confirmed.json()["data"]
+    assert (await notes.post(path, headers=SAME)).status_code == 200
+
+
+async def test_changing_the_password_hands_over_the_new_cookie(notes: httpx.AsyncClient) -> None:
+    body = {"current": PASSWORD, "new": "another good passphrase"}
+    response = await notes.post("/api/auth/password", headers=SAME, json=body)
+    assert response.status_code == 200, response.text
+    assert "token" not in response.json()["data"]
+    assert NAME in set_cookies(response)
+    assert (await notes.get("/notes")).status_code == 200
+
+
+# --- Names ---
+
+
+@pytest.mark.parametrize(
+    ("given", "session", "device"),
+    [
+        ({"public_url": ORIGIN}, "__Host-gatepost", "__Host-gatepost-device"),
+        (
+            {"public_url": ORIGIN, "cookie_domain": ".Example.com"},
+            "__Secure-gatepost",
+            "__Host-gatepost-device",
+        ),
+        ({"public_url": "http://localhost:5173"}, "gatepost", "gatepost-device"),
+        ({"host": "::1"}, "gatepost", "gatepost-device"),
+        ({"host": "0.0.0.0"}, "__Host-gatepost", "__Host-gatepost-device"),
+        ({"environment": "production", "bcrypt_rounds": 10}, "__Host-gatepost", "__Host-gatepost-device"),
+    ],
+)
+def test_what_the_cookies_are_called(
+    make_settings: MakeSettings, given: dict[str, Any], session: str, device: str
+) -> None:
+    cookies = Cookies(make_settings(**given))
+    assert cookies.clear_session()[1].decode().partition("=")[0] == session
+    header = cookies.set_device("x")[1].decode()
+    assert header.partition("=")[0] == device
+    assert ("Secure" in header) == session.startswith("__")
+    domain = re.search(r"Domain=([^;]+)", cookies.clear_session()[1].decode())
+    assert (domain[1] if domain else None) == ("example.com" if "cookie_domain" in given else None)
+
+
+async def test_the_device_cookie_opens_nothing(browser: httpx.AsyncClient) -> None:
+    device = set_cookies(await sign_in(browser))[DEVICE]
+    assert (device["max-age"], device["httponly"], device["path"]) == (str(180 * 86_400), True, "/")
+    browser.cookies.clear()
+    browser.cookies.set(NAME, device.value, domain="auth.example.com")
+    assert_error(await browser.get("/api/auth/me"), errors.InvalidSession)
+
+
+async def test_two_gateposts_on_one_host_have_cookies_of_their_own(
+    make_settings: MakeSettings, clock: MovableClock
+) -> None:
+    one = Gatepost(make_settings(public_url=ORIGIN), clock=clock)
+    two = Gatepost(make_settings(public_url=ORIGIN), prefix="/staff/auth", clock=clock)
+    assert one.edge.cookies.clear_session() != two.edge.cookies.clear_session()
+
+
+async def test_an_answer_with_a_cookie_is_never_cached(browser: httpx.AsyncClient) -> None:
+    response = await sign_in(browser)
+    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["vary"] == "Authorization, Cookie"
+    assert_success(await browser.get("/api/auth/me"), "User information retrieved successfully")
