@@ -275,7 +275,7 @@ async def test_changing_the_password_hands_over_the_new_cookie(notes: httpx.Asyn
         ),
         ({"public_url": "http://localhost:5173"}, "gatepost", "gatepost-device"),
         ({"host": "::1"}, "gatepost", "gatepost-device"),
-        ({"host": "0.0.0.0"}, "__Host-gatepost", "__Host-gatepost-device"),
+        ({"host": "0.0.0.0"}, "__Host-gatepost", "__Host-gatepost-device"),  # noqa: S104 - not bound
         ({"environment": "production", "bcrypt_rounds": 10}, "__Host-gatepost", "__Host-gatepost-device"),
     ],
 )

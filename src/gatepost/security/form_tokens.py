@@ -43,8 +43,7 @@ class FormTokens:
         if len(raw) != _NONCE_BYTES + _MAC_BYTES:
             return False
         nonce, mac = raw[:_NONCE_BYTES], raw[_NONCE_BYTES:]
-        # All of them, whichever fits: how long it takes says nothing about the key.
-        return any([hmac.compare_digest(mac, _mac(key, nonce, binding)) for key in self._keys])
+        return any(hmac.compare_digest(mac, _mac(key, nonce, binding)) for key in self._keys)
 
 
 def _mac(key: bytes, nonce: bytes, binding: str) -> bytes:
