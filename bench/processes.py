@@ -110,6 +110,19 @@ class Server:
     def cpu_seconds(self) -> float:
         return sum(cpu_seconds(pid) for pid in tree(self._process.pid))
 
+    async def until_idle(self, seconds: float = 60.0) -> None:
+        """Wait until it does next to nothing: logins whose clients went away are checked to their end.
+
+        Raises:
+            NotMeasured: it never comes to rest.
+        """
+        for _ in range(round(seconds / 0.5)):
+            before = self.cpu_seconds()
+            await asyncio.sleep(0.5)
+            if self.cpu_seconds() - before < 0.03:
+                return
+        raise NotMeasured("the server does not come to rest")
+
     def worker(self) -> int:
         """Return the process that answers: the one of the tree that has worked most."""
         return max(tree(self._process.pid), key=cpu_seconds)
