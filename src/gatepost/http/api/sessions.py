@@ -38,6 +38,7 @@ _SESSION = {
         "Session refreshed successfully",
         *PRESENTED,
         *UNWANTED_BODY,
+        errors.TooManyAttempts,
     ),
 )
 async def refresh(request: Request) -> Response:
