@@ -59,7 +59,7 @@ async def pgbench(
 def lookup_script() -> str:
     """Return the session check of one random session a transaction."""
     token = STORED.format(":i")
-    statement = with_arguments(LOOKUP, [f"ARRAY[{token}]", "NULL", "'60 s'"])
+    statement = with_arguments(LOOKUP, [f"ARRAY[{token}]", "NULL", "'60 s'", "NULL", "'600 s'"])
     return f"\\set i random(1, {SESSIONS})\n{statement};\n"
 
 

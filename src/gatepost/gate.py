@@ -18,12 +18,16 @@ from gatepost.security.tokens import TokenCodec
 from gatepost.services.accounts import Accounts
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock, database_clock
+from gatepost.services.credentials import Credentials
 from gatepost.services.hashing import Hashing
 from gatepost.services.housekeeping import Housekeeping
+from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.lookups import Lookups
-from gatepost.services.sessions import Lifetimes, Sessions
+from gatepost.services.refusals import Refusals
+from gatepost.services.sessions import Sessions
 from gatepost.services.touches import Touches
 from gatepost.settings import Settings, secret_key
+from gatepost.store.refreshes import RefreshRates
 from gatepost.store.sessions import LOOKUP
 
 log = get_logger("gatepost")
@@ -39,11 +43,12 @@ class Gate:
     Attributes:
         settings: the settings in force.
         database: the pool, open between `open` and `close`.
-        accounts, sessions, audit, housekeeping: the services, there once it is open.
+        accounts, credentials, sessions, audit, housekeeping: the services, there once it is open.
     """
 
     database: Database
     accounts: Accounts
+    credentials: Credentials
     sessions: Sessions
     audit: Audit
     housekeeping: Housekeeping
@@ -121,27 +126,24 @@ class Gate:
         codec = TokenCodec(KeyRing.derive(secret_key(settings), fallbacks), settings.session_token_format)
         hashing = Hashing(PasswordHasher(settings.bcrypt_rounds), rounds=settings.bcrypt_rounds)
         stack.callback(hashing.close)
-        lookups = Lookups(
-            Prepared(database, LOOKUP),
-            clock=clock,
-            touch_after=timedelta(seconds=settings.session_touch_seconds),
-        )
+        lifetimes = _lifetimes(settings)
+        lookups = Lookups(Prepared(database, LOOKUP), clock=clock, lifetimes=lifetimes)
         stack.push_async_callback(lookups.close)
         touches = Touches(database)
         stack.push_async_callback(touches.close)
         self.audit = Audit(database, clock)
+        refusals = Refusals(codec, self.audit)
         self.sessions = Sessions(
             database,
             codec=codec,
             lookups=lookups,
             touches=touches,
             audit=self.audit,
+            refusals=refusals,
             clock=clock,
-            lifetimes=Lifetimes(
-                session=timedelta(minutes=settings.session_expire_minutes),
-                absolute=timedelta(minutes=settings.session_max_minutes),
-                grace=timedelta(seconds=settings.refresh_grace_seconds),
-            ),
+            lifetimes=lifetimes,
+            refresh_rates=_refresh_rates(settings),
+            max_per_user=settings.max_sessions_per_user,
         )
         self.accounts = Accounts(
             database,
@@ -149,6 +151,17 @@ class Gate:
             hashing=hashing,
             audit=self.audit,
             clock=clock,
+            password_min_length=settings.password_min_length,
+        )
+        self.credentials = Credentials(
+            database,
+            sessions=self.sessions,
+            hashing=hashing,
+            audit=self.audit,
+            refusals=refusals,
+            clock=clock,
+            lifetimes=lifetimes,
+            throttle=None,
             password_min_length=settings.password_min_length,
         )
         self.housekeeping = Housekeeping(
@@ -174,6 +187,24 @@ class Gate:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+def _lifetimes(settings: Settings) -> Lifetimes:
+    idle = settings.session_idle_minutes
+    return Lifetimes(
+        session=timedelta(minutes=settings.session_expire_minutes),
+        absolute=timedelta(minutes=settings.session_max_minutes),
+        grace=timedelta(seconds=settings.refresh_grace_seconds),
+        fresh=timedelta(minutes=settings.fresh_session_minutes),
+        idle=timedelta(minutes=idle) if idle else None,
+        touch=timedelta(seconds=settings.session_touch_seconds),
+    )
+
+
+def _refresh_rates(settings: Settings) -> RefreshRates | None:
+    if not settings.throttle_enabled:
+        return None
+    return RefreshRates(address=settings.throttle_refresh_address, session=settings.throttle_refresh_session)
 
 
 def _log_wait(seconds: float, why: str) -> None:

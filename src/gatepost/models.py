@@ -245,6 +245,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         created_at: when this row started, UTC.
         expires_at: first instant at which it is refused, UTC.
         authenticated_at: when the password was last presented, UTC; refreshing does not move it.
+        is_fresh: that was less than `FRESH_SESSION_MINUTES` ago when the session was looked up, by the
+            database's clock (ASVS 7.2.4).
     """
 
     id: int
@@ -252,16 +254,25 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     created_at: datetime
     expires_at: datetime
     authenticated_at: datetime
+    is_fresh: bool
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
-        """Read the columns of `store.sessions.lookup`."""
+        """Read the columns of `store.sessions.lookup`, of a session that is live: so is its user."""
         return cls(
             id=row["session_id"],
-            user=User.from_row(row),
+            user=User(
+                id=row["user_id"],
+                email=row["email"],
+                name=row["name"],
+                is_admin=row["is_admin"],
+                is_active=True,
+                created_at=row["user_created_at"],
+            ),
             created_at=row["created_at"],
             expires_at=row["expires_at"],
             authenticated_at=row["authenticated_at"],
+            is_fresh=row["is_fresh"],
         )
 
 
@@ -272,10 +283,12 @@ class SignedIn:
     Attributes:
         token: the raw token; it is stored nowhere and never logged.
         session: the session that it opens.
+        remembered: its cookie outlives the browser ("keep me signed in").
     """
 
     token: str = field(repr=False)
     session: Session
+    remembered: bool = False
 
 
 class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):

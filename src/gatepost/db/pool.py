@@ -170,22 +170,28 @@ class Database:
         Raises:
             Unavailable: as `connection`.
         """
-        async with self.connection() as conn:
-            transaction = conn.transaction()
-            await transaction.start()
-            try:
-                yield conn
-            except BaseException as error:
-                if not is_spent(error):  # cutting the connection rolls back as well
-                    await transaction.rollback()
-                raise
-            else:
-                await transaction.commit()
+        async with self.connection() as conn, transaction_on(conn):
+            yield conn
 
     def _opened(self) -> "asyncpg.Pool[asyncpg.Record]":
         if self._pool is None:
             raise RuntimeError("Gatepost is not open: pass `lifespan=auth.lifespan` to the application")
         return self._pool
+
+
+@asynccontextmanager
+async def transaction_on(conn: Connection) -> AsyncIterator[None]:
+    """Run a transaction on a connection that is lent already; within another one, a part of that."""
+    transaction = conn.transaction()
+    await transaction.start()
+    try:
+        yield
+    except BaseException as error:
+        if not is_spent(error):  # cutting the connection rolls back as well
+            await transaction.rollback()
+        raise
+    else:
+        await transaction.commit()
 
 
 def one(row: Record | None) -> Record:

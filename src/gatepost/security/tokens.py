@@ -13,11 +13,11 @@ The nonce alone (a dump) or the old token alone (a thief) leads nowhere.
 **Refresh while keys are being rotated.** The worker that wins a refresh computes the successor, and
 its stored form, with *its* newest secret and in *its* format; another worker may have the same secrets
 in another order, or the other format. So the one that repeats the answer does not assume its own
-newest: `successors` walks all secrets, and the right candidate is the one whose stored form is in the
-successor's row. Token and stored form always come from the same secret, hence one candidate for each
-secret and format, no cross product. A worker that does not know the winner's secret at all finds
-none, as it could not check that token either: a new secret goes to every worker as a fallback first,
-and to the front afterwards.
+newest: `successors` walks all secrets, and the right candidate is the one that the successor's row holds
+a stored form of. That may be a form under another secret than the token's own, where the row was used
+since and digested anew (`services/touches.py`). A worker that does not know the winner's secret at all
+finds none, as it could not check that token either: a new secret goes to every worker as a fallback
+first, and to the front afterwards.
 """
 
 import base64
@@ -133,8 +133,9 @@ class TokenCodec:
             InvalidSession: `raw` is no token.
         """
         for candidate in self.successors(raw, nonce):
-            if hmac.compare_digest(candidate.stored.encode(), stored.encode()):
-                return candidate
+            for form in self.parse(candidate.raw):
+                if hmac.compare_digest(form.encode(), stored.encode()):
+                    return Issued(raw=candidate.raw, stored=form)
         return None
 
 

@@ -9,7 +9,6 @@ leaves: one that comes after a logout was committed sees that logout.
 """
 
 import asyncio
-from datetime import timedelta
 from itertools import islice
 
 from gatepost.db.prepared import Prepared
@@ -17,6 +16,7 @@ from gatepost.errors import GatepostError, InternalError, Unavailable
 from gatepost.log import get_logger
 from gatepost.security.tokens import StoredToken
 from gatepost.services.clock import Clock
+from gatepost.services.lifetimes import Lifetimes
 from gatepost.store.sessions import Found
 
 log = get_logger("gatepost.lookups")
@@ -34,13 +34,13 @@ class Lookups:
     Args:
         statement: `store.sessions.LOOKUP`, prepared.
         clock: what time it is.
-        touch_after: age of `last_used_at` from which it is written again.
+        lifetimes: how long sessions are fresh, and may be idle.
     """
 
-    def __init__(self, statement: Prepared, *, clock: Clock, touch_after: timedelta) -> None:
+    def __init__(self, statement: Prepared, *, clock: Clock, lifetimes: Lifetimes) -> None:
         self._statement = statement
         self._clock = clock
-        self._touch_after = touch_after
+        self._limits = (lifetimes.touch_after, lifetimes.idle, lifetimes.fresh)
         self._waiting: dict[Tokens, list[asyncio.Future[Found | None]]] = {}
         self._drain: asyncio.Task[None] | None = None
 
@@ -93,8 +93,8 @@ class Lookups:
     async def _send(self, batch: dict[Tokens, list[asyncio.Future[Found | None]]]) -> None:
         asked = [token for tokens in batch for token in tokens]
         try:
-            rows = await self._statement.fetch(asked, self._clock(), self._touch_after)
-            found = {row["session_token"]: Found.from_row(row) for row in rows}
+            rows = await self._statement.fetch(asked, self._clock(), *self._limits)
+            found = {each.stored: each for each in map(Found.from_row, rows)}
         except asyncio.CancelledError:
             _refuse(batch, Unavailable)
             raise

@@ -1,37 +1,30 @@
 """The session core, five verbs: start, resolve, refresh, revoke, revoke_all."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+from contextlib import AsyncExitStack, suppress
 
-from gatepost.db.pool import Connection, Database
-from gatepost.errors import AuthenticationError, GatepostError, InvalidSession, NotFound
+from gatepost.db.pool import Connection, Database, transaction_on
+from gatepost.errors import AuthenticationError, InvalidSession, NotFound, Unavailable
 from gatepost.models import AuditAction, Client, EndReason, Session, SessionRow, SignedIn
 from gatepost.security.tokens import StoredToken, TokenCodec
 from gatepost.services.audit import BY_COMMAND, Audit
 from gatepost.services.clock import Clock
+from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.lookups import Lookups
+from gatepost.services.refreshing import Refreshing
+from gatepost.services.refusals import Refusals
 from gatepost.services.touches import Touches
-from gatepost.store import endings
+from gatepost.store import endings, sign_ins
 from gatepost.store import sessions as store
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lifetimes:
-    """How long sessions live.
-
-    Attributes:
-        session: from a start or refresh to `expires_at`.
-        absolute: from the password to the end that no refresh moves (ASVS 7.3.2).
-        grace: after a refresh, how long its answer may be repeated.
-    """
-
-    session: timedelta
-    absolute: timedelta
-    grace: timedelta
+from gatepost.store.refreshes import RefreshRates
 
 
 class Sessions:
-    """Starts, resolves, refreshes and revokes sessions."""
+    """Starts, resolves, refreshes and revokes sessions.
+
+    Args:
+        refresh_rates: how often tokens may be refreshed; None for no limit.
+        max_per_user: live sessions that a user may have; 0 for no limit.
+    """
 
     def __init__(
         self,
@@ -41,8 +34,11 @@ class Sessions:
         lookups: Lookups,
         touches: Touches,
         audit: Audit,
+        refusals: Refusals,
         clock: Clock,
         lifetimes: Lifetimes,
+        refresh_rates: RefreshRates | None,
+        max_per_user: int,
     ) -> None:
         self._database = database
         self._codec = codec
@@ -51,26 +47,60 @@ class Sessions:
         self._audit = audit
         self._clock = clock
         self._lifetimes = lifetimes
+        self._max_per_user = max_per_user
+        self._refusals = refusals
+        self._refreshing = Refreshing(
+            database,
+            codec=codec,
+            refusals=refusals,
+            clock=clock,
+            lifetimes=lifetimes,
+            rates=refresh_rates,
+        )
 
     async def start(
-        self, conn: Connection, *, user_id: int, hashed_password: str, client: Client
+        self,
+        conn: Connection,
+        *,
+        user_id: int,
+        hashed_password: str,
+        client: Client,
+        remembered: bool = False,
     ) -> SignedIn | None:
         """Start a session on the caller's connection, for a user whose password was just checked.
 
-        None where the user was disabled or the password changed since `hashed_password` was read.
+        None where the user was disabled or the password changed since `hashed_password` was read. Where
+        the user may have only so many sessions, the oldest sign-in ends: under the user's lock, so that
+        logins at the same moment count each other (ASVS 7.1.2).
         """
         issued = self._codec.issue()
-        session = await store.start(
-            conn,
-            issued.stored,
-            user_id=user_id,
-            hashed_password=hashed_password,
-            client=client,
-            at=self._clock(),
-            lifetime=self._lifetimes.session,
-            absolute=self._lifetimes.absolute,
-        )
-        return None if session is None else SignedIn(token=issued.raw, session=session)
+        async with AsyncExitStack() as stack:
+            if self._max_per_user:
+                await stack.enter_async_context(transaction_on(conn))
+                await sign_ins.lock_owner(conn, user_id)
+            session = await store.start(
+                conn,
+                issued.stored,
+                user_id=user_id,
+                hashed_password=hashed_password,
+                client=client,
+                remembered=remembered,
+                at=self._clock(),
+                lifetime=self._lifetimes.session,
+                absolute=self._lifetimes.absolute,
+            )
+            if session is None:
+                return None
+            if self._max_per_user:
+                await sign_ins.end_beyond(
+                    conn,
+                    user_id,
+                    kept=self._max_per_user,
+                    client=client,
+                    at=self._clock(),
+                    idle=self._lifetimes.idle,
+                )
+        return SignedIn(token=issued.raw, session=session, remembered=remembered)
 
     async def resolve(self, token: str) -> Session:
         """Return the live session that a token opens; the database is asked every time.
@@ -80,63 +110,67 @@ class Sessions:
             SessionExpired, SessionRevoked, SessionReplaced: it is no longer live.
             Unavailable: the database can't be asked.
         """
-        found = await self._lookups.find(self._codec.parse(token))
+        tokens = self._codec.parse(token)
+        found = await self._lookups.find(tokens)
         if found is None:
             raise InvalidSession
-        if found.refusal is not None:
-            raise found.refusal
-        if found.touch_at is not None:
-            self._touches.note(found.session.id, found.touch_at)
+        if found.session is None:
+            raise InvalidSession if found.refused is None else found.refused.error
+        if found.touch_at is not None or found.stored != tokens[0]:
+            await self._note_use(found, found.session.id, tokens[0])
         return found.session
 
-    async def refresh(self, token: str, client: Client) -> SignedIn:
-        """Replace a token by its successor; within the grace the same successor is answered again.
+    async def _note_use(self, found: store.Found, session_id: int, newest: StoredToken) -> None:
+        self._touches.note(session_id, found.touch_at, stored=found.stored, digest=newest)
+        if self._lifetimes.idle is not None and found.touch_at is not None:
+            # Written behind, a use might not be there yet when the next one asks whether it is too late.
+            with suppress(Unavailable):
+                await self._touches.flush()
+
+    async def resolve_for(self, token: str, client: Client, *, verb: str) -> Session:
+        """Return the live session that a token opens, for a verb: one that is refused is on the trail.
 
         Raises:
-            InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: there is nothing to refresh.
+            InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: it is not live.
             Unavailable: the database can't be asked.
         """
-        tokens = await self._parse(token, client, verb="refresh")
-        nonce = self._codec.new_nonce()
-        issued = self._codec.successor(token, nonce)
-        refreshed = await self._replace(tokens, issued.stored, nonce, client)
-        if refreshed is None:
-            raise await self._refused(InvalidSession(), client, verb="refresh")
-        if refreshed.claimed and refreshed.successor is not None:
-            return SignedIn(token=issued.raw, session=refreshed.successor)
-        refusal = refreshed.refusal or InvalidSession()
-        if refreshed.in_grace and refreshed.successor_token is not None and refreshed.nonce is not None:
-            repeated = self._codec.successor_stored_as(refreshed.successor_token, token, refreshed.nonce)
-            if repeated and refreshed.successor and not refreshed.successor_refusal:
-                return SignedIn(token=repeated.raw, session=refreshed.successor)
-            refusal = refreshed.successor_refusal or refusal
-        raise await self._refused(
-            refusal,
-            client,
-            verb="refresh",
-            user_id=refreshed.found_user_id,
-            session_id=refreshed.found_id,
+        found = await self._lookups.find(await self._refusals.parse(token, client, verb=verb))
+        if found is not None and found.session is not None:
+            return found.session
+        if found is None or found.refused is None:
+            raise await self._refusals.of(InvalidSession(), client, verb=verb)
+        refused = found.refused
+        raise await self._refusals.of(
+            refused.error, client, verb=verb, user_id=refused.user_id, session_id=refused.session_id
         )
 
-    async def _replace(
-        self, tokens: tuple[StoredToken, ...], successor: StoredToken, nonce: bytes, client: Client
-    ) -> store.Refreshed | None:
+    async def refresh(self, token: str, client: Client) -> SignedIn:
+        """Replace a token by its successor, as `Refreshing.refresh` says."""
+        return await self._refreshing.refresh(token, client)
+
+    async def confirm(self, token: str, hashed_password: str, client: Client) -> SignedIn:
+        """Replace a token by a fresh one, as `Refreshing.confirm` says."""
+        return await self._refreshing.confirm(token, hashed_password, client)
+
+    async def supersede(self, token: str, client: Client) -> None:
+        """End the session of a token whose browser has signed in anew; one that is not live is passed over.
+
+        Raises:
+            Unavailable: the database can't be asked.
+        """
+        try:
+            tokens = self._codec.parse(token)
+        except AuthenticationError:
+            return
         async with self._database.connection() as conn:
-            for _ in range(2):
-                refreshed = await store.refresh(
-                    conn,
-                    tokens,
-                    successor,
-                    nonce,
-                    client=client,
-                    at=self._clock(),
-                    lifetime=self._lifetimes.session,
-                    grace=self._lifetimes.grace,
-                )
-                if refreshed is None or not refreshed.in_grace or refreshed.successor is not None:
-                    break
-                # One who waited for another's claim does not see the successor yet; the second look does.
-        return refreshed
+            await endings.end_presented(
+                conn,
+                tokens,
+                reason=EndReason.SIGNED_IN_AGAIN,
+                client=client,
+                at=self._clock(),
+                idle=self._lifetimes.idle,
+            )
 
     async def revoke(self, token: str, client: Client) -> None:
         """End the session that a token opens: a logout.
@@ -144,9 +178,16 @@ class Sessions:
         Raises:
             InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: it is not live.
         """
-        tokens = await self._parse(token, client, verb="revoke")
+        tokens = await self._refusals.parse(token, client, verb="revoke")
         async with self._database.connection() as conn:
-            ended = await endings.end_presented(conn, tokens, client=client, at=self._clock())
+            ended = await endings.end_presented(
+                conn,
+                tokens,
+                reason=EndReason.LOGOUT,
+                client=client,
+                at=self._clock(),
+                idle=self._lifetimes.idle,
+            )
         await self._check(ended, client, verb="revoke")
 
     async def revoke_all(self, token: str, client: Client) -> int:
@@ -167,12 +208,11 @@ class Sessions:
         """
         ended = await self._end_by(token, client, session_id=session_id, reason=EndReason.REVOKED)
         if ended.count == 0:
-            session = ended.found.session
             await self._audit.record(
                 AuditAction.ACCESS_DENIED,
                 client=client,
-                user_id=session.user.id,
-                session_id=session.id,
+                user_id=ended.user_id,
+                session_id=ended.session_id,
                 detail={"code": NotFound.code, "verb": "revoke", "wanted_session": session_id},
             )
             raise NotFound("There is no such session")
@@ -181,10 +221,16 @@ class Sessions:
         self, token: str, client: Client, *, session_id: int | None, reason: EndReason
     ) -> endings.Ended:
         verb = "revoke_all" if session_id is None else "revoke"
-        tokens = await self._parse(token, client, verb=verb)
+        tokens = await self._refusals.parse(token, client, verb=verb)
         async with self._database.connection() as conn:
             ended = await endings.end_by_presented(
-                conn, tokens, reason=reason, session_id=session_id, client=client, at=self._clock()
+                conn,
+                tokens,
+                reason=reason,
+                session_id=session_id,
+                client=client,
+                at=self._clock(),
+                idle=self._lifetimes.idle,
             )
         return await self._check(ended, client, verb=verb)
 
@@ -223,44 +269,20 @@ class Sessions:
     async def active(self, user_id: int) -> list[SessionRow]:
         """Return a user's live sessions, the one used last first."""
         async with self._database.connection() as conn:
-            return await store.active_of_user(conn, user_id, at=self._clock())
+            return await store.active_of_user(conn, user_id, at=self._clock(), idle=self._lifetimes.idle)
 
     async def page(self, *, before: int | None, limit: int) -> list[SessionRow]:
         """Return everybody's live sessions, the one started last first, those with an id below `before`."""
         async with self._database.connection() as conn:
-            return await store.active_page(conn, before=before, limit=limit, at=self._clock())
-
-    async def _parse(self, token: str, client: Client, *, verb: str) -> tuple[StoredToken, ...]:
-        try:
-            return self._codec.parse(token)
-        except AuthenticationError as error:
-            raise await self._refused(error, client, verb=verb) from None
+            return await store.active_page(
+                conn, before=before, limit=limit, at=self._clock(), idle=self._lifetimes.idle
+            )
 
     async def _check(self, ended: endings.Ended | None, client: Client, *, verb: str) -> endings.Ended:
         if ended is None:
-            raise await self._refused(InvalidSession(), client, verb=verb)
-        if ended.found.refusal is not None:
-            session = ended.found.session
-            raise await self._refused(
-                ended.found.refusal, client, verb=verb, user_id=session.user.id, session_id=session.id
+            raise await self._refusals.of(InvalidSession(), client, verb=verb)
+        if ended.refusal is not None:
+            raise await self._refusals.of(
+                ended.refusal, client, verb=verb, user_id=ended.user_id, session_id=ended.session_id
             )
         return ended
-
-    async def _refused(
-        self,
-        error: GatepostError,
-        client: Client,
-        *,
-        verb: str,
-        user_id: int | None = None,
-        session_id: int | None = None,
-    ) -> GatepostError:
-        """Put a refused verb on the trail and hand the error back to be raised."""
-        await self._audit.record(
-            AuditAction.SESSION_REFUSED,
-            client=client,
-            user_id=user_id,
-            session_id=session_id,
-            detail={"code": error.code, "verb": verb},
-        )
-        return error

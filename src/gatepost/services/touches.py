@@ -1,6 +1,8 @@
 """`last_used_at`, written behind: gathered in memory, flushed in one statement every few seconds.
 
-A crash loses seconds of that column and nothing else.
+A crash loses seconds of that column and nothing else. New digests go the same way: a token that was
+found by a form under a former key gets the newest key's, so that the former key can be taken out one
+day. Each key that was ever in front would have to be kept otherwise for as long as a session may live.
 """
 
 import asyncio
@@ -10,6 +12,7 @@ from datetime import datetime
 from gatepost.db.pool import Database
 from gatepost.errors import Unavailable
 from gatepost.log import get_logger
+from gatepost.security.tokens import StoredToken
 from gatepost.store import sessions as store
 
 log = get_logger("gatepost.touches")
@@ -29,13 +32,35 @@ class Touches:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._gathered: dict[int, datetime] = {}
+        self._gathered: dict[int, store.Use] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def note(self, session_id: int, at: datetime) -> None:
-        """Remember that a session was used."""
-        if session_id in self._gathered or len(self._gathered) < GATHERED_MAX:
-            self._gathered[session_id] = at
+    def note(
+        self,
+        session_id: int,
+        at: datetime | None,
+        *,
+        stored: StoredToken | None = None,
+        digest: StoredToken | None = None,
+    ) -> None:
+        """Remember that a session was used.
+
+        Args:
+            session_id: which one.
+            at: when; None where `last_used_at` is young enough.
+            stored: the form of its token that its row holds.
+            digest: the form under the newest key, which that one is replaced by where it is another.
+        """
+        if stored == digest:
+            stored = digest = None
+        known = self._gathered.get(session_id)
+        if known is not None:
+            at = at or known.at
+            if digest is None:
+                stored, digest = known.stored, known.digest
+        elif len(self._gathered) >= GATHERED_MAX:
+            return
+        self._gathered[session_id] = store.Use(at=at, stored=stored, digest=digest)
 
     async def flush(self) -> int:
         """Write what was gathered; return how many rows were written. What can't be written is kept.
@@ -49,8 +74,8 @@ class Touches:
             part = dict(gathered[begin : begin + STATEMENT_MAX])
             async with self._database.connection() as conn:
                 written += await store.touch(conn, part)
-            for session_id, at in part.items():
-                if self._gathered.get(session_id) == at:
+            for session_id, use in part.items():
+                if self._gathered.get(session_id) is use:
                     del self._gathered[session_id]
         return written
 

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from gatepost.db.pool import Connection, one
+from gatepost.errors import AuthenticationError
 from gatepost.models import AuditAction, Client, EndReason, Row
 from gatepost.security.tokens import StoredToken
-from gatepost.store.sessions import Found
+from gatepost.store.sessions import refusal_of
 
 HOUSEKEEPING_LOCK = 7_238_150_043_211_874_561
 """Key of the advisory lock that lets one worker at a time do the housekeeping."""
@@ -20,12 +21,25 @@ class Ended:
     """What ending sessions on behalf of a presented token found and did.
 
     Attributes:
-        found: the session of the presented token.
+        session_id, user_id: the session of the presented token, and whose it is.
+        refusal: why it may not be used; None where it could be.
         count: sessions that were live and are ended now.
     """
 
-    found: Found
+    session_id: int
+    user_id: int
+    refusal: AuthenticationError | None
     count: int
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """Read the columns of `end_presented` and `end_by_presented`."""
+        return cls(
+            session_id=row["session_id"],
+            user_id=row["user_id"],
+            refusal=refusal_of(row["refusal"]),
+            count=row["count"],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +61,13 @@ class Batch:
 
 
 async def end_presented(
-    conn: Connection, tokens: Sequence[StoredToken], *, client: Client, at: datetime | None
+    conn: Connection,
+    tokens: Sequence[StoredToken],
+    *,
+    reason: EndReason,
+    client: Client,
+    at: datetime | None,
+    idle: timedelta | None,
 ) -> Ended | None:
     """End the session of this token, if it is live, with its event; None for an unknown token."""
     row = await conn.fetchrow(
@@ -60,29 +80,36 @@ async def end_presented(
             UPDATE user_sessions s SET is_active = false, ended_at = t.now, end_reason = $3
             FROM found f, users u, t
             WHERE s.id = f.id AND f.is_active AND f.expires_at > t.now AND u.id = f.user_id AND u.is_active
+                AND (coalesce(f.last_used_at, '-infinity') <= t.now - $7::interval) IS NOT TRUE
             RETURNING s.id, s.user_id
         ), event AS (
             INSERT INTO auth_events (at, action, user_id, session_id, ip_address, user_agent, detail)
             SELECT t.now, $4, e.user_id, e.id, $5, $6, jsonb_build_object('reason', $3::varchar)
             FROM ended e, t
         )
-        SELECT (SELECT count(*) FROM ended) AS count,
-            f.session_token, f.id AS session_id, coalesce(f.is_active, false) AS is_active, f.end_reason,
-            f.expires_at <= t.now AS is_expired, NULL::timestamptz AS touch_at,
-            f.created_at, f.expires_at, f.authenticated_at,
-            u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
-            coalesce(u.is_active, false) AS user_is_active,
-            coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
+        SELECT (SELECT count(*) FROM ended) AS count, f.id AS session_id, u.id AS user_id,
+            CASE
+                WHEN f.is_active THEN CASE
+                    WHEN f.expires_at <= t.now
+                        OR coalesce(f.last_used_at, '-infinity') <= t.now - $7::interval
+                    THEN 'session_expired'
+                    WHEN u.is_active IS NOT TRUE THEN 'session_revoked'
+                END
+                WHEN f.end_reason = 'refreshed' THEN 'session_replaced'
+                WHEN f.end_reason = 'expired' THEN 'session_expired'
+                ELSE 'session_revoked'
+            END AS refusal
         FROM found f JOIN users u ON u.id = f.user_id CROSS JOIN t
         """,
         tokens,
         at,
-        EndReason.LOGOUT,
+        reason,
         AuditAction.SESSION_REVOKED,
         client.ip_address,
         client.user_agent,
+        idle,
     )
-    return None if row is None else Ended(found=Found.from_row(row), count=row["count"])
+    return None if row is None else Ended.from_row(row)
 
 
 async def end_by_presented(
@@ -93,6 +120,7 @@ async def end_by_presented(
     session_id: int | None,
     client: Client,
     at: datetime | None,
+    idle: timedelta | None,
 ) -> Ended | None:
     """On behalf of a live token end all sessions of its user, or the one named; None for an unknown token.
 
@@ -100,18 +128,27 @@ async def end_by_presented(
     """
     row = await conn.fetchrow(
         """
-        SELECT CASE WHEN s.is_active AND s.expires_at > t.now AND u.is_active
-                THEN gatepost_end_sessions(u.id, $4, $5, t.now, $3, $6, $7) ELSE 0 END AS count,
-            s.session_token, s.id AS session_id, coalesce(s.is_active, false) AS is_active, s.end_reason,
-            s.expires_at <= t.now AS is_expired, NULL::timestamptz AS touch_at,
-            s.created_at, s.expires_at, s.authenticated_at,
-            u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
-            coalesce(u.is_active, false) AS user_is_active,
-            coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
-        FROM user_sessions s
-        JOIN users u ON u.id = s.user_id
-        CROSS JOIN (SELECT coalesce($2::timestamptz, statement_timestamp()) AS now) t
-        WHERE s.session_token = ANY($1::varchar[])
+        SELECT CASE WHEN s.refusal IS NULL
+                THEN gatepost_end_sessions(s.user_id, $4, $5, s.now, $3, $6, $7) ELSE 0 END AS count,
+            s.id AS session_id, s.user_id, s.refusal
+        FROM (
+            SELECT s.id, u.id AS user_id, t.now,
+                CASE
+                    WHEN s.is_active THEN CASE
+                        WHEN s.expires_at <= t.now
+                            OR coalesce(s.last_used_at, '-infinity') <= t.now - $8::interval
+                        THEN 'session_expired'
+                        WHEN u.is_active IS NOT TRUE THEN 'session_revoked'
+                    END
+                    WHEN s.end_reason = 'refreshed' THEN 'session_replaced'
+                    WHEN s.end_reason = 'expired' THEN 'session_expired'
+                    ELSE 'session_revoked'
+                END AS refusal
+            FROM user_sessions s
+            JOIN users u ON u.id = s.user_id
+            CROSS JOIN (SELECT coalesce($2::timestamptz, statement_timestamp()) AS now) t
+            WHERE s.session_token = ANY($1::varchar[])
+        ) s
         """,
         tokens,
         at,
@@ -120,8 +157,9 @@ async def end_by_presented(
         session_id,
         client.ip_address,
         client.user_agent,
+        idle,
     )
-    return None if row is None else Ended(found=Found.from_row(row), count=row["count"])
+    return None if row is None else Ended.from_row(row)
 
 
 async def end_of_user(
@@ -132,16 +170,20 @@ async def end_of_user(
     client: Client,
     at: datetime | None,
     session_id: int | None = None,
+    action: AuditAction | None = None,
     detail: Mapping[str, Any] | None = None,
 ) -> int:
-    """End all sessions of a user, or the one named; return how many were live."""
+    """End all sessions of a user, or the sign-in of the one named; return how many were live.
+
+    The event is `session.revoked_all` or `session.revoked` unless another action is given.
+    """
     row = await conn.fetchrow(
         "SELECT gatepost_end_sessions($1, $2, $3, $4, $5, $6, $7, $8::text::jsonb) AS count",
         user_id,
         reason,
         session_id,
         at,
-        AuditAction.SESSIONS_REVOKED_ALL if session_id is None else AuditAction.SESSION_REVOKED,
+        action or (AuditAction.SESSIONS_REVOKED_ALL if session_id is None else AuditAction.SESSION_REVOKED),
         client.ip_address,
         client.user_agent,
         json.dumps(dict(detail or {})),

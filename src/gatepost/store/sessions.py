@@ -1,12 +1,14 @@
-"""Statements on `user_sessions`: start, look up, refresh, list and touch.
+"""Statements on `user_sessions`: start, look up, list and touch.
 
-Ending sessions stands in `store/endings.py`. A login or refresh locks the user's row FOR SHARE and
-whoever ends several sessions of a user locks it FOR NO KEY UPDATE, so that no session slips through
-that starts or is refreshed while the others are being ended.
+Refreshing stands in `store/refreshes.py`, ending sessions in `store/endings.py`. A login or refresh
+locks the user's row FOR SHARE and whoever ends several sessions of a user locks it FOR NO KEY UPDATE,
+so that no session slips through that starts or is refreshed while the others are being ended.
+
+A session is live while it has not ended, `expires_at` lies ahead, its user is active and, where an idle
+time is set, `last_used_at` is younger than that; each statement asks for all of it by itself.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -19,47 +21,75 @@ from gatepost.errors import (
     SessionReplaced,
     SessionRevoked,
 )
-from gatepost.models import AuditAction, Client, EndReason, Row, Session, SessionRow
+from gatepost.models import AuditAction, Client, Row, Session, SessionRow
 from gatepost.security.tokens import StoredToken
+
+_REFUSALS: Mapping[str, type[AuthenticationError]] = {
+    kind.code: kind for kind in (SessionExpired, SessionReplaced, SessionRevoked)
+}
+
+
+def refusal_of(code: str | None) -> AuthenticationError | None:
+    """Return the error that a statement names, None where it names none: the session may be used."""
+    return None if code is None else _REFUSALS[code]()
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A session that may not be used: ended, expired or its user disabled.
+
+    Attributes:
+        session_id, user_id: which one, and whose.
+        error: why.
+    """
+
+    session_id: int
+    user_id: int
+    error: AuthenticationError
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the row of a presented token says.
 
     Attributes:
-        session: the session, whether or not it may be used.
-        refusal: why it may not be used, None where it may.
+        stored: the form that the row holds, of those that were asked for.
+        session: the session, None where it may not be used.
+        refused: why not, None where it may.
         touch_at: the time to write to `last_used_at`, None where it is still young enough.
     """
 
-    session: Session
-    refusal: AuthenticationError | None
+    stored: StoredToken
+    session: Session | None
+    refused: Refused | None
     touch_at: datetime | None
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
         """Read the columns of `lookup`."""
-        return cls(session=Session.from_row(row), refusal=refusal_of(row), touch_at=row["touch_at"])
-
-
-def refusal_of(row: Row) -> AuthenticationError | None:
-    """Say why a session row may not be used: ended, expired or its user disabled; None where it may."""
-    if row["is_active"]:
-        if row["is_expired"]:
-            return SessionExpired()
-        return None if row["user_is_active"] else SessionRevoked()
-    if row["end_reason"] == EndReason.REFRESHED:
-        return SessionReplaced()
-    return SessionExpired() if row["end_reason"] == EndReason.EXPIRED else SessionRevoked()
+        error = refusal_of(row["refusal"])
+        if error is None:
+            session, refused = Session.from_row(row), None
+        else:
+            session = None
+            refused = Refused(session_id=row["session_id"], user_id=row["user_id"], error=error)
+        return cls(stored=row["session_token"], session=session, refused=refused, touch_at=row["touch_at"])
 
 
 LOOKUP = """
-    SELECT s.session_token, s.id AS session_id, coalesce(s.is_active, false) AS is_active, s.end_reason,
-        s.expires_at <= t.now AS is_expired,
+    SELECT s.session_token, s.id AS session_id,
+        CASE
+            WHEN s.is_active THEN CASE
+                WHEN s.expires_at <= t.now
+                    OR coalesce(s.last_used_at, '-infinity') <= t.now - $4::interval THEN 'session_expired'
+                WHEN u.is_active IS NOT TRUE THEN 'session_revoked'
+            END
+            WHEN s.end_reason = 'refreshed' THEN 'session_replaced'
+            WHEN s.end_reason = 'expired' THEN 'session_expired'
+            ELSE 'session_revoked'
+        END AS refusal,
         CASE WHEN s.last_used_at <= t.now - $3::interval THEN t.now END AS touch_at,
         s.created_at, s.expires_at, s.authenticated_at,
+        coalesce(s.authenticated_at > t.now - $5::interval, false) AS is_fresh,
         u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
-        coalesce(u.is_active, false) AS user_is_active,
         coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
     FROM user_sessions s
     JOIN users u ON u.id = s.user_id
@@ -68,15 +98,22 @@ LOOKUP = """
 """
 """The session check, the one statement that runs for every request: prepared by `services/lookups.py`.
 
-$1 stored tokens, $2 time or NULL, $3 age of `last_used_at` from which it is written again.
+$1 stored tokens, $2 time or NULL, $3 age of `last_used_at` from which it is written again, $4 age from
+which the session is over or NULL, $5 time after the password for which a session is fresh.
 """
 
 
 async def lookup(
-    conn: Connection, tokens: Sequence[StoredToken], *, at: datetime | None, touch_after: timedelta
+    conn: Connection,
+    tokens: Sequence[StoredToken],
+    *,
+    at: datetime | None,
+    touch_after: timedelta,
+    idle: timedelta | None,
+    fresh: timedelta,
 ) -> dict[StoredToken, Found]:
     """Find the sessions of these stored tokens; a token without a row is not in the answer."""
-    rows = await conn.fetch(LOOKUP, tokens, at, touch_after)
+    rows = await conn.fetch(LOOKUP, tokens, at, touch_after, idle, fresh)
     return {row["session_token"]: Found.from_row(row) for row in rows}
 
 
@@ -87,6 +124,7 @@ async def start(
     user_id: int,
     hashed_password: str,
     client: Client,
+    remembered: bool,
     at: datetime | None,
     lifetime: timedelta,
     absolute: timedelta,
@@ -103,9 +141,10 @@ async def start(
             FOR SHARE
         ), started AS (
             INSERT INTO user_sessions (session_token, user_id, is_active, expires_at, created_at,
-                last_used_at, ip_address, user_agent, authenticated_at, absolute_expires_at)
+                last_used_at, ip_address, user_agent, authenticated_at, absolute_expires_at, place,
+                remembered)
             SELECT $1, u.id, true, least(t.now + $7::interval, t.now + $8::interval), t.now, t.now,
-                $4, $5, t.now, t.now + $8::interval
+                $4, $5, t.now, t.now + $8::interval, $10, $11
             FROM owner u
             CROSS JOIN (SELECT coalesce($6::timestamptz, statement_timestamp()) AS now) t
             RETURNING *
@@ -113,9 +152,9 @@ async def start(
             INSERT INTO auth_events (at, action, user_id, session_id, ip_address, user_agent)
             SELECT s.created_at, $9, s.user_id, s.id, $4, $5 FROM started s
         )
-        SELECT s.id AS session_id, s.created_at, s.expires_at, s.authenticated_at,
+        SELECT s.id AS session_id, s.created_at, s.expires_at, s.authenticated_at, true AS is_fresh,
             u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
-            true AS user_is_active, coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
+            coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
         FROM started s CROSS JOIN owner u
         """,
         token,
@@ -127,160 +166,35 @@ async def start(
         lifetime,
         absolute,
         AuditAction.SESSION_STARTED,
+        client.place,
+        remembered,
     )
     return None if row is None else Session.from_row(row)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refreshed:
-    """What a refresh found and did.
-
-    Attributes:
-        claimed: this very statement replaced the token.
-        in_grace: it had been replaced before, so short a time ago that the answer may be repeated.
-        found_id, found_user_id: the row of the presented token.
-        refusal: why the presented token may not be used for anything else; None where it was claimed.
-        nonce: what the successor's token is derived with, together with the old token.
-        successor: the session that follows; None where there is none, or none visible yet.
-        successor_token: its stored token.
-        successor_refusal: why the successor itself may not be used; None where it may.
-    """
-
-    claimed: bool
-    in_grace: bool
-    found_id: int
-    found_user_id: int
-    refusal: AuthenticationError | None
-    nonce: bytes | None = field(repr=False)
-    successor: Session | None
-    successor_token: str | None = field(repr=False)
-    successor_refusal: AuthenticationError | None
-
-    @classmethod
-    def from_row(cls, row: Row) -> Self:
-        """Read the columns of `refresh`."""
-        has_successor = row["session_id"] is not None
-        return cls(
-            claimed=row["claimed"],
-            in_grace=row["in_grace"],
-            found_id=row["found_id"],
-            found_user_id=row["user_id"],
-            refusal=None
-            if row["claimed"]
-            else refusal_of(
-                {
-                    "is_active": row["found_is_active"],
-                    "is_expired": row["found_is_expired"],
-                    "end_reason": row["found_end_reason"],
-                    "user_is_active": row["user_is_active"],
-                }
-            ),
-            nonce=row["nonce"],
-            successor=Session.from_row(row) if has_successor else None,
-            successor_token=row["session_token"],
-            successor_refusal=refusal_of(row) if has_successor else None,
-        )
-
-
-async def refresh(
-    conn: Connection,
-    tokens: Sequence[StoredToken],
-    successor: StoredToken,
-    nonce: bytes,
-    *,
-    client: Client,
-    at: datetime | None,
-    lifetime: timedelta,
-    grace: timedelta,
-) -> Refreshed | None:
-    """Replace a live token by its successor, with its event, in one statement; None for an unknown token.
-
-    The row of the old token is claimed by whoever locks it first. One who comes second waits for that
-    lock and then sees the claim, but not yet the successor's row, because the statement looked at the
-    table before it waited: asked again, the statement sees both.
-    """
-    row = await conn.fetchrow(
-        """
-        WITH t AS MATERIALIZED (
-            SELECT coalesce($4::timestamptz, statement_timestamp()) AS now
-        ), owner AS MATERIALIZED (
-            SELECT u.* FROM users u
-            WHERE u.id = (
-                SELECT s.user_id FROM user_sessions s WHERE s.session_token = ANY($1::varchar[]) LIMIT 1
-            )
-            FOR SHARE
-        ), found AS MATERIALIZED (
-            SELECT s.* FROM owner u JOIN user_sessions s ON s.user_id = u.id
-            WHERE s.session_token = ANY($1::varchar[])
-            FOR UPDATE OF s
-        ), claimed AS (
-            UPDATE user_sessions s
-            SET is_active = false, ended_at = t.now, end_reason = $9, last_used_at = t.now,
-                replaced_by = nextval(pg_get_serial_sequence('user_sessions', 'id')), successor_nonce = $3
-            FROM found f, owner u, t
-            WHERE s.id = f.id AND f.is_active AND f.expires_at > t.now AND u.is_active
-            RETURNING s.*
-        ), started AS (
-            INSERT INTO user_sessions (id, session_token, user_id, is_active, expires_at, created_at,
-                last_used_at, ip_address, user_agent, authenticated_at, absolute_expires_at, family_id)
-            SELECT c.replaced_by, $2, c.user_id, true, least(t.now + $5::interval, c.absolute_expires_at),
-                t.now, t.now, $7, $8, c.authenticated_at, c.absolute_expires_at, coalesce(c.family_id, c.id)
-            FROM claimed c, t
-            RETURNING *
-        ), event AS (
-            INSERT INTO auth_events (at, action, user_id, session_id, ip_address, user_agent, detail)
-            SELECT t.now, $10, c.user_id, c.id, $7, $8, jsonb_build_object('successor', c.replaced_by)
-            FROM claimed c, t
-        ), successor AS (
-            SELECT * FROM started
-            UNION ALL
-            SELECT s.* FROM found f JOIN user_sessions s ON s.id = f.replaced_by
-        )
-        SELECT EXISTS (SELECT FROM claimed) AS claimed,
-            f.replaced_by IS NOT NULL AND coalesce(f.ended_at + $6::interval > t.now, false) AS in_grace,
-            f.id AS found_id, coalesce(f.is_active, false) AS found_is_active,
-            f.expires_at <= t.now AS found_is_expired, f.end_reason AS found_end_reason,
-            f.successor_nonce AS nonce,
-            s.id AS session_id, s.session_token, coalesce(s.is_active, false) AS is_active, s.end_reason,
-            s.expires_at <= t.now AS is_expired, s.created_at, s.expires_at, s.authenticated_at,
-            u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
-            coalesce(u.is_active, false) AS user_is_active,
-            coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
-        FROM t CROSS JOIN found f CROSS JOIN owner u LEFT JOIN successor s ON true
-        """,
-        tokens,
-        successor,
-        nonce,
-        at,
-        lifetime,
-        grace,
-        client.ip_address,
-        client.user_agent,
-        EndReason.REFRESHED,
-        AuditAction.SESSION_REFRESHED,
-    )
-    return None if row is None else Refreshed.from_row(row)
-
-
-async def active_of_user(conn: Connection, user_id: int, *, at: datetime | None) -> list[SessionRow]:
+async def active_of_user(
+    conn: Connection, user_id: int, *, at: datetime | None, idle: timedelta | None
+) -> list[SessionRow]:
     """Return a user's live sessions, the one used last first."""
     rows = await conn.fetch(
         """
         SELECT s.id, left(s.session_token, 8) AS token_hint, s.user_id, s.created_at, s.last_used_at,
             s.expires_at, s.ip_address, s.user_agent, s.ended_at, s.end_reason
         FROM user_sessions s
-        WHERE s.user_id = $1 AND s.is_active
-            AND s.expires_at > coalesce($2::timestamptz, statement_timestamp())
+        CROSS JOIN (SELECT coalesce($2::timestamptz, statement_timestamp()) AS now) t
+        WHERE s.user_id = $1 AND s.is_active AND s.expires_at > t.now
+            AND (coalesce(s.last_used_at, '-infinity') <= t.now - $3::interval) IS NOT TRUE
         ORDER BY s.last_used_at DESC, s.id DESC
         """,
         user_id,
         at,
+        idle,
     )
     return [SessionRow.from_row(row) for row in rows]
 
 
 async def active_page(
-    conn: Connection, *, before: int | None, limit: int, at: datetime | None
+    conn: Connection, *, before: int | None, limit: int, at: datetime | None, idle: timedelta | None
 ) -> list[SessionRow]:
     """Return everybody's live sessions, the one started last first, those with an id below `before`."""
     rows = await conn.fetch(
@@ -288,20 +202,36 @@ async def active_page(
         SELECT s.id, left(s.session_token, 8) AS token_hint, s.user_id, s.created_at, s.last_used_at,
             s.expires_at, s.ip_address, s.user_agent, s.ended_at, s.end_reason
         FROM user_sessions s
-        WHERE s.id < coalesce($1::bigint, 9223372036854775807) AND s.is_active
-            AND s.expires_at > coalesce($3::timestamptz, statement_timestamp())
+        CROSS JOIN (SELECT coalesce($3::timestamptz, statement_timestamp()) AS now) t
+        WHERE s.id < coalesce($1::bigint, 9223372036854775807) AND s.is_active AND s.expires_at > t.now
+            AND (coalesce(s.last_used_at, '-infinity') <= t.now - $4::interval) IS NOT TRUE
         ORDER BY s.id DESC
         LIMIT $2
         """,
         before,
         limit,
         at,
+        idle,
     )
     return [SessionRow.from_row(row) for row in rows]
 
 
-async def touch(conn: Connection, used: Mapping[int, datetime]) -> int:
-    """Write when these live sessions were last used; return how many rows were written.
+class Use(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What is to be written of a session that was used.
+
+    Attributes:
+        at: when; None where `last_used_at` is young enough.
+        stored: the form of its token that the row holds; None where it may stay.
+        digest: the form under the newest key, to be put in the place of `stored`.
+    """
+
+    at: datetime | None
+    stored: StoredToken | None = None
+    digest: StoredToken | None = None
+
+
+async def touch(conn: Connection, used: Mapping[int, Use]) -> int:
+    """Write when these live sessions were last used, and their new digests; return how many were written.
 
     One that is locked is being ended or refreshed this moment and is left out, so that this statement
     waits for nobody and takes part in no deadlock. One that has ended meanwhile stays as it is.
@@ -309,17 +239,23 @@ async def touch(conn: Connection, used: Mapping[int, datetime]) -> int:
     status = await conn.execute(
         """
         WITH used AS (
-            SELECT * FROM unnest($1::bigint[], $2::timestamptz[]) AS v (id, at)
+            SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::varchar[], $4::varchar[])
+                AS v (id, at, stored, digest)
         ), live AS (
+            -- FOR UPDATE, which a new digest needs: another row may refer to a column that is unique.
             SELECT s.id FROM user_sessions s
             WHERE s.id = ANY($1::bigint[]) AND s.is_active
-            FOR NO KEY UPDATE SKIP LOCKED
+            FOR UPDATE SKIP LOCKED
         )
-        UPDATE user_sessions s SET last_used_at = greatest(s.last_used_at, used.at)
+        UPDATE user_sessions s
+        SET last_used_at = greatest(s.last_used_at, used.at),
+            session_token = CASE WHEN s.session_token = used.stored THEN used.digest ELSE s.session_token END
         FROM used, live
         WHERE s.id = live.id AND used.id = live.id
         """,
         list(used.keys()),
-        list(used.values()),
+        [use.at for use in used.values()],
+        [use.stored for use in used.values()],
+        [use.digest for use in used.values()],
     )
     return parse_count(status)

@@ -41,6 +41,12 @@ async def find_credential(conn: Connection, email: str) -> Credential | None:
     return Credential(user_id=row["id"], is_active=row["is_active"], hashed_password=row["hashed_password"])
 
 
+async def hash_of(conn: Connection, user_id: int) -> str | None:
+    """Return the stored hash of a user; None where they have none."""
+    row = await conn.fetchrow("SELECT u.hashed_password FROM users u WHERE u.id = $1", user_id)
+    return None if row is None else row["hashed_password"]
+
+
 async def insert(
     conn: Connection,
     *,
@@ -143,6 +149,21 @@ async def replace_hash(conn: Connection, user_id: int, *, old: str, new: str) ->
     """Replace a stored hash by one of the same password, unless the password was changed meanwhile."""
     status = await conn.execute(
         "UPDATE users SET hashed_password = $3 WHERE id = $1 AND hashed_password = $2", user_id, old, new
+    )
+    return parse_count(status) == 1
+
+
+async def change_password(conn: Connection, user_id: int, *, old: str, new: str, at: datetime | None) -> bool:
+    """Give a user another password, unless the hash that was checked is no longer theirs."""
+    status = await conn.execute(
+        """
+        UPDATE users SET hashed_password = $3, updated_at = coalesce($4::timestamptz, statement_timestamp())
+        WHERE id = $1 AND hashed_password = $2
+        """,
+        user_id,
+        old,
+        new,
+        at,
     )
     return parse_count(status) == 1
 

@@ -45,6 +45,16 @@ def _without_required_token(schema: dict[str, Any]) -> None:
     schema["required"].remove("token")
 
 
+GivenPassword = Annotated[
+    StrictStr,
+    Field(
+        json_schema_extra={"maxLength": 1024, "format": "password"},
+        examples=["securepassword123"],
+        repr=False,
+    ),
+]
+
+
 class RegisterRequest(BaseModel):
     """Who registers."""
 
@@ -59,16 +69,22 @@ class LoginRequest(BaseModel):
     """Who signs in."""
 
     email: Email
-    password: Annotated[
-        StrictStr,
-        Field(
-            json_schema_extra={"maxLength": 1024, "format": "password"},
-            examples=["securepassword123"],
-            repr=False,
-        ),
-    ]
+    password: GivenPassword
     cookie: Cookie = False
     remember: Remember = False
+
+
+class ChangePasswordRequest(BaseModel):
+    """The password that is, and the one that is to be."""
+
+    current: GivenPassword
+    new: Annotated[Password, Field(examples=["another secure password"])]
+
+
+class ConfirmRequest(BaseModel):
+    """The password, given again."""
+
+    password: GivenPassword
 
 
 class UserData(BaseModel):
@@ -157,7 +173,7 @@ class EventsData(BaseModel):
 
 
 class SignedInEnvelope(Envelope):
-    """Answer of register, login and refresh."""
+    """Answer of register, login, refresh, and of a password that was changed or given again."""
 
     data: SignedInData
 

@@ -40,6 +40,7 @@ _SESSION = {
         *PRESENTED,
         *UNWANTED_BODY,
         *UNSAFE,
+        errors.TooManyAttempts,
     ),
 )
 async def refresh(request: Request) -> Response:

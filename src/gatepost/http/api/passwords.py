@@ -1,0 +1,61 @@
+"""What a signed-in user does with their password: change it, and give it again."""
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from gatepost import errors
+from gatepost.http.api import schemas
+from gatepost.http.api.responses import BODY, PRESENTED, UNSAFE, responses
+from gatepost.http.api.signed_in import continued
+from gatepost.http.dependencies import CurrentClient, CurrentEdge, PresentedToken
+
+router = APIRouter(tags=["accounts"])
+_SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": schemas.SESSION_INFO}
+
+
+@router.post(
+    "/password",
+    operation_id="change_password",
+    summary="Change the password and end every other session",
+    response_model=schemas.SignedInEnvelope,
+    responses=responses(
+        _SIGNED_IN,
+        "Password changed successfully",
+        *BODY,
+        *PRESENTED,
+        *UNSAFE,
+        errors.InvalidCredentials,
+        errors.TooManyAttempts,
+        fields={"new": "Use at least 8 characters"},
+    ),
+)
+async def change_password(
+    body: schemas.ChangePasswordRequest, presented: PresentedToken, edge: CurrentEdge, client: CurrentClient
+) -> Response:
+    """Set another password and answer with a new token; every other token of the user is refused."""
+    signed_in = await edge.gate.credentials.change(presented.token, body.current, body.new, client)
+    return continued(edge, signed_in, "Password changed successfully", by_cookie=presented.by_cookie)
+
+
+@router.post(
+    "/confirm",
+    operation_id="confirm",
+    summary="Give the password again for a fresh session",
+    response_model=schemas.SignedInEnvelope,
+    responses=responses(
+        _SIGNED_IN,
+        "Password confirmed successfully",
+        *BODY,
+        *PRESENTED,
+        *UNSAFE,
+        errors.InvalidCredentials,
+        errors.TooManyAttempts,
+        fields={"password": "Field required"},
+    ),
+)
+async def confirm(
+    body: schemas.ConfirmRequest, presented: PresentedToken, edge: CurrentEdge, client: CurrentClient
+) -> Response:
+    """Replace the token by one whose session is fresh for `FRESH_SESSION_MINUTES`."""
+    signed_in = await edge.gate.credentials.confirm(presented.token, body.password, client)
+    return continued(edge, signed_in, "Password confirmed successfully", by_cookie=presented.by_cookie)

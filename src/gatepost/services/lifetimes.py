@@ -1,0 +1,30 @@
+"""How long what lives."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifetimes:
+    """How long sessions live.
+
+    Attributes:
+        session: from a start or refresh to `expires_at`.
+        absolute: from the password to the end that no refresh moves (ASVS 7.3.2).
+        grace: after a refresh, how long its answer may be repeated.
+        fresh: after the password, how long a session counts as fresh (ASVS 7.2.4).
+        idle: after the last use, when a session is over (ASVS 7.3.1); None for never.
+        touch: age of `last_used_at` from which it is written again.
+    """
+
+    session: timedelta
+    absolute: timedelta
+    grace: timedelta
+    fresh: timedelta
+    idle: timedelta | None
+    touch: timedelta
+
+    @property
+    def touch_after(self) -> timedelta:
+        """The age to write at: with an idle end a quarter of it at most, or the value would lag too far."""
+        return self.touch if self.idle is None else min(self.touch, self.idle / 4)

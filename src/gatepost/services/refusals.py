@@ -1,0 +1,48 @@
+"""Verbs that were refused: on the trail before the caller hears of it."""
+
+from typing import TypeVar
+
+from gatepost.errors import AuthenticationError, GatepostError
+from gatepost.models import AuditAction, Client
+from gatepost.security.tokens import StoredToken, TokenCodec
+from gatepost.services.audit import Audit
+
+Refusal = TypeVar("Refusal", bound=GatepostError)
+
+
+class Refusals:
+    """Writes `session.refused` and hands the error back to be raised."""
+
+    def __init__(self, codec: TokenCodec, audit: Audit) -> None:
+        self._codec = codec
+        self._audit = audit
+
+    async def parse(self, token: str, client: Client, *, verb: str) -> tuple[StoredToken, ...]:
+        """Return the stored forms of the token that a verb came with.
+
+        Raises:
+            InvalidSession: it is none; that is on the trail.
+        """
+        try:
+            return self._codec.parse(token)
+        except AuthenticationError as error:
+            raise await self.of(error, client, verb=verb) from None
+
+    async def of(
+        self,
+        error: Refusal,
+        client: Client,
+        *,
+        verb: str,
+        user_id: int | None = None,
+        session_id: int | None = None,
+    ) -> Refusal:
+        """Put a refused verb on the trail and hand the error back to be raised."""
+        await self._audit.record(
+            AuditAction.SESSION_REFUSED,
+            client=client,
+            user_id=user_id,
+            session_id=session_id,
+            detail={"code": error.code, "verb": verb},
+        )
+        return error

@@ -1,0 +1,277 @@
+"""The statement that replaces a live token by its successor: a refresh, or the password given again."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Self
+
+from gatepost.db.pool import Connection, one
+from gatepost.errors import AuthenticationError
+from gatepost.models import AuditAction, Client, EndReason, Row, Session
+from gatepost.security.tokens import StoredToken
+from gatepost.settings.rates import Rate
+from gatepost.store.sessions import refusal_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshRates:
+    """How often tokens may be refreshed.
+
+    Attributes:
+        address: from one address (IPv6: one /64).
+        session: of one sign-in.
+    """
+
+    address: Rate
+    session: Rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """The password was just checked: what follows is fresh.
+
+    Attributes:
+        hashed_password: the hash that it was checked against, which must still be the user's.
+        absolute: from now to the end that no refresh moves.
+    """
+
+    hashed_password: str = field(repr=False)
+    absolute: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throttled:
+    """Which bucket was full.
+
+    Attributes:
+        bucket, key: its name.
+        retry_after: whole seconds until it takes another one.
+        session_id, user_id: of the presented token, where there is such a session.
+    """
+
+    bucket: str
+    key: str
+    retry_after: int
+    session_id: int | None
+    user_id: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refreshed:
+    """What a refresh found and did.
+
+    Attributes:
+        throttled: too many were tried, nothing else was looked at; None where they were not.
+        found_id, found_user_id: the row of the presented token; None for an unknown token.
+        claimed: this very statement replaced the token.
+        in_grace: it had been replaced before, so short a time ago that the answer may be repeated.
+        refusal: why the presented token may not be used for anything else; None where it could be.
+        nonce: what the successor's token is derived with, together with the old token.
+        successor: the session that follows; None where there is none that may be used.
+        successor_token: its stored token; None where there is no successor, or none visible yet.
+        successor_refusal: why the successor itself may not be used; None where it may.
+        remembered: its cookie outlives the browser.
+    """
+
+    throttled: Throttled | None
+    found_id: int | None
+    found_user_id: int | None
+    claimed: bool
+    in_grace: bool
+    refusal: AuthenticationError | None
+    nonce: bytes | None = field(repr=False)
+    successor: Session | None
+    successor_token: str | None = field(repr=False)
+    successor_refusal: AuthenticationError | None
+    remembered: bool
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """Read the columns of `refresh`."""
+        successor_refusal = refusal_of(row["successor_refusal"])
+        has_successor = row["session_id"] is not None
+        return cls(
+            throttled=None if row["throttled_by"] is None else _throttled(row),
+            found_id=row["found_id"],
+            found_user_id=row["found_user_id"],
+            claimed=row["claimed"],
+            in_grace=row["in_grace"],
+            refusal=refusal_of(row["found_refusal"]),
+            nonce=row["nonce"],
+            successor=Session.from_row(row) if has_successor and successor_refusal is None else None,
+            successor_token=row["session_token"],
+            successor_refusal=successor_refusal,
+            remembered=row["remembered"],
+        )
+
+
+def _throttled(row: Row) -> Throttled:
+    wait = row["throttled_for"] or timedelta()
+    return Throttled(
+        bucket=row["throttled_by"],
+        key=row["throttled_key"],
+        retry_after=max(1, math.ceil(wait.total_seconds())),
+        session_id=row["presented_id"],
+        user_id=row["presented_user_id"],
+    )
+
+
+async def refresh(
+    conn: Connection,
+    tokens: Sequence[StoredToken],
+    successor: StoredToken,
+    nonce: bytes,
+    *,
+    client: Client,
+    at: datetime | None,
+    lifetime: timedelta,
+    grace: timedelta,
+    idle: timedelta | None,
+    fresh: timedelta,
+    rates: RefreshRates | None = None,
+    proof: Proof | None = None,
+) -> Refreshed:
+    """Replace a live token by its successor, with its event, in one statement.
+
+    The row of the old token is claimed by whoever locks it first. One who comes second waits for that
+    lock and then sees the claim, but not yet the successor's row, because the statement looked at the
+    table before it waited: asked again, the statement sees both.
+
+    With `rates` the buckets of the address and of the sign-in are charged first, the second one only
+    where the first let it pass (GCRA); while one is full nothing else happens.
+    """
+    row = await conn.fetchrow(
+        """
+        WITH t AS MATERIALIZED (
+            SELECT coalesce($4::timestamptz, statement_timestamp()) AS now
+        ), presented AS MATERIALIZED (
+            SELECT s.id, s.user_id, coalesce(s.family_id, s.id)::varchar AS family FROM user_sessions s
+            WHERE s.session_token = ANY($1::varchar[])
+            LIMIT 1
+        ), by_address AS (
+            INSERT INTO auth_throttles (bucket, key, tat)
+            SELECT 'refresh_address', $15::varchar, t.now + $16::interval FROM t
+            WHERE $16::interval IS NOT NULL
+            ON CONFLICT (bucket, key) DO UPDATE
+            SET tat = greatest(auth_throttles.tat + $16::interval, excluded.tat)
+            WHERE auth_throttles.tat <= excluded.tat - $16::interval + $17::interval
+            RETURNING tat
+        ), by_session AS (
+            INSERT INTO auth_throttles (bucket, key, tat)
+            SELECT 'refresh_session', p.family, t.now + $18::interval FROM by_address a, presented p, t
+            ON CONFLICT (bucket, key) DO UPDATE
+            SET tat = greatest(auth_throttles.tat + $18::interval, excluded.tat)
+            WHERE auth_throttles.tat <= excluded.tat - $18::interval + $19::interval
+            RETURNING tat
+        ), owner AS MATERIALIZED (
+            SELECT u.* FROM users u
+            WHERE u.id = (SELECT p.user_id FROM presented p)
+                AND ($16::interval IS NULL OR EXISTS (SELECT FROM by_session))
+            FOR SHARE
+        ), found AS MATERIALIZED (
+            SELECT s.* FROM owner u JOIN user_sessions s ON s.user_id = u.id
+            WHERE s.session_token = ANY($1::varchar[])
+            FOR UPDATE OF s
+        ), claimed AS (
+            UPDATE user_sessions s
+            SET is_active = false, ended_at = t.now, end_reason = $9, last_used_at = t.now,
+                replaced_by = nextval(pg_get_serial_sequence('user_sessions', 'id')), successor_nonce = $3
+            FROM found f, owner u, t
+            WHERE s.id = f.id AND f.is_active AND f.expires_at > t.now AND u.is_active
+                AND (coalesce(f.last_used_at, '-infinity') <= t.now - $11::interval) IS NOT TRUE
+                AND ($13::varchar IS NULL OR u.hashed_password = $13)
+            RETURNING s.*
+        ), started AS (
+            INSERT INTO user_sessions (id, session_token, user_id, is_active, expires_at, created_at,
+                last_used_at, ip_address, user_agent, authenticated_at, absolute_expires_at, family_id,
+                remembered)
+            SELECT c.replaced_by, $2, c.user_id, true,
+                least(t.now + $5::interval, coalesce(t.now + $14::interval, c.absolute_expires_at)),
+                t.now, t.now, $7, $8, CASE WHEN $14::interval IS NULL THEN c.authenticated_at ELSE t.now END,
+                coalesce(t.now + $14::interval, c.absolute_expires_at), coalesce(c.family_id, c.id),
+                c.remembered
+            FROM claimed c, t
+            RETURNING *
+        ), event AS (
+            INSERT INTO auth_events (at, action, user_id, session_id, ip_address, user_agent, detail)
+            SELECT t.now, $10, c.user_id, c.id, $7, $8, jsonb_build_object('successor', c.replaced_by)
+            FROM claimed c, t
+        ), successor AS (
+            SELECT * FROM started
+            UNION ALL
+            SELECT s.* FROM found f JOIN user_sessions s ON s.id = f.replaced_by
+        )
+        SELECT
+            CASE
+                WHEN $16::interval IS NULL THEN NULL
+                WHEN NOT EXISTS (SELECT FROM by_address) THEN 'refresh_address'
+                WHEN p.id IS NOT NULL AND NOT EXISTS (SELECT FROM by_session) THEN 'refresh_session'
+            END AS throttled_by,
+            CASE WHEN EXISTS (SELECT FROM by_address) THEN p.family ELSE $15::varchar END AS throttled_key,
+            CASE
+                WHEN $16::interval IS NULL OR EXISTS (SELECT FROM by_session) THEN NULL
+                WHEN EXISTS (SELECT FROM by_address) THEN (
+                    SELECT b.tat - $19::interval - t.now FROM auth_throttles b
+                    WHERE b.bucket = 'refresh_session' AND b.key = p.family
+                )
+                ELSE (
+                    SELECT b.tat - $17::interval - t.now FROM auth_throttles b
+                    WHERE b.bucket = 'refresh_address' AND b.key = $15::varchar
+                )
+            END AS throttled_for,
+            p.id AS presented_id, p.user_id AS presented_user_id,
+            f.id AS found_id, f.user_id AS found_user_id, EXISTS (SELECT FROM claimed) AS claimed,
+            f.replaced_by IS NOT NULL AND coalesce(f.ended_at + $6::interval > t.now, false) AS in_grace,
+            CASE
+                WHEN f.is_active THEN CASE
+                    WHEN f.expires_at <= t.now
+                        OR coalesce(f.last_used_at, '-infinity') <= t.now - $11::interval
+                    THEN 'session_expired'
+                    WHEN u.is_active IS NOT TRUE THEN 'session_revoked'
+                END
+                WHEN f.end_reason = 'refreshed' THEN 'session_replaced'
+                WHEN f.end_reason = 'expired' THEN 'session_expired'
+                ELSE 'session_revoked'
+            END AS found_refusal,
+            f.successor_nonce AS nonce, s.id AS session_id, s.session_token,
+            CASE
+                WHEN s.is_active THEN CASE
+                    WHEN s.expires_at <= t.now
+                        OR coalesce(s.last_used_at, '-infinity') <= t.now - $11::interval
+                    THEN 'session_expired'
+                    WHEN u.is_active IS NOT TRUE THEN 'session_revoked'
+                END
+                WHEN s.end_reason = 'refreshed' THEN 'session_replaced'
+                WHEN s.end_reason = 'expired' THEN 'session_expired'
+                WHEN s.id IS NOT NULL THEN 'session_revoked'
+            END AS successor_refusal,
+            s.created_at, s.expires_at, s.authenticated_at,
+            coalesce(s.authenticated_at > t.now - $12::interval, false) AS is_fresh,
+            coalesce(s.remembered, false) AS remembered,
+            u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
+            coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
+        FROM t LEFT JOIN presented p ON true LEFT JOIN owner u ON true LEFT JOIN found f ON true
+            LEFT JOIN successor s ON true
+        """,
+        tokens,
+        successor,
+        nonce,
+        at,
+        lifetime,
+        grace,
+        client.ip_address,
+        client.user_agent,
+        EndReason.REFRESHED,
+        AuditAction.SESSION_REFRESHED if proof is None else AuditAction.SESSION_CONFIRMED,
+        idle,
+        fresh,
+        None if proof is None else proof.hashed_password,
+        None if proof is None else proof.absolute,
+        client.place or "",
+        None if rates is None else rates.address.emission,
+        None if rates is None else rates.address.tolerance,
+        None if rates is None else rates.session.emission,
+        None if rates is None else rates.session.tolerance,
+    )
+    return Refreshed.from_row(one(row))

@@ -1,0 +1,110 @@
+"""Statements under the user's lock: which session a sign-in has come to, and how many a user may have.
+
+A sign-in is what one password began: a session and whatever it was refreshed to since.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Self
+
+from gatepost.db.pool import Connection, one
+from gatepost.models import AuditAction, Client, EndReason, Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """The live session of a sign-in.
+
+    Attributes:
+        id: primary key.
+        ip_address: of the client that started it.
+        remembered: its cookie outlives the browser.
+    """
+
+    id: int
+    ip_address: str | None
+    remembered: bool
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """Read the columns of `lock_live`."""
+        return cls(id=row["id"], ip_address=row["ip_address"], remembered=row["remembered"])
+
+
+async def lock_owner(conn: Connection, user_id: int) -> None:
+    """Lock a user's row, as whoever ends several sessions does: none starts or is refreshed meanwhile.
+
+    A statement of its own, so that the next one looks at the sessions anew.
+    """
+    await conn.execute("SELECT FROM users u WHERE u.id = $1 FOR NO KEY UPDATE", user_id)
+
+
+async def lock_live(
+    conn: Connection, session_id: int, *, at: datetime | None, idle: timedelta | None
+) -> Live | None:
+    """Lock and return the live session of the sign-in that this session belongs to, if there is one."""
+    row = await conn.fetchrow(
+        """
+        SELECT s.id, s.ip_address, s.remembered
+        FROM user_sessions named
+        JOIN user_sessions s ON s.user_id = named.user_id
+            AND coalesce(s.family_id, s.id) = coalesce(named.family_id, named.id)
+        CROSS JOIN (SELECT coalesce($2::timestamptz, statement_timestamp()) AS now) t
+        WHERE named.id = $1 AND s.is_active AND s.expires_at > t.now
+            AND (coalesce(s.last_used_at, '-infinity') <= t.now - $3::interval) IS NOT TRUE
+        ORDER BY s.id DESC
+        LIMIT 1
+        FOR UPDATE OF s
+        """,
+        session_id,
+        at,
+        idle,
+    )
+    return None if row is None else Live.from_row(row)
+
+
+async def end_beyond(
+    conn: Connection,
+    user_id: int,
+    *,
+    kept: int,
+    client: Client,
+    at: datetime | None,
+    idle: timedelta | None,
+) -> int:
+    """End the live sessions of a user but for the latest sign-ins, an event each; return how many.
+
+    The caller has locked the user's row.
+    """
+    row = await conn.fetchrow(
+        """
+        WITH t AS MATERIALIZED (
+            SELECT coalesce($3::timestamptz, statement_timestamp()) AS now
+        ), beyond AS (
+            SELECT s.id FROM user_sessions s, t
+            WHERE s.user_id = $1 AND s.is_active AND s.expires_at > t.now
+                AND (coalesce(s.last_used_at, '-infinity') <= t.now - $4::interval) IS NOT TRUE
+            ORDER BY coalesce(s.family_id, s.id) DESC, s.id DESC
+            OFFSET $2
+        ), ended AS (
+            UPDATE user_sessions s SET is_active = false, ended_at = t.now, end_reason = $5
+            FROM t
+            WHERE s.id = ANY(ARRAY(SELECT beyond.id FROM beyond)) AND s.is_active
+            RETURNING s.id, s.user_id
+        ), event AS (
+            INSERT INTO auth_events (at, action, user_id, session_id, ip_address, user_agent, detail)
+            SELECT t.now, $6, e.user_id, e.id, $7, $8, jsonb_build_object('reason', $5::varchar)
+            FROM ended e, t
+        )
+        SELECT count(*) AS count FROM ended
+        """,
+        user_id,
+        kept,
+        at,
+        idle,
+        EndReason.LIMIT,
+        AuditAction.SESSION_REVOKED,
+        client.ip_address,
+        client.user_agent,
+    )
+    return int(one(row)["count"])
