@@ -69,15 +69,15 @@ async def drive_http(client: httpx.AsyncClient, gate: Gate, db: Database) -> Non
 async def drive_commands(gate: Gate) -> None:
     """Do what the commands do."""
     at_the_server = Client()
-    user = await gate.accounts.create(
+    user = await gate.administration.create(
         email="made@example.com", name="Made", password=PASSWORD, is_admin=False, client=at_the_server
     )
     for is_admin in (True, False):
-        await gate.accounts.set_admin(user, is_admin=is_admin, client=at_the_server)
+        await gate.administration.set_admin(user, is_admin=is_admin, client=at_the_server)
     for is_active in (False, True):
-        await gate.accounts.set_active(user, is_active=is_active, client=at_the_server)
-    await gate.accounts.set_password(user, "another password", client=at_the_server)
-    await gate.accounts.delete(user, client=at_the_server)
+        await gate.administration.set_active(user, is_active=is_active, client=at_the_server)
+    await gate.administration.set_password(user, "another password", client=at_the_server)
+    await gate.administration.delete(user, client=at_the_server)
 
 
 async def fail_a_command(dsn: str, environment: dict[str, str], folder: Path) -> None:
@@ -117,13 +117,13 @@ async def test_every_reason_for_an_end_is_given_somewhere(
     await db.execute("UPDATE user_sessions SET expires_at = now() WHERE id = 1")
     await gate.housekeeping.run(client=Client())
     await client.post("/api/auth/logout-all", headers=bearer(tokens[3]))
-    user = await gate.accounts.find("user@example.com")
+    user = await gate.administration.find("user@example.com")
     await login(client)
-    await gate.accounts.set_password(user, PASSWORD, client=Client())
+    await gate.administration.set_password(user, PASSWORD, client=Client())
     await login(client)
     await db.execute("UPDATE user_sessions SET is_active = false WHERE is_active")
     await login(client)
-    await gate.accounts.set_active(user, is_active=False, client=Client())
+    await gate.administration.set_active(user, is_active=False, client=Client())
     rows = await db.fetch("SELECT DISTINCT end_reason FROM user_sessions")
     assert {row["end_reason"] for row in rows} == set(EndReason)
 
@@ -225,10 +225,12 @@ async def test_what_can_not_be_recorded_does_not_happen(client: httpx.AsyncClien
 
 # The first user's first session has the number of its user.
 ACTS: dict[str, Callable[[Gate, Any], Awaitable[object]]] = {
-    "promote": lambda gate, user: gate.accounts.set_admin(user, is_admin=True, client=Client()),
-    "disable": lambda gate, user: gate.accounts.set_active(user, is_active=False, client=Client()),
-    "set a password": lambda gate, user: gate.accounts.set_password(user, "another one", client=Client()),
-    "delete": lambda gate, user: gate.accounts.delete(user, client=Client()),
+    "promote": lambda gate, user: gate.administration.set_admin(user, is_admin=True, client=Client()),
+    "disable": lambda gate, user: gate.administration.set_active(user, is_active=False, client=Client()),
+    "set a password": lambda gate, user: gate.administration.set_password(
+        user, "another one", client=Client()
+    ),
+    "delete": lambda gate, user: gate.administration.delete(user, client=Client()),
     "revoke": lambda gate, user: gate.sessions.revoke_by_admin(user.id, Client()),
     "revoke all": lambda gate, user: gate.sessions.revoke_all_of(user.id, Client()),
 }
@@ -239,7 +241,7 @@ async def test_what_an_administrator_does_and_its_event_are_one(
     client: httpx.AsyncClient, gate: Gate, db: Database, act: str
 ) -> None:
     await register(client)
-    user = await gate.accounts.find("user@example.com")
+    user = await gate.administration.find("user@example.com")
     held = await db.fetch("SELECT * FROM users"), await db.fetch("SELECT * FROM user_sessions")
     await db.execute('ALTER TABLE auth_events ADD CONSTRAINT "full" CHECK (false) NOT VALID')
     with pytest.raises(asyncpg.CheckViolationError):

@@ -12,16 +12,21 @@ from gatepost.db.embedded import EmbeddedServer
 from gatepost.db.pool import Database
 from gatepost.db.prepared import Prepared
 from gatepost.log import get_logger
-from gatepost.security.keys import KeyRing
+from gatepost.models import Bucket
+from gatepost.security.devices import Devices
+from gatepost.security.keys import KeyPurpose, KeyRing
 from gatepost.security.passwords import PasswordHasher
 from gatepost.security.tokens import TokenCodec
 from gatepost.services.accounts import Accounts
+from gatepost.services.administration import Administration
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock, database_clock
 from gatepost.services.hashing import Hashing
 from gatepost.services.housekeeping import Housekeeping
+from gatepost.services.limits import Limits
 from gatepost.services.lookups import Lookups
 from gatepost.services.sessions import Lifetimes, Sessions
+from gatepost.services.throttles import Throttles
 from gatepost.services.touches import Touches
 from gatepost.settings import Settings, secret_key
 from gatepost.store.sessions import LOOKUP
@@ -39,12 +44,17 @@ class Gate:
     Attributes:
         settings: the settings in force.
         database: the pool, open between `open` and `close`.
-        accounts, sessions, audit, housekeeping: the services, there once it is open.
+        devices: makes and verifies device cookies, there once it is open.
+        accounts, administration, sessions, throttles, audit, housekeeping: the services, there once it is
+            open.
     """
 
     database: Database
+    devices: Devices
     accounts: Accounts
+    administration: Administration
     sessions: Sessions
+    throttles: Throttles
     audit: Audit
     housekeeping: Housekeeping
 
@@ -114,7 +124,8 @@ class Gate:
     async def _wire(self, stack: AsyncExitStack, *, background: bool) -> None:
         settings, database, clock = self.settings, self.database, self._clock
         fallbacks = [key.get_secret_value() for key in settings.secret_key_fallbacks]
-        codec = TokenCodec(KeyRing.derive(secret_key(settings), fallbacks), settings.session_token_format)
+        keys = KeyRing.derive(secret_key(settings), fallbacks)
+        codec = TokenCodec(keys, settings.session_token_format)
         hashing = Hashing(PasswordHasher(settings.bcrypt_rounds), rounds=settings.bcrypt_rounds)
         stack.callback(hashing.close)
         lookups = Lookups(
@@ -139,11 +150,24 @@ class Gate:
                 grace=timedelta(seconds=settings.refresh_grace_seconds),
             ),
         )
+        self.devices = Devices(keys)
+        self.throttles = Throttles(
+            database, limits=_limits(settings, keys), devices=self.devices, clock=clock
+        )
         self.accounts = Accounts(
             database,
             sessions=self.sessions,
             hashing=hashing,
+            throttles=self.throttles,
             audit=self.audit,
+            clock=clock,
+            password_min_length=settings.password_min_length,
+        )
+        self.administration = Administration(
+            database,
+            accounts=self.accounts,
+            hashing=hashing,
+            throttles=self.throttles,
             clock=clock,
             password_min_length=settings.password_min_length,
         )
@@ -170,6 +194,17 @@ class Gate:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+def _limits(settings: Settings, keys: KeyRing) -> Limits:
+    limited = [bucket for bucket in Bucket if bucket is not Bucket.EVENT]
+    return Limits(
+        enabled=settings.throttle_enabled,
+        rates={bucket: getattr(settings, f"throttle_{bucket}") for bucket in limited},
+        failures_max=settings.login_failures_max,
+        # The newest alone: after a rotation the buckets of accounts are empty.
+        key=keys.keys(KeyPurpose.THROTTLE)[0],
+    )
 
 
 def _log_wait(seconds: float, why: str) -> None:

@@ -147,9 +147,9 @@ class Site:
             response = await self.anonymous.post(f"{self._auth.prefix}/login", json=body)
         if not response.is_success:
             raise RuntimeError(f"{response.request.url} answered {response.status_code}: {response.text}")
-        user = await self._auth.accounts.find(email)
+        user = await self._auth.administration.find(email)
         if user.is_admin != is_admin:
-            await self._auth.accounts.set_admin(user, is_admin=is_admin, client=Client())
+            await self._auth.administration.set_admin(user, is_admin=is_admin, client=Client())
         client = self._new_client()
         client.headers["Authorization"] = f"Bearer {response.json()['data']['token']}"
         return client
