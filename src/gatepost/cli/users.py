@@ -162,6 +162,24 @@ def set_password(
     )
 
 
+@app.command(epilog="Example: gatepost users unlock ada@example.com")
+def unlock(user: UserArgument, *, as_json: AsJson = False) -> None:
+    """Forget the wrong passwords of a user, so that the right one works from everywhere again."""
+    out = Output(as_json=as_json)
+
+    async def work(gate: "Gate") -> User:
+        found = await gate.administration.find(user)
+        await gate.administration.unlock(found, client=Client())
+        return found
+
+    found = run(out, "users unlock", work, about={"user": user})
+    out.done(
+        {"user": user_data(found)},
+        f"{described(found)} may sign in from everywhere again.",
+        then=f"{program()} events list --user {found.id} shows what was tried",
+    )
+
+
 @app.command(epilog="Example: gatepost users delete ada@example.com --yes")
 def delete(user: UserArgument, *, yes: Yes = False, as_json: AsJson = False) -> None:
     """Delete a user with every session; what the audit trail tells of them stays."""

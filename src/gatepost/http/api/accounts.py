@@ -24,6 +24,7 @@ _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": sche
         "User registered successfully",
         *BODY,
         errors.EmailTaken,
+        errors.TooManyAttempts,
         status=201,
         fields={"password": "Use at least 8 characters"},
     ),
@@ -46,6 +47,7 @@ async def register(body: schemas.RegisterRequest, gate: CurrentGate, client: Cur
         "Login successful",
         *BODY,
         errors.InvalidCredentials,
+        errors.TooManyAttempts,
         fields={"password": "Field required"},
     ),
 )

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from gatepost.errors import GatepostError
 from gatepost.gate import Gate
 from gatepost.http import errors
-from gatepost.http.api import accounts, checks, events, housekeeping, sessions
+from gatepost.http.api import accounts, admin, checks, events, housekeeping, sessions
 from gatepost.http.client import ClientResolver
 from gatepost.http.docs import docs_router
 from gatepost.http.hot import HotEndpoints, HotPaths
@@ -40,7 +40,7 @@ def create_api(gate: Gate, *, prefix: str, clients: ClientResolver) -> ASGIApp:
     api.state.gatepost, api.state.gatepost_clients, api.state.gatepost_endpoints = gate, clients, endpoints
     api.include_router(accounts.public)
     closed = APIRouter()
-    for noun in (checks, sessions, events, housekeeping):
+    for noun in (checks, sessions, events, housekeeping, admin):
         closed.include_router(noun.router)
     api.include_router(closed)
     if gate.settings.environment != "production":
@@ -65,7 +65,8 @@ def _document_full_paths(api: FastAPI, prefix: str) -> None:
 
 def _restore_examples(document: dict[str, Any]) -> None:
     """Put the examples back as they were written: FastAPI leaves out what is null in them."""
-    routers = (accounts.public, checks.router, sessions.router, events.router, housekeeping.router)
+    nouns = (checks, sessions, events, housekeeping, admin)
+    routers = (accounts.public, *(noun.router for noun in nouns))
     for route in (route for router in routers for route in router.routes):
         if not isinstance(route, APIRoute):
             continue
