@@ -44,7 +44,7 @@ class Api:
     ) -> dict[str, Any]:
         """Send a request, check the status and the envelope, return the answer."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        data = None
+        data = wait = None
         if body is not None:
             headers["Content-Type"], data = "application/json", json.dumps(body).encode()
         request = urllib.request.Request(  # noqa: S310 - main() has checked the scheme
@@ -56,6 +56,8 @@ class Api:
         except urllib.error.HTTPError as error:
             with error:
                 status, content = error.code, error.read()
+                wait = error.headers.get("Retry-After")
+        check(status != 429, f"too many attempts: come again in {wait} s, or gatepost throttles clear --all")
         try:
             answer = json.loads(content)
         except ValueError:

@@ -67,8 +67,6 @@ one without a token plain `Bearer` (RFC 6750). 429 and 503 carry `Retry-After` i
 """
 
 _ERRORS_SETUP = """
-`too_many_attempts` is reserved: this version limits no attempts.
-
 A status that the framework answers by itself and that is not in this table has a code made of its name.
 
 ## At the start and on the command line
@@ -118,8 +116,8 @@ _DETAIL = {
     models.AuditAction.USER_PASSWORD_SET: _FLAG,
     models.AuditAction.USER_DELETED: _FLAG,
     models.AuditAction.LOGIN_FAILED: (
-        "`email`; `reason`: `unknown_user`, `no_password`, `wrong_password`, `user_disabled`, `corrupt_hash` "
-        "or `changed_meanwhile`"
+        "`email`; `reason`: `unknown_user`, `no_password`, `wrong_password`, `locked`, `user_disabled`, "
+        "`corrupt_hash` or `changed_meanwhile`"
     ),
     models.AuditAction.SESSION_REFRESHED: "`successor`",
     models.AuditAction.SESSION_REVOKED: "`reason`; `sessions` where it was ended by its id",
@@ -128,6 +126,9 @@ _DETAIL = {
         "`code` of the [error](errors.md); `verb`: `refresh`, `revoke` or `revoke_all`"
     ),
     models.AuditAction.ACCESS_DENIED: "`code`; `wanted_session` where somebody else's was named",
+    models.AuditAction.USER_UNLOCKED: "`admin_id` where it was done over HTTP",
+    models.AuditAction.THROTTLED: "`bucket`, `verb`",
+    models.AuditAction.THROTTLES_CLEARED: "`buckets`; `email`, `address` or `all`",
     models.AuditAction.CLEANUP_RUN: "`sessions_expired`, `sessions_purged`",
     models.AuditAction.COMMAND_FAILED: "`command`; `code`; what it was asked about, such as `user`",
     models.AuditAction.SCHEMA_MIGRATED: "`version`",

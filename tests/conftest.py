@@ -154,6 +154,7 @@ def settings_for(dsn: str, home: Path, **overrides: Any) -> Settings:
         "gatepost_home": home,
         "cleanup_interval_seconds": 0,
         "database_start_seconds": 0,
+        # Tests sign in often, and all from one address; those of the throttle turn it on.
         "throttle_enabled": False,
     }
     return Settings.load(env_file=None, **(values | overrides))

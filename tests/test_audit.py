@@ -13,11 +13,13 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-from tests.conftest import PASSWORD, SECRET_KEY, bearer, login, register
+from tests.conftest import PASSWORD, SECRET_KEY, MakeSettings, bearer, login, register, serving
 
 from gatepost import models
+from gatepost.app import create_app
 from gatepost.gate import Gate
 from gatepost.models import AuditAction, Client, EndReason
+from gatepost.settings import Settings
 
 Database = Any
 
@@ -46,7 +48,9 @@ def test_every_action_says_what_it_means() -> None:
 
 
 def test_every_action_is_named_as_a_noun_and_what_happened_to_it() -> None:
-    assert all(action.value.count(".") == 1 and action.value.islower() for action in AuditAction)
+    alone = {AuditAction.THROTTLED}  # nobody's in particular
+    assert all(action.value.count(".") == 1 for action in set(AuditAction) - alone)
+    assert all(action.value.islower() for action in AuditAction)
 
 
 async def drive_http(client: httpx.AsyncClient, gate: Gate, db: Database) -> None:
@@ -69,15 +73,26 @@ async def drive_http(client: httpx.AsyncClient, gate: Gate, db: Database) -> Non
 async def drive_commands(gate: Gate) -> None:
     """Do what the commands do."""
     at_the_server = Client()
-    user = await gate.accounts.create(
+    user = await gate.administration.create(
         email="made@example.com", name="Made", password=PASSWORD, is_admin=False, client=at_the_server
     )
     for is_admin in (True, False):
-        await gate.accounts.set_admin(user, is_admin=is_admin, client=at_the_server)
+        await gate.administration.set_admin(user, is_admin=is_admin, client=at_the_server)
     for is_active in (False, True):
-        await gate.accounts.set_active(user, is_active=is_active, client=at_the_server)
-    await gate.accounts.set_password(user, "another password", client=at_the_server)
-    await gate.accounts.delete(user, client=at_the_server)
+        await gate.administration.set_active(user, is_active=is_active, client=at_the_server)
+    await gate.administration.set_password(user, "another password", client=at_the_server)
+    await gate.administration.unlock(user, client=at_the_server)
+    await gate.administration.delete(user, client=at_the_server)
+    await gate.throttles.clear(email=None, address=None, client=at_the_server)
+
+
+async def be_throttled(settings: Settings) -> None:
+    """Try once more than may be tried."""
+    async with serving(create_app(settings)) as client:
+        for _ in range(2):
+            body = {"email": "user@example.com", "password": "wrong password"}
+            response = await client.post("/api/auth/login", json=body)
+    assert response.status_code == 429
 
 
 async def fail_a_command(dsn: str, environment: dict[str, str], folder: Path) -> None:
@@ -98,8 +113,10 @@ async def test_every_action_is_written_somewhere(
     dsn: str,
     environment: dict[str, str],
     tmp_path: Path,
+    make_settings: MakeSettings,
 ) -> None:
     await drive_http(client, gate, db)
+    await be_throttled(make_settings(throttle_enabled=True, throttle_login_address="1 then 1/day"))
     await drive_commands(gate)
     await fail_a_command(dsn, environment, tmp_path)
     rows = await db.fetch("SELECT DISTINCT action FROM auth_events")
@@ -117,13 +134,13 @@ async def test_every_reason_for_an_end_is_given_somewhere(
     await db.execute("UPDATE user_sessions SET expires_at = now() WHERE id = 1")
     await gate.housekeeping.run(client=Client())
     await client.post("/api/auth/logout-all", headers=bearer(tokens[3]))
-    user = await gate.accounts.find("user@example.com")
+    user = await gate.administration.find("user@example.com")
     await login(client)
-    await gate.accounts.set_password(user, PASSWORD, client=Client())
+    await gate.administration.set_password(user, PASSWORD, client=Client())
     await login(client)
     await db.execute("UPDATE user_sessions SET is_active = false WHERE is_active")
     await login(client)
-    await gate.accounts.set_active(user, is_active=False, client=Client())
+    await gate.administration.set_active(user, is_active=False, client=Client())
     rows = await db.fetch("SELECT DISTINCT end_reason FROM user_sessions")
     assert {row["end_reason"] for row in rows} == set(EndReason)
 
@@ -155,6 +172,7 @@ ATTEMPTS: dict[str, tuple[str, str, int, list[str]]] = {
     "end one": ("DELETE", "sessions/1", 200, ["session.revoked"]),
     "end an unknown one": ("DELETE", "sessions/99", 404, ["access.denied"]),
     "clean up as a user": ("POST", "cleanup", 403, ["access.denied"]),
+    "unlock as a user": ("POST", "admin/users/1/unlock", 403, ["access.denied"]),
     "look at oneself": ("GET", "me", 200, []),
     "look at the sessions": ("GET", "sessions", 200, []),
     "look at the events": ("GET", "events", 200, []),
@@ -225,10 +243,14 @@ async def test_what_can_not_be_recorded_does_not_happen(client: httpx.AsyncClien
 
 # The first user's first session has the number of its user.
 ACTS: dict[str, Callable[[Gate, Any], Awaitable[object]]] = {
-    "promote": lambda gate, user: gate.accounts.set_admin(user, is_admin=True, client=Client()),
-    "disable": lambda gate, user: gate.accounts.set_active(user, is_active=False, client=Client()),
-    "set a password": lambda gate, user: gate.accounts.set_password(user, "another one", client=Client()),
-    "delete": lambda gate, user: gate.accounts.delete(user, client=Client()),
+    "promote": lambda gate, user: gate.administration.set_admin(user, is_admin=True, client=Client()),
+    "disable": lambda gate, user: gate.administration.set_active(user, is_active=False, client=Client()),
+    "unlock": lambda gate, user: gate.administration.unlock(user, client=Client()),
+    "clear": lambda gate, _: gate.throttles.clear(email=None, address=None, client=Client()),
+    "set a password": lambda gate, user: gate.administration.set_password(
+        user, "another one", client=Client()
+    ),
+    "delete": lambda gate, user: gate.administration.delete(user, client=Client()),
     "revoke": lambda gate, user: gate.sessions.revoke_by_admin(user.id, Client()),
     "revoke all": lambda gate, user: gate.sessions.revoke_all_of(user.id, Client()),
 }
@@ -239,7 +261,7 @@ async def test_what_an_administrator_does_and_its_event_are_one(
     client: httpx.AsyncClient, gate: Gate, db: Database, act: str
 ) -> None:
     await register(client)
-    user = await gate.accounts.find("user@example.com")
+    user = await gate.administration.find("user@example.com")
     held = await db.fetch("SELECT * FROM users"), await db.fetch("SELECT * FROM user_sessions")
     await db.execute('ALTER TABLE auth_events ADD CONSTRAINT "full" CHECK (false) NOT VALID')
     with pytest.raises(asyncpg.CheckViolationError):

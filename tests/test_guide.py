@@ -116,6 +116,7 @@ def test_the_guides_commands(shell: Shell) -> None:
         main = shell.backend / "main.py"
         main.write_text(main.read_text("utf-8") + "\n", "utf-8")
         until(log, "Application startup complete.", times=2)
+        shell.type("gatepost throttles clear --all --yes")
         shell.type("python test_auth.py", GATEPOST_URL=url)
         printed = log.read_text("utf-8")
     assert "Traceback" not in printed

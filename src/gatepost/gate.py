@@ -12,19 +12,24 @@ from gatepost.db.embedded import EmbeddedServer
 from gatepost.db.pool import Database
 from gatepost.db.prepared import Prepared
 from gatepost.log import get_logger
-from gatepost.security.keys import KeyRing
+from gatepost.models import Bucket
+from gatepost.security.devices import Devices
+from gatepost.security.keys import KeyPurpose, KeyRing
 from gatepost.security.passwords import PasswordHasher
 from gatepost.security.tokens import TokenCodec
 from gatepost.services.accounts import Accounts
+from gatepost.services.administration import Administration
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock, database_clock
 from gatepost.services.credentials import Credentials
 from gatepost.services.hashing import Hashing
 from gatepost.services.housekeeping import Housekeeping
 from gatepost.services.lifetimes import Lifetimes
+from gatepost.services.limits import Limits
 from gatepost.services.lookups import Lookups
 from gatepost.services.refusals import Refusals
 from gatepost.services.sessions import Sessions
+from gatepost.services.throttles import Throttles
 from gatepost.services.touches import Touches
 from gatepost.settings import Settings, secret_key
 from gatepost.store.refreshes import RefreshRates
@@ -43,13 +48,18 @@ class Gate:
     Attributes:
         settings: the settings in force.
         database: the pool, open between `open` and `close`.
-        accounts, credentials, sessions, audit, housekeeping: the services, there once it is open.
+        devices: makes and verifies device cookies, there once it is open.
+        accounts, administration, credentials, sessions, throttles, audit, housekeeping: the services, there
+            once it is open.
     """
 
     database: Database
+    devices: Devices
     accounts: Accounts
+    administration: Administration
     credentials: Credentials
     sessions: Sessions
+    throttles: Throttles
     audit: Audit
     housekeeping: Housekeeping
 
@@ -123,7 +133,8 @@ class Gate:
     async def _wire(self, stack: AsyncExitStack, *, background: bool) -> None:
         settings, database, clock = self.settings, self.database, self._clock
         fallbacks = [key.get_secret_value() for key in settings.secret_key_fallbacks]
-        codec = TokenCodec(KeyRing.derive(secret_key(settings), fallbacks), settings.session_token_format)
+        keys = KeyRing.derive(secret_key(settings), fallbacks)
+        codec = TokenCodec(keys, settings.session_token_format)
         hashing = Hashing(PasswordHasher(settings.bcrypt_rounds), rounds=settings.bcrypt_rounds)
         stack.callback(hashing.close)
         lifetimes = _lifetimes(settings)
@@ -145,11 +156,24 @@ class Gate:
             refresh_rates=_refresh_rates(settings),
             max_per_user=settings.max_sessions_per_user,
         )
+        self.devices = Devices(keys)
+        self.throttles = Throttles(
+            database, limits=_limits(settings, keys), devices=self.devices, clock=clock
+        )
         self.accounts = Accounts(
             database,
             sessions=self.sessions,
             hashing=hashing,
+            throttles=self.throttles,
             audit=self.audit,
+            clock=clock,
+            password_min_length=settings.password_min_length,
+        )
+        self.administration = Administration(
+            database,
+            accounts=self.accounts,
+            hashing=hashing,
+            throttles=self.throttles,
             clock=clock,
             password_min_length=settings.password_min_length,
         )
@@ -161,7 +185,7 @@ class Gate:
             refusals=refusals,
             clock=clock,
             lifetimes=lifetimes,
-            throttle=None,
+            throttle=self.throttles,
             password_min_length=settings.password_min_length,
         )
         self.housekeeping = Housekeeping(
@@ -205,6 +229,17 @@ def _refresh_rates(settings: Settings) -> RefreshRates | None:
     if not settings.throttle_enabled:
         return None
     return RefreshRates(address=settings.throttle_refresh_address, session=settings.throttle_refresh_session)
+
+
+def _limits(settings: Settings, keys: KeyRing) -> Limits:
+    limited = [bucket for bucket in Bucket if bucket is not Bucket.EVENT]
+    return Limits(
+        enabled=settings.throttle_enabled,
+        rates={bucket: getattr(settings, f"throttle_{bucket}") for bucket in limited},
+        failures_max=settings.login_failures_max,
+        # The newest alone: after a rotation the buckets of accounts are empty.
+        key=keys.keys(KeyPurpose.THROTTLE)[0],
+    )
 
 
 def _log_wait(seconds: float, why: str) -> None:

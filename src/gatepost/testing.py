@@ -88,7 +88,8 @@ def _finish(work: Coroutine[Any, Any, None]) -> None:
 def isolated(auth: Gatepost, database: str) -> Iterator[Settings]:
     """Have a Gatepost use another database, a key of its own and cheap password hashes for a while.
 
-    Its other settings stay as they are. `running` and `signed_in` do this by themselves.
+    Attempts are not limited, unless its settings say so by name: tests register and sign in often, and all
+    from one address. Its other settings stay as they are. `running` and `signed_in` do this by themselves.
 
     Args:
         auth: not open yet.
@@ -105,7 +106,7 @@ def isolated(auth: Gatepost, database: str) -> Iterator[Settings]:
         "bcrypt_rounds": 4,
         "cleanup_interval_seconds": 0,
     }
-    auth.settings = Settings.load(env_file=None, **(given | instead))
+    auth.settings = Settings.load(env_file=None, **({"throttle_enabled": False} | given | instead))
     try:
         yield auth.settings
     finally:
@@ -147,9 +148,9 @@ class Site:
             response = await self.anonymous.post(f"{self._auth.prefix}/login", json=body)
         if not response.is_success:
             raise RuntimeError(f"{response.request.url} answered {response.status_code}: {response.text}")
-        user = await self._auth.accounts.find(email)
+        user = await self._auth.administration.find(email)
         if user.is_admin != is_admin:
-            await self._auth.accounts.set_admin(user, is_admin=is_admin, client=Client())
+            await self._auth.administration.set_admin(user, is_admin=is_admin, client=Client())
         client = self._new_client()
         client.headers["Authorization"] = f"Bearer {response.json()['data']['token']}"
         return client

@@ -29,6 +29,7 @@ async def test_a_sound_database_is_ok_in_every_point(gatepost: Command, ada: int
     assert {check["advice"] for check in found.values()} == {None}
     assert list(found) == [
         "settings",
+        "throttle",
         "database",
         "version",
         "encoding",
@@ -54,6 +55,14 @@ async def test_settings_are_the_first_thing(command: Command, monkeypatch: pytes
     assert done.out.splitlines()[0].split()[:3] == ["wrong", "settings", "PORT:"]
     found = await examined(command, 1)
     assert found["settings"]["advice"] == "Change it in the environment or in .env"
+
+
+async def test_a_throttle_that_is_off_is_a_warning(
+    gatepost: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THROTTLE_ENABLED", "false")
+    found = await examined(gatepost, 0)
+    assert (found["throttle"]["status"], found["throttle"]["advice"]) == ("warning", "Set it to True")
 
 
 async def test_a_database_that_is_away(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,11 +45,13 @@ def test_there_are_exactly_these_commands() -> None:
                 "disable",
                 "enable",
                 "set-password",
+                "unlock",
                 "delete",
             )
         ),
         *(f"sessions {verb}" for verb in ("list", "revoke", "revoke-all", "cleanup")),
         *(f"events {verb}" for verb in ("list", "follow")),
+        *(f"throttles {verb}" for verb in ("list", "clear")),
     }
 
 
@@ -77,7 +79,7 @@ async def test_version_and_the_module(outside: Environment, tmp_path: Path) -> N
     assert (shown.code, shown.out, shown.err) == (0, "gatepost 0.1.0\n", "")
 
 
-@pytest.mark.parametrize("arguments", [[], ["users"], ["sessions"], ["events"]])
+@pytest.mark.parametrize("arguments", [[], ["users"], ["sessions"], ["events"], ["throttles"]])
 async def test_without_a_command_the_help_is_shown(command: Command, arguments: list[str]) -> None:
     shown = await command(*arguments)
     assert shown.code == 2

@@ -204,8 +204,8 @@ async def test_admins_only_is_403_for_others_and_on_the_trail(app: FastAPI, auth
         refused = await client.get("/purge", headers=headers)
         assert (refused.status_code, refused.json()["error"]["code"]) == (403, "admin_required")
         assert await db.fetchval("SELECT count(*) FROM auth_events WHERE action = 'access.denied'") == 1
-        user = await auth.accounts.find("user@example.com")
-        await auth.accounts.set_admin(user, is_admin=True, client=auth.client_of({"headers": []}))
+        user = await auth.administration.find("user@example.com")
+        await auth.administration.set_admin(user, is_admin=True, client=auth.client_of({"headers": []}))
         assert (await client.get("/purge", headers=headers)).json() == "John Doe"
 
 

@@ -139,7 +139,7 @@ async def test_hooks_run_in_order_and_for_users_made_in_code_too(auth: Gatepost)
         async def second(conn: Any, user: User) -> None:
             ran.append(f"second {user.email}")
 
-        await auth.accounts.create(**BODY, is_admin=False, client=Client())
+        await auth.administration.create(**BODY, is_admin=False, client=Client())
     assert ran == ["first user@example.com", "second user@example.com"]
 
 
@@ -149,7 +149,7 @@ async def test_the_commands_know_no_hooks(auth: Gatepost) -> None:
         raise AssertionError("called by a command")
 
     async with Gate(auth.settings) as gate:
-        user = await gate.accounts.create(**BODY, is_admin=True, client=Client())
+        user = await gate.administration.create(**BODY, is_admin=True, client=Client())
     assert user.is_admin
 
 

@@ -72,4 +72,4 @@ def test_every_answer_is_as_documented(url: str, environment: dict[str, str], tm
         check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "11 selected / 11 total" in ended.stdout
+    assert "12 selected / 12 total" in ended.stdout

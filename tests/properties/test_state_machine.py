@@ -352,8 +352,10 @@ class Sessions(RuleBasedStateMachine):
             return
 
         async def change() -> None:
-            accounts = self.server.gate.accounts
-            await accounts.set_active(await accounts.find(email), is_active=is_active, client=Client())
+            administration = self.server.gate.administration
+            await administration.set_active(
+                await administration.find(email), is_active=is_active, client=Client()
+            )
 
         self.server.run(change())
         user.is_active = is_active

@@ -76,15 +76,25 @@ async def wire(dsn: str, tmp_path: Path) -> AsyncIterator[Wire]:
 
 @pytest.fixture
 async def client(wire: Wire, make_settings: MakeSettings, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(make_settings(database_url=wire.dsn(tmp_path), database_pool_size=1))
+    app = create_app(
+        make_settings(database_url=wire.dsn(tmp_path), database_pool_size=1, throttle_enabled=True)
+    )
     async with serving(app) as client:
         yield client
 
 
-async def spent(wire: Wire, client: httpx.AsyncClient, method: str, path: str, **request: object) -> int:
+async def spent(
+    wire: Wire,
+    client: httpx.AsyncClient,
+    method: str,
+    path: str,
+    *,
+    refused: int | None = None,
+    **request: object,
+) -> int:
     before = wire.round_trips
     response = await client.request(method, f"/api/auth/{path}", **request)  # type: ignore[arg-type]  # passed on
-    assert response.status_code < 300, response.text
+    assert response.status_code == refused or response.is_success, response.text
     return wire.round_trips - before
 
 
@@ -99,6 +109,7 @@ async def test_each_endpoint_asks_the_database_as_often_as_it_must(
         listed = (await client.get("/api/auth/sessions", headers=one)).json()["data"]["sessions"]
         other = next(each["id"] for each in listed if each["session_token"][:8] == tokens[1][:8])
         credentials = {"email": "user@example.com", "password": PASSWORD}
+        wrong = {**credentials, "password": "not the password"}
         newcomer = {**credentials, "email": f"new{attempt}@example.com", "name": "New"}
         counted = {
             "me": await spent(wire, client, "GET", "me", headers=one),
@@ -110,6 +121,7 @@ async def test_each_endpoint_asks_the_database_as_often_as_it_must(
             "logout": await spent(wire, client, "POST", "logout", headers=four),
             "logout-all": await spent(wire, client, "POST", "logout-all", headers=one),
             "login": await spent(wire, client, "POST", "login", json=credentials),
+            "login, wrong": await spent(wire, client, "POST", "login", json=wrong, refused=401),
             "register": await spent(wire, client, "POST", "register", json=newcomer),
         }
         assert two
@@ -122,6 +134,25 @@ async def test_each_endpoint_asks_the_database_as_often_as_it_must(
         "refresh": 1,
         "logout": 1,
         "logout-all": 1,
-        "login": 2,  # find the user, start the session
-        "register": 5,  # begin, the user, the event, the session, commit: hooks may come between
+        "login": 3,  # charge and find the user, start the session, give the charge back
+        "login, wrong": 2,  # charge and find the user, the event and the failure
+        # The charge, begin, the user, the event, the session, commit: hooks may come between.
+        "register": 6,
     }
+
+
+async def test_a_login_that_is_refused_asks_twice_and_one_without_limits_as_often_as_it_must(
+    wire: Wire, make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    credentials = {"email": "user@example.com", "password": PASSWORD}
+    for limits, status, expected in (
+        ({"throttle_enabled": False}, None, 2),
+        ({"throttle_enabled": True, "throttle_login_address": "1 then 1/day"}, 429, 2),
+    ):
+        settings = make_settings(database_url=wire.dsn(tmp_path), database_pool_size=1, **limits)
+        async with serving(create_app(settings)) as client:
+            for _ in range(3):  # statements are prepared, a bucket fills
+                await client.post("/api/auth/register", json={**credentials, "name": "x"})
+                await client.post("/api/auth/login", json=credentials)
+            counted = await spent(wire, client, "POST", "login", json=credentials, refused=status)
+            assert counted == expected

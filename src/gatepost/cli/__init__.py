@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from gatepost.cli import events, sessions, users
+from gatepost.cli import events, sessions, throttles, users
 from gatepost.cli.doctor import doctor
 from gatepost.cli.migrate import migrate
 from gatepost.cli.output import Output, lines_of, program
@@ -35,6 +35,7 @@ app.command(epilog="Example: gatepost migrate --sql | psql mydatabase")(migrate)
 app.add_typer(users.app, epilog="Example: gatepost users list")
 app.add_typer(sessions.app, epilog="Example: gatepost sessions list")
 app.add_typer(events.app, epilog="Example: gatepost events follow")
+app.add_typer(throttles.app, epilog="Example: gatepost throttles list")
 app.command(
     epilog="Example: gatepost psql -c 'SELECT count(*) FROM users'",
     context_settings={

@@ -47,6 +47,15 @@ class Check:
     advice: str | None = None
 
 
+def throttle(*, enabled: bool) -> Check:
+    """Judge whether attempts at passwords are limited."""
+    if enabled:
+        return ok("throttle", "attempts at passwords are limited")
+    return warning(
+        "throttle", "THROTTLE_ENABLED is off: passwords may be guessed without a limit", "Set it to True"
+    )
+
+
 def version(server: "Server") -> Check:
     """Judge the server's release line."""
     found = f"PostgreSQL {server.version}"

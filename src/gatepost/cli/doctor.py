@@ -55,6 +55,7 @@ def examine(out: Output) -> list[Check]:
             tell(checks.wrong("settings", problem, "Change it in the environment or in .env"))
         return made
     tell(checks.ok("settings", f"for {settings.environment}"))
+    tell(checks.throttle(enabled=settings.throttle_enabled))
     try:
         with configured_dsn(settings) as dsn:
             asyncio.run(_examine(settings, dsn, tell))

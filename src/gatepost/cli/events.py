@@ -57,7 +57,7 @@ def list_events(
             return await gate.audit.page(before=before, limit=limit + 1, action=action)
         # By its id also one who is deleted: the events stay.
         is_id = user.isascii() and user.isdigit() and len(user) < 19
-        user_id = int(user) if is_id else (await gate.accounts.find(user)).id
+        user_id = int(user) if is_id else (await gate.administration.find(user)).id
         return await _of_user(gate, user_id, before=before, limit=limit + 1, action=action)
 
     found = run(out, "events list", work, about={} if user is None else {"user": user})

@@ -139,7 +139,7 @@ async def _look(settings: "Settings", dsn: str, out: Output) -> Found:
     try:
         async with gate.database.connection() as conn:
             server = await health.server(conn)
-        return Found(version=server.version, has_admin=await gate.accounts.has_admin())
+        return Found(version=server.version, has_admin=await gate.administration.has_admin())
     finally:
         await gate.close()
 

@@ -57,7 +57,7 @@ def list_sessions(
     async def work(gate: "Gate") -> list[SessionRow]:
         if user is None:
             return await gate.sessions.page(before=before, limit=limit + 1)
-        found = await gate.accounts.find(user)
+        found = await gate.administration.find(user)
         return await gate.sessions.active(found.id)
 
     found = run(out, "sessions list", work, about={} if user is None else {"user": user})
@@ -108,7 +108,7 @@ def revoke_all(user: UserArgument, *, as_json: AsJson = False) -> None:
     out = Output(as_json=as_json)
 
     async def work(gate: "Gate") -> tuple[User, int]:
-        found = await gate.accounts.find(user)
+        found = await gate.administration.find(user)
         return found, await gate.sessions.revoke_all_of(found.id, Client())
 
     found, revoked = run(out, "sessions revoke-all", work, about={"user": user})

@@ -59,7 +59,7 @@ def create(
     password = asked_password(stdin=password_stdin)
 
     async def work(gate: "Gate") -> User:
-        return await gate.accounts.create(
+        return await gate.administration.create(
             email=email, name=name, password=password, is_admin=admin, client=Client()
         )
 
@@ -83,7 +83,7 @@ def list_users(
     out = Output(as_json=as_json)
 
     async def work(gate: "Gate") -> list[User]:
-        return await gate.accounts.page(after=after, limit=limit + 1)
+        return await gate.administration.page(after=after, limit=limit + 1)
 
     found = run(out, "users list", work)
     rows = [user_data(user) for user in found[:limit]]
@@ -103,7 +103,7 @@ def show(user: UserArgument, *, as_json: AsJson = False) -> None:
     out = Output(as_json=as_json)
 
     async def work(gate: "Gate") -> tuple[User, int]:
-        found = await gate.accounts.find(user)
+        found = await gate.administration.find(user)
         return found, len(await gate.sessions.active(found.id))
 
     found, sessions = run(out, "users show", work, about={"user": user})
@@ -150,8 +150,8 @@ def set_password(
     password = asked_password(stdin=password_stdin)
 
     async def work(gate: "Gate") -> User:
-        found = await gate.accounts.find(user)
-        await gate.accounts.set_password(found, password, client=Client())
+        found = await gate.administration.find(user)
+        await gate.administration.set_password(found, password, client=Client())
         return found
 
     found = run(out, "users set-password", work, about={"user": user})
@@ -162,6 +162,24 @@ def set_password(
     )
 
 
+@app.command(epilog="Example: gatepost users unlock ada@example.com")
+def unlock(user: UserArgument, *, as_json: AsJson = False) -> None:
+    """Forget the wrong passwords of a user, so that the right one works from everywhere again."""
+    out = Output(as_json=as_json)
+
+    async def work(gate: "Gate") -> User:
+        found = await gate.administration.find(user)
+        await gate.administration.unlock(found, client=Client())
+        return found
+
+    found = run(out, "users unlock", work, about={"user": user})
+    out.done(
+        {"user": user_data(found)},
+        f"{described(found)} may sign in from everywhere again.",
+        then=f"{program()} events list --user {found.id} shows what was tried",
+    )
+
+
 @app.command(epilog="Example: gatepost users delete ada@example.com --yes")
 def delete(user: UserArgument, *, yes: Yes = False, as_json: AsJson = False) -> None:
     """Delete a user with every session; what the audit trail tells of them stays."""
@@ -169,9 +187,9 @@ def delete(user: UserArgument, *, yes: Yes = False, as_json: AsJson = False) -> 
     confirm(f"Delete {user} and every session of theirs?", yes=yes)
 
     async def work(gate: "Gate") -> tuple[User, bool]:
-        found = await gate.accounts.find(user)
-        await gate.accounts.delete(found, client=Client())
-        return found, await gate.accounts.has_admin()
+        found = await gate.administration.find(user)
+        await gate.administration.delete(found, client=Client())
+        return found, await gate.administration.has_admin()
 
     found, has_admin = run(out, "users delete", work, about={"user": user})
     out.done(
@@ -186,9 +204,9 @@ def _set_admin(verb: str, user: str, *, is_admin: bool, as_json: bool) -> None:
     out = Output(as_json=as_json)
 
     async def work(gate: "Gate") -> tuple[User, bool, bool]:
-        found = await gate.accounts.find(user)
-        changed = await gate.accounts.set_admin(found, is_admin=is_admin, client=Client())
-        return await gate.accounts.find(str(found.id)), changed, await gate.accounts.has_admin()
+        found = await gate.administration.find(user)
+        changed = await gate.administration.set_admin(found, is_admin=is_admin, client=Client())
+        return await gate.administration.find(str(found.id)), changed, await gate.administration.has_admin()
 
     found, changed, has_admin = run(out, f"users {verb}", work, about={"user": user})
     state = "an administrator" if is_admin else "a plain user"
@@ -203,9 +221,9 @@ def _set_active(verb: str, user: str, *, is_active: bool, as_json: bool) -> None
     out = Output(as_json=as_json)
 
     async def work(gate: "Gate") -> tuple[User, bool, bool]:
-        found = await gate.accounts.find(user)
-        changed = await gate.accounts.set_active(found, is_active=is_active, client=Client())
-        return await gate.accounts.find(str(found.id)), changed, await gate.accounts.has_admin()
+        found = await gate.administration.find(user)
+        changed = await gate.administration.set_active(found, is_active=is_active, client=Client())
+        return await gate.administration.find(str(found.id)), changed, await gate.administration.has_admin()
 
     found, changed, has_admin = run(out, f"users {verb}", work, about={"user": user})
     done = "may sign in" if is_active else "is shut out, and every session of theirs is ended"

@@ -1,19 +1,19 @@
-"""Users and their passwords: register, login, and what an administrator does to an account."""
+"""Users and their passwords: register and login."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from gatepost.db.pool import Connection, Database
-from gatepost.errors import EmailTaken, InvalidCredentials, NotFound, Unavailable, ValidationFailed
+from gatepost.errors import EmailTaken, InvalidCredentials, Unavailable, ValidationFailed
 from gatepost.log import get_logger
-from gatepost.models import AuditAction, Client, EndReason, SignedIn, User
+from gatepost.models import AuditAction, Client, SignedIn, User
 from gatepost.security.emails import canonical_email, canonical_name
 from gatepost.security.passwords import PasswordCheck, password_problem
-from gatepost.services.audit import BY_COMMAND, Audit
+from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
 from gatepost.services.hashing import Hashing
 from gatepost.services.sessions import Sessions
-from gatepost.store import endings
+from gatepost.services.throttles import Attempt, Throttles
 from gatepost.store import events as event_store
 from gatepost.store import users as store
 
@@ -24,7 +24,7 @@ RegisterHook: TypeAlias = Callable[[Any, User], Awaitable[None]]
 
 
 class Accounts:
-    """Registers users, signs them in, and changes what they are."""
+    """Makes users and signs them in."""
 
     def __init__(
         self,
@@ -32,6 +32,7 @@ class Accounts:
         *,
         sessions: Sessions,
         hashing: Hashing,
+        throttles: Throttles,
         audit: Audit,
         clock: Clock,
         password_min_length: int,
@@ -39,6 +40,7 @@ class Accounts:
         self._database = database
         self._sessions = sessions
         self._hashing = hashing
+        self._throttles = throttles
         self._audit = audit
         self._clock = clock
         self._password_min_length = password_min_length
@@ -54,12 +56,14 @@ class Accounts:
         Raises:
             ValidationFailed: a field does not fit.
             EmailTaken: the e-mail exists already.
+            TooManyAttempts: there were too many registrations.
         """
         email, name = self._checked(email=email, name=name, password=password)
+        await self._throttles.register(client)
         hashed = await self._hashing.hash(password)
         try:
             async with self._database.transaction() as conn:
-                user = await self._insert(
+                user = await self.insert(
                     conn,
                     email=email,
                     name=name,
@@ -67,8 +71,6 @@ class Accounts:
                     client=client,
                     action=AuditAction.USER_REGISTERED,
                 )
-                for hook in self._hooks:
-                    await hook(conn, user)
                 signed_in = await self._sessions.start(
                     conn, user_id=user.id, hashed_password=hashed, client=client
                 )
@@ -86,168 +88,91 @@ class Accounts:
             )
             raise
 
-    async def login(self, *, email: str, password: str, client: Client) -> SignedIn:
+    async def login(
+        self, *, email: str, password: str, client: Client, device: str | None = None
+    ) -> SignedIn:
         """Check a password and start a session.
 
         Unknown user, wrong password and disabled user take the same work and get the same answer
-        (ASVS 6.3.8); the trail knows which it was.
+        (ASVS 6.3.8); the trail knows which it was. So does the right password of an account that too many
+        were tried on, from a place that it was never used from (NIST SP 800-63B-4 §3.2.2).
+
+        Args:
+            email: as it was typed.
+            password: as it was typed.
+            client: who asks.
+            device: the value of the device cookie, as it was sent.
 
         Raises:
             ValidationFailed: no e-mail address, or a password that none can have.
+            TooManyAttempts: there were too many attempts; the password was not looked at.
             InvalidCredentials: whatever else is wrong.
         """
         email = self._checked_login(email=email, password=password)
+        attempt, credential = await self._throttles.begin_login(email, client=client, device=device)
         for _ in range(2):
-            async with self._database.connection() as conn:
-                credential = await store.find_credential(conn, email)
             stored = None if credential is None else credential.hashed_password
             check = await self._hashing.check(password, stored)
-            reason = _refusal(credential, check)
+            reason = _refusal(credential, check, attempt)
             if credential is None or stored is None or reason is not None:
-                raise await self._login_failed(email, credential, reason or "no_password", client)
-            signed_in = await self._start(credential.user_id, stored, password, check, client)
+                raise await self._login_failed(email, reason or "no_password", attempt)
+            signed_in = await self._start(credential.user_id, stored, password, check, attempt)
             if signed_in is not None:
                 return signed_in
             # Another login at the same moment may have put a newer hash of this password in place.
-        raise await self._login_failed(email, credential, "changed_meanwhile", client)
+            async with self._database.connection() as conn:
+                credential = await store.find_credential(conn, email)
+        raise await self._login_failed(email, "changed_meanwhile", attempt)
 
     async def _start(
-        self, user_id: int, stored: str, password: str, check: PasswordCheck, client: Client
+        self, user_id: int, stored: str, password: str, check: PasswordCheck, attempt: Attempt
     ) -> SignedIn | None:
         if not check.needs_rehash:
             async with self._database.connection() as conn:
-                return await self._sessions.start(
-                    conn, user_id=user_id, hashed_password=stored, client=client
-                )
+                return await self._succeed(conn, user_id, stored, attempt)
         fresh = await self._hashing.hash(password)
         async with self._database.transaction() as conn:
             if await store.replace_hash(conn, user_id, old=stored, new=fresh):
                 await event_store.insert(
-                    conn, AuditAction.PASSWORD_REHASHED, client=client, at=self._clock(), user_id=user_id
+                    conn,
+                    AuditAction.PASSWORD_REHASHED,
+                    client=attempt.client,
+                    at=self._clock(),
+                    user_id=user_id,
                 )
-            return await self._sessions.start(conn, user_id=user_id, hashed_password=fresh, client=client)
+            return await self._succeed(conn, user_id, fresh, attempt)
 
-    async def _login_failed(
-        self, email: str, credential: store.Credential | None, reason: str, client: Client
-    ) -> InvalidCredentials:
-        user_id = None if credential is None else credential.user_id
+    async def _succeed(
+        self, conn: Connection, user_id: int, hashed: str, attempt: Attempt
+    ) -> SignedIn | None:
+        signed_in = await self._sessions.start(
+            conn, user_id=user_id, hashed_password=hashed, client=attempt.client
+        )
+        if signed_in is not None:
+            await self._throttles.succeeded(conn, attempt)
+        return signed_in
+
+    async def _login_failed(self, email: str, reason: str, attempt: Attempt) -> InvalidCredentials:
         if reason == "corrupt_hash":
-            log.error("stored password hash can't be read", user_id=user_id)
-        await self._audit.record(
+            log.error("stored password hash can't be read", user_id=attempt.user_id)
+        await self._throttles.failed(
+            attempt,
             AuditAction.LOGIN_FAILED,
-            client=client,
-            user_id=user_id,
             detail={"reason": reason, "email": email},
+            counts=reason == "wrong_password",
         )
         return InvalidCredentials()
 
-    # What an administrator does, by a command.
-
-    async def create(self, *, email: str, name: str, password: str, is_admin: bool, client: Client) -> User:
-        """Add a user without a session.
+    async def prepare(self, *, email: str, name: str, password: str) -> tuple[str, str, str]:
+        """Return what a new user is stored with: the canonical e-mail and name, and the hash.
 
         Raises:
             ValidationFailed: a field does not fit.
-            EmailTaken: the e-mail exists already.
         """
         email, name = self._checked(email=email, name=name, password=password)
-        hashed = await self._hashing.hash(password)
-        async with self._database.transaction() as conn:
-            user = await self._insert(
-                conn,
-                email=email,
-                name=name,
-                hashed=hashed,
-                client=client,
-                action=AuditAction.USER_CREATED,
-                is_admin=is_admin,
-                detail={**BY_COMMAND, "is_admin": is_admin},
-            )
-            for hook in self._hooks:
-                await hook(conn, user)
-            return user
+        return email, name, await self._hashing.hash(password)
 
-    async def find(self, email_or_id: str) -> User:
-        """Return the user with this e-mail or id.
-
-        Raises:
-            NotFound: there is none.
-        """
-        async with self._database.connection() as conn:
-            if email_or_id.isascii() and email_or_id.isdigit() and len(email_or_id) < 19:
-                user = await store.get(conn, int(email_or_id))
-            else:
-                user = await store.find(conn, _looked_up(email_or_id))
-        if user is None:
-            raise NotFound("There is no such user")
-        return user
-
-    async def page(self, *, after: int, limit: int) -> list[User]:
-        """Return users in the order of their ids, those after `after`."""
-        async with self._database.connection() as conn:
-            return await store.page(conn, after=after, limit=limit)
-
-    async def has_admin(self) -> bool:
-        """Say whether there is an administrator who may sign in."""
-        async with self._database.connection() as conn:
-            return await store.any_admin(conn)
-
-    async def set_admin(self, user: User, *, is_admin: bool, client: Client) -> bool:
-        """Promote or demote a user, which binds the next request; say whether that changed anything."""
-        action = AuditAction.USER_PROMOTED if is_admin else AuditAction.USER_DEMOTED
-        async with self._database.transaction() as conn:
-            changed = await store.set_flag(conn, user.id, "is_admin", value=is_admin, at=self._clock())
-            await self._note(conn, action, user, client, changed=changed)
-        return changed
-
-    async def set_active(self, user: User, *, is_active: bool, client: Client) -> bool:
-        """Enable a user, or disable one and end their sessions; say whether that changed anything."""
-        action = AuditAction.USER_ENABLED if is_active else AuditAction.USER_DISABLED
-        async with self._database.transaction() as conn:
-            changed = await store.set_flag(conn, user.id, "is_active", value=is_active, at=self._clock())
-            await self._note(conn, action, user, client, changed=changed)
-            if not is_active:
-                await self._end_all(conn, user, EndReason.USER_DISABLED, client)
-        return changed
-
-    async def set_password(self, user: User, password: str, *, client: Client) -> None:
-        """Give a user another password and end every session of theirs.
-
-        Raises:
-            ValidationFailed: the password does not fit.
-        """
-        if problem := password_problem(password, self._password_min_length):
-            raise ValidationFailed({"password": problem})
-        hashed = await self._hashing.hash(password)
-        async with self._database.transaction() as conn:
-            await store.set_password(conn, user.id, hashed, at=self._clock())
-            await self._note(conn, AuditAction.USER_PASSWORD_SET, user, client, changed=True)
-            await self._end_all(conn, user, EndReason.PASSWORD_SET, client)
-
-    async def delete(self, user: User, *, client: Client) -> None:
-        """Delete a user with every session; the events stay."""
-        async with self._database.transaction() as conn:
-            deleted = await store.delete(conn, user.id)
-            await self._note(conn, AuditAction.USER_DELETED, user, client, changed=deleted)
-
-    async def _end_all(self, conn: Connection, user: User, reason: EndReason, client: Client) -> None:
-        await endings.end_of_user(
-            conn, user.id, reason=reason, client=client, at=self._clock(), detail=BY_COMMAND
-        )
-
-    async def _note(
-        self, conn: Connection, action: AuditAction, user: User, client: Client, *, changed: bool
-    ) -> None:
-        await event_store.insert(
-            conn,
-            action,
-            client=client,
-            at=self._clock(),
-            user_id=user.id,
-            detail={**BY_COMMAND, "changed": changed},
-        )
-
-    async def _insert(
+    async def insert(
         self,
         conn: Connection,
         *,
@@ -259,11 +184,18 @@ class Accounts:
         is_admin: bool = False,
         detail: Mapping[str, Any] | None = None,
     ) -> User:
+        """Add a user on the caller's connection, with the event, and run the hooks.
+
+        Raises:
+            EmailTaken: the e-mail exists already.
+        """
         at = self._clock()
         user = await store.insert(
             conn, email=email, name=name, hashed_password=hashed, is_admin=is_admin, at=at
         )
         await event_store.insert(conn, action, client=client, at=at, user_id=user.id, detail=detail)
+        for hook in self._hooks:
+            await hook(conn, user)
         return user
 
     def _checked(self, *, email: str, name: str, password: str) -> tuple[str, str]:
@@ -294,24 +226,12 @@ class Accounts:
         return email
 
 
-def _looked_up(email: str) -> str:
-    """Return what to look an e-mail up by, also one in an adopted table that is no valid address.
-
-    Raises:
-        NotFound: nobody can have it.
-    """
-    try:
-        return canonical_email(email)
-    except ValueError:
-        if "\0" in email or not email.isprintable():
-            raise NotFound("There is no such user") from None
-        return email.strip().lower()
-
-
-def _refusal(credential: store.Credential | None, check: PasswordCheck) -> str | None:
+def _refusal(credential: store.Credential | None, check: PasswordCheck, attempt: Attempt) -> str | None:
     """Say, for the trail alone, why a login is refused; None where it is not."""
     if credential is None:
         return "unknown_user"
+    if attempt.is_locked:
+        return "locked"
     if check.corrupt:
         return "corrupt_hash"
     if not check.matches:

@@ -1,9 +1,10 @@
-"""Ends expired sessions and purges those that ended long ago, in batches that hold no lock for long."""
+"""Ends expired sessions and purges what is of no use any more, in batches that hold no lock for long."""
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Literal, TypeAlias
 
 from gatepost.db.pool import Database
@@ -12,12 +13,15 @@ from gatepost.log import get_logger
 from gatepost.models import AuditAction, Client
 from gatepost.services.audit import BY_COMMAND, Audit
 from gatepost.services.clock import Clock
-from gatepost.store import endings
+from gatepost.store import endings, failures, throttles
 
 log = get_logger("gatepost.housekeeping")
 
 BATCH = 1_000
 """Rows that one statement ends or purges: some milliseconds, so that nobody waits for its locks."""
+
+FAILURES_KEPT = timedelta(days=90)
+"""How long failed passwords in a row are kept after the last of them."""
 
 Progress: TypeAlias = Callable[[Literal["expired", "purged"], int], None]
 """Told what was done in a batch and to how many rows."""
@@ -101,6 +105,7 @@ class Housekeeping:
     async def _clean(self, *, alone: bool, progress: Progress | None) -> Cleaned:
         expired = await self._batches("expired", alone=alone, progress=progress)
         purged = await self._batches("purged", alone=alone, progress=progress)
+        await self._forget(alone=alone)
         return Cleaned(expired=expired, purged=purged)
 
     async def _batches(
@@ -134,3 +139,11 @@ class Housekeeping:
             if alone:
                 # In the background half of the time belongs to those who wait for an answer.
                 await asyncio.sleep(min(loop.time() - begun, 1.0))
+
+    async def _forget(self, *, alone: bool) -> None:
+        """Remove buckets of the throttle that have drained, and failures of long ago."""
+        for purge in (throttles.purge_drained, partial(failures.purge_old, older_than=FAILURES_KEPT)):
+            purged = BATCH
+            while purged == BATCH:
+                async with self._database.connection() as conn:
+                    purged = await purge(conn, limit=BATCH, alone=alone, at=self._clock())

@@ -152,17 +152,17 @@ async def test_once_a_session_was_ended_by_its_id_what_it_was_refreshed_to_has_e
 async def test_once_a_user_is_disabled_no_login_has_slipped_through(workers: Workers, db: Database) -> None:
     async def one_race(number: int) -> None:
         gate = workers.gates[number % 2]
-        user = await gate.accounts.find(mail(number))
+        user = await gate.administration.find(mail(number))
         token = await workers.token(mail(number))
         _, *answers = await race(
-            gate.accounts.set_active(user, is_active=False, client=Client()),
+            gate.administration.set_active(user, is_active=False, client=Client()),
             *(workers.login(mail(number)) for _ in range(3)),
             workers.call("POST", "refresh", token),
         )
         assert {answer.status_code for answer in answers} <= {200, 401}
         assert await workers.live([token, *gained(*answers)]) == []
         assert await active(db_of(number), number) == 0
-        await gate.accounts.set_active(user, is_active=True, client=Client())
+        await gate.administration.set_active(user, is_active=True, client=Client())
 
     connections = [await asyncpg.connect(workers.gates[0].database.dsn) for _ in range(USERS)]
 
@@ -211,7 +211,7 @@ async def test_everything_at_once_makes_no_deadlock(
     one, two = workers.gates
 
     async def one_race(number: int) -> None:
-        user = await one.accounts.find(mail(number))
+        user = await one.administration.find(mail(number))
         tokens = [await workers.token(mail(number)) for _ in range(3)]
         listed = (await workers.call("GET", "sessions", tokens[0])).json()["data"]["sessions"]
         answers = await race(
@@ -221,14 +221,14 @@ async def test_everything_at_once_makes_no_deadlock(
             workers.call("POST", "logout-all", tokens[1]),
             workers.login(mail(number)),
             one.sessions.revoke_all_of(user.id, Client()),
-            two.accounts.set_password(user, PASSWORD, client=Client()),
+            two.administration.set_password(user, PASSWORD, client=Client()),
             one.sessions._touches.flush(),
             two.housekeeping._clean(alone=True, progress=None),
-            two.accounts.set_active(user, is_active=number % 2 == 0, client=Client()),
+            two.administration.set_active(user, is_active=number % 2 == 0, client=Client()),
         )
         statuses = {answer.status_code for answer in answers[:8]}
         assert statuses <= {200, 401, 404}
-        await two.accounts.set_active(user, is_active=True, client=Client())
+        await two.administration.set_active(user, is_active=True, client=Client())
 
     for _ in range(5):
         await asyncio.gather(*(one_race(number) for number in range(6)))
@@ -241,10 +241,10 @@ async def test_a_user_who_is_deleted_while_their_sessions_are_refreshed_is_gone(
     gate = workers.gates[0]
 
     async def one_race(number: int) -> None:
-        user = await gate.accounts.find(mail(number))
+        user = await gate.administration.find(mail(number))
         tokens = [await workers.token(mail(number)) for _ in range(3)]
         _, *answers = await race(
-            gate.accounts.delete(user, client=Client()),
+            gate.administration.delete(user, client=Client()),
             *(workers.call("POST", "refresh", token) for token in tokens),
             workers.call("POST", "logout", tokens[0]),
             workers.login(mail(number)),

@@ -64,11 +64,11 @@ async def test_what_an_administrator_does_in_one_worker_binds_the_other(
     async with serving(app) as one, serving(stopped_app()) as two:
         tokens = [(await register(one))["token"], (await login(two))["token"]]
         gate = app.state.gatepost
-        user = await gate.accounts.find("user@example.com")
+        user = await gate.administration.find("user@example.com")
         if act == "disable":
-            await gate.accounts.set_active(user, is_active=False, client=Client())
+            await gate.administration.set_active(user, is_active=False, client=Client())
         elif act == "set_password":
-            await gate.accounts.set_password(user, "another password", client=Client())
+            await gate.administration.set_password(user, "another password", client=Client())
         elif act == "revoke_all":
             assert await gate.sessions.revoke_all_of(user.id, Client()) == 2
         elif act == "revoke":
@@ -78,7 +78,7 @@ async def test_what_an_administrator_does_in_one_worker_binds_the_other(
                 0,
             ]
         else:
-            await gate.accounts.delete(user, client=Client())
+            await gate.administration.delete(user, client=Client())
         kind = errors.InvalidSession if act == "delete" else errors.SessionRevoked
         for client in (one, two):
             for token in tokens:
@@ -93,10 +93,10 @@ async def test_an_enabled_user_signs_in_again_and_the_old_sessions_stay_ended(st
     async with serving(app) as one, serving(stopped_app()) as two:
         token = (await register(one))["token"]
         gate = app.state.gatepost
-        user = await gate.accounts.find("user@example.com")
-        assert await gate.accounts.set_active(user, is_active=False, client=Client())
-        assert not await gate.accounts.set_active(user, is_active=False, client=Client())
-        assert await gate.accounts.set_active(user, is_active=True, client=Client())
+        user = await gate.administration.find("user@example.com")
+        assert await gate.administration.set_active(user, is_active=False, client=Client())
+        assert not await gate.administration.set_active(user, is_active=False, client=Client())
+        assert await gate.administration.set_active(user, is_active=True, client=Client())
         await refused(two, token, errors.SessionRevoked)
         assert await works(two, (await login(one))["token"])
 
@@ -106,9 +106,9 @@ async def test_a_promotion_binds_the_next_request(stopped_app: MakeApp) -> None:
     async with serving(app) as one, serving(stopped_app()) as two:
         token = (await register(one))["token"]
         gate = app.state.gatepost
-        user = await gate.accounts.find("user@example.com")
+        user = await gate.administration.find("user@example.com")
         for is_admin, status in ((True, 200), (False, 403)):
-            await gate.accounts.set_admin(user, is_admin=is_admin, client=Client())
+            await gate.administration.set_admin(user, is_admin=is_admin, client=Client())
             for client in (one, two):
                 response = await client.post("/api/auth/cleanup", headers=bearer(token))
                 assert response.status_code == status

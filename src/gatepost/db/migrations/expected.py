@@ -43,6 +43,7 @@ INDEXES = (
     "user_sessions_user_id_is_active_idx",
     "user_sessions_expires_at_idx",
     "user_sessions_ended_at_idx",
+    "user_sessions_user_id_place_idx",
     "auth_events_user_id_id_idx",
     "auth_events_at_idx",
 )

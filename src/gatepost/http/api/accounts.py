@@ -27,6 +27,7 @@ _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": sche
         *BODY,
         errors.EmailTaken,
         errors.CrossOriginRefused,
+        errors.TooManyAttempts,
         status=201,
         fields={"password": "Use at least 8 characters"},
     ),
@@ -57,6 +58,7 @@ async def register(body: schemas.RegisterRequest, edge: CurrentEdge, request: Re
         *BODY,
         errors.InvalidCredentials,
         errors.CrossOriginRefused,
+        errors.TooManyAttempts,
         fields={"password": "Field required"},
     ),
 )

@@ -1,0 +1,66 @@
+"""What is allowed how often, and what the buckets are called that count it."""
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gatepost.models import Bucket, Client
+from gatepost.settings.rates import Rate
+from gatepost.store.throttles import Charge, Level
+
+EVENT_RATE = Rate(1, 1, "minute")
+"""Events `throttled` of one bucket, so that a flood does not fill the trail."""
+
+_BY_PLACE = (Bucket.LOGIN_ADDRESS, Bucket.REGISTER_ADDRESS, Bucket.REFRESH_ADDRESS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The limits in force.
+
+    Attributes:
+        enabled: whether attempts are limited; failures in a row are in any case.
+        rates: by the names of the buckets.
+        failures_max: failures in a row after which a password works from known places alone.
+        key: under which e-mails become keys of buckets, so that the table names nobody.
+    """
+
+    enabled: bool
+    rates: Mapping[str, Rate]
+    failures_max: int
+    key: bytes = field(repr=False)
+
+    def account(self, email: str) -> str:
+        """Return the key of an account's bucket, whether or not there is such an account.
+
+        Args:
+            email: canonical, so that all spellings of an address share one bucket.
+        """
+        return hmac.digest(self.key, email.lower().encode(), "sha256").hex()[:32]
+
+    def charge(self, bucket: Bucket, key: str) -> Charge:
+        """Return one attempt on a bucket."""
+        return Charge(bucket=bucket, key=key, rate=self.rates[bucket])
+
+    def left(self, level: Level) -> int | None:
+        """Return how many attempts a bucket has room for now; None for one that is not known here."""
+        rate = self.rates.get(level.bucket)
+        if rate is None:
+            return None
+        return max(0, (level.now + rate.tolerance - level.tat) // rate.emission + 1)
+
+    def of_account(self, email: str, user_id: int | None) -> list[tuple[str, str]]:
+        """Return the buckets of an account, as `store.throttles.clear` takes them."""
+        account = self.account(email)
+        own = [(Bucket.LOGIN_ACCOUNT, account), (Bucket.LOGIN_KNOWN, f"{account}:%")]
+        return _with_events(own if user_id is None else [*own, (Bucket.CONFIRM_USER, str(user_id))])
+
+
+def of_address(client: Client) -> list[tuple[str, str]]:
+    """Return the buckets of an address and its network, as `store.throttles.clear` takes them."""
+    own = [(bucket, client.place or "") for bucket in _BY_PLACE]
+    return _with_events([*own, (Bucket.LOGIN_NETWORK, client.site or "")])
+
+
+def _with_events(names: list[tuple[Bucket, str]]) -> list[tuple[str, str]]:
+    return [*names, *((Bucket.EVENT, f"{bucket}:{key}") for bucket, key in names)]

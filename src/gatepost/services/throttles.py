@@ -1,0 +1,260 @@
+"""How often passwords may be tried: the same limits in every worker, because PostgreSQL holds them.
+
+Whoever checks a password begins an `Attempt` and says how it ended: `succeeded` or `failed`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from gatepost.db.pool import Connection, Database
+from gatepost.errors import TooManyAttempts
+from gatepost.models import AuditAction, Bucket, Client, User
+from gatepost.security.devices import Devices
+from gatepost.services.audit import BY_COMMAND
+from gatepost.services.clock import Clock
+from gatepost.services.limits import EVENT_RATE, Limits, of_address
+from gatepost.store import attempts, failures
+from gatepost.store import events as event_store
+from gatepost.store import throttles as store
+from gatepost.store import users as user_store
+from gatepost.store.throttles import Charge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """A password that is about to be checked.
+
+    Attributes:
+        client: who asks.
+        user_id: of the account; None for an unknown one.
+        is_locked: the password counts as wrong, whatever it is: too many failed in a row, and the account
+            was never used from here. The work is to be done all the same, and the answer the same.
+        charge: what a success gives back.
+        has_failures: there are failures in a row that a success may have to clear.
+    """
+
+    client: Client
+    user_id: int | None
+    is_locked: bool
+    charge: Charge | None
+    has_failures: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """How full a bucket is.
+
+    Attributes:
+        bucket, key: its names.
+        left: attempts that it has room for now; None for a bucket of another version of Gatepost.
+        drained_at: when it will be empty.
+    """
+
+    bucket: str
+    key: str
+    left: int | None
+    drained_at: datetime
+
+
+class Throttles:
+    """Limits attempts at passwords, and shows and clears what they left."""
+
+    def __init__(self, database: Database, *, limits: Limits, devices: Devices, clock: Clock) -> None:
+        self._database = database
+        self._limits = limits
+        self._devices = devices
+        self._clock = clock
+
+    async def begin_login(
+        self, email: str, *, client: Client, device: str | None
+    ) -> tuple[Attempt, user_store.Credential | None]:
+        """Begin a login to the account of a canonical e-mail; return also what to check it against.
+
+        Args:
+            email: canonical.
+            client: who asks.
+            device: the value of the device cookie, as it was sent.
+
+        Raises:
+            TooManyAttempts: the address, its network or the account has had too many; the trail has it.
+        """
+        account = self._limits.account(email)
+        async with self._database.connection() as conn:
+            login = await attempts.begin_login(
+                conn,
+                email=email,
+                account=account,
+                device=self._devices.device_of(device, email),
+                client=client,
+                rates=self._limits.rates,
+                enabled=self._limits.enabled,
+                at=self._clock(),
+            )
+        user_id = None if login.credential is None else login.credential.user_id
+        keys = {
+            Bucket.LOGIN_ADDRESS: client.place or "",
+            Bucket.LOGIN_NETWORK: client.site or "",
+            Bucket.LOGIN_ACCOUNT: account,
+            Bucket.LOGIN_KNOWN: f"{account}:{login.known_by}",
+        }
+        if login.refused is not None:
+            refused = Bucket(login.refused)
+            raise await self._refused(refused, keys[refused], verb="login", user_id=user_id, client=client)
+        bucket = Bucket.LOGIN_ACCOUNT if login.known_by is None else Bucket.LOGIN_KNOWN
+        attempt = Attempt(
+            client=client,
+            user_id=user_id,
+            is_locked=login.known_by is None and login.failures >= self._limits.failures_max,
+            charge=self._limits.charge(bucket, keys[bucket]) if self._limits.enabled else None,
+            has_failures=login.failures > 0,
+        )
+        return attempt, login.credential
+
+    async def confirm(self, user_id: int, *, client: Client, verb: str) -> Attempt:
+        """Begin to check the password of a user who is signed in and gives it again.
+
+        Args:
+            user_id: who it is.
+            client: who asks.
+            verb: what for, for the trail.
+
+        Raises:
+            TooManyAttempts: the user has had too many; the trail has it.
+        """
+        charge = self._limits.charge(Bucket.CONFIRM_USER, str(user_id))
+        async with self._database.connection() as conn:
+            begun = await attempts.begin_confirmation(
+                conn,
+                charge,
+                user_id=user_id,
+                client=client,
+                enabled=self._limits.enabled,
+                at=self._clock(),
+            )
+        if begun.is_refused:
+            raise await self._refused(charge.bucket, charge.key, verb=verb, user_id=user_id, client=client)
+        return Attempt(
+            client=client,
+            user_id=user_id,
+            is_locked=not begun.is_known and begun.failures >= self._limits.failures_max,
+            charge=charge if self._limits.enabled else None,
+            has_failures=begun.failures > 0,
+        )
+
+    async def register(self, client: Client) -> None:
+        """Charge a registration.
+
+        Raises:
+            TooManyAttempts: there were too many from this address, or from everywhere; the trail has it.
+        """
+        if not self._limits.enabled:
+            return
+        own = self._limits.charge(Bucket.REGISTER_ADDRESS, client.place or "")
+        everybodys = self._limits.charge(Bucket.REGISTER_TOTAL, "")
+        async with self._database.connection() as conn:
+            refused = await store.charge_both(conn, own, everybodys, at=self._clock())
+        if refused is not None:
+            raise await self._refused(refused.bucket, refused.key, verb="register", client=client)
+
+    async def succeeded(self, conn: Connection, attempt: Attempt) -> None:
+        """Give back what the attempt was charged, and clear the failures of its own place.
+
+        What failed elsewhere stays: a success there says nothing of it (NIST SP 800-63B-4 §3.2.2).
+        """
+        if attempt.user_id is not None and (attempt.charge is not None or attempt.has_failures):
+            await attempts.succeed(
+                conn, attempt.charge, user_id=attempt.user_id, place=attempt.client.place or ""
+            )
+
+    async def failed(
+        self,
+        attempt: Attempt,
+        action: AuditAction,
+        *,
+        detail: Mapping[str, Any],
+        session_id: int | None = None,
+        counts: bool = True,
+    ) -> None:
+        """Put a failed attempt on the trail, and count it among those in a row.
+
+        One on a locked account is not counted: it could not have succeeded, and the rows would grow.
+
+        Args:
+            attempt: what failed.
+            action: how the trail calls it.
+            detail: of the event.
+            session_id: of the session that asked, if there is one.
+            counts: False where the password was not the reason.
+        """
+        async with self._database.connection() as conn:
+            await failures.record(
+                conn,
+                action,
+                client=attempt.client,
+                at=self._clock(),
+                user_id=attempt.user_id,
+                session_id=session_id,
+                detail=detail,
+                counts=counts and not attempt.is_locked,
+            )
+
+    # What an administrator sees and does.
+
+    async def page(self, *, limit: int) -> list[Level]:
+        """Return the buckets that are not empty, the fullest first by the time that they need."""
+        async with self._database.connection() as conn:
+            found = await store.page(conn, limit=limit, at=self._clock())
+        return [
+            Level(bucket=each.bucket, key=each.key, left=self._limits.left(each), drained_at=each.tat)
+            for each in found
+        ]
+
+    async def clear(self, *, email: str | None, address: str | None, client: Client) -> int:
+        """Empty buckets, of an account, of an address, or of all where neither is given; return how many.
+
+        Args:
+            email: canonical.
+            address: canonical.
+            client: who asks.
+        """
+        async with self._database.transaction() as conn:
+            user = None if email is None else await user_store.find(conn, email)
+            user_id = None if user is None else user.id
+            patterns = [
+                *([] if email is None else self._limits.of_account(email, user_id)),
+                *([] if address is None else of_address(Client.of(address))),
+            ]
+            cleared = await store.clear(conn, patterns or [("%", "%")])
+            named = {"email": email, "address": address} if patterns else {"all": True}
+            await event_store.insert(
+                conn,
+                AuditAction.THROTTLES_CLEARED,
+                client=client,
+                at=self._clock(),
+                user_id=user_id,
+                detail={**BY_COMMAND, "buckets": cleared, **{k: v for k, v in named.items() if v}},
+            )
+            return cleared
+
+    async def forget(self, conn: Connection, user: User) -> None:
+        """Clear a user's failures and buckets: another password, or an unlock, begins anew."""
+        await failures.clear(conn, user.id)
+        await store.clear(conn, self._limits.of_account(user.email, user.id))
+
+    async def _refused(
+        self, bucket: Bucket, key: str, *, verb: str, client: Client, user_id: int | None = None
+    ) -> TooManyAttempts:
+        """Put it on the trail, not each time, and return the error to be raised."""
+        async with self._database.connection() as conn:
+            retry_after = await store.refuse(
+                conn,
+                self._limits.charge(bucket, key),
+                event_rate=EVENT_RATE,
+                verb=verb,
+                user_id=user_id,
+                client=client,
+                at=self._clock(),
+            )
+        return TooManyAttempts(retry_after)
