@@ -14,13 +14,16 @@ from gatepost.db.prepared import Prepared
 from gatepost.log import get_logger
 from gatepost.security.keys import KeyRing
 from gatepost.security.passwords import PasswordHasher
+from gatepost.security.policy import PasswordPolicy, service_words
 from gatepost.security.tokens import TokenCodec
 from gatepost.services.accounts import Accounts
 from gatepost.services.audit import Audit
+from gatepost.services.breached import BreachedPasswords
 from gatepost.services.clock import Clock, database_clock
 from gatepost.services.hashing import Hashing
 from gatepost.services.housekeeping import Housekeeping
 from gatepost.services.lookups import Lookups
+from gatepost.services.new_passwords import NewPasswords
 from gatepost.services.sessions import Lifetimes, Sessions
 from gatepost.services.touches import Touches
 from gatepost.settings import Settings, secret_key
@@ -40,6 +43,7 @@ class Gate:
         settings: the settings in force.
         database: the pool, open between `open` and `close`.
         accounts, sessions, audit, housekeeping: the services, there once it is open.
+        new_passwords: what judges a password that somebody wants to have; there once it is open.
     """
 
     database: Database
@@ -47,6 +51,7 @@ class Gate:
     sessions: Sessions
     audit: Audit
     housekeeping: Housekeeping
+    new_passwords: NewPasswords
 
     def __init__(self, settings: Settings | None = None, *, clock: Clock = database_clock) -> None:
         self.settings = settings if settings is not None else Settings.load()
@@ -82,6 +87,7 @@ class Gate:
             DatabaseUnreachable: for `DATABASE_START_SECONDS` no connection could be made.
             DatabaseNotMigrated, DatabaseTooNew: the schema is not the one of this Gatepost.
             EmbeddedServerError: the embedded PostgreSQL does not start.
+            SettingsError: the list of breached passwords can't be read.
         """
         if self._opened is not None:
             raise RuntimeError("Gatepost is open already")
@@ -139,13 +145,14 @@ class Gate:
                 grace=timedelta(seconds=settings.refresh_grace_seconds),
             ),
         )
+        self.new_passwords = await _new_passwords(settings)
         self.accounts = Accounts(
             database,
             sessions=self.sessions,
             hashing=hashing,
             audit=self.audit,
             clock=clock,
-            password_min_length=settings.password_min_length,
+            new_passwords=self.new_passwords,
         )
         self.housekeeping = Housekeeping(
             database, audit=self.audit, clock=clock, history=timedelta(days=settings.session_history_days)
@@ -170,6 +177,16 @@ class Gate:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+async def _new_passwords(settings: Settings) -> NewPasswords:
+    breached = None
+    if settings.breached_passwords is not None:
+        breached = BreachedPasswords(settings.breached_passwords)
+        await breached.verify()
+    words = service_words(settings.app_name, settings.effective_public_url)
+    policy = PasswordPolicy(min_length=settings.password_min_length, service_words=words)
+    return NewPasswords(policy, breached)
 
 
 def _log_wait(seconds: float, why: str) -> None:

@@ -12,6 +12,7 @@ from gatepost.security.passwords import PasswordCheck, password_problem
 from gatepost.services.audit import BY_COMMAND, Audit
 from gatepost.services.clock import Clock
 from gatepost.services.hashing import Hashing
+from gatepost.services.new_passwords import NewPasswords
 from gatepost.services.sessions import Sessions
 from gatepost.store import endings
 from gatepost.store import events as event_store
@@ -34,14 +35,14 @@ class Accounts:
         hashing: Hashing,
         audit: Audit,
         clock: Clock,
-        password_min_length: int,
+        new_passwords: NewPasswords,
     ) -> None:
         self._database = database
         self._sessions = sessions
         self._hashing = hashing
         self._audit = audit
         self._clock = clock
-        self._password_min_length = password_min_length
+        self._new_passwords = new_passwords
         self._hooks: Sequence[RegisterHook] = ()
 
     def run_on_register(self, hooks: Sequence[RegisterHook]) -> None:
@@ -52,10 +53,10 @@ class Accounts:
         """Add a user and start their first session.
 
         Raises:
-            ValidationFailed: a field does not fit.
+            ValidationFailed: a field does not fit; of the password alone, as `NewPasswords.check`.
             EmailTaken: the e-mail exists already.
         """
-        email, name = self._checked(email=email, name=name, password=password)
+        email, name = await self._checked(email=email, name=name, password=password)
         hashed = await self._hashing.hash(password)
         try:
             async with self._database.transaction() as conn:
@@ -147,10 +148,10 @@ class Accounts:
         """Add a user without a session.
 
         Raises:
-            ValidationFailed: a field does not fit.
+            ValidationFailed: a field does not fit; of the password alone, as `NewPasswords.check`.
             EmailTaken: the e-mail exists already.
         """
-        email, name = self._checked(email=email, name=name, password=password)
+        email, name = await self._checked(email=email, name=name, password=password)
         hashed = await self._hashing.hash(password)
         async with self._database.transaction() as conn:
             user = await self._insert(
@@ -214,10 +215,9 @@ class Accounts:
         """Give a user another password and end every session of theirs.
 
         Raises:
-            ValidationFailed: the password does not fit.
+            ValidationFailed: as `NewPasswords.check`.
         """
-        if problem := password_problem(password, self._password_min_length):
-            raise ValidationFailed({"password": problem})
+        await self._new_passwords.check(password, email=user.email)
         hashed = await self._hashing.hash(password)
         async with self._database.transaction() as conn:
             await store.set_password(conn, user.id, hashed, at=self._clock())
@@ -266,7 +266,7 @@ class Accounts:
         await event_store.insert(conn, action, client=client, at=at, user_id=user.id, detail=detail)
         return user
 
-    def _checked(self, *, email: str, name: str, password: str) -> tuple[str, str]:
+    async def _checked(self, *, email: str, name: str, password: str) -> tuple[str, str]:
         fields: dict[str, str] = {}
         canonical = {"email": email, "name": name}
         for field, rule in (("email", canonical_email), ("name", canonical_name)):
@@ -274,8 +274,12 @@ class Accounts:
                 canonical[field] = rule(canonical[field])
             except ValueError as error:
                 fields[field] = str(error)
-        if problem := password_problem(password, self._password_min_length):
-            fields["password"] = problem
+        whose = "" if "email" in fields else canonical["email"]
+        refusal = await self._new_passwords.refusal(password, email=whose)
+        if refusal is not None and not fields:
+            raise refusal
+        if refusal is not None:
+            fields |= refusal.fields
         if fields:
             raise ValidationFailed(fields)
         return canonical["email"], canonical["name"]

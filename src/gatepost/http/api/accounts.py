@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.http.api import schemas
-from gatepost.http.api.responses import BODY, responses
+from gatepost.http.api.responses import BODY, NEW_PASSWORD, responses
 from gatepost.http.dependencies import CurrentClient, CurrentGate
 from gatepost.http.envelope import success
 
@@ -23,6 +23,7 @@ _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": sche
         _SIGNED_IN,
         "User registered successfully",
         *BODY,
+        *NEW_PASSWORD,
         errors.EmailTaken,
         status=201,
         fields={"password": "Use at least 8 characters"},
