@@ -17,11 +17,8 @@ from urllib.parse import urlsplit
 from gatepost.errors import PasswordIsContext, PasswordTooCommon, ValidationFailed
 from gatepost.security.passwords import normalise, password_problem
 
-TOO_COMMON = "Choose one that few others would, such as several words that do not belong together"
-"""What to do instead of a common password."""
-
-IS_CONTEXT = "Choose one that is neither your e-mail nor the name of this service, forwards or backwards"
-"""What to do instead of a password that the context gives away."""
+TOO_COMMON = "Many people use this one: choose another, such as several words that do not belong together"
+IS_CONTEXT = "This is the e-mail or the name of this service, or one of them backwards: choose another"
 
 LABEL_MIN_LENGTH = 4
 """Characters of a host's first label from which on it is a name: not `www`, nor the `10` of an address."""

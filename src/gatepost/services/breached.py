@@ -54,9 +54,8 @@ class BreachedPasswords:
             await asyncio.to_thread(self._verify)
         except (OSError, ValueError) as error:
             accepted = "a directory of ranges or a file sorted by hash, in the form of Have I Been Pwned"
-            raise SettingsError(
-                [f"BREACHED_PASSWORDS: {self._path}: {_why(error)}; set {accepted}"]
-            ) from None
+            problem = f"BREACHED_PASSWORDS: {self._path}: {_why(error)}; set {accepted}"
+            raise SettingsError([problem]) from None
 
     async def holds(self, password: str) -> bool:
         """Say whether a password is in the list.

@@ -5,8 +5,7 @@ from gatepost.security.policy import PasswordPolicy
 from gatepost.services.breached import BreachedPasswords
 
 BREACHED = "This password is known from a data breach, and attackers try such passwords first"
-IS_BREACHED = "Choose one that you use nowhere else, and change this one wherever you use it"
-"""What to do instead of a password that is known from a data breach."""
+IS_BREACHED = "This one is known from a data breach: choose another, and change it wherever you use it"
 
 
 class NewPasswords:
