@@ -12,9 +12,9 @@ from gatepost.errors import MalformedJson
 async def unambiguous_body(request: Request) -> None:
     """Refuse a body that another program may read differently, a proxy or a log in front.
 
-    Of what the framework takes these are another encoding than UTF-8 and a byte order mark (RFC 8259 §8.1), a
-    name that an object has twice (§4), `NaN` and `Infinity` (§6). A dependency of every router with an operation
-    that takes a body.
+    Of what the framework takes these are another encoding than UTF-8 and a byte order mark (RFC 8259 §8.1),
+    a name that an object has twice (§4), `NaN` and `Infinity` (§6). A dependency of every router with an
+    operation that takes a body.
 
     Raises:
         MalformedJson: it is such a body.
