@@ -20,7 +20,7 @@ TEST_DATABASE := unset DATABASE_URL;
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test lint format bench docs clean
+.PHONY: help install serve test lint format audit bench docs clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -43,6 +43,9 @@ lint: $(VENV)/.dev ## Check style, types and the direction of imports
 format: $(VENV)/.dev ## Write the code as the style has it
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+
+audit: $(VENV)/.runtime ## Look for known vulnerabilities in what is locked (asks the internet)
+	@$(BIN)/python scripts/audit.py
 
 bench: $(VENV)/.runtime ## Measure Gatepost beside others (QUICK=1: a look; GROWTH=1: up to ten million sessions)
 	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(GROWTH),--growth)

@@ -1,5 +1,6 @@
 """What is shipped: the package's names, what importing them costs, the wheel, installed and started."""
 
+import gzip
 import hashlib
 import json
 import re
@@ -7,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tomllib
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -114,7 +116,7 @@ def test_the_wheel_holds_the_package_whole_and_nothing_else(wheel: Path) -> None
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert held == sources
-    assert {"METADATA", "entry_points.txt", "licenses/LICENSE"} <= extra
+    assert {"METADATA", "entry_points.txt", "licenses/LICENSE", "sboms/gatepost.cdx.json"} <= extra
     assert {"gatepost/py.typed", "gatepost/db/migrations/sql/0001/30_user_sessions.sql"} <= held
 
 
@@ -130,6 +132,74 @@ def test_what_comes_from_others_is_what_it_says_it_is(wheel: Path) -> None:
             for name, digest in package["sha256"].items():
                 assert hashlib.sha256(archive.read(folder + name)).hexdigest() == digest, name
     assert vendored
+
+
+# --- What it is made of and runs with ---
+
+
+def test_the_list_of_dependencies_and_the_sbom_are_current(environment: dict[str, str]) -> None:
+    script = ROOT / "scripts" / "render_dependencies.py"
+    assert run(sys.executable, script, "--check", cwd=ROOT, environment=environment) == ""
+
+
+def test_the_lock_file_has_a_digest_of_every_file() -> None:
+    lock = tomllib.loads((ROOT / "uv.lock").read_text("utf-8"))
+    files = [
+        file for each in lock["package"] for file in [*each.get("wheels", []), each.get("sdist")] if file
+    ]
+    assert len(files) > 1000
+    assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", file["hash"]) for file in files)
+
+
+def test_the_wheels_sbom_holds_what_is_installed_with_it_digests_and_licences(uv: Path, wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [each for each in archive.namelist() if ".dist-info/sboms/" in each]
+        sbom = json.loads(archive.read(name))
+    assert (sbom["bomFormat"], sbom["specVersion"]) == ("CycloneDX", "1.6")
+    assert sbom["metadata"]["component"]["purl"] == f"pkg:pypi/gatepost@{gatepost.__version__}"
+    export = ["export", "--quiet", "--offline", "--frozen", "--no-dev", "--no-emit-project"]
+    locked = subprocess.run([uv, *export], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    packages = {
+        each["purl"]: each for each in sbom["components"] if each.get("purl", "").startswith("pkg:pypi")
+    }
+    expected = re.findall(r"^([\w.-]+)==(\S+)", locked, re.MULTILINE)
+    assert set(packages) == {f"pkg:pypi/{package}@{version}" for package, version in expected}
+    digests = {
+        digest["content"]
+        for each in packages.values()
+        for file in each["externalReferences"]
+        for digest in file["hashes"]
+    }
+    assert digests == set(re.findall(r"--hash=sha256:([0-9a-f]{64})", locked))
+    known = {each["bom-ref"] for each in sbom["components"]} | {sbom["metadata"]["component"]["bom-ref"]}
+    assert {ref for each in sbom["dependencies"] for ref in [each["ref"], *each["dependsOn"]]} <= known
+
+
+def test_every_licence_is_one_that_somebody_has_looked_at() -> None:
+    sbom = json.loads((ROOT / "sboms" / "gatepost.cdx.json").read_text("utf-8"))
+    told = [licence for each in sbom["components"] for licence in each["licenses"]]
+    assert {each.get("expression") or each["license"]["id"] for each in told} <= {
+        "Apache-2.0",
+        "BSD-2-Clause",
+        "BSD-3-Clause",
+        "ISC",
+        "MIT",
+        "MIT OR Apache-2.0",
+        "MIT-0",
+        "PSF-2.0",
+        "Unlicense",
+    }
+
+
+def test_the_list_of_common_passwords_is_in_the_wheel_with_its_licences(wheel: Path) -> None:
+    folder = "gatepost/security/blocklist/"
+    with zipfile.ZipFile(wheel) as archive:
+        manifest = json.loads(archive.read(f"{folder}MANIFEST.json"))
+        held = {name.removeprefix(folder) for name in archive.namelist() if name.startswith(folder)}
+        listed = gzip.decompress(archive.read(f"{folder}passwords.txt.gz"))
+    licences = {source["license_file"] for source in manifest["sources"]}
+    assert held == {"MANIFEST.json", "passwords.txt.gz"} | licences
+    assert hashlib.sha256(listed).hexdigest() == manifest["sha256"]
 
 
 @pytest.fixture(scope="module")

@@ -252,6 +252,12 @@ _NETWORKS = "addresses and CIDRs such as 10.0.0.0/8, separated by commas or as a
         ("CLEANUP_INTERVAL_SECONDS", "86401", "'86401' is not accepted; set a whole number from 0 to 86400"),
         ("BCRYPT_ROUNDS", "3", "'3' is not accepted; set a whole number from 4 to 16"),
         ("PASSWORD_MIN_LENGTH", "7", "'7' is not accepted; set a whole number from 8 to 128"),
+        (
+            "BREACHED_PASSWORDS",
+            "~no-one/pwned",
+            "'~no-one/pwned' names no home directory; set a path, in the form of Have I Been Pwned",
+        ),
+        ("APP_NAME", "x" * 81, f"'{'x' * 56}... is not accepted; set a name"),
         ("TRUSTED_PROXIES", "10.0.0.0/8,10.0.0.1/8", f"'10.0.0.1/8' is no network; set {_NETWORKS}"),
         ("TRUSTED_PROXIES", "*", f"'*' is no network; set {_NETWORKS}"),
         ("GATEPOST_HOME", "~no-one", "'~no-one' names no home directory; set the path of a directory"),

@@ -16,10 +16,12 @@ from gatepost.models import Bucket
 from gatepost.security.devices import Devices
 from gatepost.security.keys import KeyPurpose, KeyRing
 from gatepost.security.passwords import PasswordHasher
+from gatepost.security.policy import PasswordPolicy, service_words
 from gatepost.security.tokens import TokenCodec
 from gatepost.services.accounts import Accounts
 from gatepost.services.administration import Administration
 from gatepost.services.audit import Audit
+from gatepost.services.breached import BreachedPasswords
 from gatepost.services.clock import Clock, database_clock
 from gatepost.services.credentials import Credentials
 from gatepost.services.hashing import Hashing
@@ -27,6 +29,7 @@ from gatepost.services.housekeeping import Housekeeping
 from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.limits import Limits
 from gatepost.services.lookups import Lookups
+from gatepost.services.new_passwords import NewPasswords
 from gatepost.services.refusals import Refusals
 from gatepost.services.sessions import Sessions
 from gatepost.services.throttles import Throttles
@@ -51,6 +54,7 @@ class Gate:
         devices: makes and verifies device cookies, there once it is open.
         accounts, administration, credentials, sessions, throttles, audit, housekeeping: the services, there
             once it is open.
+        new_passwords: what judges a password that somebody wants to have; there once it is open.
     """
 
     database: Database
@@ -62,6 +66,7 @@ class Gate:
     throttles: Throttles
     audit: Audit
     housekeeping: Housekeeping
+    new_passwords: NewPasswords
 
     def __init__(self, settings: Settings | None = None, *, clock: Clock = database_clock) -> None:
         self.settings = settings if settings is not None else Settings.load()
@@ -101,6 +106,7 @@ class Gate:
             DatabaseUnreachable: for `DATABASE_START_SECONDS` no connection could be made.
             DatabaseNotMigrated, DatabaseTooNew: the schema is not the one of this Gatepost.
             EmbeddedServerError: the embedded PostgreSQL does not start.
+            SettingsError: the list of breached passwords can't be read.
         """
         if self._opened is not None:
             raise RuntimeError("Gatepost is open already")
@@ -160,6 +166,7 @@ class Gate:
         self.throttles = Throttles(
             database, limits=_limits(settings, keys), devices=self.devices, clock=clock
         )
+        self.new_passwords = await _new_passwords(settings)
         self.accounts = Accounts(
             database,
             sessions=self.sessions,
@@ -167,7 +174,7 @@ class Gate:
             throttles=self.throttles,
             audit=self.audit,
             clock=clock,
-            password_min_length=settings.password_min_length,
+            new_passwords=self.new_passwords,
         )
         self.administration = Administration(
             database,
@@ -175,18 +182,17 @@ class Gate:
             hashing=hashing,
             throttles=self.throttles,
             clock=clock,
-            password_min_length=settings.password_min_length,
+            new_passwords=self.new_passwords,
         )
         self.credentials = Credentials(
             database,
             sessions=self.sessions,
             hashing=hashing,
-            audit=self.audit,
+            throttles=self.throttles,
+            new_passwords=self.new_passwords,
             refusals=refusals,
             clock=clock,
             lifetimes=lifetimes,
-            throttle=self.throttles,
-            password_min_length=settings.password_min_length,
         )
         self.housekeeping = Housekeeping(
             database, audit=self.audit, clock=clock, history=timedelta(days=settings.session_history_days)
@@ -240,6 +246,16 @@ def _limits(settings: Settings, keys: KeyRing) -> Limits:
         # The newest alone: after a rotation the buckets of accounts are empty.
         key=keys.keys(KeyPurpose.THROTTLE)[0],
     )
+
+
+async def _new_passwords(settings: Settings) -> NewPasswords:
+    breached = None
+    if settings.breached_passwords is not None:
+        breached = BreachedPasswords(settings.breached_passwords)
+        await breached.verify()
+    words = service_words(settings.app_name, settings.effective_public_url)
+    policy = PasswordPolicy(min_length=settings.password_min_length, service_words=words)
+    return NewPasswords(policy, breached)
 
 
 def _log_wait(seconds: float, why: str) -> None:

@@ -1,9 +1,15 @@
 """`gatepost users`: what is said, and what the database then holds."""
 
+import hashlib
+from pathlib import Path
+
 import httpx
 import pytest
 from tests.cli.conftest import Command, Database, create, events
 from tests.conftest import PASSWORD, bearer, login, register
+
+from gatepost.security import policy
+from gatepost.services.new_passwords import IS_BREACHED
 
 BY = {"by": "command"}
 
@@ -239,6 +245,47 @@ async def test_a_password_that_does_not_fit_is_not_set(gatepost: Command, db: Da
     refused = await gatepost("users", "set-password", "1", "--password-stdin", "--json", stdin="short")
     assert refused.failed("validation_failed").startswith("password: ")
     assert await db.fetchval("SELECT hashed_password FROM users") == before
+
+
+@pytest.mark.parametrize(
+    ("password", "code", "sentence"),
+    [
+        ("password1", "password_too_common", policy.TOO_COMMON),
+        ("ada@example.com", "password_is_context", policy.IS_CONTEXT),
+        ("in the news, and stolen", "password_too_common", IS_BREACHED),
+    ],
+)
+async def test_a_password_that_is_easily_guessed_is_neither_set_nor_given_to_a_new_user(
+    gatepost: Command,
+    db: Database,
+    ada: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    password: str,
+    code: str,
+    sentence: str,
+) -> None:
+    stolen = hashlib.sha1(b"in the news, and stolen", usedforsecurity=False).hexdigest()
+    (tmp_path / "pwned.txt").write_text(f"{stolen}:3\n")
+    monkeypatch.setenv("BREACHED_PASSWORDS", "pwned.txt")
+    before = await db.fetchval("SELECT hashed_password FROM users")
+    set_it = ("users", "set-password", "1", "--password-stdin")
+    made = ("users", "create", "--email", "Ada@Example.com", "--name", "A", "--password-stdin")
+    for arguments in (set_it, made):
+        refused = await gatepost(*arguments, stdin=password)
+        assert (refused.code, refused.out, refused.err) == (1, "", f"Error: password: {sentence}\n")
+        assert (await gatepost(*arguments, "--json", stdin=password)).failed(code) == f"password: {sentence}"
+    assert await db.fetchval("SELECT hashed_password FROM users") == before
+
+
+async def test_a_list_of_breached_passwords_that_is_not_there_is_told_at_the_start(
+    gatepost: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BREACHED_PASSWORDS", "missing")
+    refused = await gatepost("users", "list", "--json")
+    assert refused.failed("settings_invalid").startswith(
+        "BREACHED_PASSWORDS: missing: No such file or directory; set a directory of ranges or a file"
+    )
 
 
 async def test_delete_takes_the_user_and_leaves_the_trail(

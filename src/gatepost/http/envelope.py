@@ -34,14 +34,14 @@ class ErrorEnvelope(BaseModel):
 
 
 class ValidationErrorInfo(ErrorInfo):
-    """What a program reads of `validation_failed`: also what each field that does not fit accepts."""
+    """What a program reads of an error about fields: also, for each that does not fit, what does."""
 
-    code: Literal["validation_failed"]
+    code: Literal["validation_failed", "password_too_common", "password_is_context"]
     fields: dict[str, str]
 
 
 class ValidationErrorEnvelope(ErrorEnvelope):
-    """The one error that says more than its code."""
+    """The errors that say more than their code."""
 
     error: ValidationErrorInfo
 

@@ -12,6 +12,7 @@ from gatepost.security.passwords import PasswordCheck, password_problem
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
 from gatepost.services.hashing import Hashing
+from gatepost.services.new_passwords import NewPasswords
 from gatepost.services.sessions import Sessions
 from gatepost.services.throttles import Attempt, Throttles
 from gatepost.store import events as event_store
@@ -35,7 +36,7 @@ class Accounts:
         throttles: Throttles,
         audit: Audit,
         clock: Clock,
-        password_min_length: int,
+        new_passwords: NewPasswords,
     ) -> None:
         self._database = database
         self._sessions = sessions
@@ -43,22 +44,24 @@ class Accounts:
         self._throttles = throttles
         self._audit = audit
         self._clock = clock
-        self._password_min_length = password_min_length
+        self._new_passwords = new_passwords
         self._hooks: Sequence[RegisterHook] = ()
 
     def run_on_register(self, hooks: Sequence[RegisterHook]) -> None:
         """Set the hooks that run inside the transaction of every registration, in this order."""
         self._hooks = hooks
 
-    async def register(self, *, email: str, name: str, password: str, client: Client) -> SignedIn:
+    async def register(
+        self, *, email: str, name: str, password: str, client: Client, remembered: bool = False
+    ) -> SignedIn:
         """Add a user and start their first session.
 
         Raises:
-            ValidationFailed: a field does not fit.
+            ValidationFailed: a field does not fit; of the password alone, as `NewPasswords.check`.
             EmailTaken: the e-mail exists already.
             TooManyAttempts: there were too many registrations.
         """
-        email, name = self._checked(email=email, name=name, password=password)
+        email, name = await self._checked(email=email, name=name, password=password)
         await self._throttles.register(client)
         hashed = await self._hashing.hash(password)
         try:
@@ -72,7 +75,7 @@ class Accounts:
                     action=AuditAction.USER_REGISTERED,
                 )
                 signed_in = await self._sessions.start(
-                    conn, user_id=user.id, hashed_password=hashed, client=client
+                    conn, user_id=user.id, hashed_password=hashed, client=client, remembered=remembered
                 )
                 if signed_in is None:
                     raise InvalidCredentials  # noqa: TRY301 - undoes the transaction
@@ -89,7 +92,13 @@ class Accounts:
             raise
 
     async def login(
-        self, *, email: str, password: str, client: Client, device: str | None = None
+        self,
+        *,
+        email: str,
+        password: str,
+        client: Client,
+        device: str | None = None,
+        remembered: bool = False,
     ) -> SignedIn:
         """Check a password and start a session.
 
@@ -102,6 +111,7 @@ class Accounts:
             password: as it was typed.
             client: who asks.
             device: the value of the device cookie, as it was sent.
+            remembered: the session is to live until its absolute end ("keep me signed in").
 
         Raises:
             ValidationFailed: no e-mail address, or a password that none can have.
@@ -116,7 +126,9 @@ class Accounts:
             reason = _refusal(credential, check, attempt)
             if credential is None or stored is None or reason is not None:
                 raise await self._login_failed(email, reason or "no_password", attempt)
-            signed_in = await self._start(credential.user_id, stored, password, check, attempt)
+            signed_in = await self._start(
+                credential, stored, password, check, attempt, remembered=remembered
+            )
             if signed_in is not None:
                 return signed_in
             # Another login at the same moment may have put a newer hash of this password in place.
@@ -125,11 +137,19 @@ class Accounts:
         raise await self._login_failed(email, "changed_meanwhile", attempt)
 
     async def _start(
-        self, user_id: int, stored: str, password: str, check: PasswordCheck, attempt: Attempt
+        self,
+        credential: store.Credential,
+        stored: str,
+        password: str,
+        check: PasswordCheck,
+        attempt: Attempt,
+        *,
+        remembered: bool,
     ) -> SignedIn | None:
+        user_id = credential.user_id
         if not check.needs_rehash:
             async with self._database.connection() as conn:
-                return await self._succeed(conn, user_id, stored, attempt)
+                return await self._succeed(conn, user_id, stored, attempt, remembered=remembered)
         fresh = await self._hashing.hash(password)
         async with self._database.transaction() as conn:
             if await store.replace_hash(conn, user_id, old=stored, new=fresh):
@@ -140,13 +160,17 @@ class Accounts:
                     at=self._clock(),
                     user_id=user_id,
                 )
-            return await self._succeed(conn, user_id, fresh, attempt)
+            return await self._succeed(conn, user_id, fresh, attempt, remembered=remembered)
 
     async def _succeed(
-        self, conn: Connection, user_id: int, hashed: str, attempt: Attempt
+        self, conn: Connection, user_id: int, hashed: str, attempt: Attempt, *, remembered: bool
     ) -> SignedIn | None:
         signed_in = await self._sessions.start(
-            conn, user_id=user_id, hashed_password=hashed, client=attempt.client
+            conn,
+            user_id=user_id,
+            hashed_password=hashed,
+            client=attempt.client,
+            remembered=remembered,
         )
         if signed_in is not None:
             await self._throttles.succeeded(conn, attempt)
@@ -167,9 +191,9 @@ class Accounts:
         """Return what a new user is stored with: the canonical e-mail and name, and the hash.
 
         Raises:
-            ValidationFailed: a field does not fit.
+            ValidationFailed: a field does not fit; of the password alone, as `NewPasswords.check`.
         """
-        email, name = self._checked(email=email, name=name, password=password)
+        email, name = await self._checked(email=email, name=name, password=password)
         return email, name, await self._hashing.hash(password)
 
     async def insert(
@@ -198,7 +222,7 @@ class Accounts:
             await hook(conn, user)
         return user
 
-    def _checked(self, *, email: str, name: str, password: str) -> tuple[str, str]:
+    async def _checked(self, *, email: str, name: str, password: str) -> tuple[str, str]:
         fields: dict[str, str] = {}
         canonical = {"email": email, "name": name}
         for field, rule in (("email", canonical_email), ("name", canonical_name)):
@@ -206,8 +230,12 @@ class Accounts:
                 canonical[field] = rule(canonical[field])
             except ValueError as error:
                 fields[field] = str(error)
-        if problem := password_problem(password, self._password_min_length):
-            fields["password"] = problem
+        whose = "" if "email" in fields else canonical["email"]
+        refusal = await self._new_passwords.refusal(password, email=whose)
+        if refusal is not None and not fields:
+            raise refusal
+        if refusal is not None:
+            fields |= refusal.fields
         if fields:
             raise ValidationFailed(fields)
         return canonical["email"], canonical["name"]

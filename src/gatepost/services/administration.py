@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from gatepost.db.pool import Connection, Database
-from gatepost.errors import NotFound, ValidationFailed
+from gatepost.errors import NotFound
 from gatepost.models import AuditAction, Client, EndReason, User
 from gatepost.security.emails import canonical_email
-from gatepost.security.passwords import password_problem
 from gatepost.services.accounts import Accounts
 from gatepost.services.audit import BY_COMMAND
 from gatepost.services.clock import Clock
 from gatepost.services.hashing import Hashing
+from gatepost.services.new_passwords import NewPasswords
 from gatepost.services.throttles import Throttles
 from gatepost.store import endings
 from gatepost.store import events as event_store
@@ -29,14 +29,14 @@ class Administration:
         hashing: Hashing,
         throttles: Throttles,
         clock: Clock,
-        password_min_length: int,
+        new_passwords: NewPasswords,
     ) -> None:
         self._database = database
         self._accounts = accounts
         self._hashing = hashing
         self._throttles = throttles
         self._clock = clock
-        self._password_min_length = password_min_length
+        self._new_passwords = new_passwords
 
     async def create(self, *, email: str, name: str, password: str, is_admin: bool, client: Client) -> User:
         """Add a user without a session.
@@ -105,10 +105,9 @@ class Administration:
         """Give a user another password and end every session of theirs.
 
         Raises:
-            ValidationFailed: the password does not fit.
+            ValidationFailed: as `NewPasswords.check`.
         """
-        if problem := password_problem(password, self._password_min_length):
-            raise ValidationFailed({"password": problem})
+        await self._new_passwords.check(password, email=user.email)
         hashed = await self._hashing.hash(password)
         async with self._database.transaction() as conn:
             await store.set_password(conn, user.id, hashed, at=self._clock())

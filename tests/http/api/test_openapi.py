@@ -16,6 +16,7 @@ from gatepost import errors
 from gatepost.app import create_app
 from gatepost.http.errors import STATUS
 from gatepost.http.gatepost import Gatepost
+from gatepost.security import policy
 from gatepost.settings import Settings
 
 OPERATIONS = {
@@ -148,12 +149,21 @@ def test_a_failed_validation_names_fields_of_the_operation(document: dict[str, A
     for _, _, operation in operations(document):
         if "422" not in operation["responses"]:
             continue
-        (example,) = operation["responses"]["422"]["content"]["application/json"]["examples"].values()
+        examples = operation["responses"]["422"]["content"]["application/json"]["examples"].values()
         known = {parameter["name"] for parameter in operation.get("parameters", [])}
         if "requestBody" in operation:
             schema = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
             known |= set(document["components"]["schemas"][schema.rpartition("/")[2]]["properties"])
-        assert set(example["value"]["error"]["fields"]) <= known
+        assert all(set(example["value"]["error"]["fields"]) <= known for example in examples)
+
+
+def test_what_takes_a_new_password_documents_why_it_may_be_refused(document: dict[str, Any]) -> None:
+    examples = document["paths"]["/api/auth/register"]["post"]["responses"]["422"]["content"][
+        "application/json"
+    ]["examples"]
+    assert list(examples) == ["validation_failed", "password_too_common", "password_is_context"]
+    assert examples["password_too_common"]["value"]["error"]["fields"] == {"password": policy.TOO_COMMON}
+    assert examples["password_is_context"]["value"]["error"]["fields"] == {"password": policy.IS_CONTEXT}
 
 
 # --- Errors ---

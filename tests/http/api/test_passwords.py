@@ -15,6 +15,7 @@ from tests.http.conftest import Database, MakeApp, Standing, assert_error, event
 
 from gatepost import errors
 from gatepost.http.gatepost import Gatepost
+from gatepost.security import policy
 from gatepost.security.passwords import PasswordCheck
 
 REGISTER = "/api/auth/register"
@@ -51,7 +52,7 @@ async def test_a_length_outside_8_to_1024_is_422(standing: Standing, password: s
 @pytest.mark.parametrize(
     "password",
     [
-        "12345678",
+        "x7Kq-93p",
         "😀" * 8,
         "😀" * 64,
         "x" * 1024,
@@ -60,8 +61,24 @@ async def test_a_length_outside_8_to_1024_is_422(standing: Standing, password: s
         "pass\x00word",
         "        ",
         "\r\n\t\x1b[0m xyz",
+        "nothingbutsmallletters",
+        "several words and spaces",
+        "3141592653589793238462643383279502884197169399375105820974944592",
     ],
-    ids=["8", "8 emoji", "64 emoji", "1024", "1024 emoji", "NULs", "NUL inside", "8 spaces", "controls"],
+    ids=[
+        "8",
+        "8 emoji",
+        "64 emoji",
+        "1024",
+        "1024 emoji",
+        "NULs",
+        "NUL inside",
+        "8 spaces",
+        "controls",
+        "small letters",
+        "words",
+        "64 digits",
+    ],
 )
 async def test_any_unicode_of_8_to_1024_characters_registers_and_signs_in(
     client: httpx.AsyncClient, password: str
@@ -78,7 +95,7 @@ async def test_any_unicode_of_8_to_1024_characters_registers_and_signs_in(
         ("x" * 72, ["x" * 71, "x" * 73]),
         ("x" * 73, ["x" * 72, "x" * 74]),
         ("😀" * 64, ["😀" * 63, "😀" * 18, "😀" * 65]),
-        ("PassWord", ["password", "PASSWORD"]),
+        ("PassPhrase", ["passphrase", "PASSPHRASE"]),
     ],
     ids=["NUL", "space", "72", "73", "emoji", "case"],
 )
@@ -112,13 +129,69 @@ async def test_the_least_length_is_a_setting_and_not_asked_for_at_login(
     make_settings: MakeSettings, stopped_app: MakeApp
 ) -> None:
     async with serving(stopped_app()) as client:
-        await sign_up(client, "12345678")
+        await sign_up(client, "x7Kq-93p")
     async with serving(stopped_app(password_min_length=15)) as client:
         response = await client.post(
             REGISTER, json={"email": "b@example.com", "name": "b", "password": "x" * 14}
         )
         assert "15" in response.json()["error"]["fields"]["password"]
-        assert await signs_in(client, "12345678")
+        assert await signs_in(client, "x7Kq-93p")
+
+
+# --- What a new password may not be ---
+
+
+@pytest.mark.parametrize("password", policy.common_passwords().decode().split("\n")[1:-1:820])
+async def test_a_common_password_is_422_and_says_what_to_do(standing: Standing, password: str) -> None:
+    body = {"email": "new@example.com", "name": "x", "password": password.upper()}
+    response = await standing.client.post(REGISTER, json=body)
+    told = assert_error(response, errors.PasswordTooCommon, fields={"password": policy.TOO_COMMON})
+    assert told["message"] == errors.PasswordTooCommon.message
+    assert await standing.holds_one_user_and_session()
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "new.person@example.com",
+        "New.Person",
+        "nosrep.wen",
+        "gatepost",
+        "Our Notebook",
+        "koobeton ruo",
+        "notebook7.example.com",
+        "NOTEBOOK7",
+    ],
+)
+async def test_a_password_that_the_context_gives_away_is_422_and_says_what_to_do(
+    stopped_app: MakeApp, db: Database, password: str
+) -> None:
+    async with serving(
+        stopped_app(app_name="Our Notebook", public_url="https://notebook7.example.com")
+    ) as client:
+        body = {"email": "New.Person@Example.com", "name": "x", "password": password}
+        response = await client.post(REGISTER, json=body)
+    told = assert_error(response, errors.PasswordIsContext, fields={"password": policy.IS_CONTEXT})
+    assert told["message"] == errors.PasswordIsContext.message
+    assert await db.fetchval("SELECT count(*) FROM users") == 0
+
+
+async def test_beside_another_mistake_a_common_password_is_one_of_the_fields(standing: Standing) -> None:
+    body = {"email": "no address", "name": "", "password": "password"}
+    response = await standing.client.post(REGISTER, json=body)
+    fields = response.json()["error"]["fields"]
+    assert_error(response, errors.ValidationFailed, fields=fields)
+    assert set(fields) == {"email", "name", "password"}
+    assert fields["password"] == policy.TOO_COMMON
+
+
+@pytest.mark.parametrize("password", ["password", "12345678", EMAIL, "gatepost"])
+async def test_one_who_has_such_a_password_signs_in_all_the_same(
+    client: httpx.AsyncClient, db: Database, password: str
+) -> None:
+    await register(client)
+    await db.execute("UPDATE users SET hashed_password = $1", hashed(password))
+    assert await signs_in(client, password)
 
 
 async def test_a_password_is_kept_as_bcrypt_of_the_cost_that_is_set(

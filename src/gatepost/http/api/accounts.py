@@ -1,17 +1,18 @@
 """Register and login."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.http.api import schemas
-from gatepost.http.api.responses import BODY, responses
+from gatepost.http.api.responses import BODY, NEW_PASSWORD, responses
 from gatepost.http.api.signed_in import sign_in
+from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import CurrentEdge
 from gatepost.http.edge import Edge
 
-public = APIRouter(tags=["accounts"])
+public = APIRouter(tags=["accounts"], dependencies=[Depends(unambiguous_body)])
 _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": schemas.SESSION_INFO}
 
 
@@ -25,6 +26,7 @@ _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": sche
         _SIGNED_IN,
         "User registered successfully",
         *BODY,
+        *NEW_PASSWORD,
         errors.EmailTaken,
         errors.CrossOriginRefused,
         errors.TooManyAttempts,

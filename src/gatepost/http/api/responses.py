@@ -7,6 +7,7 @@ from gatepost import errors
 from gatepost.errors import GatepostError
 from gatepost.http.envelope import ErrorEnvelope, ValidationErrorEnvelope, error_body
 from gatepost.http.errors import STATUS
+from gatepost.security import policy
 
 Kinds: TypeAlias = tuple[type[GatepostError], ...]
 
@@ -28,9 +29,16 @@ UNWANTED_BODY: Kinds = (errors.BodyTooLarge, errors.UnsupportedMediaType)
 BODY: Kinds = (errors.MalformedJson, *UNWANTED_BODY, errors.ValidationFailed)
 """Errors of every operation that takes a body."""
 
+NEW_PASSWORD: Kinds = (errors.PasswordTooCommon, errors.PasswordIsContext)
+"""Errors of every operation that takes a password which somebody wants to have, besides `BODY`."""
+
 ALWAYS: Kinds = (errors.Unavailable, errors.InternalError)
 """Errors of every operation."""
 
+_ADVICE: dict[type[GatepostError], str] = {
+    errors.PasswordTooCommon: policy.TOO_COMMON,
+    errors.PasswordIsContext: policy.IS_CONTEXT,
+}
 _HEADERS = {
     401: {"WWW-Authenticate": {"description": "The challenge (RFC 6750 §3).", "schema": {"type": "string"}}},
     429: {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}},
@@ -54,7 +62,7 @@ def responses(
         kinds: the errors it may answer with, besides `ALWAYS`.
         status: of the success; a 204 has no body.
         headers: of the success: name → what it holds.
-        fields: the example of what `validation_failed` says.
+        fields: the example of what `validation_failed` says; errors of a new password name the same fields.
     """
     succeeded: dict[str, Any] = {"description": message}
     if status != 204:
@@ -77,10 +85,16 @@ def responses(
                 **({"headers": _HEADERS[code]} if code in _HEADERS else {}),
             },
         )
-        told = dict(fields or {}) if kind is errors.ValidationFailed else None
         entry["content"]["application/json"]["examples"][kind.code] = {
             "summary": kind.message,
-            "value": error_body(kind.code, kind.message, told),
+            "value": error_body(kind.code, kind.message, _told(kind, fields or {})),
         }
         entry["description"] = " or ".join(entry["content"]["application/json"]["examples"])
     return documented
+
+
+def _told(kind: type[GatepostError], fields: Mapping[str, str]) -> dict[str, str] | None:
+    """Return the example of an error's `fields`; None where it has none."""
+    if not issubclass(kind, errors.ValidationFailed):
+        return None
+    return {name: _ADVICE.get(kind, accepted) for name, accepted in fields.items()}
