@@ -82,6 +82,7 @@ async def _examine(settings: "Settings", dsn: str, tell: Tell) -> None:
         tell(await checks.schema(conn))
         tell(await checks.objects(conn))
         tell(await checks.privileges(conn))
+        tell(checks.rights(await health.rights(conn), embedded=settings.database_url is None))
         tell(await checks.indexes(conn))
         for numbering in await health.numberings(conn):
             tell(checks.numbers(numbering))
