@@ -123,7 +123,9 @@ def rights(found: "Rights", *, embedded: bool) -> Check:
     excess = excess_of(found)
     if not excess:
         return ok("rights", f"{found.role} may do no more than Gatepost needs")
-    advice = f"Make a role of its own for the server, and have the owner run: {program()} migrate --grants ROLE"
+    advice = (
+        f"Make the server a role of its own, and let the owner run: {program()} migrate --grants ROLE | psql"
+    )
     return warning("rights", f"{found.role} {', '.join(excess)}", advice)
 
 
@@ -132,7 +134,7 @@ def excess_of(found: "Rights") -> list[str]:
     if found.is_superuser:
         return ["is a superuser"]
     told = {
-        f"owns {', '.join(found.owned)}": bool(found.owned),
+        f"owns {found.owned}": bool(found.owned),
         "may create tables in the schema": found.may_create,
         "may change or remove events": found.may_alter_events,
         "may purge events": found.may_purge_events,

@@ -70,7 +70,7 @@ class Rights:
     Attributes:
         role: its name.
         is_superuser: it may do everything.
-        owned: tables of Gatepost's that it owns, itself or by a role that it is a member of.
+        owned: the tables that it owns, itself or by a role that it is a member of; empty for none.
         may_create: it may create tables in the schema.
         may_alter_events: it may change or remove what is on the audit trail.
         may_purge_events: it may call the function that removes old events.
@@ -78,7 +78,7 @@ class Rights:
 
     role: str
     is_superuser: bool
-    owned: tuple[str, ...]
+    owned: str
     may_create: bool
     may_alter_events: bool
     may_purge_events: bool
@@ -89,7 +89,7 @@ class Rights:
         return cls(
             role=row["role"],
             is_superuser=row["is_superuser"],
-            owned=tuple(row["owned"]),
+            owned=row["owned"],
             may_create=row["may_create"],
             may_alter_events=row["may_alter_events"],
             may_purge_events=row["may_purge_events"],
@@ -149,12 +149,12 @@ async def rights(conn: Connection) -> Rights:
     row = await conn.fetchrow(
         """
         SELECT r.rolname::text AS role, r.rolsuper AS is_superuser,
-            ARRAY(
-                SELECT c.relname::text FROM pg_class c
+            coalesce((
+                SELECT string_agg(c.relname, ', ' ORDER BY c.relname) FROM pg_class c
                 WHERE c.relnamespace = current_schema()::regnamespace AND pg_has_role(c.relowner, 'MEMBER')
-                    AND c.relname IN ('users', 'user_sessions', 'auth_events', 'auth_throttles', 'auth_failures')
-                ORDER BY c.relname
-            ) AS owned,
+                    AND c.relname IN ('users', 'user_sessions', 'auth_events', 'auth_throttles',
+                        'auth_failures')
+            ), '') AS owned,
             coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create,
             coalesce(has_table_privilege(to_regclass('auth_events'), 'UPDATE, DELETE, TRUNCATE'), false)
                 AS may_alter_events,
