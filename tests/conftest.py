@@ -23,8 +23,8 @@ from tests import secrecy
 
 from gatepost.app import create_app
 from gatepost.db import migrate
-from gatepost.db.grants import render_grants
 from gatepost.db.embedded import EmbeddedServer
+from gatepost.db.grants import render_grants
 from gatepost.http.gatepost import Gatepost
 from gatepost.settings import Settings
 
