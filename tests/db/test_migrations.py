@@ -398,9 +398,9 @@ def test_every_table_and_each_column_of_gateposts_own_is_explained(dsn: str) -> 
 FIRST = "0001"
 OF_VERSION_1 = {
     "users": "id, email, name, hashed_password, is_admin, is_active, created_at, updated_at",
-    "user_sessions": """id, session_token, user_id, is_active, expires_at, created_at, last_used_at, ip_address,
-        user_agent, ended_at, end_reason, authenticated_at, absolute_expires_at, family_id, replaced_by,
-        successor_nonce""",
+    "user_sessions": """id, session_token, user_id, is_active, expires_at, created_at, last_used_at,
+        ip_address, user_agent, ended_at, end_reason, authenticated_at, absolute_expires_at, family_id,
+        replaced_by, successor_nonce""",
     "auth_events": "id, at, action, user_id, session_id, ip_address, user_agent, detail",
 }
 

@@ -124,7 +124,7 @@ def rights(found: "Rights", *, embedded: bool) -> Check:
     if not excess:
         return ok("rights", f"{found.role} may do no more than Gatepost needs")
     advice = (
-        f"Make the server a role of its own, and let the owner run: {program()} migrate --grants ROLE | psql"
+        f"Give the server a role of its own; what it needs is printed by {program()} migrate --grants ROLE"
     )
     return warning("rights", f"{found.role} {', '.join(excess)}", advice)
 
