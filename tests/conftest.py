@@ -19,7 +19,7 @@ import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
-from tests import secrecy
+from tests import proofs, secrecy
 
 from gatepost.app import create_app
 from gatepost.db import migrate
@@ -35,6 +35,7 @@ LEAST_RIGHTS = bool(os.environ.get("GATEPOST_TEST_APP_ROLE"))
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(secrecy)
+    config.pluginmanager.register(proofs.Proofs(config))
 
 
 @pytest.hookimpl(wrapper=True)
