@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from gatepost.asvs.rules import RULES, Missed, Outside
+from gatepost.asvs.rules import RULES, Missed
 from gatepost.settings import Settings
 
 __all__ = ["Requirement", "Standing", "State", "count", "judge", "requirements"]
@@ -106,13 +106,9 @@ def _judged(requirement: Requirement, settings: Settings, excess: Sequence[str])
     found = RULES[requirement.rule](settings) if requirement.rule is not None else None
     if found is None and excess and requirement.rule == "database_rights":
         found = Missed("DATABASE_URL", f"Its role {', '.join(excess)}")
-    match found:
-        case Missed(setting, why):
-            return Standing(requirement=requirement, state=State.MISSED, why=why, setting=setting)
-        case Outside(why):
-            return Standing(requirement=requirement, state=State.OUTSIDE, why=why)
-        case _:
-            return Standing(requirement=requirement, state=requirement.state, why=requirement.why)
+    if found is None:
+        return Standing(requirement=requirement, state=requirement.state, why=requirement.why)
+    return Standing(requirement=requirement, state=State.MISSED, why=found.why, setting=found.setting)
 
 
 def count(standings: Iterable[Standing]) -> dict[int, dict[State, int]]:

@@ -26,14 +26,7 @@ class Missed:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """Under these settings there is nothing that it could apply to."""
-
-    why: str
-
-
-Rule: TypeAlias = Callable[[Settings], Missed | Outside | None]
+Rule: TypeAlias = Callable[[Settings], Missed | None]
 
 
 def throttles(settings: Settings) -> Missed | None:
@@ -58,12 +51,10 @@ def breached_passwords(settings: Settings) -> Missed | None:
     return Missed("BREACHED_PASSWORDS", "It names no list; common passwords alone are refused")
 
 
-def secure_cookies(settings: Settings) -> Missed | Outside | None:
-    """Cookies can be Secure."""
-    url = settings.effective_public_url
-    if url is None:
-        return Outside("Without PUBLIC_URL nobody signs in by a cookie")
-    if url.startswith("https://"):
+def secure_cookies(settings: Settings) -> Missed | None:
+    """Cookies are Secure, as they are everywhere but on a loopback address over plain http."""
+    url = settings.effective_public_url or ""
+    if not url.startswith("http://"):
         return None
     return Missed("PUBLIC_URL", f"{url} is no https: its cookies are neither Secure nor __Host-")
 
