@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import httpx
 import pytest
 from tests import proofs
-from tests.conftest import PASSWORD, SECRET_KEY
+from tests.conftest import SECRET_KEY
 
 from gatepost.asvs import Standing, State, count, judge, requirements
 from gatepost.asvs.rules import RULES
@@ -325,11 +324,3 @@ async def test_a_user_has_neither_an_expiry_of_the_password_nor_a_hint(
         "created_at",
         "updated_at",
     ]
-
-
-async def test_a_cookie_is_short(client: httpx.AsyncClient) -> None:
-    body = {"email": "user@example.com", "name": "John", "password": PASSWORD, "cookie": True}
-    answer = await client.post("/api/auth/register", json=body)
-    cookies = answer.headers.get_list("set-cookie")
-    assert cookies
-    assert all(len(cookie) < 1024 for cookie in cookies)
