@@ -141,10 +141,19 @@ async def owner_dsn(server_dsn: str, template: str, anyio_backend: str) -> Async
         yield dsn
 
 
+AsApp = Callable[[str], str]
+
+
+@pytest.fixture(scope="session")
+def as_app(app_role: Role) -> AsApp:
+    """Turn the DSN of a migrated database into the one that the application signs in with."""
+    return app_role.on if LEAST_RIGHTS else str
+
+
 @pytest.fixture
-def dsn(owner_dsn: str, app_role: Role) -> str:
+def dsn(owner_dsn: str, as_app: AsApp) -> str:
     """The same database, as the application signs in to it."""
-    return app_role.on(owner_dsn) if LEAST_RIGHTS else owner_dsn
+    return as_app(owner_dsn)
 
 
 @pytest.fixture
