@@ -20,10 +20,10 @@ TEST_DATABASE := unset DATABASE_URL;
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test lint format audit bench docs clean
+.PHONY: help install serve test test-least-rights lint format audit bench docs clean
 
 help: ## Show what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 install: $(VENV)/.dev ## Build .venv from the lock file: all that serve and test need
 
@@ -32,6 +32,10 @@ serve: $(VENV)/.runtime ## Start the server on http://127.0.0.1:8000 (ARGS="--po
 
 test: lint docs ## Run all checks and tests (DATABASE_URL=postgresql://... runs them on that server)
 	@$(TEST_DATABASE) $(BIN)/python -m pytest --cov --cov-fail-under=$(COVERAGE) \
+		-n "$$($(BIN)/python -c 'import os; print(min(8, max(2, os.cpu_count() or 2)))')" $(ARGS)
+
+test-least-rights: $(VENV)/.dev ## Run the tests on a server that has the rights of `gatepost migrate --grants` alone
+	@$(TEST_DATABASE) GATEPOST_TEST_APP_ROLE=1 $(BIN)/python -m pytest \
 		-n "$$($(BIN)/python -c 'import os; print(min(8, max(2, os.cpu_count() or 2)))')" $(ARGS)
 
 lint: $(VENV)/.dev ## Check style, types and the direction of imports

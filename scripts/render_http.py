@@ -83,7 +83,8 @@ _AUDIT_HEAD = """\
 
 {note}
 Every action of the API and of the commands is a row of `auth_events`, what was refused included. The table is
-append-only: a trigger refuses UPDATE, DELETE and TRUNCATE. Users see their own rows at
+append-only: a trigger refuses UPDATE, DELETE and TRUNCATE, and the role of a server [has no right to
+them](../database.md#rights). Users see their own rows at
 [`GET /api/auth/events`](http.md#get-apiauthevents), operators all of them with
 [`gatepost events`](../commands.md#events) or [in SQL](../database.md#auth_events).
 [A decision record](../decisions/0013-audit-trail.md) says what is recorded and what is not.
@@ -127,8 +128,17 @@ _DETAIL = {
     ),
     models.AuditAction.ACCESS_DENIED: "`code`; `wanted_session` where somebody else's was named",
     models.AuditAction.USER_UNLOCKED: "`admin_id` where it was done over HTTP",
+    models.AuditAction.PASSWORD_REFUSED: (
+        "`verb`: `confirm` or `change_password`; `reason`, as `login.failed` has it"
+    ),
+    models.AuditAction.SESSION_CONFIRMED: "`successor`",
+    models.AuditAction.SESSION_REPLAYED: (
+        "`reason`, `sessions`; `replayed_session`, and the `successor` that was live, with its `successor_ip`"
+    ),
     models.AuditAction.THROTTLED: "`bucket`, `verb`",
     models.AuditAction.THROTTLES_CLEARED: "`buckets`; `email`, `address` or `all`",
+    models.AuditAction.CROSS_ORIGIN_REFUSED: "`method`, `path`, `origin`",
+    models.AuditAction.EVENTS_PURGED: "`before`, `events`",
     models.AuditAction.CLEANUP_RUN: "`sessions_expired`, `sessions_purged`",
     models.AuditAction.COMMAND_FAILED: "`command`; `code`; what it was asked about, such as `user`",
     models.AuditAction.SCHEMA_MIGRATED: "`version`",
@@ -142,6 +152,10 @@ _REASONS = {
     models.EndReason.REVOKED: "Its owner ended it from another session, or an administrator by a command.",
     models.EndReason.USER_DISABLED: "Its owner was disabled.",
     models.EndReason.PASSWORD_SET: "An administrator set another password.",
+    models.EndReason.PASSWORD_CHANGED: "Its owner changed the password.",
+    models.EndReason.REPLAYED: "A token came back that a refresh had replaced long ago: somebody has a copy.",
+    models.EndReason.LIMIT: "It was the oldest when more than `MAX_SESSIONS_PER_USER` were started.",
+    models.EndReason.SIGNED_IN_AGAIN: "Its browser signed in anew.",
     models.EndReason.SQL: "Somebody set `is_active` to false in SQL without a reason of their own.",
 }
 

@@ -1,4 +1,8 @@
-"""One PostgreSQL for the run, a migrated template a worker, a database of its own for each test."""
+"""One PostgreSQL for the run, a migrated template a worker, a database of its own for each test.
+
+With GATEPOST_TEST_APP_ROLE set, the application under test signs in as a role that has no more than what
+`gatepost migrate --grants` gives it; what prepares and inspects goes on as the owner of the tables.
+"""
 
 import asyncio
 import os
@@ -15,20 +19,23 @@ import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
-from tests import secrecy
+from tests import proofs, secrecy
 
 from gatepost.app import create_app
 from gatepost.db import migrate
 from gatepost.db.embedded import EmbeddedServer
+from gatepost.db.grants import render_grants
 from gatepost.http.gatepost import Gatepost
 from gatepost.settings import Settings
 
 SECRET_KEY = "a-key-for-tests-that-is-long-enough-to-be-one"
 PASSWORD = "securepassword123"
+LEAST_RIGHTS = bool(os.environ.get("GATEPOST_TEST_APP_ROLE"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(secrecy)
+    config.pluginmanager.register(proofs.Proofs(config))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -77,14 +84,39 @@ async def execute(dsn: str, *statements: str) -> None:
         await conn.close()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Role:
+    """A role of PostgreSQL."""
+
+    name: str
+    password: str
+
+    def on(self, dsn: str) -> str:
+        """Return the DSN with which this role gets into the same database."""
+        url = urlsplit(dsn)
+        place = url.netloc.rpartition("@")[2]
+        return urlunsplit(url._replace(netloc=f"{self.name}:{self.password}@{place}"))
+
+
 @pytest.fixture(scope="session")
-def template(server_dsn: str) -> Iterator[str]:
+def app_role(server_dsn: str) -> Iterator[Role]:
+    """A role that may do nothing, until it is granted something."""
+    role = Role(name=f"gatepost_app_{uuid4().hex[:12]}", password=uuid4().hex)
+    asyncio.run(execute(server_dsn, f"CREATE ROLE {role.name} LOGIN PASSWORD '{role.password}'"))
+    yield role
+    asyncio.run(execute(server_dsn, f"DROP ROLE {role.name}"))
+
+
+@pytest.fixture(scope="session")
+def template(server_dsn: str, app_role: Role) -> Iterator[str]:
     """Name of a migrated database that nobody is connected to."""
     name = f"gatepost_template_{uuid4().hex[:12]}"
 
     async def make() -> None:
         await execute(server_dsn, f"CREATE DATABASE {name}")
         await migrate.migrate(on_database(server_dsn, name))
+        if LEAST_RIGHTS:
+            await execute(on_database(server_dsn, name), render_grants(app_role.name))
 
     asyncio.run(make())
     yield name
@@ -103,10 +135,25 @@ async def scratch_database(server_dsn: str, template: str) -> AsyncIterator[str]
 
 
 @pytest.fixture
-async def dsn(server_dsn: str, template: str, anyio_backend: str) -> AsyncIterator[str]:
-    """A migrated database of this test alone."""
+async def owner_dsn(server_dsn: str, template: str, anyio_backend: str) -> AsyncIterator[str]:
+    """A migrated database of this test alone, as the owner of its tables sees it."""
     async with scratch_database(server_dsn, template) as dsn:
         yield dsn
+
+
+AsApp = Callable[[str], str]
+
+
+@pytest.fixture(scope="session")
+def as_app(app_role: Role) -> AsApp:
+    """Turn the DSN of a migrated database into the one that the application signs in with."""
+    return app_role.on if LEAST_RIGHTS else str
+
+
+@pytest.fixture
+def dsn(owner_dsn: str, as_app: AsApp) -> str:
+    """The same database, as the application signs in to it."""
+    return as_app(owner_dsn)
 
 
 @pytest.fixture
@@ -117,9 +164,9 @@ async def empty_dsn(server_dsn: str, anyio_backend: str) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def db(dsn: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+async def db(owner_dsn: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
     """A connection of the test's own, to look at what the database holds."""
-    conn = await asyncpg.connect(dsn, server_settings={"timezone": "UTC"})
+    conn = await asyncpg.connect(owner_dsn, server_settings={"timezone": "UTC"})
     yield conn
     await conn.close()
 

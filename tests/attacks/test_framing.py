@@ -6,7 +6,7 @@ import socket
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.conftest import PASSWORD, scratch_database
+from tests.conftest import PASSWORD, AsApp, scratch_database
 from tests.failures.processes import GATEPOST, SERVERS, UVICORN, ServerProcess, settings_for_process, started
 
 BODY = json.dumps({"email": "user@example.com", "name": "John Doe", "password": PASSWORD}).encode()
@@ -19,12 +19,13 @@ async def server(
     request: pytest.FixtureRequest,
     server_dsn: str,
     template: str,
+    as_app: AsApp,
     tmp_path_factory: pytest.TempPathFactory,
     anyio_backend: str,
 ) -> AsyncIterator[ServerProcess]:
     home = tmp_path_factory.mktemp("home")
     async with scratch_database(server_dsn, template) as dsn:
-        environment = settings_for_process(dsn, home, WORKERS="1")
+        environment = settings_for_process(as_app(dsn), home, WORKERS="1")
         with started(request.param, environment, tmp_path_factory.mktemp("server")) as process:
             process.ready()
             yield process

@@ -7,10 +7,11 @@ from uuid import uuid4
 
 import pytest
 from tests.cli.conftest import Command, Database
-from tests.conftest import execute
+from tests.conftest import Role, execute
 
 from gatepost.cli import checks
-from gatepost.store.health import Numbering, Server
+from gatepost.db.grants import render_grants
+from gatepost.store.health import Numbering, Rights, Server
 
 
 async def examined(command: Command, code: int) -> dict[str, Any]:
@@ -23,7 +24,11 @@ async def examined(command: Command, code: int) -> dict[str, Any]:
     }
 
 
-async def test_a_sound_database_is_ok_in_every_point(gatepost: Command, ada: int) -> None:
+async def test_a_sound_database_is_ok_in_every_point(
+    gatepost: Command, ada: int, owner_dsn: str, app_role: Role, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await execute(owner_dsn, render_grants(app_role.name))
+    monkeypatch.setenv("DATABASE_URL", app_role.on(owner_dsn))
     found = await examined(gatepost, 0)
     assert {check["status"] for check in found.values()} == {"ok"}
     assert {check["advice"] for check in found.values()} == {None}
@@ -38,6 +43,7 @@ async def test_a_sound_database_is_ok_in_every_point(gatepost: Command, ada: int
         "schema",
         "objects",
         "privileges",
+        "rights",
         "indexes",
         "auth_events.id",
         "user_sessions.id",
@@ -103,19 +109,20 @@ async def test_an_invalid_index_is_named_with_its_repair(gatepost: Command, db: 
 
 
 async def test_what_the_role_may_not_is_named_as_a_grant(
-    command: Command, dsn: str, monkeypatch: pytest.MonkeyPatch
+    command: Command, owner_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     role = f"gatepost_{uuid4().hex[:12]}"
     await execute(
-        dsn,
+        owner_dsn,
         f"CREATE ROLE {role} LOGIN",
         f"GRANT SELECT, INSERT ON users, user_sessions, auth_events TO {role}",
         f"GRANT SELECT ON gatepost_version TO {role}",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON auth_throttles TO {role}",
         f"GRANT USAGE ON SEQUENCE users_id_seq, auth_events_id_seq TO {role}",
         "REVOKE EXECUTE ON FUNCTION gatepost_end_sessions FROM PUBLIC",
     )
     try:
-        url = urlsplit(dsn)
+        url = urlsplit(owner_dsn)
         place = url.netloc.rpartition("@")[2]
         monkeypatch.setenv("DATABASE_URL", urlunsplit(url._replace(netloc=f"{role}@{place}")))
         found = await examined(command, 1)
@@ -123,17 +130,58 @@ async def test_what_the_role_may_not_is_named_as_a_grant(
         assert "DELETE, UPDATE ON users" in privileges["found"]
         assert "GRANT DELETE, UPDATE ON user_sessions TO …" in privileges["advice"]
         assert "GRANT USAGE ON SEQUENCE public.user_sessions_id_seq TO …" in privileges["advice"]
+        assert "GRANT DELETE, INSERT, SELECT, UPDATE ON auth_failures TO …" in privileges["advice"]
         assert "GRANT EXECUTE ON FUNCTION gatepost_end_sessions(" in privileges["advice"]
         assert "auth_events" not in privileges["found"]
         await execute(
-            dsn,
+            owner_dsn,
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON auth_failures TO {role}",
             f"GRANT UPDATE, DELETE ON users, user_sessions TO {role}",
             f"GRANT USAGE ON SEQUENCE user_sessions_id_seq TO {role}",
             f"GRANT EXECUTE ON FUNCTION gatepost_end_sessions TO {role}",
         )
         assert (await examined(command, 0))["privileges"]["status"] == "ok"
     finally:
-        await execute(dsn, f"DROP OWNED BY {role}; DROP ROLE {role}")
+        await execute(owner_dsn, f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+async def test_a_role_with_more_rights_than_needed_is_a_warning(
+    command: Command, owner_dsn: str, app_role: Role, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", app_role.on(owner_dsn))
+    await execute(
+        owner_dsn,
+        render_grants(app_role.name),
+        f"GRANT CREATE ON SCHEMA public TO {app_role.name}",
+        f"GRANT DELETE ON auth_events TO {app_role.name}",
+        f"GRANT EXECUTE ON FUNCTION gatepost_purge_events TO {app_role.name}",
+        f"ALTER TABLE auth_failures OWNER TO {app_role.name}",
+    )
+    rights = (await examined(command, 0))["rights"]
+    assert rights["status"] == "warning"
+    assert rights["found"] == (
+        f"{app_role.name} owns auth_failures, may create tables in the schema,"
+        " may change or remove events, may purge events"
+    )
+    assert "gatepost migrate --grants ROLE" in rights["advice"]
+
+
+async def test_a_superuser_is_a_warning(
+    command: Command, owner_dsn: str, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await db.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+    monkeypatch.setenv("DATABASE_URL", owner_dsn)
+    rights = (await examined(command, 0))["rights"]
+    assert rights["status"] == "warning"
+    assert rights["found"].endswith(" is a superuser")
+
+
+def test_the_embedded_databases_owner_is_for_development() -> None:
+    everything: dict[str, Any] = {"is_superuser": True, "may_create": True}
+    everything |= {"owned": "users", "may_alter_events": True, "may_purge_events": True}
+    check = checks.rights(Rights(role="gatepost", **everything), embedded=True)
+    assert check.status == "ok"
+    assert check.found == "gatepost owns the embedded database, which is for development"
 
 
 async def test_numbers_that_run_out_are_a_warning(gatepost: Command, db: Database) -> None:

@@ -10,13 +10,14 @@ from tests.conftest import execute, on_database, settings_for
 
 from gatepost.cli.migrate import report
 from gatepost.cli.output import Output
-from gatepost.db.migrate import Migrated
+from gatepost.db.grants import render_grants
+from gatepost.db.migrate import HEAD, VERSIONS, Migrated
 
 TABLES = """
     SELECT string_agg(c.relname, ' ' ORDER BY c.relname) FROM pg_class c
     WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
 """
-SCHEMA = "auth_events gatepost_version user_sessions users"
+SCHEMA = "auth_events auth_failures auth_throttles gatepost_version user_sessions users"
 
 
 async def tables(dsn: str) -> str | None:
@@ -34,7 +35,7 @@ async def test_an_empty_database_gets_the_schema_once(
     monkeypatch.setenv("DATABASE_URL", empty_dsn)
     made = await command("migrate")
     assert (made.code, made.err) == (0, "")
-    assert made.out.startswith("Made the schema, version 0001 (")
+    assert made.out.startswith(f"Made the schema, version {HEAD} (")
     assert made.out.endswith("Next: gatepost serve, or gatepost users create --admin\n")
     assert await tables(empty_dsn) == SCHEMA
     again = await command("migrate")
@@ -43,8 +44,8 @@ async def test_an_empty_database_gets_the_schema_once(
     assert as_json.json == {
         "database": as_json.json["database"],
         "created": False,
-        "before": "0001",
-        "after": "0001",
+        "before": HEAD,
+        "after": HEAD,
         "applied": [],
         "warnings": [],
     }
@@ -58,7 +59,7 @@ async def test_a_missing_database_is_created(
     try:
         made = await command("migrate")
         assert made.out.startswith("Created the database ")
-        assert f"/{name}. Made the schema, version 0001 (" in made.out
+        assert f"/{name}. Made the schema, version {HEAD} (" in made.out
         assert await tables(on_database(server_dsn, name)) == SCHEMA
     finally:
         await execute(server_dsn, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
@@ -129,14 +130,14 @@ async def test_the_embedded_database_is_migrated_and_stopped_again(
 ) -> None:
     made = await run_process(outside, "migrate", "--json", cwd=tmp_path)
     assert made.code == 0, made
-    assert made.json["applied"] == ["0001"]
+    assert made.json["applied"] == list(VERSIONS)
     assert made.json["database"] == f"embedded in {tmp_path / 'home'}"
     assert (tmp_path / "home" / "pgdata" / "PG_VERSION").exists()
     assert not (tmp_path / "home" / "pgdata" / "postmaster.pid").exists()
     shown = await run_process(
         outside, "psql", "-XAtc", "SELECT current_user, version_num FROM gatepost_version", cwd=tmp_path
     )
-    assert (shown.code, shown.out) == (0, "gatepost|0001\n")
+    assert (shown.code, shown.out) == (0, f"gatepost|{HEAD}\n")
     assert not (tmp_path / "home" / "pgdata" / "postmaster.pid").exists()
 
 
@@ -159,3 +160,20 @@ def test_what_was_done_is_said(
     settings = settings_for("postgresql://db/app", Path(".gatepost"))
     report(Output(as_json=False), settings, created=created, migrated=migrated)
     assert capsys.readouterr().out.splitlines()[0] == told
+
+
+async def test_grants_are_printed_and_no_database_is_touched(command: Command) -> None:
+    printed = await command("migrate", "--grants", "app")
+    assert (printed.code, printed.out) == (0, render_grants("app"))
+    assert 'GRANT SELECT, INSERT ON auth_events TO "app";' in printed.out
+    assert printed.err.startswith("Next: let the owner of the tables run this with psql ")
+    as_json = await command("migrate", "--grants", "app", "--json")
+    assert (as_json.json, as_json.err) == ({"sql": printed.out}, "")
+
+
+async def test_grants_for_everybody_are_refused(command: Command) -> None:
+    refused = await command("migrate", "--grants", "public")
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err.startswith("Error: role: public is no role")
+    both = await command("migrate", "--grants", "app", "--sql")
+    assert (both.code, both.out) == (2, "")

@@ -30,6 +30,7 @@ from gatepost.db.migrate import (
 from gatepost.db.migrations import connect as connecting
 from gatepost.db.migrations.expected import COLUMNS, FUNCTIONS, INDEXES, TRIGGERS
 from gatepost.db.migrations.render import scripts
+from gatepost.db.migrations.statements import statements
 from gatepost.errors import DatabaseNotMigrated, DatabaseTooNew, DatabaseUnreachable, SetupError
 
 GUIDE = """
@@ -64,7 +65,7 @@ CATALOG = """
     UNION ALL
     SELECT 'index', indexrelid::regclass::text, pg_get_indexdef(indexrelid)
     FROM pg_index
-    WHERE indrelid::regclass::text IN ('users', 'user_sessions', 'auth_events', 'gatepost_version')
+    WHERE indrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)
     UNION ALL
     SELECT 'constraint', conname, concat(pg_get_constraintdef(oid), convalidated)
     FROM pg_constraint WHERE connamespace = 'public'::regnamespace
@@ -153,12 +154,12 @@ def test_a_second_run_changes_nothing(empty_dsn: str) -> None:
     done = asyncio.run(migrate(empty_dsn))
     assert (done.before, done.after, done.applied, done.warnings) == (HEAD, HEAD, (), ())
     assert rows(empty_dsn, CATALOG) == first
-    assert rows(empty_dsn, "SELECT count(*) FROM auth_events") == [(1,)]
+    assert rows(empty_dsn, "SELECT count(*) FROM auth_events") == [(len(VERSIONS),)]
 
 
 def test_the_migration_is_in_the_audit_trail(dsn: str) -> None:
-    assert rows(dsn, "SELECT action, detail ->> 'version', user_id FROM auth_events") == [
-        ("schema.migrated", HEAD, None)
+    assert rows(dsn, "SELECT action, detail ->> 'version', user_id FROM auth_events ORDER BY id") == [
+        ("schema.migrated", version, None) for version in VERSIONS
     ]
 
 
@@ -214,7 +215,9 @@ def test_the_guides_columns_come_first_as_the_guide_has_them(dsn: str) -> None:
             absolute_expires_at timestamp with time zone f
             family_id integer f
             replaced_by integer f
-            successor_nonce bytea f""",
+            successor_nonce bytea f
+            place character varying f
+            remembered boolean t false""",
         ),
         (
             "auth_events",
@@ -226,6 +229,19 @@ def test_the_guides_columns_come_first_as_the_guide_has_them(dsn: str) -> None:
             ip_address character varying f
             user_agent text f
             detail jsonb t '{}'::jsonb""",
+        ),
+        (
+            "auth_throttles",
+            """bucket character varying t
+            key character varying t
+            tat timestamp with time zone t""",
+        ),
+        (
+            "auth_failures",
+            """user_id bigint t
+            place character varying t
+            failures integer t 0
+            last_at timestamp with time zone t now()""",
         ),
     ],
 )
@@ -249,7 +265,8 @@ def test_the_indexes_are_those_that_are_wanted(dsn: str) -> None:
     found = rows(
         dsn,
         "SELECT regexp_replace(pg_get_indexdef(indexrelid), ' ON public.(.*) USING', ' ON \\1') FROM pg_index"
-        " WHERE indrelid::regclass::text IN ('users', 'user_sessions', 'auth_events')",
+        " WHERE indrelid::regclass::text = ANY($1::text[])",
+        list(COLUMNS),
     )
     assert {line for (line,) in found} == {
         "CREATE UNIQUE INDEX users_pkey ON users btree (id)",
@@ -262,6 +279,8 @@ def test_the_indexes_are_those_that_are_wanted(dsn: str) -> None:
         "CREATE UNIQUE INDEX auth_events_pkey ON auth_events btree (id)",
         "CREATE INDEX auth_events_user_id_id_idx ON auth_events btree (user_id, id)",
         "CREATE INDEX auth_events_at_idx ON auth_events brin (at)",
+        "CREATE UNIQUE INDEX auth_throttles_pkey ON auth_throttles btree (bucket, key)",
+        "CREATE UNIQUE INDEX auth_failures_pkey ON auth_failures btree (user_id, place)",
     }
 
 
@@ -371,6 +390,64 @@ def test_every_table_and_each_column_of_gateposts_own_is_explained(dsn: str) -> 
         )
         == []
     )
+
+
+# From one version to the next
+
+
+FIRST = "0001"
+OF_VERSION_1 = {
+    "users": "id, email, name, hashed_password, is_admin, is_active, created_at, updated_at",
+    "user_sessions": """id, session_token, user_id, is_active, expires_at, created_at, last_used_at,
+        ip_address, user_agent, ended_at, end_reason, authenticated_at, absolute_expires_at, family_id,
+        replaced_by, successor_nonce""",
+    "auth_events": "id, at, action, user_id, session_id, ip_address, user_agent, detail",
+}
+
+
+@pytest.fixture
+def first_dsn(empty_dsn: str) -> str:
+    """A database at the first version, with a user, two sessions and their events."""
+    run(empty_dsn, ";\n".join(statements(FIRST)))
+    run(
+        empty_dsn,
+        f"""
+        CREATE TABLE gatepost_version (
+            version_num varchar(32) NOT NULL, CONSTRAINT gatepost_version_pkc PRIMARY KEY (version_num)
+        );
+        INSERT INTO gatepost_version VALUES ('{FIRST}');
+        INSERT INTO users (email, name, hashed_password) VALUES ('ada@example.com', 'Ada', 'hash');
+        INSERT INTO user_sessions (session_token, user_id, expires_at, ip_address, absolute_expires_at)
+        VALUES ('live', 1, now() + interval '1 hour', '192.0.2.1', now() + interval '1 day');
+        INSERT INTO user_sessions (session_token, user_id, expires_at, is_active, ended_at, end_reason)
+        VALUES ('ended', 1, now(), false, now(), 'logout');
+        INSERT INTO auth_events (action, user_id, session_id) VALUES ('session.started', 1, 1)
+        """,  # noqa: S608 - the version is a constant
+    )
+    return empty_dsn
+
+
+def test_a_database_of_the_first_version_loses_nothing_on_the_way_to_the_newest(first_dsn: str) -> None:
+    queries = {
+        table: f"SELECT {columns} FROM {table} ORDER BY id"  # noqa: S608 - both are constants
+        for table, columns in OF_VERSION_1.items()
+    }
+    before = {table: rows(first_dsn, query) for table, query in queries.items()}
+    assert [len(held) for held in before.values()] == [1, 2, 2]
+    done = asyncio.run(migrate(first_dsn))
+    assert (done.before, done.after, done.applied) == (FIRST, HEAD, VERSIONS[1:])
+    for table, query in queries.items():
+        assert rows(first_dsn, query)[: len(before[table])] == before[table]
+    assert rows(first_dsn, "SELECT place, remembered FROM user_sessions") == [(None, False)] * 2
+    assert rows(first_dsn, "SELECT detail ->> 'version' FROM auth_events WHERE id > 2") == [
+        (version,) for version in VERSIONS[1:]
+    ]
+    assert missing(first_dsn) == []
+
+
+def test_a_database_that_came_from_the_first_version_is_like_a_new_one(first_dsn: str, dsn: str) -> None:
+    asyncio.run(migrate(first_dsn))
+    assert rows(first_dsn, CATALOG) == rows(dsn, CATALOG)
 
 
 # What is missing
@@ -507,7 +584,7 @@ def test_ten_processes_leave_one_good_schema(empty_dsn: str) -> None:
     assert sorted(out.strip() for out, _ in answers) == sorted([str(VERSIONS)] + ["()"] * 9)
     assert missing(empty_dsn) == []
     assert rows(empty_dsn, "SELECT version_num FROM gatepost_version") == [(HEAD,)]
-    assert rows(empty_dsn, "SELECT count(*) FROM auth_events") == [(1,)]
+    assert rows(empty_dsn, "SELECT count(*) FROM auth_events") == [(len(VERSIONS),)]
 
 
 def test_whoever_finds_it_migrated_meanwhile_does_nothing(empty_dsn: str) -> None:

@@ -12,7 +12,7 @@ import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
-from tests.conftest import MakeSettings, register, scratch_database, serving, settings_for
+from tests.conftest import AsApp, MakeSettings, register, scratch_database, serving, settings_for
 
 from gatepost.app import create_app
 from gatepost.errors import GatepostError
@@ -192,11 +192,15 @@ class Standing:
 
 @pytest.fixture(scope="module")
 async def standing(
-    server_dsn: str, template: str, tmp_path_factory: pytest.TempPathFactory, anyio_backend: str
+    server_dsn: str,
+    template: str,
+    as_app: AsApp,
+    tmp_path_factory: pytest.TempPathFactory,
+    anyio_backend: str,
 ) -> AsyncIterator[Standing]:
     home = tmp_path_factory.mktemp("home")
     async with scratch_database(server_dsn, template) as dsn:
-        app = create_app(settings_for(dsn, home, database_timeout_seconds=30))
+        app = create_app(settings_for(as_app(dsn), home, database_timeout_seconds=30))
         async with serving(app) as client:
             token = (await register(client))["token"]
             db = await asyncpg.connect(dsn)

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from tests.conftest import MakeSettings, bearer, execute, scratch_database, settings_for
+from tests.conftest import AsApp, MakeSettings, bearer, execute, scratch_database, settings_for
 
 from gatepost import AuthMiddleware, CurrentSession, Gatepost, Session
 from gatepost.errors import InvalidSession, NotAuthenticated
@@ -139,11 +139,11 @@ async def test_nobody_is_anonymous_because_the_database_is_away(
 
 
 async def test_two_instances_tell_their_sessions_apart(
-    auth: Gatepost, make_settings: MakeSettings, server_dsn: str, template: str
+    auth: Gatepost, make_settings: MakeSettings, server_dsn: str, template: str, as_app: AsApp
 ) -> None:
     app = Bare()
     async with scratch_database(server_dsn, template) as dsn:
-        staff = Gatepost(make_settings(database_url=dsn, database_timeout_seconds=30))
+        staff = Gatepost(make_settings(database_url=as_app(dsn), database_timeout_seconds=30))
         async with auth, staff, talk(AuthMiddleware(AuthMiddleware(app, staff), auth)) as client:
             customer, clerk = await token_of(auth), await token_of(staff, "clerk@example.com")
             assert (await client.get("/", headers=bearer(customer))).json() == {"code": "invalid_session"}

@@ -15,8 +15,12 @@ BODY = {"email": "user@example.com", "name": "John Doe", "password": "securepass
 
 
 @pytest.fixture
-async def auth(make_settings: MakeSettings, dsn: str) -> Gatepost:
-    await execute(dsn, "CREATE TABLE profiles (user_id integer REFERENCES users (id), motto text)")
+async def auth(make_settings: MakeSettings, owner_dsn: str) -> Gatepost:
+    await execute(
+        owner_dsn,
+        "CREATE TABLE profiles (user_id integer REFERENCES users (id), motto text)",
+        "GRANT INSERT ON profiles TO PUBLIC",
+    )
     return Gatepost(make_settings(database_timeout_seconds=30))
 
 

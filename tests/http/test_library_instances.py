@@ -6,16 +6,19 @@ from typing import Annotated, Any
 
 import pytest
 from fastapi import Depends, FastAPI
-from tests.conftest import MakeSettings, bearer, execute, scratch_database, serving
+from tests.conftest import AsApp, MakeSettings, bearer, execute, scratch_database, serving
 
 from gatepost import CurrentSession, Gatepost, Session, Settings
 
 
 @pytest.fixture
-async def staff(make_settings: MakeSettings, server_dsn: str, template: str) -> AsyncIterator[Gatepost]:
+async def staff(
+    make_settings: MakeSettings, server_dsn: str, template: str, as_app: AsApp
+) -> AsyncIterator[Gatepost]:
     """A second Gatepost, with a database of its own."""
     async with scratch_database(server_dsn, template) as dsn:
-        yield Gatepost(make_settings(database_url=dsn, database_timeout_seconds=30), prefix="/api/staff")
+        settings = make_settings(database_url=as_app(dsn), database_timeout_seconds=30)
+        yield Gatepost(settings, prefix="/api/staff")
 
 
 @pytest.fixture

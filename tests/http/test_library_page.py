@@ -86,8 +86,12 @@ async def test_the_pieces_go_on_where_the_first_example_ends(load: Any, dsn: str
         assert page.app.url_path_for("live") == "/live"
 
 
-async def test_journal(load: Any, dsn: str, db: Any) -> None:
-    await execute(dsn, "CREATE TABLE journals (user_id integer, title text)")
+async def test_journal(load: Any, dsn: str, owner_dsn: str, db: Any) -> None:
+    await execute(
+        owner_dsn,
+        "CREATE TABLE journals (user_id integer, title text)",
+        "GRANT INSERT ON journals TO PUBLIC",
+    )
     page = load(FILES["journal.py"])
     async with serving(page.app) as client:
         data = (await register_at(client, "/auth", "alice@example.com")).json()["data"]

@@ -16,7 +16,7 @@ import pytest
 import websockets
 from fastapi import FastAPI, WebSocket
 from starlette.types import Message
-from tests.conftest import SECRET_KEY, MakeSettings, bearer, login, register, scratch_database, serving
+from tests.conftest import SECRET_KEY, AsApp, MakeSettings, bearer, login, register, scratch_database, serving
 
 from gatepost import CurrentSession, Gatepost
 from gatepost.errors import SessionRevoked
@@ -120,6 +120,7 @@ async def live(
     request: pytest.FixtureRequest,
     server_dsn: str,
     template: str,
+    as_app: AsApp,
     tmp_path_factory: pytest.TempPathFactory,
     anyio_backend: str,
 ) -> AsyncIterator[Live]:
@@ -127,7 +128,7 @@ async def live(
     (directory / "app.py").write_text(APP)
     async with scratch_database(server_dsn, template) as dsn:
         environment = {
-            "DATABASE_URL": dsn,
+            "DATABASE_URL": as_app(dsn),
             "SECRET_KEY": SECRET_KEY,
             "BCRYPT_ROUNDS": "4",
             "DATABASE_TIMEOUT_SECONDS": "30",

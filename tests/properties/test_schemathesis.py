@@ -16,7 +16,7 @@ from uuid import uuid4
 import httpx
 import pytest
 import uvicorn
-from tests.conftest import PASSWORD, execute, on_database, settings_for
+from tests.conftest import PASSWORD, AsApp, execute, on_database, settings_for
 
 from gatepost.app import create_app
 
@@ -43,10 +43,10 @@ def listening(dsn: str, home: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def url(server_dsn: str, template: str, tmp_path: Path) -> Iterator[str]:
+def url(server_dsn: str, template: str, as_app: AsApp, tmp_path: Path) -> Iterator[str]:
     name = f"gatepost_{uuid4().hex[:12]}"
     asyncio.run(execute(server_dsn, f"CREATE DATABASE {name} TEMPLATE {template}"))
-    with listening(on_database(server_dsn, name), tmp_path / "home") as url:
+    with listening(as_app(on_database(server_dsn, name)), tmp_path / "home") as url:
         for email in ("reader@example.com", "writer@example.com"):
             body = {"email": email, "name": "John Doe", "password": PASSWORD}
             assert httpx.post(f"{url}/api/auth/register", json=body).status_code == 201

@@ -28,7 +28,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from tests.conftest import PASSWORD, bearer, scratch_database, serving, settings_for
+from tests.conftest import PASSWORD, AsApp, bearer, scratch_database, serving, settings_for
 
 from gatepost.app import create_app
 from gatepost.http.gatepost import Gatepost
@@ -184,10 +184,10 @@ class Server:
         self.clients: list[httpx.AsyncClient] = []
         self.now = World.now
 
-    async def open(self, server_dsn: str, template: str, home: Path) -> None:
+    async def open(self, server_dsn: str, template: str, as_app: AsApp, home: Path) -> None:
         dsn = await self._stack.enter_async_context(scratch_database(server_dsn, template))
         values = settings_for(
-            dsn,
+            as_app(dsn),
             home,
             session_expire_minutes=int(LIFETIME.total_seconds() // 60),
             session_max_minutes=int(ABSOLUTE.total_seconds() // 60),
@@ -448,11 +448,11 @@ class Sessions(RuleBasedStateMachine):
 
 
 def test_whatever_happens_the_sessions_are_as_the_model_has_them(
-    server_dsn: str, template: str, tmp_path: Path
+    server_dsn: str, template: str, as_app: AsApp, tmp_path: Path
 ) -> None:
     with asyncio.Runner() as runner:
         server = Server(runner)
-        runner.run(server.open(server_dsn, template, tmp_path))
+        runner.run(server.open(server_dsn, template, as_app, tmp_path))
         try:
             machine = type("Machine", (Sessions,), {"server": server})
             run_state_machine_as_test(machine, settings=PROFILE)

@@ -125,6 +125,7 @@ def test_what_rows_become_is_found() -> None:
         "User",
         "AuditEvent",
         "Server",
+        "Rights",
         "Numbering",
         "Login",
         "Confirmation",

@@ -44,7 +44,7 @@ app.command(
         "allow_interspersed_args": False,
     },
 )(psql)
-app.command(epilog="Example: gatepost doctor --json")(doctor)
+app.command(epilog="Example: gatepost doctor --asvs --level 1")(doctor)
 app.command(epilog="Example: SECRET_KEY=$(gatepost secret)")(secret)
 
 

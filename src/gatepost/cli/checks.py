@@ -10,7 +10,7 @@ from gatepost.errors import SetupError
 
 if TYPE_CHECKING:
     from gatepost.db.pool import Connection
-    from gatepost.store.health import Numbering, Server
+    from gatepost.store.health import Numbering, Rights, Server
 
 OLDEST, NEWEST = 14, 18
 """Release lines of PostgreSQL that the tests run on."""
@@ -123,6 +123,32 @@ async def privileges(conn: "Connection") -> Check:
         return ok("privileges", "the role may do what Gatepost does")
     grants = "; ".join(f"GRANT {privilege} TO …" for privilege in missing)
     return wrong("privileges", f"the role may not: {', '.join(missing)}", f"Let their owner run: {grants}")
+
+
+def rights(found: "Rights", *, embedded: bool) -> Check:
+    """Judge whether the role may do more than Gatepost needs (ASVS 13.2.2)."""
+    if embedded:
+        return ok("rights", f"{found.role} owns the embedded database, which is for development")
+    excess = excess_of(found)
+    if not excess:
+        return ok("rights", f"{found.role} may do no more than Gatepost needs")
+    advice = (
+        f"Give the server a role of its own; what it needs is printed by {program()} migrate --grants ROLE"
+    )
+    return warning("rights", f"{found.role} {', '.join(excess)}", advice)
+
+
+def excess_of(found: "Rights") -> list[str]:
+    """Return what a role may do that a server does not need, as the ends of sentences about it."""
+    if found.is_superuser:
+        return ["is a superuser"]
+    told = {
+        f"owns {found.owned}": bool(found.owned),
+        "may create tables in the schema": found.may_create,
+        "may change or remove events": found.may_alter_events,
+        "may purge events": found.may_purge_events,
+    }
+    return [what for what, is_so in told.items() if is_so]
 
 
 async def indexes(conn: "Connection") -> Check:

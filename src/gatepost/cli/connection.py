@@ -1,14 +1,15 @@
 """Which database a command works on: where it is, in people's words and in libpq's."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from gatepost.errors import DatabaseUnreachable
 
 if TYPE_CHECKING:
+    from gatepost.db.pool import Connection
     from gatepost.settings import Settings
 
 T = TypeVar("T")
@@ -52,6 +53,24 @@ def configured_dsn(settings: "Settings") -> Iterator[str]:
 
     with EmbeddedServer.start(settings.gatepost_home) as server:
         yield server.dsn()
+
+
+@asynccontextmanager
+async def connected(dsn: str) -> "AsyncIterator[Connection]":
+    """Lend one connection, without a deadline.
+
+    Raises:
+        DatabaseUnreachable: none could be made.
+    """
+    from gatepost.db.pool import Database
+
+    database = Database(dsn, size=1, timeout=None)
+    await database.open()
+    try:
+        async with database.connection() as conn:
+            yield conn
+    finally:
+        await database.close()
 
 
 def libpq_environment(dsn: str) -> dict[str, str]:

@@ -1,31 +1,51 @@
 """`gatepost doctor`: look at everything that Gatepost needs, and say what to do where it is not so."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from gatepost.cli import checks
 from gatepost.cli.checks import Check, Status
-from gatepost.cli.connection import configured_dsn, location
+from gatepost.cli.connection import configured_dsn, connected, location
 from gatepost.cli.options import AsJson
 from gatepost.cli.output import Output, lines_of
 from gatepost.cli.running import load_settings
 from gatepost.errors import SettingsError, SetupError
 
 if TYPE_CHECKING:
-    from gatepost.db.pool import Connection
     from gatepost.settings import Settings
 
 Tell: TypeAlias = Callable[[Check], None]
 
 
-def doctor(*, as_json: AsJson = False) -> None:
+def doctor(
+    *,
+    asvs: Annotated[
+        bool, typer.Option("--asvs", help="Say how each requirement of OWASP ASVS 5.0 stands instead.")
+    ] = False,
+    level: Annotated[
+        int | None,
+        typer.Option(
+            "--level",
+            min=1,
+            max=3,
+            help="With --asvs: up to this level, and exit code 1 where one is not met.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Check everything that Gatepost needs, and say what to do; exit code 1 where something is wrong."""
     out = Output(as_json=as_json)
+    if level is not None and not asvs:
+        raise typer.BadParameter("--level is for --asvs")
+    if asvs:
+        from gatepost.cli.asvs import report
+
+        report(out, level=level)
+        return
     made = examine(out)
     wrong = [check for check in made if check.status is Status.WRONG]
     if as_json:
@@ -67,7 +87,7 @@ def examine(out: Output) -> list[Check]:
 async def _examine(settings: "Settings", dsn: str, tell: Tell) -> None:
     from gatepost.store import health
 
-    async with _connected(dsn) as conn:
+    async with connected(dsn) as conn:
         before = datetime.now(UTC)
         server = await health.server(conn)
         after = datetime.now(UTC)
@@ -83,19 +103,7 @@ async def _examine(settings: "Settings", dsn: str, tell: Tell) -> None:
         tell(await checks.schema(conn))
         tell(await checks.objects(conn))
         tell(await checks.privileges(conn))
+        tell(checks.rights(await health.rights(conn), embedded=settings.database_url is None))
         tell(await checks.indexes(conn))
         for numbering in await health.numberings(conn):
             tell(checks.numbers(numbering))
-
-
-@asynccontextmanager
-async def _connected(dsn: str) -> "AsyncIterator[Connection]":
-    from gatepost.db.pool import Database
-
-    database = Database(dsn, size=1, timeout=None)
-    await database.open()
-    try:
-        async with database.connection() as conn:
-            yield conn
-    finally:
-        await database.close()

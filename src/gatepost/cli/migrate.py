@@ -19,12 +19,25 @@ if TYPE_CHECKING:
 def migrate(
     *,
     sql: Annotated[bool, typer.Option("--sql", help="Print the SQL and touch no database.")] = False,
+    grants: Annotated[
+        str | None,
+        typer.Option(
+            "--grants",
+            metavar="ROLE",
+            help="Print the least rights that ROLE needs to run the server, and touch no database.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring the database to the newest schema; make it where there is none and the role may."""
     out = Output(as_json=as_json)
+    if sql and grants is not None:
+        raise typer.BadParameter("Give --sql or --grants, not both")
     if sql:
         print_sql(out)
+        return
+    if grants is not None:
+        print_grants(out, grants)
         return
     settings = load_settings()
     with configured_dsn(settings) as dsn:
@@ -75,7 +88,26 @@ def print_sql(out: Output) -> None:
     """Print the whole schema as SQL."""
     from gatepost.db import migrate as schema
 
-    text = schema.render_sql()
+    _print(out, schema.render_sql())
+
+
+def print_grants(out: Output, role: str) -> None:
+    """Print the rights of the role that the server signs in as.
+
+    Raises:
+        ValidationFailed: that is no role's name.
+    """
+    from gatepost.db.grants import render_grants
+
+    _print(out, render_grants(role))
+    if not out.as_json:
+        out.note(
+            f"Next: let the owner of the tables run this with psql -v ON_ERROR_STOP=1, have DATABASE_URL"
+            f" name {role}, and see what {program()} doctor says of its rights"
+        )
+
+
+def _print(out: Output, text: str) -> None:
     if out.as_json:
         out.document({"sql": text})
     else:

@@ -63,6 +63,39 @@ class Numbering:
         return cls(table=row["table_name"], last=row["last"], highest=row["highest"])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rights:
+    """What the role in use may do, as far as that may be more than a server needs.
+
+    Attributes:
+        role: its name.
+        is_superuser: it may do everything.
+        owned: the tables that it owns, itself or by a role that it is a member of; empty for none.
+        may_create: it may create tables in the schema.
+        may_alter_events: it may change or remove what is on the audit trail.
+        may_purge_events: it may call the function that removes old events.
+    """
+
+    role: str
+    is_superuser: bool
+    owned: str
+    may_create: bool
+    may_alter_events: bool
+    may_purge_events: bool
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """Read the columns of `rights`."""
+        return cls(
+            role=row["role"],
+            is_superuser=row["is_superuser"],
+            owned=row["owned"],
+            may_create=row["may_create"],
+            may_alter_events=row["may_alter_events"],
+            may_purge_events=row["may_purge_events"],
+        )
+
+
 async def server(conn: Connection) -> Server:
     """Return what the server says of itself."""
     row = await conn.fetchrow(
@@ -87,7 +120,9 @@ async def missing_privileges(conn: Connection) -> list[str]:
             ('users', 'SELECT'), ('users', 'INSERT'), ('users', 'UPDATE'), ('users', 'DELETE'),
             ('user_sessions', 'SELECT'), ('user_sessions', 'INSERT'), ('user_sessions', 'UPDATE'),
             ('user_sessions', 'DELETE'), ('auth_events', 'SELECT'), ('auth_events', 'INSERT'),
-            ('gatepost_version', 'SELECT')
+            ('auth_throttles', 'SELECT'), ('auth_throttles', 'INSERT'), ('auth_throttles', 'UPDATE'),
+            ('auth_throttles', 'DELETE'), ('auth_failures', 'SELECT'), ('auth_failures', 'INSERT'),
+            ('auth_failures', 'UPDATE'), ('auth_failures', 'DELETE'), ('gatepost_version', 'SELECT')
         ) w (relation, privilege)
         WHERE NOT has_table_privilege(to_regclass(w.relation), w.privilege)
         GROUP BY w.relation
@@ -109,6 +144,32 @@ async def missing_privileges(conn: Connection) -> list[str]:
     return [row["missing"] for row in rows]
 
 
+async def rights(conn: Connection) -> Rights:
+    """Return what this role may do beyond what `gatepost migrate --grants` gives one."""
+    row = await conn.fetchrow(
+        """
+        SELECT r.rolname::text AS role, r.rolsuper AS is_superuser,
+            coalesce((
+                SELECT string_agg(c.relname, ', ' ORDER BY c.relname) FROM pg_class c
+                WHERE c.relnamespace = current_schema()::regnamespace AND pg_has_role(c.relowner, 'MEMBER')
+                    AND c.relname IN ('users', 'user_sessions', 'auth_events', 'auth_throttles',
+                        'auth_failures')
+            ), '') AS owned,
+            coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create,
+            coalesce(has_table_privilege(to_regclass('auth_events'), 'UPDATE, DELETE, TRUNCATE'), false)
+                AS may_alter_events,
+            EXISTS (
+                SELECT FROM pg_proc p
+                WHERE p.pronamespace = current_schema()::regnamespace AND p.proname = 'gatepost_purge_events'
+                    AND has_function_privilege(p.oid, 'EXECUTE')
+            ) AS may_purge_events
+        FROM pg_roles r
+        WHERE r.rolname = current_user
+        """
+    )
+    return Rights.from_row(one(row))
+
+
 async def invalid_indexes(conn: Connection) -> list[str]:
     """Return the indexes that an interrupted CREATE INDEX CONCURRENTLY left unusable."""
     rows = await conn.fetch(
@@ -116,7 +177,8 @@ async def invalid_indexes(conn: Connection) -> list[str]:
         SELECT x.indexrelid::regclass::text AS name
         FROM pg_index x
         WHERE NOT x.indisvalid
-            AND x.indrelid IN (to_regclass('users'), to_regclass('user_sessions'), to_regclass('auth_events'))
+            AND x.indrelid IN (to_regclass('users'), to_regclass('user_sessions'), to_regclass('auth_events'),
+                to_regclass('auth_throttles'), to_regclass('auth_failures'))
         ORDER BY name
         """
     )

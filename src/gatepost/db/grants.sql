@@ -1,0 +1,68 @@
+-- The least rights that a role needs to run Gatepost: it reads and writes rows, and changes no table.
+-- The owner of the tables runs this in their database, with their schema first in search_path, and runs
+-- it again after each migration; a second run does no harm. The role is made beforehand:
+-- CREATE ROLE :"role" LOGIN PASSWORD '...' NOSUPERUSER NOCREATEDB NOCREATEROLE;
+BEGIN;
+
+SET LOCAL gatepost.app_role = :'role';
+
+-- What is named otherwise in each database: the database, the schema, the sequences behind the ids.
+DO $$
+DECLARE
+    app constant text := current_setting('gatepost.app_role');
+    own constant text := current_schema();
+    counter regclass;
+BEGIN
+    IF EXISTS (
+        SELECT FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
+        WHERE c.relnamespace = own::regnamespace AND r.rolname = app
+            AND c.relname IN ('users', 'user_sessions', 'auth_events', 'auth_throttles', 'auth_failures')
+    ) THEN
+        RAISE EXCEPTION 'The role % owns the tables: make another one for the server', app;
+    END IF;
+
+    IF NOT has_database_privilege(app, current_database(), 'CONNECT') THEN
+        EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), app);
+    END IF;
+    IF NOT has_schema_privilege(app, own, 'USAGE') THEN
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', own, app);
+    END IF;
+    FOR counter IN
+        SELECT DISTINCT s.oid::regclass FROM pg_attrdef d
+        JOIN pg_depend p ON p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid
+            AND p.refclassid = 'pg_class'::regclass
+        JOIN pg_class s ON s.oid = p.refobjid AND s.relkind = 'S'
+        WHERE d.adrelid IN ('users'::regclass, 'user_sessions'::regclass, 'auth_events'::regclass)
+    LOOP
+        EXECUTE format('GRANT USAGE ON SEQUENCE %s TO %I', counter, app);
+    END LOOP;
+
+    -- Before PostgreSQL 15 everybody may create tables in the schema public.
+    IF has_schema_privilege(app, own, 'CREATE')
+        AND pg_has_role((SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = own), 'USAGE')
+    THEN
+        EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC, %I', own, app);
+    END IF;
+    IF has_schema_privilege(app, own, 'CREATE') THEN
+        RAISE WARNING '%', format('The role %1$I may create tables in the schema %2$I. '
+            'Let its owner run: REVOKE CREATE ON SCHEMA %2$I FROM PUBLIC, %1$I;', app, own);
+    END IF;
+END
+$$;
+
+-- Gatepost's own tables start from nothing, so that what was granted too much is taken back. From
+-- users, which may be the application's, nothing is taken.
+REVOKE ALL ON user_sessions, auth_events, auth_throttles, auth_failures, gatepost_version FROM PUBLIC, :"role";
+
+REVOKE ALL ON FUNCTION gatepost_end_sessions, gatepost_purge_events FROM PUBLIC, :"role";
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON users, user_sessions, auth_throttles, auth_failures TO :"role";
+
+-- The trail is added to and read. Removing what is old is its owner's, by gatepost_purge_events.
+GRANT SELECT, INSERT ON auth_events TO :"role";
+
+GRANT SELECT ON gatepost_version TO :"role";
+
+GRANT EXECUTE ON FUNCTION gatepost_end_sessions TO :"role";
+
+COMMIT;

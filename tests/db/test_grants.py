@@ -1,0 +1,276 @@
+"""The role that serves requests: it can do what Gatepost does, and nothing to the schema and the trail."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TypeAlias
+
+import asyncpg
+import httpx
+import pytest
+from tests.conftest import (
+    PASSWORD,
+    MovableClock,
+    Role,
+    bearer,
+    execute,
+    login,
+    register,
+    scratch_database,
+    serving,
+    settings_for,
+)
+
+from gatepost.app import create_app
+from gatepost.db.grants import render_grants
+from gatepost.db.migrate import migrate
+from gatepost.db.migrations.expected import COLUMNS, FUNCTIONS
+from gatepost.errors import ValidationFailed
+from gatepost.store import health
+
+Database: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+@pytest.fixture
+async def granted(owner_dsn: str, app_role: Role) -> str:
+    """The database as a role sees it that was granted what is printed."""
+    await execute(owner_dsn, render_grants(app_role.name))
+    return app_role.on(owner_dsn)
+
+
+@pytest.fixture
+async def as_app(granted: str) -> AsyncIterator[Database]:
+    conn = await asyncpg.connect(granted)
+    yield conn
+    await conn.close()
+
+
+@pytest.fixture
+async def served(granted: str, clock: MovableClock, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    settings = settings_for(granted, tmp_path / "home", session_history_days=0)
+    async with serving(create_app(settings, clock=clock)) as client:
+        yield client
+
+
+async def privileges(db: Database, role: str) -> set[tuple[str, str]]:
+    """Return what a role itself was granted on tables, and to everybody."""
+    rows = await db.fetch(
+        """
+        SELECT c.relname, a.privilege_type FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a
+        LEFT JOIN pg_roles r ON r.oid = a.grantee
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
+            AND coalesce(r.rolname, 'public') = ANY($1::text[])
+        """,
+        [role, "public"],
+    )
+    return {(row["relname"], row["privilege_type"]) for row in rows}
+
+
+# --- What is granted ---
+
+
+async def test_every_table_is_granted_as_far_as_it_is_used(
+    db: Database, granted: str, app_role: Role
+) -> None:
+    rows = {"SELECT", "INSERT", "UPDATE", "DELETE"}
+    wanted = {(table, privilege) for table in COLUMNS for privilege in rows}
+    wanted -= {("auth_events", "UPDATE"), ("auth_events", "DELETE")}
+    wanted |= {("gatepost_version", "SELECT")}
+    assert await privileges(db, app_role.name) == wanted
+
+
+async def test_every_function_but_the_owners_may_be_called(as_app: Database) -> None:
+    callable_ = await as_app.fetch(
+        """
+        SELECT p.proname FROM pg_proc p
+        WHERE p.pronamespace = 'public'::regnamespace AND p.prorettype <> 'trigger'::regtype
+            AND has_function_privilege(p.oid, 'EXECUTE')
+        """
+    )
+    assert {row["proname"] for row in callable_} == set(FUNCTIONS) - {"gatepost_purge_events"}
+
+
+async def test_nothing_is_missing_and_nothing_is_too_much(as_app: Database, app_role: Role) -> None:
+    assert await health.missing_privileges(as_app) == []
+    assert await health.rights(as_app) == health.Rights(
+        role=app_role.name,
+        is_superuser=False,
+        owned="",
+        may_create=False,
+        may_alter_events=False,
+        may_purge_events=False,
+    )
+
+
+async def test_a_second_run_takes_back_what_was_granted_besides(
+    db: Database, owner_dsn: str, granted: str, app_role: Role
+) -> None:
+    once = await privileges(db, app_role.name)
+    await db.execute(f"GRANT ALL ON auth_events, user_sessions TO {app_role.name}")
+    await db.execute("GRANT DELETE ON auth_events TO PUBLIC; GRANT CREATE ON SCHEMA public TO PUBLIC")
+    await execute(owner_dsn, render_grants(app_role.name))
+    assert await privileges(db, app_role.name) == once
+    assert not await db.fetchval("SELECT has_schema_privilege($1, 'public', 'CREATE')", app_role.name)
+
+
+async def test_an_adopted_table_is_granted_with_the_sequence_that_it_has(
+    empty_dsn: str, app_role: Role
+) -> None:
+    await execute(
+        empty_dsn,
+        "CREATE SEQUENCE people",
+        """
+        CREATE TABLE users (
+            id integer PRIMARY KEY DEFAULT nextval('people'), email text NOT NULL, name text
+        )
+        """,
+    )
+    await migrate(empty_dsn)
+    await execute(empty_dsn, render_grants(app_role.name))
+    conn = await asyncpg.connect(app_role.on(empty_dsn))
+    try:
+        assert (
+            await conn.fetchval("INSERT INTO users (email, name) VALUES ('a@b.test', '') RETURNING id") == 1
+        )
+    finally:
+        await conn.close()
+
+
+async def test_a_closed_schema_and_database_are_opened(server_dsn: str, app_role: Role) -> None:
+    async with scratch_database(server_dsn, "template0") as dsn:
+        name = dsn.partition("?")[0].rpartition("/")[2]
+        await execute(dsn, f"REVOKE CONNECT ON DATABASE {name} FROM PUBLIC", "CREATE SCHEMA auth")
+        within = f"{dsn}{'&' if '?' in dsn else '?'}search_path=auth"
+        await migrate(within)
+        await execute(within, render_grants(app_role.name))
+        conn = await asyncpg.connect(app_role.on(within))
+        try:
+            assert await conn.fetchval("SELECT count(*) FROM users") == 0
+            assert await health.missing_privileges(conn) == []
+        finally:
+            await conn.close()
+
+
+async def test_a_role_that_owns_the_tables_is_refused(db: Database, app_role: Role) -> None:
+    await db.execute(f"ALTER TABLE auth_events OWNER TO {app_role.name}")
+    with pytest.raises(asyncpg.RaiseError, match="owns the tables: make another one"):
+        await db.execute(render_grants(app_role.name))
+
+
+async def test_a_name_is_quoted_wherever_it_stands(db: Database) -> None:
+    name = """The "app's" $$ role"""
+    quoted = name.replace('"', '""')
+    await db.execute(f'CREATE ROLE "{quoted}"')
+    try:
+        await db.execute(render_grants(name))
+        assert await db.fetchval("SELECT has_table_privilege($1, 'users', 'INSERT')", name)
+    finally:
+        await db.execute(f'DROP OWNED BY "{quoted}"; DROP ROLE "{quoted}"')
+
+
+@pytest.mark.parametrize("name", ["", "public", "none", "two\nlines", "nul\0", "\udcff", "x" * 64, "ß" * 32])
+def test_what_is_no_roles_name_is_refused(name: str) -> None:
+    with pytest.raises(ValidationFailed) as caught:
+        render_grants(name)
+    assert list(caught.value.fields) == ["role"]
+
+
+# --- What the role can do ---
+
+
+async def test_users_register_sign_in_refresh_and_sign_out(served: httpx.AsyncClient, db: Database) -> None:
+    await register(served)
+    token = (await login(served))["token"]
+    refreshed = await served.post("/api/auth/refresh", headers=bearer(token))
+    assert refreshed.status_code == 200, refreshed.text
+    token = refreshed.json()["data"]["token"]
+    for method, path in (("GET", "me"), ("GET", "sessions"), ("GET", "events"), ("POST", "logout")):
+        answer = await served.request(method, f"/api/auth/{path}", headers=bearer(token))
+        assert answer.status_code == 200, answer.text
+    ended = await served.post("/api/auth/logout-all", headers=bearer((await login(served))["token"]))
+    assert ended.json()["data"] == {"sessions_revoked": 2}
+    wrong = {"email": "user@example.com", "password": PASSWORD + "?"}
+    assert (await served.post("/api/auth/login", json=wrong)).status_code == 401
+    assert await db.fetchval("SELECT count(*) FROM auth_events WHERE action = 'login.failed'") == 1
+
+
+async def test_housekeeping_ends_and_purges_sessions(
+    served: httpx.AsyncClient, db: Database, clock: MovableClock
+) -> None:
+    await register(served)
+    await db.execute("UPDATE users SET is_admin = true")
+    clock.advance(hours=1)
+    headers = bearer((await login(served))["token"])
+    cleaned = await served.post("/api/auth/cleanup", headers=headers)
+    assert cleaned.json()["data"] == {"sessions_expired": 1, "sessions_purged": 1}
+
+
+# --- What it can't ---
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TABLE mine (id integer)",
+        "CREATE FUNCTION mine() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+        "ALTER TABLE users ADD COLUMN mine text",
+        "ALTER TABLE auth_events DISABLE TRIGGER auth_events_append_only",
+        "DROP TABLE auth_throttles",
+        "TRUNCATE user_sessions",
+        "CREATE INDEX ON users (name)",
+        "UPDATE auth_events SET action = 'x'",
+        "DELETE FROM auth_events",
+        "TRUNCATE auth_events",
+        "SET gatepost.purging = 'on'; DELETE FROM auth_events",
+        "SELECT gatepost_purge_events(now())",
+        "UPDATE gatepost_version SET version_num = '0001'",
+        "SELECT setval('users_id_seq', 1)",
+        "CREATE ROLE mine",
+    ],
+)
+async def test_it_is_refused_what_a_server_never_does(as_app: Database, db: Database, statement: str) -> None:
+    before = await db.fetch("SELECT * FROM auth_events ORDER BY id")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await as_app.execute(statement)
+    assert await db.fetch("SELECT * FROM auth_events ORDER BY id") == before
+
+
+# --- What is the owner's ---
+
+
+async def test_the_owner_purges_old_events_and_that_is_on_the_trail(db: Database) -> None:
+    await db.execute(
+        """
+        INSERT INTO auth_events (at, action) VALUES ('2020-01-01Z', 'old'), ('2020-01-02Z', 'old'),
+            ('2024-01-01Z', 'young')
+        """
+    )
+    assert await db.fetchval("SELECT gatepost_purge_events('2021-01-01Z')") == 2
+    assert await db.fetchval("SELECT count(*) FROM auth_events WHERE action = 'old'") == 0
+    assert await db.fetchval("SELECT count(*) FROM auth_events WHERE action = 'young'") == 1
+    (purged,) = await db.fetch("SELECT detail FROM auth_events WHERE action = 'events.purged'")
+    detail = json.loads(purged["detail"])
+    assert detail == {"before": "2021-01-01T00:00:00+00:00", "events": 2}
+
+
+async def test_a_purge_takes_no_more_than_it_is_told_and_the_oldest_first(db: Database) -> None:
+    await db.execute(
+        """
+        INSERT INTO auth_events (at, action)
+        SELECT '2020-01-01Z'::timestamptz + n * interval '1 day', n::text FROM generate_series(1, 5) n
+        """
+    )
+    assert await db.fetchval("SELECT gatepost_purge_events('2021-01-01Z', 3)") == 3
+    left = await db.fetch("SELECT action FROM auth_events WHERE at < '2021-01-01Z' ORDER BY id")
+    assert [row["action"] for row in left] == ["4", "5"]
+
+
+async def test_a_purge_opens_the_trail_for_nothing_else(db: Database) -> None:
+    async with db.transaction():
+        await db.execute("SELECT gatepost_purge_events('2020-01-01Z')")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only: DELETE is refused"):
+            async with db.transaction():
+                await db.execute("DELETE FROM auth_events")
+    for statement in ("DELETE FROM auth_events", "UPDATE auth_events SET action = 'x'"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
+            await db.execute(statement)
