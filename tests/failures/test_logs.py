@@ -89,7 +89,7 @@ async def test_no_line_of_the_log_is_a_callers(
 ) -> None:
     auth = Gatepost(make_settings(trusted_proxies="127.0.0.1"))
     app = FastAPI(lifespan=auth.lifespan)
-    app.add_middleware(RequestLog)
+    app.add_middleware(RequestLog, headers=[])
     auth.install(app)
 
     @auth.on_register

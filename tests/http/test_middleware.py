@@ -12,6 +12,8 @@ from tests.http.conftest import RawRequest, Standing, logged
 from gatepost.http import errors as handlers
 from gatepost.http.middleware import BodyGuard, RequestLog
 
+HEADERS = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store")]
+
 
 async def test_a_fault_in_half_an_answer_is_logged_once_however_many_layers_there_are(
     caplog: pytest.LogCaptureFixture,
@@ -22,7 +24,7 @@ async def test_a_fault_in_half_an_answer_is_logged_once_however_many_layers_ther
 
     request = RawRequest("/", method="GET")
     with pytest.raises(ZeroDivisionError):
-        await RequestLog(RequestLog(halting))(request.scope, request.receive, request.send)
+        await RequestLog(RequestLog(halting, HEADERS), HEADERS)(request.scope, request.receive, request.send)
     assert len(logged(caplog, "unhandled fault")) == 1
     assert [name for name, _ in request.sent[0]["headers"]].count(b"x-request-id") == 1
 
@@ -34,7 +36,7 @@ async def test_a_header_of_the_applications_own_is_left_as_it_is() -> None:
         await send({"type": "http.response.body"})
 
     request = RawRequest("/", method="GET")
-    await RequestLog(caching)(request.scope, request.receive, request.send)
+    await RequestLog(caching, HEADERS)(request.scope, request.receive, request.send)
     headers = dict(request.sent[0]["headers"])
     assert len(headers) == len(request.sent[0]["headers"]) == 3
     assert headers[b"cache-control"] == b"public"
@@ -47,7 +49,7 @@ async def test_what_is_no_http_passes() -> None:
         seen.append(scope["type"])
 
     request = RawRequest("/")
-    for layer in (RequestLog(noting), BodyGuard(noting)):
+    for layer in (RequestLog(noting, HEADERS), BodyGuard(noting)):
         await layer(request.scope | {"type": "websocket"}, request.receive, request.send)
     assert seen == ["websocket", "websocket"]
 

@@ -126,9 +126,7 @@ class Accounts:
             reason = _refusal(credential, check, attempt)
             if credential is None or stored is None or reason is not None:
                 raise await self._login_failed(email, reason or "no_password", attempt)
-            signed_in = await self._start(
-                credential, stored, password, check, attempt, remembered=remembered
-            )
+            signed_in = await self._start(credential, stored, password, check, attempt, remembered=remembered)
             if signed_in is not None:
                 return signed_in
             # Another login at the same moment may have put a newer hash of this password in place.

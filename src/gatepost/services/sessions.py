@@ -86,7 +86,7 @@ class Sessions:
                 client=client,
                 remembered=remembered,
                 at=self._clock(),
-                lifetime=self._lifetimes.session,
+                lifetime=self._lifetimes.absolute if remembered else self._lifetimes.session,
                 absolute=self._lifetimes.absolute,
             )
             if session is None:

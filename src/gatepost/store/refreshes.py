@@ -187,7 +187,8 @@ async def refresh(
                 last_used_at, ip_address, user_agent, authenticated_at, absolute_expires_at, family_id,
                 remembered)
             SELECT c.replaced_by, $2, c.user_id, true,
-                least(t.now + $5::interval, coalesce(t.now + $14::interval, c.absolute_expires_at)),
+                least(CASE WHEN NOT c.remembered THEN t.now + $5::interval END,
+                    coalesce(t.now + $14::interval, c.absolute_expires_at)),
                 t.now, t.now, $7, $8, CASE WHEN $14::interval IS NULL THEN c.authenticated_at ELSE t.now END,
                 coalesce(t.now + $14::interval, c.absolute_expires_at), coalesce(c.family_id, c.id),
                 c.remembered
