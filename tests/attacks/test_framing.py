@@ -14,7 +14,7 @@ JSON = b"Content-Type: application/json\r\n"
 SMUGGLED = b"POST /api/auth/register HTTP/1.1\r\nHost: x\r\n" + JSON
 
 
-@pytest.fixture(scope="module", params=[GATEPOST, UVICORN], ids=list(SERVERS))
+@pytest.fixture(scope="module", params=[GATEPOST, (*UVICORN, "--no-access-log")], ids=list(SERVERS))
 async def server(
     request: pytest.FixtureRequest,
     server_dsn: str,
@@ -58,10 +58,10 @@ def is_alive(server: ServerProcess) -> bool:
     """Say whether a server answers as it should, and holds no user that was smuggled in."""
     with server.client() as client:
         body = {"email": "user@example.com", "password": PASSWORD}
-        return (
-            client.get("/api/auth/me").status_code == 401
-            and client.post("/api/auth/login", json=body).status_code == 401
-        )
+        return [
+            client.get("/api/auth/me").status_code,
+            client.post("/api/auth/login", json=body).status_code,
+        ] == [401, 401]
 
 
 def post(*headers: bytes, body: bytes = BODY, path: bytes = b"/api/auth/register") -> bytes:
@@ -111,15 +111,14 @@ def test_a_length_beside_chunks_hides_no_second_request(server: ServerProcess) -
     assert is_alive(server)
 
 
-def test_lines_that_end_in_a_bare_newline_are_no_second_request(server: ServerProcess) -> None:
-    request = post(LENGTH).replace(b"\r\n", b"\n", 4)
-    smuggled = b"GET /api/auth/me HTTP/1.1\r\nHost: x\r\nX: y\n\nPOST /api/auth/register HTTP/1.1\r\n"
-    for raw in (
-        smuggled + b"Host: x\r\n" + JSON + LENGTH + b"\r\n\r\n" + BODY,
-        request.replace(b"\r\n\r\n", b"\n\r\n", 1),
-    ):
-        statuses = exchange(server, raw)
-        assert 201 not in statuses, statuses
+def test_lines_that_end_in_a_bare_newline_are_refused_or_end_there_for_all(server: ServerProcess) -> None:
+    """RFC 9112 §2.2 lets a recipient take a newline alone for the end of a line, as nginx does in front.
+
+    Either way everything behind the empty line is a request of its own, and nothing is in between.
+    """
+    first = b"GET /api/auth/me HTTP/1.1\r\nHost: x\r\nX: y\n\n"
+    second = b"GET /api/auth/sessions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    assert exchange(server, first + second, close=False) in ([400], [401, 401])
     assert is_alive(server)
 
 

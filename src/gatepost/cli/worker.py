@@ -64,7 +64,10 @@ def load(settings: "Settings | None", announcement: Announcement) -> Application
     settings = settings or Settings.load()
     configure(settings.effective_log_level, settings.effective_log_format)
     threading.Thread(target=_end_with_parent, name="gatepost-parent", daemon=True).start()
-    return Worker(create_app(settings), announcement)
+    app = create_app(settings)
+    # granian names itself unless somebody else is named, and nobody shall be (ASVS 13.4.6).
+    app.state.gatepost.edge.headers.append((b"server", b""))
+    return Worker(app, announcement)
 
 
 class Worker:
