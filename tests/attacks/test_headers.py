@@ -39,6 +39,7 @@ def secure_app(make_settings: MakeSettings) -> FastAPI:
 async def test_every_route_and_every_kind_of_refusal(secure_app: FastAPI) -> None:
     statuses = set()
     async with serving(secure_app) as client:
+        client.base_url = httpx.URL("https://auth.example.com")
         document = (await client.get("/api/auth/openapi.json")).json()
         paths = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
         assert len(paths) > 12
