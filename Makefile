@@ -20,7 +20,7 @@ TEST_DATABASE := unset DATABASE_URL;
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test test-least-rights lint format audit bench docs clean
+.PHONY: help install serve test test-least-rights lint format audit attack fuzz bench docs clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -50,6 +50,12 @@ format: $(VENV)/.dev ## Write the code as the style has it
 
 audit: $(VENV)/.runtime ## Look for known vulnerabilities in what is locked (asks the internet)
 	@$(BIN)/python scripts/audit.py
+
+attack: $(VENV)/.runtime ## Have sqlmap and wapiti attack a server of our own (MINUTES=4 for each target)
+	@$(BIN)/python scripts/attack.py --minutes $(or $(MINUTES),4)
+
+fuzz: $(VENV)/.dev ## Look for what no test thought of (EXAMPLES=10000, random each time)
+	@$(TEST_DATABASE) FUZZ_EXAMPLES=$(or $(EXAMPLES),10000) $(BIN)/python -m pytest -s tests/properties $(ARGS)
 
 bench: $(VENV)/.runtime ## Measure Gatepost beside others (QUICK=1: a look; GROWTH=1: up to ten million sessions)
 	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(GROWTH),--growth)

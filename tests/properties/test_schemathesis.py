@@ -1,6 +1,6 @@
 """The OpenAPI document against the server, by schemathesis: no answer is unexpected, whatever is sent.
 
-`HYPOTHESIS_PROFILE=thorough` sends more, in sequences too, and other things each time.
+`make fuzz` sends more, in sequences too, and other things each time.
 """
 
 import asyncio
@@ -21,8 +21,10 @@ from tests.conftest import PASSWORD, AsApp, execute, on_database, settings_for
 from gatepost.app import create_app
 
 BOUNDED = ("--phases=examples,coverage,fuzzing", "--max-examples=6", "--generation-deterministic")
-THOROUGH = ("--phases=examples,coverage,fuzzing,stateful", "--max-examples=300")
-PROFILE = THOROUGH if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else BOUNDED
+FUZZ = int(os.environ.get("FUZZ_EXAMPLES", "0"))
+"""Examples in all that `make fuzz` asked for."""
+PROFILE = ("--phases=examples,coverage,fuzzing,stateful", f"--max-examples={FUZZ // 10}") if FUZZ else BOUNDED
+"""An operation each has its examples, and there are more than ten."""
 
 
 @contextmanager

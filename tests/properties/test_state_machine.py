@@ -1,7 +1,7 @@
 """Users, clients and time, at random, over HTTP and a real database, against a model in plain Python.
 
 After every step it holds: which tokens open a session and how each other one is refused, what `sessions`
-lists, and what the table has of every session there ever was. `HYPOTHESIS_PROFILE=thorough` looks longer.
+lists, and what the table has of every session there ever was. `make fuzz` looks longer.
 """
 
 import asyncio
@@ -49,8 +49,8 @@ BOUNDED = settings(
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate, Phase.shrink],
 )
-THOROUGH = settings(BOUNDED, max_examples=200, stateful_step_count=60)
-PROFILE = THOROUGH if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else BOUNDED
+FUZZ = int(os.environ.get("FUZZ_EXAMPLES", "0"))
+PROFILE = settings(BOUNDED, max_examples=FUZZ, stateful_step_count=50) if FUZZ else BOUNDED
 
 
 # --- The model ---
