@@ -110,10 +110,10 @@ def licence(name: str) -> str:
         told = metadata(name)
     except PackageNotFoundError:
         raise LookupError(f"{name} is not installed here: its licence goes into _READ") from None
-    if expression := told.get("License-Expression"):
-        return str(expression)
-    if (field := told.get("License")) in _EXPRESSIONS:
-        return str(field)
+    if "License-Expression" in told:
+        return told["License-Expression"]
+    if "License" in told and told["License"] in _EXPRESSIONS:
+        return told["License"]
     classifiers = [each.rpartition(" :: ")[2] for each in told.get_all("Classifier", []) if "License" in each]
     known = [_SPDX[each] for each in classifiers if each in _SPDX]
     if len(known) != 1:

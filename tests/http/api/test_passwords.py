@@ -185,7 +185,7 @@ async def test_beside_another_mistake_a_common_password_is_one_of_the_fields(sta
     assert fields["password"] == policy.TOO_COMMON
 
 
-@pytest.mark.parametrize("password", ["password", "12345678", EMAIL, "gatepost"])
+@pytest.mark.parametrize("password", ["password", "12345678", "gatepost"])
 async def test_one_who_has_such_a_password_signs_in_all_the_same(
     client: httpx.AsyncClient, db: Database, password: str
 ) -> None:
