@@ -62,6 +62,14 @@ def test_the_list_is_sorted_without_a_duplicate_and_in_the_form_that_is_compared
     assert all(len(entry) >= 8 and folded(entry) == entry for entry in ENTRIES)
 
 
+@given(st.text(max_size=20))
+def test_a_folded_text_is_in_one_spelling_and_case(text: str) -> None:
+    for spelled in (text, unicodedata.normalize("NFD", text), "\u01f0" + text, "J\u030c" + text):
+        assert unicodedata.is_normalized("NFC", folded(spelled))
+    assert folded("\u01f0") == folded("J\u030c") == "\u01f0"
+    assert folded(folded(text)) == folded(text)
+
+
 @pytest.mark.parametrize(
     "entry", ["password", "12345678", "123456789", "password1", "iloveyou", "qwertyuiop", "1q2w3e4r"]
 )
