@@ -1,15 +1,16 @@
 """What a signed-in user does with their password: change it, and give it again."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.http.api import schemas
-from gatepost.http.api.responses import BODY, PRESENTED, UNSAFE, responses
+from gatepost.http.api.responses import BODY, NEW_PASSWORD, PRESENTED, UNSAFE, responses
 from gatepost.http.api.signed_in import continued
+from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import CurrentClient, CurrentEdge, PresentedToken
 
-router = APIRouter(tags=["accounts"])
+router = APIRouter(tags=["accounts"], dependencies=[Depends(unambiguous_body)])
 _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": schemas.SESSION_INFO}
 
 
@@ -22,6 +23,7 @@ _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": sche
         _SIGNED_IN,
         "Password changed successfully",
         *BODY,
+        *NEW_PASSWORD,
         *PRESENTED,
         *UNSAFE,
         errors.InvalidCredentials,
