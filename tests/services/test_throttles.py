@@ -179,7 +179,7 @@ async def test_one_64_is_one_address_and_one_48_one_network(make_gate: MakeGate,
 
     async def from_(address: str) -> str | int:
         return await attempt(
-            gate, email=f"{address.replace(':', '-')}@example.com", client=Client.of(address)
+            gate, email=f"{address.replace(':', '-')}@example.com", client=Client(ip_address=address)
         )
 
     assert [await from_(f"2001:db8:1:1::{host}") for host in (1, 2, 3)] == ["wrong", "wrong", 60]
@@ -193,7 +193,9 @@ async def test_one_64_is_one_address_and_one_48_one_network(make_gate: MakeGate,
 async def test_a_network_that_is_refused_charges_no_account(make_gate: MakeGate, db: Any) -> None:
     gate = await make_gate(throttle_login_network="1 then 1/minute")
     for subnet in range(3):
-        await attempt(gate, email=f"user{subnet}@example.com", client=Client.of(f"2001:db8:1:{subnet}::1"))
+        await attempt(
+            gate, email=f"user{subnet}@example.com", client=Client(ip_address=f"2001:db8:1:{subnet}::1")
+        )
     assert await charged(db) == {"login_address": 3, "login_network": 1, "login_account": 1, "event": 1}
 
 
@@ -513,7 +515,7 @@ async def test_an_account_is_cleared_with_its_known_places_and_no_other_is(gate:
 
 async def test_an_address_is_cleared_with_its_network_and_no_other_is(make_gate: MakeGate, db: Any) -> None:
     gate = await make_gate(throttle_login_address="1 then 1/minute")
-    ours, theirs = Client.of("2001:db8:1:1::1"), Client.of("2001:db8:2:1::1")
+    ours, theirs = Client(ip_address="2001:db8:1:1::1"), Client(ip_address="2001:db8:2:1::1")
     assert await attempts(gate, 2, client=ours) == ["wrong", 60]
     assert await attempts(gate, 2, client=theirs) == ["wrong", 60]
     await register(gate, 1, ours)
