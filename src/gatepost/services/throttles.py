@@ -224,7 +224,7 @@ class Throttles:
             user_id = None if user is None else user.id
             patterns = [
                 *([] if email is None else self._limits.of_account(email, user_id)),
-                *([] if address is None else of_address(Client(ip_address=address))),
+                *([] if address is None else of_address(Client.of(address, None))),
             ]
             cleared = await store.clear(conn, patterns or [("%", "%")])
             named = {"email": email, "address": address} if patterns else {"all": True}
