@@ -174,6 +174,14 @@ async def test_an_address_that_is_refused_charges_no_account(gate: Gate, db: Any
     assert await charged(db) == before | {"event": 1}
 
 
+async def test_a_refusal_locks_and_writes_nothing_in_a_full_bucket(gate: Gate, db: Any) -> None:
+    await attempts(gate, 31, email="other@example.com")
+    versions = "SELECT bucket, key, xmin::text, xmax::text, ctid FROM auth_throttles ORDER BY bucket, key"
+    before = await db.fetch(versions)
+    assert await attempts(gate, 5, email="other@example.com") == [2] * 5
+    assert await db.fetch(versions) == before
+
+
 async def test_one_64_is_one_address_and_one_48_one_network(make_gate: MakeGate, db: Any) -> None:
     gate = await make_gate(throttle_login_address="2 then 1/minute", throttle_login_network="5 then 1/minute")
 
@@ -427,6 +435,7 @@ async def test_a_password_that_is_asked_again_has_five_attempts_and_two_a_minute
 async def test_a_password_that_is_asked_again_is_locked_by_failures_in_a_row(locked: Gate, db: Any) -> None:
     user = await locked.administration.find(EMAIL)
     assert await confirm(locked, user, right=True) == "locked"
+    assert await failures(db) == {"203.0.113.9": 2, "198.51.100.7": 1}
     assert await confirm(locked, user, right=True, client=HOME) == "right"
 
 
