@@ -1,5 +1,6 @@
 """The throttle as a service: bursts and what comes back, known places, failures in a row, clearing."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
@@ -473,6 +474,14 @@ async def test_refusals_are_on_the_trail_once_a_minute_for_each_bucket(
     stopped.advance(seconds=1)
     await attempts(gate, 2)
     assert len(await trail(db, AuditAction.THROTTLED)) == 3
+
+
+async def test_refusals_at_the_same_moment_are_one_event(make_gate: MakeGate, db: Any) -> None:
+    gates = [await make_gate() for _ in range(2)]
+    await attempts(gates[0], 10)
+    told = await asyncio.gather(*(attempt(gates[number % 2]) for number in range(18)))
+    assert told == [60] * 18
+    assert len(await trail(db, AuditAction.THROTTLED)) == 1
 
 
 # --- Seeing and clearing ---
