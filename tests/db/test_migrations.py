@@ -276,6 +276,10 @@ def test_the_indexes_are_those_that_are_wanted(dsn: str) -> None:
         "CREATE INDEX user_sessions_user_id_is_active_idx ON user_sessions btree (user_id, is_active)",
         "CREATE INDEX user_sessions_expires_at_idx ON user_sessions btree (expires_at) WHERE is_active",
         "CREATE INDEX user_sessions_ended_at_idx ON user_sessions btree (ended_at) WHERE (NOT is_active)",
+        (
+            "CREATE INDEX user_sessions_user_id_place_idx ON user_sessions btree (user_id, place, created_at)"
+            " WHERE (place IS NOT NULL)"
+        ),
         "CREATE UNIQUE INDEX auth_events_pkey ON auth_events btree (id)",
         "CREATE INDEX auth_events_user_id_id_idx ON auth_events btree (user_id, id)",
         "CREATE INDEX auth_events_at_idx ON auth_events brin (at)",

@@ -1,5 +1,6 @@
 """The throttle as a service: bursts and what comes back, known places, failures in a row, clearing."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import PASSWORD, MakeSettings
-from tests.http.conftest import StoppedClock
+from tests.http.conftest import StoppedClock, until_waiting
 
 from gatepost.errors import EmailTaken, InvalidCredentials, TooManyAttempts
 from gatepost.gate import Gate
@@ -174,12 +175,20 @@ async def test_an_address_that_is_refused_charges_no_account(gate: Gate, db: Any
     assert await charged(db) == before | {"event": 1}
 
 
+async def test_a_refusal_locks_and_writes_nothing_in_a_full_bucket(gate: Gate, db: Any) -> None:
+    await attempts(gate, 31, email="other@example.com")
+    versions = "SELECT bucket, key, xmin::text, xmax::text, ctid FROM auth_throttles ORDER BY bucket, key"
+    before = await db.fetch(versions)
+    assert await attempts(gate, 5, email="other@example.com") == [2] * 5
+    assert await db.fetch(versions) == before
+
+
 async def test_one_64_is_one_address_and_one_48_one_network(make_gate: MakeGate, db: Any) -> None:
     gate = await make_gate(throttle_login_address="2 then 1/minute", throttle_login_network="5 then 1/minute")
 
     async def from_(address: str) -> str | int:
         return await attempt(
-            gate, email=f"{address.replace(':', '-')}@example.com", client=Client.of(address)
+            gate, email=f"{address.replace(':', '-')}@example.com", client=Client(ip_address=address)
         )
 
     assert [await from_(f"2001:db8:1:1::{host}") for host in (1, 2, 3)] == ["wrong", "wrong", 60]
@@ -193,7 +202,9 @@ async def test_one_64_is_one_address_and_one_48_one_network(make_gate: MakeGate,
 async def test_a_network_that_is_refused_charges_no_account(make_gate: MakeGate, db: Any) -> None:
     gate = await make_gate(throttle_login_network="1 then 1/minute")
     for subnet in range(3):
-        await attempt(gate, email=f"user{subnet}@example.com", client=Client.of(f"2001:db8:1:{subnet}::1"))
+        await attempt(
+            gate, email=f"user{subnet}@example.com", client=Client(ip_address=f"2001:db8:1:{subnet}::1")
+        )
     assert await charged(db) == {"login_address": 3, "login_network": 1, "login_account": 1, "event": 1}
 
 
@@ -425,6 +436,7 @@ async def test_a_password_that_is_asked_again_has_five_attempts_and_two_a_minute
 async def test_a_password_that_is_asked_again_is_locked_by_failures_in_a_row(locked: Gate, db: Any) -> None:
     user = await locked.administration.find(EMAIL)
     assert await confirm(locked, user, right=True) == "locked"
+    assert await failures(db) == {"203.0.113.9": 2, "198.51.100.7": 1}
     assert await confirm(locked, user, right=True, client=HOME) == "right"
 
 
@@ -462,6 +474,24 @@ async def test_refusals_are_on_the_trail_once_a_minute_for_each_bucket(
     stopped.advance(seconds=1)
     await attempts(gate, 2)
     assert len(await trail(db, AuditAction.THROTTLED)) == 3
+
+
+async def test_refusals_at_the_same_moment_are_one_event(
+    make_gate: MakeGate, db: Any, stopped: StoppedClock
+) -> None:
+    gates = [await make_gate() for _ in range(2)]
+    await attempts(gates[0], 10)
+    async with db.transaction():
+        # A bucket of events that has room, which all of them have to wait for.
+        await db.execute(
+            "INSERT INTO auth_throttles SELECT 'event', bucket || ':' || key, $1 FROM auth_throttles"
+            " WHERE bucket = 'login_account'",
+            stopped.now,
+        )
+        refused = [asyncio.create_task(attempt(gates[number % 2])) for number in range(6)]
+        await until_waiting(db, 6)
+    assert await asyncio.gather(*refused) == [60] * 6
+    assert len(await trail(db, AuditAction.THROTTLED)) == 1
 
 
 # --- Seeing and clearing ---
@@ -513,7 +543,7 @@ async def test_an_account_is_cleared_with_its_known_places_and_no_other_is(gate:
 
 async def test_an_address_is_cleared_with_its_network_and_no_other_is(make_gate: MakeGate, db: Any) -> None:
     gate = await make_gate(throttle_login_address="1 then 1/minute")
-    ours, theirs = Client.of("2001:db8:1:1::1"), Client.of("2001:db8:2:1::1")
+    ours, theirs = Client(ip_address="2001:db8:1:1::1"), Client(ip_address="2001:db8:2:1::1")
     assert await attempts(gate, 2, client=ours) == ["wrong", 60]
     assert await attempts(gate, 2, client=theirs) == ["wrong", 60]
     await register(gate, 1, ours)
