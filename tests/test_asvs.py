@@ -182,7 +182,8 @@ def test_a_setting_that_misses_requirements_is_named(numbers: str, setting: str,
 def test_what_production_refuses_is_missed_elsewhere(numbers: str, setting: str, value: object) -> None:
     for number in numbers.split():
         assert standing(number).state is State.MET
-        missed = standing(number, **({"environment": "test"} | {setting: value}))
+        elsewhere: dict[str, Any] = {"environment": "test"} | {setting: value}
+        missed = standing(number, **elsewhere)
         assert (missed.state, missed.setting) == (State.MISSED, setting.upper())
 
 
