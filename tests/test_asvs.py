@@ -90,8 +90,8 @@ def test_what_is_met_names_its_proof() -> None:
     ] == []
 
 
-def tests_in(file: Path) -> set[str]:
-    """Return the tests that a file has, by reading it."""
+def functions_of(file: Path) -> set[str]:
+    """Return the names of the tests that a file has, by reading it."""
     if not file.exists():
         return set()
     nodes = ast.parse(file.read_text("utf-8")).body
@@ -104,7 +104,7 @@ def test_every_test_that_is_named_exists() -> None:
     assert [
         test
         for test in sorted(named)
-        if test.partition("::")[2] not in tests_in(ROOT / test.partition("::")[0])
+        if test.partition("::")[2] not in functions_of(ROOT / test.partition("::")[0])
     ] == []
 
 
@@ -182,7 +182,8 @@ def test_a_setting_that_misses_requirements_is_named(numbers: str, setting: str,
 def test_what_production_refuses_is_missed_elsewhere(numbers: str, setting: str, value: object) -> None:
     for number in numbers.split():
         assert standing(number).state is State.MET
-        missed = standing(number, **({"environment": "test"} | {setting: value}))
+        elsewhere: dict[str, Any] = {"environment": "test"} | {setting: value}
+        missed = standing(number, **elsewhere)
         assert (missed.state, missed.setting) == (State.MISSED, setting.upper())
 
 

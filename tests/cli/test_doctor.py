@@ -188,7 +188,7 @@ async def test_numbers_that_run_out_are_a_warning(gatepost: Command, db: Databas
     await db.execute("SELECT setval('user_sessions_id_seq', 1073741825)")
     done = await gatepost("doctor")
     assert done.code == 0
-    (line,) = [line for line in done.out.splitlines() if line.startswith("warning")]
+    (line,) = [line for line in done.out.splitlines() if line.startswith("warning  numbers ")]
     assert line.split(maxsplit=2)[1:] == [
         "numbers",
         "user_sessions.id has come to 1073741825, 50.00% of what it can hold",

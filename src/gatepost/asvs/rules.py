@@ -56,7 +56,7 @@ def secure_cookies(settings: Settings) -> Missed | None:
     url = settings.effective_public_url or ""
     if not url.startswith("http://"):
         return None
-    return Missed("PUBLIC_URL", f"{url} is no https: its cookies are neither Secure nor __Host-")
+    return Missed("PUBLIC_URL", f"{url} is no https: its cookies are neither Secure nor `__Host-`")
 
 
 def https(settings: Settings) -> Missed | None:
