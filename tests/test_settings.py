@@ -211,6 +211,9 @@ def test_the_ssl_option_of_sqlalchemys_asyncpg_becomes_the_one_of_postgresql() -
 
 # What is refused, and how it is told
 
+_RATE = "a rate such as 10 then 1/minute"
+_ORIGIN = "an origin such as https://auth.example.com"
+_ORIGINS = "origins such as https://app.example.com, separated by commas or as a JSON list"
 _URL = "a URL such as postgresql://user:password@host:5432/database"
 _CODED = "a special character in it is not percent-encoded (# is %23, / is %2F, ? is %3F, @ is %40)"
 _HOSTS = "what should be host:port in it is not"
@@ -270,6 +273,28 @@ _NETWORKS = "addresses and CIDRs such as 10.0.0.0/8, separated by commas or as a
         ("DATABASE_START_SECONDS", "inf", "'inf' is not accepted; set a number from 0 to 600"),
         ("LOG_LEVEL", "loud", "'loud' is not accepted; set one of debug, info, warning, error"),
         ("LOG_FORMAT", "xml\x1b[2J", r"'xml\x1b[2j' is not accepted; set one of auto, json, console"),
+        ("FRESH_SESSION_MINUTES", "0", "'0' is not accepted; set a whole number from 1 to 1440"),
+        ("SESSION_IDLE_MINUTES", "-1", "'-1' is not accepted; set a whole number from 0 to 525600"),
+        ("MAX_SESSIONS_PER_USER", "x", "'x' is not accepted; set a whole number from 0 to 10000"),
+        ("PUBLIC_URL", "https://a.example/x", f"'https://a.example/x' is no origin; set {_ORIGIN}"),
+        ("PUBLIC_URL", "a.example.com", f"'a.example.com' is no origin; set {_ORIGIN}"),
+        ("PUBLIC_URL", "https://u:p@a.de", f"'https://u:p@a.de' is no origin; set {_ORIGIN}"),
+        ("PUBLIC_URL", "https://a.de:70000", f"'https://a.de:70000' is no origin; set {_ORIGIN}"),
+        ("ALLOWED_ORIGINS", "https://a.example.com, *", f"'*' is no origin; set {_ORIGINS}"),
+        ("ALLOWED_ORIGINS", "null", f"'null' is no origin; set {_ORIGINS}"),
+        ("COOKIE_DOMAIN", "com", "'com' is no domain; set a domain such as example.com"),
+        ("COOKIE_DOMAIN", "a.de; Secure", "'a.de; secure' is no domain; set a domain such as example.com"),
+        ("THROTTLE_ENABLED", "perhaps", "'perhaps' is not accepted; set True or False"),
+        ("THROTTLE_LOGIN_ADDRESS", "30", f"'30' is no rate; set {_RATE}"),
+        ("THROTTLE_LOGIN_NETWORK", "30/minute", f"'30/minute' is no rate; set {_RATE}"),
+        ("THROTTLE_LOGIN_ACCOUNT", "0 then 1/minute", f"'0 then 1/minute' is no rate; set {_RATE}"),
+        ("THROTTLE_LOGIN_KNOWN", "1 then 0/minute", f"'1 then 0/minute' is no rate; set {_RATE}"),
+        ("THROTTLE_REGISTER_ADDRESS", "5 then 20/week", f"'5 then 20/week' is no rate; set {_RATE}"),
+        ("THROTTLE_REGISTER_TOTAL", "-1 then 1/day", f"'-1 then 1/day' is no rate; set {_RATE}"),
+        ("THROTTLE_REFRESH_SESSION", "ten then 1/minute", f"'ten then 1/minute' is no rate; set {_RATE}"),
+        ("THROTTLE_REFRESH_ADDRESS", "1 then 1/minute/", f"'1 then 1/minute/' is no rate; set {_RATE}"),
+        ("THROTTLE_CONFIRM_USER", "1e3 then 1/minute", f"'1e3 then 1/minute' is no rate; set {_RATE}"),
+        ("LOGIN_FAILURES_MAX", "101", "'101' is not accepted; set a whole number from 3 to 100"),
         ("LOG_FORMAT", "x" * 99, f"'{'x' * 56}... is not accepted; set one of auto, json, console"),
     ],
 )  # fmt: skip
@@ -376,6 +401,10 @@ def test_production_accepts_what_is_safe() -> None:
     ("override", "line"),
     [
         ({"debug": True}, "DEBUG: it is on in production; set False"),
+        (
+            {"public_url": "http://auth.example.com"},
+            "PUBLIC_URL: cookies need https; set an origin such as https://auth.example.com",
+        ),
         ({"bcrypt_rounds": 9}, "BCRYPT_ROUNDS: it is too cheap for production; set 10 to 16"),
         ({"secret_key": None}, "SECRET_KEY: production needs one, other than the example's; set 32 random"),
         (
@@ -413,6 +442,36 @@ def test_elsewhere_all_of_that_is_accepted(environment: str) -> None:
     )
 
     assert secret_key(settings) == "x"
+
+
+@pytest.mark.parametrize(
+    ("override", "url"),
+    [
+        ({"environment": "development"}, "http://127.0.0.1:8000"),
+        ({"environment": "test", "host": "::1", "port": 9000}, "http://[::1]:9000"),
+        ({"environment": "development", "host": "0.0.0.0"}, None),  # noqa: S104 - not bound
+        (
+            {"environment": "development", "public_url": "HTTPS://Auth.Example.com:443/"},
+            "https://auth.example.com",
+        ),
+        ({"environment": "production", "secret_key": GOOD_KEY}, None),
+        (
+            {"environment": "production", "secret_key": GOOD_KEY, "public_url": "http://localhost:80"},
+            "http://localhost",
+        ),
+    ],
+)
+def test_where_browsers_reach_it(override: dict[str, Any], url: str | None) -> None:
+    assert Settings(**override).effective_public_url == url
+
+
+def test_a_rate_is_read_and_written_in_one_way() -> None:
+    rate = Settings(throttle_login_account=" 3  THEN 2/Minute ").throttle_login_account
+    assert (str(rate), rate.emission.total_seconds(), rate.tolerance.total_seconds()) == (
+        "3 then 2/minute",
+        30,
+        60,
+    )
 
 
 @pytest.mark.parametrize(
