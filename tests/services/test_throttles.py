@@ -1,5 +1,6 @@
 """The throttle as a service: bursts and what comes back, known places, failures in a row, clearing."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import PASSWORD, MakeSettings
-from tests.http.conftest import StoppedClock
+from tests.http.conftest import StoppedClock, until_waiting
 
 from gatepost.errors import EmailTaken, InvalidCredentials, TooManyAttempts
 from gatepost.gate import Gate
@@ -473,6 +474,24 @@ async def test_refusals_are_on_the_trail_once_a_minute_for_each_bucket(
     stopped.advance(seconds=1)
     await attempts(gate, 2)
     assert len(await trail(db, AuditAction.THROTTLED)) == 3
+
+
+async def test_refusals_at_the_same_moment_are_one_event(
+    make_gate: MakeGate, db: Any, stopped: StoppedClock
+) -> None:
+    gates = [await make_gate() for _ in range(2)]
+    await attempts(gates[0], 10)
+    async with db.transaction():
+        # A bucket of events that has room, which all of them have to wait for.
+        await db.execute(
+            "INSERT INTO auth_throttles SELECT 'event', bucket || ':' || key, $1 FROM auth_throttles"
+            " WHERE bucket = 'login_account'",
+            stopped.now,
+        )
+        refused = [asyncio.create_task(attempt(gates[number % 2])) for number in range(6)]
+        await until_waiting(db, 6)
+    assert await asyncio.gather(*refused) == [60] * 6
+    assert len(await trail(db, AuditAction.THROTTLED)) == 1
 
 
 # --- Seeing and clearing ---
