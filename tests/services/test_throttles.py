@@ -14,6 +14,7 @@ from gatepost.errors import EmailTaken, InvalidCredentials, TooManyAttempts
 from gatepost.gate import Gate
 from gatepost.models import AuditAction, Bucket, Client, User
 from gatepost.services.throttles import Attempt
+from gatepost.store.endings import HOUSEKEEPING_LOCK
 
 EMAIL = "user@example.com"
 HOME = Client(ip_address="198.51.100.7")
@@ -591,7 +592,7 @@ async def test_drained_buckets_and_old_failures_are_removed(
     assert await failures(db) == {}
 
 
-async def test_more_than_a_batch_is_removed(
+async def test_more_than_a_batch_is_removed_and_by_one_worker_at_a_time(
     gate: Gate, db: Any, stopped: StoppedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gatepost.services.housekeeping.BATCH", 10)
@@ -599,5 +600,9 @@ async def test_more_than_a_batch_is_removed(
         "INSERT INTO auth_throttles SELECT 'login_account', i::text, $1 FROM generate_series(1, 25) i",
         stopped.now - timedelta(seconds=1),
     )
-    await gate.housekeeping.run(client=Client())
+    async with db.transaction():
+        await db.execute("SELECT pg_advisory_xact_lock($1)", HOUSEKEEPING_LOCK)
+        await gate.housekeeping._clean(alone=True, progress=None)
+        assert await charged(db) == {"login_account": 25}, "another worker is at it"
+    await gate.housekeeping._clean(alone=True, progress=None)
     assert await charged(db) == {}

@@ -142,8 +142,13 @@ class Housekeeping:
 
     async def _forget(self, *, alone: bool) -> None:
         """Remove buckets of the throttle that have drained, and failures of long ago."""
+        loop = asyncio.get_running_loop()
         for purge in (throttles.purge_drained, partial(failures.purge_old, older_than=FAILURES_KEPT)):
             purged = BATCH
             while purged == BATCH:
+                begun = loop.time()
                 async with self._database.connection() as conn:
                     purged = await purge(conn, limit=BATCH, alone=alone, at=self._clock())
+                if alone and purged == BATCH:
+                    # In the background half of the time belongs to those who wait for an answer.
+                    await asyncio.sleep(min(loop.time() - begun, 1.0))
