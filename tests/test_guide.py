@@ -77,7 +77,7 @@ class Shell:
 @pytest.fixture
 def shell(tmp_path: Path, environment: dict[str, str]) -> Shell:
     tree = tmp_path / "gatepost"
-    for name in ("src", "backend"):
+    for name in ("src", "backend", "sboms"):
         ignored = shutil.ignore_patterns("__pycache__", ".env", ".gatepost", ".venv")
         shutil.copytree(ROOT / name, tree / name, ignore=ignored)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
