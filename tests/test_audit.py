@@ -124,7 +124,7 @@ async def test_every_action_is_written_somewhere(
 
 
 async def test_every_reason_for_an_end_is_given_somewhere(
-    client: httpx.AsyncClient, gate: Gate, db: Database
+    client: httpx.AsyncClient, gate: Gate, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await register(client)
     tokens = [(await login(client))["token"] for _ in range(4)]
@@ -139,7 +139,15 @@ async def test_every_reason_for_an_end_is_given_somewhere(
     await gate.administration.set_password(user, PASSWORD, client=Client())
     await login(client)
     await db.execute("UPDATE user_sessions SET is_active = false WHERE is_active")
-    await login(client)
+    await gate.sessions.supersede((await login(client))["token"], Client())
+    replayed = (await login(client))["token"]
+    await client.post("/api/auth/refresh", headers=bearer(replayed))
+    await db.execute("UPDATE user_sessions SET ended_at = now() - interval '1 hour' WHERE replaced_by > 0")
+    await client.post("/api/auth/refresh", headers=bearer(replayed))
+    monkeypatch.setattr(gate.sessions, "_max_per_user", 1)
+    changed = (await login(client), await login(client))[1]["token"]
+    body = {"current": PASSWORD, "new": "another secure password"}
+    await client.post("/api/auth/password", json=body, headers=bearer(changed))
     await gate.administration.set_active(user, is_active=False, client=Client())
     rows = await db.fetch("SELECT DISTINCT end_reason FROM user_sessions")
     assert {row["end_reason"] for row in rows} == set(EndReason)
