@@ -68,6 +68,14 @@ async def drive_http(client: httpx.AsyncClient, gate: Gate, db: Database) -> Non
     await db.execute("UPDATE users SET is_admin = true")
     await client.post("/api/auth/cleanup", headers=bearer(tokens[2]))
     await client.post("/api/auth/logout-all", headers=bearer(tokens[2]))
+    token = (await login(client))["token"]
+    for password in ("wrong password", PASSWORD):
+        await client.post("/api/auth/confirm", json={"password": password}, headers=bearer(token))
+    await db.execute("UPDATE user_sessions SET ended_at = now() - interval '1 hour' WHERE replaced_by > 0")
+    await client.post("/api/auth/refresh", headers=bearer(token))
+    token = (await login(client))["token"]
+    change = {"current": PASSWORD, "new": "another secure password"}
+    await client.post("/api/auth/password", json=change, headers=bearer(token))
 
 
 async def drive_commands(gate: Gate) -> None:
