@@ -213,7 +213,7 @@ class Server:
         await self._stack.aclose()
 
     async def empty(self) -> None:
-        await self.db.execute("TRUNCATE users, user_sessions")
+        await self.db.execute("TRUNCATE users, user_sessions, auth_failures, auth_throttles")
 
     async def call(
         self, worker: int, method: str, path: str, token: str | None = None, body: object = None
