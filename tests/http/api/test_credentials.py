@@ -393,13 +393,13 @@ async def test_a_session_that_is_ended_while_the_password_is_checked_changes_not
 async def test_a_logout_that_comes_while_the_password_is_changed_is_told_that_it_came_too_late(
     stopped_app: MakeApp, db: Database
 ) -> None:
-    """Held up between its locks and its end, the change makes the logout wait: both can't have won."""
+    """Held up after it looked whether the session is live, the change makes the logout wait: one wins."""
     app = stopped_app(database_pool_size=5)
     async with serving(app) as client:
         token = (await register(client))["token"]
         transaction = db.transaction()
         await transaction.start()
-        await db.execute("LOCK TABLE auth_events IN EXCLUSIVE MODE")
+        await db.execute("LOCK TABLE users IN SHARE MODE")
         changing = asyncio.create_task(change(client, token))
         await until_waiting(db, 1)
         logging_out = asyncio.create_task(client.post("/api/auth/logout", headers=bearer(token)))
