@@ -10,7 +10,9 @@ from fastapi import FastAPI
 from tests.conftest import PASSWORD, MakeSettings, MovableClock, bearer, login, register, serving
 
 from gatepost.app import create_app
+from gatepost.errors import Unavailable
 from gatepost.gate import Gate
+from gatepost.store import sessions as store
 
 IDLE = 20
 """Minutes."""
@@ -114,6 +116,39 @@ async def test_another_worker_sees_the_use_at_once(
         for turn in range(6):
             clock.advance(minutes=IDLE - 1)
             assert await code((client, other)[turn % 2], token) is None
+
+
+async def test_uses_at_once_are_written_together(
+    client: httpx.AsyncClient, gate: Gate, clock: MovableClock, db: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = [(await register(client))["token"]] + [(await login(client))["token"] for _ in range(29)]
+    before = await db.fetchval("SELECT max(last_used_at) FROM user_sessions")
+    clock.advance(minutes=IDLE - 1)
+    touch, sizes = store.touch, []
+
+    async def counted(conn: Any, used: Any) -> int:
+        sizes.append(len(used))
+        return await touch(conn, used)
+
+    monkeypatch.setattr(store, "touch", counted)
+    await asyncio.gather(*(gate.sessions.resolve(token) for token in tokens))
+    assert sum(sizes) == 30
+    assert len(sizes) <= 3
+    assert await db.fetchval("SELECT min(last_used_at) FROM user_sessions") > before
+
+
+async def test_a_check_is_answered_although_its_use_can_not_be_written(
+    client: httpx.AsyncClient, clock: MovableClock, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: Any) -> int:
+        raise Unavailable
+
+    token = (await register(client))["token"]
+    clock.advance(minutes=IDLE - 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "touch", away)
+        assert await code(client, token) is None
+    assert await gate.sessions._touches.flush() == 1, "it is kept for the next time"
 
 
 async def test_what_is_written_late_is_at_most_a_quarter_of_the_idle_time(
