@@ -256,6 +256,38 @@ async def test_a_replay_and_a_refresh_of_the_successor_at_once_leave_nothing_ali
     assert outcomes == {200, 401}, "each of the two came first sometimes"
 
 
+# --- Renewed by the server ---
+
+
+async def test_a_request_that_outlives_the_grace_is_no_replay(
+    client: httpx.AsyncClient, gate: Gate, stopped: StoppedClock, db: Database
+) -> None:
+    """Its cookie was live when it came; others renewed it while it took its time."""
+    token = (await register(client))["token"]
+    first = await gate.sessions.renew(token, OWNER)
+    again = await gate.sessions.renew(token, OWNER)
+    assert first is not None
+    assert again is not None
+    assert again.token == first.token
+    stopped.advance(seconds=10)
+    before = await events(db)
+    assert await gate.sessions.renew(token, OWNER) is None
+    assert await code(client, first.token) is None
+    assert await events(db) == before
+
+
+@pytest.mark.parametrize("end", ["logout", "logout-all"])
+async def test_what_the_request_itself_has_ended_is_not_renewed(
+    client: httpx.AsyncClient, gate: Gate, db: Database, end: str
+) -> None:
+    token = (await register(client))["token"]
+    assert await code(client, token, "POST", end) is None
+    before = await events(db)
+    assert await gate.sessions.renew(token, OWNER) is None
+    assert await events(db) == before
+    assert await db.fetchval("SELECT count(*) FROM user_sessions") == 1
+
+
 # --- Users who are gone ---
 
 

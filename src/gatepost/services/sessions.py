@@ -148,6 +148,10 @@ class Sessions:
         """Replace a token by its successor, as `Refreshing.refresh` says."""
         return await self._refreshing.refresh(token, client)
 
+    async def renew(self, token: str, client: Client) -> SignedIn | None:
+        """Replace a token that nobody asked to be replaced, as `Refreshing.renew` says."""
+        return await self._refreshing.renew(token, client)
+
     async def confirm(self, token: str, hashed_password: str, client: Client) -> SignedIn:
         """Replace a token by a fresh one, as `Refreshing.confirm` says."""
         return await self._refreshing.confirm(token, hashed_password, client)
