@@ -450,47 +450,39 @@ async def test_what_can_not_be_recorded_does_not_happen(client: httpx.AsyncClien
 # --- How often ---
 
 
-class Recorder:
-    """A throttle that lets through as many as it was told, and writes down what it was told of."""
-
-    def __init__(self, allowed: int) -> None:
-        self.allowed = allowed
-        self.calls: list[tuple[str, int, str | None]] = []
-
-    async def begin_confirm(self, user_id: int, client: Client) -> None:
-        self.calls.append(("begin", user_id, client.ip_address))
-        if self.allowed == 0:
-            raise errors.TooManyAttempts(7)
-        self.allowed -= 1
-
-    async def confirm_failed(self, user_id: int, client: Client) -> None:
-        self.calls.append(("failed", user_id, client.ip_address))
-
-    async def confirm_succeeded(self, user_id: int, client: Client) -> None:
-        self.calls.append(("succeeded", user_id, client.ip_address))
-
-
 @pytest.mark.parametrize("path", ["confirm", "password"])
-async def test_an_attempt_is_charged_before_the_work_and_its_outcome_told(
-    client: httpx.AsyncClient, gate: Gatepost, path: str, monkeypatch: pytest.MonkeyPatch
+async def test_failures_are_limited_before_the_work_and_a_success_costs_nothing(
+    stopped_app: MakeApp, stopped: StoppedClock, db: Database, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    token = (await register(client))["token"]
-    recorder = Recorder(2)
-    monkeypatch.setattr(gate.credentials, "_throttle", recorder)
+    app = stopped_app(throttle_enabled=True, throttle_confirm_user="2 then 1/minute")
+    async with serving(app) as client:
+        token = (await register(client))["token"]
+        passwords = [PASSWORD, NEW]
 
-    async def ask(password: str, token: str) -> httpx.Response:
-        return await (confirm if path == "confirm" else change)(client, token, password)
+        async def ask(password: str) -> httpx.Response:
+            if path == "confirm":
+                return await confirm(client, token, password)
+            return await change(client, token, password, passwords[1])
 
-    assert_error(await ask("wrong password", token), errors.InvalidCredentials)
-    token = (await ask(PASSWORD, token)).json()["data"]["token"]
-    assert [call[0] for call in recorder.calls] == ["begin", "failed", "begin", "succeeded"]
-    assert {call[1:] for call in recorder.calls} == {(1, "127.0.0.1")}
+        for _ in range(4):
+            answer = await ask(passwords[0])
+            token = answer.json()["data"]["token"]
+            if path == "password":
+                passwords.reverse()
+        for _ in range(2):
+            assert_error(await ask("wrong password"), errors.InvalidCredentials)
 
-    async def never(*_: Any) -> None:
-        raise AssertionError("a password was checked")
+        async def never(*_: Any) -> None:
+            raise AssertionError("a password was checked")
 
-    monkeypatch.setattr(gate.credentials._hashing, "check", never)
-    refused = await ask(PASSWORD, token)
-    assert_error(refused, errors.TooManyAttempts)
-    assert refused.headers["retry-after"] == "7"
-    assert await works(client, token)
+        with monkeypatch.context() as patched:
+            patched.setattr(gate_of(app).credentials._hashing, "check", never)
+            refused = await ask(passwords[0])
+        assert_error(refused, errors.TooManyAttempts)
+        assert refused.headers["retry-after"] == "60"
+        assert await works(client, token)
+        stopped.advance(minutes=1)
+        assert (await ask(passwords[0])).status_code == 200
+    verb = {"confirm": "confirm", "password": "change_password"}[path]
+    (event,) = await events(db, "throttled")
+    assert (event["user_id"], event["detail"]) == (1, {"bucket": "confirm_user", "verb": verb})
