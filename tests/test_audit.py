@@ -68,6 +68,17 @@ async def drive_http(client: httpx.AsyncClient, gate: Gate, db: Database) -> Non
     await db.execute("UPDATE users SET is_admin = true")
     await client.post("/api/auth/cleanup", headers=bearer(tokens[2]))
     await client.post("/api/auth/logout-all", headers=bearer(tokens[2]))
+    elsewhere = {"Origin": "https://elsewhere.example", "Sec-Fetch-Site": "cross-site"}
+    body = {"email": "user@example.com", "password": PASSWORD, "cookie": True}
+    await client.post("/api/auth/login", json=body, headers=elsewhere)
+    token = (await login(client))["token"]
+    for password in ("wrong password", PASSWORD):
+        await client.post("/api/auth/confirm", json={"password": password}, headers=bearer(token))
+    await db.execute("UPDATE user_sessions SET ended_at = now() - interval '1 hour' WHERE replaced_by > 0")
+    await client.post("/api/auth/refresh", headers=bearer(token))
+    token = (await login(client))["token"]
+    change = {"current": PASSWORD, "new": "another secure password"}
+    await client.post("/api/auth/password", json=change, headers=bearer(token))
 
 
 async def drive_commands(gate: Gate) -> None:
@@ -119,12 +130,13 @@ async def test_every_action_is_written_somewhere(
     await be_throttled(make_settings(throttle_enabled=True, throttle_login_address="1 then 1/day"))
     await drive_commands(gate)
     await fail_a_command(dsn, environment, tmp_path)
+    await db.execute("SELECT gatepost_purge_events(now() - interval '1 year')")
     rows = await db.fetch("SELECT DISTINCT action FROM auth_events")
     assert {row["action"] for row in rows} == set(AuditAction)
 
 
 async def test_every_reason_for_an_end_is_given_somewhere(
-    client: httpx.AsyncClient, gate: Gate, db: Database
+    client: httpx.AsyncClient, gate: Gate, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await register(client)
     tokens = [(await login(client))["token"] for _ in range(4)]
@@ -139,7 +151,15 @@ async def test_every_reason_for_an_end_is_given_somewhere(
     await gate.administration.set_password(user, PASSWORD, client=Client())
     await login(client)
     await db.execute("UPDATE user_sessions SET is_active = false WHERE is_active")
-    await login(client)
+    await gate.sessions.supersede((await login(client))["token"], Client())
+    replayed = (await login(client))["token"]
+    await client.post("/api/auth/refresh", headers=bearer(replayed))
+    await db.execute("UPDATE user_sessions SET ended_at = now() - interval '1 hour' WHERE replaced_by > 0")
+    await client.post("/api/auth/refresh", headers=bearer(replayed))
+    monkeypatch.setattr(gate.sessions, "_max_per_user", 1)
+    changed = (await login(client), await login(client))[1]["token"]
+    body = {"current": PASSWORD, "new": "another secure password"}
+    await client.post("/api/auth/password", json=body, headers=bearer(changed))
     await gate.administration.set_active(user, is_active=False, client=Client())
     rows = await db.fetch("SELECT DISTINCT end_reason FROM user_sessions")
     assert {row["end_reason"] for row in rows} == set(EndReason)

@@ -160,6 +160,31 @@ async def test_past_half_of_its_life_an_answer_carries_the_successor(
     assert (await browser.get("/api/auth/me")).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("confirm", {"password": PASSWORD}),
+        ("password", {"current": PASSWORD, "new": "another secure password"}),
+    ],
+)
+async def test_the_password_given_again_or_changed_goes_on_in_the_cookie(
+    browser: httpx.AsyncClient, path: str, body: dict[str, str]
+) -> None:
+    former = set_cookies(await sign_in(browser, remember=True))[NAME].value
+    refused = await browser.post(
+        f"/api/auth/{path}",
+        json=body,
+        headers={"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
+    )
+    assert_error(refused, errors.CrossOriginRefused)
+    response = await browser.post(f"/api/auth/{path}", json=body, headers=SAME)
+    assert (response.status_code, set(response.json()["data"])) == (200, {"user", "session_info"})
+    morsel = set_cookies(response)[NAME]
+    assert morsel.value not in {former, ""}
+    assert morsel["max-age"], "what was remembered is remembered on"
+    assert (await browser.get("/api/auth/me")).status_code == 200
+
+
 async def test_a_bearer_token_renews_nothing(browser: httpx.AsyncClient, clock: MovableClock) -> None:
     token = set_cookies(await sign_in(browser))[NAME].value
     clock.advance(minutes=20)
@@ -226,6 +251,28 @@ async def test_the_routes_of_an_application_take_the_cookie_and_renew_it(
     assert (await notes.get("/notes")).json() == "user@example.com"
     clock.advance(minutes=16)
     assert NAME in set_cookies(await notes.get("/notes"))
+
+
+async def test_a_slow_request_whose_cookie_others_renewed_signs_nobody_out(
+    make_settings: MakeSettings, clock: MovableClock, db: Database
+) -> None:
+    auth = Gatepost(make_settings(public_url=ORIGIN), clock=clock)
+    app = FastAPI(lifespan=auth.lifespan)
+    auth.install(app)
+
+    @app.get("/slow")
+    async def slow(_: CurrentSession) -> None:
+        assert NAME in set_cookies(await client.get("/api/auth/me"))
+        clock.advance(minutes=1)
+
+    async with serving(app) as client:
+        client.base_url = httpx.URL(ORIGIN)
+        await client.post("/api/auth/register", json=WHO | {"name": "John Doe", "cookie": True})
+        clock.advance(minutes=16)
+        response = await client.get("/slow")
+        assert (response.status_code, NAME in set_cookies(response)) == (200, False)
+        assert (await client.get("/api/auth/me")).status_code == 200
+    assert await events(db, "session.replayed", "session.refused") == []
 
 
 async def test_the_routes_of_an_application_refuse_other_sites(

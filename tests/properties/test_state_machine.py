@@ -140,6 +140,12 @@ class World:
         assert session.ended_at is not None
         return successor if self.now < session.ended_at + GRACE else None
 
+    def replay(self, session: ModelSession) -> None:
+        """End the line of a token that comes back after its grace; nothing otherwise."""
+        was_replaced = session.reason == "refreshed" and not session.purged
+        if was_replaced and session.ended_at is not None and self.now >= session.ended_at + GRACE:
+            self.end_all(session.user, "replayed", session.root)
+
     def refresh_refusal(self, session: ModelSession) -> str | None:
         refusal = session.refusal(self.now)
         successor = session.successor
@@ -207,7 +213,7 @@ class Server:
         await self._stack.aclose()
 
     async def empty(self) -> None:
-        await self.db.execute("TRUNCATE users, user_sessions")
+        await self.db.execute("TRUNCATE users, user_sessions, auth_failures, auth_throttles")
 
     async def call(
         self, worker: int, method: str, path: str, token: str | None = None, body: object = None
@@ -294,9 +300,23 @@ class Sessions(RuleBasedStateMachine):
             return multiple()
         if refusal is not None:
             self.refused(response, refusal)
+            self.world.replay(session)
             return multiple()
         assert response.status_code == 200
         return self.world.replace(session, response.json()["data"]["token"])
+
+    @rule(target=known, worker=workers, session=known)
+    def confirm(self, worker: int, session: ModelSession) -> Any:
+        response = self.call(worker, "POST", "confirm", session.token, {"password": PASSWORD})
+        refusal = session.refusal(self.world.now)
+        if refusal is not None:
+            self.refused(response, refusal)
+            return multiple()
+        assert response.status_code == 200
+        session.absolute_end, former = self.world.now + ABSOLUTE, session.absolute_end
+        new = self.world.replace(session, response.json()["data"]["token"])
+        session.absolute_end = former
+        return new
 
     @rule(target=known, session=known)
     def refresh_in_both_workers_at_once(self, session: ModelSession) -> Any:

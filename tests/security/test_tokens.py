@@ -199,6 +199,17 @@ def test_workers_in_the_middle_of_a_rotation_give_the_same_answer(
     assert other.successor_stored_as(row.stored, UUID, NONCE) == row
 
 
+@pytest.mark.parametrize("format_", FORMATS)
+def test_a_row_that_was_digested_anew_meanwhile_has_the_same_successor(format_: TokenFormat) -> None:
+    rotating = codec("new", "old", format_=format_)
+    successor = codec("old").successor(UUID, NONCE)
+    digested_anew = rotating.parse(successor.raw)[0]
+    assert digested_anew != successor.stored
+    found = rotating.successor_stored_as(digested_anew, UUID, NONCE)
+    assert found is not None
+    assert (found.raw, found.stored) == (successor.raw, digested_anew)
+
+
 def test_a_worker_without_the_winners_secret_finds_no_successor() -> None:
     row = codec("new", "old").successor(UUID, NONCE)
     assert codec("old").successor_stored_as(row.stored, UUID, NONCE) is None

@@ -11,16 +11,19 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from tests.conftest import MakeSettings, bearer, login, register, serving
+from tests.conftest import MakeSettings, register, serving
 
 from gatepost.app import create_app
 from gatepost.db.pool import Database
 from gatepost.db.prepared import Prepared
 from gatepost.errors import AuthenticationError, SessionRevoked, Unavailable
 from gatepost.gate import Gate
+from gatepost.models import Client
 from gatepost.security.tokens import StoredToken
 from gatepost.services.clock import database_clock
+from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.lookups import BATCH, Lookups, Tokens
+from gatepost.store import users
 from gatepost.store.sessions import LOOKUP, Found
 
 
@@ -53,7 +56,15 @@ async def statement(database: Database) -> Counted:
 
 @pytest.fixture
 async def lookups(statement: Counted) -> AsyncIterator[Lookups]:
-    lookups = Lookups(statement, clock=database_clock, touch_after=timedelta(minutes=1))
+    lifetimes = Lifetimes(
+        session=timedelta(minutes=30),
+        absolute=timedelta(days=30),
+        grace=timedelta(seconds=10),
+        fresh=timedelta(minutes=10),
+        idle=None,
+        touch=timedelta(minutes=1),
+    )
+    lookups = Lookups(statement, clock=database_clock, lifetimes=lifetimes)
     yield lookups
     await lookups.close()
 
@@ -76,7 +87,8 @@ async def test_a_live_token_is_found_and_an_unknown_one_is_not(
 ) -> None:
     found = await lookups.find(tokens[0])
     assert found is not None
-    assert found.refusal is None
+    assert found.session is not None
+    assert found.refused is None
     assert await lookups.find((StoredToken("nobody's"),)) is None
 
 
@@ -92,7 +104,7 @@ async def test_the_same_token_travels_once(
 ) -> None:
     found = await asyncio.gather(*[lookups.find(tokens[0]) for _ in range(40)])
     assert statement.batches == [list(tokens[0])]
-    assert len({each.session.id for each in found if each is not None}) == 1
+    assert len({each.session.id for each in found if each is not None and each.session is not None}) == 1
 
 
 async def test_what_arrives_meanwhile_forms_the_next_batch(
@@ -223,27 +235,45 @@ async def test_a_hundred_thousand_lookups_among_faults_and_none_hangs(
 
 async def test_no_check_that_arrives_after_a_logout_succeeds(make_settings: MakeSettings) -> None:
     """Two workers: one logs out, the other checks all the while; what begins after the answer is refused."""
+    lanes, rounds = 8, 250
     async with serving(create_app(make_settings())) as first, serving(create_app(make_settings())) as second:
         await register(first)
-        other: Gate = second._transport.app.state.gatepost  # type: ignore[attr-defined]
-        for _ in range(40):
-            token = (await login(first))["token"]
-            over = asyncio.Event()
+        one, other = (client._transport.app.state.gatepost for client in (first, second))  # type: ignore[attr-defined]
+        stored = await _hash(one)
+        client, seen = Client(), {"before": 0, "after": 0}
 
-            async def check(token: str = token, over: asyncio.Event = over) -> None:
-                while not over.is_set():
-                    with suppress(AuthenticationError):  # before the end both answers are right
-                        await other.sessions.resolve(token)
+        async def check(token: str, over: asyncio.Event) -> None:
+            while not over.is_set():
+                with suppress(AuthenticationError):  # before the end both answers are right
+                    await other.sessions.resolve(token)
+                    seen["before"] += 1
 
-            checks = [asyncio.ensure_future(check()) for _ in range(8)]
-            response = await first.post("/api/auth/logout", headers=bearer(token))
-            assert response.status_code == 200
-            after = await asyncio.gather(
-                *[other.sessions.resolve(token) for _ in range(50)], return_exceptions=True
-            )
-            over.set()
-            await asyncio.gather(*checks)
-            assert {type(each) for each in after} == {SessionRevoked}
+        async def lane() -> None:
+            for _ in range(rounds):
+                async with one.database.connection() as conn:
+                    started = await one.sessions.start(conn, user_id=1, hashed_password=stored, client=client)
+                over = asyncio.Event()
+                checking = asyncio.ensure_future(check(started.token, over))
+                await one.sessions.revoke(started.token, client)
+                after = await asyncio.gather(
+                    *(gate.sessions.resolve(started.token) for gate in (other, other, one)),
+                    return_exceptions=True,
+                )
+                over.set()
+                await checking
+                assert {type(each) for each in after} == {SessionRevoked}
+                seen["after"] += len(after)
+
+        await asyncio.gather(*(lane() for _ in range(lanes)))
+    assert seen["after"] == 3 * lanes * rounds
+    assert seen["before"] > 0, "no check ran while the session was live"
+
+
+async def _hash(gate: Gate) -> str:
+    async with gate.database.connection() as conn:
+        stored = await users.hash_of(conn, 1)
+    assert stored is not None
+    return stored
 
 
 async def kill_backends(server_dsn: str, dsn: str) -> int:

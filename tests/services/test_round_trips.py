@@ -98,14 +98,30 @@ async def spent(
     return wire.round_trips - before
 
 
+async def change_password(wire: Wire, client: httpx.AsyncClient) -> int:
+    """Change the password and back again; return what the first of the two took."""
+    counted = []
+    current, new = PASSWORD, "another secure password"
+    token = (await login(client))["token"]
+    for _ in range(2):
+        before = wire.round_trips
+        response = await client.post(
+            "/api/auth/password", headers=bearer(token), json={"current": current, "new": new}
+        )
+        counted.append(wire.round_trips - before)
+        token, current, new = response.json()["data"]["token"], new, current
+    return counted[0]
+
+
 async def test_each_endpoint_asks_the_database_as_often_as_it_must(
     wire: Wire, client: httpx.AsyncClient
 ) -> None:
     await register(client)
     counted: dict[str, int] = {}
     for attempt in (1, 2):  # the first time, statements are prepared: a round trip each, once a connection
-        tokens = [(await login(client))["token"] for _ in range(4)]
-        one, two, three, four = (bearer(token) for token in tokens)
+        tokens = [(await login(client))["token"] for _ in range(5)]
+        one, _, three, four, two = (bearer(token) for token in tokens)
+        given = {"password": PASSWORD}
         listed = (await client.get("/api/auth/sessions", headers=one)).json()["data"]["sessions"]
         other = next(each["id"] for each in listed if each["session_token"][:8] == tokens[1][:8])
         credentials = {"email": "user@example.com", "password": PASSWORD}
@@ -118,13 +134,14 @@ async def test_each_endpoint_asks_the_database_as_often_as_it_must(
             "events": await spent(wire, client, "GET", "events", headers=one),
             "revoke": await spent(wire, client, "DELETE", f"sessions/{other}", headers=one),
             "refresh": await spent(wire, client, "POST", "refresh", headers=three),
+            "confirm": await spent(wire, client, "POST", "confirm", headers=two, json=given),
             "logout": await spent(wire, client, "POST", "logout", headers=four),
             "logout-all": await spent(wire, client, "POST", "logout-all", headers=one),
             "login": await spent(wire, client, "POST", "login", json=credentials),
             "login, wrong": await spent(wire, client, "POST", "login", json=wrong, refused=401),
+            "password": await change_password(wire, client),
             "register": await spent(wire, client, "POST", "register", json=newcomer),
         }
-        assert two
     assert counted == {
         "me": 1,
         "verify": 1,
@@ -132,10 +149,14 @@ async def test_each_endpoint_asks_the_database_as_often_as_it_must(
         "events": 2,
         "revoke": 1,
         "refresh": 1,
+        "confirm": 5,  # the check, the charge, the hash, giving it back, the successor
         "logout": 1,
         "logout-all": 1,
         "login": 3,  # charge and find the user, start the session, give the charge back
         "login, wrong": 2,  # charge and find the user, the event and the failure
+        # The check, the charge, the hash; begin, two locks, hash, two of the throttle, ends, start,
+        # event, commit.
+        "password": 13,
         # The charge, begin, the user, the event, the session, commit: hooks may come between.
         "register": 6,
     }
@@ -156,3 +177,26 @@ async def test_a_login_that_is_refused_asks_twice_and_one_without_limits_as_ofte
                 await client.post("/api/auth/login", json=credentials)
             counted = await spent(wire, client, "POST", "login", json=credentials, refused=status)
             assert counted == expected
+
+
+async def test_a_refresh_that_is_charged_and_one_that_is_refused_take_no_trip_more(
+    wire: Wire, make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    settings = make_settings(
+        database_url=wire.dsn(tmp_path),
+        database_pool_size=1,
+        throttle_enabled=True,
+        throttle_refresh_session="3 then 1/hour",
+    )
+    async with serving(create_app(settings)) as client:
+        token = (await register(client))["token"]
+        await client.post("/api/auth/refresh", headers=bearer(token))
+        assert await spent(wire, client, "POST", "refresh", headers=bearer(token)) == 1
+        await client.post("/api/auth/refresh", headers=bearer(token))
+        taken = []
+        for _ in range(2):
+            before = wire.round_trips
+            response = await client.post("/api/auth/refresh", headers=bearer(token))
+            assert response.status_code == 429
+            taken.append(wire.round_trips - before)
+    assert taken[1] == 2  # refused, and the event that is not written twice

@@ -133,7 +133,7 @@ async def test_a_later_time_is_not_overwritten_by_an_earlier(
 async def test_a_write_touches_no_index(client: httpx.AsyncClient, db: Any) -> None:
     await register(client)
     async with db.transaction():
-        assert await store.touch(db, {1: datetime.now(UTC)}) == 1
+        assert await store.touch(db, {1: store.Use(at=datetime.now(UTC))}) == 1
         updated, hot = await db.fetchrow(
             """
             SELECT pg_stat_get_xact_tuples_updated(oid), pg_stat_get_xact_tuples_hot_updated(oid)

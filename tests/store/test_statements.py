@@ -6,7 +6,7 @@ import inspect
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -70,7 +70,7 @@ def test_all_of_them_are_found() -> None:
     assert len(STATEMENTS) >= 25
     assert {statement.name for statement in STATEMENTS} >= {
         "sessions.lookup",
-        "sessions.refresh",
+        "refreshes.refresh",
         "endings.end_expired",
         "events.insert",
         "users.find_credential",
@@ -94,7 +94,8 @@ async def test_postgresql_takes_each_and_its_columns_fit_what_is_read(db: Any) -
         prepared = await db.prepare(statement.sql)
         columns = {column.name: column.type.name for column in prepared.get_attributes()}
         for kind in read_by(statement):
-            kind.from_row(Columns(statement.name, columns))
+            for refusal in (None, "session_expired"):
+                kind.from_row(Columns(statement.name, columns, refusal))
         for column in subscripts(statement):
             assert column in columns, f"{statement.name} reads {column}"
 
@@ -118,7 +119,9 @@ def test_what_rows_become_is_found() -> None:
     found = {kind.__name__ for statement in STATEMENTS for kind in read_by(statement)}
     assert found == {
         "Batch",
+        "Ended",
         "Found",
+        "Live",
         "Session",
         "SessionRow",
         "Refreshed",
@@ -154,19 +157,27 @@ VALUES: dict[str, Any] = {
     "name": "text",
     "bytea": b"",
     "timestamptz": datetime(2024, 1, 1, tzinfo=UTC),
+    "interval": timedelta(seconds=1),
 }
 """A value of each type."""
+
+REFUSALS = {"refusal", "found_refusal", "successor_refusal", "throttled_by"}
+"""Columns that name why something is refused, and are NULL where it is not."""
 
 
 class Columns:
     """A row that has exactly the columns of a statement, with some value of each one's type."""
 
-    def __init__(self, name: str, columns: dict[str, str]) -> None:
+    def __init__(self, name: str, columns: dict[str, str], refusal: str | None) -> None:
         self._name = name
         self._columns = columns
+        self._refusal = refusal
 
     def __getitem__(self, column: str) -> Any:
         assert column in self._columns, f"{self._name} lacks {column}"
+        if column in REFUSALS:
+            assert self._columns[column] == "text"
+            return self._refusal
         return VALUES[self._columns[column]]
 
 
@@ -175,26 +186,41 @@ class Columns:
 
 HOT: dict[str, tuple[str, set[str]]] = {
     "sessions.lookup": (
-        "ARRAY['t17', 't18', 'none'], NULL, '1 minute'",
+        "ARRAY['t17', 't18', 'none'], NULL, '1 minute', '30 minutes', '10 minutes'",
         {"user_sessions_session_token_key", "users_pkey"},
     ),
     "sessions.start": (
-        "'new', 17, 'hash', NULL, NULL, NULL, '1 hour', '1 day', 'session.started'",
+        "'new', 17, 'hash', NULL, NULL, NULL, '1 hour', '1 day', 'session.started', NULL, false",
         {"users_pkey"},
     ),
-    "sessions.refresh": (
-        "ARRAY['t17'], 'new', '', NULL, '1 hour', '10 seconds', NULL, NULL, 'refreshed', 'session.refreshed'",
-        {"user_sessions_session_token_key", "users_pkey", "user_sessions_pkey"},
+    "refreshes.refresh": (
+        """
+        ARRAY['t17'], 'new', '', NULL, '1 hour', '10 seconds', NULL, NULL, 'refreshed', 'session.refreshed',
+        '30 minutes', '10 minutes', NULL, NULL, '192.0.2.1', '1 second', '1 minute', '1 second', '1 minute'
+        """,
+        {"user_sessions_session_token_key", "users_pkey", "user_sessions_pkey", "auth_throttles_pkey"},
     ),
-    "sessions.active_of_user": ("17, NULL", {"user_sessions_user_id_is_active_idx"}),
-    "sessions.touch": ("ARRAY[17, 18], ARRAY[now(), now()]", {"user_sessions_pkey"}),
+    "sessions.active_of_user": ("17, NULL, '30 minutes'", {"user_sessions_user_id_is_active_idx"}),
+    "sessions.touch": (
+        "ARRAY[17, 18], ARRAY[now(), now()], ARRAY['t17', NULL], ARRAY['new', NULL]",
+        {"user_sessions_pkey"},
+    ),
     "endings.end_presented": (
-        "ARRAY['t17'], NULL, 'logout', 'session.revoked', NULL, NULL",
+        "ARRAY['t17'], NULL, 'logout', 'session.revoked', NULL, NULL, '30 minutes'",
         {"user_sessions_session_token_key", "users_pkey"},
     ),
     "endings.end_by_presented": (
-        "ARRAY['t17'], NULL, 'session.revoked', 'logout_all', NULL, NULL, NULL",
+        "ARRAY['t17'], NULL, 'session.revoked', 'logout_all', NULL, NULL, NULL, '30 minutes'",
         {"user_sessions_session_token_key", "users_pkey"},
+    ),
+    "sign_ins.lock_owner": ("17", {"users_pkey"}),
+    "sign_ins.lock_live": (
+        "17, NULL, '30 minutes'",
+        {"user_sessions_pkey", "user_sessions_user_id_is_active_idx"},
+    ),
+    "sign_ins.end_beyond": (
+        "17, 3, NULL, '30 minutes', 'limit', 'session.revoked', NULL, NULL",
+        {"user_sessions_pkey", "user_sessions_user_id_is_active_idx"},
     ),
     "endings.owner_of": ("17", {"user_sessions_pkey"}),
     "endings.count_expired": ("NULL", {"user_sessions_expires_at_idx"}),
@@ -212,6 +238,7 @@ HOT: dict[str, tuple[str, set[str]]] = {
     "users.find_credential": ("'user17@example.com'", {"users_email_key"}),
     "users.find": ("'user17@example.com'", {"users_email_key"}),
     "users.get": ("17", {"users_pkey"}),
+    "users.hash_of": ("17", {"users_pkey"}),
     "users.page": ("17, 50", {"users_pkey"}),
     "attempts.begin_login": (
         "NULL, 'user17@example.com', 'k17', NULL, '10.0.0.17', NULL, '30 days', true, "
@@ -244,7 +271,7 @@ HOT: dict[str, tuple[str, set[str]]] = {
         {"users_pkey"},
     ),
     "failures.clear": ("17", {"auth_failures_pkey"}),
-    "sessions.active_page": ("17, 50, NULL", {"user_sessions_pkey"}),
+    "sessions.active_page": ("17, 50, NULL, '30 minutes'", {"user_sessions_pkey"}),
 }
 """Statement → arguments and the indexes that its plan must hold."""
 
@@ -269,6 +296,9 @@ async def filled(db: Any) -> Any:
         SELECT 'login_account', 'k' || i, now() FROM generate_series(1, 30000) i;
         INSERT INTO auth_failures (user_id, place, failures)
         SELECT i, '10.0.0.' || i % 250, 1 FROM generate_series(1, 5000) i;
+        INSERT INTO auth_throttles (bucket, key, tat)
+        SELECT 'refresh_address', '192.0.' || i / 250 || '.' || i % 250, now()
+        FROM generate_series(1, 5000) i;
         ANALYZE
         """
     )
@@ -297,7 +327,15 @@ def walk(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
-    writes = {"events.insert", "users.insert", "users.replace_hash", "users.set_password", "users.set_flag"}
+    writes = {
+        "events.insert",
+        "events.insert_throttled",
+        "users.insert",
+        "users.replace_hash",
+        "users.change_password",
+        "users.set_password",
+        "users.set_flag",
+    }
     once = {"users.delete", "endings.end_of_user"}
     # Read the whole table, which no index would be worth: what has drained is removed.
     once |= {"throttles.page", "throttles.clear", "throttles.purge_drained", "failures.purge_old"}

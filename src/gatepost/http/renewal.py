@@ -78,9 +78,11 @@ class CookieRenewal:
             token = edge.cookies.token(scope)
             if token is None:
                 return []
-            signed_in = await edge.gate.sessions.refresh(token, edge.client_of(scope))
+            signed_in = await edge.gate.sessions.renew(token, edge.client_of(scope))
         except GatepostError:
-            return []  # ended by the request itself, or the database went away: the next one tells
+            return []  # the database went away: the next request tells
+        if signed_in is None:
+            return []  # ended by the request itself, or renewed by others while it took its time
         return [edge.cookies.set_session(signed_in, edge.gate.now())]
 
 

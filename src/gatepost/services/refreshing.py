@@ -49,6 +49,15 @@ class Refreshing:
         """
         return await self._succeed(token, client, verb="refresh", rates=self._rates)
 
+    async def renew(self, token: str, client: Client) -> SignedIn | None:
+        """Replace a token as `refresh` does, where nobody asked for it; None where there is nothing to renew.
+
+        A request that came with a live token may take longer than the grace, and others may have renewed
+        it meanwhile. That is no replay, and no attempt to be counted.
+        """
+        refreshed, issued = await self._replace(token, client, verb="renew", rates=None, proof=None)
+        return self._signed_in(refreshed, token, issued)
+
     async def confirm(self, token: str, hashed_password: str, client: Client) -> SignedIn:
         """Replace a token by a fresh one, whose absolute end counts from now, for a password just checked.
 
@@ -78,9 +87,9 @@ class Refreshing:
             raise await self._throttled(refreshed.throttled, client, verb=verb)
         if refreshed.found_id is None or refreshed.found_user_id is None:
             raise await self._refusals.of(InvalidSession(), client, verb=verb)
-        raw = issued if refreshed.claimed else self._repeated(refreshed, token)
-        if raw is not None and refreshed.successor is not None:
-            return SignedIn(token=raw, session=refreshed.successor, remembered=refreshed.remembered)
+        signed_in = self._signed_in(refreshed, token, issued)
+        if signed_in is not None:
+            return signed_in
         if proof is not None and not refreshed.claimed and refreshed.refusal is None:
             raise InvalidCredentials  # who checked the password puts that on the trail
         refusal = refreshed.refusal or InvalidSession()
@@ -136,6 +145,12 @@ class Refreshing:
                 # One who waited for another's claim does not see the successor yet; the second look does.
                 refreshed = await ask(conn, None)
         return refreshed, issued.raw
+
+    def _signed_in(self, refreshed: store.Refreshed, token: str, issued: str) -> SignedIn | None:
+        raw = issued if refreshed.claimed else self._repeated(refreshed, token)
+        if raw is None or refreshed.successor is None:
+            return None
+        return SignedIn(token=raw, session=refreshed.successor, remembered=refreshed.remembered)
 
     def _repeated(self, refreshed: store.Refreshed, token: str) -> str | None:
         """Return the token that an earlier refresh was answered with, where the answer may be repeated."""

@@ -125,7 +125,7 @@ class Sessions:
         if self._lifetimes.idle is not None and found.touch_at is not None:
             # Written behind, a use might not be there yet when the next one asks whether it is too late.
             with suppress(Unavailable):
-                await self._touches.flush()
+                await self._touches.written(session_id)
 
     async def resolve_for(self, token: str, client: Client, *, verb: str) -> Session:
         """Return the live session that a token opens, for a verb: one that is refused is on the trail.
@@ -147,6 +147,10 @@ class Sessions:
     async def refresh(self, token: str, client: Client) -> SignedIn:
         """Replace a token by its successor, as `Refreshing.refresh` says."""
         return await self._refreshing.refresh(token, client)
+
+    async def renew(self, token: str, client: Client) -> SignedIn | None:
+        """Replace a token that nobody asked to be replaced, as `Refreshing.renew` says."""
+        return await self._refreshing.renew(token, client)
 
     async def confirm(self, token: str, hashed_password: str, client: Client) -> SignedIn:
         """Replace a token by a fresh one, as `Refreshing.confirm` says."""

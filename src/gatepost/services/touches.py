@@ -34,6 +34,7 @@ class Touches:
         self._database = database
         self._gathered: dict[int, store.Use] = {}
         self._task: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()
 
     def note(
         self,
@@ -61,6 +62,16 @@ class Touches:
         elif len(self._gathered) >= GATHERED_MAX:
             return
         self._gathered[session_id] = store.Use(at=at, stored=stored, digest=digest)
+
+    async def written(self, session_id: int) -> None:
+        """Have the use of a session written now; of many who want that at once, few have to ask.
+
+        Raises:
+            Unavailable: the database is away.
+        """
+        async with self._turn:
+            if session_id in self._gathered:
+                await self.flush()
 
     async def flush(self) -> int:
         """Write what was gathered; return how many rows were written. What can't be written is kept.

@@ -20,15 +20,17 @@ from gatepost.security import policy
 from gatepost.settings import Settings
 
 OPERATIONS = {
-    "register": ("POST", "/api/auth/register", {201, 400, 409, 413, 415, 422, 429, 500, 503}),
-    "login": ("POST", "/api/auth/login", {200, 400, 401, 413, 415, 422, 429, 500, 503}),
+    "register": ("POST", "/api/auth/register", {201, 400, 403, 409, 413, 415, 422, 429, 500, 503}),
+    "login": ("POST", "/api/auth/login", {200, 400, 401, 403, 413, 415, 422, 429, 500, 503}),
     "me": ("GET", "/api/auth/me", {200, 401, 500, 503}),
     "verify": ("GET", "/api/auth/verify", {204, 401, 500, 503}),
-    "refresh": ("POST", "/api/auth/refresh", {200, 401, 413, 415, 500, 503}),
-    "logout": ("POST", "/api/auth/logout", {200, 401, 413, 415, 500, 503}),
-    "logout_all": ("POST", "/api/auth/logout-all", {200, 401, 413, 415, 500, 503}),
+    "refresh": ("POST", "/api/auth/refresh", {200, 401, 403, 413, 415, 429, 500, 503}),
+    "logout": ("POST", "/api/auth/logout", {200, 401, 403, 413, 415, 500, 503}),
+    "logout_all": ("POST", "/api/auth/logout-all", {200, 401, 403, 413, 415, 500, 503}),
     "sessions": ("GET", "/api/auth/sessions", {200, 401, 500, 503}),
-    "revoke_session": ("DELETE", "/api/auth/sessions/{id}", {200, 401, 404, 413, 415, 422, 500, 503}),
+    "revoke_session": ("DELETE", "/api/auth/sessions/{id}", {200, 401, 403, 404, 413, 415, 422, 500, 503}),
+    "change_password": ("POST", "/api/auth/password", {200, 400, 401, 403, 413, 415, 422, 429, 500, 503}),
+    "confirm": ("POST", "/api/auth/confirm", {200, 400, 401, 403, 413, 415, 422, 429, 500, 503}),
     "events": ("GET", "/api/auth/events", {200, 401, 422, 500, 503}),
     "cleanup": ("POST", "/api/auth/cleanup", {200, 401, 403, 413, 415, 500, 503}),
     "unlock_user": (
@@ -120,11 +122,11 @@ def test_every_example_fits_its_schema(document: dict[str, Any]) -> None:
 
 def test_every_field_of_a_body_has_an_example_that_fits_it(document: dict[str, Any]) -> None:
     bodies = [o["requestBody"] for _, _, o in operations(document) if "requestBody" in o]
-    assert len(bodies) == 2
+    assert len(bodies) == 4
     for body in bodies:
         schema = body["content"]["application/json"]["schema"]
         properties = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]["properties"]
-        example = {name: field["examples"][0] for name, field in properties.items()}
+        example = {name: field["examples"][0] for name, field in properties.items() if "default" not in field}
         validate(document, schema, example)
         assert body["required"]
 
@@ -178,7 +180,8 @@ def test_every_error_is_documented_with_its_status(document: dict[str, Any]) -> 
             assert example["value"]["error"]["code"] == code
             assert STATUS[code] == status
             documented.add(code)
-    assert documented | {"method_not_allowed"} == set(STATUS)  # which is of no operation
+    # The one is of no operation, the other of an application's own.
+    assert documented | {"method_not_allowed", "fresh_session_required"} == set(STATUS)
 
 
 def test_a_401_says_that_it_has_a_challenge_and_a_429_or_503_when_to_come_again(
@@ -194,9 +197,8 @@ def test_what_asks_for_a_session_documents_every_way_to_lack_one(document: dict[
     for _, _, operation in operations(document):
         if "security" in operation:
             documented = operation["responses"]["401"]["content"]["application/json"]["examples"]
-            assert set(documented) == {kind.code for kind in errors.AuthenticationError.__subclasses__()} - {
-                "invalid_credentials"
-            }
+            ways = {kind.code for kind in errors.AuthenticationError.__subclasses__()}
+            assert set(documented) | {"invalid_credentials"} == ways
 
 
 # --- Who may call ---
@@ -259,26 +261,34 @@ async def test_the_public_routes_in_production_are_these(make_settings: MakeSett
 
 async def answered(client: httpx.AsyncClient, db: Database) -> list[tuple[str, httpx.Response]]:
     """Ask each operation once, so that it succeeds."""
-    await register(client)
+    first = (await register(client))["token"]
     await db.execute("UPDATE users SET is_admin = true")
-    tokens = {name: (await login(client))["token"] for name in OPERATIONS}
+    tokens = {
+        name: (await login(client))["token"] for name in OPERATIONS if name not in ("register", "login")
+    }
     listed = (await client.get("/api/auth/sessions", headers=bearer(tokens["me"]))).json()["data"]["sessions"]
-    (spare,) = [each["id"] for each in listed if each["session_token"][:8] == tokens["register"][:8]]
+    (spare,) = [each["id"] for each in listed if each["session_token"][:8] == first[:8]]
     bodies = {
         "register": {"email": "second@example.com", "name": "Second", "password": "securepassword123"},
-        "login": {"email": "user@example.com", "password": "securepassword123"},
+        "login": {"email": "user@example.com", "password": "another secure password"},
+        "confirm": {"password": "securepassword123"},
+        "change_password": {"current": "securepassword123", "new": "another secure password"},
     }
     asked = []
-    for name in sorted(OPERATIONS, key=lambda name: name == "logout_all"):
+    # These two end every session there is; the login in between is with the password that one changes to.
+    last = ("change_password", "login", "logout_all")
+    for name in (*(name for name in OPERATIONS if name not in last), *last):
         method, path, _ = OPERATIONS[name]
         response = await client.request(
             method,
             path.replace("{id}", "1" if name == "unlock_user" else str(spare)),
-            headers=bearer(tokens[name]) if name not in bodies else {},
+            headers=bearer(tokens[name]) if name in tokens else {},
             json=bodies.get(name),
         )
         assert response.is_success, (name, response.text)
         asked.append((name, response))
+        if name == "change_password":
+            tokens["logout_all"] = response.json()["data"]["token"]
     return asked
 
 

@@ -27,17 +27,17 @@ class Workers:
     clients: tuple[httpx.AsyncClient, httpx.AsyncClient]
     gates: tuple[Gate, Gate]
 
-    async def call(self, method: str, path: str, token: str) -> httpx.Response:
+    async def call(self, method: str, path: str, token: str, body: object = None) -> httpx.Response:
         client = random.choice(self.clients)  # noqa: S311 - which of them does not matter
-        return await client.request(method, f"/api/auth/{path}", headers=bearer(token))
+        return await client.request(method, f"/api/auth/{path}", headers=bearer(token), json=body)
 
-    async def login(self, email: str) -> httpx.Response:
-        body = {"email": email, "password": PASSWORD}
+    async def login(self, email: str, password: str = PASSWORD) -> httpx.Response:
+        body = {"email": email, "password": password}
         client = random.choice(self.clients)  # noqa: S311 - which of them does not matter
         return await client.post("/api/auth/login", json=body)
 
-    async def token(self, email: str) -> str:
-        response = await self.login(email)
+    async def token(self, email: str, password: str = PASSWORD) -> str:
+        response = await self.login(email, password)
         assert response.status_code == 200, response.text
         return str(response.json()["data"]["token"])
 
@@ -176,6 +176,56 @@ async def test_once_a_user_is_disabled_no_login_has_slipped_through(workers: Wor
             await connection.close()
 
 
+async def test_once_a_password_was_changed_only_what_it_answered_with_is_left(
+    workers: Workers, db: Database
+) -> None:
+    """Logins and refreshes under the old password do not slip through, nor do confirmations of it."""
+    passwords = dict.fromkeys(range(USERS), PASSWORD)
+
+    async def one_race(number: int) -> None:
+        current = passwords[number]
+        tokens = [await workers.token(mail(number), current) for _ in range(4)]
+        new = PASSWORD + "!" if current == PASSWORD else PASSWORD
+        changed, *answers = await race(
+            workers.call("POST", "password", tokens[0], {"current": current, "new": new}),
+            workers.call("POST", "refresh", tokens[1]),
+            workers.call("POST", "confirm", tokens[2], {"password": current}),
+            workers.login(mail(number), current),
+            workers.login(mail(number), current),
+        )
+        assert changed.status_code == 200
+        passwords[number] = new
+        assert {answer.status_code for answer in answers} <= {200, 401}
+        assert await workers.live([*tokens, *gained(*answers)]) == []
+        assert len(await workers.live(gained(changed))) == 2
+        assert (await workers.call("POST", "logout", *gained(changed))).status_code == 200
+
+    await rounds(one_race)
+    assert [await active(db, number) for number in range(USERS)] == [0] * USERS
+
+
+async def test_of_a_change_of_the_password_and_a_logout_of_the_same_token_one_wins(
+    workers: Workers, db: Database
+) -> None:
+    async def one_race(number: int) -> None:
+        token = await workers.token(mail(number))
+        new = "another secure password"
+        changed, logout = await race(
+            workers.call("POST", "password", token, {"current": PASSWORD, "new": new}),
+            workers.call("POST", "logout", token),
+        )
+        assert sorted((changed.status_code, logout.status_code)) == [200, 401]
+        assert await active_by_gate(number) == (1 if changed.status_code == 200 else 0)
+        user = await workers.gates[0].administration.find(mail(number))
+        await workers.gates[0].administration.set_password(user, PASSWORD, client=Client())
+
+    async def active_by_gate(number: int) -> int:
+        gate = workers.gates[0]
+        return len(await gate.sessions.active((await gate.administration.find(mail(number))).id))
+
+    await rounds(one_race)
+
+
 async def test_64_logouts_of_as_many_sessions_all_succeed(workers: Workers, db: Database) -> None:
     tokens = await asyncio.gather(*(workers.token(mail(0)) for _ in range(64)))
     answers = await asyncio.gather(*(workers.call("POST", "logout", token) for token in tokens))
@@ -210,28 +260,42 @@ async def test_everything_at_once_makes_no_deadlock(
     """All that takes locks, in two workers, on the sessions of a few users: no 503, no 500."""
     one, two = workers.gates
 
-    async def one_race(number: int) -> None:
+    new = "another secure password"
+
+    async def one_race(number: int, replayed: str) -> None:
         user = await one.administration.find(mail(number))
         tokens = [await workers.token(mail(number)) for _ in range(3)]
         listed = (await workers.call("GET", "sessions", tokens[0])).json()["data"]["sessions"]
-        answers = await race(
-            *(workers.call("POST", "refresh", token) for token in tokens),
+        asked = [
+            *(workers.call("POST", "refresh", token) for token in (*tokens, replayed)),
             *(workers.call("DELETE", f"sessions/{each['id']}", tokens[1]) for each in listed[:2]),
             workers.call("POST", "logout", tokens[0]),
             workers.call("POST", "logout-all", tokens[1]),
+            workers.call("POST", "confirm", tokens[2], {"password": PASSWORD}),
+            workers.call("POST", "password", tokens[1], {"current": PASSWORD, "new": new}),
             workers.login(mail(number)),
+        ]
+        answers = await race(
+            *asked,
             one.sessions.revoke_all_of(user.id, Client()),
             two.administration.set_password(user, PASSWORD, client=Client()),
             one.sessions._touches.flush(),
             two.housekeeping._clean(alone=True, progress=None),
             two.administration.set_active(user, is_active=number % 2 == 0, client=Client()),
         )
-        statuses = {answer.status_code for answer in answers[:8]}
+        statuses = {answer.status_code for answer in answers[: len(asked)]}
         assert statuses <= {200, 401, 404}
         await two.administration.set_active(user, is_active=True, client=Client())
+        await two.administration.set_password(user, PASSWORD, client=Client())
 
     for _ in range(5):
-        await asyncio.gather(*(one_race(number) for number in range(6)))
+        replayed = [await workers.token(mail(number)) for number in range(6)]
+        for token in replayed:
+            await two.sessions.refresh(token, Client())
+        await db.execute(
+            "UPDATE user_sessions SET ended_at = ended_at - interval '1 hour' WHERE NOT is_active"
+        )
+        await asyncio.gather(*(one_race(number, token) for number, token in enumerate(replayed)))
     assert await deadlocks(server_dsn, db, workers) == 0
 
 

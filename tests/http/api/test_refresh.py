@@ -1,8 +1,10 @@
 """Refresh: one successor whatever happens, the same answer within the grace, never past the absolute end."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -82,6 +84,8 @@ async def test_the_old_row_ends_and_one_successor_starts(
         "family_id": old["id"],
         "replaced_by": None,
         "successor_nonce": None,
+        "place": None,
+        "remembered": False,
     }
     assert new["session_token"].startswith(successor[:8] + ".")
 
@@ -159,18 +163,16 @@ async def test_after_the_grace_it_is_a_replay(
         successor = (await refreshed(client, token))["token"]
         stopped.advance(seconds=10)
         assert_error(await refresh(client, token), errors.SessionReplaced)
-        assert await works(client, successor)
-    (event,) = await events(db, "session.refused")
-    assert (event["user_id"], event["session_id"]) == (1, 1)
-    assert event["detail"] == {"code": "session_replaced", "verb": "refresh"}
+        assert not await works(client, successor)
+    assert await db.fetchval("SELECT end_reason FROM user_sessions WHERE id = 2") == "replayed"
 
 
-async def test_without_a_grace_a_second_refresh_is_refused(stopped_app: MakeApp) -> None:
+async def test_without_a_grace_a_second_refresh_is_a_replay_at_once(stopped_app: MakeApp) -> None:
     async with serving(stopped_app(refresh_grace_seconds=0)) as client:
         token = (await register(client))["token"]
         successor = (await refreshed(client, token))["token"]
         assert_error(await refresh(client, token), errors.SessionReplaced)
-        assert await works(client, successor)
+        assert not await works(client, successor)
 
 
 async def test_repeated_after_the_successor_was_refreshed_it_is_refused(
@@ -338,3 +340,136 @@ async def test_sessions_of_one_user_are_refreshed_at_once_without_a_deadlock(
         answers = await asyncio.gather(*(refresh(client, token) for token in tokens))
     assert {answer.status_code for answer in answers} == {200}
     assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE is_active") == 20
+
+
+# --- Too many ---
+
+
+def limited(stopped_app: MakeApp, **rates: str) -> Any:
+    return serving(stopped_app(throttle_enabled=True, **rates))
+
+
+async def test_a_sign_in_is_refreshed_so_often_and_then_one_at_a_time(
+    stopped_app: MakeApp, stopped: StoppedClock, db: Database
+) -> None:
+    async with limited(stopped_app, throttle_refresh_session="3 then 2/minute") as client:
+        token = (await register(client))["token"]
+        for _ in range(3):
+            token = (await refreshed(client, token))["token"]
+        refused = await refresh(client, token)
+        assert_error(refused, errors.TooManyAttempts)
+        assert refused.headers["retry-after"] == "30"
+        assert await works(client, token), "what is refused changes nothing"
+        stopped.advance(seconds=30, microseconds=-1)
+        assert (await refresh(client, token)).headers["retry-after"] == "1"
+        stopped.advance(microseconds=1)
+        token = (await refreshed(client, token))["token"]
+        assert_error(await refresh(client, token), errors.TooManyAttempts)
+        assert await works(client, (await login(client))["token"])
+    assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE end_reason = 'refreshed'") == 4
+
+
+async def test_repeats_within_the_grace_count_and_those_of_another_sign_in_do_not(
+    stopped_app: MakeApp,
+) -> None:
+    async with limited(stopped_app, throttle_refresh_session="3 then 1/minute") as client:
+        token, other = (await register(client))["token"], (await login(client))["token"]
+        answers = [await refresh(client, token) for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+        await refreshed(client, other)
+
+
+async def test_an_address_is_limited_whatever_it_sends_and_no_other_address_by_it(
+    stopped_app: MakeApp, db: Database
+) -> None:
+    app = stopped_app(throttle_enabled=True, throttle_refresh_address="4 then 1/second")
+    async with serving(app) as client:
+        token = (await register(client))["token"]
+        strangers = [await refresh(client, str(uuid4())) for _ in range(4)]
+        for answer in strangers:
+            assert_error(answer, errors.InvalidSession)
+        assert_error(await refresh(client, str(uuid4())), errors.TooManyAttempts)
+        assert_error(await refresh(client, token), errors.TooManyAttempts)
+        assert await db.fetchval("SELECT count(*) FROM auth_throttles WHERE bucket = 'refresh_session'") == 0
+        elsewhere = httpx.ASGITransport(app=app, client=("192.0.2.7", 50_000))
+        async with httpx.AsyncClient(transport=elsewhere, base_url="http://gatepost.test") as other:
+            await refreshed(other, token)
+    keys = await db.fetch("SELECT key FROM auth_throttles WHERE bucket = 'refresh_address' ORDER BY key")
+    assert [row["key"] for row in keys] == ["127.0.0.1", "192.0.2.7"]
+
+
+async def test_one_customer_of_an_ipv6_network_is_one_address(stopped_app: MakeApp, db: Database) -> None:
+    app = stopped_app(throttle_enabled=True, throttle_refresh_address="1 then 1/hour")
+    async with serving(app, host="2001:db8::1") as client:
+        await refreshed(client, (await register(client))["token"])
+        token = (await login(client))["token"]
+        neighbour = httpx.ASGITransport(app=app, client=("2001:db8::ffff:1", 50_000))
+        async with httpx.AsyncClient(transport=neighbour, base_url="http://gatepost.test") as other:
+            assert_error(await refresh(other, token), errors.TooManyAttempts)
+    key = await db.fetchval("SELECT key FROM auth_throttles WHERE bucket = 'refresh_address'")
+    assert key == "2001:db8::/64"
+
+
+async def test_of_many_refreshes_at_once_exactly_as_many_pass_as_may(
+    stopped_app: MakeApp, db: Database
+) -> None:
+    async with AsyncExitStack() as stack:
+        apps = [
+            stopped_app(
+                throttle_enabled=True, database_pool_size=10, throttle_refresh_session="10 then 1/minute"
+            )
+            for _ in range(2)
+        ]
+        clients = [await stack.enter_async_context(serving(app)) for app in apps]
+        token = (await register(clients[0]))["token"]
+        answers = await asyncio.gather(*(refresh(clients[n % 2], token) for n in range(30)))
+    statuses = [answer.status_code for answer in answers]
+    assert (statuses.count(200), statuses.count(429)) == (10, 20)
+    assert await db.fetchval("SELECT count(*) FROM user_sessions") == 2
+
+
+async def test_who_waited_for_the_claim_of_another_is_charged_once(
+    stopped_app: MakeApp, db: Database
+) -> None:
+    app = stopped_app(throttle_enabled=True, throttle_refresh_session="2 then 1/hour")
+    async with serving(app) as client:
+        token = (await register(client))["token"]
+        transaction = db.transaction()
+        await transaction.start()
+        await db.execute("SELECT FROM user_sessions FOR UPDATE")
+        asked = [asyncio.create_task(refresh(client, token)) for _ in range(2)]
+        await until_waiting(db, 2)
+        await transaction.rollback()
+        answers = await asyncio.gather(*asked)
+    assert [answer.status_code for answer in answers] == [200, 200]
+
+
+async def test_what_was_refused_is_on_the_trail_once_a_minute(
+    stopped_app: MakeApp, stopped: StoppedClock, db: Database
+) -> None:
+    async with limited(stopped_app, throttle_refresh_session="1 then 1/hour") as client:
+        token = (await refreshed(client, (await register(client))["token"]))["token"]
+        for _ in range(5):
+            assert_error(await refresh(client, token), errors.TooManyAttempts)
+        first = await events(db, "throttled")
+        stopped.advance(minutes=1)
+        for _ in range(5):
+            assert_error(await refresh(client, token), errors.TooManyAttempts)
+        second = await events(db, "throttled")
+    assert (len(first), len(second)) == (1, 2)
+    assert first[0] == {
+        "action": "throttled",
+        "user_id": 1,
+        "session_id": 2,
+        "ip_address": "127.0.0.1",
+        "user_agent": first[0]["user_agent"],
+        "detail": {"bucket": "refresh_session", "verb": "refresh"},
+    }
+    assert await events(db, "session.refused") == []
+
+
+async def test_without_throttling_nothing_is_charged(client: httpx.AsyncClient, db: Database) -> None:
+    token = (await register(client))["token"]
+    for _ in range(12):
+        token = (await refreshed(client, token))["token"]
+    assert await db.fetchval("SELECT count(*) FROM auth_throttles") == 0
