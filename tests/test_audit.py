@@ -69,8 +69,8 @@ async def drive_http(client: httpx.AsyncClient, gate: Gate, db: Database) -> Non
     await client.post("/api/auth/cleanup", headers=bearer(tokens[2]))
     await client.post("/api/auth/logout-all", headers=bearer(tokens[2]))
     elsewhere = {"Origin": "https://elsewhere.example", "Sec-Fetch-Site": "cross-site"}
-    body = {"email": "user@example.com", "password": PASSWORD, "cookie": True}
-    await client.post("/api/auth/login", json=body, headers=elsewhere)
+    by_cookie = {"email": "user@example.com", "password": PASSWORD, "cookie": True}
+    await client.post("/api/auth/login", json=by_cookie, headers=elsewhere)
     token = (await login(client))["token"]
     for password in ("wrong password", PASSWORD):
         await client.post("/api/auth/confirm", json={"password": password}, headers=bearer(token))

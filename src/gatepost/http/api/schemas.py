@@ -33,11 +33,17 @@ Password = Annotated[
 
 Cookie = Annotated[
     StrictBool,
-    Field(description="Hand the token over in a cookie instead of the body, as pages in a browser want it."),
+    Field(
+        description="Hand the token over in a cookie instead of the body, as pages in a browser want it.",
+        examples=[False],
+    ),
 ]
 Remember = Annotated[
     StrictBool,
-    Field(description="Keep the cookie, and the session, after the browser was closed: keep me signed in."),
+    Field(
+        description="Keep the cookie, and the session, after the browser was closed: keep me signed in.",
+        examples=[False],
+    ),
 ]
 
 
