@@ -264,7 +264,7 @@ def _type(schema: Mapping[str, Any]) -> str:
     for choice in schema.get("anyOf", ()):
         if choice["type"] != "null":
             return _type(choice)
-    kind = {"string": "text", "integer": "a whole number"}[schema["type"]]
+    kind = {"string": "text", "integer": "a whole number", "boolean": "true or false"}[schema["type"]]
     if "minimum" in schema:
         kind += f" from {schema['minimum']} to {schema['maximum']}"
     if "maxLength" in schema:

@@ -17,8 +17,6 @@ import typer
 from gatepost import errors, models
 from gatepost.cli import app as commands
 from gatepost.http.errors import STATUS
-from gatepost.settings import Settings
-from gatepost.settings.rates import Rate
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -118,19 +116,6 @@ def test_examples_of_the_reference_hold_what_is_null() -> None:
 
     assert '"next_cursor": null' in reference
     assert reference.count('"data": null') == 2  # logout, and ending one session
-
-
-# --- Limits ---
-
-
-def test_the_limits_of_the_documentation_are_the_defaults() -> None:
-    """ASVS 6.1.1."""
-    page = (DOCS / "operations.md").read_text("utf-8")
-    told = dict(re.findall(r"\| `(THROTTLE_\w+)` \| (.+?) \|$", page, re.MULTILINE))
-
-    fields = Settings.model_fields.items()
-    rates = {name.upper(): str(field.default) for name, field in fields if isinstance(field.default, Rate)}
-    assert told == {name: rate for name, rate in rates.items() if "_REFRESH_" not in name}
 
 
 # --- Decisions ---

@@ -132,6 +132,8 @@ async def test_a_started_session_has_all_of_its_row(
         "family_id": None,
         "replaced_by": None,
         "successor_nonce": None,
+        "place": "127.0.0.1",
+        "remembered": False,
     }
 
 

@@ -21,6 +21,10 @@ async def test_a_live_session_is_204_and_named_in_headers(client: httpx.AsyncCli
         "x-gatepost-session": "1",
         "x-content-type-options": "nosniff",
         "cache-control": "no-store",
+        "vary": "Authorization, Cookie",
+        "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+        "referrer-policy": "same-origin",
+        "cross-origin-resource-policy": "same-origin",
     }
 
 
