@@ -2,6 +2,7 @@
 
 import os
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import schemathesis
@@ -9,13 +10,12 @@ import schemathesis
 PASSWORD = "securepassword123"
 
 
-def _sign_in(email: str) -> str:
-    body = {"email": email, "password": PASSWORD}
-    response = httpx.post(f"{os.environ['GATEPOST_TEST_URL']}/api/auth/login", json=body)
+def _token(path: str, body: dict[str, str]) -> str:
+    response = httpx.post(f"{os.environ['GATEPOST_TEST_URL']}/api/auth/{path}", json=body)
     return str(response.json()["data"]["token"])
 
 
-# One who only looks keeps a token; whoever changes something comes with a new one, which may be its last.
+# One who only looks keeps a token; whoever changes something is somebody new, who may change the password.
 
 
 @schemathesis.auth(refresh_interval=None).apply_to(method="GET")
@@ -26,7 +26,7 @@ class Reader:
 
     def get(self, _case: object, _context: object) -> str:
         if Reader.token is None:
-            Reader.token = _sign_in("reader@example.com")
+            Reader.token = _token("login", {"email": "reader@example.com", "password": PASSWORD})
         return Reader.token
 
     def set(self, case: "schemathesis.Case[Any]", token: str, _context: object) -> None:
@@ -35,10 +35,11 @@ class Reader:
 
 @schemathesis.auth(refresh_interval=None).apply_to(method=["POST", "DELETE"])
 class Writer:
-    """Signs in for each request."""
+    """Registers for each request."""
 
     def get(self, _case: object, _context: object) -> str:
-        return _sign_in("writer@example.com")
+        email = f"{uuid4().hex}@example.com"
+        return _token("register", {"email": email, "name": "Writer", "password": PASSWORD})
 
     def set(self, case: "schemathesis.Case[Any]", token: str, _context: object) -> None:
         case.headers["Authorization"] = f"Bearer {token}"
