@@ -91,6 +91,7 @@ GOOD = devices().issue(None, ADA)
         "\ud800" + GOOD,
         "x" * 100_000,
     ],
+    ids=lambda value: f"{len(value or '')} characters",  # the values are other ones each time
 )
 def test_what_is_malformed_is_no_device_and_is_replaced(value: str | None) -> None:
     assert devices().device_of(value, ADA) is None
