@@ -198,7 +198,7 @@ HOT: dict[str, tuple[str, set[str]]] = {
         ARRAY['t17'], 'new', '', NULL, '1 hour', '10 seconds', NULL, NULL, 'refreshed', 'session.refreshed',
         '30 minutes', '10 minutes', NULL, NULL, '192.0.2.1', '1 second', '1 minute', '1 second', '1 minute'
         """,
-        {"user_sessions_session_token_key", "users_pkey", "user_sessions_pkey", "auth_throttles_pkey"},
+        {"user_sessions_session_token_key", "users_pkey", "user_sessions_pkey"},
     ),
     "sessions.active_of_user": ("17, NULL, '30 minutes'", {"user_sessions_user_id_is_active_idx"}),
     "sessions.touch": (
@@ -329,7 +329,6 @@ def walk(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
     writes = {
         "events.insert",
-        "events.insert_throttled",
         "users.insert",
         "users.replace_hash",
         "users.change_password",

@@ -2,13 +2,13 @@
 
 from gatepost.db.pool import Connection, Database
 from gatepost.errors import InvalidCredentials, InvalidSession, SessionReplaced, TooManyAttempts
-from gatepost.models import AuditAction, Client, EndReason, SignedIn
+from gatepost.models import AuditAction, Bucket, Client, EndReason, SignedIn
 from gatepost.security.tokens import TokenCodec
 from gatepost.services.clock import Clock
 from gatepost.services.lifetimes import Lifetimes
+from gatepost.services.limits import EVENT_RATE
 from gatepost.services.refusals import Refusals
-from gatepost.store import endings, sign_ins
-from gatepost.store import events as event_store
+from gatepost.store import endings, sign_ins, throttles
 from gatepost.store import refreshes as store
 
 
@@ -83,8 +83,8 @@ class Refreshing:
         proof: store.Proof | None = None,
     ) -> SignedIn:
         refreshed, issued = await self._replace(token, client, verb=verb, rates=rates, proof=proof)
-        if refreshed.throttled is not None:
-            raise await self._throttled(refreshed.throttled, client, verb=verb)
+        if refreshed.throttled is not None and rates is not None:
+            raise await self._throttled(refreshed.throttled, rates, client, verb=verb)
         if refreshed.found_id is None or refreshed.found_user_id is None:
             raise await self._refusals.of(InvalidSession(), client, verb=verb)
         signed_in = self._signed_in(refreshed, token, issued)
@@ -181,16 +181,18 @@ class Refreshing:
             )
         return ended > 0
 
-    async def _throttled(self, full: store.Throttled, client: Client, *, verb: str) -> TooManyAttempts:
+    async def _throttled(
+        self, full: store.Throttled, rates: store.RefreshRates, client: Client, *, verb: str
+    ) -> TooManyAttempts:
         async with self._database.connection() as conn:
-            await event_store.insert_throttled(
+            retry_after = await throttles.refuse(
                 conn,
-                bucket=full.bucket,
-                key=full.key,
+                throttles.Charge(bucket=Bucket(full.bucket), key=full.key, rate=rates.of(full.bucket)),
+                event_rate=EVENT_RATE,
                 verb=verb,
-                client=client,
-                at=self._clock(),
                 user_id=full.user_id,
                 session_id=full.session_id,
+                client=client,
+                at=self._clock(),
             )
-        return TooManyAttempts(full.retry_after)
+        return TooManyAttempts(retry_after)

@@ -39,49 +39,6 @@ async def insert(
     )
 
 
-async def insert_throttled(
-    conn: Connection,
-    *,
-    bucket: str,
-    key: str,
-    verb: str,
-    client: Client,
-    at: datetime | None,
-    user_id: int | None = None,
-    session_id: int | None = None,
-) -> None:
-    """Add to the trail that a bucket was full: at once the first time, then once a minute a bucket.
-
-    Otherwise whoever floods would write a row with each request. The charge that limits it and the event
-    are one statement.
-    """
-    await conn.execute(
-        """
-        WITH t AS MATERIALIZED (
-            SELECT coalesce($1::timestamptz, statement_timestamp()) AS now
-        ), charged AS (
-            INSERT INTO auth_throttles (bucket, key, tat)
-            SELECT 'event', $3::varchar || ':' || $4::varchar, t.now + interval '1 minute' FROM t
-            ON CONFLICT (bucket, key) DO UPDATE SET tat = excluded.tat
-            WHERE auth_throttles.tat <= excluded.tat - interval '1 minute'
-            RETURNING tat
-        )
-        INSERT INTO auth_events (at, action, user_id, session_id, ip_address, user_agent, detail)
-        SELECT t.now, $2, $5, $6, $7, $8, jsonb_build_object('bucket', $3::varchar, 'verb', $9::varchar)
-        FROM charged, t
-        """,
-        at,
-        AuditAction.THROTTLED,
-        bucket,
-        key,
-        user_id,
-        session_id,
-        client.ip_address,
-        client.user_agent,
-        verb,
-    )
-
-
 async def page_of_user(conn: Connection, user_id: int, *, before: int | None, limit: int) -> list[AuditEvent]:
     """Return a user's events, newest first, those with an id below `before`."""
     rows = await conn.fetch(

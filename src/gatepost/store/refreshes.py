@@ -1,6 +1,5 @@
 """The statement that replaces a live token by its successor: a refresh, or the password given again."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -8,7 +7,7 @@ from typing import Self
 
 from gatepost.db.pool import Connection, one
 from gatepost.errors import AuthenticationError
-from gatepost.models import AuditAction, Client, EndReason, Row, Session
+from gatepost.models import AuditAction, Bucket, Client, EndReason, Row, Session
 from gatepost.security.tokens import StoredToken
 from gatepost.settings.rates import Rate
 from gatepost.store.sessions import refusal_of
@@ -25,6 +24,10 @@ class RefreshRates:
 
     address: Rate
     session: Rate
+
+    def of(self, bucket: str) -> Rate:
+        """Return the rate of a bucket that `Throttled` names."""
+        return self.address if bucket == Bucket.REFRESH_ADDRESS else self.session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +49,11 @@ class Throttled:
 
     Attributes:
         bucket, key: its name.
-        retry_after: whole seconds until it takes another one.
         session_id, user_id: of the presented token, where there is such a session.
     """
 
     bucket: str
     key: str
-    retry_after: int
     session_id: int | None
     user_id: int | None
 
@@ -107,11 +108,9 @@ class Refreshed:
 
 
 def _throttled(row: Row) -> Throttled:
-    wait = row["throttled_for"] or timedelta()
     return Throttled(
         bucket=row["throttled_by"],
         key=row["throttled_key"],
-        retry_after=max(1, math.ceil(wait.total_seconds())),
         session_id=row["presented_id"],
         user_id=row["presented_user_id"],
     )
@@ -210,17 +209,6 @@ async def refresh(
                 WHEN p.id IS NOT NULL AND NOT EXISTS (SELECT FROM by_session) THEN 'refresh_session'
             END AS throttled_by,
             CASE WHEN EXISTS (SELECT FROM by_address) THEN p.family ELSE $15::varchar END AS throttled_key,
-            CASE
-                WHEN $16::interval IS NULL OR EXISTS (SELECT FROM by_session) THEN NULL
-                WHEN EXISTS (SELECT FROM by_address) THEN (
-                    SELECT b.tat - $19::interval - t.now FROM auth_throttles b
-                    WHERE b.bucket = 'refresh_session' AND b.key = p.family
-                )
-                ELSE (
-                    SELECT b.tat - $17::interval - t.now FROM auth_throttles b
-                    WHERE b.bucket = 'refresh_address' AND b.key = $15::varchar
-                )
-            END AS throttled_for,
             p.id AS presented_id, p.user_id AS presented_user_id,
             f.id AS found_id, f.user_id AS found_user_id, EXISTS (SELECT FROM claimed) AS claimed,
             f.replaced_by IS NOT NULL AND coalesce(f.ended_at + $6::interval > t.now, false) AS in_grace,

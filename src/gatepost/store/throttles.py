@@ -109,6 +109,7 @@ async def refuse(
     event_rate: Rate,
     verb: str,
     user_id: int | None,
+    session_id: int | None = None,
     client: Client,
     at: datetime | None,
 ) -> int:
@@ -135,8 +136,8 @@ async def refuse(
             WHERE b.tat <= excluded.tat - $5 + $6
             RETURNING b.bucket
         ), event AS (
-            INSERT INTO auth_events (at, action, user_id, ip_address, user_agent, detail)
-            SELECT t.now, $7, $8, $9, $10, jsonb_build_object('bucket', $2, 'verb', $11::varchar)
+            INSERT INTO auth_events (at, action, user_id, session_id, ip_address, user_agent, detail)
+            SELECT t.now, $7, $8, $12, $9, $10, jsonb_build_object('bucket', $2, 'verb', $11::varchar)
             FROM turn CROSS JOIN t
         )
         SELECT greatest(1, ceil(extract(epoch FROM b.tat - $4::interval - t.now)))::bigint AS retry_after
@@ -153,6 +154,7 @@ async def refuse(
         client.ip_address,
         client.user_agent,
         verb,
+        session_id,
     )
     return int(one(row)["retry_after"])
 
