@@ -317,7 +317,11 @@ async def test_the_server_lives_through_all_of_it(
         workers = server.workers()
         for name, (content, expected) in BODIES.items():
             for path in (REGISTER, LOGIN):
-                answer = await client.post(path, content=content, headers=JSON)
-                assert answer.status_code in expected, name
+                try:
+                    answer = await client.post(path, content=content, headers=JSON)
+                except httpx.TransportError:
+                    assert 413 in expected, name  # what is refused unread may cut the answer off
+                else:
+                    assert answer.status_code in expected, name
         await register(client, EMAIL)
         assert server.workers() == workers

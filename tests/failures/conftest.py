@@ -224,6 +224,19 @@ ATTEMPTS: dict[str, Attempt] = {
     "refresh, unknown token": Attempt(
         operation="refresh", method="POST", path="/refresh", status=401, token="nobody's"
     ),
+    "confirm": Attempt(operation="confirm", method="POST", path="/confirm", body={"password": PASSWORD}),
+    "confirm, wrong password": Attempt(
+        operation="confirm", method="POST", path="/confirm", status=401, body={"password": "not the password"}
+    ),
+    "password": Attempt(
+        operation="change_password",
+        method="POST",
+        path="/password",
+        body={"current": PASSWORD, "new": "another secure password"},
+    ),
+    "unlock, no administrator": Attempt(
+        operation="unlock_user", method="POST", path="/admin/users/1/unlock", status=403
+    ),
     "logout": Attempt(operation="logout", method="POST", path="/logout"),
     "logout, unknown token": Attempt(
         operation="logout", method="POST", path="/logout", status=401, token="nobody's"

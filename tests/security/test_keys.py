@@ -41,6 +41,9 @@ def test_the_names_of_the_purposes_are_part_of_what_is_stored() -> None:
     assert {purpose.name: purpose.value for purpose in KeyPurpose} == {
         "SESSION_TOKEN": "gatepost session token v1",
         "SUCCESSOR": "gatepost successor v1",
+        "DEVICE": "gatepost device v1",
+        "FORM": "gatepost form v1",
+        "THROTTLE": "gatepost throttle v1",
     }
 
 

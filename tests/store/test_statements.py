@@ -263,7 +263,7 @@ HOT: dict[str, tuple[str, set[str]]] = {
         {"auth_throttles_pkey"},
     ),
     "throttles.refuse": (
-        "NULL, 'login_account', 'k17', '9 min', '1 min', '0', 'throttled', 17, NULL, NULL, 'login'",
+        "NULL, 'login_account', 'k17', '9 min', '1 min', '0', 'throttled', 17, NULL, NULL, 'login', NULL",
         {"auth_throttles_pkey"},
     ),
     "failures.record": (
