@@ -1,5 +1,7 @@
 """The stand-alone application, assembled here and nowhere else."""
 
+from collections.abc import Awaitable
+
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -21,9 +23,9 @@ class StandAlone(FastAPI):
 
     hot: ASGIApp
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:  # type: ignore[override]  # what ASGI asks
         """Serve one request."""
-        await self.hot(scope, receive, send)
+        return self.hot(scope, receive, send)
 
     async def serve_others(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve what is not for those endpoints."""

@@ -237,4 +237,4 @@ async def test_a_websocket_of_another_site_is_refused(make_settings: MakeSetting
     for headers in ({"origin": "https://evil.example"}, {"sec_fetch_site": "cross-site"}, {}):
         with pytest.raises(errors.CrossOriginRefused):
             edge.presented(handshake(**headers))
-    assert edge.presented(handshake(origin=ORIGIN)).by_cookie
+    assert edge.presented(handshake(origin=ORIGIN)) == ("x", True)

@@ -24,32 +24,26 @@ class Presented(NamedTuple):
         return f"Presented(by_cookie={self.by_cookie})"
 
 
-def presented(scope: Scope, cookies: Cookies, guard: CrossOriginGuard) -> Presented:
-    """Return the token of a request: the bearer token alone where there is one, else the cookie's.
+def presented(scope: Scope, cookies: Cookies, guard: CrossOriginGuard) -> tuple[str, bool]:
+    """Return the token of a request and whether it came by cookie; a bearer token stands alone.
+
+    A plain tuple, because every session check makes one.
 
     Raises:
         NotAuthenticated: there is none.
         InvalidSession: there are two of a kind.
         CrossOriginRefused: it came by cookie, from another site.
     """
-    token = _bearer_token(scope)
-    if token is not None:
-        return Presented(token, by_cookie=False)
-    token = cookies.token(scope)
-    if token is None:
-        raise NotAuthenticated
-    guard.check(scope)
-    return Presented(token, by_cookie=True)
-
-
-def _bearer_token(scope: Scope) -> str | None:
     values = [value for name, value in scope["headers"] if name == b"authorization"]
-    if not values:
-        return None
     if len(values) > 1:
         raise InvalidSession("Send one Authorization header")
-    scheme, _, token = values[0].partition(b" ")
-    if scheme.lower() != b"bearer":
-        return None
-    # What is no token, the codec tells: it knows exactly how ours look.
-    return str(token.strip(b" "), "latin-1")
+    if values:
+        scheme, _, token = values[0].partition(b" ")
+        if scheme.lower() == b"bearer":
+            # What is no token, the codec tells: it knows exactly how ours look.
+            return str(token.strip(b" "), "latin-1"), False
+    by_cookie = cookies.token(scope)
+    if by_cookie is None:
+        raise NotAuthenticated
+    guard.check(scope)
+    return by_cookie, True

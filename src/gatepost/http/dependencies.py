@@ -92,7 +92,7 @@ class PresentedTokenScheme(BearerScheme):
         """
         edge = self.edge(connection)
         try:
-            return edge.presented(connection.scope)
+            return Presented(*edge.presented(connection.scope))
         except CrossOriginRefused as refusal:
             await edge.note_refusal(connection.scope, refusal)
             raise

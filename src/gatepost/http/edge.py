@@ -6,7 +6,7 @@ from gatepost.errors import CrossOriginRefused, GatepostError
 from gatepost.gate import Gate
 from gatepost.http.client import ClientResolver
 from gatepost.http.cookies import Cookies
-from gatepost.http.credentials import Presented, presented
+from gatepost.http.credentials import presented
 from gatepost.http.cross_origin import CrossOriginGuard
 from gatepost.http.headers import api_headers
 from gatepost.models import AuditAction, Client
@@ -39,8 +39,8 @@ class Edge:
         """Return who is at the other end."""
         return self.clients.client_of(scope)
 
-    def presented(self, scope: Scope) -> Presented:
-        """Return the token of a request.
+    def presented(self, scope: Scope) -> tuple[str, bool]:
+        """Return the token of a request, and whether it came by cookie.
 
         Raises:
             NotAuthenticated: there is none.

@@ -126,15 +126,14 @@ class HotPaths:
         }
         self._refresh = {("POST", f"{prefix}/refresh"): endpoints.refresh}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one request."""
         if scope["type"] != "lifespan":
             restore_peer(scope, receive)
         endpoint = self._find(scope) if scope["type"] == "http" and self._gate.is_open else None
         if endpoint is None:
-            await self._app(scope, receive, send)
-        else:
-            await serve(endpoint, scope, send, self._headers)
+            return self._app(scope, receive, send)
+        return serve(endpoint, scope, send, self._headers)
 
     def _find(self, scope: Scope) -> Endpoint | None:
         path, root = scope["path"], scope.get("root_path")

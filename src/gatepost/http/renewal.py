@@ -5,6 +5,7 @@ grace is over. Requests that a page sends at once all get the same successor. No
 asks on behalf of a browser (`verify`): its answer, and the cookie in it, may never reach that.
 """
 
+from collections.abc import Awaitable
 from datetime import timedelta
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -52,11 +53,15 @@ class CookieRenewal:
         self.app = app
         self._edge = edge
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] != "http" or USE_KEY in scope or not _has_cookie(scope):
-            await self.app(scope, receive, send)
-            return
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serve one request; no coroutine of its own stands in the way of those without a cookie."""
+        if scope["type"] == "http" and USE_KEY not in scope:
+            for name, _ in scope["headers"]:
+                if name == b"cookie":
+                    return self._serve(scope, receive, send)
+        return self.app(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[USE_KEY] = use = CookieUse()
 
         async def renewing(message: Message) -> None:
@@ -84,7 +89,3 @@ class CookieRenewal:
         if signed_in is None:
             return []  # ended by the request itself, or renewed by others while it took its time
         return [edge.cookies.set_session(signed_in, edge.gate.now())]
-
-
-def _has_cookie(scope: Scope) -> bool:
-    return any(name == b"cookie" for name, _ in scope["headers"])

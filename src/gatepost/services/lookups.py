@@ -44,8 +44,8 @@ class Lookups:
         self._waiting: dict[Tokens, list[asyncio.Future[Found | None]]] = {}
         self._drain: asyncio.Task[None] | None = None
 
-    async def find(self, tokens: Tokens) -> Found | None:
-        """Ask the database for the session of this token; None for one without a row.
+    def find(self, tokens: Tokens) -> asyncio.Future[Found | None]:
+        """Ask the database for the session of this token; the answer is None for one without a row.
 
         Raises:
             Unavailable: the database is away or answers too late.
@@ -60,7 +60,7 @@ class Lookups:
             if self._drain is None:
                 # It starts in the next turn of the event loop: what is parsed in this one travels along.
                 self._drain = loop.create_task(self._run())
-        return await answer
+        return answer
 
     async def close(self) -> None:
         """Answer what still waits with `Unavailable`."""
