@@ -1,7 +1,5 @@
 """The stand-alone application, assembled here and nowhere else."""
 
-from collections.abc import Awaitable
-
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -23,9 +21,9 @@ class StandAlone(FastAPI):
 
     hot: ASGIApp
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:  # type: ignore[override]  # what ASGI asks
-        """Serve one request."""
-        return self.hot(scope, receive, send)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; servers tell by the coroutine that this is ASGI 3."""
+        await self.hot(scope, receive, send)
 
     async def serve_others(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve what is not for those endpoints."""
