@@ -112,9 +112,7 @@ class Profiles:
         hashed = proof.hashed_password
 
         async def change(conn: Connection, at: datetime | None) -> str | None:
-            changed = await store.change_email(
-                conn, session.user.id, email, hashed_password=hashed, at=at
-            )
+            changed = await store.change_email(conn, session.user.id, email, hashed_password=hashed, at=at)
             await self._throttles.succeeded(conn, proof.attempt)
             return hashed if changed else None
 

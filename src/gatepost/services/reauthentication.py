@@ -138,11 +138,9 @@ class Reauthentication:
         try:
             async with self._database.transaction() as conn:
                 await lock(conn, session.user.id)
-                live = await sign_ins.lock_live(
-                    conn, session.id, at=self._clock(), idle=self._lifetimes.idle
-                )
+                live = await sign_ins.lock_live(conn, session.id, at=self._clock(), idle=self._lifetimes.idle)
                 if live is None:
-                    raise SessionRevoked  # noqa: TRY301 - undoes the transaction
+                    raise SessionRevoked
                 yield conn, live
         except InvalidCredentials:
             raise await self.refused(proof, reason="changed_meanwhile") from None

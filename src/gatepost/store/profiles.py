@@ -120,7 +120,9 @@ async def erase(conn: Connection, user_id: int, *, session_id: int, at: datetime
         AccountInUse: rows of the application refer to the user and stand in the way.
     """
     try:
-        row = await conn.fetchrow("SELECT gatepost_erase_user($1, $2, $3) AS outcome", user_id, session_id, at)
+        row = await conn.fetchrow(
+            "SELECT gatepost_erase_user($1, $2, $3) AS outcome", user_id, session_id, at
+        )
     except _IN_THE_WAY as error:
         raise AccountInUse from error
     outcome = one(row)["outcome"]

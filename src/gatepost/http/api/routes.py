@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from gatepost.errors import GatepostError
 from gatepost.http import errors
-from gatepost.http.api import accounts, admin, checks, events, housekeeping, passwords, sessions
+from gatepost.http.api import accounts, admin, checks, events, housekeeping, passwords, profiles, sessions
 from gatepost.http.docs import docs_router
 from gatepost.http.edge import Edge
 from gatepost.http.hot import HotEndpoints, HotPaths
@@ -53,7 +53,7 @@ def create_api(edge: Edge, *, prefix: str) -> ASGIApp:
     api.state.gatepost, api.state.gatepost_edge, api.state.gatepost_endpoints = edge.gate, edge, endpoints
     api.include_router(accounts.public)
     closed = APIRouter()
-    for noun in (checks, sessions, passwords, events, housekeeping, admin):
+    for noun in (checks, profiles, sessions, passwords, events, housekeeping, admin):
         closed.include_router(noun.router)
     api.include_router(closed)
     if settings.environment != "production":
@@ -78,7 +78,7 @@ def _document_full_paths(api: FastAPI, prefix: str) -> None:
 
 def _restore_examples(document: dict[str, Any]) -> None:
     """Put the examples back as they were written: FastAPI leaves out what is null in them."""
-    nouns = (checks, sessions, passwords, events, housekeeping, admin)
+    nouns = (checks, profiles, sessions, passwords, events, housekeeping, admin)
     routers = (accounts.public, *(noun.router for noun in nouns))
     for route in (route for router in routers for route in router.routes):
         if not isinstance(route, APIRoute):
