@@ -381,3 +381,16 @@ async def test_a_purge_opens_the_trail_for_nothing_else(db: Database) -> None:
     for statement in ("DELETE FROM auth_events", "UPDATE auth_events SET action = 'x'"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
             await db.execute(statement)
+
+
+async def test_redacting_opens_the_trail_for_nothing_else(db: Database) -> None:
+    async with db.transaction():
+        await db.execute("SELECT gatepost_redact_events(99)")
+        for statement in ("UPDATE auth_events SET action = 'x'", "DELETE FROM auth_events"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
+                async with db.transaction():
+                    await db.execute(statement)
+    async with db.transaction():
+        await db.execute("SET LOCAL gatepost.redacting = 'on'")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only: DELETE is refused"):
+            await db.execute("DELETE FROM auth_events")

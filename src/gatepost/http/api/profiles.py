@@ -133,6 +133,6 @@ async def export(session: FreshSession, gate: CurrentGate, client: CurrentClient
 async def delete_me(
     body: schemas.DeleteMeRequest, presented: PresentedToken, edge: CurrentEdge, client: CurrentClient
 ) -> Response:
-    """Delete the user with every session; the audit trail keeps what happened, and not to whom."""
+    """Nothing of the user is kept but what happened, on the audit trail, without whom it happened to."""
     await edge.gate.profiles.erase(presented.token, body.password, client)
     return signed_out(edge, None, "Account deleted successfully", by_cookie=presented.by_cookie)
