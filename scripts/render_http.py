@@ -84,8 +84,8 @@ _AUDIT_HEAD = """\
 {note}
 Every action of the API and of the commands is a row of `auth_events`, what was refused included. The table is
 append-only: a trigger refuses UPDATE, DELETE and TRUNCATE, and the role of a server [has no right to
-them](../database.md#rights). Of a user who deletes their account the events stay, [without e-mail, address and
-user agent](../decisions/0023-erasing-an-account.md). Users see their own rows at
+them](../database.md#rights). Of a user who deletes their account the events stay, [without e-mail, address
+and user agent](../decisions/0023-erasing-an-account.md). Users see their own rows at
 [`GET /api/auth/events`](http.md#get-apiauthevents), operators all of them with
 [`gatepost events`](../commands.md#events) or [in SQL](../database.md#auth_events).
 [A decision record](../decisions/0013-audit-trail.md) says what is recorded and what is not.
