@@ -84,7 +84,8 @@ _AUDIT_HEAD = """\
 {note}
 Every action of the API and of the commands is a row of `auth_events`, what was refused included. The table is
 append-only: a trigger refuses UPDATE, DELETE and TRUNCATE, and the role of a server [has no right to
-them](../database.md#rights). Users see their own rows at
+them](../database.md#rights). Of a user who deletes their account the events stay, [without e-mail, address
+and user agent](../decisions/0023-erasing-an-account.md). Users see their own rows at
 [`GET /api/auth/events`](http.md#get-apiauthevents), operators all of them with
 [`gatepost events`](../commands.md#events) or [in SQL](../database.md#auth_events).
 [A decision record](../decisions/0013-audit-trail.md) says what is recorded and what is not.
@@ -124,13 +125,17 @@ _DETAIL = {
     models.AuditAction.SESSION_REVOKED: "`reason`; `sessions` where it was ended by its id",
     models.AuditAction.SESSIONS_REVOKED_ALL: "`reason`, `sessions`",
     models.AuditAction.SESSION_REFUSED: (
-        "`code` of the [error](errors.md); `verb`: `refresh`, `revoke` or `revoke_all`"
+        "`code` of the [error](errors.md); `verb`: `refresh`, `revoke`, `revoke_all`, `confirm`, "
+        "`change_password`, `rename`, `change_email` or `erase`"
     ),
-    models.AuditAction.ACCESS_DENIED: "`code`; `wanted_session` where somebody else's was named",
+    models.AuditAction.ACCESS_DENIED: (
+        "`code` of the [error](errors.md); `verb`; `wanted_session` where somebody else's was named"
+    ),
     models.AuditAction.USER_UNLOCKED: "`admin_id` where it was done over HTTP",
     models.AuditAction.PASSWORD_REFUSED: (
-        "`verb`: `confirm` or `change_password`; `reason`, as `login.failed` has it"
+        "`verb`: `confirm`, `change_password`, `change_email` or `erase`; `reason`, as `login.failed` has it"
     ),
+    models.AuditAction.USER_ERASED: "`events`: how many there are of the user",
     models.AuditAction.SESSION_CONFIRMED: "`successor`",
     models.AuditAction.SESSION_REPLAYED: (
         "`reason`, `sessions`; `replayed_session`, and the `successor` that was live, with its `successor_ip`"
@@ -153,6 +158,7 @@ _REASONS = {
     models.EndReason.USER_DISABLED: "Its owner was disabled.",
     models.EndReason.PASSWORD_SET: "An administrator set another password.",
     models.EndReason.PASSWORD_CHANGED: "Its owner changed the password.",
+    models.EndReason.EMAIL_CHANGED: "Its owner changed the e-mail.",
     models.EndReason.REPLAYED: "A token came back that a refresh had replaced long ago: somebody has a copy.",
     models.EndReason.LIMIT: "It was the oldest when more than `MAX_SESSIONS_PER_USER` were started.",
     models.EndReason.SIGNED_IN_AGAIN: "Its browser signed in anew.",

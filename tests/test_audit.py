@@ -79,6 +79,13 @@ async def drive_http(client: httpx.AsyncClient, gate: Gate, db: Database) -> Non
     token = (await login(client))["token"]
     change = {"current": PASSWORD, "new": "another secure password"}
     await client.post("/api/auth/password", json=change, headers=bearer(token))
+    leaver = (await register(client, "leaver@example.com"))["token"]
+    await client.patch("/api/auth/me", json={"name": "Jane"}, headers=bearer(leaver))
+    moved = {"email": "moved@example.com", "password": PASSWORD}
+    leaver = (await client.post("/api/auth/email", json=moved, headers=bearer(leaver))).json()["data"][
+        "token"
+    ]
+    await client.get("/api/auth/export", headers=bearer(leaver))
 
 
 async def drive_commands(gate: Gate) -> None:
@@ -129,6 +136,8 @@ async def test_every_action_is_written_somewhere(
     await drive_http(client, gate, db)
     await be_throttled(make_settings(throttle_enabled=True, throttle_login_address="1 then 1/day"))
     await drive_commands(gate)
+    leaver = (await login(client, "moved@example.com"))["token"]
+    await client.request("DELETE", "/api/auth/me", json={"password": PASSWORD}, headers=bearer(leaver))
     await fail_a_command(dsn, environment, tmp_path)
     await db.execute("SELECT gatepost_purge_events(now() - interval '1 year')")
     rows = await db.fetch("SELECT DISTINCT action FROM auth_events")
@@ -158,6 +167,10 @@ async def test_every_reason_for_an_end_is_given_somewhere(
     await client.post("/api/auth/refresh", headers=bearer(replayed))
     monkeypatch.setattr(gate.sessions, "_max_per_user", 1)
     changed = (await login(client), await login(client))[1]["token"]
+    moved = {"email": "moved@example.com", "password": PASSWORD}
+    changed = (await client.post("/api/auth/email", json=moved, headers=bearer(changed))).json()["data"][
+        "token"
+    ]
     body = {"current": PASSWORD, "new": "another secure password"}
     await client.post("/api/auth/password", json=body, headers=bearer(changed))
     await gate.administration.set_active(user, is_active=False, client=Client())
@@ -196,6 +209,7 @@ ATTEMPTS: dict[str, tuple[str, str, int, list[str]]] = {
     "look at oneself": ("GET", "me", 200, []),
     "look at the sessions": ("GET", "sessions", 200, []),
     "look at the events": ("GET", "events", 200, []),
+    "export": ("GET", "export", 200, ["user.exported"]),
 }
 
 

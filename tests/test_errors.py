@@ -23,6 +23,8 @@ CONTRACT = {
     "fresh_session_required": 403,
     "cross_origin_refused": 403,
     "email_taken": 409,
+    "last_admin": 409,
+    "account_in_use": 409,
     "not_found": 404,
     "method_not_allowed": 405,
     "body_too_large": 413,

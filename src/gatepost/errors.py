@@ -22,6 +22,8 @@ exit code. An error's `message` is meant for the caller: it never holds a token,
     ├── FreshSessionRequired     fresh_session_required
     ├── CrossOriginRefused       cross_origin_refused
     ├── EmailTaken               email_taken
+    ├── LastAdmin                last_admin
+    ├── AccountInUse             account_in_use
     ├── NotFound                 not_found
     ├── MethodNotAllowed         method_not_allowed
     ├── TooManyAttempts          too_many_attempts
@@ -185,6 +187,20 @@ class EmailTaken(GatepostError):
 
     code = "email_taken"
     message = "A user with this e-mail exists already"
+
+
+class LastAdmin(GatepostError):
+    """The account is the last active administrator's, and nobody would be left to administer."""
+
+    code = "last_admin"
+    message = "The last administrator can't be deleted: make somebody else one first"
+
+
+class AccountInUse(GatepostError):
+    """The application refers to the account from tables of its own, in a way that forbids deleting it."""
+
+    code = "account_in_use"
+    message = "The account can't be deleted while the application has records that belong to it"
 
 
 class NotFound(GatepostError):

@@ -30,6 +30,8 @@ from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.limits import Limits
 from gatepost.services.lookups import Lookups
 from gatepost.services.new_passwords import NewPasswords
+from gatepost.services.profiles import Profiles
+from gatepost.services.reauthentication import Reauthentication
 from gatepost.services.refusals import Refusals
 from gatepost.services.sessions import Sessions
 from gatepost.services.throttles import Throttles
@@ -52,8 +54,8 @@ class Gate:
         settings: the settings in force.
         database: the pool, open between `open` and `close`.
         devices: makes and verifies device cookies, there once it is open.
-        accounts, administration, credentials, sessions, throttles, audit, housekeeping: the services, there
-            once it is open.
+        accounts, administration, credentials, profiles, sessions, throttles, audit, housekeeping: the
+            services, there once it is open.
         new_passwords: what judges a password that somebody wants to have; there once it is open.
     """
 
@@ -62,6 +64,7 @@ class Gate:
     accounts: Accounts
     administration: Administration
     credentials: Credentials
+    profiles: Profiles
     sessions: Sessions
     throttles: Throttles
     audit: Audit
@@ -184,15 +187,31 @@ class Gate:
             clock=clock,
             new_passwords=self.new_passwords,
         )
+        reauthentication = Reauthentication(
+            database,
+            sessions=self.sessions,
+            hashing=hashing,
+            throttles=self.throttles,
+            refusals=refusals,
+            clock=clock,
+            lifetimes=lifetimes,
+        )
         self.credentials = Credentials(
             database,
             sessions=self.sessions,
             hashing=hashing,
             throttles=self.throttles,
             new_passwords=self.new_passwords,
+            reauthentication=reauthentication,
+        )
+        self.profiles = Profiles(
+            database,
+            sessions=self.sessions,
+            throttles=self.throttles,
+            reauthentication=reauthentication,
+            audit=self.audit,
             refusals=refusals,
             clock=clock,
-            lifetimes=lifetimes,
         )
         self.housekeeping = Housekeeping(
             database, audit=self.audit, clock=clock, history=timedelta(days=settings.session_history_days)

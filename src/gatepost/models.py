@@ -45,6 +45,14 @@ class AuditAction(StrEnum):
     """An administrator set a user's password; every session of theirs ended with it."""
     USER_DELETED = "user.deleted"
     """A user and their sessions were deleted."""
+    USER_RENAMED = "user.renamed"
+    """A user changed their name."""
+    USER_EMAIL_CHANGED = "user.email_changed"
+    """A user changed their e-mail; every other session of theirs ended with it."""
+    USER_EXPORTED = "user.exported"
+    """A user downloaded what is stored about them."""
+    USER_ERASED = "user.erased"
+    """A user deleted their account: what told who they were was taken out of `detail.events` events."""
     PASSWORD_REHASHED = "password.rehashed"  # noqa: S105 - an action, no password
     """At a login the stored hash was replaced by one of the current kind and cost."""
     USER_UNLOCKED = "user.unlocked"
@@ -70,7 +78,7 @@ class AuditAction(StrEnum):
     SESSION_REFUSED = "session.refused"
     """A state-changing request came with a token that is not, or no longer, good; `detail.code` says why."""
     ACCESS_DENIED = "access.denied"
-    """A signed-in user asked for what only another, or an administrator, may do."""
+    """A signed-in user asked for what only another, an administrator, or nobody may do or have."""
     THROTTLED = "throttled"
     """Attempts were refused, there were too many; `detail.bucket` says of what. Not each is written."""
     THROTTLES_CLEARED = "throttles.cleared"
@@ -100,6 +108,7 @@ class EndReason(StrEnum):
     """Somebody wrote `is_active = false` without a reason."""
     PASSWORD_SET = "password_set"  # noqa: S105 - a reason, no password
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a reason, no password
+    EMAIL_CHANGED = "email_changed"
     REPLAYED = "replayed"
     LIMIT = "limit"
     """More sessions than MAX_SESSIONS_PER_USER were started."""

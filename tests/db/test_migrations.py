@@ -283,6 +283,13 @@ def test_the_indexes_are_those_that_are_wanted(dsn: str) -> None:
         "CREATE UNIQUE INDEX auth_events_pkey ON auth_events btree (id)",
         "CREATE INDEX auth_events_user_id_id_idx ON auth_events btree (user_id, id)",
         "CREATE INDEX auth_events_at_idx ON auth_events brin (at)",
+        (
+            "CREATE INDEX auth_events_named_idx ON auth_events btree"
+            " (lower(COALESCE((detail ->> 'email'::text), (detail ->> 'user'::text),"
+            " (detail ->> 'admin_id'::text))))"
+            " WHERE (lower(COALESCE((detail ->> 'email'::text), (detail ->> 'user'::text),"
+            " (detail ->> 'admin_id'::text))) IS NOT NULL)"
+        ),
         "CREATE UNIQUE INDEX auth_throttles_pkey ON auth_throttles btree (bucket, key)",
         "CREATE UNIQUE INDEX auth_failures_pkey ON auth_failures btree (user_id, place)",
     }

@@ -33,7 +33,7 @@ class Reader:
         case.headers["Authorization"] = f"Bearer {token}"
 
 
-@schemathesis.auth(refresh_interval=None).apply_to(method=["POST", "DELETE"])
+@schemathesis.auth(refresh_interval=None).apply_to(method=["POST", "PATCH", "DELETE"])
 class Writer:
     """Registers for each request."""
 

@@ -113,6 +113,20 @@ async def change_password(wire: Wire, client: httpx.AsyncClient) -> int:
     return counted[0]
 
 
+async def change_email(wire: Wire, client: httpx.AsyncClient) -> int:
+    """Change the e-mail and back again; return what the first of the two took."""
+    counted = []
+    token = (await login(client))["token"]
+    for email in ("other@example.com", "user@example.com"):
+        before = wire.round_trips
+        response = await client.post(
+            "/api/auth/email", headers=bearer(token), json={"email": email, "password": PASSWORD}
+        )
+        counted.append(wire.round_trips - before)
+        token = response.json()["data"]["token"]
+    return counted[0]
+
+
 async def test_each_endpoint_asks_the_database_as_often_as_it_must(
     wire: Wire, client: httpx.AsyncClient
 ) -> None:
@@ -126,12 +140,15 @@ async def test_each_endpoint_asks_the_database_as_often_as_it_must(
         other = next(each["id"] for each in listed if each["session_token"][:8] == tokens[1][:8])
         credentials = {"email": "user@example.com", "password": PASSWORD}
         wrong = {**credentials, "password": "not the password"}
+        leaver = bearer((await register(client, f"leaver{attempt}@example.com"))["token"])
         newcomer = {**credentials, "email": f"new{attempt}@example.com", "name": "New"}
         counted = {
             "me": await spent(wire, client, "GET", "me", headers=one),
             "verify": await spent(wire, client, "GET", "verify", headers=one),
             "sessions": await spent(wire, client, "GET", "sessions", headers=one),
             "events": await spent(wire, client, "GET", "events", headers=one),
+            "rename": await spent(wire, client, "PATCH", "me", headers=one, json={"name": "Jane"}),
+            "export": await spent(wire, client, "GET", "export", headers=one),
             "revoke": await spent(wire, client, "DELETE", f"sessions/{other}", headers=one),
             "refresh": await spent(wire, client, "POST", "refresh", headers=three),
             "confirm": await spent(wire, client, "POST", "confirm", headers=two, json=given),
@@ -140,6 +157,8 @@ async def test_each_endpoint_asks_the_database_as_often_as_it_must(
             "login": await spent(wire, client, "POST", "login", json=credentials),
             "login, wrong": await spent(wire, client, "POST", "login", json=wrong, refused=401),
             "password": await change_password(wire, client),
+            "email": await change_email(wire, client),
+            "erase": await spent(wire, client, "DELETE", "me", headers=leaver, json=given),
             "register": await spent(wire, client, "POST", "register", json=newcomer),
         }
     assert counted == {
@@ -147,6 +166,8 @@ async def test_each_endpoint_asks_the_database_as_often_as_it_must(
         "verify": 1,
         "sessions": 2,  # the check, the list
         "events": 2,
+        "rename": 2,
+        "export": 4,  # the check, the sessions, the events, the event of it
         "revoke": 1,
         "refresh": 1,
         "confirm": 5,  # the check, the charge, the hash, giving it back, the successor
@@ -157,6 +178,10 @@ async def test_each_endpoint_asks_the_database_as_often_as_it_must(
         # The check, the charge, the hash; begin, two locks, hash, two of the throttle, ends, start,
         # event, commit.
         "password": 13,
+        "email": 12,  # as the password, but for one of the throttle
+        # The check, the charge, the hash; begin, two locks, the hash again, the end, two of the throttle,
+        # commit.
+        "erase": 11,
         # The charge, begin, the user, the event, the session, commit: hooks may come between.
         "register": 6,
     }

@@ -222,6 +222,8 @@ HOT: dict[str, tuple[str, set[str]]] = {
         "17, 3, NULL, '30 minutes', 'limit', 'session.revoked', NULL, NULL",
         {"user_sessions_pkey", "user_sessions_user_id_is_active_idx"},
     ),
+    "profiles.sessions": ("17, 100", {"user_sessions_user_id_is_active_idx"}),
+    "profiles.lock": ("17", {"users_pkey"}),
     "endings.owner_of": ("17", {"user_sessions_pkey"}),
     "endings.count_expired": ("NULL", {"user_sessions_expires_at_idx"}),
     "endings.end_expired": (
@@ -334,8 +336,10 @@ def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
         "users.change_password",
         "users.set_password",
         "users.set_flag",
+        "profiles.rename",
+        "profiles.change_email",
     }
-    once = {"users.delete", "endings.end_of_user"}
+    once = {"users.delete", "endings.end_of_user", "profiles.erase"}
     # Read the whole table, which no index would be worth: what has drained is removed.
     once |= {"throttles.page", "throttles.clear", "throttles.purge_drained", "failures.purge_old"}
     looked_at = set(HOT) | writes | once
@@ -351,6 +355,26 @@ async def test_a_statement_of_the_function_that_ends_sessions_uses_the_users_ind
         after = await scans(filled)
     assert after["user_sessions"] == before["user_sessions"]
     assert after["users"] == before["users"]
+
+
+async def test_erasing_a_user_reads_no_table_whole_either(filled: Any) -> None:
+    await filled.execute(
+        """
+        INSERT INTO auth_events (action, detail)
+        SELECT 'login.failed', jsonb_build_object('email', 'user' || i || '@example.com')
+        FROM generate_series(1, 5000) i;
+        ANALYZE auth_events
+        """
+    )
+    before = await scans(filled)
+    async with filled.transaction():
+        await filled.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        assert await filled.fetchval("SELECT gatepost_erase_user(17)") == "erased"
+        after = await scans(filled)
+    for table in ("users", "user_sessions", "auth_events", "auth_failures"):
+        assert after[table] == before[table], table
+    erased = "SELECT detail FROM auth_events WHERE action = 'user.erased'"
+    assert json.loads(await filled.fetchval(erased)) == {"events": 7}
 
 
 async def scans(db: Any) -> dict[str, int]:

@@ -136,8 +136,9 @@ async def missing_privileges(conn: Connection) -> list[str]:
         UNION ALL
         SELECT format('EXECUTE ON FUNCTION %s', p.oid::regprocedure)
         FROM pg_proc p
-        WHERE p.pronamespace = current_schema()::regnamespace AND p.proname = 'gatepost_end_sessions'
-            AND NOT has_function_privilege(p.oid, 'EXECUTE')
+        WHERE p.pronamespace = current_schema()::regnamespace AND p.proname = ANY(ARRAY[
+                'gatepost_end_sessions', 'gatepost_erase_user', 'gatepost_redact_events'
+            ]) AND NOT has_function_privilege(p.oid, 'EXECUTE')
         ORDER BY missing
         """
     )

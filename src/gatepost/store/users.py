@@ -1,5 +1,7 @@
 """Statements on `users`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -24,6 +26,26 @@ class Credential:
     user_id: int
     is_active: bool
     hashed_password: str | None = field(repr=False)
+
+
+@contextmanager
+def fitting(*columns: str) -> Iterator[None]:
+    """Turn what the table refuses of values for these columns into errors of ours.
+
+    Raises:
+        EmailTaken: the e-mail exists already, in whatever case.
+        ValidationFailed: an adopted table has columns too narrow for these values.
+    """
+    try:
+        yield
+    except UniqueViolationError as error:
+        # In an adopted table the index may have any name; the detail names what it is on.
+        if "email" in f"{error.constraint_name} {error.detail}":
+            raise EmailTaken from error
+        raise
+    except StringDataRightTruncationError as error:
+        too_long = "It is longer than the users table of this database takes"
+        raise ValidationFailed(dict.fromkeys(columns, too_long)) from error
 
 
 async def find_credential(conn: Connection, email: str) -> Credential | None:
@@ -59,10 +81,9 @@ async def insert(
     """Add a user.
 
     Raises:
-        EmailTaken: the e-mail exists already, in whatever case.
-        ValidationFailed: an adopted table has columns too narrow for these values.
+        EmailTaken, ValidationFailed: as `fitting`.
     """
-    try:
+    with fitting("email", "name"):
         row = await conn.fetchrow(
             """
             INSERT INTO users (email, name, hashed_password, is_admin, is_active, created_at, updated_at)
@@ -77,14 +98,6 @@ async def insert(
             is_admin,
             at,
         )
-    except UniqueViolationError as error:
-        # In an adopted table the index may have any name; the detail names what it is on.
-        if "email" in f"{error.constraint_name} {error.detail}":
-            raise EmailTaken from error
-        raise
-    except StringDataRightTruncationError as error:
-        too_long = "It is longer than the users table of this database takes"
-        raise ValidationFailed({"email": too_long, "name": too_long}) from error
     return User.from_row(one(row))
 
 

@@ -28,8 +28,8 @@ async def test_an_unknown_path_is_404_in_the_envelope(standing: Standing, path: 
     [
         ("GET", "register", "POST"),
         ("PUT", "login", "POST"),
-        ("POST", "me", "GET"),
-        ("OPTIONS", "me", "GET"),
+        ("POST", "me", "DELETE, GET, PATCH"),
+        ("OPTIONS", "me", "DELETE, GET, PATCH"),
         ("PATCH", "sessions/1", "DELETE"),
         ("DELETE", "sessions", "GET"),
     ],

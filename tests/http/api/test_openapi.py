@@ -23,6 +23,8 @@ OPERATIONS = {
     "register": ("POST", "/api/auth/register", {201, 400, 403, 409, 413, 415, 422, 429, 500, 503}),
     "login": ("POST", "/api/auth/login", {200, 400, 401, 403, 413, 415, 422, 429, 500, 503}),
     "me": ("GET", "/api/auth/me", {200, 401, 500, 503}),
+    "update_me": ("PATCH", "/api/auth/me", {200, 400, 401, 403, 413, 415, 422, 500, 503}),
+    "delete_me": ("DELETE", "/api/auth/me", {200, 400, 401, 403, 409, 413, 415, 422, 429, 500, 503}),
     "verify": ("GET", "/api/auth/verify", {204, 401, 500, 503}),
     "refresh": ("POST", "/api/auth/refresh", {200, 401, 403, 413, 415, 429, 500, 503}),
     "logout": ("POST", "/api/auth/logout", {200, 401, 403, 413, 415, 500, 503}),
@@ -31,6 +33,12 @@ OPERATIONS = {
     "revoke_session": ("DELETE", "/api/auth/sessions/{id}", {200, 401, 403, 404, 413, 415, 422, 500, 503}),
     "change_password": ("POST", "/api/auth/password", {200, 400, 401, 403, 413, 415, 422, 429, 500, 503}),
     "confirm": ("POST", "/api/auth/confirm", {200, 400, 401, 403, 413, 415, 422, 429, 500, 503}),
+    "change_email": (
+        "POST",
+        "/api/auth/email",
+        {200, 400, 401, 403, 409, 413, 415, 422, 429, 500, 503},
+    ),
+    "export": ("GET", "/api/auth/export", {200, 401, 403, 500, 503}),
     "events": ("GET", "/api/auth/events", {200, 401, 422, 500, 503}),
     "cleanup": ("POST", "/api/auth/cleanup", {200, 401, 403, 413, 415, 500, 503}),
     "unlock_user": (
@@ -122,7 +130,7 @@ def test_every_example_fits_its_schema(document: dict[str, Any]) -> None:
 
 def test_every_field_of_a_body_has_an_example_that_fits_it(document: dict[str, Any]) -> None:
     bodies = [o["requestBody"] for _, _, o in operations(document) if "requestBody" in o]
-    assert len(bodies) == 4
+    assert len(bodies) == 7
     for body in bodies:
         schema = body["content"]["application/json"]["schema"]
         properties = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]["properties"]
@@ -259,6 +267,10 @@ async def test_the_public_routes_in_production_are_these(make_settings: MakeSett
 # --- What is answered ---
 
 
+async def signed_in(client: httpx.AsyncClient, who: dict[str, str]) -> str:
+    return str((await login(client, **who))["token"])
+
+
 async def answered(client: httpx.AsyncClient, db: Database) -> list[tuple[str, httpx.Response]]:
     """Ask each operation once, so that it succeeds."""
     first = (await register(client))["token"]
@@ -270,13 +282,17 @@ async def answered(client: httpx.AsyncClient, db: Database) -> list[tuple[str, h
     (spare,) = [each["id"] for each in listed if each["session_token"][:8] == first[:8]]
     bodies = {
         "register": {"email": "second@example.com", "name": "Second", "password": "securepassword123"},
-        "login": {"email": "user@example.com", "password": "another secure password"},
+        "login": {"email": "moved@example.com", "password": "another secure password"},
+        "update_me": {"name": "Jane Doe"},
+        "change_email": {"email": "moved@example.com", "password": "securepassword123"},
+        "delete_me": {"password": "another secure password"},
         "confirm": {"password": "securepassword123"},
         "change_password": {"current": "securepassword123", "new": "another secure password"},
     }
     asked = []
-    # These two end every session there is; the login in between is with the password that one changes to.
-    last = ("change_password", "login", "logout_all")
+    # These end every session there is, most of them with a token for the next; the login in between is with
+    # the e-mail and the password that they change to.
+    last = ("change_email", "change_password", "login", "logout_all", "delete_me")
     for name in (*(name for name in OPERATIONS if name not in last), *last):
         method, path, _ = OPERATIONS[name]
         response = await client.request(
@@ -287,8 +303,13 @@ async def answered(client: httpx.AsyncClient, db: Database) -> list[tuple[str, h
         )
         assert response.is_success, (name, response.text)
         asked.append((name, response))
-        if name == "change_password":
+        if name == "change_email":
+            tokens["change_password"] = response.json()["data"]["token"]
+        elif name == "change_password":
             tokens["logout_all"] = response.json()["data"]["token"]
+        elif name == "logout_all":
+            await db.execute("UPDATE users SET is_admin = true")  # the last one may not go
+            tokens["delete_me"] = await signed_in(client, bodies["login"])
     return asked
 
 

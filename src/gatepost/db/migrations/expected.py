@@ -46,6 +46,7 @@ INDEXES = (
     "user_sessions_user_id_place_idx",
     "auth_events_user_id_id_idx",
     "auth_events_at_idx",
+    "auth_events_named_idx",
 )
 """Indexes that have one name everywhere."""
 
@@ -55,7 +56,12 @@ UNIQUE = {"users": ("lower(email)", "lower(email::text)"), "user_sessions": ("se
 TRIGGERS = ("auth_events_append_only", "user_sessions_note_end")
 """Triggers that must exist and fire."""
 
-FUNCTIONS = ("gatepost_end_sessions", "gatepost_purge_events")
+FUNCTIONS = (
+    "gatepost_end_sessions",
+    "gatepost_purge_events",
+    "gatepost_erase_user",
+    "gatepost_redact_events",
+)
 """Functions that are called by name."""
 
 

@@ -13,16 +13,6 @@ from gatepost.http.envelope import success
 
 router = APIRouter(tags=["events"])
 
-_EVENT = {
-    "id": 42,
-    "at": schemas.TIME,
-    "action": "session.started",
-    "session_id": 1,
-    "ip_address": "192.168.1.100",
-    "user_agent": "Mozilla/5.0...",
-    "detail": {},
-}
-
 
 @router.get(
     "/events",
@@ -30,7 +20,7 @@ _EVENT = {
     summary="Get the current user's audit trail",
     response_model=schemas.EventsEnvelope,
     responses=responses(
-        {"events": [_EVENT], "next_cursor": None},
+        {"events": [schemas.EVENT], "next_cursor": None},
         "Events retrieved successfully",
         *PRESENTED,
         errors.ValidationFailed,

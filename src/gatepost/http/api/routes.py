@@ -1,5 +1,6 @@
 """The API's table of contents: everything asks for a session but what stands on a `public` router."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -8,15 +9,19 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from gatepost.errors import GatepostError
 from gatepost.http import errors
-from gatepost.http.api import accounts, admin, checks, events, housekeeping, passwords, sessions
+from gatepost.http.api import accounts, admin, checks, events, housekeeping, passwords, profiles, sessions
 from gatepost.http.docs import docs_router
 from gatepost.http.edge import Edge
 from gatepost.http.hot import HotEndpoints, HotPaths
 from gatepost.http.middleware import BodyGuard, RequestLog
+
+_CLOSED = (checks, profiles, sessions, passwords, events, housekeeping, admin)
 
 
 def create_api(edge: Edge, *, prefix: str) -> ASGIApp:
@@ -46,20 +51,41 @@ def create_api(edge: Edge, *, prefix: str) -> ASGIApp:
         exception_handlers={
             GatepostError: errors.on_gatepost_error,  # type: ignore[dict-item]  # takes WebSockets too
             RequestValidationError: errors.on_validation_error,
-            HTTPException: errors.on_http_exception,
+            HTTPException: _on_http_exception,
         },
     )
     endpoints = HotEndpoints(edge)
     api.state.gatepost, api.state.gatepost_edge, api.state.gatepost_endpoints = edge.gate, edge, endpoints
     api.include_router(accounts.public)
     closed = APIRouter()
-    for noun in (checks, sessions, passwords, events, housekeeping, admin):
+    for noun in _CLOSED:
         closed.include_router(noun.router)
     api.include_router(closed)
     if settings.environment != "production":
         api.include_router(docs_router())
     _document_full_paths(api, prefix)
     return HotPaths(api, endpoints)
+
+
+def _routes() -> Iterator[APIRoute]:
+    for router in (accounts.public, *(noun.router for noun in _CLOSED)):
+        yield from (route for route in router.routes if isinstance(route, APIRoute))
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    """Answer what the framework refuses; a 405 names every method of its path, of whichever route it is.
+
+    The framework names those of the first route alone (RFC 9110 §15.5.6 asks for all).
+    """
+    response = await errors.on_http_exception(request, error)
+    if response.status_code == 405:
+        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+        methods = {
+            method for route in _routes() if route.path_regex.match(path) for method in route.methods or ()
+        }
+        if methods:
+            response.headers["Allow"] = ", ".join(sorted(methods))
+    return response
 
 
 def _document_full_paths(api: FastAPI, prefix: str) -> None:
@@ -78,11 +104,7 @@ def _document_full_paths(api: FastAPI, prefix: str) -> None:
 
 def _restore_examples(document: dict[str, Any]) -> None:
     """Put the examples back as they were written: FastAPI leaves out what is null in them."""
-    nouns = (checks, sessions, passwords, events, housekeeping, admin)
-    routers = (accounts.public, *(noun.router for noun in nouns))
-    for route in (route for router in routers for route in router.routes):
-        if not isinstance(route, APIRoute):
-            continue
+    for route in _routes():
         for method in route.methods or ():
             documented = document["paths"][route.path_format][method.lower()]["responses"]
             for status, response in route.responses.items():

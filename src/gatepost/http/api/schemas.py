@@ -13,6 +13,31 @@ LATER = "2024-01-01T00:30:00Z"
 TOKEN = "5f0c8b1e-7d43-4a53-9d7e-2f6f1a0f6c3b"  # noqa: S105 - an example
 USER = {"id": 1, "email": "user@example.com", "name": "John Doe", "created_at": TIME}
 SESSION_INFO = {"expires_at": LATER, "created_at": TIME}
+SESSION = {
+    "id": 1,
+    "session_token": f"{TOKEN[:8]}...",
+    "created_at": TIME,
+    "last_used_at": "2024-01-01T00:15:00Z",
+    "expires_at": LATER,
+    "ip_address": "192.168.1.100",
+    "user_agent": "Mozilla/5.0...",
+    "is_current": True,
+}
+EVENT = {
+    "id": 42,
+    "at": TIME,
+    "action": "session.started",
+    "session_id": 1,
+    "ip_address": "192.168.1.100",
+    "user_agent": "Mozilla/5.0...",
+    "detail": {},
+}
+EXPORT = {
+    "user": USER,
+    "sessions": [SESSION | {"ended_at": None, "end_reason": None}],
+    "events": [EVENT],
+    "truncated": False,
+}
 
 # Lengths are told here and checked in one place, by the service, after normalisation (NFC).
 Email = Annotated[
@@ -88,6 +113,25 @@ class ChangePasswordRequest(BaseModel):
 
 
 class ConfirmRequest(BaseModel):
+    """The password, given again."""
+
+    password: GivenPassword
+
+
+class UpdateMeRequest(BaseModel):
+    """What a user may change of themselves by being signed in."""
+
+    name: Name
+
+
+class ChangeEmailRequest(BaseModel):
+    """The e-mail that is to be, and the password, given again."""
+
+    email: Annotated[Email, Field(examples=["new.address@example.com"])]
+    password: GivenPassword
+
+
+class DeleteMeRequest(BaseModel):
     """The password, given again."""
 
     password: GivenPassword
@@ -178,8 +222,24 @@ class EventsData(BaseModel):
     next_cursor: str | None
 
 
+class ExportedSessionData(SessionData):
+    """One session, live or ended."""
+
+    ended_at: datetime | None
+    end_reason: str | None
+
+
+class ExportData(BaseModel):
+    """What is stored about the caller; `truncated` says that older sessions or events were left out."""
+
+    user: UserData
+    sessions: list[ExportedSessionData]
+    events: list[EventData]
+    truncated: bool
+
+
 class SignedInEnvelope(Envelope):
-    """Answer of register, login, refresh, and of a password that was changed or given again."""
+    """Answer of register, login, refresh, of a changed e-mail or password, and of one given again."""
 
     data: SignedInData
 
@@ -212,6 +272,12 @@ class EventsEnvelope(Envelope):
     """Answer of events."""
 
     data: EventsData
+
+
+class ExportEnvelope(Envelope):
+    """Answer of export."""
+
+    data: ExportData
 
 
 class EmptyEnvelope(Envelope):
@@ -251,6 +317,11 @@ def session_data(row: SessionRow, current: Session) -> dict[str, Any]:
         "user_agent": row.user_agent,
         "is_current": row.id == current.id,
     }
+
+
+def exported_session_data(row: SessionRow, current: Session) -> dict[str, Any]:
+    """Return `ExportedSessionData`."""
+    return session_data(row, current) | {"ended_at": row.ended_at, "end_reason": row.end_reason}
 
 
 def event_data(event: AuditEvent) -> dict[str, Any]:

@@ -16,17 +16,6 @@ from gatepost.http.hot import SECURED, endpoints_of, response
 
 router = APIRouter(tags=["sessions"])
 
-_SESSION = {
-    "id": 1,
-    "session_token": f"{schemas.TOKEN[:8]}...",
-    "created_at": schemas.TIME,
-    "last_used_at": "2024-01-01T00:15:00Z",
-    "expires_at": schemas.LATER,
-    "ip_address": "192.168.1.100",
-    "user_agent": "Mozilla/5.0...",
-    "is_current": True,
-}
-
 
 @router.post(
     "/refresh",
@@ -83,7 +72,7 @@ async def logout_all(presented: PresentedToken, edge: CurrentEdge, client: Curre
     summary="Get all active sessions for the current user",
     response_model=schemas.SessionsEnvelope,
     responses=responses(
-        {"sessions": [_SESSION], "total_active_sessions": 1},
+        {"sessions": [schemas.SESSION], "total_active_sessions": 1},
         "User sessions retrieved successfully",
         *PRESENTED,
     ),

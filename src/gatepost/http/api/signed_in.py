@@ -10,7 +10,7 @@ from gatepost.http.api import schemas
 from gatepost.http.cookies import CLEAR_SITE_DATA
 from gatepost.http.edge import Edge
 from gatepost.http.envelope import success
-from gatepost.models import SignedIn
+from gatepost.models import SignedIn, User
 
 
 async def sign_in(
@@ -23,10 +23,14 @@ async def sign_in(
             await edge.gate.sessions.supersede(former, edge.client_of(scope))
     response = continued(edge, signed_in, message, by_cookie=by_cookie, status=status)
     if by_cookie:
-        user = signed_in.session.user
-        device = edge.gate.devices.issue(edge.cookies.device(scope), user.email)
-        response.raw_headers.append(edge.cookies.set_device(device))
+        remember_device(response, edge, scope, signed_in.session.user)
     return response
+
+
+def remember_device(response: Response, edge: Edge, scope: Scope, user: User) -> None:
+    """Have the browser show from now on that this account has signed in on it."""
+    device = edge.gate.devices.issue(edge.cookies.device(scope), user.email)
+    response.raw_headers.append(edge.cookies.set_device(device))
 
 
 def continued(

@@ -1,0 +1,138 @@
+"""One's own account: another name, another e-mail, a copy of the data, the end."""
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gatepost import errors
+from gatepost.http.api import schemas
+from gatepost.http.api.responses import BODY, PRESENTED, UNSAFE, responses
+from gatepost.http.api.signed_in import continued, remember_device, signed_out
+from gatepost.http.bodies import unambiguous_body
+from gatepost.http.dependencies import (
+    CurrentClient,
+    CurrentEdge,
+    CurrentGate,
+    FreshSession,
+    PresentedToken,
+)
+from gatepost.http.envelope import success
+from gatepost.http.renewal import note_session
+
+router = APIRouter(tags=["profile"], dependencies=[Depends(unambiguous_body)])
+
+_EXPORT_NAME = "gatepost-export.json"
+
+
+@router.patch(
+    "/me",
+    operation_id="update_me",
+    summary="Change the name of the current user",
+    response_model=schemas.MeEnvelope,
+    responses=responses(
+        {"user": schemas.USER, "session_info": schemas.SESSION_INFO},
+        "Profile updated successfully",
+        *BODY,
+        *PRESENTED,
+        *UNSAFE,
+        fields={"name": "Give a name"},
+    ),
+)
+async def update_me(
+    body: schemas.UpdateMeRequest,
+    presented: PresentedToken,
+    edge: CurrentEdge,
+    client: CurrentClient,
+    request: Request,
+) -> Response:
+    """Set another name and answer as `GET` does; fields that nobody may set are passed over."""
+    session = await edge.gate.profiles.rename(presented.token, body.name, client)
+    if presented.by_cookie:
+        note_session(request.scope, session)
+    data = {"user": schemas.user_data(session.user), "session_info": schemas.session_info(session)}
+    return success(data, "Profile updated successfully")
+
+
+@router.post(
+    "/email",
+    operation_id="change_email",
+    summary="Change the e-mail and end every other session",
+    response_model=schemas.SignedInEnvelope,
+    responses=responses(
+        {"token": schemas.TOKEN, "user": schemas.USER, "session_info": schemas.SESSION_INFO},
+        "E-mail changed successfully",
+        *BODY,
+        *PRESENTED,
+        *UNSAFE,
+        errors.InvalidCredentials,
+        errors.EmailTaken,
+        errors.TooManyAttempts,
+        fields={"email": "Use another e-mail than the current one"},
+    ),
+)
+async def change_email(
+    body: schemas.ChangeEmailRequest,
+    presented: PresentedToken,
+    edge: CurrentEdge,
+    client: CurrentClient,
+    request: Request,
+) -> Response:
+    """Set another e-mail and answer with a new token; every other token of the user is refused."""
+    signed_in = await edge.gate.profiles.change_email(presented.token, body.email, body.password, client)
+    response = continued(edge, signed_in, "E-mail changed successfully", by_cookie=presented.by_cookie)
+    if presented.by_cookie:
+        remember_device(response, edge, request.scope, signed_in.session.user)
+    return response
+
+
+@router.get(
+    "/export",
+    operation_id="export",
+    summary="Download everything that is stored about the current user",
+    response_model=schemas.ExportEnvelope,
+    responses=responses(
+        schemas.EXPORT,
+        "Data exported successfully",
+        *PRESENTED,
+        errors.FreshSessionRequired,
+        headers={"Content-Disposition": f"Has browsers save the answer as `{_EXPORT_NAME}`."},
+    ),
+)
+async def export(session: FreshSession, gate: CurrentGate, client: CurrentClient) -> Response:
+    """Answer with the user, every session and every event, the newest first: 10,000 of each at the most."""
+    found = await gate.profiles.export(session, client)
+    data = {
+        "user": schemas.user_data(found.user),
+        "sessions": [schemas.exported_session_data(row, session) for row in found.sessions],
+        "events": [schemas.event_data(event) for event in found.events],
+        "truncated": found.truncated,
+    }
+    response = success(data, "Data exported successfully")
+    response.headers["Content-Disposition"] = f'attachment; filename="{_EXPORT_NAME}"'
+    return response
+
+
+@router.delete(
+    "/me",
+    operation_id="delete_me",
+    summary="Delete the current user's account",
+    response_model=schemas.EmptyEnvelope,
+    responses=responses(
+        None,
+        "Account deleted successfully",
+        *BODY,
+        *PRESENTED,
+        *UNSAFE,
+        errors.InvalidCredentials,
+        errors.LastAdmin,
+        errors.AccountInUse,
+        errors.TooManyAttempts,
+        fields={"password": "Field required"},
+    ),
+)
+async def delete_me(
+    body: schemas.DeleteMeRequest, presented: PresentedToken, edge: CurrentEdge, client: CurrentClient
+) -> Response:
+    """Nothing of the user is kept but what happened, on the audit trail, without whom it happened to."""
+    await edge.gate.profiles.erase(presented.token, body.password, client)
+    return signed_out(edge, None, "Account deleted successfully", by_cookie=presented.by_cookie)

@@ -1,0 +1,197 @@
+"""What users do with their own account: change it, take its data with them, and delete it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from gatepost.db.pool import Connection, Database
+from gatepost.errors import (
+    AccountInUse,
+    EmailTaken,
+    GatepostError,
+    InvalidCredentials,
+    LastAdmin,
+    SessionRevoked,
+    ValidationFailed,
+)
+from gatepost.models import AuditAction, AuditEvent, Client, EndReason, Session, SessionRow, SignedIn, User
+from gatepost.security.emails import canonical_email, canonical_name
+from gatepost.services.audit import Audit
+from gatepost.services.clock import Clock
+from gatepost.services.reauthentication import Reauthentication
+from gatepost.services.refusals import Refusals
+from gatepost.services.sessions import Sessions
+from gatepost.services.throttles import Throttles
+from gatepost.store import events as event_store
+from gatepost.store import profiles as store
+from gatepost.store import users as user_store
+
+EXPORT_ROWS = 10_000
+"""Sessions, and events, that an export has at the most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """What is stored about a user.
+
+    Attributes:
+        user: who it is.
+        sessions: the one started last first, the ended ones too.
+        events: the newest first.
+        truncated: there is more than `EXPORT_ROWS` of one of them.
+    """
+
+    user: User
+    sessions: Sequence[SessionRow]
+    events: Sequence[AuditEvent]
+    truncated: bool
+
+
+class Profiles:
+    """Changes, exports and erases the account of whoever asks."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        sessions: Sessions,
+        throttles: Throttles,
+        reauthentication: Reauthentication,
+        audit: Audit,
+        refusals: Refusals,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._sessions = sessions
+        self._throttles = throttles
+        self._reauthentication = reauthentication
+        self._audit = audit
+        self._refusals = refusals
+        self._clock = clock
+
+    async def rename(self, token: str, name: str, client: Client) -> Session:
+        """Give the user of a token another name; return the session with the user as they are now.
+
+        Raises:
+            ValidationFailed: the name does not fit.
+            InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: the token is not live.
+        """
+        session = await self._sessions.resolve_for(token, client, verb="rename")
+        try:
+            name = canonical_name(name)
+        except ValueError as error:
+            raise ValidationFailed({"name": str(error)}) from None
+        async with self._database.connection() as conn:
+            user = await store.rename(
+                conn, session.user.id, name, session_id=session.id, client=client, at=self._clock()
+            )
+        if user is None:  # disabled or deleted since the session was looked up
+            raise await self._refusals.of(
+                SessionRevoked(), client, verb="rename", user_id=session.user.id, session_id=session.id
+            )
+        return msgspec.structs.replace(session, user=user)
+
+    async def change_email(self, token: str, email: str, password: str, client: Client) -> SignedIn:
+        """Give a user another e-mail, end every session of theirs and start one for this client.
+
+        The password comes first: without it nobody learns here which addresses have an account (ASVS 6.3.8,
+        7.5.1).
+
+        Raises:
+            ValidationFailed: a field does not fit, or the e-mail is the current one.
+            InvalidCredentials: the password is not this user's.
+            TooManyAttempts: it was asked too often.
+            EmailTaken: another user has this e-mail; the attempt stays charged.
+            InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: the token is not live.
+        """
+        session = await self._sessions.resolve_for(token, client, verb="change_email")
+        email = _another_email(email, session.user.email)
+        proof = await self._reauthentication.check(session, password, client, verb="change_email")
+        hashed = proof.hashed_password
+
+        async def change(conn: Connection, at: datetime | None) -> str | None:
+            changed = await store.change_email(conn, session.user.id, email, hashed_password=hashed, at=at)
+            await self._throttles.succeeded(conn, proof.attempt)
+            return hashed if changed else None
+
+        try:
+            return await self._reauthentication.begin_anew(
+                proof, change, reason=EndReason.EMAIL_CHANGED, action=AuditAction.USER_EMAIL_CHANGED
+            )
+        except EmailTaken as error:
+            raise await self._denied(error, session, client, verb="change_email") from None
+
+    async def export(self, session: Session, client: Client) -> Export:
+        """Return what is stored about the user of a session; that it was asked for is on the trail."""
+        user = session.user
+        async with self._database.connection() as conn:
+            sessions = await store.sessions(conn, user.id, limit=EXPORT_ROWS + 1)
+            events = await event_store.page_of_user(conn, user.id, before=None, limit=EXPORT_ROWS + 1)
+            await event_store.insert(
+                conn,
+                AuditAction.USER_EXPORTED,
+                client=client,
+                at=self._clock(),
+                user_id=user.id,
+                session_id=session.id,
+            )
+        return Export(
+            user=user,
+            sessions=sessions[:EXPORT_ROWS],
+            events=events[:EXPORT_ROWS],
+            truncated=max(len(sessions), len(events)) > EXPORT_ROWS,
+        )
+
+    async def erase(self, token: str, password: str, client: Client) -> None:
+        """Delete the user of a token, every session, and what the trail tells of the person.
+
+        Raises:
+            ValidationFailed: a password that none can have.
+            InvalidCredentials: it is not this user's.
+            TooManyAttempts: it was asked too often.
+            LastAdmin: nobody would be left who may administer.
+            AccountInUse: the application's own rows stand in the way.
+            InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: the token is not live.
+        """
+        session = await self._sessions.resolve_for(token, client, verb="erase")
+        user = session.user
+        proof = await self._reauthentication.check(session, password, client, verb="erase")
+        try:
+            async with self._reauthentication.transaction(proof, lock=store.lock) as (conn, live):
+                if await user_store.hash_of(conn, user.id) != proof.hashed_password:
+                    raise InvalidCredentials
+                if not await store.erase(conn, user.id, session_id=live.id, at=self._clock()):
+                    raise SessionRevoked
+                await self._throttles.forget(conn, user)
+        except (LastAdmin, AccountInUse) as error:
+            raise await self._denied(error, session, client, verb="erase") from None
+
+    async def _denied(
+        self, error: GatepostError, session: Session, client: Client, *, verb: str
+    ) -> GatepostError:
+        """Put on the trail what a user asked for in vain, and hand the error back to be raised."""
+        await self._audit.record(
+            AuditAction.ACCESS_DENIED,
+            client=client,
+            user_id=session.user.id,
+            session_id=session.id,
+            detail={"code": error.code, "verb": verb},
+        )
+        return error
+
+
+def _another_email(typed: str, current: str) -> str:
+    """Return the canonical e-mail.
+
+    Raises:
+        ValidationFailed: it is none, or the one that the user has.
+    """
+    try:
+        email = canonical_email(typed)
+    except ValueError as error:
+        raise ValidationFailed({"email": str(error)}) from None
+    if email == current:
+        raise ValidationFailed({"email": "Use another e-mail than the current one"})
+    return email

@@ -1,0 +1,131 @@
+"""Statements by which users change what is theirs, take it with them, and have it erased."""
+
+from datetime import datetime
+
+from asyncpg import (
+    ForeignKeyViolationError,
+    NotNullViolationError,
+    ObjectInUseError,
+    RestrictViolationError,
+)
+
+from gatepost.db.pool import Connection, one, parse_count
+from gatepost.errors import AccountInUse, LastAdmin
+from gatepost.models import AuditAction, Client, SessionRow, User
+from gatepost.store.users import fitting
+
+_IN_THE_WAY = (
+    ForeignKeyViolationError,
+    RestrictViolationError,  # PostgreSQL 18 tells RESTRICT from the others
+    NotNullViolationError,  # SET NULL, of a column that is NOT NULL
+    ObjectInUseError,  # a trigger kept the row
+)
+"""What the application's own tables have against the end of a user."""
+
+
+async def rename(
+    conn: Connection,
+    user_id: int,
+    name: str,
+    *,
+    session_id: int,
+    client: Client,
+    at: datetime | None,
+) -> User | None:
+    """Give a user another name, with its event; None where they are disabled or gone.
+
+    Raises:
+        ValidationFailed: an adopted table has a column too narrow for it.
+    """
+    with fitting("name"):
+        row = await conn.fetchrow(
+            """
+            WITH t AS MATERIALIZED (
+                SELECT coalesce($3::timestamptz, statement_timestamp()) AS now
+            ), renamed AS (
+                UPDATE users u SET name = $2::varchar, updated_at = t.now
+                FROM t
+                WHERE u.id = $1::bigint AND u.is_active
+                RETURNING u.*
+            ), event AS (
+                INSERT INTO auth_events (at, action, user_id, session_id, ip_address, user_agent)
+                SELECT t.now, $4, r.id, $5, $6, $7 FROM renamed r, t
+            )
+            SELECT r.id AS user_id, r.email, coalesce(r.name, '') AS name,
+                coalesce(r.is_admin, false) AS is_admin, true AS user_is_active,
+                coalesce(r.created_at::timestamptz, 'epoch') AS user_created_at
+            FROM renamed r
+            """,
+            user_id,
+            name,
+            at,
+            AuditAction.USER_RENAMED,
+            session_id,
+            client.ip_address,
+            client.user_agent,
+        )
+    return None if row is None else User.from_row(row)
+
+
+async def change_email(
+    conn: Connection, user_id: int, email: str, *, hashed_password: str, at: datetime | None
+) -> bool:
+    """Give a user another canonical e-mail, unless the hash that was checked is no longer theirs.
+
+    Raises:
+        EmailTaken, ValidationFailed: as `users.fitting`.
+    """
+    with fitting("email"):
+        status = await conn.execute(
+            """
+            UPDATE users
+            SET email = $3::varchar, updated_at = coalesce($4::timestamptz, statement_timestamp())
+            WHERE id = $1::bigint AND hashed_password = $2
+            """,
+            user_id,
+            hashed_password,
+            email,
+            at,
+        )
+    return parse_count(status) == 1
+
+
+async def sessions(conn: Connection, user_id: int, *, limit: int) -> list[SessionRow]:
+    """Return a user's sessions, the ended ones too, the one started last first."""
+    rows = await conn.fetch(
+        """
+        SELECT s.id, left(s.session_token, 8) AS token_hint, s.user_id, s.created_at, s.last_used_at,
+            s.expires_at, s.ip_address, s.user_agent, s.ended_at, s.end_reason
+        FROM user_sessions s
+        WHERE s.user_id = $1
+        ORDER BY s.created_at DESC, s.id DESC
+        LIMIT $2
+        """,
+        user_id,
+        limit,
+    )
+    return [SessionRow.from_row(row) for row in rows]
+
+
+async def lock(conn: Connection, user_id: int) -> None:
+    """Lock a user's row as one does who is going to delete it, from the start: no deadlock with anybody."""
+    await conn.execute("SELECT FROM users u WHERE u.id = $1 FOR UPDATE", user_id)
+
+
+async def erase(conn: Connection, user_id: int, *, session_id: int, at: datetime | None) -> bool:
+    """Delete a user with every session, and what their events hold about the person; False if they are gone.
+
+    Raises:
+        LastAdmin: nobody would be left who may administer.
+        AccountInUse: rows of the application refer to the user and stand in the way.
+    """
+    try:
+        row = await conn.fetchrow(
+            "SELECT gatepost_erase_user($1, $2, $3) AS outcome", user_id, session_id, at
+        )
+    except _IN_THE_WAY as error:
+        raise AccountInUse from error
+    outcome = one(row)["outcome"]
+    if outcome == "last_admin":
+        raise LastAdmin
+    return bool(outcome == "erased")
