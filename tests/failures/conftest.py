@@ -234,6 +234,15 @@ ATTEMPTS: dict[str, Attempt] = {
         path="/password",
         body={"current": PASSWORD, "new": "another secure password"},
     ),
+    "name": Attempt(operation="update_me", method="PATCH", path="/me", body={"name": "Other"}),
+    "e-mail": Attempt(
+        operation="change_email",
+        method="POST",
+        path="/email",
+        body={"email": "{unique}@example.com", "password": PASSWORD},
+    ),
+    "export": Attempt(operation="export", method="GET", path="/export"),
+    "delete": Attempt(operation="delete_me", method="DELETE", path="/me", body={"password": PASSWORD}),
     "unlock, no administrator": Attempt(
         operation="unlock_user", method="POST", path="/admin/users/1/unlock", status=403
     ),
