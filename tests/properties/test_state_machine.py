@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -28,7 +29,15 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from tests.conftest import PASSWORD, AsApp, bearer, scratch_database, serving, settings_for
+from tests.conftest import (
+    PASSWORD,
+    SECRET_KEY,
+    AsApp,
+    bearer,
+    scratch_database,
+    serving,
+    settings_for,
+)
 
 from gatepost.app import create_app
 from gatepost.http.gatepost import Gatepost
@@ -187,12 +196,15 @@ class Server:
     def __init__(self, runner: asyncio.Runner) -> None:
         self.run: Callable[[Awaitable[Any]], Any] = lambda awaitable: runner.run(_await(awaitable))
         self._stack = AsyncExitStack()
+        self._workers = AsyncExitStack()
+        self._keys = [SECRET_KEY, "another " + SECRET_KEY, "and one more " + SECRET_KEY]
         self.clients: list[httpx.AsyncClient] = []
         self.now = World.now
 
     async def open(self, server_dsn: str, template: str, as_app: AsApp, home: Path) -> None:
         dsn = await self._stack.enter_async_context(scratch_database(server_dsn, template))
-        values = settings_for(
+        self._make_settings = partial(
+            settings_for,
             as_app(dsn),
             home,
             session_expire_minutes=int(LIFETIME.total_seconds() // 60),
@@ -201,15 +213,26 @@ class Server:
             session_history_days=HISTORY.days,
             database_timeout_seconds=30,
         )
+        self.db = await asyncpg.connect(dsn, server_settings={"timezone": "UTC"})
+        await self._start()
+
+    async def _start(self) -> None:
+        values = self._make_settings(secret_key=self._keys[0], secret_key_fallbacks=self._keys[1:])
         apps = [create_app(values, clock=lambda: self.now) for _ in range(2)]
-        self.clients = [await self._stack.enter_async_context(serving(app)) for app in apps]
+        self.clients = [await self._workers.enter_async_context(serving(app)) for app in apps]
         gate = apps[0].state.gatepost
         assert isinstance(gate, Gatepost)
         self.gate = gate
-        self.db = await asyncpg.connect(dsn, server_settings={"timezone": "UTC"})
+
+    async def rotate(self) -> None:
+        """Stop the workers and start them with another newest key, the others behind it."""
+        await self._workers.aclose()
+        self._keys = [*self._keys[1:], self._keys[0]]
+        await self._start()
 
     async def close(self) -> None:
         await self.db.close()
+        await self._workers.aclose()
         await self._stack.aclose()
 
     async def empty(self) -> None:
@@ -220,6 +243,15 @@ class Server:
     ) -> httpx.Response:
         headers = {} if token is None else bearer(token)
         return await self.clients[worker].request(method, f"/api/auth/{path}", headers=headers, json=body)
+
+    async def by_cookie(self, worker: int, path: str, token: str, site: str) -> tuple[httpx.Response, str]:
+        """Post as a browser does; return the answer, and the token in the cookie that it sets."""
+        client = self.clients[worker]
+        headers = {"Cookie": f"gatepost={token}", "Sec-Fetch-Site": site}
+        response = await client.post(f"/api/auth/{path}", headers=headers)
+        handed = response.cookies.get("gatepost") or ""
+        client.cookies.clear()
+        return response, handed
 
 
 async def _await(awaitable: Awaitable[T]) -> T:
@@ -306,6 +338,42 @@ class Sessions(RuleBasedStateMachine):
         return self.world.replace(session, response.json()["data"]["token"])
 
     @rule(target=known, worker=workers, session=known)
+    def refresh_by_cookie(self, worker: int, session: ModelSession) -> Any:
+        repeated = self.world.repeatable(session)
+        refusal = self.world.refresh_refusal(session)
+        response, handed = self.browser(worker, "refresh", session, "same-origin")
+        if repeated is not None:
+            assert (response.status_code, handed) == (200, repeated.token)
+            return multiple()
+        if refusal is not None:
+            self.refused(response, refusal)
+            self.world.replay(session)
+            return multiple()
+        assert response.status_code == 200
+        assert "token" not in response.json()["data"]
+        return self.world.replace(session, handed)
+
+    def browser(self, worker: int, path: str, session: ModelSession, site: str) -> tuple[httpx.Response, str]:
+        answer: tuple[httpx.Response, str] = self.server.run(
+            self.server.by_cookie(worker, path, session.token, site)
+        )
+        return answer
+
+    @rule(
+        worker=workers,
+        session=known,
+        path=st.sampled_from(["refresh", "logout", "logout-all", "cleanup"]),
+        site=st.sampled_from(["cross-site", "same-site"]),
+    )
+    def another_site_tries(self, worker: int, session: ModelSession, path: str, site: str) -> None:
+        response, handed = self.browser(worker, path, session, site)
+        assert (response.status_code, handed) == (403, "")
+
+    @rule()
+    def keys_are_rotated(self) -> None:
+        self.server.run(self.server.rotate())
+
+    @rule(target=known, worker=workers, session=known)
     def confirm(self, worker: int, session: ModelSession) -> Any:
         response = self.call(worker, "POST", "confirm", session.token, {"password": PASSWORD})
         refusal = session.refusal(self.world.now)
@@ -333,9 +401,12 @@ class Sessions(RuleBasedStateMachine):
         answers: list[httpx.Response] = self.server.run(ask())
         return answers
 
-    @rule(worker=workers, session=known)
-    def logout(self, worker: int, session: ModelSession) -> None:
-        response = self.call(worker, "POST", "logout", session.token)
+    @rule(worker=workers, session=known, by_cookie=st.booleans())
+    def logout(self, worker: int, session: ModelSession, by_cookie: bool) -> None:
+        if by_cookie:
+            response, _ = self.browser(worker, "logout", session, "none")
+        else:
+            response = self.call(worker, "POST", "logout", session.token)
         refusal = session.refusal(self.world.now)
         if refusal is not None:
             self.refused(response, refusal)
