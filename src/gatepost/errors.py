@@ -179,7 +179,7 @@ class CrossOriginRefused(GatepostError):
     """A request with a cookie came from another site (ASVS 3.5.1); it changed nothing."""
 
     code = "cross_origin_refused"
-    message = "This request was sent by another site and is refused"
+    message = "With a cookie, requests must come from this site's own pages; programs use a bearer token"
 
 
 class EmailTaken(GatepostError):
