@@ -61,7 +61,11 @@ class CurrentSessionScheme(BearerScheme):
             CrossOriginRefused: it came by cookie, from another site.
             Unavailable: the database can't be asked.
         """
-        return await session_of(self.edge(connection), connection.scope)
+        session = await find_session(self.edge(connection), connection.scope)
+        if session is None:
+            refusal: AuthenticationError = connection.scope[ERROR_KEY]
+            raise refusal
+        return session
 
 
 class FreshSessionScheme(CurrentSessionScheme):
@@ -124,21 +128,6 @@ async def find_session(edge: Edge, scope: Scope) -> Session | None:
         scope[GATE_KEY], scope[SESSION_KEY], scope[ERROR_KEY] = gate, session, error
     found: Session | None = scope[SESSION_KEY]
     return found
-
-
-async def session_of(edge: Edge, scope: Scope) -> Session:
-    """Return the session of a scope.
-
-    Raises:
-        AuthenticationError: there is none.
-        CrossOriginRefused: it came by cookie, from another site.
-        Unavailable: the database can't be asked.
-    """
-    session = await find_session(edge, scope)
-    if session is None:
-        refusal: AuthenticationError = scope[ERROR_KEY]
-        raise refusal
-    return session
 
 
 def edge_of(scope: Scope) -> Edge:
