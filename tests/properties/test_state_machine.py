@@ -5,6 +5,7 @@ lists, and what the table has of every session there ever was. `make fuzz` looks
 """
 
 import asyncio
+import math
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -42,6 +43,8 @@ from tests.conftest import (
 from gatepost.app import create_app
 from gatepost.http.gatepost import Gatepost
 from gatepost.models import Client
+from gatepost.settings import Settings
+from gatepost.settings.rates import Rate
 
 T = TypeVar("T")
 
@@ -50,6 +53,9 @@ ABSOLUTE = timedelta(minutes=75)
 GRACE = timedelta(seconds=10)
 HISTORY = timedelta(days=1)
 USERS = ("ada@example.com", "bob@example.com")
+GUESSES = Rate(3, 1, "minute")
+KNOWN_FOR = timedelta(days=30)
+PLENTY = "100000 then 100000/second"
 
 BOUNDED = settings(
     max_examples=25,
@@ -116,6 +122,26 @@ class World:
     now: datetime = datetime(2024, 1, 1, tzinfo=UTC)
     users: dict[str, ModelUser] = field(default_factory=dict)
     sessions: list[ModelSession] = field(default_factory=list)
+    drained_at: dict[str, datetime] = field(default_factory=dict)
+
+    def is_known(self, email: str) -> bool:
+        """Say whether the account signed in lately from the one place that all requests come from."""
+        return any(
+            s.user.email == email
+            and s.family is None
+            and not s.purged
+            and s.created_at > self.now - KNOWN_FOR
+            for s in self.sessions
+        )
+
+    def charge(self, email: str) -> int | None:
+        """Charge a login from a strange place; return the seconds to wait where there were too many."""
+        drained_at = max(self.drained_at.get(email, self.now), self.now)
+        ahead = drained_at - self.now - GUESSES.tolerance
+        if ahead > timedelta():
+            return math.ceil(ahead.total_seconds())
+        self.drained_at[email] = drained_at + GUESSES.emission
+        return None
 
     def start(self, user: ModelUser, token: str) -> ModelSession:
         session = ModelSession(
@@ -187,6 +213,13 @@ class World:
         return len(expired), len(old)
 
 
+UNLIMITED = [
+    name
+    for name, setting in Settings.model_fields.items()
+    if isinstance(setting.default, Rate) and name != "throttle_login_account"
+]
+
+
 # --- The real thing ---
 
 
@@ -212,6 +245,9 @@ class Server:
             refresh_grace_seconds=int(GRACE.total_seconds()),
             session_history_days=HISTORY.days,
             database_timeout_seconds=30,
+            throttle_enabled=True,
+            throttle_login_account=str(GUESSES),
+            **dict.fromkeys(UNLIMITED, PLENTY),
         )
         self.db = await asyncpg.connect(dsn, server_settings={"timezone": "UTC"})
         await self._start()
@@ -306,20 +342,35 @@ class Sessions(RuleBasedStateMachine):
             body = {"email": email.upper(), "name": "x", "password": PASSWORD}
             assert self.call(worker, "POST", "register", body=body).status_code == 409
 
+    def try_login(self, worker: int, email: str, password: str) -> httpx.Response | None:
+        """Try to sign in; None where that was one too many, as it had to be."""
+        wait = None if self.world.is_known(email) else self.world.charge(email)
+        response = self.call(worker, "POST", "login", body={"email": email, "password": password})
+        if wait is None:
+            return response
+        assert (response.status_code, response.headers["retry-after"]) == (429, str(wait))
+        return None
+
     @rule(target=known, worker=workers, email=st.sampled_from(USERS))
     def login(self, worker: int, email: str) -> Any:
-        response = self.call(worker, "POST", "login", body={"email": email, "password": PASSWORD})
+        was_known = self.world.is_known(email)
+        response = self.try_login(worker, email, PASSWORD)
+        if response is None:
+            return multiple()
         user = self.world.users.get(email)
         if user is None or not user.is_active:
             self.refused(response, "invalid_credentials")
             return multiple()
         assert response.status_code == 200
+        if not was_known:
+            self.world.drained_at[email] -= GUESSES.emission
         return self.world.start(user, response.json()["data"]["token"])
 
-    @rule(worker=workers, email=st.sampled_from(USERS))
+    @rule(worker=workers, email=st.sampled_from([*USERS, "nobody@example.com"]))
     def login_with_a_wrong_password(self, worker: int, email: str) -> None:
-        response = self.call(worker, "POST", "login", body={"email": email, "password": PASSWORD + "!"})
-        self.refused(response, "invalid_credentials")
+        response = self.try_login(worker, email, PASSWORD + "!")
+        if response is not None:
+            self.refused(response, "invalid_credentials")
 
     @rule(target=known, worker=workers, session=known)
     def refresh(self, worker: int, session: ModelSession) -> Any:
