@@ -366,11 +366,16 @@ class Sessions(RuleBasedStateMachine):
             self.world.drained_at[email] -= GUESSES.emission
         return self.world.start(user, response.json()["data"]["token"])
 
-    @rule(worker=workers, email=st.sampled_from([*USERS, "nobody@example.com"]))
-    def login_with_a_wrong_password(self, worker: int, email: str) -> None:
-        response = self.try_login(worker, email, PASSWORD + "!")
-        if response is not None:
-            self.refused(response, "invalid_credentials")
+    @rule(
+        worker=workers,
+        email=st.sampled_from([*USERS, "nobody@example.com"]),
+        times=st.integers(1, GUESSES.burst + 1),
+    )
+    def login_with_a_wrong_password(self, worker: int, email: str, times: int) -> None:
+        for number in range(times):
+            response = self.try_login((worker + number) % 2, email, PASSWORD + "!")
+            if response is not None:
+                self.refused(response, "invalid_credentials")
 
     @rule(target=known, worker=workers, session=known)
     def refresh(self, worker: int, session: ModelSession) -> Any:
