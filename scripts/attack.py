@@ -208,8 +208,8 @@ def markdown(outcomes: Sequence[Outcome], faults: int, minutes: float) -> str:
 
 <!-- Written by `make attack`. -->
 
-What {versions} (Debian's) found on a server of this version on {datetime.now(UTC):%Y-%m-%d}, given at most
-{minutes:g} minutes for each row, with the throttle off, which would have answered most of it.
+What {versions} (Debian's) found on a server of this version on {datetime.now(UTC):%Y-%m-%d}, in at most
+{minutes * 60:.0f} seconds for each row, with the throttle off, which would have answered most of it.
 
 | Tool | What it attacked | Requests | Found |
 |---|---|---|---|
