@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -25,6 +26,9 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Application: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
 
 log = get_logger("gatepost.worker")
+
+ORPHAN_SECONDS = 2.0
+"""Between two times that a worker without a parent is told to stop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,11 +117,16 @@ def _leave_interrupts_to_parent() -> None:
 
 
 def _end_with_parent() -> None:
-    """Stop as if told to when the parent is gone: killed, it can tell nobody."""
+    """Stop as if told to when the parent is gone: killed, it can tell nobody.
+
+    Told again and again, because a worker that has only just begun may not hear it the first time.
+    """
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)
+        while True:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(ORPHAN_SECONDS)
 
 
 async def _accepted(address: str, port: int) -> None:
