@@ -10,6 +10,7 @@ from tests.cli.conftest import Command, Database
 from tests.conftest import Role, execute
 
 from gatepost.cli import checks
+from gatepost.cli.output import program
 from gatepost.db.grants import render_grants
 from gatepost.store.health import Numbering, Rights, Server
 
@@ -83,7 +84,7 @@ async def test_a_database_that_is_not_migrated(
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", empty_dsn)
     found = await examined(command, 1)
-    assert found["schema"]["advice"] == "Next: gatepost migrate"
+    assert found["schema"]["advice"] == f"Next: {program()} migrate"
     assert "table user_sessions" in found["objects"]["found"]
     assert found["privileges"]["status"] == found["indexes"]["status"] == "ok"
 
