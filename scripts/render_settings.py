@@ -70,7 +70,8 @@ With `ENVIRONMENT=production` Gatepost refuses to start
 - without a `SECRET_KEY`, or with one that is shorter than {forms.KEY_LENGTH_MIN} characters or a placeholder
   such as the one in `env.example`; `gatepost secret` prints a good one,
 - with such a key among `SECRET_KEY_FALLBACKS`,
-- with `BCRYPT_ROUNDS` below 10.
+- with `BCRYPT_ROUNDS` below 10,
+- with a `PUBLIC_URL` of plain http, unless it is this machine itself.
 
 ## The key that development keeps
 

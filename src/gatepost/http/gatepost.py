@@ -114,7 +114,8 @@ class Gatepost(Gate):
         """Put the API on an application at `prefix`, and make `CurrentSession` work in its routes.
 
         The API is mounted as an application of its own: its errors and limits stay its own, and the
-        application's handlers, middleware and 404 stay as they are.
+        application's handlers, middleware and 404 stay as they are. One layer is added to it, which renews
+        cookie sessions and passes every request without a cookie on.
 
         Args:
             app: a FastAPI or Starlette application that has not yet started.
