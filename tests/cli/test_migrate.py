@@ -144,9 +144,9 @@ async def test_the_embedded_database_is_migrated_and_stopped_again(
 @pytest.mark.parametrize(
     ("created", "before", "applied", "told"),
     [
-        (True, None, ("0001",), "Created the database db/app. Made the schema, version 0002 (db/app)."),
-        (False, "0001", ("0002",), "Migrated from version 0001 to 0002 (db/app)."),
-        (False, "0002", (), "Nothing to do: the database (db/app) is at version 0002."),
+        (True, None, ("0001",), "Created the database db/app. Made the schema, version 0003 (db/app)."),
+        (False, "0002", ("0003",), "Migrated from version 0002 to 0003 (db/app)."),
+        (False, "0003", (), "Nothing to do: the database (db/app) is at version 0003."),
     ],
 )
 def test_what_was_done_is_said(
@@ -156,7 +156,7 @@ def test_what_was_done_is_said(
     applied: tuple[str, ...],
     told: str,
 ) -> None:
-    migrated = Migrated(before=before, after="0002", applied=applied)
+    migrated = Migrated(before=before, after="0003", applied=applied)
     settings = settings_for("postgresql://db/app", Path(".gatepost"))
     report(Output(as_json=False), settings, created=created, migrated=migrated)
     assert capsys.readouterr().out.splitlines()[0] == told

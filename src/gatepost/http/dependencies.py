@@ -226,3 +226,23 @@ class AdminSessionScheme(CurrentSessionScheme):
 
 AdminSession = Annotated[Session, Depends(AdminSessionScheme())]
 """The live session of an administrator; others are answered 403."""
+
+
+class FreshAdminSessionScheme(AdminSessionScheme):
+    """Resolves the session of an administrator who gave the password a moment ago."""
+
+    async def __call__(self, connection: HTTPConnection) -> Session:
+        """Return the session of an administrator.
+
+        Raises:
+            FreshSessionRequired: the password was given longer ago than FRESH_SESSION_MINUTES.
+            AdminRequired, AuthenticationError, CrossOriginRefused, Unavailable: as `AdminSessionScheme`.
+        """
+        session = await super().__call__(connection)
+        if not session.is_fresh:
+            raise FreshSessionRequired
+        return session
+
+
+FreshAdminSession = Annotated[Session, Depends(FreshAdminSessionScheme())]
+"""The live, fresh session of an administrator: for what changes others' accounts."""

@@ -1,0 +1,1 @@
+"""What administrators do and see: one file a noun, everything below `/admin`."""
