@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost.http.errors import on_http_exception
-from gatepost.http.gatepost import Gatepost
+from gatepost.http.gatepost import PAGES_PREFIX, Gatepost
 from gatepost.http.hot import HotEndpoints, HotPaths
 from gatepost.http.middleware import RequestLog
 from gatepost.http.renewal import CookieRenewal
@@ -23,6 +23,8 @@ class StandAlone(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; servers tell by the coroutine that this is ASGI 3."""
+        if self.root_path and scope["type"] != "lifespan":
+            _place(scope, self.root_path)
         await self.hot(scope, receive, send)
 
     async def serve_others(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,16 +39,30 @@ def create_app(settings: Settings | None = None, *, clock: Clock = database_cloc
         lifespan=auth.lifespan,
         openapi_url=None,
         redirect_slashes=False,
+        root_path=auth.settings.root_path,
         middleware=[Middleware(RequestLog, headers=auth.edge.headers)],
         exception_handlers={HTTPException: on_http_exception},
     )
-    auth.install(app)
+    auth.install(app, pages=True)
     hot = HotPaths(app.serve_others, HotEndpoints(auth.edge), prefix=auth.prefix)
     app.hot = CookieRenewal(hot, auth.edge)
-    if auth.settings.environment != "production":
+    home = None
+    if auth.settings.pages:
+        home = f"{PAGES_PREFIX}/account"
+    elif auth.settings.environment != "production":
+        home = f"{auth.prefix}/docs"
+    if home is not None:
+        place = auth.settings.root_path + home
 
         @app.get("/")
-        async def home(_: Request) -> RedirectResponse:
-            return RedirectResponse(f"{auth.prefix}/docs")
+        async def lead_home(_: Request) -> RedirectResponse:
+            return RedirectResponse(place, status_code=303)
 
     return app
+
+
+def _place(scope: Scope, root: str) -> None:
+    """Have the path begin with the root, as ASGI has it, whether or not the proxy has taken it off."""
+    scope["root_path"] = root
+    if not scope["path"].startswith(f"{root}/"):
+        scope["path"] = root + scope["path"]

@@ -21,6 +21,7 @@ exit code. An error's `message` is meant for the caller: it never holds a token,
     ├── AdminRequired            admin_required
     ├── FreshSessionRequired     fresh_session_required
     ├── CrossOriginRefused       cross_origin_refused
+    ├── FormExpired              form_expired
     ├── EmailTaken               email_taken
     ├── LastAdmin                last_admin
     ├── AccountInUse             account_in_use
@@ -180,6 +181,13 @@ class CrossOriginRefused(GatepostError):
 
     code = "cross_origin_refused"
     message = "With a cookie, requests must come from this site's own pages; programs use a bearer token"
+
+
+class FormExpired(GatepostError):
+    """A form of a page was sent without the token that it had, or under another sign-in (ASVS 3.5.1)."""
+
+    code = "form_expired"
+    message = "This form was out of date: look it over and send it again"
 
 
 class EmailTaken(GatepostError):

@@ -14,6 +14,7 @@ from gatepost.db.prepared import Prepared
 from gatepost.log import get_logger
 from gatepost.models import Bucket
 from gatepost.security.devices import Devices
+from gatepost.security.form_tokens import FormTokens
 from gatepost.security.keys import KeyPurpose, KeyRing
 from gatepost.security.passwords import PasswordHasher
 from gatepost.security.policy import PasswordPolicy, service_words
@@ -54,6 +55,7 @@ class Gate:
         settings: the settings in force.
         database: the pool, open between `open` and `close`.
         devices: makes and verifies device cookies, there once it is open.
+        form_tokens: makes and verifies the tokens of forms, there once it is open.
         accounts, administration, credentials, profiles, sessions, throttles, audit, housekeeping: the
             services, there once it is open.
         new_passwords: what judges a password that somebody wants to have; there once it is open.
@@ -61,6 +63,7 @@ class Gate:
 
     database: Database
     devices: Devices
+    form_tokens: FormTokens
     accounts: Accounts
     administration: Administration
     credentials: Credentials
@@ -165,7 +168,7 @@ class Gate:
             refresh_rates=_refresh_rates(settings),
             max_per_user=settings.max_sessions_per_user,
         )
-        self.devices = Devices(keys)
+        self.devices, self.form_tokens = Devices(keys), FormTokens(keys)
         self.throttles = Throttles(
             database, limits=_limits(settings, keys), devices=self.devices, clock=clock
         )

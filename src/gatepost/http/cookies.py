@@ -2,6 +2,8 @@
 
     session    `__Host-gatepost`           the session token; out of the reach of JavaScript
     device     `__Host-gatepost-device`    that this browser has signed in before; it opens nothing
+    form       `__Host-gatepost-form`      what forms are bound to before there is a session
+    notice     `__Host-gatepost-notice`    what the next page says once, such as that a name was changed
 
 Where COOKIE_DOMAIN shares the session with sibling hosts its prefix is `__Secure-`, the weaker one. Over
 plain http, which only a loopback PUBLIC_URL has, browsers keep no cookie of either prefix: there the
@@ -37,7 +39,8 @@ class Cookies:
         host_only = settings.cookie_domain is None
         prefix = "" if plain else "__Host-" if host_only else "__Secure-"
         self._session = f"{prefix}gatepost{suffix}"
-        self._device = f"{'' if plain else '__Host-'}gatepost{suffix}-device"
+        own = f"{'' if plain else '__Host-'}gatepost{suffix}"
+        self._device, self._form, self._notice = f"{own}-device", f"{own}-form", f"{own}-notice"
         self._attributes = "; Path=/; HttpOnly; SameSite=Lax" + ("" if plain else "; Secure")
         self._session_attributes = self._attributes + (
             "" if host_only else f"; Domain={settings.cookie_domain}"
@@ -57,8 +60,15 @@ class Cookies:
 
     def device(self, scope: Scope) -> str | None:
         """Return what the device cookie holds, None where there is none or more than one."""
-        found = _values(scope, self._device)
-        return found[0] if len(found) == 1 else None
+        return _single(scope, self._device)
+
+    def form(self, scope: Scope) -> str | None:
+        """Return what the forms of a browser without a session are bound to, None where it has nothing."""
+        return _single(scope, self._form)
+
+    def notice(self, scope: Scope) -> str | None:
+        """Return the name of what the next page is to say, None where that is nothing."""
+        return _single(scope, self._notice)
 
     def set_session(self, signed_in: SignedIn, now: datetime) -> Header:
         """Return the header that hands over a token; it ends with the browser unless it is to be kept."""
@@ -76,6 +86,23 @@ class Cookies:
         """Return the header that marks a browser as one that has signed in."""
         lifetime = int(DEVICE_LIFETIME.total_seconds())
         return _set(f"{self._device}={value}{self._attributes}; Max-Age={lifetime}")
+
+    def set_form(self, value: str) -> Header:
+        """Return the header that gives forms something to be bound to, until the browser ends."""
+        return _set(f"{self._form}={value}{self._attributes}")
+
+    def set_notice(self, name: str) -> Header:
+        """Return the header that has the next page say something; a minute later it is said no more."""
+        return _set(f"{self._notice}={name}{self._attributes}; Max-Age=60")
+
+    def clear_notice(self) -> Header:
+        """Return the header that keeps a notice from being given twice."""
+        return _set(f"{self._notice}={self._attributes}; Max-Age=0")
+
+
+def _single(scope: Scope, name: str) -> str | None:
+    found = _values(scope, name)
+    return found[0] if len(found) == 1 else None
 
 
 def _set(value: str) -> Header:

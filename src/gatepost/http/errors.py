@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketState
 
 from gatepost.errors import (
@@ -44,6 +45,7 @@ STATUS = {
     "admin_required": 403,
     "fresh_session_required": 403,
     "cross_origin_refused": 403,
+    "form_expired": 403,
     "email_taken": 409,
     "last_admin": 409,
     "account_in_use": 409,
@@ -139,6 +141,6 @@ async def on_http_exception(_: Request, error: Exception) -> Response:
     return response
 
 
-def last_resort() -> Response:
+def last_resort(_: Scope) -> Response:
     """Return the answer of a fault of ours; the log has the rest."""
     return render(InternalError())

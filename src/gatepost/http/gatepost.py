@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.routing import Mount
-from starlette.types import Scope
+from starlette.types import ASGIApp, Scope
 
 from gatepost.errors import GatepostError
 from gatepost.gate import Gate
@@ -17,6 +17,7 @@ from gatepost.http.collector import settle
 from gatepost.http.dependencies import AdminSessionScheme, CurrentSessionScheme, FreshSessionScheme
 from gatepost.http.edge import Edge
 from gatepost.http.errors import on_gatepost_error
+from gatepost.http.pages.routes import create_pages
 from gatepost.http.renewal import CookieRenewal
 from gatepost.models import Client, User
 from gatepost.services.clock import Clock, database_clock
@@ -26,6 +27,9 @@ Hook = TypeVar("Hook", bound=Callable[[Any, User], Awaitable[None]])
 
 PREFIX = "/api/auth"
 """Where the API stands unless another place is given."""
+
+PAGES_PREFIX = "/auth"
+"""Where the pages stand unless another place is given."""
 
 
 class Gatepost(Gate):
@@ -110,7 +114,7 @@ class Gatepost(Gate):
                 if not self._lifespans:
                     await self.close()
 
-    def install(self, app: Starlette, *, api: bool = True) -> None:
+    def install(self, app: Starlette, *, api: bool = True, pages: bool | str = False) -> None:
         """Put the API on an application at `prefix`, and make `CurrentSession` work in its routes.
 
         The API is mounted as an application of its own: its errors and limits stay its own, and the
@@ -121,23 +125,33 @@ class Gatepost(Gate):
             app: a FastAPI or Starlette application that has not yet started.
             api: False leaves the API out, for an application under the one that has it, or where another
                 process serves it.
+            pages: also put the pages for people on it, at `/auth` or the path that is given; where the
+                setting PAGES is off there are none.
 
         Raises:
             RuntimeError: the application runs already.
-            ValueError: another Gatepost has this prefix.
+            SettingsError: the logo or a template of one's own can't be used.
+            ValueError: something else is mounted there.
         """
         if app.middleware_stack is not None:
             raise RuntimeError("Install Gatepost before the application starts")
         if api:
-            if any(isinstance(route, Mount) and route.path == self.prefix for route in app.routes):
-                raise ValueError(f"Something is mounted at {self.prefix} already: give another prefix")
-            app.mount(self.prefix, create_api(self.edge, prefix=self.prefix))
+            self._mount(app, self.prefix, create_api(self.edge, prefix=self.prefix))
+        if pages and self.settings.pages:
+            path = pages if isinstance(pages, str) else PAGES_PREFIX
+            self._mount(app, path, create_pages(self.edge))
         if not hasattr(app.state, "gatepost"):
             # The first one installed is the one that a plain `CurrentSession` means.
             app.state.gatepost, app.state.gatepost_edge = self, self.edge
         app.add_middleware(CookieRenewal, edge=self.edge)
         if GatepostError not in app.exception_handlers:
             app.add_exception_handler(GatepostError, on_gatepost_error)  # type: ignore[arg-type]  # takes WebSockets too
+
+    @staticmethod
+    def _mount(app: Starlette, path: str, mounted: ASGIApp) -> None:
+        if any(isinstance(route, Mount) and route.path == path for route in app.routes):
+            raise ValueError(f"Something is mounted at {path} already: give another prefix")
+        app.mount(path, mounted)
 
     def on_register(self, hook: Hook) -> Hook:
         """Have `hook(conn, user)` called inside the transaction of every registration, in order.

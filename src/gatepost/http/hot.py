@@ -171,7 +171,7 @@ async def serve(endpoint: Endpoint, scope: Scope, send: Send, common: Headers) -
         log.exception(
             "unhandled fault", method=scope["method"], path=scope["path"], request_id=begun.request_id
         )
-        answered = last_resort()
+        answered = last_resort(scope)
         status, headers, body = answered.status_code, answered.raw_headers[1:], bytes(answered.body)
     if status != 204:
         headers.append((b"content-length", b"%d" % len(body)))

@@ -4,6 +4,7 @@ import itertools
 import logging
 import os
 import time
+from collections.abc import Callable
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -73,11 +74,15 @@ class RequestLog:
     Args:
         app: what answers.
         headers: what every answer carries, unless it has such a header of its own; Vary is always these.
+        fault: makes the answer to a fault.
     """
 
-    def __init__(self, app: ASGIApp, headers: Headers) -> None:
+    def __init__(
+        self, app: ASGIApp, headers: Headers, fault: Callable[[Scope], ASGIApp] = last_resort
+    ) -> None:
         self.app = app
         self._headers = headers
+        self._fault = fault
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -120,14 +125,20 @@ class RequestLog:
                 log.exception("unhandled fault", method=scope["method"], path=scope["path"])
             if begun:
                 raise  # half an answer is out: only the server can cut it off
-            await last_resort()(scope, receive, send)
+            await self._fault(scope)(scope, receive, send)
 
 
 class BodyGuard:
-    """Lets JSON bodies of at most `BODY_MAX` bytes through, read whole; refuses every other body."""
+    """Lets bodies of one type and at most `BODY_MAX` bytes through, read whole; refuses every other body.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        app: what answers.
+        media_type: the type; the parameter `charset` is tolerated (RFC 8259 §11).
+    """
+
+    def __init__(self, app: ASGIApp, media_type: bytes = b"application/json") -> None:
         self.app = app
+        self._media_type = media_type
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -144,8 +155,9 @@ class BodyGuard:
                 return  # the client went away
             # A form of another site needs no body to do harm: what comes with a cookie may not look like one.
             declared = headers.get(b"content-type", b"")
-            if (body or (declared and b"cookie" in headers)) and not _is_json(declared):
-                raise UnsupportedMediaType
+            is_declared = declared.partition(b";")[0].strip().lower() == self._media_type
+            if (body or (declared and b"cookie" in headers)) and not is_declared:
+                raise UnsupportedMediaType(f"Send the body as {self._media_type.decode()}")
         except GatepostError as error:
             await render(error)(scope, receive, send)
             return
@@ -176,8 +188,3 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replay
-
-
-def _is_json(content_type: bytes) -> bool:
-    """Say whether a body is declared as JSON; the parameter `charset` is tolerated (RFC 8259 §11)."""
-    return content_type.partition(b";")[0].strip().lower() == b"application/json"

@@ -227,6 +227,30 @@ def path(value: object) -> object:
         raise ValueError(f"{shown(str(value))} names no home directory") from None
 
 
+def color(value: object) -> str:
+    """Return a colour as CSS writes it in six hexadecimal digits.
+
+    Raises:
+        ValueError: it is none of `#rgb` and `#rrggbb`.
+    """
+    text = (plain_text(value) or "").lower()
+    if not re.fullmatch(r"#(?:[0-9a-f]{3}){1,2}", text):
+        raise ValueError(f"{shown(text)} is no colour")
+    return text if len(text) == 7 else "#" + "".join(2 * digit for digit in text[1:])
+
+
+def root_path(value: object) -> str:
+    """Return a path without a slash at its end; empty for the root.
+
+    Raises:
+        ValueError: it is no path.
+    """
+    text = (plain_text(value) or "").rstrip("/")
+    if not re.fullmatch(r"(?:/[\w.~-]+)*", text, re.ASCII):
+        raise ValueError(f"{shown(text)} is no path")
+    return text
+
+
 def accepted(field: FieldInfo) -> str:
     """Say what a setting accepts: by its own words, or by its type and bounds."""
     if isinstance(field.json_schema_extra, dict):

@@ -110,6 +110,34 @@ class Settings(BaseSettings):
         description="What people know this service by; nobody may choose it as a password",
         json_schema_extra={"accepted": "a name"},
     )
+    pages: Annotated[bool, BeforeValidator(forms.lower_case)] = Field(
+        True, description="Serve the pages for people: sign-in, account and the admin console"
+    )
+    app_logo: Annotated[Path | None, BeforeValidator(forms.path)] = Field(
+        None,
+        description="Picture that pages show beside the name of the service",
+        json_schema_extra={"accepted": "the path of an SVG, PNG or WebP file"},
+    )
+    accent_color: Annotated[str, BeforeValidator(forms.color)] = Field(
+        "#1d5fd1",
+        description="Colour of buttons and links on pages; its contrast is seen to by itself",
+        json_schema_extra={"accepted": "a colour such as #1d5fd1"},
+    )
+    templates_dir: Annotated[Path | None, BeforeValidator(forms.path)] = Field(
+        None,
+        description="Directory of templates that stand in for those of the same name",
+        json_schema_extra={"accepted": "the path of a directory"},
+    )
+    allowed_redirects: Annotated[tuple[str, ...], BeforeValidator(forms.origins)] = Field(
+        (),
+        description="Other origins that `next` may lead to after a sign-in; none by default",
+        json_schema_extra={"accepted": f"origins such as https://app.example.com, {_LIST}"},
+    )
+    root_path: Annotated[str, BeforeValidator(forms.root_path)] = Field(
+        "",
+        description="Path below which a proxy shows this server, where it is not the root",
+        json_schema_extra={"accepted": "a path such as /auth-server"},
+    )
     fresh_session_minutes: int = Field(
         10, ge=1, le=1_440, description="Minutes after the password for which a session counts as fresh"
     )

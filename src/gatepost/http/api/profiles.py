@@ -5,9 +5,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gatepost import errors
+from gatepost.http import browser
 from gatepost.http.api import schemas
 from gatepost.http.api.responses import BODY, PRESENTED, UNSAFE, responses
-from gatepost.http.api.signed_in import continued, remember_device, signed_out
+from gatepost.http.api.signed_in import continued, signed_out
 from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import (
     CurrentClient,
@@ -81,7 +82,7 @@ async def change_email(
     signed_in = await edge.gate.profiles.change_email(presented.token, body.email, body.password, client)
     response = continued(edge, signed_in, "E-mail changed successfully", by_cookie=presented.by_cookie)
     if presented.by_cookie:
-        remember_device(response, edge, request.scope, signed_in.session.user)
+        browser.remember_device(response, edge, request.scope, signed_in.session.user)
     return response
 
 

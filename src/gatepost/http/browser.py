@@ -1,0 +1,37 @@
+"""What an answer does to a browser: hands it a session, puts another in its place, takes it away."""
+
+from contextlib import suppress
+
+from starlette.responses import Response
+from starlette.types import Scope
+
+from gatepost.errors import AuthenticationError
+from gatepost.http.cookies import CLEAR_SITE_DATA
+from gatepost.http.edge import Edge
+from gatepost.models import SignedIn, User
+
+
+async def supersede(edge: Edge, scope: Scope) -> None:
+    """End the session that a browser came with, because it signs in anew (ASVS 7.2.4)."""
+    with suppress(AuthenticationError):
+        former = edge.cookies.token(scope)
+        if former is not None:
+            await edge.gate.sessions.supersede(former, edge.client_of(scope))
+
+
+def hand_over(response: Response, edge: Edge, signed_in: SignedIn) -> None:
+    """Have the browser keep a session from now on."""
+    response.raw_headers.append(edge.cookies.set_session(signed_in, edge.gate.now()))
+
+
+def remember_device(response: Response, edge: Edge, scope: Scope, user: User) -> None:
+    """Have the browser show from now on that this account has signed in on it."""
+    device = edge.gate.devices.issue(edge.cookies.device(scope), user.email)
+    response.raw_headers.append(edge.cookies.set_device(device))
+
+
+def forget(response: Response, edge: Edge, *, by_cookie: bool) -> None:
+    """Have the browser keep nothing, after a logout (ASVS 14.3.1)."""
+    response.raw_headers.append(CLEAR_SITE_DATA)
+    if by_cookie:
+        response.raw_headers.append(edge.cookies.clear_session())

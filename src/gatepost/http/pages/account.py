@@ -1,0 +1,21 @@
+"""One's own account: the name, and the ways to everything else that can be changed."""
+
+from starlette.responses import Response
+
+from gatepost.http.pages.forms import Form
+from gatepost.http.pages.visit import Visit
+
+
+async def show(visit: Visit) -> Response:
+    """Show the profile."""
+    return visit.render("account.html")
+
+
+async def submit(visit: Visit, form: Form) -> Response:
+    """Change the name.
+
+    Raises:
+        ValidationFailed: it does not fit.
+    """
+    await visit.gate.profiles.rename(visit.token, form.get("name", ""), visit.client)
+    return visit.redirect(visit.url("/account"), notice="name_changed")

@@ -1,0 +1,75 @@
+// What scripts add to pages that work without them. Nothing here writes HTML: the pages' policy forbids it.
+"use strict";
+
+const language = document.documentElement.lang || "en";
+const texts = document.body.dataset;
+
+// Times in the reader's zone; "ago" where how long it has been matters more.
+const formats = {
+  time: new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }),
+  full: new Intl.DateTimeFormat(language, { dateStyle: "full", timeStyle: "long" }),
+  ago: new Intl.RelativeTimeFormat(language, { numeric: "auto" }),
+};
+const units = [["day", 86400], ["hour", 3600], ["minute", 60]];
+
+function ago(at) {
+  const seconds = (at - Date.now()) / 1000;
+  for (const [unit, length] of units) {
+    if (Math.abs(seconds) >= length) return formats.ago.format(Math.round(seconds / length), unit);
+  }
+  return formats.ago.format(0, "minute");
+}
+
+function showTimes(within) {
+  for (const element of within.querySelectorAll("time[data-style]")) {
+    const at = new Date(element.dateTime);
+    element.title = formats.full.format(at);
+    element.textContent = element.dataset.style === "ago" ? ago(at) : formats.time.format(at);
+  }
+}
+
+// A password can be looked at while it is typed, and Caps Lock is told of.
+function addShowButtons() {
+  for (const box of document.querySelectorAll(".secret")) {
+    const input = box.querySelector("input");
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = texts.show;
+    button.setAttribute("aria-pressed", "false");
+    button.setAttribute("aria-controls", input.id);
+    button.addEventListener("click", () => {
+      const shown = input.type === "text";
+      input.type = shown ? "password" : "text";
+      button.textContent = shown ? texts.show : texts.hide;
+      button.setAttribute("aria-pressed", String(!shown));
+      input.focus();
+    });
+    box.append(button);
+    box.classList.add("has-button");
+    // What is sent is a password again, so that nothing keeps it as text.
+    input.form?.addEventListener("submit", () => { input.type = "password"; });
+    const hint = document.getElementById(`${input.id}-caps`);
+    const tell = (event) => {
+      if (hint && event.getModifierState) hint.textContent = event.getModifierState("CapsLock") ? texts.caps : "";
+    };
+    input.addEventListener("keydown", tell);
+    input.addEventListener("keyup", tell);
+    input.addEventListener("blur", () => { if (hint) hint.textContent = ""; });
+  }
+}
+
+function addCopyButtons() {
+  if (!navigator.clipboard) return;
+  for (const button of document.querySelectorAll("button[data-copy]")) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());
+      button.textContent = texts.copied;
+    });
+  }
+}
+
+showTimes(document);
+addShowButtons();
+addCopyButtons();
+document.querySelector("[data-focus]")?.focus();

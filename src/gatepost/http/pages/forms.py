@@ -1,0 +1,41 @@
+"""Forms as browsers send them: read exactly, and only if they are ours."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from gatepost.errors import ValidationFailed
+
+MEDIA_TYPE = b"application/x-www-form-urlencoded"
+
+TOKEN = "form_token"  # noqa: S105 - the name of a field
+"""The field that holds the form's token."""
+
+_FIELDS_MAX = 100
+
+Form = Mapping[str, str]
+"""Name of a field → what was typed; a field that a form may lack is asked for with `get`."""
+
+
+async def read_form(request: Request) -> Form:
+    """Return what a form was sent with.
+
+    Raises:
+        ValidationFailed: it is not in UTF-8, has very many fields, or one of them twice (ASVS 15.3.7).
+    """
+    try:
+        pairs = parse_qsl(
+            (await request.body()).decode("ascii"),
+            keep_blank_values=True,
+            strict_parsing=True,
+            errors="strict",
+            max_num_fields=_FIELDS_MAX,
+        )
+    except ValueError:
+        raise ValidationFailed({}, "The form can't be read") from None
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValidationFailed({}, "The form can't be read")
+    return MappingProxyType(fields)

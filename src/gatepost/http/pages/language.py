@@ -1,0 +1,119 @@
+"""The language of a visit: its texts, and how it writes times and numbers.
+
+The catalogues are gettext's, in `locale/`; a message without a translation stays English. They are
+read as they are written (`.po`), once a process and language, so that nothing has to be compiled first.
+"""
+
+import io
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, format_time
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_compact_decimal, format_decimal, format_percent
+from babel.support import NullTranslations, Translations
+
+LANGUAGES = ("en", "de", "es", "fr", "hi", "ja", "zh_Hans")
+"""What there are catalogues of; the first is the language of the source."""
+
+LOCALE_DIR = Path(__file__).parent / "locale"
+
+_TAGS_MAX = 20
+
+
+class Language:
+    """One of `LANGUAGES`.
+
+    Args:
+        name: of the catalogue.
+
+    Attributes:
+        tag: as HTML and HTTP write it (RFC 5646), like "zh-Hans".
+    """
+
+    def __init__(self, name: str) -> None:
+        self.tag = name.replace("_", "-")
+        self._locale = Locale.parse(name)
+        self._texts = _catalogue(name)
+
+    def gettext(self, message: str) -> str:
+        """Return a text in this language."""
+        return self._texts.ugettext(message)
+
+    def ngettext(self, one: str, many: str, count: int) -> str:
+        """Return a text in the form that this language has for a number of things."""
+        return self._texts.ungettext(one, many, count)
+
+    def time(self, at: datetime) -> str:
+        """Return a time to the minute, in UTC; scripts put it into the reader's zone."""
+        at = at.astimezone(UTC)
+        return f"{self.day(at)}, {format_time(at, 'short', locale=self._locale)} UTC"
+
+    def day(self, at: datetime) -> str:
+        """Return the day of a time, in UTC."""
+        return format_date(at.astimezone(UTC), "medium", locale=self._locale)
+
+    def number(self, number: float) -> str:
+        """Return a number with the separators of this language."""
+        return format_decimal(number, locale=self._locale)
+
+    def compact(self, number: float) -> str:
+        """Return a number in a few characters, like 12K."""
+        return format_compact_decimal(number, locale=self._locale, fraction_digits=1)
+
+    def percent(self, share: float) -> str:
+        """Return a share, 0.5 being a half."""
+        return format_percent(share, locale=self._locale)
+
+
+@cache
+def language(name: str) -> Language:
+    """Return one of `LANGUAGES`."""
+    return Language(name)
+
+
+def negotiated(accepted: str) -> Language:
+    """Return the language that a browser asks for most, of those there are (RFC 9110 §12.5.4).
+
+    Args:
+        accepted: the header `Accept-Language`.
+    """
+    for tag in _by_quality(accepted):
+        if tag == "*":
+            break
+        try:
+            locale = Locale.parse(tag, sep="-")
+        except (ValueError, UnknownLocaleError, TypeError):
+            continue
+        for name in (locale.language, f"{locale.language}_{locale.script}"):
+            if name in LANGUAGES:
+                return language(name)
+    return language(LANGUAGES[0])
+
+
+def _by_quality(accepted: str) -> Iterator[str]:
+    tags = []
+    for item in accepted.split(",")[:_TAGS_MAX]:
+        tag, _, quality = item.partition(";")
+        try:
+            weight = float(quality.strip().removeprefix("q=") or 1)
+        except ValueError:
+            continue
+        if weight > 0:
+            tags.append((-weight, tag.strip()))
+    return (tag for _, tag in sorted(tags, key=lambda each: each[0]) if tag)
+
+
+def _catalogue(name: str) -> NullTranslations:
+    file = LOCALE_DIR / f"{name}.po"
+    if not file.exists():
+        return NullTranslations()
+    compiled = io.BytesIO()
+    with file.open("rb") as source:
+        write_mo(compiled, read_po(source, locale=name))
+    compiled.seek(0)
+    return Translations(compiled)

@@ -1,0 +1,26 @@
+"""What the next page says once: a cookie holds its name, and a number where it counts something."""
+
+from collections.abc import Callable
+
+from gatepost.http.pages.language import Language
+
+_TEXTS: dict[str, Callable[[Language, int], str]] = {
+    "session_expired": lambda to, _: to.gettext("Your session has expired. Sign in to go on."),
+    "session_revoked": lambda to, _: to.gettext("Your session was ended. Sign in to go on."),
+    "session_replaced": lambda to, _: to.gettext("Your session was ended. Sign in to go on."),
+    "name_changed": lambda to, _: to.gettext("Your name was changed."),
+    "session_ended": lambda to, _: to.gettext("The session was ended."),
+    "sessions_ended": lambda to, count: to.ngettext(
+        "%(count)s session was ended.", "%(count)s sessions were ended.", count
+    ),
+}
+"""Name → the text; what has no name here is not said."""
+
+
+def notice_text(language: Language, notice: str) -> str | None:
+    """Return what a cookie asks to be said, None where it asks for nothing that there is."""
+    name, _, count = notice.partition(".")
+    if name not in _TEXTS:
+        return None
+    number = int(count) if count.isascii() and count.isdigit() and len(count) < 10 else 0
+    return _TEXTS[name](language, number).replace("%(count)s", language.number(number))

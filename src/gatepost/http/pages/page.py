@@ -1,0 +1,140 @@
+"""How a page is served: who may see it, that its form is ours, and what becomes of errors."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from gatepost.errors import (
+    AdminRequired,
+    AuthenticationError,
+    CrossOriginRefused,
+    FormExpired,
+    FreshSessionRequired,
+    GatepostError,
+    InternalError,
+    InvalidCredentials,
+    NotAuthenticated,
+    NotFound,
+    TooManyAttempts,
+    Unavailable,
+)
+from gatepost.http.dependencies import CurrentSessionScheme, find_session
+from gatepost.http.errors import STATUS
+from gatepost.http.pages.forms import Form, read_form
+from gatepost.http.pages.site import Site
+from gatepost.http.pages.visit import Problems, Visit
+
+Show = Callable[[Visit], Awaitable[Response]]
+Submit = Callable[[Visit, Form], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A page.
+
+    Attributes:
+        path: below `/auth`.
+        show: answers GET, and shows the form again after a mistake.
+        submit: answers the form; None where the page has none.
+        who: may see it, by the scheme that the API has for them; None is everybody.
+    """
+
+    path: str
+    show: Show
+    submit: Submit | None = None
+    who: type[CurrentSessionScheme] | None = None
+
+    def route(self, site: Site) -> Route:
+        """Return the route that serves it."""
+
+        async def endpoint(request: Request) -> Response:
+            return await _serve(self, Visit(site, request))
+
+        methods = ["GET"] if self.submit is None else ["GET", "POST"]
+        return Route(self.path, endpoint, methods=methods)
+
+
+async def _serve(page: Page, visit: Visit) -> Response:
+    try:
+        visit.session = await find_session(visit.edge, visit.request.scope)
+        if page.who is not None:
+            await page.who(visit.edge)(visit.request)
+        if page.submit is None or visit.request.method != "POST":
+            return await page.show(visit)
+        return await _submitted(page, page.submit, visit)
+    except GatepostError as error:
+        return refused(visit, error)
+
+
+async def _submitted(page: Page, submit: Submit, visit: Visit) -> Response:
+    form = await read_form(visit.request)
+    try:
+        await _check(visit, form)
+        visit.typed = form
+        return await submit(visit, form)
+    except GatepostError as error:
+        if _ends_the_visit(error):
+            raise
+        visit.show_again(form, error)
+        response = await page.show(visit)
+        # A 401 would have to name a scheme for programs to authenticate by (RFC 9110 §15.5.2).
+        response.status_code = 422 if isinstance(error, AuthenticationError) else STATUS[error.code]
+        if isinstance(error, TooManyAttempts):
+            response.headers["Retry-After"] = str(error.retry_after)
+        return response
+
+
+async def _check(visit: Visit, form: Form) -> None:
+    """See that a form comes from a page of ours, and from one that this visitor was given.
+
+    Raises:
+        CrossOriginRefused: it comes from another site.
+        FormExpired: its token is not one of this visitor.
+    """
+    try:
+        visit.edge.guard.check(visit.request.scope)
+    except CrossOriginRefused as refusal:
+        await visit.edge.note_refusal(visit.request.scope, refusal)
+        raise
+    if not visit.owns(form):
+        raise FormExpired
+
+
+def _ends_the_visit(error: GatepostError) -> bool:
+    """Say whether there is no form to be shown again."""
+    if isinstance(error, InvalidCredentials):
+        return False
+    return isinstance(
+        error,
+        AuthenticationError
+        | FreshSessionRequired
+        | AdminRequired
+        | CrossOriginRefused
+        | NotFound
+        | Unavailable
+        | InternalError,
+    )
+
+
+def refused(visit: Visit, error: GatepostError) -> Response:
+    """Answer what can't be shown: lead to where the visitor can go on from, or say why not."""
+    # Back to the page, not to what its form did.
+    back = visit.here
+    if isinstance(error, AuthenticationError):
+        notice = None if isinstance(error, NotAuthenticated) else error.code
+        return visit.redirect(visit.url("/sign-in", next=back), notice=notice)
+    if isinstance(error, FreshSessionRequired):
+        return visit.redirect(visit.url("/confirm", next=back))
+    response = error_page(visit, error)
+    if isinstance(error, TooManyAttempts | Unavailable):
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def error_page(visit: Visit, error: GatepostError) -> Response:
+    """Return the page that tells of an error and nothing else."""
+    visit.problems = Problems(visit.text(error.message))
+    return visit.render("error.html", status=STATUS[error.code], code=error.code)

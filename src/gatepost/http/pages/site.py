@@ -1,0 +1,131 @@
+"""What all visits share: the templates, what pages load, where they may lead."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import (
+    BaseLoader,
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    PrefixLoader,
+    StrictUndefined,
+    TemplateError,
+    pass_context,
+)
+from jinja2.runtime import Context
+from markupsafe import Markup
+
+from gatepost.errors import SettingsError
+from gatepost.http.edge import Edge
+from gatepost.http.pages.assets import Assets
+from gatepost.http.pages.redirects import Redirects
+from gatepost.http.pages.user_agents import Device, device_of
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+class Site:
+    """The pages of one Gatepost.
+
+    Args:
+        edge: what they stand at.
+
+    Attributes:
+        edge: what they stand at.
+        assets: what pages load.
+        redirects: where `next` may lead.
+        policy: the content security policy of every page.
+
+    Raises:
+        SettingsError: the logo can't be shown.
+    """
+
+    def __init__(self, edge: Edge) -> None:
+        settings = edge.gate.settings
+        self.edge = edge
+        self.assets = Assets(settings)
+        self.redirects = Redirects(settings.effective_public_url, settings.allowed_redirects)
+        # Browsers ask `form-action` of where a form's answer leads to as well.
+        form_targets = " ".join(("'self'", *settings.allowed_redirects))
+        self.policy = (
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+            f"connect-src 'self'; form-action {form_targets}; base-uri 'none'; frame-ancestors 'none'; "
+            "require-trusted-types-for 'script'; trusted-types 'none'"
+        )
+        self._templates = _environment(settings.templates_dir)
+        self._templates.globals.update(app_name=settings.app_name, logo_file=self.assets.logo)
+
+    def render(self, template: str, context: Mapping[str, Any]) -> str:
+        """Return a template's text."""
+        return self._templates.get_template(template).render(context)
+
+    def check_templates(self) -> None:
+        """Compile every template, so that a mistake in one of TEMPLATES_DIR is told at the start.
+
+        Raises:
+            SettingsError: one of them can't be read.
+        """
+        for name in self._templates.list_templates(["html"]):
+            try:
+                self._templates.get_template(name)
+            except TemplateError as error:
+                raise SettingsError([f"TEMPLATES_DIR: {name} can't be used: {error}"]) from error
+
+
+def _environment(own: Path | None) -> Environment:
+    ours = FileSystemLoader(TEMPLATES)
+    loaders: list[BaseLoader] = [ours, PrefixLoader({"gatepost": ours})]
+    if own is not None:
+        loaders.insert(0, FileSystemLoader(own))
+    environment = Environment(
+        loader=ChoiceLoader(loaders),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.install_gettext_callables(_gettext, _ngettext, newstyle=True)  # type: ignore[attr-defined]  # of the extension
+    environment.filters.update(time=_time, day=_day, number=_number, device=_device)
+    return environment
+
+
+@pass_context
+def _gettext(context: Context, message: str) -> str:
+    return str(context["language"].gettext(message))
+
+
+@pass_context
+def _ngettext(context: Context, one: str, many: str, count: int) -> str:
+    return str(context["language"].ngettext(one, many, count))
+
+
+@pass_context
+def _time(context: Context, at: datetime, style: str = "time") -> Markup:
+    """Return a time as an element that scripts put into the reader's zone.
+
+    Args:
+        context: of the template.
+        at: the time.
+        style: `time`, or `ago` to have scripts tell how long it has been.
+    """
+    return Markup('<time datetime="{}" data-style="{}">{}</time>').format(
+        at.isoformat(timespec="seconds"), style, context["language"].time(at)
+    )
+
+
+@pass_context
+def _day(context: Context, at: datetime) -> str:
+    return str(context["language"].day(at))
+
+
+@pass_context
+def _number(context: Context, number: float) -> str:
+    return str(context["language"].number(number))
+
+
+def _device(user_agent: str | None) -> Device:
+    return device_of(user_agent)

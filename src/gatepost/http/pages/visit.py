@@ -1,0 +1,210 @@
+"""One visit of a page: who came, in which language, and how they are answered."""
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlencode
+from uuid import uuid4
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from gatepost.errors import GatepostError, ValidationFailed
+from gatepost.gate import Gate
+from gatepost.http import browser
+from gatepost.http.edge import Edge
+from gatepost.http.headers import PAGE_HEADERS
+from gatepost.http.pages.forms import TOKEN, Form
+from gatepost.http.pages.language import Language, negotiated
+from gatepost.http.pages.notices import notice_text
+from gatepost.http.pages.site import Site
+from gatepost.models import Client, Session, SignedIn
+
+NO_FORM: Form = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Problems:
+    """Why a form is shown again.
+
+    Attributes:
+        message: one sentence, in the language of the visit.
+        fields: name of a field → what is wrong with it.
+    """
+
+    message: str
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+class Visit:
+    """One request to a page.
+
+    Args:
+        site: whose page it is.
+        request: what was asked.
+
+    Attributes:
+        site, request: as given.
+        language: what the browser asks for most.
+        session: of the visitor, None where there is none.
+        typed: what was typed into the form that is shown again; templates never show a password of it.
+        problems: why it is shown again, None where it is not.
+        binding: what the tokens of this visitor's forms are bound to.
+    """
+
+    def __init__(self, site: Site, request: Request) -> None:
+        self.site = site
+        self.request = request
+        self.language: Language = negotiated(request.headers.get("accept-language", ""))
+        self.session: Session | None = None
+        self.typed: Form = NO_FORM
+        self.problems: Problems | None = None
+        self._new_form_cookie: str | None = None
+        self._shown_notice: str | None = None
+
+    # --- Who and what ---
+
+    @property
+    def edge(self) -> Edge:
+        """What the pages stand at."""
+        return self.site.edge
+
+    @property
+    def gate(self) -> Gate:
+        """The services."""
+        return self.site.edge.gate
+
+    @property
+    def client(self) -> Client:
+        """Who is at the other end."""
+        return self.edge.client_of(self.request.scope)
+
+    @property
+    def token(self) -> str:
+        """The visitor's session token, for the verbs that check it themselves.
+
+        Raises:
+            NotAuthenticated, InvalidSession, CrossOriginRefused: as `Edge.presented`.
+        """
+        return self.edge.presented(self.request.scope)[0]
+
+    @property
+    def signed_in(self) -> Session:
+        """The session of a page that asks for one."""
+        if self.session is None:
+            raise RuntimeError("This page is open to visitors without a session")
+        return self.session
+
+    @property
+    def next(self) -> str | None:
+        """Where to go on to, of the places that may be led to."""
+        return self.site.redirects.safe(self.typed.get("next") or self.request.query_params.get("next"))
+
+    @property
+    def here(self) -> str:
+        """The path of this page with its query, to come back to."""
+        query = self.request.url.query
+        return str(self.request.scope["path"]) + (f"?{query}" if query else "")
+
+    def url(self, path: str, **query: object) -> str:
+        """Return where a page is, whatever the application is mounted below."""
+        given = {name: value for name, value in query.items() if value not in {None, ""}}
+        return f"{self.request.scope['root_path']}{path}" + (f"?{urlencode(given)}" if given else "")
+
+    def text(self, message: str) -> str:
+        """Return a text in the language of the visit."""
+        return self.language.gettext(message)
+
+    # --- Forms ---
+
+    @property
+    def binding(self) -> str:
+        """What the tokens of forms are bound to: the sign-in, or before it a cookie of this browser."""
+        if self.session is not None:
+            # Renewing a session keeps both, so that a form outlives it.
+            return f"{self.session.user.id} {self.session.authenticated_at.isoformat()}"
+        kept = self.edge.cookies.form(self.request.scope) or self._new_form_cookie
+        if kept is None:
+            kept = self._new_form_cookie = uuid4().hex
+        return kept
+
+    def form_token(self) -> str:
+        """Return a token for a form of this page."""
+        return self.gate.form_tokens.issue(self.binding)
+
+    def owns(self, form: Form) -> bool:
+        """Say whether a form is one that this visitor was given."""
+        return self.gate.form_tokens.check(form.get(TOKEN, ""), self.binding)
+
+    def show_again(self, form: Form, error: GatepostError) -> None:
+        """Have the page show what was typed, and what is wrong with it."""
+        fields = error.fields if isinstance(error, ValidationFailed) else {}
+        self.typed = form
+        self.problems = Problems(
+            self.text(error.message), {name: self.text(told) for name, told in fields.items()}
+        )
+
+    # --- Answers ---
+
+    def render(self, template: str, *, status: int = 200, **context: Any) -> Response:  # noqa: ANN401 - what templates show
+        """Answer with a page."""
+        cookies = self.edge.cookies
+        notice = cookies.notice(self.request.scope)
+        html = self.site.render(
+            template,
+            {
+                "visit": self,
+                "language": self.language,
+                "session": self.session,
+                "user": self.session.user if self.session else None,
+                "typed": self.typed,
+                "problems": self.problems,
+                "url": self.url,
+                "asset": lambda name: self.url(self.site.assets.paths[name]),
+                "form_token": self.form_token,
+                "notice": notice_text(self.language, notice) if notice else None,
+                **context,
+            },
+        )
+        response = HTMLResponse(
+            html,
+            status_code=status,
+            headers={
+                "Content-Security-Policy": self.site.policy,
+                "Content-Language": self.language.tag,
+                **PAGE_HEADERS,
+            },
+        )
+        if notice:
+            response.raw_headers.append(cookies.clear_notice())
+        if self._new_form_cookie is not None:
+            response.raw_headers.append(cookies.set_form(self._new_form_cookie))
+        return response
+
+    def redirect(self, place: str, *, notice: str | None = None) -> Response:
+        """Answer by leading on, with a GET (RFC 9110 §15.4.4).
+
+        Args:
+            place: where to, as `url` or `Redirects.safe` made it.
+            notice: name of what that page is to say, of `notices.py`, with a number after a dot where it
+                counts something.
+        """
+        response = RedirectResponse(place, status_code=303)
+        if notice is not None:
+            response.raw_headers.append(self.edge.cookies.set_notice(notice))
+        return response
+
+    async def begin(self, signed_in: SignedIn) -> Response:
+        """Answer a sign-in, and lead on to where the visitor was."""
+        await browser.supersede(self.edge, self.request.scope)
+        response = self.redirect(self.next or self.url("/account"))
+        browser.hand_over(response, self.edge, signed_in)
+        browser.remember_device(response, self.edge, self.request.scope, signed_in.session.user)
+        return response
+
+    def go_on(self, signed_in: SignedIn, place: str, *, notice: str | None = None) -> Response:
+        """Lead on with the session that stands in for the visitor's."""
+        response = self.redirect(place, notice=notice)
+        browser.hand_over(response, self.edge, signed_in)
+        browser.remember_device(response, self.edge, self.request.scope, signed_in.session.user)
+        return response
