@@ -274,7 +274,7 @@ _NETWORKS = "addresses and CIDRs such as 10.0.0.0/8, separated by commas or as a
         ("LOG_LEVEL", "loud", "'loud' is not accepted; set one of debug, info, warning, error"),
         ("LOG_FORMAT", "xml\x1b[2J", r"'xml\x1b[2j' is not accepted; set one of auto, json, console"),
         ("PAGES", "perhaps", "'perhaps' is not accepted; set True or False"),
-        ("APP_LOGO", "~nobody-has-this-name/logo.svg", ("'~nobody-has-this-name/logo.svg' names no home directory; "
+        ("APP_LOGO", "~nobody-has-this/logo.svg", ("'~nobody-has-this/logo.svg' names no home directory; "
             "set the path of an SVG, PNG or WebP file")),
         ("ACCENT_COLOR", "blue", "'blue' is no colour; set a colour such as #1d5fd1"),
         ("ACCENT_COLOR", "#1d5fd1;}", "'#1d5fd1;}' is no colour; set a colour such as #1d5fd1"),
