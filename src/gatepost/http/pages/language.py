@@ -5,6 +5,7 @@ read as they are written (`.po`), once a process and language, so that nothing h
 """
 
 import io
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
@@ -25,6 +26,35 @@ LOCALE_DIR = Path(__file__).parent / "locale"
 _TAGS_MAX = 20
 
 
+def N_(message: str) -> str:  # noqa: N802 - gettext's name for it
+    """Mark a text for the catalogues where it stands; it is translated where it is shown."""
+    return message
+
+
+SENTENCES = (
+    N_("Use at most %(number)s characters"),
+    N_("Use at least %(number)s characters"),
+    N_("Use valid Unicode: a half of a surrogate pair is no character"),
+    N_("Give the address alone, without a name and angle brackets"),
+    N_("The part before the @-sign has a character that only looks like a plain one"),
+    N_("A name has no control characters, line breaks or halves of surrogate pairs"),
+    N_("Give a name"),
+    N_("Use another e-mail than the current one"),
+    N_("Use another password than the current one"),
+    N_("It is longer than the users table of this database takes"),
+    N_("This one is known from a data breach: choose another, and change it wherever you use it"),
+    N_("This password is known from a data breach, and attackers try such passwords first"),
+    N_("An email address must have an @-sign"),
+    N_("There must be something before the @-sign"),
+    N_("There must be something after the @-sign"),
+    N_("An email address cannot have two periods in a row"),
+    N_("Many people use this one: choose another, such as several words that do not belong together"),
+    N_("This is the e-mail or the name of this service, or one of them backwards: choose another"),
+    N_("The form can't be read"),
+)
+"""What services say of fields; a number in it is left out."""
+
+
 class Language:
     """One of `LANGUAGES`.
 
@@ -43,6 +73,21 @@ class Language:
     def gettext(self, message: str) -> str:
         """Return a text in this language."""
         return self._texts.ugettext(message)
+
+    def told(self, sentence: str, otherwise: str | None = None) -> str:
+        """Return what a service says, in this language.
+
+        Args:
+            sentence: in English.
+            otherwise: a text of the catalogues that stands in for one that has no translation; without it
+                such a sentence stays English.
+        """
+        if (known := self.gettext(sentence)) != sentence:
+            return known
+        if number := re.search(r"\d+", sentence):
+            general = sentence.replace(number[0], "%(number)s", 1)
+            return self.gettext(general).replace("%(number)s", number[0])
+        return sentence if otherwise is None else self.gettext(otherwise)
 
     def ngettext(self, one: str, many: str, count: int) -> str:
         """Return a text in the form that this language has for a number of things."""

@@ -136,5 +136,5 @@ def refused(visit: Visit, error: GatepostError) -> Response:
 
 def error_page(visit: Visit, error: GatepostError) -> Response:
     """Return the page that tells of an error and nothing else."""
-    visit.problems = Problems(visit.text(error.message))
+    visit.problems = Problems(visit.language.told(error.message))
     return visit.render("error.html", status=STATUS[error.code], code=error.code)

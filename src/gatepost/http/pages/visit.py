@@ -15,7 +15,7 @@ from gatepost.http import browser
 from gatepost.http.edge import Edge
 from gatepost.http.headers import PAGE_HEADERS
 from gatepost.http.pages.forms import TOKEN, Form
-from gatepost.http.pages.language import Language, negotiated
+from gatepost.http.pages.language import N_, Language, negotiated
 from gatepost.http.pages.notices import notice_text
 from gatepost.http.pages.site import Site
 from gatepost.models import Client, Session, SignedIn
@@ -139,10 +139,11 @@ class Visit:
     def show_again(self, form: Form, error: GatepostError) -> None:
         """Have the page show what was typed, and what is wrong with it."""
         fields = error.fields if isinstance(error, ValidationFailed) else {}
+        # The library that reads addresses knows English alone, and says more than there are texts for.
+        stand_ins = {"email": N_("This is no valid e-mail address")} if self.language.tag != "en" else {}
+        told = {name: self.language.told(why, stand_ins.get(name)) for name, why in fields.items()}
         self.typed = form
-        self.problems = Problems(
-            self.text(error.message), {name: self.text(told) for name, told in fields.items()}
-        )
+        self.problems = Problems(self.language.told(error.message), told)
 
     # --- Answers ---
 
