@@ -154,6 +154,9 @@ class _History:
         )
         incident = Incident(at=at, reason=reason, event=event)
         person.incidents.append(incident)
+        for _ in range(self.rng.randint(1, 3)):
+            since = max(person.created_at, self.began_at)
+            self.timeline.overtake(person, self.rng.choice(person.devices), since, incident)
         return incident
 
     def fail(self, person: Person, at: datetime, reason: str, client: Client) -> None:
@@ -186,7 +189,7 @@ class _History:
         while len(written) <= events - _EVENTS_A_SIGN_IN:
             person = self.rng.choice(self.people)
             reason = self.rng.choice(_ENDS)
-            refreshes = 1 if reason is EndReason.REPLAYED else self.rng.choice([0, 0, 1, 1, 2, 3, 4, 6, 8])
+            refreshes = 1 if reason is EndReason.REPLAYED else self.rng.choice([0, 0, 0, 1, 1, 2, 3, 5])
             start = max(person.created_at, self.began_at)
             over = person.until or self.now
             end = over - self.timeline.lifetimes.session * (refreshes + 1)

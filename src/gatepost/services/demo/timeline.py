@@ -150,6 +150,13 @@ class Timeline:
         self._end(row, ended_at, reason)
         self._tell_end(row, ended_at, reason)
 
+    def overtake(self, person: Person, client: Client, since: datetime, incident: Incident) -> None:
+        """Start a remembered session that an incident then ends."""
+        since = max(since, incident.at - self.lifetimes.absolute * 0.9, incident.at - timedelta(days=9))
+        row = self._start(person, client, self.moment(person, since, incident.at), remembered=True)
+        self._end(row, incident.at, incident.reason)
+        incident.ended += 1
+
     def begin_anew(self, person: Person, incident: Incident, action: AuditAction) -> None:
         """Start the session that a changed password or e-mail leaves behind, which soon expires."""
         row = self._start(person, incident.event.client, incident.at)
