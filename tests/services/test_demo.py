@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from gatepost.models import Client, EndReason
-from gatepost.services.demo.history import MANY_DEVICES, WINDOW, Invented, invent
+from gatepost.services.demo.history import MANY_DEVICES, invent
+from gatepost.services.demo.numbering import Invented
+from gatepost.services.demo.timeline import WINDOW
 from gatepost.services.lifetimes import Lifetimes
 
 NOW = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)

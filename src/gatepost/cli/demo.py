@@ -19,7 +19,7 @@ from gatepost.cli.serve import serve_with
 from gatepost.errors import DemoRefused
 
 if TYPE_CHECKING:
-    from gatepost.services.demo.history import Invented
+    from gatepost.services.demo.numbering import Invented
     from gatepost.settings import Settings
 
 PASSWORD = "onlyademonstration"  # noqa: S105 - of people who do not exist

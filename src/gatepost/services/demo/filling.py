@@ -6,7 +6,7 @@ from gatepost.db import migrate
 from gatepost.db.migrations.expected import COLUMNS
 from gatepost.db.pool import Connection, Database, transaction_on
 from gatepost.errors import DemoRefused
-from gatepost.services.demo.history import Invented
+from gatepost.services.demo.numbering import Invented
 from gatepost.store import demo as store
 
 _OURS = {*COLUMNS, "gatepost_version", store.MARK}

@@ -1,22 +1,18 @@
 """Invents who uses a service and what happened there in thirty days: pure, from a seed and a time."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import chain, cycle
+from itertools import cycle
 from random import Random
 from typing import Any
 
 from gatepost.models import AuditAction, Client, EndReason
-from gatepost.security.tokens import NONCE_BYTES, StoredToken
 from gatepost.services.demo import people
-from gatepost.services.demo.timeline import Event, Incident, Person, Row, Timeline, by_command
+from gatepost.services.demo.numbering import Invented, numbered
+from gatepost.services.demo.timeline import WINDOW, Incident, Person, Timeline, by_command
 from gatepost.services.demo.trouble import trouble
 from gatepost.services.lifetimes import Lifetimes
-from gatepost.store.demo import EventRow, FailureRow, SessionRow, UserRow
 
-WINDOW = timedelta(days=30)
-"""How far back the trail goes."""
 EVENTS_A_USER = 10
 """Events that each user takes at the least."""
 _EVENTS_A_SIGN_IN = 14
@@ -38,22 +34,6 @@ _BEGUN_ANEW = {
 _INCIDENTS = (EndReason.LOGOUT_ALL, *_BEGUN_ANEW, EndReason.PASSWORD_SET)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Invented:
-    """What is to be put into a database; ids and times grow together."""
-
-    began_at: datetime
-    users: Sequence[UserRow]
-    sessions: Sequence[SessionRow]
-    events: Sequence[EventRow]
-    failures: Sequence[FailureRow]
-
-    @property
-    def rows(self) -> int:
-        """How many rows that is."""
-        return len(self.users) + len(self.sessions) + len(self.events) + len(self.failures)
-
-
 def invent(*, seed: int, now: datetime, users: int, events: int, lifetimes: Lifetimes) -> Invented:
     """Invent users and exactly so many events; the same of the same arguments.
 
@@ -72,13 +52,14 @@ def invent(*, seed: int, now: datetime, users: int, events: int, lifetimes: Life
     trouble(history.timeline, history.people, history.fail, events)
     history.be_here_now()
     history.pass_time(events)
-    return history.numbered()
+    return numbered(history.timeline, history.people, history.failures)
 
 
 class _History:
     def __init__(self, rng: Random, now: datetime, lifetimes: Lifetimes) -> None:
-        self.rng, self.now, self.began_at = rng, now, now - WINDOW
+        self.rng, self.now = rng, now
         self.timeline = Timeline(rng, now, lifetimes)
+        self.began_at = self.timeline.began_at
         self.people: list[Person] = []
         self.failures: dict[tuple[Person, str], tuple[int, datetime]] = {}
 
@@ -205,69 +186,3 @@ class _History:
             person = self.rng.choice([person for person in self.people if person.until is None])
             at = self.timeline.moment(person, max(person.created_at, self.began_at), self.now)
             self.fail(person, at, "wrong_password", person.devices[0])
-
-    def numbered(self) -> Invented:
-        """Return it all as rows, with ids in the order of time."""
-        self.people.sort(key=lambda person: person.created_at)
-        self.timeline.rows.sort(key=lambda row: row.created_at)
-        self.timeline.events.sort(key=lambda event: event.at)
-        users = {person: number for number, person in enumerate(self.people, 1)}
-        sessions = {row: number for number, row in enumerate(self.timeline.rows, 1)}
-        for incident in chain.from_iterable(person.incidents for person in self.people):
-            incident.event.detail = {
-                **incident.event.detail,
-                "reason": incident.reason,
-                "sessions": incident.ended,
-            }
-        return Invented(
-            began_at=self.began_at,
-            users=[self._user(person, number) for person, number in users.items()],
-            sessions=[self._session(row, sessions, users) for row in self.timeline.rows],
-            events=[_event(event, sessions, users) for event in self.timeline.events],
-            failures=[
-                FailureRow(user_id=users[person], place=place, failures=count, last_at=last)
-                for (person, place), (count, last) in self.failures.items()
-            ],
-        )
-
-    def _user(self, person: Person, number: int) -> UserRow:
-        return UserRow(
-            id=number,
-            email=person.email,
-            name=person.name,
-            is_admin=person.is_admin,
-            is_active=person.until is None,
-            created_at=person.created_at,
-        )
-
-    def _session(self, row: Row, sessions: dict[Row, int], users: dict[Person, int]) -> SessionRow:
-        rng = self.rng
-        return SessionRow(
-            id=sessions[row],
-            token=StoredToken(f"{rng.getrandbits(32):08x}.{rng.getrandbits(256):064x}"),  # of nobody's token
-            user_id=users[row.person],
-            created_at=row.created_at,
-            last_used_at=row.last_used_at,
-            expires_at=row.expires_at,
-            authenticated_at=row.authenticated_at,
-            absolute_expires_at=row.authenticated_at + self.timeline.lifetimes.absolute,
-            client=row.client,
-            place=row.client.place if row.first is None else None,
-            remembered=row.remembered,
-            family_id=None if row.first is None else sessions[row.first],
-            replaced_by=None if row.successor is None else sessions[row.successor],
-            nonce=None if row.successor is None else rng.randbytes(NONCE_BYTES),
-            ended_at=row.ended_at,
-            end_reason=row.end_reason,
-        )
-
-
-def _event(event: Event, sessions: dict[Row, int], users: dict[Person, int]) -> EventRow:
-    return EventRow(
-        at=event.at,
-        action=event.action,
-        user_id=None if event.person is None else users[event.person],
-        session_id=None if event.session is None else sessions[event.session],
-        client=event.client,
-        detail={k: sessions[v] if isinstance(v, Row) else v for k, v in event.detail.items()},
-    )

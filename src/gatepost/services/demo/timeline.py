@@ -14,6 +14,8 @@ from gatepost.models import AuditAction, Client, EndReason
 from gatepost.services.audit import BY_COMMAND
 from gatepost.services.lifetimes import Lifetimes
 
+WINDOW = timedelta(days=30)
+"""How far back the trail goes."""
 _HOURS = (1, 1, 1, 1, 2, 4, 10, 24, 60, 90, 85, 75, 60, 70, 80, 75, 65, 50, 40, 38, 42, 36, 18, 6)
 """How busy each hour of a person's day is, in percent."""
 _WEEKEND = 0.35
@@ -92,6 +94,7 @@ class Timeline:
     def __init__(self, rng: Random, now: datetime, lifetimes: Lifetimes) -> None:
         self.rng = rng
         self.now = now
+        self.began_at = now - WINDOW
         self.lifetimes = lifetimes
         self.rows: list[Row] = []
         self.events: list[Event] = []
