@@ -9,7 +9,8 @@ from typing import Any
 from gatepost.models import AuditAction, Client, EndReason
 from gatepost.services.demo import people
 from gatepost.services.demo.numbering import Invented, numbered
-from gatepost.services.demo.timeline import WINDOW, Incident, Person, Timeline, by_command
+from gatepost.services.demo.records import Incident, Person
+from gatepost.services.demo.timeline import WINDOW, Timeline, by_command
 from gatepost.services.demo.trouble import trouble
 from gatepost.services.lifetimes import Lifetimes
 

@@ -6,7 +6,8 @@ from datetime import datetime
 from random import Random
 
 from gatepost.security.tokens import NONCE_BYTES, StoredToken
-from gatepost.services.demo.timeline import Event, Person, Row, Timeline
+from gatepost.services.demo.records import Event, Person, Row
+from gatepost.services.demo.timeline import Timeline
 from gatepost.services.lifetimes import Lifetimes
 from gatepost.store.demo import EventRow, FailureRow, SessionRow, UserRow
 

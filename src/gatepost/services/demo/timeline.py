@@ -1,17 +1,13 @@
-"""One person's thirty days: sign-ins, what they were refreshed to, and how each ended.
+"""One person's thirty days: sign-ins, what they were refreshed to, and how each ended."""
 
-Rows and events point at each other as objects; `history` numbers them once all are there, in the order of
-their times.
-"""
-
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
 from gatepost.models import AuditAction, Client, EndReason
 from gatepost.services.audit import BY_COMMAND
+from gatepost.services.demo.records import Event, Incident, Person, Row
 from gatepost.services.lifetimes import Lifetimes
 
 WINDOW = timedelta(days=30)
@@ -22,64 +18,6 @@ _WEEKEND = 0.35
 
 WITH_EVENT = frozenset({EndReason.LOGOUT, EndReason.REVOKED, EndReason.LIMIT, EndReason.SIGNED_IN_AGAIN})
 """Ends of one session that `session.revoked` tells of."""
-
-
-@dataclass(slots=True, eq=False, kw_only=True)
-class Row:
-    """A session to be."""
-
-    person: "Person"
-    client: Client
-    created_at: datetime
-    authenticated_at: datetime
-    expires_at: datetime
-    last_used_at: datetime
-    remembered: bool = False
-    first: "Row | None" = None
-    successor: "Row | None" = None
-    ended_at: datetime | None = None
-    end_reason: EndReason | None = None
-
-
-@dataclass(slots=True, eq=False, kw_only=True)
-class Event:
-    """An event to be; a `Row` in the detail stands for its id."""
-
-    at: datetime
-    action: AuditAction
-    person: "Person | None" = None
-    session: Row | None = None
-    client: Client = field(default_factory=Client)
-    detail: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(slots=True, eq=False, kw_only=True)
-class Incident:
-    """A moment at which every session of a person ends, and the event that counts them."""
-
-    at: datetime
-    reason: EndReason
-    event: Event
-    ended: int = 0
-
-
-@dataclass(slots=True, eq=False, kw_only=True)
-class Person:
-    """A user to be.
-
-    Attributes:
-        hours: from UTC, where this person's day is.
-        until: when an administrator disabled them; None for whom nobody did.
-    """
-
-    email: str
-    name: str
-    hours: int
-    created_at: datetime
-    devices: Sequence[Client]
-    is_admin: bool = False
-    until: datetime | None = None
-    incidents: list[Incident] = field(default_factory=list)
 
 
 class Timeline:

@@ -6,7 +6,8 @@ from typing import Any
 
 from gatepost.models import AuditAction, Bucket, Client
 from gatepost.services.demo import people
-from gatepost.services.demo.timeline import Person, Timeline, by_command
+from gatepost.services.demo.records import Person
+from gatepost.services.demo.timeline import Timeline, by_command
 
 Fail = Callable[[Person, datetime, str, Client], None]
 """Adds a login that is refused: whose, when, why, and from where."""
