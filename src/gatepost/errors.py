@@ -36,7 +36,8 @@ exit code. An error's `message` is meant for the caller: it never holds a token,
         ├── DatabaseTooNew           database_too_new
         ├── DatabaseNotMigrated      database_not_migrated
         ├── AdoptionRefused          adoption_refused
-        └── EmbeddedServerError      embedded_server
+        ├── EmbeddedServerError      embedded_server
+        └── DemoRefused              demo_refused
 """
 
 from collections.abc import Mapping
@@ -310,3 +311,9 @@ class EmbeddedServerError(SetupError):
     """The embedded PostgreSQL could not be started; the message says what to do."""
 
     code = "embedded_server"
+
+
+class DemoRefused(SetupError):
+    """`gatepost demo` was to fill a database that holds other data, or to run in production."""
+
+    code = "demo_refused"

@@ -149,7 +149,7 @@ class Gate:
         codec = TokenCodec(keys, settings.session_token_format)
         hashing = Hashing(PasswordHasher(settings.bcrypt_rounds), rounds=settings.bcrypt_rounds)
         stack.callback(hashing.close)
-        lifetimes = _lifetimes(settings)
+        lifetimes = lifetimes_of(settings)
         lookups = Lookups(Prepared(database, LOOKUP), clock=clock, lifetimes=lifetimes)
         stack.push_async_callback(lookups.close)
         touches = Touches(database)
@@ -241,7 +241,8 @@ class Gate:
         await self.close()
 
 
-def _lifetimes(settings: Settings) -> Lifetimes:
+def lifetimes_of(settings: Settings) -> Lifetimes:
+    """Return how long sessions live by these settings."""
     idle = settings.session_idle_minutes
     return Lifetimes(
         session=timedelta(minutes=settings.session_expire_minutes),

@@ -10,6 +10,7 @@ import typer
 from typer.main import get_command
 
 from gatepost.cli import events, sessions, throttles, users
+from gatepost.cli.demo import demo
 from gatepost.cli.doctor import doctor
 from gatepost.cli.migrate import migrate
 from gatepost.cli.output import Output, lines_of, program
@@ -44,6 +45,7 @@ app.command(
         "allow_interspersed_args": False,
     },
 )(psql)
+app.command(epilog="Example: gatepost demo --serve")(demo)
 app.command(epilog="Example: gatepost doctor --asvs --level 1")(doctor)
 app.command(epilog="Example: SECRET_KEY=$(gatepost secret)")(secret)
 

@@ -79,8 +79,6 @@ def serve(
     A database of one's own is migrated in development; in production that is `gatepost migrate`'s to do.
     Ctrl-C stops everything, after the requests under way.
     """
-    from gatepost.cli.worker import Announcement, load
-
     out = Output(as_json=as_json)
     tls = _certificate(tls_cert, tls_key)
     settings = load_settings(host=host, port=port, workers=workers)
@@ -89,6 +87,20 @@ def serve(
     if reload:
         # A fork would inherit the modules that are to be loaded anew.
         multiprocessing.set_start_method("spawn", force=True)
+    serve_with(settings, out, tls, reload=reload)
+
+
+def serve_with(
+    settings: "Settings", out: Output, tls: Certificate | None = None, *, reload: bool = False
+) -> None:
+    """Serve until Ctrl-C or SIGTERM.
+
+    Raises:
+        CannotListen: the address can't be had, or the certificate does not work.
+        SetupError: the database can't be had.
+    """
+    from gatepost.cli.worker import Announcement, load
+
     # Before there is a server that handles it, SIGTERM is to leave no less tidily than Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
@@ -96,7 +108,7 @@ def serve(
         dsn = _open_database(settings, stack)
         found = asyncio.run(_look(settings, dsn, out))
         announcement = Announcement(
-            text=_announced(settings, listening, found, as_json=as_json),
+            text=_announced(settings, listening, found, as_json=out.as_json),
             address=listening.address,
             port=listening.port,
             turn=multiprocessing.get_context().Semaphore(1),
@@ -105,7 +117,7 @@ def serve(
         server.serve(
             target_loader=partial(load, None if reload else settings, announcement), wrap_loader=False
         )
-    if not as_json:
+    if not out.as_json:
         out.note("Stopped.")
 
 

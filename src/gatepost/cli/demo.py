@@ -1,0 +1,150 @@
+"""`gatepost demo`: a scratch database full of people who do not exist, to look at."""
+
+import asyncio
+import secrets
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gatepost.cli.connection import configured_dsn, location, patiently
+from gatepost.cli.options import AsJson
+from gatepost.cli.output import Output, program
+from gatepost.cli.running import load_settings
+from gatepost.cli.serve import serve_with
+from gatepost.errors import DemoRefused
+
+if TYPE_CHECKING:
+    from gatepost.services.demo.numbering import Invented
+    from gatepost.settings import Settings
+
+PASSWORD = "onlyademonstration"  # noqa: S105 - of people who do not exist
+"""What every user of a demo signs in with."""
+
+_SUFFIX = "-demo"
+"""What the directory of a demo's embedded database is called, behind GATEPOST_HOME."""
+
+
+def demo(
+    *,
+    users: Annotated[int, typer.Option(min=20, max=10_000, help="People to invent.")] = 200,
+    events: Annotated[int, typer.Option(min=1_000, max=5_000_000, help="Events of thirty days.")] = 40_000,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of chance: the same one invents the same  [default: any]")
+    ] = None,
+    serve: Annotated[bool, typer.Option("--serve", help="Serve it at once, until Ctrl-C.")] = False,
+    host: Annotated[str | None, typer.Option(help="Address to listen at, with --serve")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Port, with --serve")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fill a scratch database with invented users, sessions and thirty days of events.
+
+    Without DATABASE_URL an embedded one of its own, beside GATEPOST_HOME. One that DATABASE_URL names must
+    be empty, a demo, or not there yet. Run again, it makes the demo anew.
+    """
+    from gatepost.services.demo.history import EVENTS_A_USER
+
+    out = Output(as_json=as_json)
+    if events < users * EVENTS_A_USER:
+        raise typer.BadParameter(f"{users} users take {users * EVENTS_A_USER} events: give more --events")
+    settings = _demo_settings(host=host, port=port)
+    seed = secrets.randbelow(2**32) if seed is None else seed
+    with configured_dsn(settings) as dsn:
+        invented, was_demo = asyncio.run(_make(settings, dsn, out, seed=seed, users=users, events=events))
+    _report(out, settings, invented, seed=seed, was_demo=was_demo, served=serve)
+    if serve:
+        serve_with(settings, out)
+
+
+def _demo_settings(**overrides: object) -> "Settings":
+    """Return the settings with a home that no real database has.
+
+    Raises:
+        DemoRefused: they are production's.
+    """
+    settings = load_settings(**overrides)
+    if settings.environment == "production":
+        raise DemoRefused("A demo has users whose password everybody knows: ENVIRONMENT is production")
+    if settings.database_url is not None or settings.gatepost_home.name.endswith(_SUFFIX):
+        return settings
+    home = Path(f"{settings.gatepost_home}{_SUFFIX}")
+    return load_settings(**overrides, gatepost_home=home)
+
+
+async def _make(
+    settings: "Settings", dsn: str, out: Output, *, seed: int, users: int, events: int
+) -> "tuple[Invented, bool]":
+    from gatepost.db import migrate
+    from gatepost.gate import lifetimes_of
+    from gatepost.security.passwords import PasswordHasher
+    from gatepost.services.demo.filling import fill, make_anew
+    from gatepost.services.demo.history import invent
+
+    await patiently(
+        lambda: migrate.ensure_database(dsn), seconds=settings.database_start_seconds, on_wait=out.waiting
+    )
+    was_demo = await make_anew(dsn)
+    invented = invent(
+        seed=seed, now=datetime.now(UTC), users=users, events=events, lifetimes=lifetimes_of(settings)
+    )
+    hashed = PasswordHasher(rounds=settings.bcrypt_rounds).hash(PASSWORD)
+    with _progress(invented.rows) as progress:
+        await fill(dsn, invented, hashed_password=hashed, progress=progress)
+    return invented, was_demo
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar on standard error; on a terminal only."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("Filling the demo", total=total)
+        yield lambda rows: bar.advance(task, rows)
+
+
+def _report(
+    out: Output, settings: "Settings", invented: "Invented", *, seed: int, was_demo: bool, served: bool
+) -> None:
+    """Say what was made, how to serve it and as whom to sign in."""
+    from gatepost.services.demo.people import ADMIN, USER
+
+    where = location(settings)
+    live = sum(session.ended_at is None for session in invented.sessions)
+    command = f"{program()} serve"
+    if settings.database_url is None:
+        command = f"GATEPOST_HOME={shlex.quote(str(settings.gatepost_home))} {command}"
+    data: dict[str, Any] = {
+        "database": where,
+        "made_anew": was_demo,
+        "seed": seed,
+        "users": len(invented.users),
+        "sessions": len(invented.sessions),
+        "live_sessions": live,
+        "events": len(invented.events),
+        "admin": ADMIN[0],
+        "user": USER[0],
+        "password": PASSWORD,
+        "serve": command,
+    }
+    if out.as_json:
+        # On one line before the server's own, so that programs may read them one by one.
+        out.document(data, indent=None if served else 2)
+        return
+    verb = "Made the demo anew" if was_demo else "Made a demo"
+    out.line(
+        f"{verb} ({where}): {data['users']:,} users, {data['sessions']:,} sessions, {live:,} of them live,"
+        f" and {data['events']:,} events. Seed {seed}."
+    )
+    out.line(f"  Administrator  {ADMIN[0]}")
+    out.line(f"  User           {USER[0]}")
+    out.line(f"  Password       {PASSWORD}, everybody's")
+    if not served:
+        out.line(f"Next: {command}", style="dim")
