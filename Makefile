@@ -20,7 +20,7 @@ TEST_DATABASE := unset DATABASE_URL;
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test test-least-rights lint format audit attack fuzz bench docs clean
+.PHONY: help install serve test test-least-rights chromium lint format audit attack fuzz bench docs clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -30,13 +30,17 @@ install: $(VENV)/.dev ## Build .venv from the lock file: all that serve and test
 serve: $(VENV)/.runtime ## Start the server on http://127.0.0.1:8000 (ARGS="--port 9000" is passed on)
 	@$(BIN)/gatepost serve $(ARGS)
 
-test: lint docs ## Run all checks and tests (DATABASE_URL=postgresql://... runs them on that server)
+test: lint docs chromium ## Run all checks and tests (DATABASE_URL=postgresql://... runs them on that server)
 	@$(TEST_DATABASE) $(BIN)/python -m pytest --cov --cov-fail-under=$(COVERAGE) \
 		-n "$$($(BIN)/python -c 'import os; print(min(8, max(2, os.cpu_count() or 2)))')" $(ARGS)
 
-test-least-rights: $(VENV)/.dev ## Run the tests on a server that has the rights of `gatepost migrate --grants` alone
+test-least-rights: chromium ## Run the tests on a server that has the rights of `gatepost migrate --grants` alone
 	@$(TEST_DATABASE) GATEPOST_TEST_APP_ROLE=1 $(BIN)/python -m pytest \
 		-n "$$($(BIN)/python -c 'import os; print(min(8, max(2, os.cpu_count() or 2)))')" $(ARGS)
+
+# One is only looked for where there is one.
+chromium: $(VENV)/.dev
+	@$(BIN)/python scripts/chromium.py > /dev/null
 
 lint: $(VENV)/.dev ## Check style, types and the direction of imports
 	@$(BIN)/ruff check
@@ -65,7 +69,7 @@ docs: $(VENV)/.dev ## Build the documentation into site/; a broken link is an er
 
 clean: ## Remove what was built, .venv too; the data in .gatepost stay
 	@rm -rf $(VENV) dist site htmlcov .coverage .coverage.* .hypothesis .schemathesis \
-		.mypy_cache .ruff_cache .pytest_cache .import_linter_cache bench/.cache
+		.mypy_cache .ruff_cache .pytest_cache .import_linter_cache .chromium bench/.cache
 	@find src tests backend scripts -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(VENV)/.runtime $(VENV)/.dev: $(VENV)/.%: pyproject.toml uv.lock scripts/bootstrap.py
