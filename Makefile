@@ -38,7 +38,7 @@ test-least-rights: chromium ## Run the tests on a server that has the rights of 
 	@$(TEST_DATABASE) GATEPOST_TEST_APP_ROLE=1 $(BIN)/python -m pytest \
 		-n "$$($(BIN)/python -c 'import os; print(min(8, max(2, os.cpu_count() or 2)))')" $(ARGS)
 
-# One is only looked for where there is one.
+# Asks nobody where there is one.
 chromium: $(VENV)/.dev
 	@$(BIN)/python scripts/chromium.py > /dev/null
 
