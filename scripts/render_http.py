@@ -67,6 +67,8 @@ one without a token plain `Bearer` (RFC 6750). 429 and 503 carry `Retry-After` i
 """
 
 _ERRORS_SETUP = """
+`form_expired` is of the pages alone: no endpoint of the API answers with it.
+
 A status that the framework answers by itself and that is not in this table has a code made of its name.
 
 ## At the start and on the command line

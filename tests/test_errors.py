@@ -22,6 +22,7 @@ CONTRACT = {
     "admin_required": 403,
     "fresh_session_required": 403,
     "cross_origin_refused": 403,
+    "form_expired": 403,
     "email_taken": 409,
     "last_admin": 409,
     "account_in_use": 409,

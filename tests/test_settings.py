@@ -274,14 +274,26 @@ _NETWORKS = "addresses and CIDRs such as 10.0.0.0/8, separated by commas or as a
         ("LOG_LEVEL", "loud", "'loud' is not accepted; set one of debug, info, warning, error"),
         ("LOG_FORMAT", "xml\x1b[2J", r"'xml\x1b[2j' is not accepted; set one of auto, json, console"),
         ("PAGES", "perhaps", "'perhaps' is not accepted; set True or False"),
-        ("APP_LOGO", "~nobody-has-this/logo.svg", ("'~nobody-has-this/logo.svg' names no home directory; "
-            "set the path of an SVG, PNG or WebP file")),
+        (
+            "APP_LOGO",
+            "~nobody-has-this-name/logo.svg",
+            "'~nobody-has-this-name/logo.svg' names no home directory; set the path of an SVG, PNG or WebP file",
+        ),
         ("ACCENT_COLOR", "blue", "'blue' is no colour; set a colour such as #1d5fd1"),
         ("ACCENT_COLOR", "#1d5fd1;}", "'#1d5fd1;}' is no colour; set a colour such as #1d5fd1"),
-        ("TEMPLATES_DIR", "~nobody-has-this-name/t", ("'~nobody-has-this-name/t' names no home directory; "
-            "set the path of a directory")),
-        ("ALLOWED_REDIRECTS", "https://app.example.com/path", ("'https://app.example.com/path' is no origin; "
-            "set origins such as https://app.example.com, separated by commas or as a JSON list")),
+        (
+            "TEMPLATES_DIR",
+            "~nobody-has-this-name/t",
+            "'~nobody-has-this-name/t' names no home directory; set the path of a directory",
+        ),
+        (
+            "ALLOWED_REDIRECTS",
+            "https://app.example.com/path",
+            (
+                "'https://app.example.com/path' is no origin; "
+                "set origins such as https://app.example.com, separated by commas or as a JSON list"
+            ),
+        ),
         ("ROOT_PATH", "auth", "'auth' is no path; set a path such as /auth-server"),
         ("ROOT_PATH", "/a//b", "'/a//b' is no path; set a path such as /auth-server"),
         ("FRESH_SESSION_MINUTES", "0", "'0' is not accepted; set a whole number from 1 to 1440"),

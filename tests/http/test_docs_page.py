@@ -87,14 +87,22 @@ async def test_nothing_else_of_the_package_is_served(client: httpx.AsyncClient, 
     assert_error(await client.get(f"{PAGE}/{docs._digest()}/{name}"), errors.NotFound)
 
 
-async def test_the_root_leads_to_the_page(client: httpx.AsyncClient) -> None:
+async def test_the_root_leads_to_the_account(client: httpx.AsyncClient) -> None:
     response = await client.get("/")
-    assert (response.status_code, response.headers["location"]) == (307, PAGE)
+    assert (response.status_code, response.headers["location"]) == (303, "/auth/account")
+
+
+async def test_the_root_leads_to_the_page_where_there_are_no_pages_for_people(
+    make_settings: MakeSettings,
+) -> None:
+    async with serving(create_app(make_settings(pages=False))) as client:
+        response = await client.get("/")
+    assert (response.status_code, response.headers["location"]) == (303, PAGE)
 
 
 @pytest.mark.parametrize("path", [PAGE, f"{PAGE}/{docs._digest()}/start.js", "/"])
 async def test_in_production_there_is_none(make_settings: MakeSettings, path: str) -> None:
-    app = create_app(make_settings(environment="production", bcrypt_rounds=10))
+    app = create_app(make_settings(environment="production", bcrypt_rounds=10, pages=False))
     async with serving(app) as client:
         assert_error(await client.get(path), errors.NotFound)
 

@@ -16,6 +16,7 @@ from gatepost import errors
 from gatepost.app import create_app
 from gatepost.http.errors import STATUS
 from gatepost.http.gatepost import Gatepost
+from gatepost.http.pages.routes import PAGES
 from gatepost.security import policy
 from gatepost.settings import Settings
 
@@ -55,8 +56,20 @@ PUBLIC = {
     ("GET", "/api/auth/openapi.json"),
     ("HEAD", "/api/auth/openapi.json"),
 }
-PUBLIC_OUTSIDE_PRODUCTION = {
+PUBLIC_PAGES = {
     ("GET", "/"),
+    ("GET", "/auth/"),
+    ("HEAD", "/auth/"),
+    ("GET", "/auth/assets/{path:path}"),
+    ("HEAD", "/auth/assets/{path:path}"),
+    ("GET", "/auth/sign-in"),
+    ("HEAD", "/auth/sign-in"),
+    ("POST", "/auth/sign-in"),
+    ("GET", "/auth/sign-up"),
+    ("HEAD", "/auth/sign-up"),
+    ("POST", "/auth/sign-up"),
+}
+PUBLIC_OUTSIDE_PRODUCTION = {
     ("GET", "/api/auth/docs"),
     ("GET", "/api/auth/docs/{digest}/{name}"),
 }
@@ -188,8 +201,8 @@ def test_every_error_is_documented_with_its_status(document: dict[str, Any]) -> 
             assert example["value"]["error"]["code"] == code
             assert STATUS[code] == status
             documented.add(code)
-    # The one is of no operation, the other of an application's own.
-    assert documented | {"method_not_allowed", "fresh_session_required"} == set(STATUS)
+    # The first is of no operation, the second of an application's own, the third of pages.
+    assert documented | {"method_not_allowed", "fresh_session_required", "form_expired"} == set(STATUS)
 
 
 def test_a_401_says_that_it_has_a_challenge_and_a_429_or_503_when_to_come_again(
@@ -241,11 +254,12 @@ def routes(app: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
 
 
 async def public_routes(client: httpx.AsyncClient, app: FastAPI) -> set[tuple[str, str]]:
-    """Return the routes that answer something else than 401 to one who shows nothing."""
+    """Return the routes that neither answer 401 to one who shows nothing nor lead to sign-in."""
     found = set()
     for method, path in set(routes(app)):
         response = await client.request(method, re.sub(r"\{\w+\}", "1", path))
-        if response.status_code != 401:
+        led = response.status_code == 303 and response.headers["location"].startswith("/auth/sign-in?")
+        if response.status_code != 401 and not led:
             found.add((method, path))
     return found
 
@@ -253,15 +267,17 @@ async def public_routes(client: httpx.AsyncClient, app: FastAPI) -> set[tuple[st
 async def test_the_public_routes_are_these(make_settings: MakeSettings) -> None:
     app = create_app(make_settings())
     async with serving(app) as client:
-        assert await public_routes(client, app) == PUBLIC | PUBLIC_OUTSIDE_PRODUCTION
-    closed = set(routes(app)) - PUBLIC - PUBLIC_OUTSIDE_PRODUCTION
-    assert closed == {(m, p) for name, (m, p, _) in OPERATIONS.items() if name not in {"register", "login"}}
+        assert await public_routes(client, app) == PUBLIC | PUBLIC_PAGES | PUBLIC_OUTSIDE_PRODUCTION
+    closed = set(routes(app)) - PUBLIC - PUBLIC_PAGES - PUBLIC_OUTSIDE_PRODUCTION
+    api = {(method, path) for method, path in closed if path.startswith("/api/")}
+    assert api == {(m, p) for name, (m, p, _) in OPERATIONS.items() if name not in {"register", "login"}}
+    assert {path for _, path in closed - api} == {f"/auth{page.path}" for page in PAGES if page.who}
 
 
 async def test_the_public_routes_in_production_are_these(make_settings: MakeSettings) -> None:
     app = create_app(make_settings(environment="production", bcrypt_rounds=10))
     async with serving(app) as client:
-        assert await public_routes(client, app) == PUBLIC
+        assert await public_routes(client, app) == PUBLIC | PUBLIC_PAGES
 
 
 # --- What is answered ---
