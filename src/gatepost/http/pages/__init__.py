@@ -5,4 +5,5 @@ page.py        how a page is served: who may see it, its form, what becomes of e
 visit.py       what a page is given: one visit, and how it is answered
 site.py        what all visits share: templates, assets, the places that `next` may lead to
 language.py    the language of a visit: texts, times and numbers
+admin/         the console of administrators
 """

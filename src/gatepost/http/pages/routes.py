@@ -9,10 +9,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
 from gatepost.errors import InternalError, MethodNotAllowed, NotFound
-from gatepost.http.dependencies import CurrentSessionScheme
+from gatepost.http.dependencies import CurrentSessionScheme, FreshAdminSessionScheme
 from gatepost.http.edge import Edge
 from gatepost.http.middleware import BodyGuard, RequestLog
 from gatepost.http.pages import account, confirm, devices, sign_in, sign_out, sign_up
+from gatepost.http.pages.admin import overview, users
 from gatepost.http.pages.forms import MEDIA_TYPE
 from gatepost.http.pages.page import Page, error_page
 from gatepost.http.pages.site import Site
@@ -25,6 +26,8 @@ PAGES = (
     Page(path="/confirm", show=confirm.show, submit=confirm.submit, who=CurrentSessionScheme),
     Page(path="/account", show=account.show, submit=account.submit, who=CurrentSessionScheme),
     Page(path="/devices", show=devices.show, submit=devices.submit, who=CurrentSessionScheme),
+    Page(path="/admin", show=overview.show, who=FreshAdminSessionScheme),
+    Page(path="/admin/users", show=users.show, who=FreshAdminSessionScheme),
 )
 
 

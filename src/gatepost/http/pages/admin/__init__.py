@@ -1,0 +1,7 @@
+"""The console: what administrators see and do, each page for those with a fresh session alone.
+
+overview.py      figures and charts
+users.py         who has an account
+user.py          one of them, and what can be done about the account
+invitations.py   links by which somebody may sign up
+"""
