@@ -88,8 +88,8 @@ def overview_markdown(growth: Results) -> str:
     lines += [f"| {row.name} | {value(row)} | {spread(row.spread())} |" for row in rows]
     plan, seconds = growth.plan, growth.facts["overview_count_seconds"]
     return "\n".join(lines) + (
-        f"\n\nWith {plan['events']:,} events over 30 days, one of 20 a failed login, and {plan['live']:,} live "
-        f"sessions. Counting them by the hour, which housekeeping does once, took {number(seconds)} s."
+        f"\n\nWith {plan['events']:,} events over 30 days, one of 20 a failed login, and {plan['live']:,} "
+        f"live sessions. Counting them by the hour, which housekeeping does once, took {number(seconds)} s."
     )
 
 
