@@ -93,7 +93,7 @@ def parts_of(latest: Results | None, growth: Results | None) -> dict[str, str]:
     """Return what stands between the markers of the pages, by their names."""
     if latest is None:
         return dict.fromkeys(
-            ("targets", "rows", "machine", "sizing", "assumptions", "growth", "chart"), NOTHING
+            ("targets", "rows", "machine", "sizing", "assumptions", "growth", "overview", "chart"), NOTHING
         )
     targets = [*latest.targets, *(growth.targets if growth else [])]
     return {
@@ -103,6 +103,7 @@ def parts_of(latest: Results | None, growth: Results | None) -> dict[str, str]:
         "sizing": sizing.markdown(latest),
         "assumptions": sizing.assumptions(),
         "growth": NOTHING if growth is None else growth_of(growth),
+        "overview": (tables.overview_markdown(growth) if growth else "") or NOTHING,
     }
 
 

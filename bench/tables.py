@@ -72,9 +72,25 @@ def growth_markdown(growth: Results) -> str:
         "|---|---|---|---|---|---|",
     ]
     for row in growth.rows:
+        if row.unit != "requests/s":
+            continue
         figures = [number(row.median(name)) for name in ("p50_ms", "p99_ms", "database_us")]
         lines.append("| " + " | ".join([row.name, value(row), spread(row.spread()), *figures]) + " |")
     return "\n".join(lines)
+
+
+def overview_markdown(growth: Results) -> str:
+    """Return the table of the overview's figures; empty where they were not measured."""
+    rows = [row for row in growth.rows if row.key.startswith("overview-")]
+    if not rows:
+        return ""
+    lines = ["| | Found | Rounds |", "|---|---|---|"]
+    lines += [f"| {row.name} | {value(row)} | {spread(row.spread())} |" for row in rows]
+    plan, seconds = growth.plan, growth.facts["overview_count_seconds"]
+    return "\n".join(lines) + (
+        f"\n\nWith {plan['events']:,} events over 30 days, one of 20 a failed login, and {plan['live']:,} "
+        f"live sessions. Counting them by the hour, which housekeeping does once, took {number(seconds)} s."
+    )
 
 
 def notes_markdown(rows: Sequence[Row]) -> str:

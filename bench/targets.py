@@ -189,10 +189,28 @@ GROWTH_RATIOS = (
 )
 
 
+OVERVIEW_LIMITS = tuple(
+    Limit(
+        key=f"overview-{period}",
+        measure=f"overview of {period} with {{events:,}} events and {{live:,}} live sessions",
+        row=f"overview-{period}",
+        at_most=200,
+        unit="ms",
+    )
+    for period in ("24h", "7d", "30d")
+)
+"""Judged where a run of growth has measured them."""
+
+
 def verdicts(results: Results) -> list[Verdict]:
     """Judge a run by the targets; a growth run by its own."""
     if results.plan.get("growth"):
-        return [_ratio(_sized(target, results.plan), results.row) for target in GROWTH_RATIOS]
+        found = [_ratio(_sized(target, results.plan), results.row) for target in GROWTH_RATIOS]
+        if "events" in results.plan:
+            for limit in OVERVIEW_LIMITS:
+                sized = replace(limit, measure=limit.measure.format(**results.plan))
+                found.append(_limit(sized, results.row))
+        return found
     return [
         *(_ratio(target, results.row) for target in RATIOS),
         *(_limit(target, results.row) for target in LIMITS),

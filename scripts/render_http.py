@@ -223,7 +223,7 @@ def _operation(document: Mapping[str, Any], method: str, path: str, operation: M
     if operation.get("security"):
         parts.append("Header: `Authorization: Bearer <session_token>`\n")
     if parameters := operation.get("parameters"):
-        parts.append(_parameters(parameters))
+        parts.append(_parameters(document, parameters))
     if body := operation.get("requestBody"):
         parts.append(_request(document, body["content"]["application/json"]["schema"]))
     status, response = next((s, r) for s, r in operation["responses"].items() if s.startswith("2"))
@@ -238,9 +238,10 @@ def _operation(document: Mapping[str, Any], method: str, path: str, operation: M
     return "\n".join(parts) + "\n"
 
 
-def _parameters(parameters: list[dict[str, Any]]) -> str:
+def _parameters(document: Mapping[str, Any], parameters: list[dict[str, Any]]) -> str:
     rows = "".join(
-        f"| `{each['name']}` | {each['in']} | {_type(each['schema'])} | {each['description']} |\n"
+        f"| `{each['name']}` | {each['in']} | {_type(_merged(document, each['schema']))} "
+        f"| {each['description']} |\n"
         for each in parameters
     )
     return f"| Parameter | In | Accepted | |\n|---|---|---|---|\n{rows}"
@@ -267,12 +268,19 @@ def _resolved(document: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[st
     return model
 
 
+def _merged(document: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a schema with what it refers to, if it does."""
+    return {**(_resolved(document, schema) if "$ref" in schema else {}), **schema}
+
+
 def _type(schema: Mapping[str, Any]) -> str:
     """Say in words what a simple schema accepts."""
     for choice in schema.get("anyOf", ()):
         if choice["type"] != "null":
             return _type(choice)
     kind = {"string": "text", "integer": "a whole number", "boolean": "true or false"}[schema["type"]]
+    if "enum" in schema:
+        kind = "one of " + ", ".join(f"`{choice}`" for choice in schema["enum"])
     if "minimum" in schema:
         kind += f" from {schema['minimum']} to {schema['maximum']}"
     if "maxLength" in schema:

@@ -6,15 +6,21 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from xml.etree import ElementTree
 
+import asyncpg
 import pytest
+from tests.conftest import execute
+
+from gatepost.models import Period
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the bench is not installed
 
 from bench import chart, checks, report, sizing, tables, targets, wrk
+from bench.database import Postgres
 from bench.failures import Wrong
+from bench.measures import overview
 from bench.measures.refresh import statement
 from bench.peer_list import PEERS_MEASURED
 from bench.places import RESULTS
@@ -101,6 +107,47 @@ def test_targets_of_growth_name_the_sizes_of_the_run() -> None:
 
     assert results.targets[0].measure == "`/me` at 1,000 sessions, beside `/me` at 10"
     assert (results.targets[0].value, results.targets[0].met) == (0.95, True)
+
+
+@pytest.mark.parametrize(("milliseconds", "met"), [(200.0, True), (200.1, False)])
+def test_the_overview_has_its_target_and_table(milliseconds: float, met: bool) -> None:
+    plan = {"growth": True, "least": 10, "most": 1000, "expiring": 100, "events": 10_000_000, "live": 1000}
+    found = row("overview-30d", milliseconds, 10, 300, unit="ms", name="overview, 30d")
+    results = replace(measured(found, **plan), facts={"overview_count_seconds": 12.0})
+
+    verdict = next(each for each in results.targets if each.key == "overview-30d")
+
+    assert verdict.measure == "overview of 30d with 10,000,000 events and 1,000 live sessions"
+    assert (verdict.value, verdict.met) == (milliseconds, met)
+    assert "| overview, 30d | 200 ms | 10 … 300 |" in tables.overview_markdown(results)
+    assert "overview" not in tables.growth_markdown(results)
+
+
+async def test_the_overview_is_measured_and_its_figures_are_checked(owner_dsn: str) -> None:
+    class One:
+        """A server as the bench knows one, with this database alone."""
+
+        def dsn(self, _: str) -> str:
+            return owner_dsn
+
+    await execute(
+        owner_dsn,
+        "INSERT INTO users (email, name) SELECT 'u' || i || '@example.com', '' FROM generate_series(1, 9) i",
+    )
+    conn = await asyncpg.connect(owner_dsn)
+    await overview._add_events(conn, 1, 20_000, 9)
+    await conn.close()
+    for events, believed in ((20_000, True), (40_000, False)):
+        figures = overview.OverviewFigures(cast("Postgres", One()), "any", events=events)
+        await figures.open()
+        try:
+            if believed:
+                assert (await figures.sample(Period.MONTH, 1)).value > 0
+            else:
+                with pytest.raises(Wrong, match="failed logins"):
+                    await figures.sample(Period.MONTH, 1)
+        finally:
+            await figures.close()
 
 
 # --- JSON ---

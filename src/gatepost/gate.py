@@ -31,6 +31,7 @@ from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.limits import Limits
 from gatepost.services.lookups import Lookups
 from gatepost.services.new_passwords import NewPasswords
+from gatepost.services.overview import Overviews
 from gatepost.services.profiles import Profiles
 from gatepost.services.reauthentication import Reauthentication
 from gatepost.services.refusals import Refusals
@@ -56,8 +57,8 @@ class Gate:
         database: the pool, open between `open` and `close`.
         devices: makes and verifies device cookies, there once it is open.
         form_tokens: makes and verifies the tokens of forms, there once it is open.
-        accounts, administration, credentials, profiles, sessions, throttles, audit, housekeeping: the
-            services, there once it is open.
+        accounts, administration, credentials, profiles, sessions, throttles, audit, housekeeping, overview:
+            the services, there once it is open.
         new_passwords: what judges a password that somebody wants to have; there once it is open.
     """
 
@@ -72,6 +73,7 @@ class Gate:
     throttles: Throttles
     audit: Audit
     housekeeping: Housekeeping
+    overview: Overviews
     new_passwords: NewPasswords
 
     def __init__(self, settings: Settings | None = None, *, clock: Clock = database_clock) -> None:
@@ -220,10 +222,18 @@ class Gate:
             database, audit=self.audit, clock=clock, history=timedelta(days=settings.session_history_days)
         )
         stack.push_async_callback(self.housekeeping.close)
+        every = timedelta(seconds=settings.cleanup_interval_seconds) or None
+        self.overview = Overviews(
+            database,
+            clock=clock,
+            lifetimes=lifetimes,
+            failures_max=settings.login_failures_max,
+            cleanup_every=every,
+        )
         if background:
             touches.start()
-            if settings.cleanup_interval_seconds:
-                self.housekeeping.start(timedelta(seconds=settings.cleanup_interval_seconds))
+            if every is not None:
+                self.housekeeping.start(every)
 
     async def close(self) -> None:
         """Flush what is written behind, close every connection, release the embedded server."""

@@ -8,7 +8,7 @@ import ipaddress
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol, Self
 
@@ -130,6 +130,29 @@ class Bucket(StrEnum):
     CONFIRM_USER = "confirm_user"
     EVENT = "event"
     """Events `throttled` themselves; it has no setting."""
+
+
+class Period(StrEnum):
+    """How far an overview looks back."""
+
+    DAY = "24h"
+    WEEK = "7d"
+    MONTH = "30d"
+
+    @property
+    def step(self) -> timedelta:
+        """How long one point of its series is."""
+        return timedelta(hours={Period.DAY: 1, Period.WEEK: 6, Period.MONTH: 24}[self])
+
+    @property
+    def points(self) -> int:
+        """How many points its series has."""
+        return {Period.DAY: 24, Period.WEEK: 28, Period.MONTH: 30}[self]
+
+    @property
+    def length(self) -> timedelta:
+        """How long all of them are together."""
+        return self.points * self.step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -117,7 +117,7 @@ async def test_what_the_role_may_not_is_named_as_a_grant(
         owner_dsn,
         f"CREATE ROLE {role} LOGIN",
         f"GRANT SELECT, INSERT ON users, user_sessions, auth_events TO {role}",
-        f"GRANT SELECT ON gatepost_version TO {role}",
+        f"GRANT SELECT ON gatepost_version, auth_housekeeping TO {role}",
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON auth_throttles TO {role}",
         f"GRANT USAGE ON SEQUENCE users_id_seq, auth_events_id_seq TO {role}",
         "REVOKE EXECUTE ON FUNCTION gatepost_end_sessions FROM PUBLIC",
@@ -134,6 +134,8 @@ async def test_what_the_role_may_not_is_named_as_a_grant(
         assert "GRANT DELETE, INSERT, SELECT, UPDATE ON auth_failures TO …" in privileges["advice"]
         assert "GRANT EXECUTE ON FUNCTION gatepost_end_sessions(" in privileges["advice"]
         assert "GRANT EXECUTE ON FUNCTION gatepost_redact_events(" in privileges["advice"]
+        assert "GRANT EXECUTE ON FUNCTION gatepost_count_events(" in privileges["advice"]
+        assert "GRANT SELECT ON auth_event_hours TO …" in privileges["advice"]
         assert "auth_events" not in privileges["found"]
         await execute(
             owner_dsn,
@@ -141,7 +143,8 @@ async def test_what_the_role_may_not_is_named_as_a_grant(
             f"GRANT UPDATE, DELETE ON users, user_sessions TO {role}",
             f"GRANT USAGE ON SEQUENCE user_sessions_id_seq TO {role}",
             f"GRANT EXECUTE ON FUNCTION gatepost_end_sessions, gatepost_erase_user TO {role}",
-            f"GRANT EXECUTE ON FUNCTION gatepost_redact_events TO {role}",
+            f"GRANT EXECUTE ON FUNCTION gatepost_redact_events, gatepost_count_events TO {role}",
+            f"GRANT SELECT ON auth_event_hours TO {role}",
         )
         assert (await examined(command, 0))["privileges"]["status"] == "ok"
     finally:

@@ -33,6 +33,7 @@ def test_there_are_exactly_these_commands() -> None:
         "migrate",
         "psql",
         "doctor",
+        "overview",
         "secret",
         *(
             f"users {verb}"

@@ -17,7 +17,10 @@ TABLES = """
     SELECT string_agg(c.relname, ' ' ORDER BY c.relname) FROM pg_class c
     WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
 """
-SCHEMA = "auth_events auth_failures auth_throttles gatepost_version user_sessions users"
+SCHEMA = (
+    "auth_event_hours auth_events auth_failures auth_housekeeping auth_throttles gatepost_version "
+    "user_sessions users"
+)
 
 
 async def tables(dsn: str) -> str | None:

@@ -75,6 +75,8 @@ async def test_every_table_is_granted_as_far_as_it_is_used(
     rows = {"SELECT", "INSERT", "UPDATE", "DELETE"}
     wanted = {(table, privilege) for table in COLUMNS for privilege in rows}
     wanted -= {("auth_events", "UPDATE"), ("auth_events", "DELETE")}
+    figures = ("auth_event_hours", "auth_housekeeping")
+    wanted -= {(table, privilege) for table in figures for privilege in rows - {"SELECT"}}
     wanted |= {("gatepost_version", "SELECT")}
     assert await privileges(db, app_role.name) == wanted
 
@@ -203,6 +205,9 @@ async def test_housekeeping_ends_and_purges_sessions(
     headers = bearer((await login(served))["token"])
     cleaned = await served.post("/api/auth/cleanup", headers=headers)
     assert cleaned.json()["data"] == {"sessions_expired": 1, "sessions_purged": 1}
+    assert await db.fetchval("SELECT sum(events) FROM auth_event_hours WHERE action = 'session.started'") == 1
+    overview = await served.get("/api/auth/admin/overview", headers=headers)
+    assert overview.json()["data"]["series"]["sign_ins"]["total"] == 2
 
 
 async def test_users_change_export_and_delete_their_account(served: httpx.AsyncClient, db: Database) -> None:
@@ -287,6 +292,8 @@ async def test_in_an_adopted_table_of_another_schema_accounts_are_deleted_too(
         "SET gatepost.purging = 'on'; DELETE FROM auth_events",
         "SET gatepost.redacting = 'on'; UPDATE auth_events SET ip_address = NULL",
         "SELECT gatepost_purge_events(now())",
+        "INSERT INTO auth_event_hours VALUES (now(), 'login.failed', 1)",
+        "UPDATE auth_housekeeping SET counted_id = 0",
         "UPDATE gatepost_version SET version_num = '0001'",
         "SELECT setval('users_id_seq', 1)",
         "CREATE ROLE mine",
@@ -330,15 +337,37 @@ async def test_what_has_the_owners_rights_is_not_misled_by_tables_of_the_callers
     assert (after[-1]["action"], after[-1]["user_id"]) == ("user.erased", 99)
 
 
-async def test_one_function_has_the_owners_rights_and_nobody_else_may_call_it(db: Database) -> None:
+async def test_counting_events_is_not_misled_by_tables_of_the_callers(
+    served: httpx.AsyncClient, as_app: Database, db: Database
+) -> None:
+    await db.execute("INSERT INTO auth_events (at, action) VALUES ('2024-01-01Z', 'true')")
+    await as_app.execute(
+        """
+        CREATE TEMP TABLE auth_events (LIKE public.auth_events);
+        INSERT INTO auth_events VALUES (1, '2024-01-01Z', 'false', NULL, NULL, NULL, NULL, '{}');
+        CREATE TEMP TABLE auth_event_hours (LIKE public.auth_event_hours);
+        CREATE TEMP TABLE auth_housekeeping (LIKE public.auth_housekeeping);
+        SET search_path = pg_temp, public
+        """
+    )
+    for _ in range(2):
+        await as_app.execute("SELECT public.gatepost_count_events(100, now() + interval '1 hour')")
+    assert await as_app.fetchval("SELECT count(*) FROM auth_event_hours") == 0
+    actions = "SELECT events FROM auth_event_hours WHERE action = $1"
+    assert (await db.fetchval(actions, "true"), await db.fetchval(actions, "false")) == (1, None)
+
+
+async def test_two_functions_have_the_owners_rights_and_nobody_else_may_call_them(db: Database) -> None:
     rows = await db.fetch(
         """
         SELECT p.proname, p.proconfig, has_function_privilege('public', p.oid, 'EXECUTE') AS everybodys
         FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace AND p.prosecdef
+        ORDER BY p.proname
         """
     )
     assert [tuple(row) for row in rows] == [
-        ("gatepost_redact_events", ["search_path=pg_catalog, public, pg_temp"], False)
+        (name, ["search_path=pg_catalog, public, pg_temp"], False)
+        for name in ("gatepost_count_events", "gatepost_redact_events")
     ]
 
 

@@ -290,6 +290,12 @@ def test_the_indexes_are_those_that_are_wanted(dsn: str) -> None:
             " WHERE (lower(COALESCE((detail ->> 'email'::text), (detail ->> 'user'::text),"
             " (detail ->> 'admin_id'::text))) IS NOT NULL)"
         ),
+        (
+            "CREATE INDEX auth_events_failed_idx ON auth_events btree (at) INCLUDE (ip_address, user_id)"
+            " WHERE ((action)::text = 'login.failed'::text)"
+        ),
+        "CREATE UNIQUE INDEX auth_event_hours_pkey ON auth_event_hours btree (hour, action)",
+        "CREATE UNIQUE INDEX auth_housekeeping_pkey ON auth_housekeeping btree (id)",
         "CREATE UNIQUE INDEX auth_throttles_pkey ON auth_throttles btree (bucket, key)",
         "CREATE UNIQUE INDEX auth_failures_pkey ON auth_failures btree (user_id, place)",
     }

@@ -262,6 +262,12 @@ ATTEMPTS: dict[str, Attempt] = {
     "events": Attempt(operation="events", method="GET", path="/events", writes=False),
     "cleanup": Attempt(operation="cleanup", method="POST", path="/cleanup", token="admin's"),
     "cleanup, no administrator": Attempt(operation="cleanup", method="POST", path="/cleanup", status=403),
+    "overview": Attempt(
+        operation="overview", method="GET", path="/admin/overview", token="admin's", writes=False
+    ),
+    "overview, no administrator": Attempt(
+        operation="overview", method="GET", path="/admin/overview", status=403
+    ),
     "unlock a user": Attempt(
         operation="unlock_user", method="POST", path="/admin/users/1/unlock", token="admin's"
     ),

@@ -14,6 +14,7 @@ from gatepost.cli.demo import demo
 from gatepost.cli.doctor import doctor
 from gatepost.cli.migrate import migrate
 from gatepost.cli.output import Output, lines_of, program
+from gatepost.cli.overview import overview
 from gatepost.cli.psql import psql
 from gatepost.cli.secret import secret
 from gatepost.cli.serve import serve
@@ -37,6 +38,7 @@ app.add_typer(users.app, epilog="Example: gatepost users list")
 app.add_typer(sessions.app, epilog="Example: gatepost sessions list")
 app.add_typer(events.app, epilog="Example: gatepost events follow")
 app.add_typer(throttles.app, epilog="Example: gatepost throttles list")
+app.command(epilog="Example: gatepost overview --period 30d")(overview)
 app.command(
     epilog="Example: gatepost psql -c 'SELECT count(*) FROM users'",
     context_settings={

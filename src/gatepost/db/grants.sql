@@ -16,7 +16,8 @@ BEGIN
     IF EXISTS (
         SELECT FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
         WHERE c.relnamespace = own::regnamespace AND r.rolname = app
-            AND c.relname IN ('users', 'user_sessions', 'auth_events', 'auth_throttles', 'auth_failures')
+            AND c.relname IN ('users', 'user_sessions', 'auth_events', 'auth_throttles', 'auth_failures',
+                'auth_event_hours', 'auth_housekeeping')
     ) THEN
         RAISE EXCEPTION 'The role % owns the tables: make another one for the server', app;
     END IF;
@@ -52,10 +53,11 @@ $$;
 
 -- Gatepost's own tables start from nothing, so that what was granted too much is taken back. From
 -- users, which may be the application's, nothing is taken.
-REVOKE ALL ON user_sessions, auth_events, auth_throttles, auth_failures, gatepost_version FROM PUBLIC, :"role";
+REVOKE ALL ON user_sessions, auth_events, auth_throttles, auth_failures, auth_event_hours, auth_housekeeping,
+    gatepost_version FROM PUBLIC, :"role";
 
-REVOKE ALL ON FUNCTION gatepost_end_sessions, gatepost_purge_events, gatepost_erase_user, gatepost_redact_events
-    FROM PUBLIC, :"role";
+REVOKE ALL ON FUNCTION gatepost_end_sessions, gatepost_purge_events, gatepost_erase_user, gatepost_redact_events,
+    gatepost_count_events FROM PUBLIC, :"role";
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON users, user_sessions, auth_throttles, auth_failures TO :"role";
 
@@ -69,5 +71,10 @@ GRANT EXECUTE ON FUNCTION gatepost_end_sessions TO :"role";
 -- Erasing a user takes out of the trail who that was. The second of these, which the first one calls, has its
 -- owner's rights for it and works for users who are deleted alone.
 GRANT EXECUTE ON FUNCTION gatepost_erase_user, gatepost_redact_events TO :"role";
+
+-- The figures are read. Adding to them has its owner's rights as well and counts events, nothing else.
+GRANT SELECT ON auth_event_hours, auth_housekeeping TO :"role";
+
+GRANT EXECUTE ON FUNCTION gatepost_count_events TO :"role";
 
 COMMIT;

@@ -13,12 +13,15 @@ from gatepost.log import get_logger
 from gatepost.models import AuditAction, Client
 from gatepost.services.audit import BY_COMMAND, Audit
 from gatepost.services.clock import Clock
-from gatepost.store import endings, failures, throttles
+from gatepost.store import endings, failures, statistics, throttles
 
 log = get_logger("gatepost.housekeeping")
 
 BATCH = 1_000
 """Rows that one statement ends or purges: some milliseconds, so that nobody waits for its locks."""
+
+EVENTS = 20_000
+"""Events that one statement counts for the overview: they are read and nobody waits for them."""
 
 FAILURES_KEPT = timedelta(days=90)
 """How long failed passwords in a row are kept after the last of them."""
@@ -106,6 +109,7 @@ class Housekeeping:
         expired = await self._batches("expired", alone=alone, progress=progress)
         purged = await self._batches("purged", alone=alone, progress=progress)
         await self._forget(alone=alone)
+        await self._count_events(alone=alone)
         return Cleaned(expired=expired, purged=purged)
 
     async def _batches(
@@ -150,5 +154,21 @@ class Housekeeping:
                 async with self._database.connection() as conn:
                     purged = await purge(conn, limit=BATCH, alone=alone, at=self._clock())
                 if alone and purged == BATCH:
+                    # In the background half of the time belongs to those who wait for an answer.
+                    await asyncio.sleep(min(loop.time() - begun, 1.0))
+
+    async def _count_events(self, *, alone: bool) -> None:
+        """Count what happened into its hours, and note that housekeeping ran.
+
+        Twice, because the first call may only set the mark up to which the second one then counts.
+        """
+        loop = asyncio.get_running_loop()
+        for _ in range(2):
+            counted = EVENTS
+            while counted == EVENTS:
+                begun = loop.time()
+                async with self._database.connection() as conn:
+                    counted = await statistics.count_events(conn, limit=EVENTS, alone=alone, at=self._clock())
+                if alone and counted == EVENTS:
                     # In the background half of the time belongs to those who wait for an answer.
                     await asyncio.sleep(min(loop.time() - begun, 1.0))

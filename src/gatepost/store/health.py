@@ -122,7 +122,8 @@ async def missing_privileges(conn: Connection) -> list[str]:
             ('user_sessions', 'DELETE'), ('auth_events', 'SELECT'), ('auth_events', 'INSERT'),
             ('auth_throttles', 'SELECT'), ('auth_throttles', 'INSERT'), ('auth_throttles', 'UPDATE'),
             ('auth_throttles', 'DELETE'), ('auth_failures', 'SELECT'), ('auth_failures', 'INSERT'),
-            ('auth_failures', 'UPDATE'), ('auth_failures', 'DELETE'), ('gatepost_version', 'SELECT')
+            ('auth_failures', 'UPDATE'), ('auth_failures', 'DELETE'), ('gatepost_version', 'SELECT'),
+            ('auth_event_hours', 'SELECT'), ('auth_housekeeping', 'SELECT')
         ) w (relation, privilege)
         WHERE NOT has_table_privilege(to_regclass(w.relation), w.privilege)
         GROUP BY w.relation
@@ -137,7 +138,8 @@ async def missing_privileges(conn: Connection) -> list[str]:
         SELECT format('EXECUTE ON FUNCTION %s', p.oid::regprocedure)
         FROM pg_proc p
         WHERE p.pronamespace = current_schema()::regnamespace AND p.proname = ANY(ARRAY[
-                'gatepost_end_sessions', 'gatepost_erase_user', 'gatepost_redact_events'
+                'gatepost_end_sessions', 'gatepost_erase_user', 'gatepost_redact_events',
+                'gatepost_count_events'
             ]) AND NOT has_function_privilege(p.oid, 'EXECUTE')
         ORDER BY missing
         """
@@ -154,7 +156,7 @@ async def rights(conn: Connection) -> Rights:
                 SELECT string_agg(c.relname, ', ' ORDER BY c.relname) FROM pg_class c
                 WHERE c.relnamespace = current_schema()::regnamespace AND pg_has_role(c.relowner, 'MEMBER')
                     AND c.relname IN ('users', 'user_sessions', 'auth_events', 'auth_throttles',
-                        'auth_failures')
+                        'auth_failures', 'auth_event_hours', 'auth_housekeeping')
             ), '') AS owned,
             coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create,
             coalesce(has_table_privilege(to_regclass('auth_events'), 'UPDATE, DELETE, TRUNCATE'), false)
@@ -179,7 +181,8 @@ async def invalid_indexes(conn: Connection) -> list[str]:
         FROM pg_index x
         WHERE NOT x.indisvalid
             AND x.indrelid IN (to_regclass('users'), to_regclass('user_sessions'), to_regclass('auth_events'),
-                to_regclass('auth_throttles'), to_regclass('auth_failures'))
+                to_regclass('auth_throttles'), to_regclass('auth_failures'), to_regclass('auth_event_hours'),
+                to_regclass('auth_housekeeping'))
         ORDER BY name
         """
     )

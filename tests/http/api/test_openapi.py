@@ -42,6 +42,7 @@ OPERATIONS = {
     "export": ("GET", "/api/auth/export", {200, 401, 403, 500, 503}),
     "events": ("GET", "/api/auth/events", {200, 401, 422, 500, 503}),
     "cleanup": ("POST", "/api/auth/cleanup", {200, 401, 403, 413, 415, 500, 503}),
+    "overview": ("GET", "/api/auth/admin/overview", {200, 401, 403, 422, 500, 503}),
     "unlock_user": (
         "POST",
         "/api/auth/admin/users/{id}/unlock",

@@ -36,6 +36,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "auth_events": ("id", "at", "action", "user_id", "session_id", "ip_address", "user_agent", "detail"),
     "auth_throttles": ("bucket", "key", "tat"),
     "auth_failures": ("user_id", "place", "failures", "last_at"),
+    "auth_event_hours": ("hour", "action", "events"),
+    "auth_housekeeping": ("id", "counted_id", "marked_id", "marked_xid", "ran_at"),
 }
 """Table → its columns; an adopted table may have more."""
 
@@ -47,6 +49,7 @@ INDEXES = (
     "auth_events_user_id_id_idx",
     "auth_events_at_idx",
     "auth_events_named_idx",
+    "auth_events_failed_idx",
 )
 """Indexes that have one name everywhere."""
 
@@ -61,6 +64,7 @@ FUNCTIONS = (
     "gatepost_purge_events",
     "gatepost_erase_user",
     "gatepost_redact_events",
+    "gatepost_count_events",
 )
 """Functions that are called by name."""
 

@@ -16,13 +16,14 @@ from starlette.types import ASGIApp
 from gatepost.errors import GatepostError
 from gatepost.http import errors
 from gatepost.http.api import accounts, checks, events, housekeeping, passwords, profiles, sessions
+from gatepost.http.api.admin import overview
 from gatepost.http.api.admin import users as admin_users
 from gatepost.http.docs import docs_router
 from gatepost.http.edge import Edge
 from gatepost.http.hot import HotEndpoints, HotPaths
 from gatepost.http.middleware import BodyGuard, RequestLog
 
-_CLOSED = (checks, profiles, sessions, passwords, events, housekeeping, admin_users)
+_CLOSED = (checks, profiles, sessions, passwords, events, housekeeping, overview, admin_users)
 
 
 def create_api(edge: Edge, *, prefix: str) -> ASGIApp:

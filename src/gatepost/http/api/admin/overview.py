@@ -1,0 +1,143 @@
+"""The figures that an administrator sees first."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from gatepost import errors
+from gatepost.http.api.responses import PRESENTED, responses
+from gatepost.http.api.schemas import TIME
+from gatepost.http.dependencies import AdminSession, CurrentGate
+from gatepost.http.envelope import Envelope, success
+from gatepost.models import Period
+from gatepost.services.overview import Kind
+
+_POINTS = [0] * 20 + [3, 1, 4, 1]
+_EXAMPLE: dict[str, Any] = {
+    "at": TIME,
+    "period": "24h",
+    "since": "2023-12-31T01:00:00Z",
+    "step_seconds": 3600,
+    "active_sessions": {"value": 9, "is_exact": True},
+    "active_users": {"value": 7, "is_exact": True},
+    "series": {kind.value: {"points": _POINTS, "total": 9, "before": 4} for kind in Kind},
+    "addresses": [{"ip_address": "203.0.113.9", "failures": 8, "users": 1}],
+    "accounts": [
+        {
+            "user_id": 1,
+            "email": "user@example.com",
+            "failures": 8,
+            "in_a_row": 8,
+            "is_locked": False,
+            "last_at": "2023-12-31T23:59:00Z",
+        }
+    ],
+    "database_bytes": 12582912,
+    "postgresql_version": "18.6",
+    "schema_version": "0003",
+    "last_cleanup_at": "2023-12-31T23:57:00Z",
+    "next_cleanup_at": "2024-01-01T00:02:00Z",
+    "oldest_event_at": "2023-12-01T00:00:00Z",
+}
+
+
+class CountData(BaseModel):
+    """How many there are."""
+
+    value: int
+    is_exact: bool = Field(description="Each was counted; else it is an estimate, to two digits.")
+
+
+class SeriesData(BaseModel):
+    """How often something happened."""
+
+    points: list[int] = Field(description="How often, one a step, the oldest first; the last is not over.")
+    total: int
+    before: int = Field(description="In the period before, up to the same hour of its last step.")
+
+
+class AllSeriesData(BaseModel):
+    """What happened in the period."""
+
+    sign_ins: SeriesData = Field(description="Sessions that a login or a registration started.")
+    failures: SeriesData = Field(description="Failed logins.")
+    throttled: SeriesData = Field(
+        description="Attempts refused because there were too many. Not each is written: there were more."
+    )
+    new_accounts: SeriesData = Field(description="Users who registered or were made by an administrator.")
+
+
+class FailingAddressData(BaseModel):
+    """An address that failed logins came from."""
+
+    ip_address: str | None
+    failures: int
+    users: int = Field(description="Accounts that exist and were tried.")
+
+
+class AttackedAccountData(BaseModel):
+    """A user whose logins failed in the last 24 hours."""
+
+    user_id: int
+    email: str
+    failures: int
+    in_a_row: int = Field(description="Failures since the last success, however long ago.")
+    is_locked: bool = Field(description="The password works from known places alone.")
+    last_at: datetime
+
+
+class OverviewData(BaseModel):
+    """What `overview` answers with."""
+
+    at: datetime
+    period: Period
+    since: datetime = Field(description="When the first point begins, UTC.")
+    step_seconds: int
+    active_sessions: CountData
+    active_users: CountData
+    series: AllSeriesData
+    addresses: list[FailingAddressData] = Field(description="Of failed logins, last 24 hours.")
+    accounts: list[AttackedAccountData] = Field(description="With failed logins, last 24 hours.")
+    database_bytes: int
+    postgresql_version: str
+    schema_version: str
+    last_cleanup_at: datetime | None
+    next_cleanup_at: datetime | None = Field(description="null: turned off, or not known yet.")
+    oldest_event_at: datetime | None
+
+
+class OverviewEnvelope(Envelope):
+    """Answer of `overview`."""
+
+    data: OverviewData
+
+
+router = APIRouter(tags=["administration"])
+
+
+@router.get(
+    "/admin/overview",
+    operation_id="overview",
+    summary="Get the figures of an overview (admin function)",
+    response_model=OverviewEnvelope,
+    responses=responses(
+        _EXAMPLE,
+        "Overview retrieved successfully",
+        *PRESENTED,
+        errors.AdminRequired,
+        errors.ValidationFailed,
+        fields={"period": "Input should be '24h', '7d' or '30d'"},
+    ),
+)
+async def overview(
+    _session: AdminSession,
+    gate: CurrentGate,
+    period: Annotated[
+        Period, Query(description="How far to look back: by hours, six hours or days.")
+    ] = Period.DAY,
+) -> Response:
+    """Count who is signed in, what happened in a period, and whose passwords are being guessed."""
+    return success((await gate.overview.figures(period)).as_data(), "Overview retrieved successfully")

@@ -1,0 +1,261 @@
+"""What an administrator sees first: who is signed in, what happened lately, and whether somebody attacks."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from gatepost.db.pool import Database
+from gatepost.models import AuditAction, Period
+from gatepost.services.clock import Clock
+from gatepost.services.lifetimes import Lifetimes
+from gatepost.store import statistics as store
+from gatepost.store.statistics import FailingAddress, Tally
+
+EXACT = 10_000
+"""Live sessions up to which they are counted; above, a part of them is, and the figure is an estimate."""
+
+SAMPLED_ROWS = 20_000
+"""Rows that an estimate looks at: about one per cent off where most of the table is live."""
+
+ASKED = 500
+"""Sessions of these whose users are asked how many they have."""
+
+SHOWN = 10
+"""Addresses and accounts that are listed at the most."""
+
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+
+
+class Kind(StrEnum):
+    """What a series counts."""
+
+    SIGN_INS = "sign_ins"
+    """Sessions that a login or a registration started."""
+    FAILURES = "failures"
+    """Failed logins."""
+    THROTTLED = "throttled"
+    """Attempts refused because there were too many. Not each is written, so that there were more."""
+    NEW_ACCOUNTS = "new_accounts"
+    """Users who registered or were made by an administrator."""
+
+
+COUNTED: dict[AuditAction, Kind] = {
+    AuditAction.SESSION_STARTED: Kind.SIGN_INS,
+    AuditAction.LOGIN_FAILED: Kind.FAILURES,
+    AuditAction.THROTTLED: Kind.THROTTLED,
+    AuditAction.USER_REGISTERED: Kind.NEW_ACCOUNTS,
+    AuditAction.USER_CREATED: Kind.NEW_ACCOUNTS,
+}
+"""Action → the series that it is counted in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """How many there are.
+
+    Attributes:
+        value: how many, or about how many.
+        is_exact: each was counted; else it is an estimate, rounded to two digits.
+    """
+
+    value: int
+    is_exact: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """How often something happened.
+
+    Attributes:
+        kind: what.
+        points: how often, one a step, the oldest first; the last step is not over.
+        total: over all points.
+        before: over the period before, up to the same hour of its last step.
+    """
+
+    kind: Kind
+    points: tuple[int, ...]
+    total: int
+    before: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttackedAccount:
+    """A user whose logins failed in the last 24 hours.
+
+    Attributes:
+        user_id, email: who it is.
+        failures: how many of them failed.
+        in_a_row: failures since the last success, all places together, however long ago.
+        is_locked: those are `LOGIN_FAILURES_MAX` or more: the password works from known places alone.
+        last_at: when the last one failed, UTC.
+    """
+
+    user_id: int
+    email: str
+    failures: int
+    in_a_row: int
+    is_locked: bool
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """What an administrator sees first. Times are UTC.
+
+    Attributes:
+        at: when it was made.
+        period: how far its series look back.
+        since: when the first point begins; on the hour, on 0, 6, 12 or 18 o'clock, at midnight.
+        active_sessions, active_users: signed in now.
+        series: one a `Kind`, in its order.
+        addresses: where most of the failed logins of the last 24 hours came from.
+        accounts: whose logins failed most in them.
+        database_bytes: what the database takes on the disk.
+        postgresql_version, schema_version: of the server, and of Gatepost's tables.
+        last_cleanup_at: when housekeeping last ran; None for never.
+        next_cleanup_at: when it is due again; None where it is turned off or never ran.
+        oldest_event_at: how far back the trail goes; None where it is empty.
+    """
+
+    at: datetime
+    period: Period
+    since: datetime
+    active_sessions: Count
+    active_users: Count
+    series: tuple[Series, ...]
+    addresses: tuple[FailingAddress, ...]
+    accounts: tuple[AttackedAccount, ...]
+    database_bytes: int
+    postgresql_version: str
+    schema_version: str
+    last_cleanup_at: datetime | None
+    next_cleanup_at: datetime | None
+    oldest_event_at: datetime | None
+
+    def as_data(self) -> dict[str, Any]:
+        """Return it as the API and `gatepost overview --json` tell it."""
+        series = {
+            each.kind.value: {"points": each.points, "total": each.total, "before": each.before}
+            for each in self.series
+        }
+        return asdict(self) | {"step_seconds": int(self.period.step.total_seconds()), "series": series}
+
+
+class Overviews:
+    """Gathers the figures; each of its statements is short, whatever the size of the tables."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Clock,
+        lifetimes: Lifetimes,
+        failures_max: int,
+        cleanup_every: timedelta | None,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._lifetimes = lifetimes
+        self._failures_max = failures_max
+        self._cleanup_every = cleanup_every
+
+    async def figures(self, period: Period) -> Overview:
+        """Return the figures of a period that ends now.
+
+        Raises:
+            Unavailable: the database is away or answers too late.
+        """
+        given = self._clock()
+        async with self._database.connection() as conn:
+            condition = await store.condition(conn, at=given)
+            now = condition.now.astimezone(UTC)
+            since = _since(period, now)
+            tallies = await store.tallies(
+                conn,
+                before=_span_before(period, since, now),
+                since=(since, since + period.length),
+                step=period.step,
+                actions=list(COUNTED),
+            )
+            failing = await store.failing_addresses(conn, since=now - DAY, limit=SHOWN)
+            attacked = await store.attacked_users(conn, since=now - DAY, limit=SHOWN)
+            live = await store.live_sessions(conn, limit=EXACT, idle=self._lifetimes.idle, at=given)
+            sessions, users = (
+                Count(value=live.sessions, is_exact=True),
+                Count(value=live.users, is_exact=True),
+            )
+            if not live.is_whole:
+                percent = 100 * min(1.0, SAMPLED_ROWS / max(live.table_rows, EXACT))
+                sampled = await store.sample_sessions(
+                    conn, percent=percent, asked=ASKED, idle=self._lifetimes.idle, at=given
+                )
+                sessions = _estimate(sampled.live * 100 / percent, at_least=live.sessions)
+                users = _estimate(sampled.live * 100 / percent * sampled.users_each, at_least=live.users)
+        cleaned, every = condition.cleaned_at, self._cleanup_every
+        return Overview(
+            at=now,
+            period=period,
+            since=since,
+            active_sessions=sessions,
+            active_users=users,
+            series=_series(period, since, tallies),
+            addresses=tuple(failing),
+            accounts=tuple(
+                AttackedAccount(
+                    user_id=each.user_id,
+                    email=each.email,
+                    failures=each.failures,
+                    in_a_row=each.in_a_row,
+                    is_locked=each.in_a_row >= self._failures_max,
+                    last_at=each.last_at,
+                )
+                for each in attacked
+            ),
+            database_bytes=condition.size_bytes,
+            postgresql_version=condition.server_version,
+            schema_version=condition.schema_version or "",
+            last_cleanup_at=cleaned,
+            next_cleanup_at=cleaned + every if cleaned is not None and every is not None else None,
+            oldest_event_at=condition.oldest_event_at,
+        )
+
+
+def _since(period: Period, now: datetime) -> datetime:
+    """Return when the first point begins, so that the last one holds now."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    last = midnight + (now - midnight) // period.step * period.step
+    return last - (period.points - 1) * period.step
+
+
+def _span_before(period: Period, since: datetime, now: datetime) -> tuple[datetime, datetime]:
+    """Return the period before, as far into its last step as this one is."""
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    return since - period.length, hour + HOUR - period.length
+
+
+def _series(period: Period, since: datetime, tallies: Iterable[Tally]) -> tuple[Series, ...]:
+    points: dict[Kind, list[int]] = {kind: [0] * period.points for kind in Kind}
+    before: dict[Kind, int] = defaultdict(int)
+    for tally in tallies:
+        kind = COUNTED[AuditAction(tally.action)]
+        if tally.begin >= since:
+            points[kind][(tally.begin - since) // period.step] += tally.events
+        else:
+            before[kind] += tally.events
+    return tuple(
+        Series(kind=kind, points=tuple(points[kind]), total=sum(points[kind]), before=before[kind])
+        for kind in Kind
+    )
+
+
+def _estimate(value: float, *, at_least: int) -> Count:
+    """Round to two digits, which is what an estimate is good for, and to no less than was counted."""
+    value = max(value, at_least, 1)
+    digits = 10 ** (math.floor(math.log10(value)) - 1) if value >= 10 else 1
+    return Count(value=round(value / digits) * digits, is_exact=False)
