@@ -36,6 +36,18 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "auth_events": ("id", "at", "action", "user_id", "session_id", "ip_address", "user_agent", "detail"),
     "auth_throttles": ("bucket", "key", "tat"),
     "auth_failures": ("user_id", "place", "failures", "last_at"),
+    "auth_links": (
+        "id",
+        "purpose",
+        "digest",
+        "email",
+        "created_at",
+        "created_by",
+        "expires_at",
+        "used_at",
+        "used_by",
+        "revoked_at",
+    ),
 }
 """Table → its columns; an adopted table may have more."""
 
@@ -47,10 +59,17 @@ INDEXES = (
     "auth_events_user_id_id_idx",
     "auth_events_at_idx",
     "auth_events_named_idx",
+    "auth_links_created_by_idx",
+    "auth_links_used_by_idx",
+    "auth_links_email_idx",
 )
 """Indexes that have one name everywhere."""
 
-UNIQUE = {"users": ("lower(email)", "lower(email::text)"), "user_sessions": ("session_token",)}
+UNIQUE = {
+    "users": ("lower(email)", "lower(email::text)"),
+    "user_sessions": ("session_token",),
+    "auth_links": ("digest",),
+}
 """Table → what one of its unique indexes is on, whose name an adopted table may have given itself."""
 
 TRIGGERS = ("auth_events_append_only", "user_sessions_note_end")
