@@ -112,7 +112,20 @@ What `user_sessions.end_reason` and `detail.reason` of an ended session may hold
 
 _FLAG = "`changed`: false where there was nothing to do"
 _DETAIL = {
+    models.AuditAction.USER_REGISTERED: "`invitation` where one was used",
     models.AuditAction.USER_REGISTRATION_REFUSED: "`reason`, `email`",
+    models.AuditAction.INVITATION_CREATED: "`invitation`; `email` it is for; `admin_id` over HTTP",
+    models.AuditAction.INVITATION_REVOKED: "`invitation`; `email` it was for; `admin_id` over HTTP",
+    models.AuditAction.INVITATION_REFUSED: (
+        "`reason`: `unknown`, `used`, `expired`, `revoked`, `other_email` or `ended_meanwhile`; "
+        "`invitation`; `email` who came with it"
+    ),
+    models.AuditAction.SETUP_ISSUED: "`link`",
+    models.AuditAction.SETUP_COMPLETED: "`link`",
+    models.AuditAction.SETUP_REFUSED: (
+        "`reason`: `unknown`, `used`, `expired`, `revoked`, `has_admin`, `ended_meanwhile` or `email_taken`; "
+        "`email` who came with it"
+    ),
     models.AuditAction.USER_PROMOTED: _FLAG,
     models.AuditAction.USER_DEMOTED: _FLAG,
     models.AuditAction.USER_DISABLED: _FLAG,
@@ -256,7 +269,7 @@ def _request(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     model = _resolved(document, schema)
     example = {name: field["examples"][0] for name, field in model["properties"].items()}
     rows = "".join(
-        f"| `{name}` | {_type(field)} | {'yes' if name in model['required'] else 'no'} |\n"
+        f"| `{name}` | {_type(field)} | {'yes' if name in model.get('required', ()) else 'no'} |\n"
         for name, field in model["properties"].items()
     )
     return f"Body:\n\n{_json(example)}\n| Field | Accepted | Required |\n|---|---|---|\n{rows}"

@@ -16,6 +16,7 @@ import asyncpg
 import httpx
 import pytest
 
+from gatepost.security.links import IssuedLink, LinkCodec, StoredLink
 from gatepost.security.passwords import PasswordCheck, PasswordHasher
 from gatepost.security.tokens import HINT_LENGTH, Issued, StoredToken, TokenCodec
 
@@ -29,6 +30,7 @@ _ROWS = {
     "user_sessions": """
         SELECT (to_jsonb(t) - 'session_token')::text AS row FROM user_sessions t LIMIT 2000
     """,
+    "auth_links": "SELECT (to_jsonb(t) - 'digest')::text AS row FROM auth_links t LIMIT 2000",
     "users": "SELECT (to_jsonb(t) - 'hashed_password')::text AS row FROM users t LIMIT 2000",
 }
 """Table → rows of it, without the column where a digest or hash has its place."""
@@ -46,6 +48,10 @@ class Secrets:
     def note_token(self, raw: str, *stored: str) -> None:
         self._tokens.add(raw)
         self._digests.update(each[HINT_LENGTH + 1 :] for each in stored)
+
+    def note_link(self, raw: str, *stored: str) -> None:
+        self._tokens.add(raw)
+        self._digests.update(stored)
 
     def note_password(self, password: str, stored: str | None) -> None:
         # What is short or simple stands in many a text for other reasons.
@@ -124,6 +130,23 @@ def _instead_of(owner: type, name: str) -> Callable[[Callable[..., Any]], None]:
     return replace
 
 
+def _note_links() -> None:
+    @_instead_of(LinkCodec, "issue")
+    def issue_link(former: Callable[..., IssuedLink], codec: LinkCodec) -> IssuedLink:
+        issued = former(codec)
+        secrets.note_link(issued.raw, issued.stored)
+        return issued
+
+    @_instead_of(LinkCodec, "stored_forms")
+    def stored_forms(
+        former: Callable[..., tuple[StoredLink, ...]], codec: LinkCodec, raw: str
+    ) -> tuple[StoredLink, ...]:
+        stored = former(codec, raw)
+        if stored:
+            secrets.note_link(raw, *stored)
+        return stored
+
+
 def _note_secrets() -> None:
     @_instead_of(TokenCodec, "issue")
     def issue(former: Callable[..., Issued], codec: TokenCodec) -> Issued:
@@ -176,6 +199,15 @@ _written: list[tuple[str, str]] = []
 """Where and what, of the test that runs."""
 
 
+def shown_once(token: str) -> None:
+    """Hold that what was captured shows a link's token, and let it be there this once."""
+    for index, (where, text) in enumerate(_written):
+        if token in text and where.startswith("what"):
+            _written[index] = where, text.replace(token, "(shown)", 1)
+            return
+    raise AssertionError("nothing that was captured shows the token")
+
+
 class _Everything(logging.Handler):
     """Keeps what anybody logs at whatever level."""
 
@@ -210,9 +242,12 @@ def _note_output() -> None:
 
 def pytest_configure() -> None:
     _note_secrets()
+    _note_links()
     _note_output()
     logging.getLogger().addHandler(_Everything(logging.NOTSET))
     logging.getLogger("gatepost").setLevel(logging.DEBUG)
+    # The tests' own client would tell each link that it follows.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 @pytest.hookimpl(wrapper=True)

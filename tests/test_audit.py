@@ -86,6 +86,14 @@ async def drive_http(client: httpx.AsyncClient, gate: Gate, db: Database) -> Non
         "token"
     ]
     await client.get("/api/auth/export", headers=bearer(leaver))
+    admin = (await register(client, "admin@example.com"))["token"]
+    await db.execute("UPDATE users SET is_admin = true WHERE email = 'admin@example.com'")
+    for _ in range(2):
+        await client.post("/api/auth/admin/invitations", json={}, headers=bearer(admin))
+    await client.delete("/api/auth/admin/invitations/1", headers=bearer(admin))
+    newcomer = {"email": "newcomer@example.com", "name": "x", "password": PASSWORD}
+    await client.post("/api/auth/register", json=newcomer | {"invitation": "no token"})
+    await client.post("/api/auth/setup", json=newcomer | {"token": "no token"})
 
 
 async def drive_commands(gate: Gate) -> None:
@@ -102,6 +110,18 @@ async def drive_commands(gate: Gate) -> None:
     await gate.administration.unlock(user, client=at_the_server)
     await gate.administration.delete(user, client=at_the_server)
     await gate.throttles.clear(email=None, address=None, client=at_the_server)
+    invited = await gate.invitations.create(email=None, client=at_the_server)
+    await gate.invitations.revoke(invited.invitation.id, client=at_the_server)
+
+
+async def set_up(gate: Gate, db: Database) -> None:
+    """Have a first administrator anew."""
+    await db.execute("UPDATE users SET is_admin = false")
+    token = await gate.setup.issue()
+    assert token is not None
+    await gate.setup.redeem(
+        token=token, email="first@example.com", name="First", password=PASSWORD, client=Client()
+    )
 
 
 async def be_throttled(settings: Settings) -> None:
@@ -136,6 +156,7 @@ async def test_every_action_is_written_somewhere(
     await drive_http(client, gate, db)
     await be_throttled(make_settings(throttle_enabled=True, throttle_login_address="1 then 1/day"))
     await drive_commands(gate)
+    await set_up(gate, db)
     leaver = (await login(client, "moved@example.com"))["token"]
     await client.request("DELETE", "/api/auth/me", json={"password": PASSWORD}, headers=bearer(leaver))
     await fail_a_command(dsn, environment, tmp_path)
@@ -206,6 +227,8 @@ ATTEMPTS: dict[str, tuple[str, str, int, list[str]]] = {
     "end an unknown one": ("DELETE", "sessions/99", 404, ["access.denied"]),
     "clean up as a user": ("POST", "cleanup", 403, ["access.denied"]),
     "unlock as a user": ("POST", "admin/users/1/unlock", 403, ["access.denied"]),
+    "look at the invitations as a user": ("GET", "admin/invitations", 403, ["access.denied"]),
+    "revoke an invitation as a user": ("DELETE", "admin/invitations/1", 403, ["access.denied"]),
     "look at oneself": ("GET", "me", 200, []),
     "look at the sessions": ("GET", "sessions", 200, []),
     "look at the events": ("GET", "events", 200, []),
@@ -285,6 +308,7 @@ ACTS: dict[str, Callable[[Gate, Any], Awaitable[object]]] = {
         user, "another one", client=Client()
     ),
     "delete": lambda gate, user: gate.administration.delete(user, client=Client()),
+    "invite": lambda gate, _: gate.invitations.create(email=None, client=Client()),
     "revoke": lambda gate, user: gate.sessions.revoke_by_admin(user.id, Client()),
     "revoke all": lambda gate, user: gate.sessions.revoke_all_of(user.id, Client()),
 }

@@ -16,11 +16,13 @@ LEAKS = """
     import pytest
     from gatepost.log import get_logger
     from gatepost.security.keys import KeyRing
+    from gatepost.security.links import LinkCodec
     from gatepost.security.passwords import PasswordHasher
     from gatepost.security.tokens import TokenCodec
 
     PASSWORD = "correct horse 1"
     codec = TokenCodec(KeyRing.derive("k" * 32, []), "uuid")
+    links = LinkCodec(KeyRing.derive("k" * 32, []))
     opaque = TokenCodec(KeyRing.derive("k" * 32, []), "opaque")
     hasher = PasswordHasher(4)
 
@@ -52,6 +54,12 @@ LEAKS = """
     def test_a_hash_that_the_test_has_read(capsys):
         print(hasher.hash(PASSWORD))
         capsys.readouterr()
+
+    def test_a_link_at_debug_level():
+        get_logger("gatepost.x").debug("made", url="/auth/setup/" + links.issue().raw)
+
+    def test_the_digest_of_a_presented_link_printed():
+        print(links.stored_forms("A" * 43))
 
     def test_a_token_of_another_process():
         subprocess.run(["echo", codec.issue().raw], capture_output=True)
@@ -89,6 +97,7 @@ def test_a_test_that_lets_a_secret_out_fails_at_its_end(tmp_path: Path) -> None:
         "INSERT INTO auth_events (action, user_agent) VALUES ('x', $1::text)",
         "UPDATE users SET name = $1::text",
         "UPDATE user_sessions SET ip_address = $1::text",
+        "INSERT INTO auth_links (purpose, digest, email, expires_at) VALUES ('setup', '', $1::text, now())",
     ],
 )
 @pytest.mark.parametrize("secret", ["token", "password"])
@@ -100,4 +109,4 @@ async def test_a_secret_in_the_database_is_found(
     await db.execute(statement, {"token": token, "password": PASSWORD}[secret])
     with pytest.raises(secrecy.SecretFoundError):
         await secrecy.search_database(dsn)
-    await db.execute("DROP TABLE auth_events, auth_failures, user_sessions, users")
+    await db.execute("DROP TABLE auth_events, auth_failures, auth_links, user_sessions, users")

@@ -22,6 +22,10 @@ exit code. An error's `message` is meant for the caller: it never holds a token,
     ├── FreshSessionRequired     fresh_session_required
     ├── CrossOriginRefused       cross_origin_refused
     ├── FormExpired              form_expired
+    ├── RegistrationClosed       registration_closed
+    ├── InvitationRequired       invitation_required
+    ├── InvalidInvitation        invalid_invitation
+    ├── InvalidSetupLink         invalid_setup_link
     ├── EmailTaken               email_taken
     ├── LastAdmin                last_admin
     ├── AccountInUse             account_in_use
@@ -189,6 +193,34 @@ class FormExpired(GatepostError):
 
     code = "form_expired"
     message = "This form was out of date: look it over and send it again"
+
+
+class RegistrationClosed(GatepostError):
+    """Nobody may register here (REGISTRATION=closed)."""
+
+    code = "registration_closed"
+    message = "Nobody can register here by themselves: ask an administrator for an account"
+
+
+class InvitationRequired(GatepostError):
+    """Only who was invited may register here (REGISTRATION=invite)."""
+
+    code = "invitation_required"
+    message = "Registering here takes an invitation: ask an administrator for one"
+
+
+class InvalidInvitation(GatepostError):
+    """Unknown, used, expired, revoked or for another e-mail: the same answer; the trail knows which."""
+
+    code = "invalid_invitation"
+    message = "The invitation is not valid, or not any more: ask an administrator for another one"
+
+
+class InvalidSetupLink(GatepostError):
+    """Unknown, used, expired or replaced, or there is an administrator: the same answer to all."""
+
+    code = "invalid_setup_link"
+    message = "The setup link is not valid, or not any more: the server prints a new one when it starts"
 
 
 class EmailTaken(GatepostError):

@@ -16,17 +16,20 @@ from gatepost.models import Bucket
 from gatepost.security.devices import Devices
 from gatepost.security.form_tokens import FormTokens
 from gatepost.security.keys import KeyPurpose, KeyRing
+from gatepost.security.links import LinkCodec
 from gatepost.security.passwords import PasswordHasher
 from gatepost.security.policy import PasswordPolicy, service_words
 from gatepost.security.tokens import TokenCodec
 from gatepost.services.accounts import Accounts
 from gatepost.services.administration import Administration
+from gatepost.services.admission import Admission
 from gatepost.services.audit import Audit
 from gatepost.services.breached import BreachedPasswords
 from gatepost.services.clock import Clock, database_clock
 from gatepost.services.credentials import Credentials
 from gatepost.services.hashing import Hashing
 from gatepost.services.housekeeping import Housekeeping
+from gatepost.services.invitations import Invitations
 from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.limits import Limits
 from gatepost.services.lookups import Lookups
@@ -36,6 +39,7 @@ from gatepost.services.profiles import Profiles
 from gatepost.services.reauthentication import Reauthentication
 from gatepost.services.refusals import Refusals
 from gatepost.services.sessions import Sessions
+from gatepost.services.setup import Setup
 from gatepost.services.throttles import Throttles
 from gatepost.services.touches import Touches
 from gatepost.settings import Settings, secret_key
@@ -57,8 +61,8 @@ class Gate:
         database: the pool, open between `open` and `close`.
         devices: makes and verifies device cookies, there once it is open.
         form_tokens: makes and verifies the tokens of forms, there once it is open.
-        accounts, administration, credentials, profiles, sessions, throttles, audit, housekeeping, overview:
-            the services, there once it is open.
+        accounts, administration, credentials, profiles, sessions, throttles, invitations, setup, audit,
+            housekeeping, overview: the services, there once it is open.
         new_passwords: what judges a password that somebody wants to have; there once it is open.
     """
 
@@ -71,6 +75,8 @@ class Gate:
     profiles: Profiles
     sessions: Sessions
     throttles: Throttles
+    invitations: Invitations
+    setup: Setup
     audit: Audit
     housekeeping: Housekeeping
     overview: Overviews
@@ -175,6 +181,15 @@ class Gate:
             database, limits=_limits(settings, keys), devices=self.devices, clock=clock
         )
         self.new_passwords = await _new_passwords(settings)
+        links = LinkCodec(keys)
+        self.invitations = Invitations(
+            database,
+            codec=links,
+            throttles=self.throttles,
+            audit=self.audit,
+            clock=clock,
+            origin=settings.effective_public_url or "",
+        )
         self.accounts = Accounts(
             database,
             sessions=self.sessions,
@@ -183,6 +198,22 @@ class Gate:
             audit=self.audit,
             clock=clock,
             new_passwords=self.new_passwords,
+            invitations=self.invitations,
+            admission=Admission(
+                settings.registration,
+                invitations=self.invitations,
+                throttles=self.throttles,
+                audit=self.audit,
+            ),
+        )
+        self.setup = Setup(
+            database,
+            codec=links,
+            accounts=self.accounts,
+            sessions=self.sessions,
+            throttles=self.throttles,
+            audit=self.audit,
+            clock=clock,
         )
         self.administration = Administration(
             database,

@@ -48,6 +48,8 @@ _SECRET_FORMS = (
         ),
         rf"\1{HIDDEN}",
     ),
+    # The link of an invitation.
+    (re.compile(r"(\binvitation=)[\w-]{43}"), rf"\1{HIDDEN}"),
     (re.compile(r"(Failing row contains ).*"), rf"\1{HIDDEN}"),
     # The hash of a password.
     (re.compile(r"\$(?:2[abxy]|bcrypt-sha256|argon2\w*|scrypt|pbkdf2[\w-]*)\$[^\s\"']+"), HIDDEN),

@@ -30,7 +30,7 @@ class AuditAction(StrEnum):
     USER_REGISTERED = "user.registered"
     """A user registered, over HTTP."""
     USER_REGISTRATION_REFUSED = "user.registration_refused"
-    """A registration was refused: the e-mail is taken, or a hook raised."""
+    """A registration was refused: nobody may, or nobody uninvited; the e-mail is taken; or a hook raised."""
     USER_CREATED = "user.created"
     """An administrator made a user by a command."""
     USER_PROMOTED = "user.promoted"
@@ -87,6 +87,18 @@ class AuditAction(StrEnum):
     """A request with a cookie came from another site and was refused."""
     CLEANUP_RUN = "cleanup.run"
     """Expired sessions were ended and old rows purged on demand; `detail` counts them."""
+    INVITATION_CREATED = "invitation.created"
+    """An administrator made an invitation; `user.registered` says by whom it was used."""
+    INVITATION_REVOKED = "invitation.revoked"
+    """An administrator took an invitation back."""
+    INVITATION_REFUSED = "invitation.refused"
+    """Somebody came with an invitation that is not good; `detail.reason` says why, they were not told."""
+    SETUP_ISSUED = "setup.issued"
+    """A link was made for the first administrator; one that was made before is good no more."""
+    SETUP_COMPLETED = "setup.completed"
+    """The setup link was used: its user is the first administrator."""
+    SETUP_REFUSED = "setup.refused"
+    """Somebody came with a setup link in vain; `detail.reason` says why."""
     COMMAND_FAILED = "command.failed"
     """A command was refused or failed; `detail` names it and says why."""
     EVENTS_PURGED = "events.purged"
@@ -337,6 +349,46 @@ class SignedIn:
     token: str = field(repr=False)
     session: Session
     remembered: bool = False
+
+
+class Invitation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A link that is good for one account; the setup link is one too, to the first administrator's.
+
+    Attributes:
+        id: grows with time, the cursor of lists.
+        email: canonical; where set, nobody else may use it.
+        status: `open`, or how it ended: `used`, `revoked` or `expired`.
+        created_at: when it was made, UTC.
+        created_by: the administrator who made it; None for a command, and for one who is deleted.
+        expires_at: first instant at which it is refused, UTC.
+        used_at, used_by: when and by whom it was used; None until then.
+        revoked_at: when it was taken back; None unless it was.
+    """
+
+    id: int
+    email: str | None
+    status: str
+    created_at: datetime
+    created_by: int | None
+    expires_at: datetime
+    used_at: datetime | None
+    used_by: int | None
+    revoked_at: datetime | None
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """Read the columns of `store.links`."""
+        return cls(
+            id=row["id"],
+            email=row["email"],
+            status=row["status"],
+            created_at=row["created_at"],
+            created_by=row["created_by"],
+            expires_at=row["expires_at"],
+            used_at=row["used_at"],
+            used_by=row["used_by"],
+            revoked_at=row["revoked_at"],
+        )
 
 
 class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):

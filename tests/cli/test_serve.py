@@ -92,6 +92,7 @@ async def test_from_nothing_to_a_first_user_and_back_again(outside: Environment,
             "postgresql": server.started["postgresql"],
             "docs": f"{server.url}/api/auth/docs",
             "has_admin": False,
+            "setup_url": server.started["setup_url"],
         }
         status, registered = await call(server, "POST", "/register", **USER)
         assert status == 201
@@ -139,12 +140,15 @@ async def test_the_last_lines_say_all_that_a_newcomer_needs(outside: Environment
             process.kill()
             await process.wait()
     version = lines[2].split()[2]
+    token = lines[4].partition("?token=")[2].partition(" ")[0]
+    assert len(token) == 43
+    assert token.encode() not in err
     assert lines == [
         "Gatepost 0.1.0 is ready, Ctrl-C stops it.\n",
         f"  Listening    http://127.0.0.1:{port}\n",
         f"  Database     PostgreSQL {version} embedded in {tmp_path / 'home'}\n",
         f"  API docs     http://127.0.0.1:{port}/api/auth/docs\n",
-        "  First admin  python -m gatepost users create --admin\n",
+        f"  First admin  http://127.0.0.1:{port}/auth/setup?token={token} (once, within 24 hours)\n",
     ]
     assert (process.returncode, out) == (0, b"")
     assert err.endswith(b"Stopped.\n")

@@ -298,6 +298,14 @@ def test_the_indexes_are_those_that_are_wanted(dsn: str) -> None:
         "CREATE UNIQUE INDEX auth_housekeeping_pkey ON auth_housekeeping btree (id)",
         "CREATE UNIQUE INDEX auth_throttles_pkey ON auth_throttles btree (bucket, key)",
         "CREATE UNIQUE INDEX auth_failures_pkey ON auth_failures btree (user_id, place)",
+        "CREATE UNIQUE INDEX auth_links_pkey ON auth_links btree (id)",
+        "CREATE UNIQUE INDEX auth_links_digest_key ON auth_links btree (digest)",
+        (
+            "CREATE INDEX auth_links_created_by_idx ON auth_links btree (created_by)"
+            " WHERE (created_by IS NOT NULL)"
+        ),
+        "CREATE INDEX auth_links_used_by_idx ON auth_links btree (used_by) WHERE (used_by IS NOT NULL)",
+        "CREATE INDEX auth_links_email_idx ON auth_links btree (email) WHERE (email IS NOT NULL)",
     }
 
 

@@ -172,6 +172,8 @@ class Attempt:
     body: dict[str, str] | None = None
 
 
+NOBODYS_LINK = "A" * 43
+
 ATTEMPTS: dict[str, Attempt] = {
     "register": Attempt(
         operation="register",
@@ -267,6 +269,50 @@ ATTEMPTS: dict[str, Attempt] = {
     ),
     "overview, no administrator": Attempt(
         operation="overview", method="GET", path="/admin/overview", status=403
+    ),
+    "register, unknown invitation": Attempt(
+        operation="register",
+        method="POST",
+        path="/register",
+        status=201,  # anybody may register here
+        token=None,
+        body={
+            "email": "{unique}@example.com",
+            "name": "New",
+            "password": PASSWORD,
+            "invitation": NOBODYS_LINK,
+        },
+    ),
+    "setup, unknown link": Attempt(
+        operation="setup",
+        method="POST",
+        path="/setup",
+        status=403,
+        token=None,
+        body={
+            "token": NOBODYS_LINK,
+            "email": "{unique}@example.com",
+            "name": "New",
+            "password": PASSWORD,
+        },
+    ),
+    "invite": Attempt(
+        operation="create_invitation",
+        method="POST",
+        path="/admin/invitations",
+        status=201,
+        token="admin's",
+        body={"email": "{unique}@example.com"},
+    ),
+    "invitations": Attempt(
+        operation="invitations", method="GET", path="/admin/invitations", writes=False, token="admin's"
+    ),
+    "revoke an invitation, unknown": Attempt(
+        operation="revoke_invitation",
+        method="DELETE",
+        path="/admin/invitations/9999",
+        status=404,
+        token="admin's",
     ),
     "unlock a user": Attempt(
         operation="unlock_user", method="POST", path="/admin/users/1/unlock", token="admin's"

@@ -139,6 +139,7 @@ def test_what_rows_become_is_found() -> None:
         "FailingAddress",
         "AttackedUser",
         "Condition",
+        "Invitation",
     }
 
 
@@ -292,6 +293,12 @@ HOT: dict[str, tuple[str, set[str]]] = {
         "now() - interval '1 day', 10",
         {"auth_events_failed_idx", "users_pkey", "auth_failures_pkey"},
     ),
+    "links.find": ("ARRAY['d17', 'd18'], 'invitation', NULL", {"auth_links_digest_key"}),
+    "links.claim": ("17, 'user17@example.com', NULL", {"auth_links_pkey"}),
+    "links.note_user": ("17, 17", {"auth_links_pkey"}),
+    "links.page": ("NULL, 51, NULL", {"auth_links_pkey"}),
+    "links.revoke": ("17, NULL", {"auth_links_pkey"}),
+    "links.forget": ("'user17@example.com'", {"auth_links_email_idx"}),
     "sessions.active_page": ("17, 50, NULL, '30 minutes'", {"user_sessions_pkey"}),
 }
 """Statement → arguments and the indexes that its plan must hold."""
@@ -327,6 +334,9 @@ async def filled(db: Any) -> Any:
         SELECT now() - i / 20 * interval '1 hour', 'action' || i % 20, 1 FROM generate_series(1, 60000) i;
         INSERT INTO auth_throttles (bucket, key, tat)
         SELECT 'refresh_address', '192.0.' || i / 250 || '.' || i % 250, now()
+        FROM generate_series(1, 5000) i;
+        INSERT INTO auth_links (purpose, digest, email, expires_at, used_at, used_by, created_by)
+        SELECT 'invitation', 'd' || i, 'user' || i || '@example.com', now(), now(), i, 1 + i % 5
         FROM generate_series(1, 5000) i;
         ANALYZE
         """
@@ -365,6 +375,7 @@ def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
         "users.set_flag",
         "profiles.rename",
         "profiles.change_email",
+        "links.insert",
     }
     once = {"users.delete", "endings.end_of_user", "profiles.erase"}
     # Read the whole table, which no index would be worth: what has drained is removed.
@@ -372,6 +383,7 @@ def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
     # A bounded number of rows, or pages, whichever they are; the housekeeping's state is one row.
     once |= {"statistics.live_sessions", "statistics.sample_sessions", "statistics.condition"}
     once |= {"statistics.count_events"}
+    once |= {"links.purge_ended", "links.revoke_setup", "users.lock_admins"}
     looked_at = set(HOT) | writes | once
     assert {s.name for s in STATEMENTS if not s.name.startswith(("health.", "demo."))} <= looked_at | {
         "users.any_admin"
@@ -403,7 +415,7 @@ async def test_erasing_a_user_reads_no_table_whole_either(filled: Any) -> None:
         await filled.execute("SET LOCAL plan_cache_mode = force_generic_plan")
         assert await filled.fetchval("SELECT gatepost_erase_user(17)") == "erased"
         after = await scans(filled)
-    for table in ("users", "user_sessions", "auth_events", "auth_failures"):
+    for table in ("users", "user_sessions", "auth_events", "auth_failures", "auth_links"):
         assert after[table] == before[table], table
     erased = "SELECT detail FROM auth_events WHERE action = 'user.erased'"
     assert json.loads(await filled.fetchval(erased)) == {"events": 8}

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from gatepost.cli import events, sessions, throttles, users
+from gatepost.cli import events, invitations, sessions, throttles, users
 from gatepost.cli.demo import demo
 from gatepost.cli.doctor import doctor
 from gatepost.cli.migrate import migrate
@@ -34,6 +34,13 @@ app = typer.Typer(
 )
 app.command(epilog="Example: gatepost serve --host 0.0.0.0 --workers 4")(serve)
 app.command(epilog="Example: gatepost migrate --sql | psql mydatabase")(migrate)
+users.app.command(epilog="Example: gatepost users invite --email ada@example.com --hours 48")(
+    invitations.invite
+)
+users.app.command("invitations", epilog="Example: gatepost users invitations --limit 50")(
+    invitations.list_invitations
+)
+users.app.command(epilog="Example: gatepost users revoke-invitation 42")(invitations.revoke_invitation)
 app.add_typer(users.app, epilog="Example: gatepost users list")
 app.add_typer(sessions.app, epilog="Example: gatepost sessions list")
 app.add_typer(events.app, epilog="Example: gatepost events follow")

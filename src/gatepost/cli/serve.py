@@ -8,7 +8,7 @@ import signal
 import ssl
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
 from importlib.metadata import version
@@ -44,10 +44,12 @@ class Found:
     Attributes:
         version: PostgreSQL's.
         has_admin: an administrator exists.
+        setup_token: of the link that makes the first one; None where there is one, or no page to go to.
     """
 
     version: str
     has_admin: bool
+    setup_token: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,13 +153,25 @@ async def _look(settings: "Settings", dsn: str, out: Output) -> Found:
     try:
         async with gate.database.connection() as conn:
             server = await health.server(conn)
-        return Found(version=server.version, has_admin=await gate.administration.has_admin())
+        # Here and not in the workers: each link that is issued ends the one before.
+        setup_token = await gate.setup.issue() if settings.pages else None
+        has_admin = await gate.administration.has_admin()
+        return Found(version=server.version, has_admin=has_admin, setup_token=setup_token)
     finally:
         await gate.close()
 
 
+def _setup_url(settings: "Settings", listening: Listening, found: Found) -> str | None:
+    from gatepost.services.setup import setup_url
+
+    if found.setup_token is None:
+        return None
+    return setup_url(settings.public_url or listening.url, found.setup_token)
+
+
 def _announced(settings: "Settings", listening: Listening, found: Found, *, as_json: bool) -> str:
     """Return what is said once requests are answered."""
+    link = _setup_url(settings, listening, found)
     docs = None if settings.environment == "production" else f"{listening.url}/api/auth/docs"
     if as_json:
         return json.dumps(
@@ -168,6 +182,7 @@ def _announced(settings: "Settings", listening: Listening, found: Found, *, as_j
                 "postgresql": found.version,
                 "docs": docs,
                 "has_admin": found.has_admin,
+                "setup_url": link,
             }
         )
     lines = {
@@ -177,7 +192,8 @@ def _announced(settings: "Settings", listening: Listening, found: Found, *, as_j
     if docs is not None:
         lines["API docs"] = docs
     if not found.has_admin:
-        lines["First admin"] = f"{program()} users create --admin"
+        by_command = f"{program()} users create --admin"
+        lines["First admin"] = by_command if link is None else f"{link} (once, within 24 hours)"
     told = (f"  {name:12} {value}" for name, value in lines.items())
     return "\n".join([f"Gatepost {version('gatepost')} is ready, Ctrl-C stops it.", *told])
 

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gatepost.errors import GatepostError
@@ -41,7 +41,7 @@ class Announcement:
         turn: taken by the one who prints.
     """
 
-    text: str
+    text: str = field(repr=False)
     address: str
     port: int
     turn: "Semaphore"

@@ -17,7 +17,7 @@ BEGIN
         SELECT FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
         WHERE c.relnamespace = own::regnamespace AND r.rolname = app
             AND c.relname IN ('users', 'user_sessions', 'auth_events', 'auth_throttles', 'auth_failures',
-                'auth_event_hours', 'auth_housekeeping')
+                'auth_links', 'auth_event_hours', 'auth_housekeeping')
     ) THEN
         RAISE EXCEPTION 'The role % owns the tables: make another one for the server', app;
     END IF;
@@ -33,7 +33,8 @@ BEGIN
         JOIN pg_depend p ON p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid
             AND p.refclassid = 'pg_class'::regclass
         JOIN pg_class s ON s.oid = p.refobjid AND s.relkind = 'S'
-        WHERE d.adrelid IN ('users'::regclass, 'user_sessions'::regclass, 'auth_events'::regclass)
+        WHERE d.adrelid IN ('users'::regclass, 'user_sessions'::regclass, 'auth_events'::regclass,
+            'auth_links'::regclass)
     LOOP
         EXECUTE format('GRANT USAGE ON SEQUENCE %s TO %I', counter, app);
     END LOOP;
@@ -53,13 +54,14 @@ $$;
 
 -- Gatepost's own tables start from nothing, so that what was granted too much is taken back. From
 -- users, which may be the application's, nothing is taken.
-REVOKE ALL ON user_sessions, auth_events, auth_throttles, auth_failures, auth_event_hours, auth_housekeeping,
-    gatepost_version FROM PUBLIC, :"role";
+REVOKE ALL ON user_sessions, auth_events, auth_throttles, auth_failures, auth_links, auth_event_hours,
+    auth_housekeeping, gatepost_version FROM PUBLIC, :"role";
 
 REVOKE ALL ON FUNCTION gatepost_end_sessions, gatepost_purge_events, gatepost_erase_user, gatepost_redact_events,
     gatepost_count_events FROM PUBLIC, :"role";
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON users, user_sessions, auth_throttles, auth_failures TO :"role";
+GRANT SELECT, INSERT, UPDATE, DELETE ON users, user_sessions, auth_throttles, auth_failures, auth_links
+    TO :"role";
 
 -- The trail is added to and read. Removing what is old is its owner's, by gatepost_purge_events.
 GRANT SELECT, INSERT ON auth_events TO :"role";

@@ -31,6 +31,8 @@ class KeyPurpose(StrEnum):
     """Tokens of HTML forms, against requests that another site makes a browser send."""
     THROTTLE = "gatepost throttle v1"
     """Names of buckets that would hold an e-mail otherwise."""
+    LINK = "gatepost link v1"
+    """Digests of links that are good for one use, as `auth_links.digest` holds them."""
 
 
 def hkdf(secret: bytes, info: bytes, length: int = KEY_BYTES) -> bytes:

@@ -4,14 +4,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from gatepost.db.pool import Connection, Database
-from gatepost.errors import EmailTaken, InvalidCredentials, Unavailable, ValidationFailed
+from gatepost.errors import EmailTaken, InvalidCredentials, InvalidInvitation, Unavailable, ValidationFailed
 from gatepost.log import get_logger
 from gatepost.models import AuditAction, Client, SignedIn, User
 from gatepost.security.emails import canonical_email, canonical_name
 from gatepost.security.passwords import PasswordCheck, password_problem
+from gatepost.services.admission import Admission
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
 from gatepost.services.hashing import Hashing
+from gatepost.services.invitations import Invitations
 from gatepost.services.new_passwords import NewPasswords
 from gatepost.services.sessions import Sessions
 from gatepost.services.throttles import Attempt, Throttles
@@ -37,6 +39,8 @@ class Accounts:
         audit: Audit,
         clock: Clock,
         new_passwords: NewPasswords,
+        invitations: Invitations,
+        admission: Admission,
     ) -> None:
         self._database = database
         self._sessions = sessions
@@ -45,6 +49,8 @@ class Accounts:
         self._audit = audit
         self._clock = clock
         self._new_passwords = new_passwords
+        self._invitations = invitations
+        self._admission = admission
         self._hooks: Sequence[RegisterHook] = ()
 
     def run_on_register(self, hooks: Sequence[RegisterHook]) -> None:
@@ -52,20 +58,41 @@ class Accounts:
         self._hooks = hooks
 
     async def register(
-        self, *, email: str, name: str, password: str, client: Client, remembered: bool = False
+        self,
+        *,
+        email: str,
+        name: str,
+        password: str,
+        client: Client,
+        remembered: bool = False,
+        invitation: str | None = None,
     ) -> SignedIn:
         """Add a user and start their first session.
 
+        Whoever may not register hears that before anything tells whether the e-mail exists.
+
+        Args:
+            email: as it was typed.
+            name: as it was typed.
+            password: as it was typed.
+            client: who asks.
+            remembered: the session is to live until its absolute end ("keep me signed in").
+            invitation: the token of one; it is used up by the user that it makes, and by nothing that fails.
+
         Raises:
+            RegistrationClosed, InvitationRequired, InvalidInvitation: they may not register.
             ValidationFailed: a field does not fit; of the password alone, as `NewPasswords.check`.
             EmailTaken: the e-mail exists already.
             TooManyAttempts: there were too many registrations.
         """
+        await self._admission.begin(invitation, client=client)
         email, name = await self._checked(email=email, name=name, password=password)
         await self._throttles.register(client)
+        invited = await self._admission.check(invitation, email=email, client=client)
         hashed = await self._hashing.hash(password)
         try:
             async with self._database.transaction() as conn:
+                claimed = await self._admission.claim(conn, invited, email=email)
                 user = await self.insert(
                     conn,
                     email=email,
@@ -73,7 +100,10 @@ class Accounts:
                     hashed=hashed,
                     client=client,
                     action=AuditAction.USER_REGISTERED,
+                    detail=None if claimed is None else {"invitation": claimed.id},
                 )
+                if claimed is not None:
+                    await self._invitations.note_user(conn, claimed, user.id)
                 signed_in = await self._sessions.start(
                     conn, user_id=user.id, hashed_password=hashed, client=client, remembered=remembered
                 )
@@ -82,6 +112,10 @@ class Accounts:
                 return signed_in
         except Unavailable:
             raise  # the trail could not be written either, and asking would take its time once more
+        except InvalidInvitation:
+            raise await self._invitations.refused(
+                "ended_meanwhile", invited, client=client, email=email
+            ) from None
         except Exception as error:
             reason = "email_taken" if isinstance(error, EmailTaken) else type(error).__name__
             await self._audit.record(

@@ -13,7 +13,7 @@ from gatepost.services.clock import Clock
 from gatepost.services.hashing import Hashing
 from gatepost.services.new_passwords import NewPasswords
 from gatepost.services.throttles import Throttles
-from gatepost.store import endings
+from gatepost.store import endings, links
 from gatepost.store import events as event_store
 from gatepost.store import users as store
 
@@ -47,6 +47,8 @@ class Administration:
         """
         email, name, hashed = await self._accounts.prepare(email=email, name=name, password=password)
         async with self._database.transaction() as conn:
+            if is_admin:
+                await self._end_setup(conn)
             return await self._accounts.insert(
                 conn,
                 email=email,
@@ -87,6 +89,8 @@ class Administration:
         """Promote or demote a user, which binds the next request; say whether that changed anything."""
         action = AuditAction.USER_PROMOTED if is_admin else AuditAction.USER_DEMOTED
         async with self._database.transaction() as conn:
+            if is_admin:
+                await self._end_setup(conn)
             changed = await store.set_flag(conn, user.id, "is_admin", value=is_admin, at=self._clock())
             await self._note(conn, action, user, client, changed=changed)
         return changed
@@ -139,6 +143,11 @@ class Administration:
         async with self._database.transaction() as conn:
             deleted = await store.delete(conn, user.id)
             await self._note(conn, AuditAction.USER_DELETED, user, client, changed=deleted)
+
+    async def _end_setup(self, conn: Connection) -> None:
+        """Have the setup link be good no more: there is an administrator from now on."""
+        await store.lock_admins(conn)
+        await links.revoke_setup(conn, at=self._clock())
 
     async def _end_all(self, conn: Connection, user: User, reason: EndReason, client: Client) -> None:
         await endings.end_of_user(

@@ -13,7 +13,7 @@ from gatepost.log import get_logger
 from gatepost.models import AuditAction, Client
 from gatepost.services.audit import BY_COMMAND, Audit
 from gatepost.services.clock import Clock
-from gatepost.store import endings, failures, statistics, throttles
+from gatepost.store import endings, failures, links, statistics, throttles
 
 log = get_logger("gatepost.housekeeping")
 
@@ -145,9 +145,13 @@ class Housekeeping:
                 await asyncio.sleep(min(loop.time() - begun, 1.0))
 
     async def _forget(self, *, alone: bool) -> None:
-        """Remove buckets of the throttle that have drained, and failures of long ago."""
+        """Remove buckets of the throttle that have drained, failures of long ago, and links that are over."""
         loop = asyncio.get_running_loop()
-        for purge in (throttles.purge_drained, partial(failures.purge_old, older_than=FAILURES_KEPT)):
+        for purge in (
+            throttles.purge_drained,
+            partial(failures.purge_old, older_than=FAILURES_KEPT),
+            partial(links.purge_ended, older_than=self._history),
+        ):
             purged = BATCH
             while purged == BATCH:
                 begun = loop.time()

@@ -153,6 +153,9 @@ class Settings(BaseSettings):
         le=10_000,
         description="Live sessions that a user may have: the oldest ends; 0 turns that off",
     )
+    registration: Annotated[Literal["open", "invite", "closed"], BeforeValidator(forms.lower_case)] = Field(
+        "open", description="Who may register: anybody, who has an invitation, or nobody"
+    )
     public_url: Annotated[str | None, BeforeValidator(forms.origin)] = Field(
         None,
         description="Origin at which browsers reach this; development without one takes its own address",

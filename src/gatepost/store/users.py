@@ -12,6 +12,9 @@ from gatepost.db.pool import Connection, one, parse_count
 from gatepost.errors import EmailTaken, ValidationFailed
 from gatepost.models import User
 
+ADMINS_LOCK = 7_238_150_043_211_874_562
+"""Key of the advisory lock under which it is decided whether an administrator is left."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
@@ -156,6 +159,15 @@ async def any_admin(conn: Connection) -> bool:
     """Say whether an administrator who is active exists."""
     row = await conn.fetchrow("SELECT EXISTS (SELECT FROM users u WHERE u.is_admin AND u.is_active) AS found")
     return bool(one(row)["found"])
+
+
+async def lock_admins(conn: Connection) -> None:
+    """Have whoever makes or removes administrators take turns until the transaction ends.
+
+    A statement of its own, so that the next one sees what the one before has done. `gatepost_erase_user`
+    takes the same lock.
+    """
+    await conn.execute("SELECT pg_advisory_xact_lock($1)", ADMINS_LOCK)
 
 
 async def replace_hash(conn: Connection, user_id: int, *, old: str, new: str) -> bool:

@@ -22,6 +22,7 @@ from gatepost.settings import Settings
 
 OPERATIONS = {
     "register": ("POST", "/api/auth/register", {201, 400, 403, 409, 413, 415, 422, 429, 500, 503}),
+    "setup": ("POST", "/api/auth/setup", {201, 400, 403, 409, 413, 415, 422, 429, 500, 503}),
     "login": ("POST", "/api/auth/login", {200, 400, 401, 403, 413, 415, 422, 429, 500, 503}),
     "me": ("GET", "/api/auth/me", {200, 401, 500, 503}),
     "update_me": ("PATCH", "/api/auth/me", {200, 400, 401, 403, 413, 415, 422, 500, 503}),
@@ -48,11 +49,23 @@ OPERATIONS = {
         "/api/auth/admin/users/{id}/unlock",
         {200, 401, 403, 404, 413, 415, 422, 500, 503},
     ),
+    "create_invitation": (
+        "POST",
+        "/api/auth/admin/invitations",
+        {201, 400, 401, 403, 409, 413, 415, 422, 500, 503},
+    ),
+    "invitations": ("GET", "/api/auth/admin/invitations", {200, 401, 403, 422, 500, 503}),
+    "revoke_invitation": (
+        "DELETE",
+        "/api/auth/admin/invitations/{id}",
+        {200, 401, 403, 404, 413, 415, 422, 500, 503},
+    ),
 }
 """Names that clients are generated from: a change of one breaks them."""
 
 PUBLIC = {
     ("POST", "/api/auth/register"),
+    ("POST", "/api/auth/setup"),
     ("POST", "/api/auth/login"),
     ("GET", "/api/auth/openapi.json"),
     ("HEAD", "/api/auth/openapi.json"),
@@ -74,6 +87,8 @@ PUBLIC_OUTSIDE_PRODUCTION = {
     ("GET", "/api/auth/docs"),
     ("GET", "/api/auth/docs/{digest}/{name}"),
 }
+
+OPEN = {"register", "setup", "login"}
 
 ElementsOf = Iterator[tuple[str, str, dict[str, Any]]]
 
@@ -144,7 +159,7 @@ def test_every_example_fits_its_schema(document: dict[str, Any]) -> None:
 
 def test_every_field_of_a_body_has_an_example_that_fits_it(document: dict[str, Any]) -> None:
     bodies = [o["requestBody"] for _, _, o in operations(document) if "requestBody" in o]
-    assert len(bodies) == 7
+    assert len(bodies) == 9
     for body in bodies:
         schema = body["content"]["application/json"]["schema"]
         properties = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]["properties"]
@@ -232,11 +247,11 @@ def test_the_scheme_is_a_bearer_token(document: dict[str, Any]) -> None:
     assert list(document["components"]["securitySchemes"]) == ["SessionToken"]
 
 
-def test_all_but_register_and_login_ask_for_a_session(document: dict[str, Any]) -> None:
+def test_all_but_register_setup_and_login_ask_for_a_session(document: dict[str, Any]) -> None:
     asking = {
         o["operationId"] for _, _, o in operations(document) if o.get("security") == [{"SessionToken": []}]
     }
-    assert asking == set(OPERATIONS) - {"register", "login"}
+    assert asking == set(OPERATIONS) - OPEN
 
 
 def routes(app: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -271,7 +286,7 @@ async def test_the_public_routes_are_these(make_settings: MakeSettings) -> None:
         assert await public_routes(client, app) == PUBLIC | PUBLIC_PAGES | PUBLIC_OUTSIDE_PRODUCTION
     closed = set(routes(app)) - PUBLIC - PUBLIC_PAGES - PUBLIC_OUTSIDE_PRODUCTION
     api = {(method, path) for method, path in closed if path.startswith("/api/")}
-    assert api == {(m, p) for name, (m, p, _) in OPERATIONS.items() if name not in {"register", "login"}}
+    assert api == {(m, p) for name, (m, p, _) in OPERATIONS.items() if name not in OPEN}
     assert {path for _, path in closed - api} == {f"/auth{page.path}" for page in PAGES if page.who}
 
 
@@ -288,13 +303,18 @@ async def signed_in(client: httpx.AsyncClient, who: dict[str, str]) -> str:
     return str((await login(client, **who))["token"])
 
 
-async def answered(client: httpx.AsyncClient, db: Database) -> list[tuple[str, httpx.Response]]:
+ADMIN = {"email": "admin@example.com", "name": "Admin", "password": "securepassword123"}
+
+
+async def answered(
+    client: httpx.AsyncClient, db: Database, gate: Gatepost
+) -> list[tuple[str, httpx.Response]]:
     """Ask each operation once, so that it succeeds."""
+    link = await gate.setup.issue()
+    asked = [("setup", await client.post("/api/auth/setup", json=ADMIN | {"token": link}))]
     first = (await register(client))["token"]
     await db.execute("UPDATE users SET is_admin = true")
-    tokens = {
-        name: (await login(client))["token"] for name in OPERATIONS if name not in ("register", "login")
-    }
+    tokens = {name: (await login(client))["token"] for name in OPERATIONS if name not in OPEN}
     listed = (await client.get("/api/auth/sessions", headers=bearer(tokens["me"]))).json()["data"]["sessions"]
     (spare,) = [each["id"] for each in listed if each["session_token"][:8] == first[:8]]
     bodies = {
@@ -305,16 +325,18 @@ async def answered(client: httpx.AsyncClient, db: Database) -> list[tuple[str, h
         "delete_me": {"password": "another secure password"},
         "confirm": {"password": "securepassword123"},
         "change_password": {"current": "securepassword123", "new": "another secure password"},
+        "create_invitation": {"email": "invited@example.com"},
     }
-    asked = []
+    # The first user, and the link after the setup link.
+    ids = {"unlock_user": "1", "revoke_invitation": "2"}
     # These end every session there is, most of them with a token for the next; the login in between is with
     # the e-mail and the password that they change to.
     last = ("change_email", "change_password", "login", "logout_all", "delete_me")
-    for name in (*(name for name in OPERATIONS if name not in last), *last):
+    for name in (*(name for name in OPERATIONS if name not in (*last, "setup")), *last):
         method, path, _ = OPERATIONS[name]
         response = await client.request(
             method,
-            path.replace("{id}", "1" if name == "unlock_user" else str(spare)),
+            path.replace("{id}", ids.get(name, str(spare))),
             headers=bearer(tokens[name]) if name in tokens else {},
             json=bodies.get(name),
         )
@@ -331,7 +353,7 @@ async def answered(client: httpx.AsyncClient, db: Database) -> list[tuple[str, h
 
 
 async def test_every_success_is_as_documented_and_has_no_field_more(
-    client: httpx.AsyncClient, db: Database
+    client: httpx.AsyncClient, db: Database, gate: Gatepost
 ) -> None:
     document = (await client.get("/api/auth/openapi.json")).json()
     exact = json.loads(json.dumps(document))
@@ -339,7 +361,7 @@ async def test_every_success_is_as_documented_and_has_no_field_more(
         if "properties" in schema:
             schema["additionalProperties"] = False
     documented = {o["operationId"]: o["responses"] for _, _, o in operations(exact)}
-    for name, response in await answered(client, db):
+    for name, response in await answered(client, db, gate):
         answer = documented[name][str(response.status_code)]
         if response.status_code == 204:
             assert response.content == b""

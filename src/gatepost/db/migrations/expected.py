@@ -38,6 +38,18 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "auth_failures": ("user_id", "place", "failures", "last_at"),
     "auth_event_hours": ("hour", "action", "events"),
     "auth_housekeeping": ("id", "counted_id", "marked_id", "marked_xid", "ran_at"),
+    "auth_links": (
+        "id",
+        "purpose",
+        "digest",
+        "email",
+        "created_at",
+        "created_by",
+        "expires_at",
+        "used_at",
+        "used_by",
+        "revoked_at",
+    ),
 }
 """Table → its columns; an adopted table may have more."""
 
@@ -50,10 +62,17 @@ INDEXES = (
     "auth_events_at_idx",
     "auth_events_named_idx",
     "auth_events_failed_idx",
+    "auth_links_created_by_idx",
+    "auth_links_used_by_idx",
+    "auth_links_email_idx",
 )
 """Indexes that have one name everywhere."""
 
-UNIQUE = {"users": ("lower(email)", "lower(email::text)"), "user_sessions": ("session_token",)}
+UNIQUE = {
+    "users": ("lower(email)", "lower(email::text)"),
+    "user_sessions": ("session_token",),
+    "auth_links": ("digest",),
+}
 """Table → what one of its unique indexes is on, whose name an adopted table may have given itself."""
 
 TRIGGERS = ("auth_events_append_only", "user_sessions_note_end")

@@ -7,10 +7,9 @@ from starlette.responses import Response
 from gatepost import errors
 from gatepost.http.api import schemas
 from gatepost.http.api.responses import BODY, NEW_PASSWORD, responses
-from gatepost.http.api.signed_in import sign_in
+from gatepost.http.api.signed_in import check_cookie, sign_in
 from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import CurrentEdge
-from gatepost.http.edge import Edge
 
 public = APIRouter(tags=["accounts"], dependencies=[Depends(unambiguous_body)])
 _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": schemas.SESSION_INFO}
@@ -28,6 +27,9 @@ _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": sche
         *BODY,
         *NEW_PASSWORD,
         errors.EmailTaken,
+        errors.RegistrationClosed,
+        errors.InvitationRequired,
+        errors.InvalidInvitation,
         errors.CrossOriginRefused,
         errors.TooManyAttempts,
         status=201,
@@ -36,13 +38,14 @@ _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": sche
 )
 async def register(body: schemas.RegisterRequest, edge: CurrentEdge, request: Request) -> Response:
     """Add a user and answer with the token of their first session, or set the cookie that holds it."""
-    await _check_cookie(body, edge, request)
+    await check_cookie(edge, request.scope, cookie=body.cookie, remember=body.remember)
     signed_in = await edge.gate.accounts.register(
         email=body.email,
         name=body.name,
         password=body.password,
         client=edge.client_of(request.scope),
         remembered=body.remember,
+        invitation=body.invitation,
     )
     return await sign_in(
         edge, request.scope, signed_in, "User registered successfully", by_cookie=body.cookie, status=201
@@ -66,7 +69,7 @@ async def register(body: schemas.RegisterRequest, edge: CurrentEdge, request: Re
 )
 async def login(body: schemas.LoginRequest, edge: CurrentEdge, request: Request) -> Response:
     """Check the password and answer with the token of a new session, or set the cookie that holds it."""
-    await _check_cookie(body, edge, request)
+    await check_cookie(edge, request.scope, cookie=body.cookie, remember=body.remember)
     signed_in = await edge.gate.accounts.login(
         email=body.email,
         password=body.password,
@@ -75,22 +78,3 @@ async def login(body: schemas.LoginRequest, edge: CurrentEdge, request: Request)
         remembered=body.remember,
     )
     return await sign_in(edge, request.scope, signed_in, "Login successful", by_cookie=body.cookie)
-
-
-async def _check_cookie(
-    body: schemas.RegisterRequest | schemas.LoginRequest, edge: Edge, request: Request
-) -> None:
-    """See that what asks for a cookie may have one: no other site signs a browser in.
-
-    Raises:
-        ValidationFailed: there is nothing to keep without a cookie.
-        CrossOriginRefused: the request says that it comes from elsewhere.
-    """
-    if body.remember and not body.cookie:
-        raise errors.ValidationFailed({"remember": 'Only together with "cookie": true'})
-    if body.cookie:
-        try:
-            edge.guard.check_declared(request.scope)
-        except errors.CrossOriginRefused as refusal:
-            await edge.note_refusal(request.scope, refusal)
-            raise

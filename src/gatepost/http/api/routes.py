@@ -15,15 +15,18 @@ from starlette.types import ASGIApp
 
 from gatepost.errors import GatepostError
 from gatepost.http import errors
-from gatepost.http.api import accounts, checks, events, housekeeping, passwords, profiles, sessions
-from gatepost.http.api.admin import overview
+from gatepost.http.api import accounts, checks, events, housekeeping, passwords, profiles, sessions, setup
+from gatepost.http.api.admin import invitations as admin_invitations
+from gatepost.http.api.admin import overview as admin_overview
 from gatepost.http.api.admin import users as admin_users
 from gatepost.http.docs import docs_router
 from gatepost.http.edge import Edge
 from gatepost.http.hot import HotEndpoints, HotPaths
 from gatepost.http.middleware import BodyGuard, RequestLog
 
-_CLOSED = (checks, profiles, sessions, passwords, events, housekeeping, overview, admin_users)
+_ADMIN = (admin_overview, admin_users, admin_invitations)
+_CLOSED = (checks, profiles, sessions, passwords, events, housekeeping, *_ADMIN)
+_PUBLIC = (accounts, setup)
 
 
 def create_api(edge: Edge, *, prefix: str) -> ASGIApp:
@@ -58,7 +61,8 @@ def create_api(edge: Edge, *, prefix: str) -> ASGIApp:
     )
     endpoints = HotEndpoints(edge)
     api.state.gatepost, api.state.gatepost_edge, api.state.gatepost_endpoints = edge.gate, edge, endpoints
-    api.include_router(accounts.public)
+    for noun in _PUBLIC:
+        api.include_router(noun.public)
     closed = APIRouter()
     for noun in _CLOSED:
         closed.include_router(noun.router)
@@ -70,7 +74,7 @@ def create_api(edge: Edge, *, prefix: str) -> ASGIApp:
 
 
 def _routes() -> Iterator[APIRoute]:
-    for router in (accounts.public, *(noun.router for noun in _CLOSED)):
+    for router in (*(noun.public for noun in _PUBLIC), *(noun.router for noun in _CLOSED)):
         yield from (route for route in router.routes if isinstance(route, APIRoute))
 
 

@@ -11,6 +11,7 @@ from gatepost.models import AuditEvent, Session, SessionRow, SignedIn, User
 TIME = "2024-01-01T00:00:00Z"
 LATER = "2024-01-01T00:30:00Z"
 TOKEN = "5f0c8b1e-7d43-4a53-9d7e-2f6f1a0f6c3b"  # noqa: S105 - an example
+LINK_TOKEN = "vTq1f0mYx8sJb3nWc5RzKd7Lh2Pg9EuAi4Xo6QyNk0M"  # noqa: S105 - an example
 USER = {"id": 1, "email": "user@example.com", "name": "John Doe", "created_at": TIME}
 SESSION_INFO = {"expires_at": LATER, "created_at": TIME}
 SESSION = {
@@ -94,6 +95,14 @@ class RegisterRequest(BaseModel):
     password: Password
     cookie: Cookie = False
     remember: Remember = False
+    invitation: Annotated[
+        StrictStr | None,
+        Field(
+            description="The token of an invitation: needed where only the invited may register.",
+            examples=[LINK_TOKEN],
+            repr=False,
+        ),
+    ] = None
 
 
 class LoginRequest(BaseModel):

@@ -3,11 +3,29 @@
 from starlette.responses import Response
 from starlette.types import Scope
 
+from gatepost.errors import CrossOriginRefused, ValidationFailed
 from gatepost.http import browser
 from gatepost.http.api import schemas
 from gatepost.http.edge import Edge
 from gatepost.http.envelope import success
 from gatepost.models import SignedIn
+
+
+async def check_cookie(edge: Edge, scope: Scope, *, cookie: bool, remember: bool) -> None:
+    """See that what asks for a cookie may have one: no other site signs a browser in.
+
+    Raises:
+        ValidationFailed: there is nothing to keep without a cookie.
+        CrossOriginRefused: the request says that it comes from elsewhere.
+    """
+    if remember and not cookie:
+        raise ValidationFailed({"remember": 'Only together with "cookie": true'})
+    if cookie:
+        try:
+            edge.guard.check_declared(scope)
+        except CrossOriginRefused as refusal:
+            await edge.note_refusal(scope, refusal)
+            raise
 
 
 async def sign_in(

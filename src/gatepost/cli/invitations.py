@@ -1,0 +1,98 @@
+"""`gatepost users invite`: links by which somebody may register, and what became of them."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gatepost.cli.options import AsJson, Limit
+from gatepost.cli.output import Output, program, shown
+from gatepost.cli.running import run
+from gatepost.models import Client, Invitation
+
+if TYPE_CHECKING:
+    from gatepost.gate import Gate
+    from gatepost.services.invitations import Issued
+
+_COLUMNS = {
+    "id": "Id",
+    "status": "Status",
+    "email": "For",
+    "created_at": "Created",
+    "created_by": "By",
+    "expires_at": "Expires",
+    "used_by": "Used by",
+}
+
+
+def _data(invitation: Invitation) -> dict[str, Any]:
+    return {key: getattr(invitation, key) for key in (*_COLUMNS, "used_at", "revoked_at")}
+
+
+def invite(
+    *,
+    email: Annotated[str | None, typer.Option(help="The only one that may use it.")] = None,
+    hours: Annotated[int, typer.Option(min=1, max=8_760, help="For which the link is good.")] = 168,
+    as_json: AsJson = False,
+) -> None:
+    """Make a link by which one account can be registered. It is shown this once."""
+    out = Output(as_json=as_json)
+
+    async def work(gate: "Gate") -> "tuple[Issued, str]":
+        issued = await gate.invitations.create(email=email, lifetime=timedelta(hours=hours), client=Client())
+        return issued, gate.settings.registration
+
+    issued, registration = run(out, "users invite", work, about={"email": email} if email else None)
+    invitation = issued.invitation
+    whom = f" for {invitation.email}" if invitation.email else ""
+    then = f"send it to them; {program()} users revoke-invitation {invitation.id} takes it back"
+    if not as_json:
+        out.line(f"Invitation {invitation.id}{whom}, good once until {shown(invitation.expires_at)}:")
+    out.done(
+        {"invitation": _data(invitation), "token": issued.token, "url": issued.url}, issued.url, then=then
+    )
+    if registration == "closed":
+        out.warn("REGISTRATION is closed: nobody can register, invited or not; set it to invite.")
+
+
+def list_invitations(
+    *,
+    limit: Limit = 100,
+    before: Annotated[int | None, typer.Option(min=1, help="Only invitations with a lower id.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List invitations, open and ended, the newest first."""
+    out = Output(as_json=as_json)
+
+    async def work(gate: "Gate") -> list[Invitation]:
+        return await gate.invitations.page(before=before, limit=limit + 1)
+
+    found = run(out, "users invitations", work)
+    rows = [_data(invitation) for invitation in found[:limit]]
+    more = rows[-1]["id"] if len(found) > limit else None
+    out.table(
+        {"invitations": rows, "next_before": more},
+        rows,
+        _COLUMNS,
+        empty="There are no invitations.",
+        then=f"{program()} users invitations --before {more}" if more else None,
+    )
+
+
+def revoke_invitation(
+    invitation: Annotated[int, typer.Argument(metavar="ID", min=1, help="Id of the invitation.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Take an open invitation back: its link is good no more."""
+    out = Output(as_json=as_json)
+
+    async def work(gate: "Gate") -> Invitation:
+        return await gate.invitations.revoke(invitation, client=Client())
+
+    revoked = run(out, "users revoke-invitation", work, about={"invitation": invitation})
+    out.done(
+        {"invitation": _data(revoked)},
+        f"Invitation {revoked.id} is good no more.",
+        then=f"{program()} users invitations",
+    )

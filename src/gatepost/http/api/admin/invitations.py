@@ -1,0 +1,196 @@
+"""Invitations: who may register where not everybody may."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Path, Query
+from pydantic import BaseModel, Field, StrictInt
+from starlette.responses import Response
+
+from gatepost import errors
+from gatepost.http.api import schemas
+from gatepost.http.api.responses import BODY, PRESENTED, UNSAFE, UNWANTED_BODY, responses
+from gatepost.http.bodies import unambiguous_body
+from gatepost.http.dependencies import AdminSession, CurrentClient, CurrentGate, FreshAdminSession
+from gatepost.http.envelope import Envelope, success
+from gatepost.models import Invitation
+
+router = APIRouter(tags=["administration"])
+
+HOURS_MAX = 8_760
+"""A year: a link that lies in somebody's mail for longer is everybody's."""
+
+_INVITATION = {
+    "id": 1,
+    "email": "user@example.com",
+    "status": "open",
+    "created_at": schemas.TIME,
+    "created_by": 1,
+    "expires_at": "2024-01-08T00:00:00Z",
+    "used_at": None,
+    "used_by": None,
+    "revoked_at": None,
+}
+
+
+class CreateInvitationRequest(BaseModel):
+    """Whom to invite, and for how long."""
+
+    email: Annotated[
+        schemas.Email | None,
+        Field(
+            description="The only one that may use it; null for anybody with the link.",
+            examples=["user@example.com"],
+        ),
+    ] = None
+    hours: Annotated[
+        StrictInt, Field(ge=1, le=HOURS_MAX, description="For which the link is good.", examples=[168])
+    ] = 168
+
+
+class InvitationData(BaseModel):
+    """An invitation, open or ended; the link is shown when it is made and never again."""
+
+    id: int
+    email: str | None
+    status: Literal["open", "used", "revoked", "expired"]
+    created_at: datetime
+    created_by: int | None
+    expires_at: datetime
+    used_at: datetime | None
+    used_by: int | None
+    revoked_at: datetime | None
+
+
+class NewInvitationData(BaseModel):
+    """A new invitation with its link, which is shown this once; `token` is what registering asks for."""
+
+    invitation: InvitationData
+    token: str
+    url: str
+
+
+class InvitationsData(BaseModel):
+    """A page of invitations, the newest first; `next_cursor` asks for the next one, null after the last."""
+
+    invitations: list[InvitationData]
+    next_cursor: str | None
+
+
+class NewInvitationEnvelope(Envelope):
+    """Answer of a new invitation."""
+
+    data: NewInvitationData
+
+
+class InvitationsEnvelope(Envelope):
+    """Answer of invitations."""
+
+    data: InvitationsData
+
+
+def _data(invitation: Invitation) -> dict[str, object]:
+    return {name: getattr(invitation, name) for name in InvitationData.model_fields}
+
+
+@router.post(
+    "/admin/invitations",
+    operation_id="create_invitation",
+    summary="Invite somebody to register (admin function)",
+    status_code=201,
+    response_model=NewInvitationEnvelope,
+    dependencies=[Depends(unambiguous_body)],
+    responses=responses(
+        {
+            "invitation": _INVITATION,
+            "token": schemas.LINK_TOKEN,
+            "url": f"https://auth.example.com/auth/sign-up?invitation={schemas.LINK_TOKEN}",
+        },
+        "Invitation created successfully",
+        *BODY,
+        *PRESENTED,
+        *UNSAFE,
+        errors.AdminRequired,
+        errors.FreshSessionRequired,
+        errors.EmailTaken,
+        status=201,
+        fields={"hours": "Input should be less than or equal to 8760"},
+    ),
+)
+async def create_invitation(
+    body: CreateInvitationRequest, session: FreshAdminSession, gate: CurrentGate, client: CurrentClient
+) -> Response:
+    """Make a link by which one account can be registered, and show it this once."""
+    issued = await gate.invitations.create(
+        email=body.email,
+        lifetime=timedelta(hours=body.hours),
+        client=client,
+        by={"admin_id": session.user.id},
+    )
+    return success(
+        {"invitation": _data(issued.invitation), "token": issued.token, "url": issued.url},
+        "Invitation created successfully",
+        status=201,
+    )
+
+
+@router.get(
+    "/admin/invitations",
+    operation_id="invitations",
+    summary="Get all invitations (admin function)",
+    response_model=InvitationsEnvelope,
+    responses=responses(
+        {"invitations": [_INVITATION], "next_cursor": None},
+        "Invitations retrieved successfully",
+        *PRESENTED,
+        *UNSAFE,
+        errors.AdminRequired,
+        errors.ValidationFailed,
+        fields={"limit": "Input should be less than or equal to 200"},
+    ),
+)
+async def invitations(
+    _: AdminSession,
+    gate: CurrentGate,
+    limit: Annotated[int, Query(ge=1, le=200, description="Invitations a page.")] = 50,
+    cursor: Annotated[
+        int | None, Query(ge=1, le=2**63 - 1, description="`next_cursor` of the page before.")
+    ] = None,
+) -> Response:
+    """List invitations, open and ended, the newest first."""
+    page = await gate.invitations.page(before=cursor, limit=limit + 1)
+    shown = page[:limit]
+    following = str(shown[-1].id) if len(page) > limit else None
+    return success(
+        {"invitations": [_data(each) for each in shown], "next_cursor": following},
+        "Invitations retrieved successfully",
+    )
+
+
+@router.delete(
+    "/admin/invitations/{id}",
+    operation_id="revoke_invitation",
+    summary="Take an invitation back (admin function)",
+    response_model=schemas.EmptyEnvelope,
+    responses=responses(
+        None,
+        "Invitation revoked successfully",
+        *PRESENTED,
+        *UNSAFE,
+        *UNWANTED_BODY,
+        errors.AdminRequired,
+        errors.FreshSessionRequired,
+        errors.NotFound,
+        errors.ValidationFailed,
+        fields={"id": "Input should be greater than or equal to 1"},
+    ),
+)
+async def revoke_invitation(
+    invitation_id: Annotated[int, Path(alias="id", ge=1, le=2**63 - 1, description="Of the invitation.")],
+    session: FreshAdminSession,
+    gate: CurrentGate,
+    client: CurrentClient,
+) -> Response:
+    """Have an open invitation be good no more."""
+    await gate.invitations.revoke(invitation_id, client=client, by={"admin_id": session.user.id})
+    return success(None, "Invitation revoked successfully")

@@ -1,0 +1,71 @@
+"""The first administrator, made by the link that the server prints."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field, StrictStr
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gatepost import errors
+from gatepost.http.api import schemas
+from gatepost.http.api.responses import BODY, NEW_PASSWORD, responses
+from gatepost.http.api.signed_in import check_cookie, sign_in
+from gatepost.http.bodies import unambiguous_body
+from gatepost.http.dependencies import CurrentEdge
+
+public = APIRouter(tags=["accounts"], dependencies=[Depends(unambiguous_body)])
+
+
+class SetupRequest(BaseModel):
+    """Who is to be the first administrator."""
+
+    token: Annotated[
+        StrictStr,
+        Field(description="Of the link.", examples=[schemas.LINK_TOKEN], repr=False),
+    ]
+    email: schemas.Email
+    name: schemas.Name
+    password: schemas.Password
+    cookie: schemas.Cookie = False
+    remember: schemas.Remember = False
+
+
+@public.post(
+    "/setup",
+    operation_id="setup",
+    summary="Make the first administrator and create a session",
+    status_code=201,
+    response_model=schemas.SignedInEnvelope,
+    responses=responses(
+        {"token": schemas.TOKEN, "user": schemas.USER, "session_info": schemas.SESSION_INFO},
+        "Administrator registered successfully",
+        *BODY,
+        *NEW_PASSWORD,
+        errors.InvalidSetupLink,
+        errors.EmailTaken,
+        errors.CrossOriginRefused,
+        errors.TooManyAttempts,
+        status=201,
+        fields={"password": "Use at least 8 characters"},
+    ),
+)
+async def setup(body: SetupRequest, edge: CurrentEdge, request: Request) -> Response:
+    """Make an administrator by the link that the server prints while there is none; answers as register."""
+    await check_cookie(edge, request.scope, cookie=body.cookie, remember=body.remember)
+    signed_in = await edge.gate.setup.redeem(
+        token=body.token,
+        email=body.email,
+        name=body.name,
+        password=body.password,
+        client=edge.client_of(request.scope),
+        remembered=body.remember,
+    )
+    return await sign_in(
+        edge,
+        request.scope,
+        signed_in,
+        "Administrator registered successfully",
+        by_cookie=body.cookie,
+        status=201,
+    )

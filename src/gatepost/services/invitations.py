@@ -1,0 +1,223 @@
+"""Invitations: links by which somebody may register, once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from gatepost.db.pool import Connection, Database
+from gatepost.errors import EmailTaken, InvalidInvitation, NotFound, ValidationFailed
+from gatepost.models import AuditAction, Client, Invitation
+from gatepost.security.emails import canonical_email
+from gatepost.security.links import LinkCodec
+from gatepost.services.audit import BY_COMMAND, Audit
+from gatepost.services.clock import Clock
+from gatepost.services.throttles import Throttles
+from gatepost.store import events as event_store
+from gatepost.store import links as store
+from gatepost.store import users as user_store
+
+DEFAULT_LIFETIME = timedelta(days=7)
+"""How long an invitation is good where nobody says otherwise."""
+
+SIGN_UP_PATH = "/auth/sign-up"
+"""The page that an invitation leads to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """A new invitation with its link, which is shown this once.
+
+    Attributes:
+        token: the raw token; it is stored nowhere and never logged.
+        url: the link to click; a path where the public URL is not known.
+        invitation: what is stored of it.
+    """
+
+    token: str = field(repr=False)
+    url: str = field(repr=False)
+    invitation: Invitation
+
+
+class Invitations:
+    """Makes invitations, lists them, takes them back, and knows a good one.
+
+    Args:
+        database: where they are.
+        codec: makes their tokens.
+        throttles: limits how often one may be guessed.
+        audit: told of those that are refused.
+        clock: what time it is.
+        origin: of the links; empty where it is not known.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        codec: LinkCodec,
+        throttles: Throttles,
+        audit: Audit,
+        clock: Clock,
+        origin: str,
+    ) -> None:
+        self._database = database
+        self._codec = codec
+        self._throttles = throttles
+        self._audit = audit
+        self._clock = clock
+        self._origin = origin
+
+    async def create(
+        self,
+        *,
+        email: str | None,
+        lifetime: timedelta = DEFAULT_LIFETIME,
+        client: Client,
+        by: Mapping[str, Any] = BY_COMMAND,
+    ) -> Issued:
+        """Make an invitation.
+
+        Args:
+            email: the only one that may use it; None for whoever has the link.
+            lifetime: from now on.
+            client: who asks.
+            by: who that is, for the detail of the event: `admin_id` of an administrator.
+
+        Raises:
+            ValidationFailed: that is no e-mail.
+            EmailTaken: who is to be invited has an account.
+        """
+        if email is not None:
+            email = _canonical(email)
+        link = self._codec.issue()
+        admin_id = by.get("admin_id")
+        async with self._database.transaction() as conn:
+            if email is not None and await user_store.find(conn, email) is not None:
+                raise EmailTaken
+            invitation = await store.insert(
+                conn,
+                "invitation",
+                link.stored,
+                lifetime=lifetime,
+                email=email,
+                created_by=admin_id,
+                at=self._clock(),
+            )
+            await self._note(conn, AuditAction.INVITATION_CREATED, invitation, client, by)
+        url = f"{self._origin}{SIGN_UP_PATH}?invitation={link.raw}"
+        return Issued(token=link.raw, url=url, invitation=invitation)
+
+    async def page(self, *, before: int | None, limit: int) -> list[Invitation]:
+        """Return invitations, open and ended, newest first, those with an id below `before`."""
+        async with self._database.connection() as conn:
+            return await store.page(conn, before=before, limit=limit, at=self._clock())
+
+    async def revoke(
+        self, invitation_id: int, *, client: Client, by: Mapping[str, Any] = BY_COMMAND
+    ) -> Invitation:
+        """Take an invitation back.
+
+        Raises:
+            NotFound: there is none that is open.
+        """
+        async with self._database.transaction() as conn:
+            invitation = await store.revoke(conn, invitation_id, at=self._clock())
+            if invitation is None:
+                raise NotFound("There is no open invitation with this id")
+            await self._note(conn, AuditAction.INVITATION_REVOKED, invitation, client, by)
+        return invitation
+
+    async def look(self, token: str, *, client: Client) -> Invitation:
+        """Return the open invitation of a token, for the page that it leads to; it stays open.
+
+        One that is not good is charged as a registration is, so that guesses end in `TooManyAttempts`.
+
+        Raises:
+            InvalidInvitation: there is none, or it is over; the trail says which.
+            TooManyAttempts: there were too many of those.
+        """
+        found, reason = await self._judge(token)
+        if reason is None and found is not None:
+            return found
+        await self._throttles.register(client)
+        raise await self.refused(reason or "unknown", found, client=client)
+
+    async def check(self, token: str, *, email: str, client: Client) -> Invitation:
+        """Return the open invitation by which this canonical e-mail may register; it stays open.
+
+        Raises:
+            InvalidInvitation: there is none, it is over, or for another e-mail; the trail says which.
+        """
+        found, reason = await self._judge(token, email)
+        if reason is None and found is not None:
+            return found
+        raise await self.refused(reason or "unknown", found, client=client, email=email)
+
+    async def claim(self, conn: Connection, invitation: Invitation, *, email: str) -> bool:
+        """Use an invitation up in the caller's transaction; False where somebody else did, or it is over."""
+        return await store.claim(conn, invitation.id, email=email, at=self._clock())
+
+    async def note_user(self, conn: Connection, invitation: Invitation, user_id: int) -> None:
+        """Write down who was made by an invitation."""
+        await store.note_user(conn, invitation.id, user_id)
+
+    async def refused(
+        self, reason: str, invitation: Invitation | None, *, client: Client, email: str | None = None
+    ) -> InvalidInvitation:
+        """Put an invitation that is not good on the trail, and return the error to be raised."""
+        await self._audit.record(
+            AuditAction.INVITATION_REFUSED,
+            client=client,
+            detail={
+                "reason": reason,
+                **({} if invitation is None else {"invitation": invitation.id}),
+                **({} if email is None else {"email": email}),
+            },
+        )
+        return InvalidInvitation()
+
+    async def _judge(self, token: str, email: str | None = None) -> tuple[Invitation | None, str | None]:
+        """Return the invitation of a token, and why it is not good; None where it is."""
+        digests = self._codec.stored_forms(token)
+        if not digests:
+            return None, "unknown"
+        async with self._database.connection() as conn:
+            found = await store.find(conn, "invitation", digests, at=self._clock())
+        if found is None:
+            return None, "unknown"
+        if found.status != "open":
+            return found, found.status
+        is_others = email is not None and found.email is not None and found.email != email
+        return found, "other_email" if is_others else None
+
+    async def _note(
+        self,
+        conn: Connection,
+        action: AuditAction,
+        invitation: Invitation,
+        client: Client,
+        by: Mapping[str, Any],
+    ) -> None:
+        whom = {} if invitation.email is None else {"email": invitation.email}
+        await event_store.insert(
+            conn,
+            action,
+            client=client,
+            at=self._clock(),
+            # It is the administrator whom the event is about: who was invited is nobody yet.
+            user_id=by.get("admin_id"),
+            detail={**by, "invitation": invitation.id, **whom},
+        )
+
+
+def _canonical(email: str) -> str:
+    """Return the canonical e-mail.
+
+    Raises:
+        ValidationFailed: it is none.
+    """
+    try:
+        return canonical_email(email)
+    except ValueError as error:
+        raise ValidationFailed({"email": str(error)}) from None

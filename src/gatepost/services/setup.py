@@ -1,0 +1,160 @@
+"""The first administrator: made by a link that the server prints while there is none."""
+
+from datetime import timedelta
+
+from gatepost.db.pool import Connection, Database
+from gatepost.errors import EmailTaken, InvalidCredentials, InvalidSetupLink, Unavailable
+from gatepost.models import AuditAction, Client, Invitation, SignedIn
+from gatepost.security.links import LinkCodec
+from gatepost.services.accounts import Accounts
+from gatepost.services.audit import BY_COMMAND, Audit
+from gatepost.services.clock import Clock
+from gatepost.services.sessions import Sessions
+from gatepost.services.throttles import Throttles
+from gatepost.store import events as event_store
+from gatepost.store import links as store
+from gatepost.store import users as user_store
+
+LIFETIME = timedelta(hours=24)
+"""How long a setup link is good: a day to get to the browser, and no open door that is forgotten."""
+
+SETUP_PATH = "/auth/setup"
+"""The page that it leads to."""
+
+
+class Setup:
+    """Issues the setup link and makes the first administrator of whoever has it."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        codec: LinkCodec,
+        accounts: Accounts,
+        sessions: Sessions,
+        throttles: Throttles,
+        audit: Audit,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._codec = codec
+        self._accounts = accounts
+        self._sessions = sessions
+        self._throttles = throttles
+        self._audit = audit
+        self._clock = clock
+
+    async def issue(self) -> str | None:
+        """Return the token of a new setup link, good for `LIFETIME`; None where an administrator exists.
+
+        The one that was issued before is good no more. Locked as `redeem` is.
+        """
+        link = self._codec.issue()
+        async with self._database.transaction() as conn:
+            await user_store.lock_admins(conn)
+            if await user_store.any_admin(conn):
+                return None
+            await store.revoke_setup(conn, at=self._clock())
+            made = await store.insert(conn, "setup", link.stored, lifetime=LIFETIME, at=self._clock())
+            await event_store.insert(
+                conn,
+                AuditAction.SETUP_ISSUED,
+                client=Client(),
+                at=self._clock(),
+                detail={**BY_COMMAND, "link": made.id},
+            )
+        return link.raw
+
+    async def look(self, token: str, *, client: Client) -> Invitation:
+        """Return the setup link of a token where it can be used; it stays open.
+
+        One that is not good is charged as a registration is, so that guesses end in `TooManyAttempts`.
+
+        Raises:
+            InvalidSetupLink: it is not good, or there is an administrator; the trail says which.
+            TooManyAttempts: there were too many of those.
+        """
+        digests = self._codec.stored_forms(token)
+        found, reason = None, "unknown"
+        if digests:
+            async with self._database.connection() as conn:
+                found = await store.find(conn, "setup", digests, at=self._clock())
+                if found is not None and found.status == "open" and await user_store.any_admin(conn):
+                    reason = "has_admin"
+                elif found is not None:
+                    reason = found.status
+        if found is not None and reason == "open":
+            return found
+        await self._throttles.register(client)
+        raise await self._refused(reason, client)
+
+    async def redeem(
+        self,
+        *,
+        token: str,
+        email: str,
+        name: str,
+        password: str,
+        client: Client,
+        remembered: bool = False,
+    ) -> SignedIn:
+        """Make the first administrator and start their session.
+
+        Under a lock and in one transaction: of several who have the link, or while somebody is made an
+        administrator otherwise, it makes one or none. What fails leaves the link usable.
+
+        Raises:
+            InvalidSetupLink, TooManyAttempts: as `look`.
+            ValidationFailed: a field does not fit; of the password alone, as `NewPasswords.check`.
+            EmailTaken: there is such a user already; `gatepost users promote` makes them one.
+        """
+        link = await self.look(token, client=client)
+        email, name, hashed = await self._accounts.prepare(email=email, name=name, password=password)
+        try:
+            async with self._database.transaction() as conn:
+                await user_store.lock_admins(conn)
+                refusal = await self._claim(conn, link, email)
+                if refusal is None:
+                    user = await self._accounts.insert(
+                        conn,
+                        email=email,
+                        name=name,
+                        hashed=hashed,
+                        client=client,
+                        action=AuditAction.SETUP_COMPLETED,
+                        is_admin=True,
+                        detail={"link": link.id},
+                    )
+                    await store.note_user(conn, link.id, user.id)
+                    signed_in = await self._sessions.start(
+                        conn, user_id=user.id, hashed_password=hashed, client=client, remembered=remembered
+                    )
+                    if signed_in is None:
+                        raise InvalidCredentials  # noqa: TRY301 - undoes the transaction
+                    return signed_in
+        except Unavailable:
+            raise
+        except Exception as error:
+            reason = "email_taken" if isinstance(error, EmailTaken) else type(error).__name__
+            await self._refused(reason, client, email)
+            raise
+        raise await self._refused(refusal, client, email)
+
+    async def _claim(self, conn: Connection, link: Invitation, email: str) -> str | None:
+        """Use the link up; return why that can't be."""
+        if await user_store.any_admin(conn):
+            return "has_admin"
+        if not await store.claim(conn, link.id, email=email, at=self._clock()):
+            return "ended_meanwhile"
+        return None
+
+    async def _refused(self, reason: str, client: Client, email: str | None = None) -> InvalidSetupLink:
+        """Put it on the trail, and return the error to be raised."""
+        whose = {} if email is None else {"email": email}
+        await self._audit.record(AuditAction.SETUP_REFUSED, client=client, detail={"reason": reason, **whose})
+        return InvalidSetupLink()
+
+
+def setup_url(origin: str, token: str) -> str:
+    """Return the link to click; it is a secret as the token is."""
+    return f"{origin}{SETUP_PATH}?token={token}"

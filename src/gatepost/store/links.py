@@ -1,0 +1,166 @@
+"""Statements on `auth_links`: links that are good for one use."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Literal, TypeAlias
+
+from gatepost.db.pool import Connection, one, parse_count
+from gatepost.models import Invitation
+from gatepost.security.links import StoredLink
+from gatepost.store.endings import HOUSEKEEPING_LOCK
+
+Purpose: TypeAlias = Literal["invitation", "setup"]
+
+
+async def insert(
+    conn: Connection,
+    purpose: Purpose,
+    digest: StoredLink,
+    *,
+    lifetime: timedelta,
+    email: str | None = None,
+    created_by: int | None = None,
+    at: datetime | None,
+) -> Invitation:
+    """Add a link."""
+    row = await conn.fetchrow(
+        """
+        INSERT INTO auth_links (purpose, digest, email, created_at, created_by, expires_at)
+        SELECT $1, $2, $3, t.now, $4, t.now + $5::interval
+        FROM (SELECT coalesce($6::timestamptz, statement_timestamp()) AS now) t
+        RETURNING id, email, 'open' AS status, created_at, created_by, expires_at, used_at, used_by,
+            revoked_at
+        """,
+        purpose,
+        digest,
+        email,
+        created_by,
+        lifetime,
+        at,
+    )
+    return Invitation.from_row(one(row))
+
+
+async def find(
+    conn: Connection, purpose: Purpose, digests: Sequence[StoredLink], *, at: datetime | None
+) -> Invitation | None:
+    """Return the link that is stored in one of these forms, open or ended."""
+    row = await conn.fetchrow(
+        """
+        SELECT l.id, l.email, l.created_at, l.created_by, l.expires_at, l.used_at, l.used_by, l.revoked_at,
+            CASE WHEN l.used_at IS NOT NULL THEN 'used' WHEN l.revoked_at IS NOT NULL THEN 'revoked'
+                WHEN l.expires_at <= coalesce($3::timestamptz, statement_timestamp()) THEN 'expired'
+                ELSE 'open' END AS status
+        FROM auth_links l
+        WHERE l.digest = ANY($1::varchar[]) AND l.purpose = $2
+        """,
+        list(digests),
+        purpose,
+        at,
+    )
+    return None if row is None else Invitation.from_row(row)
+
+
+async def claim(conn: Connection, link_id: int, *, email: str, at: datetime | None) -> bool:
+    """Use a link up, unless it is over or for another e-mail; say whether it was had.
+
+    Whoever asks at the same moment waits for the end of this transaction, and has it only where that is
+    undone.
+    """
+    status = await conn.execute(
+        """
+        UPDATE auth_links SET used_at = coalesce($3::timestamptz, statement_timestamp())
+        WHERE id = $1 AND used_at IS NULL AND revoked_at IS NULL
+            AND expires_at > coalesce($3::timestamptz, statement_timestamp())
+            AND (email IS NULL OR email = $2::varchar)
+        RETURNING id
+        """,
+        link_id,
+        email,
+        at,
+    )
+    return parse_count(status) == 1
+
+
+async def note_user(conn: Connection, link_id: int, user_id: int) -> None:
+    """Write down who was made by a link that was claimed."""
+    await conn.execute("UPDATE auth_links SET used_by = $2 WHERE id = $1", link_id, user_id)
+
+
+async def page(conn: Connection, *, before: int | None, limit: int, at: datetime | None) -> list[Invitation]:
+    """Return invitations, newest first, those with an id below `before`."""
+    rows = await conn.fetch(
+        """
+        SELECT l.id, l.email, l.created_at, l.created_by, l.expires_at, l.used_at, l.used_by, l.revoked_at,
+            CASE WHEN l.used_at IS NOT NULL THEN 'used' WHEN l.revoked_at IS NOT NULL THEN 'revoked'
+                WHEN l.expires_at <= coalesce($3::timestamptz, statement_timestamp()) THEN 'expired'
+                ELSE 'open' END AS status
+        FROM auth_links l
+        WHERE l.purpose = 'invitation' AND l.id < coalesce($1::bigint, 9223372036854775807)
+        ORDER BY l.id DESC
+        LIMIT $2
+        """,
+        before,
+        limit,
+        at,
+    )
+    return [Invitation.from_row(row) for row in rows]
+
+
+async def revoke(conn: Connection, link_id: int, *, at: datetime | None) -> Invitation | None:
+    """Take an invitation back that is open; None where there is none."""
+    row = await conn.fetchrow(
+        """
+        UPDATE auth_links l SET revoked_at = coalesce($2::timestamptz, statement_timestamp())
+        WHERE l.id = $1 AND l.purpose = 'invitation' AND l.used_at IS NULL AND l.revoked_at IS NULL
+            AND l.expires_at > coalesce($2::timestamptz, statement_timestamp())
+        RETURNING l.id, l.email, 'revoked' AS status, l.created_at, l.created_by, l.expires_at, l.used_at,
+            l.used_by, l.revoked_at
+        """,
+        link_id,
+        at,
+    )
+    return None if row is None else Invitation.from_row(row)
+
+
+async def revoke_setup(conn: Connection, *, at: datetime | None) -> None:
+    """Take back every setup link that was not used."""
+    await conn.execute(
+        """
+        UPDATE auth_links SET revoked_at = coalesce($1::timestamptz, statement_timestamp())
+        WHERE purpose = 'setup' AND used_at IS NULL AND revoked_at IS NULL
+        """,
+        at,
+    )
+
+
+async def forget(conn: Connection, email: str) -> None:
+    """Delete what was made for an e-mail whose user is gone."""
+    await conn.execute("DELETE FROM auth_links WHERE email = $1::varchar", email)
+
+
+async def purge_ended(
+    conn: Connection, *, older_than: timedelta, limit: int, alone: bool, at: datetime | None
+) -> int:
+    """Delete at most `limit` links that ended before `older_than`; `alone` as in `store/endings.py`."""
+    status = await conn.execute(
+        """
+        WITH turn AS MATERIALIZED (
+            SELECT NOT $4::boolean OR pg_try_advisory_xact_lock($5) AS mine
+        ), due AS MATERIALIZED (
+            SELECT l.id FROM auth_links l
+            WHERE coalesce(l.used_at, l.revoked_at, l.expires_at)
+                    < coalesce($1::timestamptz, statement_timestamp()) - $3::interval
+                AND (SELECT mine FROM turn)
+            LIMIT $2
+            FOR UPDATE SKIP LOCKED
+        )
+        DELETE FROM auth_links l USING due d WHERE l.id = d.id
+        """,
+        at,
+        limit,
+        older_than,
+        alone,
+        HOUSEKEEPING_LOCK,
+    )
+    return parse_count(status)

@@ -1,0 +1,119 @@
+"""`gatepost users invite` and what goes with it; the setup link that `gatepost serve` prints."""
+
+import json
+import signal
+from pathlib import Path
+
+import httpx
+import pytest
+from tests import secrecy
+from tests.cli.conftest import Command, Database, Environment, create, events, serving
+from tests.conftest import PASSWORD
+
+from gatepost.gate import Gate
+from gatepost.models import Client
+from gatepost.settings import Settings
+
+
+async def test_an_invitation_is_made_shown_once_and_opens_registering(
+    gatepost: Command, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGISTRATION", "invite")
+    monkeypatch.setenv("PUBLIC_URL", "https://auth.example.com")
+    made = await gatepost("users", "invite", "--email", "Ada@example.com", "--hours", "2")
+    assert made.code == 0, made
+    first, url, then = made.out.splitlines()
+    assert first.startswith("Invitation 1 for ada@example.com, good once until ")
+    assert url.startswith("https://auth.example.com/auth/sign-up?invitation=")
+    assert then.endswith("gatepost users revoke-invitation 1 takes it back")
+    token = url.partition("=")[2]
+    secrecy.shown_once(token)
+    async with Gate(Settings.load(env_file=None)) as gate:
+        await gate.accounts.register(
+            email="ada@example.com", name="Ada", password=PASSWORD, client=Client(), invitation=token
+        )
+    listed = await gatepost("users", "invitations", "--json")
+    assert [(each["id"], each["status"], each["used_by"]) for each in listed.json["invitations"]] == [
+        (1, "used", 1)
+    ]
+    assert await events(db, "invitation.created") == [
+        ("invitation.created", None, {"by": "command", "invitation": 1, "email": "ada@example.com"})
+    ]
+    assert await db.fetchval("SELECT expires_at - created_at = interval '2 hours' FROM auth_links")
+
+
+async def test_invitations_are_listed_and_taken_back(gatepost: Command, db: Database) -> None:
+    assert (await gatepost("users", "invitations")).out == "There are no invitations.\n"
+    for _ in range(3):
+        made = await gatepost("users", "invite", "--json")
+        secrecy.shown_once(made.json["token"])
+        assert made.json["url"].endswith(made.json["token"])
+        secrecy.shown_once(made.json["token"])
+    revoked = await gatepost("users", "revoke-invitation", "2")
+    assert revoked.out.startswith("Invitation 2 is good no more.\n")
+    (await gatepost("users", "revoke-invitation", "2", "--json")).failed("not_found")
+    page = (await gatepost("users", "invitations", "--limit", "2", "--json")).json
+    assert [(each["id"], each["status"]) for each in page["invitations"]] == [(3, "open"), (2, "revoked")]
+    rest = await gatepost("users", "invitations", "--before", str(page["next_before"]), "--json")
+    assert [each["id"] for each in rest.json["invitations"]] == [1]
+    assert await events(db, "invitation.revoked") == [
+        ("invitation.revoked", None, {"by": "command", "invitation": 2})
+    ]
+
+
+async def test_an_invitation_that_nobody_can_use_is_warned_of(
+    gatepost: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGISTRATION", "closed")
+    made = await gatepost("users", "invite")
+    secrecy.shown_once(made.out.partition("invitation=")[2].partition("\n")[0])
+    assert made.err.startswith("Warning: REGISTRATION is closed")
+
+
+async def test_who_has_an_account_or_no_email_is_not_invited(
+    gatepost: Command, ada: int, db: Database
+) -> None:
+    (await gatepost("users", "invite", "--email", "ada@example.com", "--json")).failed("email_taken")
+    (await gatepost("users", "invite", "--email", "nobody", "--json")).failed("validation_failed")
+    assert (await gatepost("users", "invite", "--hours", "0")).code == 2
+    assert await db.fetchval("SELECT count(*) FROM auth_links") == 0
+
+
+async def test_the_link_of_serve_makes_the_first_administrator_and_is_in_no_log(
+    outside: Environment, tmp_path: Path
+) -> None:
+    """One link, however many workers; the next start prints none."""
+    body = {"email": "first@example.com", "name": "First", "password": PASSWORD}
+    settings = {"DEBUG": "True", "LOG_LEVEL": "debug"}
+    async with serving(outside | settings, "--port", "0", "--workers", "2", cwd=tmp_path) as server:
+        assert server.started["has_admin"] is False
+        link = str(server.started["setup_url"])
+        assert link.startswith(f"{server.url}/auth/setup?token=")
+        token = link.partition("=")[2]
+        async with httpx.AsyncClient() as client:
+            await client.get(link)
+            answer = await client.post(f"{server.url}/api/auth/setup", json=body | {"token": token})
+            assert answer.status_code == 201, answer.text
+            again = await client.post(f"{server.url}/api/auth/setup", json=body | {"token": token})
+            assert again.status_code == 403
+        ended = await server.stop(signal.SIGTERM)
+    assert "/auth/setup" in ended.err
+    assert token not in ended.out + ended.err
+    async with serving(outside, "--port", "0", cwd=tmp_path) as server:
+        assert (server.started["has_admin"], server.started["setup_url"]) == (True, None)
+
+
+async def test_the_link_of_serve_leads_to_the_public_url_where_there_are_pages(
+    outside: Environment, dsn: str, gatepost: Command, tmp_path: Path
+) -> None:
+    settings = {"DATABASE_URL": dsn, "PUBLIC_URL": "https://auth.example.com"}
+    async with serving(outside | settings | {"PAGES": "off"}, "--port", "0", cwd=tmp_path) as server:
+        assert (server.started["has_admin"], server.started["setup_url"]) == (False, None)
+    async with serving(outside | settings, "--port", "0", cwd=tmp_path) as server:
+        assert server.started["setup_url"].startswith("https://auth.example.com/auth/setup?token=")
+        await create(gatepost, "ada@example.com", "--admin")
+        token = server.started["setup_url"].partition("=")[2]
+        async with httpx.AsyncClient() as client:
+            body = {"token": token, "email": "b@example.com", "name": "B", "password": PASSWORD}
+            answer = await client.post(f"{server.url}/api/auth/setup", json=body)
+            assert json.loads(answer.text)["error"]["code"] == "invalid_setup_link"

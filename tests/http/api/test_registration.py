@@ -1,0 +1,532 @@
+"""Who may register: REGISTRATION, invitations, and the link that makes the first administrator."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from tests.conftest import PASSWORD, SECRET_KEY, MakeSettings, MovableClock, bearer, login, register, serving
+from tests.http.conftest import Database, assert_error, assert_success, events, logged, until_waiting
+
+from gatepost import errors
+from gatepost.app import create_app
+from gatepost.http.gatepost import Gatepost
+from gatepost.models import Client, User
+
+NEWCOMER = {"email": "ada@example.com", "name": "Ada", "password": PASSWORD}
+UNKNOWN = "A" * 43
+
+Serve = Callable[..., Any]
+
+
+@pytest.fixture
+def serve(make_settings: MakeSettings, clock: MovableClock) -> Serve:
+    """Serve with other settings than the defaults."""
+
+    @asynccontextmanager
+    async def made(**overrides: Any) -> AsyncIterator[tuple[httpx.AsyncClient, Gatepost]]:
+        app = create_app(make_settings(database_timeout_seconds=30, **overrides), clock=clock)
+        async with serving(app) as client:
+            yield client, app.state.gatepost
+
+    return made
+
+
+async def invited(gate: Gatepost, email: str | None = None, **options: Any) -> str:
+    return (await gate.invitations.create(email=email, client=Client(), **options)).token
+
+
+async def sign_up(client: httpx.AsyncClient, token: str | None = None, **other: Any) -> httpx.Response:
+    return await client.post("/api/auth/register", json=NEWCOMER | {"invitation": token} | other)
+
+
+async def users(db: Database) -> int:
+    return int(await db.fetchval("SELECT count(*) FROM users"))
+
+
+# --- The setting ---
+
+
+async def test_where_registration_is_closed_nobody_registers_invited_or_not(
+    serve: Serve, db: Database
+) -> None:
+    async with serve(registration="closed") as (client, gate):
+        token = await invited(gate)
+        for response in (await sign_up(client), await sign_up(client, token), await sign_up(client, name="")):
+            assert_error(response, errors.RegistrationClosed)
+        assert (await gate.invitations.look(token, client=Client())).status == "open"
+    assert await users(db) == 0
+    reasons = [each["detail"] for each in await events(db, "user.registration_refused")]
+    assert reasons == [{"reason": "registration_closed"}] * 3
+
+
+async def test_where_only_the_invited_register_an_invitation_makes_one_user(
+    serve: Serve, db: Database
+) -> None:
+    async with serve(registration="invite") as (client, gate):
+        token = await invited(gate)
+        for nothing in (None, ""):
+            assert_error(await sign_up(client, nothing), errors.InvitationRequired)
+        data = assert_success(await sign_up(client, token), "User registered successfully", status=201)
+        assert_error(await sign_up(client, token, email="second@example.com"), errors.InvalidInvitation)
+    assert await users(db) == 1
+    row = await db.fetchrow("SELECT * FROM auth_links")
+    assert row is not None
+    assert row["used_by"] == data["user"]["id"]
+    assert row["used_at"] is not None
+    (event,) = await events(db, "user.registered")
+    assert event["detail"] == {"invitation": row["id"]}
+    (event,) = await events(db, "invitation.refused")
+    assert event["detail"] == {"reason": "used", "invitation": row["id"], "email": "second@example.com"}
+
+
+async def test_where_anybody_registers_an_invitation_is_used_up_and_a_bad_one_in_nobodys_way(
+    serve: Serve, db: Database
+) -> None:
+    async with serve() as (client, gate):
+        token = await invited(gate)
+        assert (await sign_up(client, token)).status_code == 201
+        assert (await sign_up(client, token, email="b@example.com")).status_code == 201
+        assert (await sign_up(client, "nonsense", email="c@example.com")).status_code == 201
+    assert [e["detail"] for e in await events(db, "user.registered")] == [{"invitation": 1}, {}, {}]
+    assert [e["detail"]["reason"] for e in await events(db, "invitation.refused")] == ["used", "unknown"]
+
+
+Spoil = Callable[[Gatepost, MovableClock], Awaitable[str]]
+
+
+async def _unknown(_: Gatepost, __: MovableClock) -> str:
+    return UNKNOWN
+
+
+async def _malformed(_: Gatepost, __: MovableClock) -> str:
+    return "\0 no token \ud800".encode("utf-8", "replace").decode()
+
+
+async def _expired(gate: Gatepost, clock: MovableClock) -> str:
+    token = await invited(gate)
+    clock.advance(days=7)
+    return token
+
+
+async def _revoked(gate: Gatepost, _: MovableClock) -> str:
+    token = await invited(gate)
+    await gate.invitations.revoke(1, client=Client())
+    return token
+
+
+async def _others(gate: Gatepost, _: MovableClock) -> str:
+    return await invited(gate, "grace@example.com")
+
+
+async def _setup(gate: Gatepost, _: MovableClock) -> str:
+    return str(await gate.setup.issue())
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (_unknown, "unknown"),
+        (_malformed, "unknown"),
+        (_expired, "expired"),
+        (_revoked, "revoked"),
+        (_others, "other_email"),
+        (_setup, "unknown"),
+    ],
+)
+async def test_an_invitation_that_is_not_good_gets_one_answer_and_the_trail_knows_why(
+    serve: Serve, db: Database, clock: MovableClock, spoil: Spoil, reason: str
+) -> None:
+    async with serve(registration="invite") as (client, gate):
+        response = await sign_up(client, await spoil(gate, clock))
+    body = assert_error(response, errors.InvalidInvitation)
+    assert body["message"] == errors.InvalidInvitation.message
+    assert await users(db) == 0
+    (event,) = await events(db, "invitation.refused")
+    assert event["detail"]["reason"] == reason
+
+
+@pytest.mark.parametrize("token", [None, UNKNOWN])
+async def test_nothing_tells_the_uninvited_whether_an_account_exists(
+    serve: Serve, clock: MovableClock, token: str | None
+) -> None:
+    async with serve() as (client, _):
+        await register(client, NEWCOMER["email"])
+    async with serve(registration="invite") as (client, _):
+        answers = [await sign_up(client, token, email=each) for each in ("ada@example.com", "no@example.com")]
+    assert answers[0].json() == answers[1].json()
+    assert answers[0].status_code == answers[1].status_code == 403
+
+
+async def test_an_invitation_for_an_email_is_that_emails_in_whatever_case(serve: Serve) -> None:
+    async with serve(registration="invite") as (client, gate):
+        token = await invited(gate, "ADA@Example.com")
+        assert (await gate.invitations.look(token, client=Client())).email == "ada@example.com"
+        assert (await sign_up(client, token, email="Ada@example.COM")).status_code == 201
+
+
+async def test_a_registration_that_fails_leaves_the_invitation(
+    make_settings: MakeSettings, db: Database
+) -> None:
+    auth = Gatepost(make_settings(registration="invite"))
+    refusing = True
+
+    @auth.on_register
+    async def hook(_: Any, __: User) -> None:
+        if refusing:
+            raise RuntimeError("no")
+
+    app = FastAPI(lifespan=auth.lifespan)
+    auth.install(app)
+    async with serving(app) as client:
+        token = await invited(auth)
+        assert (await sign_up(client, token, password="short")).status_code == 422
+        assert_error(await sign_up(client, token), errors.InternalError)
+        refusing = False
+        await auth.administration.create(
+            email="taken@example.com", name="x", password=PASSWORD, is_admin=False, client=Client()
+        )
+        assert_error(await sign_up(client, token, email="taken@example.com"), errors.EmailTaken)
+        assert await db.fetchval("SELECT used_at IS NULL AND used_by IS NULL FROM auth_links")
+        assert (await sign_up(client, token)).status_code == 201
+
+
+async def test_one_invitation_makes_one_user_however_many_come_with_it_at_once(
+    serve: Serve, db: Database
+) -> None:
+    async with serve(registration="invite") as (client, gate):
+        token = await invited(gate)
+        answers = await asyncio.gather(*(sign_up(client, token, email=f"{i}@example.com") for i in range(20)))
+    codes = sorted(answer.status_code for answer in answers)
+    assert codes == [201] + [403] * 19
+    assert await users(db) == 1
+    assert await db.fetchval("SELECT count(*) FROM user_sessions") == 1
+    reasons = {each["detail"]["reason"] for each in await events(db, "invitation.refused")}
+    assert reasons <= {"used", "ended_meanwhile"}
+
+
+async def test_guesses_of_invitations_are_throttled_as_registrations_are(serve: Serve) -> None:
+    async with serve(
+        registration="invite", throttle_enabled=True, throttle_register_address="2 then 1/day"
+    ) as (client, gate):
+        token = await invited(gate)
+        asking = Client.of("127.0.0.1", None)
+        assert (await gate.invitations.look(token, client=asking)).status == "open"
+        with pytest.raises(errors.InvalidInvitation):
+            await gate.invitations.look(UNKNOWN, client=asking)
+        assert_error(await sign_up(client, UNKNOWN), errors.InvalidInvitation)
+        assert_error(await sign_up(client, UNKNOWN), errors.TooManyAttempts)
+        assert_error(await sign_up(client), errors.TooManyAttempts)
+        with pytest.raises(errors.TooManyAttempts):
+            await gate.invitations.look(UNKNOWN, client=asking)
+        # Who was invited sees the page all the same.
+        assert (await gate.invitations.look(token, client=asking)).status == "open"
+
+
+async def test_an_invitation_outlives_a_rotation_of_the_key_and_no_longer(serve: Serve, db: Database) -> None:
+    async with serve() as (_, gate):
+        token = await invited(gate)
+    new = "another-key-for-tests-that-is-long-enough-to-be-one"
+    async with serve(secret_key=new) as (_, gate):
+        with pytest.raises(errors.InvalidInvitation):
+            await gate.invitations.look(token, client=Client())
+    async with serve(secret_key=new, secret_key_fallbacks=[SECRET_KEY], registration="invite") as (client, _):
+        assert (await sign_up(client, token)).status_code == 201
+    digest = await db.fetchval("SELECT digest FROM auth_links")
+    assert len(digest) == 64
+    assert token not in digest
+
+
+# --- What administrators do ---
+
+
+@pytest.fixture
+async def admin(client: httpx.AsyncClient, db: Database) -> str:
+    token: str = (await register(client, "admin@example.com"))["token"]
+    await db.execute("UPDATE users SET is_admin = true")
+    return token
+
+
+PATH = "/api/auth/admin/invitations"
+
+
+async def test_an_administrator_invites_looks_and_takes_back(
+    client: httpx.AsyncClient, admin: str, db: Database, gate: Gatepost
+) -> None:
+    body = {"email": "Ada@example.com", "hours": 2}
+    response = await client.post(PATH, json=body, headers=bearer(admin))
+    made = assert_success(response, "Invitation created successfully", status=201)
+    assert made["url"] == f"http://127.0.0.1:8000/auth/sign-up?invitation={made['token']}"
+    assert (made["invitation"]["email"], made["invitation"]["created_by"]) == ("ada@example.com", 1)
+    await client.post(PATH, json={}, headers=bearer(admin))
+    response = await client.get(PATH, headers=bearer(admin))
+    listed = assert_success(response, "Invitations retrieved successfully")
+    assert [(each["id"], each["status"]) for each in listed["invitations"]] == [(2, "open"), (1, "open")]
+    assert made["token"] not in response.text
+    response = await client.delete(f"{PATH}/1", headers=bearer(admin))
+    assert assert_success(response, "Invitation revoked successfully") is None
+    assert_error(await client.delete(f"{PATH}/1", headers=bearer(admin)), errors.NotFound)
+    with pytest.raises(errors.InvalidInvitation):
+        await gate.invitations.look(made["token"], client=Client())
+    found = await events(db, "invitation.created", "invitation.revoked")
+    about = {"admin_id": 1, "invitation": 1, "email": "ada@example.com"}
+    assert [each["detail"] for each in found] == [about, {"admin_id": 1, "invitation": 2}, about]
+    assert {(each["user_id"], each["ip_address"]) for each in found} == {(1, "127.0.0.1")}
+    lifetime = await db.fetchval("SELECT expires_at - created_at FROM auth_links WHERE id = 1")
+    assert lifetime.total_seconds() == 7200
+
+
+async def test_invitations_are_paged(client: httpx.AsyncClient, admin: str) -> None:
+    for _ in range(3):
+        await client.post(PATH, json={}, headers=bearer(admin))
+    seen: list[int] = []
+    cursor: dict[str, str] = {}
+    while True:
+        response = await client.get(PATH, params={"limit": "2"} | cursor, headers=bearer(admin))
+        seen += [each["id"] for each in response.json()["data"]["invitations"]]
+        following = response.json()["data"]["next_cursor"]
+        if following is None:
+            break
+        cursor = {"cursor": following}
+    assert seen == [3, 2, 1]
+
+
+async def test_without_a_public_url_the_link_is_a_path(serve: Serve) -> None:
+    async with serve(environment="production", bcrypt_rounds=10) as (_, gate):
+        issued = await gate.invitations.create(email=None, client=Client())
+    assert issued.url == f"/auth/sign-up?invitation={issued.token}"
+    assert issued.token not in repr(issued)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [({"hours": 0}, "hours"), ({"hours": 8761}, "hours"), ({"email": "no e-mail"}, "email")],
+)
+async def test_what_can_be_no_invitation_is_422(
+    client: httpx.AsyncClient, admin: str, db: Database, body: dict[str, Any], field: str
+) -> None:
+    response = await client.post(PATH, json=body, headers=bearer(admin))
+    assert_error(response, errors.ValidationFailed, fields=response.json()["error"]["fields"])
+    assert set(response.json()["error"]["fields"]) == {field}
+    assert await db.fetchval("SELECT count(*) FROM auth_links") == 0
+
+
+async def test_who_has_an_account_is_not_invited(client: httpx.AsyncClient, admin: str) -> None:
+    body = {"email": "Admin@example.com"}
+    assert_error(await client.post(PATH, json=body, headers=bearer(admin)), errors.EmailTaken)
+
+
+async def test_others_may_not_invite_and_a_stale_administrator_only_looks(
+    client: httpx.AsyncClient, admin: str, db: Database, clock: MovableClock
+) -> None:
+    user = (await register(client))["token"]
+    for ask in (client.get(PATH, headers=bearer(user)), client.post(PATH, json={}, headers=bearer(user))):
+        assert_error(await ask, errors.AdminRequired)
+    clock.advance(minutes=11)
+    assert (await client.get(PATH, headers=bearer(admin))).status_code == 200
+    stale = (
+        await client.post(PATH, json={}, headers=bearer(admin)),
+        await client.delete(f"{PATH}/1", headers=bearer(admin)),
+    )
+    for response in stale:
+        assert_error(response, errors.FreshSessionRequired)
+    assert await db.fetchval("SELECT count(*) FROM auth_links") == 0
+
+
+async def test_who_deletes_their_account_leaves_no_invitation_with_their_email(
+    client: httpx.AsyncClient, gate: Gatepost, db: Database
+) -> None:
+    tokens = [await invited(gate, "ada@example.com") for _ in range(2)]
+    data = (await sign_up(client, tokens[0])).json()["data"]
+    await db.execute("INSERT INTO users (email, name, is_admin) VALUES ('x@example.com', 'x', true)")
+    gone = await client.request(
+        "DELETE", "/api/auth/me", json={"password": PASSWORD}, headers=bearer(data["token"])
+    )
+    assert gone.status_code == 200
+    assert await db.fetchval("SELECT count(*) FROM auth_links") == 0
+    assert await db.fetchval("SELECT count(*) FROM auth_events WHERE detail ? 'email'") == 0
+
+
+async def test_an_invitation_outlives_the_administrator_who_made_it(
+    client: httpx.AsyncClient, gate: Gatepost, admin: str, db: Database
+) -> None:
+    token = (await client.post(PATH, json={}, headers=bearer(admin))).json()["data"]["token"]
+    await gate.administration.delete(await gate.administration.find("1"), client=Client())
+    assert (await gate.invitations.look(token, client=Client())).created_by is None
+
+
+async def test_housekeeping_forgets_links_as_it_forgets_sessions(
+    gate: Gatepost, client: httpx.AsyncClient, clock: MovableClock, db: Database
+) -> None:
+    await invited(gate)
+    await gate.setup.issue()
+    clock.advance(days=96)
+    await invited(gate)
+    await gate.housekeeping.run(client=Client())
+    assert [row["id"] for row in await db.fetch("SELECT id FROM auth_links ORDER BY id")] == [1, 3]
+    clock.advance(days=2)
+    await gate.housekeeping.run(client=Client())
+    assert [row["id"] for row in await db.fetch("SELECT id FROM auth_links")] == [3]
+
+
+# --- The first administrator ---
+
+
+FIRST = {"email": "first@example.com", "name": "First", "password": PASSWORD}
+
+
+async def set_up(client: httpx.AsyncClient, token: str | None, **other: Any) -> httpx.Response:
+    return await client.post("/api/auth/setup", json=FIRST | {"token": token} | other)
+
+
+async def test_the_setup_link_makes_the_first_administrator_even_where_nobody_may_register(
+    serve: Serve, db: Database
+) -> None:
+    async with serve(registration="closed") as (client, gate):
+        token = await gate.setup.issue()
+        assert (await gate.setup.look(token, client=Client())).status == "open"
+        data = assert_success(
+            await set_up(client, token), "Administrator registered successfully", status=201
+        )
+        assert (await client.post("/api/auth/cleanup", headers=bearer(data["token"]))).status_code == 200
+        again = await set_up(client, token, email="second@example.com")
+        assert_error(again, errors.InvalidSetupLink)
+        with pytest.raises(errors.InvalidSetupLink):
+            await gate.setup.look(token, client=Client())
+        assert await gate.setup.issue() is None
+        await login(client, FIRST["email"])
+    assert [tuple(row) for row in await db.fetch("SELECT email, is_admin FROM users")] == [
+        ("first@example.com", True)
+    ]
+    assert await db.fetchval("SELECT used_by FROM auth_links") == 1
+    (completed,) = await events(db, "setup.completed")
+    assert (completed["user_id"], completed["detail"]) == (1, {"link": 1})
+    assert [each["detail"]["reason"] for each in await events(db, "setup.refused")] == ["used", "used"]
+
+
+async def test_by_cookie_the_answer_holds_no_token(client: httpx.AsyncClient, gate: Gatepost) -> None:
+    response = await set_up(client, await gate.setup.issue(), cookie=True)
+    assert response.status_code == 201
+    assert "token" not in response.json()["data"]
+    assert "gatepost" in response.headers["set-cookie"]
+
+
+async def test_a_newer_setup_link_replaces_the_former(
+    client: httpx.AsyncClient, gate: Gatepost, db: Database
+) -> None:
+    former, newer = await gate.setup.issue(), await gate.setup.issue()
+    assert_error(await set_up(client, former), errors.InvalidSetupLink)
+    assert (await set_up(client, newer)).status_code == 201
+    assert [each["detail"]["reason"] for each in await events(db, "setup.refused")] == ["revoked"]
+
+
+@pytest.mark.parametrize("what", ["unknown", "expired", "invitation"])
+async def test_another_link_makes_no_administrator(
+    client: httpx.AsyncClient, gate: Gatepost, db: Database, clock: MovableClock, what: str
+) -> None:
+    token: str | None = UNKNOWN
+    if what == "expired":
+        token = await gate.setup.issue()
+        clock.advance(hours=24)
+    elif what == "invitation":
+        token = await invited(gate)
+    assert_error(await set_up(client, token), errors.InvalidSetupLink)
+    assert await users(db) == 0
+
+
+async def test_whoever_is_made_an_administrator_otherwise_ends_the_link_for_good(
+    client: httpx.AsyncClient, gate: Gatepost, db: Database
+) -> None:
+    token = await gate.setup.issue()
+    await register(client)
+    user = await gate.administration.find("user@example.com")
+    await gate.administration.set_admin(user, is_admin=True, client=Client())
+    assert_error(await set_up(client, token), errors.InvalidSetupLink)
+    await gate.administration.set_admin(user, is_admin=False, client=Client())
+    assert_error(await set_up(client, token), errors.InvalidSetupLink)
+    token = await gate.setup.issue()
+    await db.execute("UPDATE users SET is_admin = true")  # behind our back
+    assert_error(await set_up(client, token), errors.InvalidSetupLink)
+    assert await users(db) == 1
+    reasons = [each["detail"]["reason"] for each in await events(db, "setup.refused")]
+    assert reasons == ["revoked", "revoked", "has_admin"]
+
+
+async def test_an_email_that_has_an_account_leaves_the_link(
+    client: httpx.AsyncClient, gate: Gatepost, db: Database
+) -> None:
+    token = await gate.setup.issue()
+    await register(client, FIRST["email"])
+    assert_error(await set_up(client, token), errors.EmailTaken)
+    assert (await set_up(client, token, password="short")).status_code == 422
+    assert await db.fetchval("SELECT count(*) FROM users WHERE is_admin") == 0
+    assert (await set_up(client, token, email="another@example.com")).status_code == 201
+    assert [each["detail"] for each in await events(db, "setup.refused")] == [
+        {"reason": "email_taken", "email": FIRST["email"]}
+    ]
+
+
+async def test_one_setup_link_makes_one_administrator_however_many_come_with_it_at_once(
+    serve: Serve, db: Database
+) -> None:
+    async with serve() as (client, gate):
+        token = await gate.setup.issue()
+        answers = await asyncio.gather(*(set_up(client, token, email=f"{i}@example.com") for i in range(20)))
+    assert sorted(answer.status_code for answer in answers) == [201] + [403] * 19
+    assert await users(db) == 1
+
+
+async def test_of_a_setup_and_a_promotion_at_once_the_promotion_always_stands(
+    serve: Serve, db: Database
+) -> None:
+    """Whichever comes first: the one sees what the other has done."""
+    async with serve() as (client, gate):
+        await register(client)
+        user = await gate.administration.find("user@example.com")
+        token = await gate.setup.issue()
+        async with gate.database.transaction() as conn:
+            await conn.execute("SELECT pg_advisory_xact_lock(7238150043211874562)")
+            promoted = asyncio.create_task(
+                gate.administration.set_admin(user, is_admin=True, client=Client())
+            )
+            await until_waiting(db, 1)
+            made = asyncio.create_task(set_up(client, token))
+            await until_waiting(db, 2)
+        assert await promoted
+        assert_error(await made, errors.InvalidSetupLink)
+    assert [row["email"] for row in await db.fetch("SELECT email FROM users WHERE is_admin")] == [
+        "user@example.com"
+    ]
+
+
+async def test_guesses_of_the_setup_link_are_throttled(serve: Serve) -> None:
+    async with serve(throttle_enabled=True, throttle_register_address="2 then 1/day") as (client, gate):
+        token = await gate.setup.issue()
+        for _ in range(2):
+            assert_error(await set_up(client, UNKNOWN), errors.InvalidSetupLink)
+        assert_error(await set_up(client, UNKNOWN), errors.TooManyAttempts)
+        # Whoever has the link is not kept out by those who guess.
+        assert (await set_up(client, token)).status_code == 201
+
+
+# --- Secrecy ---
+
+
+async def test_a_link_that_is_clicked_stands_in_no_line_of_the_log(
+    client: httpx.AsyncClient, gate: Gatepost, caplog: pytest.LogCaptureFixture
+) -> None:
+    invitation, setup = await invited(gate), str(await gate.setup.issue())
+    with caplog.at_level(logging.DEBUG):
+        await client.get(f"/auth/sign-up?invitation={invitation}")
+        await client.get(f"/auth/setup?token={setup}")
+        await sign_up(client, invitation)
+        await set_up(client, setup)
+    paths = {line["path"] for line in logged(caplog, "request")}
+    assert paths == {"/auth/sign-up", "/auth/setup", "/api/auth/register", "/api/auth/setup"}
+    for token in (invitation, setup):
+        assert token not in caplog.text
+        assert not any(token in str(record.msg) for record in caplog.records)
