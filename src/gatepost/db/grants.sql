@@ -54,7 +54,8 @@ $$;
 -- users, which may be the application's, nothing is taken.
 REVOKE ALL ON user_sessions, auth_events, auth_throttles, auth_failures, gatepost_version FROM PUBLIC, :"role";
 
-REVOKE ALL ON FUNCTION gatepost_end_sessions, gatepost_purge_events, gatepost_erase_user, gatepost_redact_events
+REVOKE ALL ON FUNCTION gatepost_end_sessions, gatepost_purge_events, gatepost_erase_user, gatepost_redact_events,
+    gatepost_inet
     FROM PUBLIC, :"role";
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON users, user_sessions, auth_throttles, auth_failures TO :"role";
@@ -69,5 +70,8 @@ GRANT EXECUTE ON FUNCTION gatepost_end_sessions TO :"role";
 -- Erasing a user takes out of the trail who that was. The second of these, which the first one calls, has its
 -- owner's rights for it and works for users who are deleted alone.
 GRANT EXECUTE ON FUNCTION gatepost_erase_user, gatepost_redact_events TO :"role";
+
+-- What compares addresses with networks: it reads nothing but what it is given.
+GRANT EXECUTE ON FUNCTION gatepost_inet TO :"role";
 
 COMMIT;

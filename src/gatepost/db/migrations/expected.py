@@ -53,7 +53,7 @@ INDEXES = (
 UNIQUE = {"users": ("lower(email)", "lower(email::text)"), "user_sessions": ("session_token",)}
 """Table → what one of its unique indexes is on, whose name an adopted table may have given itself."""
 
-TRIGGERS = ("auth_events_append_only", "user_sessions_note_end")
+TRIGGERS = ("auth_events_append_only", "auth_events_ring", "user_sessions_note_end")
 """Triggers that must exist and fire."""
 
 FUNCTIONS = (
@@ -61,6 +61,7 @@ FUNCTIONS = (
     "gatepost_purge_events",
     "gatepost_erase_user",
     "gatepost_redact_events",
+    "gatepost_inet",
 )
 """Functions that are called by name."""
 

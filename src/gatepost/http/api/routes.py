@@ -16,13 +16,25 @@ from starlette.types import ASGIApp
 from gatepost.errors import GatepostError
 from gatepost.http import errors
 from gatepost.http.api import accounts, checks, events, housekeeping, passwords, profiles, sessions
+from gatepost.http.api.admin import events as admin_events
+from gatepost.http.api.admin import sessions as admin_sessions
 from gatepost.http.api.admin import users as admin_users
 from gatepost.http.docs import docs_router
 from gatepost.http.edge import Edge
 from gatepost.http.hot import HotEndpoints, HotPaths
 from gatepost.http.middleware import BodyGuard, RequestLog
 
-_CLOSED = (checks, profiles, sessions, passwords, events, housekeeping, admin_users)
+_CLOSED = (
+    checks,
+    profiles,
+    sessions,
+    passwords,
+    events,
+    housekeeping,
+    admin_users,
+    admin_sessions,
+    admin_events,
+)
 
 
 def create_api(edge: Edge, *, prefix: str) -> ASGIApp:
@@ -109,7 +121,5 @@ def _restore_examples(document: dict[str, Any]) -> None:
         for method in route.methods or ():
             documented = document["paths"][route.path_format][method.lower()]["responses"]
             for status, response in route.responses.items():
-                if "content" in response:
-                    documented[str(status)]["content"]["application/json"].update(
-                        response["content"]["application/json"]
-                    )
+                for media_type, content in response.get("content", {}).items():
+                    documented[str(status)]["content"][media_type].update(content)
