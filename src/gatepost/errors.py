@@ -223,7 +223,7 @@ class CountChanged(GatepostError):
     code = "count_changed"
     message = "Their number has changed: look again"
 
-    def __init__(self, found: int, message: str | None = None) -> None:
+    def __init__(self, message: str | None = None, *, found: int = 0) -> None:
         """Say how many there are."""
         super().__init__(message)
         self.found = found

@@ -132,4 +132,4 @@ class Oversight:
 
 def _changed(found: int, expected: int) -> CountChanged:
     said = "is 1 session" if found == 1 else f"are {found} sessions"
-    return CountChanged(found, f"There {said} now, not {expected}: none has ended, look again")
+    return CountChanged(f"There {said} now, not {expected}: none has ended, look again", found=found)

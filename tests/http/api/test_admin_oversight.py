@@ -49,7 +49,7 @@ async def ask(client: httpx.AsyncClient, token: str, path: str, **params: object
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 async def test_others_may_not(client: httpx.AsyncClient, admin: str, method: str, path: str) -> None:
     token = (await register(client))["token"]
-    body = {"json": {"expected": 1}} if method == "POST" else {}
+    body: dict[str, Any] = {"json": {"expected": 1}} if method == "POST" else {}
     url = f"/api/auth/admin/{path}"
     assert_error(await client.request(method, url, **body), errors.NotAuthenticated)
     refused = await client.request(method, url, headers=bearer(token), **body)
@@ -62,7 +62,7 @@ async def test_what_ends_sessions_asks_for_a_fresh_one(
     client: httpx.AsyncClient, admin: str, clock: MovableClock, method: str, path: str
 ) -> None:
     clock.advance(minutes=11)
-    body = {"json": {"expected": 0}} if method == "POST" else {}
+    body: dict[str, Any] = {"json": {"expected": 0}} if method == "POST" else {}
     refused = await client.request(method, f"/api/auth/admin/{path}", headers=bearer(admin), **body)
     assert_error(refused, errors.FreshSessionRequired)
 
@@ -239,7 +239,7 @@ async def test_pages_of_events_stay_as_they_are_while_events_are_added(
     await db.execute("INSERT INTO auth_events (action) SELECT 'a' FROM generate_series(1, 5)")
     seen, cursor = [], None
     while True:
-        more = {} if cursor is None else {"cursor": cursor}
+        more: dict[str, Any] = {} if cursor is None else {"cursor": cursor}
         data = await ask(client, admin, "events", action="a", limit=2, **more)
         seen += [event["id"] for event in data["events"]]
         cursor = data["next_cursor"]

@@ -130,6 +130,7 @@ async def export_events(
     "/admin/events/live",
     operation_id="live_events",
     summary="Watch events as they happen (admin function)",
+    status_code=200,
     response_class=LiveEvents,
     responses=_streamed(
         "Server-sent events, an event of the trail each",
