@@ -125,7 +125,10 @@ async def test_export_says_what_can_not_be(gatepost: Command) -> None:
     refused = await gatepost("events", "export", "--output", "no/such/folder")
     assert (refused.code, refused.out) == (1, "")
     assert refused.err.startswith("Error: no/such/folder can't be written: ")
-    assert (await gatepost("events", "export", "--format", "xml")).code == 2
+    for options in (["--format", "xml"], ["--json"]):
+        assert (await gatepost("events", "export", *options)).code == 2
+    written = await gatepost("events", "export", "--action", "no.such", "--output", "a.csv", "--json")
+    assert written.json == {"events_written": 0, "file": "a.csv"}
 
 
 async def test_list_refuses_an_unknown_email(gatepost: Command) -> None:

@@ -284,7 +284,7 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     ),
     "oversight.lock_owners": ("ARRAY[17, 18]", {"users_pkey"}),
     "events.search": (
-        "100, 20000, 51, 'login.failed', NULL, NULL, NULL, NULL, NULL",
+        "29900, 30001, 51, 'login.failed', NULL, NULL, NULL, NULL, NULL",
         {"auth_events_pkey", "users_pkey"},
     ),
     "events.search_of_user": (

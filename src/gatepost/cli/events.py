@@ -15,11 +15,10 @@ from gatepost.cli.output import Output, program, shown
 from gatepost.cli.running import run
 from gatepost.errors import SetupError, Unavailable
 from gatepost.models import AuditEvent, Client, EventFilter
-from gatepost.services.audit import BY_COMMAND
-from gatepost.services.copies import Form, head, lines
 
 if TYPE_CHECKING:
     from gatepost.gate import Gate
+    from gatepost.services.copies import Form
 
 app = typer.Typer(name="events", help="Read the audit trail.", no_args_is_help=True)
 
@@ -136,9 +135,12 @@ def export(
     address: Address = None,
     since: Since = None,
     until: Until = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write every event of a filter, the newest first. That this was done is on the trail."""
-    out = Output(as_json=False)
+    out = Output(as_json=as_json)
+    if as_json and output is None:
+        raise typer.BadParameter("Give --output with --json: standard output can't have both")
     kind: Form
     if form == "csv":
         kind = "csv"
@@ -148,6 +150,9 @@ def export(
         raise typer.BadParameter("Give --format csv or --format ndjson")
 
     async def work(gate: "Gate") -> int:
+        from gatepost.services.audit import BY_COMMAND
+        from gatepost.services.copies import head, lines
+
         wanted = await _filter(gate, user, action, address, since, until)
         await gate.trail.note_export(wanted, form=kind, client=Client(), by=BY_COMMAND)
         written = 0
@@ -163,7 +168,10 @@ def export(
         return written
 
     written = run(out, "events export", work, about={} if user is None else {"user": user})
-    out.note(f"Wrote {written} event{'' if written == 1 else 's'}.")
+    if as_json:
+        out.document({"events_written": written, "file": str(output)})
+    else:
+        out.note(f"Wrote {written} event{'' if written == 1 else 's'}.")
 
 
 def _opened(path: Path) -> BinaryIO:

@@ -11,7 +11,6 @@ from gatepost.cli.running import run
 from gatepost.cli.users import described
 from gatepost.errors import NotFound
 from gatepost.models import Client, SessionFilter, SessionRow, User
-from gatepost.services.audit import BY_COMMAND
 
 if TYPE_CHECKING:
     from gatepost.gate import Gate
@@ -173,6 +172,8 @@ def revoke_matching(
         confirm(f"End {_sessions(expected)}?", yes=yes)
 
     async def work(gate: "Gate") -> int:
+        from gatepost.services.audit import BY_COMMAND
+
         return await gate.oversight.end_all(wanted, expected=expected, client=Client(), by=BY_COMMAND)
 
     revoked = run(out, "sessions revoke-matching", work, about=about)

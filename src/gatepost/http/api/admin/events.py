@@ -31,9 +31,11 @@ Until = Annotated[datetime | None, Query(description="Before this time.")]
 _FIELDS = {"address": "Give an address such as 203.0.113.7, or a network: 2001:db8::/32"}
 
 
-def _streamed(message: str, contents: dict[str, str], *kinds: type[errors.GatepostError]) -> dict[Any, Any]:
+def _streamed(
+    message: str, contents: dict[str, str], *kinds: type[errors.GatepostError], fields: dict[str, str]
+) -> dict[Any, Any]:
     """Return `responses=` of an operation whose success is no JSON document."""
-    documented = responses(None, message, *kinds, fields=_FIELDS)
+    documented = responses(None, message, *kinds, fields=fields)
     documented[200]["content"] = {
         media_type: {"schema": {"type": "string"}, "example": example}
         for media_type, example in contents.items()
@@ -97,6 +99,7 @@ async def admin_events(
         *PRESENTED,
         errors.AdminRequired,
         errors.ValidationFailed,
+        fields=_FIELDS,
     ),
 )
 async def export_events(
@@ -130,8 +133,7 @@ async def export_events(
     "/admin/events/live",
     operation_id="live_events",
     summary="Watch events as they happen (admin function)",
-    status_code=200,
-    response_class=LiveEvents,
+    response_class=Response,
     responses=_streamed(
         "Server-sent events, an event of the trail each",
         {"text/event-stream": f"id: 42\ndata: {_LINE}\n\n"},
@@ -139,6 +141,7 @@ async def export_events(
         errors.AdminRequired,
         errors.TooManyAttempts,
         errors.ValidationFailed,
+        fields={"Last-Event-ID": "String should have at most 64 characters"},
     ),
 )
 async def live_events(
