@@ -159,6 +159,10 @@ _DETAIL = {
     models.AuditAction.THROTTLES_CLEARED: "`buckets`; `email`, `address` or `all`",
     models.AuditAction.CROSS_ORIGIN_REFUSED: "`method`, `path`, `origin`",
     models.AuditAction.EVENTS_PURGED: "`before`, `events`",
+    models.AuditAction.SESSIONS_ENDED: (
+        "`filter`, `sessions`, `users`; `admin_id` where it was done over HTTP"
+    ),
+    models.AuditAction.EVENTS_EXPORTED: "`filter`, `format`; `admin_id` where it was done over HTTP",
     models.AuditAction.CLEANUP_RUN: "`sessions_expired`, `sessions_purged`",
     models.AuditAction.COMMAND_FAILED: "`command`; `code`; what it was asked about, such as `user`",
     models.AuditAction.SCHEMA_MIGRATED: "`version`",
@@ -169,7 +173,7 @@ _REASONS = {
     models.EndReason.LOGOUT: "Its owner logged out.",
     models.EndReason.LOGOUT_ALL: "Its owner logged out everywhere.",
     models.EndReason.REFRESHED: "Its token was replaced; `replaced_by` names the session that goes on.",
-    models.EndReason.REVOKED: "Its owner ended it from another session, or an administrator by a command.",
+    models.EndReason.REVOKED: "Its owner ended it from another session, or an administrator did.",
     models.EndReason.USER_DISABLED: "Its owner was disabled.",
     models.EndReason.PASSWORD_SET: "An administrator set another password.",
     models.EndReason.PASSWORD_CHANGED: "Its owner changed the password.",
@@ -240,7 +244,11 @@ def _operation(document: Mapping[str, Any], method: str, path: str, operation: M
     if body := operation.get("requestBody"):
         parts.append(_request(document, body["content"]["application/json"]["schema"]))
     status, response = next((s, r) for s, r in operation["responses"].items() if s.startswith("2"))
-    if content := response.get("content"):
+    content = response.get("content", {})
+    if content and "application/json" not in content:
+        for media_type, shown in content.items():
+            parts.append(f"Answer, {status}, `{media_type}`:\n\n```text\n{shown['example'].strip()}\n```\n")
+    elif content:
         parts.append(f"Answer, {status}:\n\n{_json(content['application/json']['example'])}")
     else:
         parts.append(f"Answer, {status}, without a body. {response['description']}\n")

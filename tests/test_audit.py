@@ -18,7 +18,8 @@ from tests.conftest import PASSWORD, SECRET_KEY, MakeSettings, bearer, login, re
 from gatepost import models
 from gatepost.app import create_app
 from gatepost.gate import Gate
-from gatepost.models import AuditAction, Client, EndReason
+from gatepost.models import AuditAction, Client, EndReason, EventFilter, SessionFilter
+from gatepost.services.audit import BY_COMMAND
 from gatepost.settings import Settings
 
 Database = Any
@@ -122,6 +123,9 @@ async def set_up(gate: Gate, db: Database) -> None:
     await gate.setup.redeem(
         token=token, email="first@example.com", name="First", password=PASSWORD, client=Client()
     )
+    nobodys = SessionFilter(user_id=99)
+    await gate.oversight.end_all(nobodys, expected=0, client=at_the_server, by=BY_COMMAND)
+    await gate.trail.note_export(EventFilter(), form="csv", client=at_the_server, by=BY_COMMAND)
 
 
 async def be_throttled(settings: Settings) -> None:
@@ -229,6 +233,9 @@ ATTEMPTS: dict[str, tuple[str, str, int, list[str]]] = {
     "unlock as a user": ("POST", "admin/users/1/unlock", 403, ["access.denied"]),
     "look at the invitations as a user": ("GET", "admin/invitations", 403, ["access.denied"]),
     "revoke an invitation as a user": ("DELETE", "admin/invitations/1", 403, ["access.denied"]),
+    "end one as a user": ("DELETE", "admin/sessions/1", 403, ["access.denied"]),
+    "export the trail as a user": ("GET", "admin/events/export", 403, ["access.denied"]),
+    "watch the trail as a user": ("GET", "admin/events/live", 403, ["access.denied"]),
     "look at oneself": ("GET", "me", 200, []),
     "look at the sessions": ("GET", "sessions", 200, []),
     "look at the events": ("GET", "events", 200, []),

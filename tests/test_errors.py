@@ -32,6 +32,7 @@ CONTRACT = {
     "account_in_use": 409,
     "not_found": 404,
     "method_not_allowed": 405,
+    "count_changed": 409,
     "body_too_large": 413,
     "unsupported_media_type": 415,
     "too_many_attempts": 429,

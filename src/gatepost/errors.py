@@ -29,6 +29,7 @@ exit code. An error's `message` is meant for the caller: it never holds a token,
     ├── EmailTaken               email_taken
     ├── LastAdmin                last_admin
     ├── AccountInUse             account_in_use
+    ├── CountChanged             count_changed
     ├── NotFound                 not_found
     ├── MethodNotAllowed         method_not_allowed
     ├── TooManyAttempts          too_many_attempts
@@ -242,6 +243,22 @@ class AccountInUse(GatepostError):
 
     code = "account_in_use"
     message = "The account can't be deleted while the application has records that belong to it"
+
+
+class CountChanged(GatepostError):
+    """What was to be done to a number of things finds another number of them; nothing was done.
+
+    Attributes:
+        found: how many there are.
+    """
+
+    code = "count_changed"
+    message = "Their number has changed: look again"
+
+    def __init__(self, message: str | None = None, *, found: int = 0) -> None:
+        """Say how many there are."""
+        super().__init__(message)
+        self.found = found
 
 
 class NotFound(GatepostError):

@@ -27,6 +27,7 @@ from gatepost.services.audit import Audit
 from gatepost.services.breached import BreachedPasswords
 from gatepost.services.clock import Clock, database_clock
 from gatepost.services.credentials import Credentials
+from gatepost.services.feed import Feed
 from gatepost.services.hashing import Hashing
 from gatepost.services.housekeeping import Housekeeping
 from gatepost.services.invitations import Invitations
@@ -35,6 +36,7 @@ from gatepost.services.limits import Limits
 from gatepost.services.lookups import Lookups
 from gatepost.services.new_passwords import NewPasswords
 from gatepost.services.overview import Overviews
+from gatepost.services.oversight import Oversight
 from gatepost.services.profiles import Profiles
 from gatepost.services.reauthentication import Reauthentication
 from gatepost.services.refusals import Refusals
@@ -42,6 +44,7 @@ from gatepost.services.sessions import Sessions
 from gatepost.services.setup import Setup
 from gatepost.services.throttles import Throttles
 from gatepost.services.touches import Touches
+from gatepost.services.trail import Trail
 from gatepost.settings import Settings, secret_key
 from gatepost.store.refreshes import RefreshRates
 from gatepost.store.sessions import LOOKUP
@@ -63,6 +66,7 @@ class Gate:
         form_tokens: makes and verifies the tokens of forms, there once it is open.
         accounts, administration, credentials, profiles, sessions, throttles, invitations, setup, audit,
             housekeeping, overview: the services, there once it is open.
+        oversight, trail, feed: what administrators see of sessions and events, there once it is open.
         new_passwords: what judges a password that somebody wants to have; there once it is open.
     """
 
@@ -78,6 +82,9 @@ class Gate:
     invitations: Invitations
     setup: Setup
     audit: Audit
+    oversight: Oversight
+    trail: Trail
+    feed: Feed
     housekeeping: Housekeeping
     overview: Overviews
     new_passwords: NewPasswords
@@ -177,6 +184,10 @@ class Gate:
             max_per_user=settings.max_sessions_per_user,
         )
         self.devices, self.form_tokens = Devices(keys), FormTokens(keys)
+        self.oversight = Oversight(database, clock=clock, lifetimes=lifetimes)
+        self.trail = Trail(database, audit=self.audit)
+        self.feed = Feed(database)
+        stack.push_async_callback(self.feed.close)
         self.throttles = Throttles(
             database, limits=_limits(settings, keys), devices=self.devices, clock=clock
         )

@@ -7,7 +7,7 @@ in a third of the time that a frozen dataclass takes.
 import ipaddress
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol, Self
@@ -85,6 +85,10 @@ class AuditAction(StrEnum):
     """An administrator cleared buckets of the throttle; `detail` says which and how many."""
     CROSS_ORIGIN_REFUSED = "cross_origin.refused"
     """A request with a cookie came from another site and was refused."""
+    SESSIONS_ENDED = "sessions.ended"
+    """An administrator ended all sessions of a filter; `detail` has the filter and how many there were."""
+    EVENTS_EXPORTED = "events.exported"
+    """An administrator took a copy of events; `detail` has the filter and the format."""
     CLEANUP_RUN = "cleanup.run"
     """Expired sessions were ended and old rows purged on demand; `detail` counts them."""
     INVITATION_CREATED = "invitation.created"
@@ -214,6 +218,22 @@ def _network(address: str | None, bits: int) -> str | None:
     if address is None or ":" not in address:
         return address
     return str(ipaddress.IPv6Network((address, bits), strict=False))
+
+
+def canonical_network(text: str) -> str | None:
+    """Return an address as `canonical_address` does, or a network (CIDR) such as 203.0.113.0/24; else None.
+
+    Bits behind the prefix are passed over; a network of one address is that address.
+    """
+    address, slash, bits = text.strip().partition("/")
+    canonical = canonical_address(address)
+    if canonical is None or not slash:
+        return canonical
+    try:
+        network = ipaddress.ip_network((canonical, int(bits)) if bits.isdecimal() else "", strict=False)
+    except ValueError:
+        return None
+    return str(network[0] if network.num_addresses == 1 else network)
 
 
 def clean_user_agent(text: str | None) -> str | None:
@@ -425,6 +445,101 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             user_agent=row["user_agent"],
             detail=row["detail"],
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionFilter:
+    """Which live sessions are meant; what is None does not matter.
+
+    Attributes:
+        user_id: of this user.
+        address: started from this address or network (CIDR), spelled as `canonical_network` has it.
+        started_before, started_after: by the time at which the row began; the former excludes it, the
+            latter includes it.
+        unused_since: not used at that time or later.
+    """
+
+    user_id: int | None = None
+    address: str | None = None
+    started_before: datetime | None = None
+    started_after: datetime | None = None
+    unused_since: datetime | None = None
+
+    def told(self) -> dict[str, Any]:
+        """Return what was asked for, as the detail of an event has it."""
+        return _told(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventFilter:
+    """Which events are meant; what is None does not matter.
+
+    Attributes:
+        action: this one; with a dot at its end all that begin with it, such as `login.`.
+        user_id: of this user.
+        address: from this address or network (CIDR), spelled as `canonical_network` has it.
+        since, until: by the event's time; the former includes it, the latter excludes it.
+    """
+
+    action: str | None = None
+    user_id: int | None = None
+    address: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def told(self) -> dict[str, Any]:
+        """Return what was asked for, as the detail of an event has it."""
+        return _told(self)
+
+
+def _told(asked: SessionFilter | EventFilter) -> dict[str, Any]:
+    found = {each.name: getattr(asked, each.name) for each in fields(asked)}
+    return {
+        name: utc_text(value) if isinstance(value, datetime) else value
+        for name, value in found.items()
+        if value is not None
+    }
+
+
+class OverseenSession(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A live session and whose it is: what an administrator sees of it.
+
+    Attributes:
+        row: the session.
+        email: of its user.
+    """
+
+    row: SessionRow
+    email: str
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """Read the columns of `store.oversight`."""
+        return cls(row=SessionRow.from_row(row), email=row["email"])
+
+
+class SeenEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An event and whom it concerns: what an administrator sees of it.
+
+    Attributes:
+        event: the event.
+        email: of its user; None where there is none, or none any more.
+    """
+
+    event: AuditEvent
+    email: str | None
+
+
+class EventPage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Some events, the newest first.
+
+    Attributes:
+        events: at most as many as were asked for; fewer, even none, where finding more takes long.
+        before: the cursor with which to go on; None where there are no more.
+    """
+
+    events: list[SeenEvent]
+    before: int | None
 
 
 def utc_text(at: datetime) -> str:

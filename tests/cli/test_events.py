@@ -10,11 +10,12 @@ from pathlib import Path
 
 import asyncpg
 import httpx
-from tests.cli.conftest import PATIENCE, Command, Database, Environment
+import pytest
+from tests.cli.conftest import PATIENCE, Command, Database, Environment, events
 from tests.conftest import execute, login, register
 
-from gatepost.cli import events as commands
 from gatepost.db.migrate import VERSIONS
+from gatepost.services import trail
 
 
 async def test_list_shows_the_newest_first(
@@ -65,13 +66,69 @@ async def test_list_takes_a_user_an_action_and_a_page(gatepost: Command, client:
     assert text.out.splitlines()[-1].startswith("Next: gatepost events list --before ")
 
 
-async def test_list_of_a_user_reads_as_far_as_it_needs(gatepost: Command, db: Database, ada: int) -> None:
-    await db.execute(
-        "INSERT INTO auth_events (action, user_id) SELECT 'a', 1 FROM generate_series(1, $1)",
-        commands.PAGE + 1,
-    )
-    found = await gatepost("events", "list", "--user", "1", "--action", "user.created", "--json")
+async def test_list_goes_on_until_it_has_as_many_as_were_asked_for(
+    gatepost: Command, db: Database, ada: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trail, "WINDOW", 10)
+    monkeypatch.setattr(trail, "PAGE_SECONDS", 0.0)
+    await db.execute("INSERT INTO auth_events (action) SELECT 'a' FROM generate_series(1, 100)")
+    found = await gatepost("events", "list", "--action", "user.", "--json")
     assert [event["user_id"] for event in found.json["events"]] == [ada]
+    assert found.json["next_before"] is None
+
+
+async def test_list_takes_an_address_and_times(gatepost: Command, db: Database) -> None:
+    await db.execute(
+        """
+        INSERT INTO auth_events (at, action, ip_address) VALUES
+            ('2024-01-01T00:00:00Z', 'a', '203.0.113.7'), ('2024-01-02T00:00:00Z', 'b', '203.0.113.8')
+        """
+    )
+    options: tuple[tuple[str, ...], ...] = (
+        ("--address", "203.0.113.0/24", "--until", "2024-01-02"),
+        ("--since", "2024-01-01T00:00:00Z", "--until", "2024-01-01T00:00:01"),
+        ("--address", "203.0.113.7"),
+    )
+    for each in options:
+        listed = await gatepost("events", "list", *each, "--json")
+        assert [event["action"] for event in listed.json["events"]] == ["a"], each
+    refused = await gatepost("events", "list", "--address", "%", "--json")
+    assert refused.failed("validation_failed").startswith("address: Give an address")
+
+
+async def test_export_writes_a_file_for_its_owner_and_is_on_the_trail(
+    gatepost: Command, db: Database, tmp_path: Path
+) -> None:
+    await db.execute("INSERT INTO auth_events (action, user_agent) VALUES ('a', '=1')")
+    exported = await gatepost("events", "export", "--action", "a", "--output", "events.csv")
+    assert (exported.code, exported.out, exported.err) == (0, "", "Wrote 1 event.\n")
+    file = tmp_path / "events.csv"
+    lines = file.read_bytes().split(b"\r\n")
+    assert lines[0] == b"id,at,action,user_id,email,session_id,ip_address,user_agent,detail"
+    assert lines[1].endswith(b",a,,,,,'=1,{}")
+    assert file.stat().st_mode & 0o777 == 0o600
+    noted = await events(db, "events.exported")
+    assert noted == [("events.exported", None, {"by": "command", "filter": {"action": "a"}, "format": "csv"})]
+
+
+async def test_export_writes_json_lines_to_standard_output(gatepost: Command, ada: int) -> None:
+    exported = await gatepost("events", "export", "--format", "ndjson", "--user", "ada@example.com")
+    (line,) = exported.out.splitlines()
+    assert {key: json.loads(line)[key] for key in ("action", "user_id", "email")} == {
+        "action": "user.created",
+        "user_id": ada,
+        "email": "ada@example.com",
+    }
+
+
+async def test_export_says_what_can_not_be(gatepost: Command) -> None:
+    refused = await gatepost("events", "export", "--output", "no/such/folder")
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err.startswith("Error: no/such/folder can't be written: ")
+    for options in (["--format", "xml"], ["--json"]):
+        assert (await gatepost("events", "export", *options)).code == 2
+    written = await gatepost("events", "export", "--action", "no.such", "--output", "a.csv", "--json")
+    assert written.json == {"events_written": 0, "file": "a.csv"}
 
 
 async def test_list_refuses_an_unknown_email(gatepost: Command) -> None:

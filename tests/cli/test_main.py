@@ -50,8 +50,8 @@ def test_there_are_exactly_these_commands() -> None:
                 "delete",
             )
         ),
-        *(f"sessions {verb}" for verb in ("list", "revoke", "revoke-all", "cleanup")),
-        *(f"events {verb}" for verb in ("list", "follow")),
+        *(f"sessions {verb}" for verb in ("list", "revoke", "revoke-all", "revoke-matching", "cleanup")),
+        *(f"events {verb}" for verb in ("list", "export", "follow")),
         *(f"throttles {verb}" for verb in ("list", "clear")),
     }
 

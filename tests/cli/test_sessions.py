@@ -150,3 +150,43 @@ async def test_cleanup_ends_what_has_expired_and_purges_what_is_old(
         ("cleanup.run", None, BY | {"sessions_expired": 2, "sessions_purged": 1}),
         ("cleanup.run", None, BY | {"sessions_expired": 0, "sessions_purged": 0}),
     ]
+
+
+async def test_list_takes_filters(gatepost: Command, db: Database, client: httpx.AsyncClient) -> None:
+    await register(client, "ada@example.com")
+    await register(client, "bob@example.com")
+    await db.execute("UPDATE user_sessions SET ip_address = '203.0.113.' || id")
+    await db.execute("UPDATE user_sessions SET created_at = now() - interval '1 hour' WHERE id = 2")
+    options: tuple[tuple[str, ...], ...] = (
+        ("--address", "203.0.113.2/31"),
+        ("--older-than", "30"),
+        ("bob@example.com", "--address", "203.0.113.0/24"),
+    )
+    for each in options:
+        listed = await gatepost("sessions", "list", *each, "--json")
+        assert [session["id"] for session in listed.json["sessions"]] == [2], each
+    assert (await gatepost("sessions", "list", "--unused-for", "5", "--json")).json["sessions"] == []
+
+
+async def test_revoke_matching_counts_confirms_and_ends_all(
+    gatepost: Command, db: Database, client: httpx.AsyncClient
+) -> None:
+    await register(client, "ada@example.com")
+    await register(client, "bob@example.com")
+    await db.execute("UPDATE user_sessions SET ip_address = '203.0.113.7'")
+    wanted = ("sessions", "revoke-matching", "--address", "203.0.113.0/24")
+    assert (await gatepost(*wanted)).code == 2  # nobody is there to confirm it
+    assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE is_active") == 2
+    ended = await gatepost(*wanted, "--yes")
+    assert ended.out.startswith("Ended 2 sessions.\nNext: ")
+    assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE is_active") == 0
+    (whole,) = await events(db, "sessions.ended")
+    assert whole[2] == BY | {"filter": {"address": "203.0.113.0/24"}, "sessions": 2, "users": 2}
+    assert (await gatepost(*wanted, "--json")).json == {"sessions_revoked": 0}
+
+
+@pytest.mark.parametrize("options", [[], ["--everybody", "--user", "1"]])
+async def test_revoke_matching_asks_for_a_filter_or_for_everybody(
+    gatepost: Command, options: list[str]
+) -> None:
+    assert (await gatepost("sessions", "revoke-matching", *options, "--yes")).code == 2

@@ -314,6 +314,24 @@ ATTEMPTS: dict[str, Attempt] = {
         status=404,
         token="admin's",
     ),
+    "everybody's sessions": Attempt(
+        operation="admin_sessions", method="GET", path="/admin/sessions", writes=False, token="admin's"
+    ),
+    "end a session, no administrator": Attempt(
+        operation="admin_revoke_session", method="DELETE", path="/admin/sessions/1", status=403
+    ),
+    "end all of a filter, no administrator": Attempt(
+        operation="admin_end_sessions", method="POST", path="/admin/sessions/end", status=403
+    ),
+    "everybody's events": Attempt(
+        operation="admin_events", method="GET", path="/admin/events", writes=False, token="admin's"
+    ),
+    "export of events": Attempt(
+        operation="export_events", method="GET", path="/admin/events/export", token="admin's"
+    ),
+    "live events, no administrator": Attempt(
+        operation="live_events", method="GET", path="/admin/events/live", status=403
+    ),
     "unlock a user": Attempt(
         operation="unlock_user", method="POST", path="/admin/users/1/unlock", token="admin's"
     ),

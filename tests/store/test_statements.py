@@ -124,6 +124,7 @@ def test_what_rows_become_is_found() -> None:
         "Live",
         "Session",
         "SessionRow",
+        "OverseenSession",
         "Refreshed",
         "User",
         "AuditEvent",
@@ -192,7 +193,7 @@ class Columns:
 # --- Plans ---
 
 
-HOT: dict[str, tuple[str, set[str]]] = {
+HOT: dict[str, tuple[str | None, set[str]]] = {
     "sessions.lookup": (
         "ARRAY['t17', 't18', 'none'], NULL, '1 minute', '30 minutes', '10 minutes'",
         {"user_sessions_session_token_key", "users_pkey"},
@@ -299,6 +300,27 @@ HOT: dict[str, tuple[str, set[str]]] = {
     "links.page": ("NULL, 51, NULL", {"auth_links_pkey"}),
     "links.revoke": ("17, NULL", {"auth_links_pkey"}),
     "links.forget": ("'user17@example.com'", {"auth_links_email_idx"}),
+    "oversight.page": (
+        "NULL, 50, NULL, '30 minutes', NULL, NULL, NULL, NULL, NULL",
+        {"users_pkey"},
+    ),
+    "oversight.page_of_user": (
+        "NULL, 50, NULL, '30 minutes', '10.0.0.1', NULL, NULL, NULL, NULL, 17",
+        {"user_sessions_user_id_is_active_idx", "users_pkey"},
+    ),
+    "oversight.lock_owners": ("ARRAY[17, 18]", {"users_pkey"}),
+    "events.search": (
+        "29900, 30001, 51, 'login.failed', NULL, NULL, NULL, NULL, NULL",
+        {"auth_events_pkey", "users_pkey"},
+    ),
+    "events.search_of_user": (
+        "1, 20000, 51, NULL, 'login.', NULL, NULL, NULL, NULL, 17",
+        {"auth_events_user_id_id_idx"},
+    ),
+    "events.seen_after": ("17, 100", {"auth_events_pkey"}),
+    "events.seen_among": ("ARRAY[17, 18]", {"auth_events_pkey"}),
+    "events.first_since": ("now(), 1, 30000", {"auth_events_pkey"}),
+    "events.span": (None, {"auth_events_pkey"}),
     "sessions.active_page": ("17, 50, NULL, '30 minutes'", {"user_sessions_pkey"}),
 }
 """Statement → arguments and the indexes that its plan must hold."""
@@ -350,7 +372,8 @@ async def test_the_plans_of_hot_statements_use_their_index_and_read_no_table_who
         await filled.execute(f"SET plan_cache_mode = {mode}")
         for name, (arguments, indexes) in HOT.items():
             await filled.execute(f"PREPARE hot AS {sql[name]}")
-            plan = json.loads(await filled.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE hot ({arguments})"))
+            given = "" if arguments is None else f"({arguments})"
+            plan = json.loads(await filled.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE hot {given}"))
             await filled.execute("DEALLOCATE hot")
             nodes = list(walk(plan[0]["Plan"]))
             read_whole = {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
@@ -379,6 +402,8 @@ def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
     }
     once = {"users.delete", "endings.end_of_user", "profiles.erase"}
     # Read the whole table, which no index would be worth: what has drained is removed.
+    # Look at every live session, by the index of those where there are few.
+    once |= {"oversight.matching", "oversight.count", "oversight.end_each"}
     once |= {"throttles.page", "throttles.clear", "throttles.purge_drained", "failures.purge_old"}
     # A bounded number of rows, or pages, whichever they are; the housekeeping's state is one row.
     once |= {"statistics.live_sessions", "statistics.sample_sessions", "statistics.condition"}

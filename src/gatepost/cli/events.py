@@ -1,19 +1,24 @@
 """`gatepost events`: read the audit trail, once or as it grows."""
 
 import asyncio
+import sys
 from collections import deque
-from typing import TYPE_CHECKING, Annotated, Any
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
-from gatepost.cli.options import AsJson, Limit
+from gatepost.cli.options import Address, AsJson, Limit
 from gatepost.cli.output import Output, program, shown
 from gatepost.cli.running import run
-from gatepost.errors import Unavailable
-from gatepost.models import AuditEvent
+from gatepost.errors import SetupError, Unavailable
+from gatepost.models import AuditEvent, Client, EventFilter
 
 if TYPE_CHECKING:
     from gatepost.gate import Gate
+    from gatepost.services.copies import Form
 
 app = typer.Typer(name="events", help="Read the audit trail.", no_args_is_help=True)
 
@@ -38,13 +43,31 @@ def _event_data(event: AuditEvent) -> dict[str, Any]:
     return {key: getattr(event, key) for key in (*_COLUMNS, "user_agent")}
 
 
+UserOption = Annotated[
+    str | None, typer.Option(metavar="USER", help="Only what concerns this user: e-mail, or id.")
+]
+ActionOption = Annotated[
+    str | None, typer.Option(help="Only this action, such as login.failed, or a family of them: login.")
+]
+_TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
+Since = Annotated[datetime | None, typer.Option(formats=_TIMES, help="From this time on, UTC.")]
+Until = Annotated[datetime | None, typer.Option(formats=_TIMES, help="Before this time, UTC.")]
+
+
+class CannotWrite(SetupError):
+    """The file that was to be written can't be; the message says why."""
+
+    code = "cannot_write"
+
+
 @app.command("list", epilog="Example: gatepost events list --user ada@example.com --action login.failed")
 def list_events(
     *,
-    user: Annotated[
-        str | None, typer.Option(metavar="USER", help="Only what concerns this user: e-mail, or id.")
-    ] = None,
-    action: Annotated[str | None, typer.Option(help="Only this action, such as login.failed.")] = None,
+    user: UserOption = None,
+    action: ActionOption = None,
+    address: Address = None,
+    since: Since = None,
+    until: Until = None,
     limit: Limit = 100,
     before: Annotated[int | None, typer.Option(min=1, help="Only events with a lower id.")] = None,
     as_json: AsJson = False,
@@ -52,17 +75,19 @@ def list_events(
     """List events, the newest first."""
     out = Output(as_json=as_json)
 
-    async def work(gate: "Gate") -> list[AuditEvent]:
-        if user is None:
-            return await gate.audit.page(before=before, limit=limit + 1, action=action)
-        # By its id also one who is deleted: the events stay.
-        is_id = user.isascii() and user.isdigit() and len(user) < 19
-        user_id = int(user) if is_id else (await gate.administration.find(user)).id
-        return await _of_user(gate, user_id, before=before, limit=limit + 1, action=action)
+    async def work(gate: "Gate") -> tuple[list[AuditEvent], int | None]:
+        wanted = await _filter(gate, user, action, address, since, until)
+        found: list[AuditEvent] = []
+        cursor = before
+        while True:  # a page is handed over after a second, whatever it has
+            page = await gate.trail.page(wanted, before=cursor, limit=limit - len(found))
+            found += [seen.event for seen in page.events]
+            cursor = page.before
+            if cursor is None or len(found) == limit:
+                return found, cursor
 
-    found = run(out, "events list", work, about={} if user is None else {"user": user})
-    rows = [_event_data(event) for event in found[:limit]]
-    more = rows[-1]["id"] if len(found) > limit else None
+    found, more = run(out, "events list", work, about={} if user is None else {"user": user})
+    rows = [_event_data(event) for event in found]
     out.table(
         {"events": rows, "next_before": more},
         rows,
@@ -72,17 +97,124 @@ def list_events(
     )
 
 
-async def _of_user(
-    gate: "Gate", user_id: int, *, before: int | None, limit: int, action: str | None
-) -> list[AuditEvent]:
-    found: list[AuditEvent] = []
-    while len(found) < limit:
-        page = await gate.audit.of_user(user_id, before=before, limit=PAGE)
-        found += [event for event in page if action is None or event.action == action]
-        if len(page) < PAGE:
-            break
-        before = page[-1].id
-    return found[:limit]
+async def _filter(
+    gate: "Gate",
+    user: str | None,
+    action: str | None,
+    address: str | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> EventFilter:
+    """Return what the options ask for.
+
+    Raises:
+        NotFound: there is no user with this e-mail.
+    """
+    user_id = None
+    if user is not None:
+        # By its id also one who is deleted: the events stay.
+        is_id = user.isascii() and user.isdigit() and len(user) < 19
+        user_id = int(user) if is_id else (await gate.administration.find(user)).id
+    times = [None if at is None else at.replace(tzinfo=UTC) for at in (since, until)]
+    return EventFilter(user_id=user_id, action=action, address=address, since=times[0], until=times[1])
+
+
+@app.command(
+    epilog="Example: gatepost events export --format ndjson --since 2024-01-01 --output events.ndjson"
+)
+def export(
+    *,
+    form: Annotated[
+        str, typer.Option("--format", metavar="csv|ndjson", help="CSV, or a JSON object a line.")
+    ] = "csv",
+    output: Annotated[
+        Path | None, typer.Option(help="The file to write; without it standard output.")
+    ] = None,
+    user: UserOption = None,
+    action: ActionOption = None,
+    address: Address = None,
+    since: Since = None,
+    until: Until = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write every event of a filter, the newest first. That this was done is on the trail."""
+    out = Output(as_json=as_json)
+    if as_json and output is None:
+        raise typer.BadParameter("Give --output with --json: standard output can't have both")
+    kind: Form
+    if form == "csv":
+        kind = "csv"
+    elif form == "ndjson":
+        kind = "ndjson"
+    else:
+        raise typer.BadParameter("Give --format csv or --format ndjson")
+
+    async def work(gate: "Gate") -> int:
+        from gatepost.services.audit import BY_COMMAND
+        from gatepost.services.copies import head, lines
+
+        wanted = await _filter(gate, user, action, address, since, until)
+        await gate.trail.note_export(wanted, form=kind, client=Client(), by=BY_COMMAND)
+        written = 0
+        with ExitStack() as stack:
+            file = stack.enter_context(_opened(output)) if output is not None else sys.stdout.buffer
+            bar = stack.enter_context(_Bar())
+            file.write(head(kind))
+            async for batch in gate.trail.batches(wanted):
+                file.write(lines(batch, kind))
+                written += len(batch)
+                bar.advance(len(batch))
+            file.flush()
+        return written
+
+    written = run(out, "events export", work, about={} if user is None else {"user": user})
+    if as_json:
+        out.document({"events_written": written, "file": str(output)})
+    else:
+        out.note(f"Wrote {written} event{'' if written == 1 else 's'}.")
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open the file of an export, for its owner alone: it holds addresses and e-mails.
+
+    Raises:
+        CannotWrite: it can't be written.
+    """
+    try:
+        path.touch(mode=0o600)
+        return path.open("wb")
+    except OSError as error:
+        raise CannotWrite(f"{path} can't be written: {error.strerror}") from error
+
+
+class _Bar:
+    """How far an export has come, on standard error; on a terminal only."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("Writing events"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=None)
+
+    def advance(self, events: int) -> None:
+        """Take note of a batch."""
+        self._bar.advance(self._task, events)
+
+    def __enter__(self) -> "_Bar":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
 
 
 @app.command(epilog="Example: gatepost events follow --json | jq .action")

@@ -11,6 +11,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text
 UserArgument = Annotated[str, typer.Argument(metavar="USER", help="E-mail or id of the user.")]
 PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from stdin.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+Address = Annotated[str | None, typer.Option(help="From this address, or a network such as 203.0.113.0/24.")]
+OlderThan = Annotated[
+    int | None,
+    typer.Option("--older-than", metavar="MINUTES", min=0, max=60 * 24 * 3650, help="Started longer ago."),
+]
+UnusedFor = Annotated[
+    int | None,
+    typer.Option("--unused-for", metavar="MINUTES", min=0, max=60 * 24 * 3650, help="Not used for so long."),
+]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="Rows at the most.")]
 
 

@@ -1,15 +1,16 @@
 """`gatepost sessions`: see who is signed in, and end it."""
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from gatepost.cli.options import AsJson, Limit, UserArgument
+from gatepost.cli.options import Address, AsJson, Limit, OlderThan, UnusedFor, UserArgument, Yes, confirm
 from gatepost.cli.output import Output, program
 from gatepost.cli.running import run
 from gatepost.cli.users import described
 from gatepost.errors import NotFound
-from gatepost.models import Client, SessionRow, User
+from gatepost.models import Client, SessionFilter, SessionRow, User
 
 if TYPE_CHECKING:
     from gatepost.gate import Gate
@@ -47,21 +48,26 @@ def list_sessions(
         str | None, typer.Argument(metavar="[USER]", help="E-mail or id; without it everybody's.")
     ] = None,
     *,
+    address: Address = None,
+    older_than: OlderThan = None,
+    unused_for: UnusedFor = None,
     limit: Limit = 100,
     before: Annotated[int | None, typer.Option(min=1, help="Only sessions with a lower id.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List live sessions, the latest first: all of a user's, or everybody's page by page."""
+    """List live sessions, the latest first: all of a user's, or those of a filter page by page."""
     out = Output(as_json=as_json)
+    plain = address is None and older_than is None and unused_for is None
 
     async def work(gate: "Gate") -> list[SessionRow]:
-        if user is None:
-            return await gate.sessions.page(before=before, limit=limit + 1)
-        found = await gate.administration.find(user)
-        return await gate.sessions.active(found.id)
+        if user is not None and plain:
+            return await gate.sessions.active((await gate.administration.find(user)).id)
+        wanted = await _filter(gate, user, address, older_than, unused_for)
+        page = await gate.oversight.page(wanted, before=before, limit=limit + 1)
+        return [seen.row for seen in page]
 
-    found = run(out, "sessions list", work, about={} if user is None else {"user": user})
-    listed = found[:limit] if user is None else found
+    found = run(out, "sessions list", work, about=_about(user, address))
+    listed = found if user is not None and plain else found[:limit]
     rows = [_session_data(row) for row in listed]
     more = listed[-1].id if len(found) > len(listed) else None
     out.table(
@@ -69,13 +75,34 @@ def list_sessions(
         rows,
         _COLUMNS,
         empty="There are no live sessions.",
-        then=_after_list(rows, more),
+        then=_after_list(rows, more, plain=plain),
     )
 
 
-def _after_list(rows: list[dict[str, Any]], more: int | None) -> str | None:
+async def _filter(
+    gate: "Gate", user: str | None, address: str | None, older_than: int | None, unused_for: int | None
+) -> SessionFilter:
+    """Return what the options ask for.
+
+    Raises:
+        NotFound: there is no such user.
+    """
+    now = gate.now()
+    return SessionFilter(
+        user_id=None if user is None else (await gate.administration.find(user)).id,
+        address=address,
+        started_before=None if older_than is None else now - timedelta(minutes=older_than),
+        unused_since=None if unused_for is None else now - timedelta(minutes=unused_for),
+    )
+
+
+def _about(user: str | None, address: str | None) -> dict[str, Any]:
+    return {name: value for name, value in (("user", user), ("address", address)) if value is not None}
+
+
+def _after_list(rows: list[dict[str, Any]], more: int | None, *, plain: bool) -> str | None:
     if more is not None:
-        return f"{program()} sessions list --before {more}"
+        return f"{program()} sessions list --before {more}" + ("" if plain else ", with the same options")
     return f"{program()} sessions revoke ID ends one" if rows else None
 
 
@@ -117,6 +144,44 @@ def revoke_all(user: UserArgument, *, as_json: AsJson = False) -> None:
         f"Ended {revoked} session{'' if revoked == 1 else 's'} of {described(found)}.",
         then=f"{program()} users disable {found.email} keeps them from signing in again",
     )
+
+
+@app.command(epilog="Example: gatepost sessions revoke-matching --address 203.0.113.0/24")
+def revoke_matching(
+    *,
+    user: Annotated[str | None, typer.Option(metavar="USER", help="Of this user: e-mail, or id.")] = None,
+    address: Address = None,
+    older_than: OlderThan = None,
+    unused_for: UnusedFor = None,
+    everybody: Annotated[bool, typer.Option("--everybody", help="Every session there is.")] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """End every session of a filter, all or none, after they were counted and the count confirmed."""
+    out = Output(as_json=as_json)
+    if everybody == any(option is not None for option in (user, address, older_than, unused_for)):
+        raise typer.BadParameter("Give --user, --address, --older-than or --unused-for, or else --everybody")
+    about = _about(user, address)
+
+    async def count(gate: "Gate") -> tuple[SessionFilter, int]:
+        wanted = await _filter(gate, user, address, older_than, unused_for)
+        return wanted, await gate.oversight.count(wanted)
+
+    wanted, expected = run(out, "sessions revoke-matching", count, about=about)
+    if expected:
+        confirm(f"End {_sessions(expected)}?", yes=yes)
+
+    async def work(gate: "Gate") -> int:
+        from gatepost.services.audit import BY_COMMAND
+
+        return await gate.oversight.end_all(wanted, expected=expected, client=Client(), by=BY_COMMAND)
+
+    revoked = run(out, "sessions revoke-matching", work, about=about)
+    out.done({"sessions_revoked": revoked}, f"Ended {_sessions(revoked)}.", then=f"{program()} events list")
+
+
+def _sessions(number: int) -> str:
+    return f"{number} session{'' if number == 1 else 's'}"
 
 
 @app.command(epilog="Example: gatepost sessions cleanup")

@@ -9,6 +9,7 @@ from gatepost.http.cookies import Cookies
 from gatepost.http.credentials import presented
 from gatepost.http.cross_origin import CrossOriginGuard
 from gatepost.http.headers import api_headers
+from gatepost.http.streams import Streams
 from gatepost.models import AuditAction, Client
 
 
@@ -25,6 +26,7 @@ class Edge:
         cookies: reads and makes its cookies.
         guard: refuses requests of other sites.
         headers: of every answer.
+        streams: its live streams.
     """
 
     def __init__(self, gate: Gate, suffix: str = "") -> None:
@@ -34,6 +36,7 @@ class Edge:
         self.cookies = Cookies(settings, suffix)
         self.guard = CrossOriginGuard(settings.effective_public_url, settings.allowed_origins)
         self.headers = api_headers(settings)
+        self.streams = Streams()
 
     def client_of(self, scope: Scope) -> Client:
         """Return who is at the other end."""

@@ -53,6 +53,7 @@ STATUS = {
     "email_taken": 409,
     "last_admin": 409,
     "account_in_use": 409,
+    "count_changed": 409,
     "not_found": 404,
     "method_not_allowed": 405,
     "too_many_attempts": 429,

@@ -1,6 +1,8 @@
 """The session core, five verbs: start, resolve, refresh, revoke, revoke_all."""
 
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
+from typing import Any
 
 from gatepost.db.pool import Connection, Database, transaction_on
 from gatepost.errors import AuthenticationError, InvalidSession, NotFound, Unavailable
@@ -118,6 +120,21 @@ class Sessions:
             raise InvalidSession if found.refused is None else found.refused.error
         if found.touch_at is not None or found.stored != tokens[0]:
             await self._note_use(found, found.session.id, tokens[0])
+        return found.session
+
+    async def look(self, token: str) -> Session:
+        """Return the live session that a token opens, without this being a use of it.
+
+        For what goes on by itself: an open page must not keep a session from being idle.
+
+        Raises:
+            InvalidSession, SessionExpired, SessionRevoked, SessionReplaced, Unavailable: as `resolve`.
+        """
+        found = await self._lookups.find(self._codec.parse(token))
+        if found is None:
+            raise InvalidSession
+        if found.session is None:
+            raise InvalidSession if found.refused is None else found.refused.error
         return found.session
 
     async def _note_use(self, found: store.Found, session_id: int, newest: StoredToken) -> None:
@@ -238,8 +255,10 @@ class Sessions:
             )
         return await self._check(ended, client, verb=verb)
 
-    async def revoke_by_admin(self, session_id: int, client: Client) -> int:
-        """End a session of whomever it is, as the commands do; return how many were live.
+    async def revoke_by_admin(
+        self, session_id: int, client: Client, *, by: Mapping[str, Any] = BY_COMMAND
+    ) -> int:
+        """End a session of whomever it is; return how many were live. `by` tells who asks.
 
         Raises:
             NotFound: there is no such session.
@@ -255,7 +274,7 @@ class Sessions:
                 client=client,
                 at=self._clock(),
                 session_id=session_id,
-                detail=BY_COMMAND,
+                detail=by,
             )
 
     async def revoke_all_of(self, user_id: int, client: Client) -> int:

@@ -1,16 +1,20 @@
 """Statements on `auth_events`, the audit trail; there is no update and no delete."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from gatepost.db.pool import Connection, Record
-from gatepost.models import AuditAction, AuditEvent, Client
+from gatepost.db.pool import Connection, Record, one
+from gatepost.models import AuditAction, AuditEvent, Client, EventFilter, SeenEvent
 
 
 def _event(row: Record) -> AuditEvent:
     return AuditEvent.from_row({**row, "detail": json.loads(row["detail"])})
+
+
+def _seen(row: Record) -> SeenEvent:
+    return SeenEvent(event=_event(row), email=row["email"])
 
 
 async def insert(
@@ -92,3 +96,150 @@ async def after(conn: Connection, event_id: int, *, limit: int) -> list[AuditEve
         limit,
     )
     return [_event(row) for row in rows]
+
+
+async def seen_after(conn: Connection, event_id: int, *, limit: int) -> list[SeenEvent]:
+    """Return what `after` does, with the users' e-mails."""
+    rows = await conn.fetch(
+        """
+        SELECT e.id, e.at, e.action, e.user_id, e.session_id, e.ip_address, e.user_agent,
+            e.detail::text AS detail, u.email
+        FROM auth_events e
+        LEFT JOIN users u ON u.id = e.user_id
+        WHERE e.id > $1
+        ORDER BY e.id
+        LIMIT $2
+        """,
+        event_id,
+        limit,
+    )
+    return [_seen(row) for row in rows]
+
+
+async def seen_among(conn: Connection, event_ids: Sequence[int]) -> list[SeenEvent]:
+    """Return those of these events that there are, oldest first, with the users' e-mails."""
+    rows = await conn.fetch(
+        """
+        SELECT e.id, e.at, e.action, e.user_id, e.session_id, e.ip_address, e.user_agent,
+            e.detail::text AS detail, u.email
+        FROM auth_events e
+        LEFT JOIN users u ON u.id = e.user_id
+        WHERE e.id = ANY($1::bigint[])
+        ORDER BY e.id
+        """,
+        event_ids,
+    )
+    return [_seen(row) for row in rows]
+
+
+async def span(conn: Connection) -> tuple[int, int]:
+    """Return the lowest id, and the first one above the highest."""
+    row = one(
+        await conn.fetchrow(
+            """
+            SELECT coalesce(min(e.id), 1)::bigint AS lowest, coalesce(max(e.id), 0)::bigint + 1 AS beyond
+            FROM auth_events e
+            """
+        )
+    )
+    return row["lowest"], row["beyond"]
+
+
+async def first_since(conn: Connection, at: datetime, *, lowest: int, beyond: int) -> int:
+    """Return the lowest id of the events from a time on, `beyond` where there are none.
+
+    Ids grow with time, nearly: found by halving, which reads some twenty rows of however many there are.
+    """
+    row = one(
+        await conn.fetchrow(
+            """
+            WITH RECURSIVE search AS (
+                SELECT $2::bigint AS low, $3::bigint AS high
+                UNION ALL
+                SELECT CASE WHEN e.at < $1 THEN e.id + 1 ELSE s.low END,
+                    CASE WHEN e.at < $1 THEN s.high ELSE (s.low + s.high) / 2 END
+                FROM search s
+                CROSS JOIN LATERAL (
+                    SELECT e.id, e.at FROM auth_events e
+                    WHERE e.id >= (s.low + s.high) / 2
+                    ORDER BY e.id
+                    LIMIT 1
+                ) e
+                WHERE s.low < s.high
+            )
+            SELECT max(s.low) AS first FROM search s
+            """,
+            at,
+            lowest,
+            beyond,
+        )
+    )
+    return int(row["first"])
+
+
+async def search(
+    conn: Connection, wanted: EventFilter, *, lowest: int, before: int, limit: int
+) -> list[SeenEvent]:
+    """Return events, newest first, those with an id from `lowest` on and below `before`."""
+    rows = await conn.fetch(
+        """
+        SELECT e.id, e.at, e.action, e.user_id, e.session_id, e.ip_address, e.user_agent,
+            e.detail::text AS detail, u.email
+        FROM auth_events e
+        LEFT JOIN users u ON u.id = e.user_id
+        WHERE e.id >= $1 AND e.id < $2
+            AND ($4::varchar IS NULL OR e.action = $4)
+            AND ($5::varchar IS NULL OR starts_with(e.action, $5))
+            AND ($6::varchar IS NULL OR e.ip_address = $6)
+            AND ($7::text IS NULL OR gatepost_inet(e.ip_address) <<= $7::text::inet)
+            AND ($8::timestamptz IS NULL OR e.at >= $8)
+            AND ($9::timestamptz IS NULL OR e.at < $9)
+        ORDER BY e.id DESC
+        LIMIT $3
+        """,
+        lowest,
+        before,
+        limit,
+        *_parts(wanted),
+    )
+    return [_seen(row) for row in rows]
+
+
+async def search_of_user(
+    conn: Connection, user_id: int, wanted: EventFilter, *, lowest: int, before: int, limit: int
+) -> list[SeenEvent]:
+    """Return a user's events as `search` does."""
+    rows = await conn.fetch(
+        """
+        SELECT e.id, e.at, e.action, e.user_id, e.session_id, e.ip_address, e.user_agent,
+            e.detail::text AS detail, u.email
+        FROM auth_events e
+        LEFT JOIN users u ON u.id = e.user_id
+        WHERE e.user_id = $10 AND e.id >= $1 AND e.id < $2
+            AND ($4::varchar IS NULL OR e.action = $4)
+            AND ($5::varchar IS NULL OR starts_with(e.action, $5))
+            AND ($6::varchar IS NULL OR e.ip_address = $6)
+            AND ($7::text IS NULL OR gatepost_inet(e.ip_address) <<= $7::text::inet)
+            AND ($8::timestamptz IS NULL OR e.at >= $8)
+            AND ($9::timestamptz IS NULL OR e.at < $9)
+        ORDER BY e.id DESC
+        LIMIT $3
+        """,
+        lowest,
+        before,
+        limit,
+        *_parts(wanted),
+        user_id,
+    )
+    return [_seen(row) for row in rows]
+
+
+def _parts(wanted: EventFilter) -> tuple[object, ...]:
+    """Return action, family, address, network and times, as the statements take them."""
+    action, family = wanted.action, None
+    if action is not None and action.endswith("."):
+        action, family = None, action
+    address, network = wanted.address, None
+    if address is not None and "/" in address:
+        address, network = None, address
+    return action, family, address, network, wanted.since, wanted.until

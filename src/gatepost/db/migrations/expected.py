@@ -75,7 +75,7 @@ UNIQUE = {
 }
 """Table → what one of its unique indexes is on, whose name an adopted table may have given itself."""
 
-TRIGGERS = ("auth_events_append_only", "user_sessions_note_end")
+TRIGGERS = ("auth_events_append_only", "auth_events_ring", "user_sessions_note_end")
 """Triggers that must exist and fire."""
 
 FUNCTIONS = (
@@ -84,6 +84,7 @@ FUNCTIONS = (
     "gatepost_erase_user",
     "gatepost_redact_events",
     "gatepost_count_events",
+    "gatepost_inet",
 )
 """Functions that are called by name."""
 

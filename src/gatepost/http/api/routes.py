@@ -18,13 +18,15 @@ from gatepost.http import errors
 from gatepost.http.api import accounts, checks, events, housekeeping, passwords, profiles, sessions, setup
 from gatepost.http.api.admin import invitations as admin_invitations
 from gatepost.http.api.admin import overview as admin_overview
+from gatepost.http.api.admin import events as admin_events
+from gatepost.http.api.admin import sessions as admin_sessions
 from gatepost.http.api.admin import users as admin_users
 from gatepost.http.docs import docs_router
 from gatepost.http.edge import Edge
 from gatepost.http.hot import HotEndpoints, HotPaths
 from gatepost.http.middleware import BodyGuard, RequestLog
 
-_ADMIN = (admin_overview, admin_users, admin_invitations)
+_ADMIN = (admin_overview, admin_users, admin_invitations, admin_sessions, admin_events)
 _CLOSED = (checks, profiles, sessions, passwords, events, housekeeping, *_ADMIN)
 _PUBLIC = (accounts, setup)
 
@@ -114,7 +116,5 @@ def _restore_examples(document: dict[str, Any]) -> None:
         for method in route.methods or ():
             documented = document["paths"][route.path_format][method.lower()]["responses"]
             for status, response in route.responses.items():
-                if "content" in response:
-                    documented[str(status)]["content"]["application/json"].update(
-                        response["content"]["application/json"]
-                    )
+                for media_type, content in response.get("content", {}).items():
+                    documented[str(status)]["content"][media_type].update(content)

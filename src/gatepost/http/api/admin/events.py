@@ -1,0 +1,168 @@
+"""The whole audit trail: filtered, as it grows, and to take away."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gatepost import errors
+from gatepost.http.api.admin import oversight_schemas as shapes
+from gatepost.http.api.responses import PRESENTED, responses
+from gatepost.http.dependencies import AdminSession, CurrentClient, CurrentEdge, CurrentGate
+from gatepost.http.envelope import encode, success
+from gatepost.http.streams import Download, LiveEvents
+from gatepost.models import EventFilter
+from gatepost.services.copies import MEDIA_TYPES, head, lines, seen_event_data
+
+router = APIRouter(tags=["administration"])
+
+Action = Annotated[
+    str | None,
+    Query(max_length=64, description="This action, or with a dot at its end all that begin so: `login.`"),
+]
+User = Annotated[int | None, Query(ge=1, le=2**63 - 1, description="Of the user with this id.")]
+Address = Annotated[str | None, Query(max_length=64, description=shapes.ADDRESS)]
+Since = Annotated[datetime | None, Query(description="From this time on.")]
+Until = Annotated[datetime | None, Query(description="Before this time.")]
+
+_FIELDS = {"address": "Give an address such as 203.0.113.7, or a network: 2001:db8::/32"}
+
+
+def _streamed(
+    message: str, contents: dict[str, str], *kinds: type[errors.GatepostError], fields: dict[str, str]
+) -> dict[Any, Any]:
+    """Return `responses=` of an operation whose success is no JSON document."""
+    documented = responses(None, message, *kinds, fields=fields)
+    documented[200]["content"] = {
+        media_type: {"schema": {"type": "string"}, "example": example}
+        for media_type, example in contents.items()
+    }
+    return documented
+
+
+_LINE = encode(shapes.EVENT).decode()
+
+
+@router.get(
+    "/admin/events",
+    operation_id="admin_events",
+    summary="Search the whole audit trail (admin function)",
+    response_model=shapes.AdminEventsEnvelope,
+    responses=responses(
+        {"events": [shapes.EVENT], "next_cursor": None},
+        "Events retrieved successfully",
+        *PRESENTED,
+        errors.AdminRequired,
+        errors.ValidationFailed,
+        fields=_FIELDS,
+    ),
+)
+async def admin_events(
+    _: AdminSession,
+    gate: CurrentGate,
+    action: Action = None,
+    user: User = None,
+    address: Address = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Annotated[int, Query(ge=1, le=200, description="Events a page.")] = 50,
+    cursor: Annotated[
+        int | None, Query(ge=1, le=2**63 - 1, description="`next_cursor` of the page before.")
+    ] = None,
+) -> Response:
+    """List the events of a filter, the newest first."""
+    wanted = EventFilter(action=action, user_id=user, address=address, since=since, until=until)
+    page = await gate.trail.page(wanted, before=cursor, limit=limit)
+    return success(
+        {
+            "events": [seen_event_data(seen) for seen in page.events],
+            "next_cursor": None if page.before is None else str(page.before),
+        },
+        "Events retrieved successfully",
+    )
+
+
+@router.get(
+    "/admin/events/export",
+    operation_id="export_events",
+    summary="Download events as CSV or NDJSON (admin function)",
+    response_class=Response,
+    responses=_streamed(
+        "The file, which is made while it is sent",
+        {
+            "text/csv": "id,at,action,user_id,email,session_id,ip_address,user_agent,detail\r\n",
+            "application/x-ndjson": f"{_LINE}\n",
+        },
+        *PRESENTED,
+        errors.AdminRequired,
+        errors.ValidationFailed,
+        fields=_FIELDS,
+    ),
+)
+async def export_events(
+    session: AdminSession,
+    gate: CurrentGate,
+    client: CurrentClient,
+    form: Annotated[
+        Literal["csv", "ndjson"], Query(alias="format", description="`csv`, or `ndjson`: an object a line.")
+    ] = "csv",
+    action: Action = None,
+    user: User = None,
+    address: Address = None,
+    since: Since = None,
+    until: Until = None,
+) -> Response:
+    """Send every event of a filter, the newest first; that this was done is on the trail."""
+    wanted = EventFilter(action=action, user_id=user, address=address, since=since, until=until)
+    await gate.trail.note_export(
+        wanted, form=form, client=client, by={"admin_id": session.user.id}, session_id=session.id
+    )
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield head(form)
+        async for batch in gate.trail.batches(wanted):
+            yield lines(batch, form)
+
+    return Download(parts(), media_type=MEDIA_TYPES[form], name=f"gatepost-events.{form}")
+
+
+@router.get(
+    "/admin/events/live",
+    operation_id="live_events",
+    summary="Watch events as they happen (admin function)",
+    response_class=Response,
+    responses=_streamed(
+        "Server-sent events, an event of the trail each",
+        {"text/event-stream": f"id: 42\ndata: {_LINE}\n\n"},
+        *PRESENTED,
+        errors.AdminRequired,
+        errors.TooManyAttempts,
+        errors.ValidationFailed,
+        fields={"Last-Event-ID": "String should have at most 64 characters"},
+    ),
+)
+async def live_events(
+    request: Request,
+    session: AdminSession,
+    edge: CurrentEdge,
+    after: Annotated[
+        str | None,
+        Header(alias="Last-Event-ID", max_length=64, description="Of the last event that is known already."),
+    ] = None,
+) -> Response:
+    """Send each event within a second, until the session ends; at most 8 streams a user and process.
+
+    A browser's `EventSource` comes again by itself and gets what it missed.
+    """
+    token, _ = edge.presented(request.scope)
+    known = after is not None and after.isascii() and after.isdigit() and len(after) < 19
+    return LiveEvents(
+        edge.gate,
+        edge.streams,
+        user_id=session.user.id,
+        token=token,
+        after=int(after) if known and after is not None else None,
+    )

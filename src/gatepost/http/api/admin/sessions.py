@@ -1,0 +1,145 @@
+"""Everybody's live sessions: looked at, and ended."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query
+from starlette.responses import Response
+
+from gatepost import errors
+from gatepost.gate import Gate
+from gatepost.http.api import schemas
+from gatepost.http.api.admin import oversight_schemas as shapes
+from gatepost.http.api.responses import BODY, PRESENTED, UNSAFE, UNWANTED_BODY, responses
+from gatepost.http.bodies import unambiguous_body
+from gatepost.http.dependencies import AdminSession, CurrentClient, CurrentGate, FreshAdminSession
+from gatepost.http.envelope import success
+from gatepost.models import SessionFilter
+
+router = APIRouter(tags=["administration"], dependencies=[Depends(unambiguous_body)])
+
+ADMIN_CHANGE = (*PRESENTED, *UNSAFE, errors.AdminRequired, errors.FreshSessionRequired)
+
+
+@router.get(
+    "/admin/sessions",
+    operation_id="admin_sessions",
+    summary="List everybody's live sessions (admin function)",
+    response_model=shapes.AdminSessionsEnvelope,
+    responses=responses(
+        {"sessions": [shapes.SESSION], "next_cursor": None, "total_active_sessions": 1},
+        "Sessions retrieved successfully",
+        *PRESENTED,
+        errors.AdminRequired,
+        errors.ValidationFailed,
+        fields={"address": "Give an address such as 203.0.113.7, or a network: 2001:db8::/32"},
+    ),
+)
+async def admin_sessions(
+    session: AdminSession,
+    gate: CurrentGate,
+    user: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="Of the user with this id.")] = None,
+    address: Annotated[str | None, Query(max_length=64, description=shapes.ADDRESS)] = None,
+    older_than_minutes: Annotated[
+        int | None, Query(ge=0, le=60 * 24 * 3650, description="Started longer ago.")
+    ] = None,
+    unused_for_minutes: Annotated[
+        int | None, Query(ge=0, le=60 * 24 * 3650, description="Not used for so long.")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=200, description="Sessions a page.")] = 50,
+    cursor: Annotated[
+        int | None, Query(ge=1, le=2**63 - 1, description="`next_cursor` of the page before.")
+    ] = None,
+) -> Response:
+    """List the live sessions of a filter, the one started last first, and count them."""
+    wanted = _filter(gate, user, address, older_than_minutes, unused_for_minutes)
+    page = await gate.oversight.page(wanted, before=cursor, limit=limit + 1)
+    shown = page[:limit]
+    total = None
+    if cursor is None:
+        total = await gate.oversight.count(wanted, except_session_id=session.id)
+    return success(
+        {
+            "sessions": [shapes.overseen_session_data(each, session) for each in shown],
+            "next_cursor": str(shown[-1].row.id) if len(page) > limit else None,
+            "total_active_sessions": total,
+        },
+        "Sessions retrieved successfully",
+    )
+
+
+@router.delete(
+    "/admin/sessions/{id}",
+    operation_id="admin_revoke_session",
+    summary="End a session of anybody's (admin function)",
+    response_model=schemas.EmptyEnvelope,
+    responses=responses(
+        None,
+        "Session revoked successfully",
+        *ADMIN_CHANGE,
+        *UNWANTED_BODY,
+        errors.NotFound,
+        errors.ValidationFailed,
+        fields={"id": "Input should be greater than or equal to 1"},
+    ),
+)
+async def admin_revoke_session(
+    session_id: Annotated[
+        int, Path(alias="id", ge=1, le=2**63 - 1, description="From the list of sessions.")
+    ],
+    session: FreshAdminSession,
+    gate: CurrentGate,
+    client: CurrentClient,
+) -> Response:
+    """End a session by its id; whatever it was refreshed to since ends with it."""
+    revoked = await gate.sessions.revoke_by_admin(session_id, client, by={"admin_id": session.user.id})
+    if not revoked:
+        raise errors.NotFound("There is no such session")
+    return success(None, "Session revoked successfully")
+
+
+@router.post(
+    "/admin/sessions/end",
+    operation_id="admin_end_sessions",
+    summary="End all live sessions of a filter (admin function)",
+    response_model=schemas.RevokedEnvelope,
+    responses=responses(
+        {"sessions_revoked": 3},
+        "Sessions ended successfully",
+        *BODY,
+        *ADMIN_CHANGE,
+        errors.CountChanged,
+        fields={"expected": "Field required"},
+    ),
+)
+async def admin_end_sessions(
+    body: shapes.EndSessionsRequest,
+    session: FreshAdminSession,
+    gate: CurrentGate,
+    client: CurrentClient,
+) -> Response:
+    """End them if they are as many as expected, all or none; the caller's own sign-in is spared.
+
+    Where their number is another one, `count_changed` tells it and nothing has ended.
+    """
+    wanted = _filter(gate, body.user, body.address, body.older_than_minutes, body.unused_for_minutes)
+    ended = await gate.oversight.end_all(
+        wanted,
+        expected=body.expected,
+        client=client,
+        by={"admin_id": session.user.id},
+        except_session_id=session.id,
+    )
+    return success({"sessions_revoked": ended}, "Sessions ended successfully")
+
+
+def _filter(
+    gate: Gate, user: int | None, address: str | None, older_than: int | None, unused_for: int | None
+) -> SessionFilter:
+    now = gate.now()
+    return SessionFilter(
+        user_id=user,
+        address=address,
+        started_before=None if older_than is None else now - timedelta(minutes=older_than),
+        unused_since=None if unused_for is None else now - timedelta(minutes=unused_for),
+    )

@@ -1,0 +1,243 @@
+"""Answers that have no length: events as they happen, and copies of the trail."""
+
+import asyncio
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from gatepost.errors import AuthenticationError, TooManyAttempts, Unavailable
+from gatepost.http.envelope import encode
+from gatepost.models import SeenEvent
+from gatepost.services.copies import seen_event_data
+from gatepost.services.feed import Subscription
+
+if TYPE_CHECKING:
+    from gatepost.gate import Gate
+
+STREAMS_MAX = 8
+"""Live streams that a user may have open in a process."""
+
+HEARTBEAT_SECONDS = 15.0
+"""Between two lines that tell a proxy that the stream is alive."""
+
+CHECK_SECONDS = 10.0
+"""Between two looks whether the session still lives and is an administrator's."""
+
+SEND_SECONDS = 30.0
+"""How long a reader may take to take what is sent."""
+
+RETRY_MILLISECONDS = 2_000
+"""When a browser is to come again after the end of a stream."""
+
+
+class Streams:
+    """The live streams of a process: how many a user has, and their end when the process is to stop.
+
+    Servers wait for the answers under way before they tell an application to shut down, and a live stream
+    is never done. So it ends with the signal: its handler is put in front of the server's while there
+    are streams, and taken away after the last.
+    """
+
+    def __init__(self) -> None:
+        self._open: set[Subscription] = set()
+        self._users: Counter[int] = Counter()
+        self._handlers: dict[signal.Signals, Any] = {}
+
+    @contextmanager
+    def place(self, user_id: int) -> Iterator[None]:
+        """Take one of the places that a user has.
+
+        Raises:
+            TooManyAttempts: all are taken.
+        """
+        if self._users[user_id] >= STREAMS_MAX:
+            raise TooManyAttempts(
+                int(CHECK_SECONDS), f"There are {STREAMS_MAX} live streams of yours already: close one"
+            )
+        self._users[user_id] += 1
+        try:
+            yield
+        finally:
+            self._users[user_id] -= 1
+            if not self._users[user_id]:
+                del self._users[user_id]
+
+    @contextmanager
+    def entered(self, subscription: Subscription) -> Iterator[None]:
+        """Have the subscription closed when the process is told to stop."""
+        if not self._open:
+            self._watch()
+        self._open.add(subscription)
+        try:
+            yield
+        finally:
+            self._open.discard(subscription)
+            if not self._open:
+                self._unwatch()
+
+    def end_all(self) -> None:
+        """End every stream."""
+        for subscription in self._open:
+            subscription.close()
+
+    def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
+
+        def stop(number: int, frame: object) -> None:
+            loop.call_soon_threadsafe(self.end_all)
+            self._handlers[signal.Signals(number)](number, frame)
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            former = signal.getsignal(number)
+            if callable(former):
+                with suppress(ValueError):  # signals are the main thread's
+                    signal.signal(number, stop)
+                    self._handlers[number] = former
+        self._stop = stop
+
+    def _unwatch(self) -> None:
+        for number, former in self._handlers.items():
+            if signal.getsignal(number) is self._stop:
+                with suppress(ValueError):
+                    signal.signal(number, former)
+        self._handlers = {}
+
+
+class LiveEvents(Response):
+    """Server-sent events (WHATWG HTML §9.2) of the trail, until the session ends or the reader goes.
+
+    Args:
+        gate: whose trail.
+        streams: where this stream is counted.
+        user_id: whose it is.
+        token: of the session.
+        after: the last event that the reader has; None begins with the next one.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(
+        self,
+        gate: "Gate",
+        streams: Streams,
+        *,
+        user_id: int,
+        token: str,
+        after: int | None,
+    ) -> None:
+        super().__init__()
+        self._gate = gate
+        self._streams = streams
+        self._user_id = user_id
+        self._token = token
+        self._after = after
+
+    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
+        """Serve the stream."""
+        with self._streams.place(self._user_id):
+            async with self._gate.feed.subscribe(after=self._after) as subscription:
+                with self._streams.entered(subscription):
+                    watching = [
+                        asyncio.ensure_future(_until_gone(receive, subscription)),
+                        asyncio.ensure_future(_until_over(self._gate, self._token, subscription)),
+                    ]
+                    try:
+                        await _start(send, 200, b"text/event-stream", (b"x-accel-buffering", b"no"))
+                        await _send_events(subscription, send)
+                    finally:
+                        for task in watching:
+                            task.cancel()
+                        await asyncio.wait(watching)
+
+
+async def _send_events(subscription: Subscription, send: Send) -> None:
+    with suppress(TimeoutError, OSError):  # a reader who takes nothing, or is gone
+        await _send(send, b"retry: %d\n\n" % RETRY_MILLISECONDS)
+        while True:
+            try:
+                async with asyncio.timeout(HEARTBEAT_SECONDS):
+                    seen = await anext(subscription)
+            except TimeoutError:
+                await _send(send, b": \n\n")
+            except StopAsyncIteration:
+                break
+            else:
+                await _send(send, _told(seen))
+        await send({"type": "http.response.body", "body": b""})
+
+
+def _told(seen: SeenEvent) -> bytes:
+    return b"id: %d\ndata: %b\n\n" % (seen.event.id, encode(seen_event_data(seen)))
+
+
+async def _until_gone(receive: Receive, subscription: Subscription) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    subscription.close()
+
+
+async def _until_over(gate: "Gate", token: str, subscription: Subscription) -> None:
+    while True:
+        await asyncio.sleep(CHECK_SECONDS)
+        try:
+            session = await gate.sessions.look(token)
+        except AuthenticationError:
+            break
+        except Unavailable:
+            continue  # never a no: the next look tells
+        if not session.user.is_admin:
+            break
+    subscription.close()
+
+
+class Download(Response):
+    """A file that is made while it is sent, as fast as it is taken.
+
+    Args:
+        parts: of the file.
+        media_type: its type.
+        name: under which browsers save it.
+    """
+
+    def __init__(self, parts: AsyncIterator[bytes], *, media_type: str, name: str) -> None:
+        super().__init__()
+        self._parts = parts
+        self._type = media_type.encode()
+        self._name = name.encode()
+
+    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
+        """Send the file; one who goes away, or takes nothing for `SEND_SECONDS`, gets no more of it."""
+        first = await anext(self._parts, b"")  # what can be refused is, before an answer has begun
+        gone = asyncio.ensure_future(_gone(receive))
+        try:
+            disposition = (b"content-disposition", b'attachment; filename="%b"' % self._name)
+            await _start(send, 200, self._type, disposition)
+            await _send(send, first)
+            async for part in self._parts:
+                if gone.done():
+                    return
+                await _send(send, part)
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            gone.cancel()
+            await asyncio.wait([gone])
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _start(send: Send, status: int, content_type: bytes, *headers: tuple[bytes, bytes]) -> None:
+    own = [(b"content-type", content_type), (b"cache-control", b"no-store"), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": own})
+
+
+async def _send(send: Send, body: bytes) -> None:
+    async with asyncio.timeout(SEND_SECONDS):
+        await send({"type": "http.response.body", "body": body, "more_body": True})

@@ -1,0 +1,146 @@
+"""The audit trail as an administrator reads it: filtered, page by page, and all of it for a copy."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from datetime import UTC, timedelta
+from typing import Any, Literal
+
+from gatepost.db.pool import Database
+from gatepost.errors import ValidationFailed
+from gatepost.models import AuditAction, Client, EventFilter, EventPage, SeenEvent
+from gatepost.services.audit import Audit
+from gatepost.services.oversight import canonical
+from gatepost.store import events as store
+
+WINDOW = 100_000
+"""Ids that one statement looks at: some tens of milliseconds, whatever the filter."""
+
+PAGE_SECONDS = 1.0
+"""After which a page is handed over as it is, with a cursor to go on from."""
+
+BATCH = 1_000
+"""Events of an export that are read at once, each time by a statement of its own."""
+
+DISORDER = timedelta(days=1)
+"""How far times may be out of the order of ids, in a trail of more than a `WINDOW`."""
+
+
+class Trail:
+    """Reads everybody's events."""
+
+    def __init__(self, database: Database, *, audit: Audit) -> None:
+        self._database = database
+        self._audit = audit
+
+    async def page(self, wanted: EventFilter, *, before: int | None, limit: int) -> EventPage:
+        """Return the newest events of a filter with an id below `before`.
+
+        Where few events fit, finding them takes long: after `PAGE_SECONDS` the page has what was found,
+        maybe nothing, and `EventPage.before` goes on from there.
+
+        Raises:
+            ValidationFailed: the address is none, or a text can't be in a database.
+        """
+        wanted = _checked(wanted)
+        lowest, beyond = await self._bounds(wanted)
+        return await self._page(wanted, lowest, beyond if before is None else min(before, beyond), limit)
+
+    async def batches(self, wanted: EventFilter) -> AsyncIterator[list[SeenEvent]]:
+        """Yield every event of a filter that there is now, newest first, at most `BATCH` at a time.
+
+        Each batch is read by itself, so that no transaction and no connection is held while whoever reads
+        takes their time.
+
+        Raises:
+            ValidationFailed: as `page`.
+        """
+        wanted = _checked(wanted)
+        lowest, before = await self._bounds(wanted)
+        while True:
+            found = await self._page(wanted, lowest, before, BATCH)
+            if found.events:
+                yield found.events
+            if found.before is None:
+                return
+            before = found.before
+
+    async def note_export(
+        self,
+        wanted: EventFilter,
+        *,
+        form: Literal["csv", "ndjson"],
+        client: Client,
+        by: Mapping[str, Any],
+        session_id: int | None = None,
+    ) -> None:
+        """Put on the trail that somebody is about to take a copy of it.
+
+        Raises:
+            ValidationFailed: as `page`.
+        """
+        await self._audit.record(
+            AuditAction.EVENTS_EXPORTED,
+            client=client,
+            session_id=session_id,
+            detail={**by, "filter": _checked(wanted).told(), "format": form},
+        )
+
+    async def _page(self, wanted: EventFilter, lowest: int, before: int, limit: int) -> EventPage:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + PAGE_SECONDS
+        found: list[SeenEvent] = []
+        while before > lowest:
+            # A user's events have an index of their own: they need no windows.
+            floor = lowest if wanted.user_id is not None else max(lowest, before - WINDOW)
+            found += await self._search(wanted, floor, before, limit + 1 - len(found))
+            if len(found) > limit:
+                return EventPage(events=found[:limit], before=found[limit - 1].event.id)
+            before = floor
+            if loop.time() > until and before > lowest:
+                return EventPage(events=found, before=before)
+        return EventPage(events=found, before=None)
+
+    async def _search(self, wanted: EventFilter, lowest: int, before: int, limit: int) -> list[SeenEvent]:
+        async with self._database.connection() as conn:
+            if wanted.user_id is None:
+                return await store.search(conn, wanted, lowest=lowest, before=before, limit=limit)
+            return await store.search_of_user(
+                conn, wanted.user_id, wanted, lowest=lowest, before=before, limit=limit
+            )
+
+    async def _bounds(self, wanted: EventFilter) -> tuple[int, int]:
+        """Return the ids between which events of the filter's times are."""
+        async with self._database.connection() as conn:
+            lowest, beyond = await store.span(conn)
+            if beyond - lowest <= WINDOW:
+                return lowest, beyond
+            first, last = lowest, beyond
+            if wanted.since is not None:
+                since = wanted.since - DISORDER
+                first = await store.first_since(conn, since, lowest=lowest, beyond=beyond)
+            if wanted.until is not None:
+                until = wanted.until + DISORDER
+                last = await store.first_since(conn, until, lowest=lowest, beyond=beyond)
+            return first, last
+
+
+def _checked(wanted: EventFilter) -> EventFilter:
+    """Return a filter as the statements take it.
+
+    Raises:
+        ValidationFailed: the address is none, a time too far away, or the action no text for a database.
+    """
+    action = wanted.action
+    if action is not None and not (action.isascii() and action.isprintable()):
+        raise ValidationFailed({"action": "Give an action such as login.failed, or a family: login."})
+    times: dict[str, Any] = {}
+    for name in ("since", "until"):
+        at = getattr(wanted, name)
+        if at is None:
+            continue
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
+        if not 1970 <= at.year < 9999:
+            raise ValidationFailed({name: "Give a time such as 2024-01-01T00:00:00Z"})
+        times[name] = at
+    return replace(canonical(wanted), **times)

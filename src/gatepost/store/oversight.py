@@ -1,0 +1,218 @@
+"""Statements on everybody's live sessions, as an administrator looks at them and ends them.
+
+A user's sessions have their own index, so that what is asked of one user is a statement by itself.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from gatepost.db.pool import Connection, one
+from gatepost.models import AuditAction, Client, EndReason, OverseenSession, SessionFilter
+
+
+def _halves(address: str | None) -> tuple[str | None, str | None]:
+    """Return an address, which is compared as it is written, and a network, of which one is None."""
+    if address is not None and "/" in address:
+        return None, address
+    return address, None
+
+
+async def page(
+    conn: Connection,
+    wanted: SessionFilter,
+    *,
+    before: int | None,
+    limit: int,
+    at: datetime | None,
+    idle: timedelta | None,
+) -> list[OverseenSession]:
+    """Return live sessions, the one started last first, those with an id below `before`."""
+    rows = await conn.fetch(
+        """
+        SELECT s.id, left(s.session_token, 8) AS token_hint, s.user_id, s.created_at, s.last_used_at,
+            s.expires_at, s.ip_address, s.user_agent, s.ended_at, s.end_reason, u.email
+        FROM user_sessions s
+        JOIN users u ON u.id = s.user_id
+        CROSS JOIN (SELECT coalesce($3::timestamptz, statement_timestamp()) AS now) t
+        WHERE s.id < coalesce($1::bigint, 9223372036854775807) AND s.is_active AND s.expires_at > t.now
+            AND u.is_active AND (coalesce(s.last_used_at, '-infinity') <= t.now - $4::interval) IS NOT TRUE
+            AND ($5::varchar IS NULL OR s.ip_address = $5)
+            AND ($6::text IS NULL OR gatepost_inet(s.ip_address) <<= $6::text::inet)
+            AND ($7::timestamptz IS NULL OR s.created_at < $7)
+            AND ($8::timestamptz IS NULL OR s.created_at >= $8)
+            AND ($9::timestamptz IS NULL OR coalesce(s.last_used_at, '-infinity') < $9)
+        ORDER BY s.id DESC
+        LIMIT $2
+        """,
+        before,
+        limit,
+        at,
+        idle,
+        *_halves(wanted.address),
+        wanted.started_before,
+        wanted.started_after,
+        wanted.unused_since,
+    )
+    return [OverseenSession.from_row(row) for row in rows]
+
+
+async def page_of_user(
+    conn: Connection,
+    user_id: int,
+    wanted: SessionFilter,
+    *,
+    before: int | None,
+    limit: int,
+    at: datetime | None,
+    idle: timedelta | None,
+) -> list[OverseenSession]:
+    """Return a user's live sessions as `page` does."""
+    rows = await conn.fetch(
+        """
+        SELECT s.id, left(s.session_token, 8) AS token_hint, s.user_id, s.created_at, s.last_used_at,
+            s.expires_at, s.ip_address, s.user_agent, s.ended_at, s.end_reason, u.email
+        FROM user_sessions s
+        JOIN users u ON u.id = s.user_id
+        CROSS JOIN (SELECT coalesce($3::timestamptz, statement_timestamp()) AS now) t
+        WHERE s.user_id = $10 AND s.id < coalesce($1::bigint, 9223372036854775807) AND s.is_active
+            AND s.expires_at > t.now AND u.is_active
+            AND (coalesce(s.last_used_at, '-infinity') <= t.now - $4::interval) IS NOT TRUE
+            AND ($5::varchar IS NULL OR s.ip_address = $5)
+            AND ($6::text IS NULL OR gatepost_inet(s.ip_address) <<= $6::text::inet)
+            AND ($7::timestamptz IS NULL OR s.created_at < $7)
+            AND ($8::timestamptz IS NULL OR s.created_at >= $8)
+            AND ($9::timestamptz IS NULL OR coalesce(s.last_used_at, '-infinity') < $9)
+        ORDER BY s.id DESC
+        LIMIT $2
+        """,
+        before,
+        limit,
+        at,
+        idle,
+        *_halves(wanted.address),
+        wanted.started_before,
+        wanted.started_after,
+        wanted.unused_since,
+        user_id,
+    )
+    return [OverseenSession.from_row(row) for row in rows]
+
+
+async def matching(
+    conn: Connection,
+    wanted: SessionFilter,
+    *,
+    spared: int | None,
+    at: datetime | None,
+    idle: timedelta | None,
+) -> dict[int, int]:
+    """Return whose live sessions these are: id of the session → id of its user, in the order of users.
+
+    `spared` is a session whose whole sign-in is left out.
+    """
+    rows = await conn.fetch(
+        """
+        SELECT s.id, s.user_id
+        FROM user_sessions s
+        JOIN users u ON u.id = s.user_id
+        CROSS JOIN (SELECT coalesce($1::timestamptz, statement_timestamp()) AS now) t
+        WHERE s.is_active AND s.expires_at > t.now AND u.is_active
+            AND (coalesce(s.last_used_at, '-infinity') <= t.now - $2::interval) IS NOT TRUE
+            AND ($3::varchar IS NULL OR s.ip_address = $3)
+            AND ($4::text IS NULL OR gatepost_inet(s.ip_address) <<= $4::text::inet)
+            AND ($5::timestamptz IS NULL OR s.created_at < $5)
+            AND ($6::timestamptz IS NULL OR s.created_at >= $6)
+            AND ($7::timestamptz IS NULL OR coalesce(s.last_used_at, '-infinity') < $7)
+            AND ($8::bigint IS NULL OR s.user_id = $8)
+            AND ($9::bigint IS NULL OR coalesce(s.family_id, s.id) IS DISTINCT FROM (
+                SELECT coalesce(own.family_id, own.id) FROM user_sessions own WHERE own.id = $9))
+        ORDER BY s.user_id, s.id
+        """,
+        at,
+        idle,
+        *_halves(wanted.address),
+        wanted.started_before,
+        wanted.started_after,
+        wanted.unused_since,
+        wanted.user_id,
+        spared,
+    )
+    return {row["id"]: row["user_id"] for row in rows}
+
+
+async def count(
+    conn: Connection,
+    wanted: SessionFilter,
+    *,
+    spared: int | None,
+    at: datetime | None,
+    idle: timedelta | None,
+) -> int:
+    """Count what `matching` finds."""
+    row = await conn.fetchrow(
+        """
+        SELECT count(*) AS count
+        FROM user_sessions s
+        JOIN users u ON u.id = s.user_id
+        CROSS JOIN (SELECT coalesce($1::timestamptz, statement_timestamp()) AS now) t
+        WHERE s.is_active AND s.expires_at > t.now AND u.is_active
+            AND (coalesce(s.last_used_at, '-infinity') <= t.now - $2::interval) IS NOT TRUE
+            AND ($3::varchar IS NULL OR s.ip_address = $3)
+            AND ($4::text IS NULL OR gatepost_inet(s.ip_address) <<= $4::text::inet)
+            AND ($5::timestamptz IS NULL OR s.created_at < $5)
+            AND ($6::timestamptz IS NULL OR s.created_at >= $6)
+            AND ($7::timestamptz IS NULL OR coalesce(s.last_used_at, '-infinity') < $7)
+            AND ($8::bigint IS NULL OR s.user_id = $8)
+            AND ($9::bigint IS NULL OR coalesce(s.family_id, s.id) IS DISTINCT FROM (
+                SELECT coalesce(own.family_id, own.id) FROM user_sessions own WHERE own.id = $9))
+        """,
+        at,
+        idle,
+        *_halves(wanted.address),
+        wanted.started_before,
+        wanted.started_after,
+        wanted.unused_since,
+        wanted.user_id,
+        spared,
+    )
+    return int(one(row)["count"])
+
+
+async def lock_owners(conn: Connection, user_ids: Sequence[int]) -> None:
+    """Lock the rows of these users, in the order of their ids, as `gatepost_end_sessions` locks one."""
+    await conn.execute(
+        """
+        SELECT FROM users u WHERE u.id = ANY($1::bigint[]) ORDER BY u.id FOR NO KEY UPDATE
+        """,
+        user_ids,
+    )
+
+
+async def end_each(
+    conn: Connection,
+    sessions: Mapping[int, int],
+    *,
+    reason: EndReason,
+    client: Client,
+    at: datetime | None,
+    detail: Mapping[str, Any],
+) -> int:
+    """End these sessions, each with its event; return how many were live. Their users are locked."""
+    row = await conn.fetchrow(
+        """
+        SELECT coalesce(sum(gatepost_end_sessions(e.user_id, $3, e.id, $4, $5, $6, $7, $8::text::jsonb)), 0)
+            AS count
+        FROM unnest($1::bigint[], $2::bigint[]) AS e (id, user_id)
+        """,
+        list(sessions.keys()),
+        list(sessions.values()),
+        reason,
+        at,
+        AuditAction.SESSION_REVOKED,
+        client.ip_address,
+        client.user_agent,
+        json.dumps(dict(detail)),
+    )
+    return int(one(row)["count"])
