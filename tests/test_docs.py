@@ -115,7 +115,7 @@ def test_examples_of_the_reference_hold_what_is_null() -> None:
     reference = (DOCS / "reference/http.md").read_text("utf-8")
 
     assert '"next_cursor": null' in reference
-    assert reference.count('"data": null') == 4  # logout, ending a session, an unlock, an erasure
+    assert reference.count('"data": null') == 4  # logout, ending a session, an erasure, a user who is deleted
 
 
 # --- Decisions ---

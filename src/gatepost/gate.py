@@ -189,7 +189,9 @@ class Gate:
             accounts=self.accounts,
             hashing=hashing,
             throttles=self.throttles,
+            audit=self.audit,
             clock=clock,
+            lifetimes=lifetimes,
             new_passwords=self.new_passwords,
         )
         reauthentication = Reauthentication(

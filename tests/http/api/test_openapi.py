@@ -43,10 +43,47 @@ OPERATIONS = {
     "events": ("GET", "/api/auth/events", {200, 401, 422, 500, 503}),
     "cleanup": ("POST", "/api/auth/cleanup", {200, 401, 403, 413, 415, 500, 503}),
     "overview": ("GET", "/api/auth/admin/overview", {200, 401, 403, 422, 500, 503}),
+    "find_users": ("GET", "/api/auth/admin/users", {200, 401, 403, 422, 500, 503}),
+    "get_user": ("GET", "/api/auth/admin/users/{id}", {200, 401, 403, 404, 422, 500, 503}),
+    "disable_user": (
+        "POST",
+        "/api/auth/admin/users/{id}/disable",
+        {200, 401, 403, 404, 409, 413, 415, 422, 500, 503},
+    ),
+    "enable_user": (
+        "POST",
+        "/api/auth/admin/users/{id}/enable",
+        {200, 401, 403, 404, 413, 415, 422, 500, 503},
+    ),
+    "promote_user": (
+        "POST",
+        "/api/auth/admin/users/{id}/promote",
+        {200, 401, 403, 404, 413, 415, 422, 500, 503},
+    ),
+    "demote_user": (
+        "POST",
+        "/api/auth/admin/users/{id}/demote",
+        {200, 401, 403, 404, 409, 413, 415, 422, 500, 503},
+    ),
     "unlock_user": (
         "POST",
         "/api/auth/admin/users/{id}/unlock",
         {200, 401, 403, 404, 413, 415, 422, 500, 503},
+    ),
+    "logout_user": (
+        "POST",
+        "/api/auth/admin/users/{id}/logout-all",
+        {200, 401, 403, 404, 413, 415, 422, 500, 503},
+    ),
+    "set_temporary_password": (
+        "POST",
+        "/api/auth/admin/users/{id}/temporary-password",
+        {200, 401, 403, 404, 413, 415, 422, 500, 503},
+    ),
+    "delete_user": (
+        "DELETE",
+        "/api/auth/admin/users/{id}",
+        {200, 401, 403, 404, 409, 413, 415, 422, 500, 503},
     ),
 }
 """Names that clients are generated from: a change of one breaks them."""
@@ -297,6 +334,7 @@ async def answered(client: httpx.AsyncClient, db: Database) -> list[tuple[str, h
     }
     listed = (await client.get("/api/auth/sessions", headers=bearer(tokens["me"]))).json()["data"]["sessions"]
     (spare,) = [each["id"] for each in listed if each["session_token"][:8] == first[:8]]
+    managed = (await register(client, "managed@example.com"))["user"]["id"]
     bodies = {
         "register": {"email": "second@example.com", "name": "Second", "password": "securepassword123"},
         "login": {"email": "moved@example.com", "password": "another secure password"},
@@ -314,7 +352,7 @@ async def answered(client: httpx.AsyncClient, db: Database) -> list[tuple[str, h
         method, path, _ = OPERATIONS[name]
         response = await client.request(
             method,
-            path.replace("{id}", "1" if name == "unlock_user" else str(spare)),
+            path.replace("{id}", str(spare) if name == "revoke_session" else str(managed)),
             headers=bearer(tokens[name]) if name in tokens else {},
             json=bodies.get(name),
         )
