@@ -111,6 +111,7 @@ What `user_sessions.end_reason` and `detail.reason` of an ended session may hold
 """
 
 _FLAG = "`changed`: false where there was nothing to do"
+_CHANGED = f"{_FLAG}; `admin_id` where it was done over HTTP"
 _DETAIL = {
     models.AuditAction.USER_REGISTERED: "`invitation` where one was used",
     models.AuditAction.USER_REGISTRATION_REFUSED: "`reason`, `email`",
@@ -126,25 +127,26 @@ _DETAIL = {
         "`reason`: `unknown`, `used`, `expired`, `revoked`, `has_admin`, `ended_meanwhile` or `email_taken`; "
         "`email` who came with it"
     ),
-    models.AuditAction.USER_PROMOTED: _FLAG,
-    models.AuditAction.USER_DEMOTED: _FLAG,
-    models.AuditAction.USER_DISABLED: _FLAG,
-    models.AuditAction.USER_ENABLED: _FLAG,
-    models.AuditAction.USER_PASSWORD_SET: _FLAG,
-    models.AuditAction.USER_DELETED: _FLAG,
+    models.AuditAction.USER_PROMOTED: _CHANGED,
+    models.AuditAction.USER_DEMOTED: _CHANGED,
+    models.AuditAction.USER_DISABLED: _CHANGED,
+    models.AuditAction.USER_ENABLED: _CHANGED,
+    models.AuditAction.USER_PASSWORD_SET: f"{_CHANGED}; `temporary`: true where it must be changed",
+    models.AuditAction.USER_DELETED: _CHANGED,
+    models.AuditAction.PASSWORD_CHANGED: "`verb`: `login` and `temporary` where it was done at a sign-in",
     models.AuditAction.LOGIN_FAILED: (
         "`email`; `reason`: `unknown_user`, `no_password`, `wrong_password`, `locked`, `user_disabled`, "
-        "`corrupt_hash` or `changed_meanwhile`"
+        "`temporary_password_expired`, `password_change_required`, `corrupt_hash` or `changed_meanwhile`"
     ),
     models.AuditAction.SESSION_REFRESHED: "`successor`",
     models.AuditAction.SESSION_REVOKED: "`reason`; `sessions` where it was ended by its id",
-    models.AuditAction.SESSIONS_REVOKED_ALL: "`reason`, `sessions`",
+    models.AuditAction.SESSIONS_REVOKED_ALL: "`reason`, `sessions`; `admin_id` where one did it over HTTP",
     models.AuditAction.SESSION_REFUSED: (
         "`code` of the [error](errors.md); `verb`: `refresh`, `revoke`, `revoke_all`, `confirm`, "
         "`change_password`, `rename`, `change_email` or `erase`"
     ),
     models.AuditAction.ACCESS_DENIED: (
-        "`code` of the [error](errors.md); `verb`; `wanted_session` where somebody else's was named"
+        "`code` of the [error](errors.md); `verb`; `wanted_session` or `wanted_user` where one was named"
     ),
     models.AuditAction.USER_UNLOCKED: "`admin_id` where it was done over HTTP",
     models.AuditAction.PASSWORD_REFUSED: (

@@ -221,6 +221,14 @@ def _note(where: str, *texts: str | bytes | None) -> None:
         _written.append((where, readable or ""))
 
 
+def printed_on_purpose(password: str) -> None:
+    """Take a password out of what a command printed that was asked for it; all else is searched for it."""
+    _written[:] = [
+        (where, text.replace(password, "...") if where == "what the test captured" else text)
+        for where, text in _written
+    ]
+
+
 def _note_output() -> None:
     @_instead_of(pytest.CaptureFixture, "readouterr")
     def readouterr(former: Callable[..., Any], capture: pytest.CaptureFixture[Any]) -> Any:

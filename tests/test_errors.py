@@ -29,6 +29,8 @@ CONTRACT = {
     "invalid_setup_link": 403,
     "email_taken": 409,
     "last_admin": 409,
+    "own_account": 409,
+    "password_change_required": 403,
     "account_in_use": 409,
     "not_found": 404,
     "method_not_allowed": 405,

@@ -20,6 +20,7 @@ exit code. An error's `message` is meant for the caller: it never holds a token,
     │   └── SessionReplaced          session_replaced
     ├── AdminRequired            admin_required
     ├── FreshSessionRequired     fresh_session_required
+    ├── PasswordChangeRequired   password_change_required
     ├── CrossOriginRefused       cross_origin_refused
     ├── FormExpired              form_expired
     ├── RegistrationClosed       registration_closed
@@ -28,6 +29,7 @@ exit code. An error's `message` is meant for the caller: it never holds a token,
     ├── InvalidSetupLink         invalid_setup_link
     ├── EmailTaken               email_taken
     ├── LastAdmin                last_admin
+    ├── OwnAccount               own_account
     ├── AccountInUse             account_in_use
     ├── CountChanged             count_changed
     ├── NotFound                 not_found
@@ -182,6 +184,13 @@ class FreshSessionRequired(GatepostError):
     message = "Confirm your password first: POST /api/auth/confirm"
 
 
+class PasswordChangeRequired(GatepostError):
+    """The password is right and temporary: no session starts before it is changed (ASVS 6.4.1)."""
+
+    code = "password_change_required"
+    message = "This password is temporary: send it again, together with a new_password of your choice"
+
+
 class CrossOriginRefused(GatepostError):
     """A request with a cookie came from another site (ASVS 3.5.1); it changed nothing."""
 
@@ -235,7 +244,14 @@ class LastAdmin(GatepostError):
     """The account is the last active administrator's, and nobody would be left to administer."""
 
     code = "last_admin"
-    message = "The last administrator can't be deleted: make somebody else one first"
+    message = "This is the last administrator: make somebody else one first"
+
+
+class OwnAccount(GatepostError):
+    """Administrators demote, disable and delete others: not themselves, by mistake."""
+
+    code = "own_account"
+    message = "Another administrator has to do this to your account"
 
 
 class AccountInUse(GatepostError):

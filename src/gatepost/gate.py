@@ -35,8 +35,8 @@ from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.limits import Limits
 from gatepost.services.lookups import Lookups
 from gatepost.services.new_passwords import NewPasswords
-from gatepost.services.overview import Overviews
 from gatepost.services.oversight import Oversight
+from gatepost.services.overview import Overviews
 from gatepost.services.profiles import Profiles
 from gatepost.services.reauthentication import Reauthentication
 from gatepost.services.refusals import Refusals
@@ -231,7 +231,9 @@ class Gate:
             accounts=self.accounts,
             hashing=hashing,
             throttles=self.throttles,
+            audit=self.audit,
             clock=clock,
+            lifetimes=lifetimes,
             new_passwords=self.new_passwords,
         )
         reauthentication = Reauthentication(

@@ -52,7 +52,7 @@ class AuditAction(StrEnum):
     USER_EXPORTED = "user.exported"
     """A user downloaded what is stored about them."""
     USER_ERASED = "user.erased"
-    """A user deleted their account: what told who they were was taken out of `detail.events` events."""
+    """A user was deleted: what told who they were was taken out of `detail.events` events."""
     PASSWORD_REHASHED = "password.rehashed"  # noqa: S105 - an action, no password
     """At a login the stored hash was replaced by one of the current kind and cost."""
     USER_UNLOCKED = "user.unlocked"

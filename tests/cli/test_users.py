@@ -1,12 +1,14 @@
 """`gatepost users`: what is said, and what the database then holds."""
 
 import hashlib
+import re
 from pathlib import Path
 
 import httpx
 import pytest
 from tests.cli.conftest import Command, Database, create, events
 from tests.conftest import PASSWORD, bearer, login, register
+from tests.secrecy import printed_on_purpose
 
 from gatepost.security import policy
 from gatepost.services.new_passwords import IS_BREACHED
@@ -303,6 +305,80 @@ async def test_delete_takes_the_user_and_leaves_the_trail(
     listed = await gatepost("events", "list", "--user", "1", "--json")
     assert [event["action"] for event in listed.json["events"]] == [
         "user.deleted",
+        "user.erased",
         "session.started",
         "user.registered",
     ]
+
+
+# --- Searching, temporary passwords, and what deleting leaves ---
+
+
+async def test_list_searches(gatepost: Command, db: Database) -> None:
+    for email, options in (("a@x.test", ()), ("b@x.test", ("--admin",)), ("bo@x.test", ())):
+        await create(gatepost, email, *options)
+    await db.execute("UPDATE users SET is_active = false WHERE email = 'bo@x.test'")
+
+    async def listed(*options: str) -> list[str]:
+        page = await gatepost("users", "list", "--json", *options)
+        return [user["email"][:-7] for user in page.json["users"]]
+
+    assert await listed("--search", "B") == ["b", "bo"]
+    assert await listed("--search", "ada") == ["a", "b", "bo"]
+    assert await listed("--search", "b", "--role", "user") == ["bo"]
+    assert await listed("--role", "admin") == ["b"]
+    assert await listed("--status", "disabled") == ["bo"]
+    assert await listed("--status", "active", "--search", "%") == []
+    first = await gatepost("users", "list", "--search", "ad a", "--search", "ada", "-n", "2", "--json")
+    assert await listed("--search", "ada", "--cursor", first.json["next_cursor"]) == ["bo"]
+    text = await gatepost("users", "list", "--search", "ada", "--limit", "2")
+    cursor = first.json["next_cursor"]
+    assert text.out.splitlines()[-1] == f"Next: gatepost users list --search ada --cursor {cursor}"
+    none = await gatepost("users", "list", "--search", "nobody")
+    assert (none.code, none.out) == (0, "There are no such users.\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (("--search", "a", "--after", "1"), 2),
+        (("--role", "root"), 2),
+        (("--search", "a\nb"), 1),
+        (("--search", "a", "--cursor", "x"), 1),
+    ],
+)
+async def test_list_refuses_what_is_no_search(gatepost: Command, options: tuple[str, ...], code: int) -> None:
+    assert (await gatepost("users", "list", *options)).code == code
+
+
+async def test_a_temporary_password_is_made_and_printed(
+    gatepost: Command, db: Database, ada: int, client: httpx.AsyncClient
+) -> None:
+    made = await gatepost("users", "set-password", "ada@example.com", "--temporary", "--json")
+    assert made.code == 0, made
+    body = {"email": "ada@example.com", "password": made.json["password"]}
+    refused = await client.post("/api/auth/login", json=body)
+    assert refused.json()["error"]["code"] == "password_change_required"
+    [(_, _, detail)] = await events(db, "user.password_set")
+    assert detail == BY | {"temporary": True, "changed": True}
+    text = await gatepost("users", "set-password", "ada@example.com", "--temporary")
+    printed = re.match(r"ada@example\.com \(id 1\) may sign in with (\w{20}) until 20", text.out)
+    assert printed is not None
+    for password in (made.json["password"], printed[1]):
+        printed_on_purpose(password)
+    both = await gatepost("users", "set-password", "1", "--temporary", "--password-stdin", stdin=PASSWORD)
+    assert both.code == 2
+
+
+async def test_delete_leaves_events_that_name_nobody(
+    gatepost: Command, db: Database, ada: int, client: httpx.AsyncClient
+) -> None:
+    await login(client, "ada@example.com")
+    assert (await gatepost("users", "delete", "ada@example.com", "--yes")).code == 0
+    assert await events(db, "user.erased", "user.deleted") == [
+        ("user.erased", ada, {"events": 2}),
+        ("user.deleted", ada, BY | {"changed": True}),
+    ]
+    started = await db.fetchrow("SELECT ip_address FROM auth_events WHERE action = 'session.started'")
+    assert started is not None
+    assert started["ip_address"] is None

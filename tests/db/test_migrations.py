@@ -196,7 +196,8 @@ def test_the_guides_columns_come_first_as_the_guide_has_them(dsn: str) -> None:
             is_admin boolean t false
             is_active boolean t true
             created_at timestamp with time zone t now()
-            updated_at timestamp with time zone t now()""",
+            updated_at timestamp with time zone t now()
+            temporary_password_expires_at timestamp with time zone f""",
         ),
         (
             "user_sessions",
@@ -282,6 +283,26 @@ def test_the_indexes_are_those_that_are_wanted(dsn: str) -> None:
         ),
         "CREATE UNIQUE INDEX auth_events_pkey ON auth_events btree (id)",
         "CREATE INDEX auth_events_user_id_id_idx ON auth_events btree (user_id, id)",
+        (
+            "CREATE INDEX users_search_email_idx ON users btree (COALESCE(is_admin, false),"
+            " COALESCE(is_active, false),"
+            ' lower("left"(((COALESCE(email, \'\'::character varying))::text COLLATE "default"), 320))'
+            ' COLLATE "C", id)'
+        ),
+        (
+            "CREATE INDEX users_search_name_idx ON users btree (COALESCE(is_admin, false),"
+            " COALESCE(is_active, false),"
+            ' lower("left"(((COALESCE(name, \'\'::character varying))::text COLLATE "default"), 100))'
+            ' COLLATE "C", id)'
+        ),
+        (
+            "CREATE INDEX users_search_last_name_idx ON users btree (COALESCE(is_admin, false),"
+            " COALESCE(is_active, false),"
+            " lower(split_part(rtrim(\"left\"(((COALESCE(name, ''::character varying))::text"
+            " COLLATE \"default\"), 100)), ' '::text, '-1'::integer)) COLLATE \"C\", id)"
+            " WHERE (strpos(rtrim(\"left\"(((COALESCE(name, ''::character varying))::text"
+            " COLLATE \"default\"), 100)), ' '::text) > 0)"
+        ),
         "CREATE INDEX auth_events_at_idx ON auth_events brin (at)",
         (
             "CREATE INDEX auth_events_named_idx ON auth_events btree"

@@ -335,6 +335,36 @@ ATTEMPTS: dict[str, Attempt] = {
     "unlock a user": Attempt(
         operation="unlock_user", method="POST", path="/admin/users/1/unlock", token="admin's"
     ),
+    "find users": Attempt(
+        operation="find_users", method="GET", path="/admin/users", token="admin's", writes=False
+    ),
+    "a user": Attempt(
+        operation="get_user", method="GET", path="/admin/users/1", token="admin's", writes=False
+    ),
+    "disable user": Attempt(
+        operation="disable_user", method="POST", path="/admin/users/1/disable", token="admin's"
+    ),
+    "enable user": Attempt(
+        operation="enable_user", method="POST", path="/admin/users/1/enable", token="admin's"
+    ),
+    "promote user": Attempt(
+        operation="promote_user", method="POST", path="/admin/users/1/promote", token="admin's"
+    ),
+    "demote user": Attempt(
+        operation="demote_user", method="POST", path="/admin/users/1/demote", token="admin's"
+    ),
+    "logout user": Attempt(
+        operation="logout_user", method="POST", path="/admin/users/1/logout-all", token="admin's"
+    ),
+    "set temporary password": Attempt(
+        operation="set_temporary_password",
+        method="POST",
+        path="/admin/users/1/temporary-password",
+        token="admin's",
+    ),
+    "delete user": Attempt(
+        operation="delete_user", method="DELETE", path="/admin/users/{unused}", token="admin's"
+    ),
 }
 """Every operation, and each of its answers that needs the database."""
 
@@ -395,6 +425,7 @@ class Site:
             "{email}": person["email"],
             "{session}": str(person["session"]),
             "{others}": str(others),
+            "{unused}": str(self.people["logout, unknown token"]["id"]),
         }
         path, body = attempt.path, dict(attempt.body or {})
         for gap, value in filled.items():
@@ -491,10 +522,14 @@ async def sign_up_the_rest(site: Site) -> None:
     admins = [site.people[n]["email"] for n, attempt in ATTEMPTS.items() if attempt.token == "admin's"]
     async with connected(site.dsn) as db:
         await db.execute("UPDATE users SET is_admin = true WHERE email = ANY($1::varchar[])", admins)
-        rows = await db.fetch("SELECT u.email, s.id FROM user_sessions s JOIN users u ON u.id = s.user_id")
+        rows = await db.fetch(
+            "SELECT u.email, u.id AS user_id, s.id FROM user_sessions s JOIN users u ON u.id = s.user_id"
+        )
     ids = {row["email"]: row["id"] for row in rows}
+    users = {row["email"]: row["user_id"] for row in rows}
     for person in site.people.values():
         person["session"] = ids[person["email"]]
+        person["id"] = users[person["email"]]
 
 
 @asynccontextmanager

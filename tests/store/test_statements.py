@@ -141,6 +141,9 @@ def test_what_rows_become_is_found() -> None:
         "AttackedUser",
         "Condition",
         "Invitation",
+        "Credential",
+        "Match",
+        "Standing",
     }
 
 
@@ -246,7 +249,22 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     "events.page_of_user": ("17, NULL, 51", {"auth_events_user_id_id_idx"}),
     "events.page": ("NULL, 51, NULL", {"auth_events_pkey"}),
     "events.after": ("17, 100", {"auth_events_pkey"}),
-    "users.find_credential": ("'user17@example.com'", {"users_email_key"}),
+    "users.find_credential": ("'user17@example.com', NULL", {"users_email_key"}),
+    "directory.search": (
+        "'user1', NULL, NULL, 0, '', -1, 51",
+        {
+            "users_search_email_idx",
+            "users_search_name_idx",
+            "users_search_last_name_idx",
+            "users_pkey",
+        },
+    ),
+    "directory.standing": (
+        "17, NULL, '30 minutes'",
+        {"users_pkey", "user_sessions_user_id_is_active_idx", "auth_failures_pkey"},
+    ),
+    "users._is_active_admin": ("17", {"users_pkey"}),
+    "users._has_other_admin": ("17", set()),
     "users.find": ("'user17@example.com'", {"users_email_key"}),
     "users.get": ("17", {"users_pkey"}),
     "users.hash_of": ("17", {"users_pkey"}),
@@ -335,7 +353,7 @@ async def filled(db: Any) -> Any:
     await db.execute(
         """
         INSERT INTO users (email, name, hashed_password)
-        SELECT 'user' || i || '@example.com', 'x', 'hash' FROM generate_series(1, 5000) i;
+        SELECT 'user' || i || '@example.com', 'Name Surname' || i, 'hash' FROM generate_series(1, 5000) i;
         INSERT INTO user_sessions (session_token, user_id, expires_at, is_active, ended_at, end_reason)
         SELECT 't' || i, 1 + i % 5000,
             now() + CASE WHEN i % 50 = 0 THEN interval '-1 hour' ELSE interval '1 hour' END, i % 3 > 0,
@@ -395,12 +413,13 @@ def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
         "users.replace_hash",
         "users.change_password",
         "users.set_password",
+        "users.set_temporary_password",
         "users.set_flag",
         "profiles.rename",
         "profiles.change_email",
         "links.insert",
     }
-    once = {"users.delete", "endings.end_of_user", "profiles.erase"}
+    once = {"users.is_last_admin", "endings.end_of_user", "profiles.erase"}
     # Read the whole table, which no index would be worth: what has drained is removed.
     # Look at every live session, by the index of those where there are few.
     once |= {"oversight.matching", "oversight.count", "oversight.end_each"}

@@ -1,5 +1,7 @@
 """`gatepost users`: make users and change what they are."""
 
+import shlex
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,12 +18,31 @@ from gatepost.cli.options import (
 )
 from gatepost.cli.output import Output, program
 from gatepost.cli.running import run
-from gatepost.models import Client, User
+from gatepost.models import Client, User, utc_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gatepost.gate import Gate
+    from gatepost.services.administration import TemporaryPassword
+    from gatepost.services.directory import UserPage
 
 app = typer.Typer(name="users", help="Make users and change what they are.", no_args_is_help=True)
+
+
+class Role(StrEnum):
+    """What users may be."""
+
+    ADMIN = "admin"
+    USER = "user"
+
+
+class Status(StrEnum):
+    """How users may be."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"
+
 
 _COLUMNS = {
     "id": "Id",
@@ -77,10 +98,22 @@ def list_users(
     *,
     limit: Limit = 100,
     after: Annotated[int, typer.Option(min=0, help="Only users with a higher id.")] = 0,
+    search: Annotated[
+        str | None, typer.Option(help="Only users whose e-mail, name or last name begins like this.")
+    ] = None,
+    role: Annotated[Role | None, typer.Option(help="Only these.")] = None,
+    status: Annotated[Status | None, typer.Option(help="Only these.")] = None,
+    cursor: Annotated[str | None, typer.Option(help="Where the page before ended, of a search.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List users in the order of their ids."""
+    """List users in the order of their ids; of a search by e-mail first, then by name."""
     out = Output(as_json=as_json)
+    given = {"--search": search, "--role": role, "--status": status, "--cursor": cursor}
+    if any(value is not None for value in given.values()):
+        if after:
+            raise typer.BadParameter("--after goes without a search, whose pages --cursor follows")
+        _search(out, given, limit)
+        return
 
     async def work(gate: "Gate") -> list[User]:
         return await gate.administration.page(after=after, limit=limit + 1)
@@ -94,6 +127,35 @@ def list_users(
         _COLUMNS,
         empty="There are no users.",
         then=f"{program()} users list --after {more}" if more else None,
+    )
+
+
+def _search(out: Output, given: "Mapping[str, str | None]", limit: int) -> None:
+    role, status, cursor = given["--role"], given["--status"], given["--cursor"]
+
+    async def work(gate: "Gate") -> "UserPage":
+        from gatepost.services.directory import UserCursor, UserFilter
+
+        return await gate.administration.search(
+            UserFilter(
+                text=given["--search"] or "",
+                is_admin=None if role is None else role == Role.ADMIN,
+                is_active=None if status is None else status == Status.ACTIVE,
+            ),
+            after=None if cursor is None else UserCursor.parse(cursor),
+            limit=limit,
+        )
+
+    found = run(out, "users list", work)
+    rows = [user_data(user) for user in found.users]
+    more = None if found.next_cursor is None else str(found.next_cursor)
+    again = [f"{name} {shlex.quote(value)}" for name, value in given.items() if value and name != "--cursor"]
+    out.table(
+        {"users": rows, "next_cursor": more},
+        rows,
+        _COLUMNS,
+        empty="There are no such users.",
+        then=" ".join([program(), "users list", *again, "--cursor", more]) if more else None,
     )
 
 
@@ -143,10 +205,21 @@ def enable(user: UserArgument, *, as_json: AsJson = False) -> None:
 
 @app.command(epilog="Example: pwgen 20 1 | gatepost users set-password ada@example.com --password-stdin")
 def set_password(
-    user: UserArgument, *, password_stdin: PasswordStdin = False, as_json: AsJson = False
+    user: UserArgument,
+    *,
+    password_stdin: PasswordStdin = False,
+    temporary: Annotated[
+        bool, typer.Option("--temporary", help="Make and print one that must be changed at the next sign-in.")
+    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Give a user another password, which ends every session of theirs."""
     out = Output(as_json=as_json)
+    if temporary:
+        if password_stdin:
+            raise typer.BadParameter("Give --temporary without --password-stdin: the password is made here")
+        _set_temporary_password(out, user)
+        return
     password = asked_password(stdin=password_stdin)
 
     async def work(gate: "Gate") -> User:
@@ -159,6 +232,20 @@ def set_password(
         {"user": user_data(found)},
         f"{described(found)} has a new password, and every session of theirs is ended.",
         then="they sign in with the new password",
+    )
+
+
+def _set_temporary_password(out: Output, user: str) -> None:
+    async def work(gate: "Gate") -> "tuple[User, TemporaryPassword]":
+        found = await gate.administration.find(user)
+        return found, await gate.administration.set_temporary_password(found, client=Client())
+
+    found, made = run(out, "users set-password", work, about={"user": user})
+    out.done(
+        {"user": user_data(found), "password": made.password, "expires_at": made.expires_at},
+        f"{described(found)} may sign in with {made.password} until {utc_text(made.expires_at)}, "
+        "and every session of theirs is ended.",
+        then="they sign in with it and choose a password of their own",
     )
 
 
@@ -182,7 +269,7 @@ def unlock(user: UserArgument, *, as_json: AsJson = False) -> None:
 
 @app.command(epilog="Example: gatepost users delete ada@example.com --yes")
 def delete(user: UserArgument, *, yes: Yes = False, as_json: AsJson = False) -> None:
-    """Delete a user with every session; what the audit trail tells of them stays."""
+    """Delete a user with every session; what the audit trail tells stays, without who they were."""
     out = Output(as_json=as_json)
     confirm(f"Delete {user} and every session of theirs?", yes=yes)
 

@@ -30,6 +30,10 @@ MAX_LENGTH = 1024
 MAX_FOREIGN_COST = 16
 """bcrypt cost of a stored hash that is still checked (some five seconds), unless the setting is higher."""
 
+MADE_LENGTH = 20
+_MADE_OF = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789"
+"""What can't be taken for one another: 116 bits in a password of 20."""
+
 _BCRYPT_MAX_BYTES = 72
 # NFC shortens a text to no less than a quarter (a test holds this against all of Unicode), and its time
 # grows with the square of a run of combining marks: what is longer than this is refused unread.
@@ -67,6 +71,11 @@ _NO_MATCH = PasswordCheck(matches=False)
 def normalise(password: str) -> str:
     """Return the password in the one spelling that is measured, hashed and checked: Unicode NFC."""
     return unicodedata.normalize("NFC", password)
+
+
+def make_password() -> str:
+    """Return a random password that can be read out: letters and digits, none of which look the same."""
+    return "".join(secrets.choice(_MADE_OF) for _ in range(MADE_LENGTH))
 
 
 def password_problem(password: str, min_length: int) -> str | None:

@@ -4,11 +4,18 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from gatepost.db.pool import Connection, Database
-from gatepost.errors import EmailTaken, InvalidCredentials, InvalidInvitation, Unavailable, ValidationFailed
+from gatepost.errors import (
+    EmailTaken,
+    InvalidCredentials,
+    InvalidInvitation,
+    PasswordChangeRequired,
+    Unavailable,
+    ValidationFailed,
+)
 from gatepost.log import get_logger
-from gatepost.models import AuditAction, Client, SignedIn, User
+from gatepost.models import AuditAction, Client, EndReason, SignedIn, User
 from gatepost.security.emails import canonical_email, canonical_name
-from gatepost.security.passwords import PasswordCheck, password_problem
+from gatepost.security.passwords import PasswordCheck, normalise, password_problem
 from gatepost.services.admission import Admission
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
@@ -17,6 +24,7 @@ from gatepost.services.invitations import Invitations
 from gatepost.services.new_passwords import NewPasswords
 from gatepost.services.sessions import Sessions
 from gatepost.services.throttles import Attempt, Throttles
+from gatepost.store import endings
 from gatepost.store import events as event_store
 from gatepost.store import users as store
 
@@ -133,6 +141,7 @@ class Accounts:
         client: Client,
         device: str | None = None,
         remembered: bool = False,
+        new_password: str | None = None,
     ) -> SignedIn:
         """Check a password and start a session.
 
@@ -140,19 +149,27 @@ class Accounts:
         (ASVS 6.3.8); the trail knows which it was. So does the right password of an account that too many
         were tried on, from a place that it was never used from (NIST SP 800-63B-4 §3.2.2).
 
+        A temporary password starts no session before it is changed, and past its time it is a wrong one
+        (ASVS 6.4.1). With another password to have from now on every other session ends.
+
         Args:
             email: as it was typed.
             password: as it was typed.
             client: who asks.
             device: the value of the device cookie, as it was sent.
             remembered: the session is to live until its absolute end ("keep me signed in").
+            new_password: what the password is to be from now on; None where it stays.
 
         Raises:
-            ValidationFailed: no e-mail address, or a password that none can have.
+            ValidationFailed: no e-mail address, or a password that none can have; of the new one, as
+                `NewPasswords.check`, or it is the same.
             TooManyAttempts: there were too many attempts; the password was not looked at.
+            PasswordChangeRequired: the password is right and temporary, and there is no new one.
             InvalidCredentials: whatever else is wrong.
         """
         email = self._checked_login(email=email, password=password)
+        if new_password is not None:
+            await self._check_another(new_password, password, email)
         attempt, credential = await self._throttles.begin_login(email, client=client, device=device)
         for _ in range(2):
             stored = None if credential is None else credential.hashed_password
@@ -160,12 +177,21 @@ class Accounts:
             reason = _refusal(credential, check, attempt)
             if credential is None or stored is None or reason is not None:
                 raise await self._login_failed(email, reason or "no_password", attempt)
-            signed_in = await self._start(credential, stored, password, check, attempt, remembered=remembered)
+            if new_password is not None:
+                signed_in = await self._change(
+                    credential, stored, new_password, email, attempt, remembered=remembered
+                )
+            elif credential.is_temporary:
+                raise await self._change_required(email, attempt)
+            else:
+                signed_in = await self._start(
+                    credential, stored, password, check, attempt, remembered=remembered
+                )
             if signed_in is not None:
                 return signed_in
             # Another login at the same moment may have put a newer hash of this password in place.
             async with self._database.connection() as conn:
-                credential = await store.find_credential(conn, email)
+                credential = await store.find_credential(conn, email, at=self._clock())
         raise await self._login_failed(email, "changed_meanwhile", attempt)
 
     async def _start(
@@ -193,6 +219,61 @@ class Accounts:
                     user_id=user_id,
                 )
             return await self._succeed(conn, user_id, fresh, attempt, remembered=remembered)
+
+    async def _change(
+        self,
+        credential: store.Credential,
+        stored: str,
+        new_password: str,
+        email: str,
+        attempt: Attempt,
+        *,
+        remembered: bool,
+    ) -> SignedIn | None:
+        """Change the password that was just checked and start a session; None as `Sessions.start`."""
+        user_id, client, at = credential.user_id, attempt.client, self._clock()
+        hashed = await self._hashing.hash(new_password)
+        try:
+            async with self._database.transaction() as conn:
+                if not await store.change_password(conn, user_id, old=stored, new=hashed, at=at):
+                    return None
+                await self._throttles.forget(conn, user_id, email)
+                reason = EndReason.PASSWORD_CHANGED
+                await endings.end_of_user(conn, user_id, reason=reason, client=client, at=at)
+                signed_in = await self._sessions.start(
+                    conn, user_id=user_id, hashed_password=hashed, client=client, remembered=remembered
+                )
+                if signed_in is None:
+                    raise InvalidCredentials  # noqa: TRY301 - undoes the transaction
+                await event_store.insert(
+                    conn,
+                    AuditAction.PASSWORD_CHANGED,
+                    client=client,
+                    at=at,
+                    user_id=user_id,
+                    session_id=signed_in.session.id,
+                    detail={"verb": "login", "temporary": credential.is_temporary},
+                )
+                return signed_in
+        except InvalidCredentials:
+            return None
+
+    async def _change_required(self, email: str, attempt: Attempt) -> PasswordChangeRequired:
+        """Put it on the trail, give back what a right password is not charged, and hand over the error."""
+        async with self._database.connection() as conn:
+            await self._throttles.succeeded(conn, attempt)
+        await self._throttles.failed(
+            attempt,
+            AuditAction.LOGIN_FAILED,
+            detail={"reason": PasswordChangeRequired.code, "email": email},
+            counts=False,
+        )
+        return PasswordChangeRequired()
+
+    async def _check_another(self, new: str, current: str, email: str) -> None:
+        await self._new_passwords.check(new, email=email, field="new_password")
+        if normalise(new) == normalise(current):
+            raise ValidationFailed({"new_password": "Use another password than the current one"})
 
     async def _succeed(
         self, conn: Connection, user_id: int, hashed: str, attempt: Attempt, *, remembered: bool
@@ -296,4 +377,6 @@ def _refusal(credential: store.Credential | None, check: PasswordCheck, attempt:
         return "corrupt_hash"
     if not check.matches:
         return "wrong_password"
-    return None if credential.is_active else "user_disabled"
+    if not credential.is_active:
+        return "user_disabled"
+    return "temporary_password_expired" if credential.has_expired else None

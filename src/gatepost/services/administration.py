@@ -1,25 +1,53 @@
 """What an administrator does to accounts, by a command or over HTTP."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
 
 from gatepost.db.pool import Connection, Database
-from gatepost.errors import NotFound
+from gatepost.errors import AccountInUse, LastAdmin, NotFound, OwnAccount
 from gatepost.models import AuditAction, Client, EndReason, User
-from gatepost.security.emails import canonical_email
+from gatepost.security.passwords import make_password
 from gatepost.services.accounts import Accounts
-from gatepost.services.audit import BY_COMMAND
+from gatepost.services.audit import BY_COMMAND, Audit
 from gatepost.services.clock import Clock
+from gatepost.services.directory import Directory
 from gatepost.services.hashing import Hashing
+from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.new_passwords import NewPasswords
 from gatepost.services.throttles import Throttles
-from gatepost.store import endings, links
+from gatepost.store import endings, links, profiles, sign_ins
 from gatepost.store import events as event_store
 from gatepost.store import users as store
 
+TEMPORARY_FOR = timedelta(hours=24)
+"""How long a temporary password works (ASVS 6.4.1)."""
 
-class Administration:
-    """Makes users, finds them, and changes what they are."""
+By: TypeAlias = Mapping[str, Any]
+"""Who does it, for the detail of the events: `BY_COMMAND`, or the `admin_id` of an administrator."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemporaryPassword:
+    """A password that must be changed at the next sign-in, shown this once.
+
+    Attributes:
+        password: stored as a hash only.
+        expires_at: until when it works.
+    """
+
+    password: str = field(repr=False)
+    expires_at: datetime
+
+
+class Administration(Directory):
+    """Makes users, finds them, and changes what they are.
+
+    Who runs a command may do all of it. An administrator over HTTP, whose `by` has an `admin_id`, neither
+    demotes, disables or deletes their own account nor the last administrator there is.
+    """
 
     def __init__(
         self,
@@ -28,14 +56,15 @@ class Administration:
         accounts: Accounts,
         hashing: Hashing,
         throttles: Throttles,
+        audit: Audit,
         clock: Clock,
+        lifetimes: Lifetimes,
         new_passwords: NewPasswords,
     ) -> None:
-        self._database = database
+        super().__init__(database, throttles=throttles, clock=clock, lifetimes=lifetimes)
         self._accounts = accounts
         self._hashing = hashing
-        self._throttles = throttles
-        self._clock = clock
+        self._audit = audit
         self._new_passwords = new_passwords
 
     async def create(self, *, email: str, name: str, password: str, is_admin: bool, client: Client) -> User:
@@ -60,52 +89,43 @@ class Administration:
                 detail={**BY_COMMAND, "is_admin": is_admin},
             )
 
-    async def find(self, email_or_id: str) -> User:
-        """Return the user with this e-mail or id.
+    async def set_admin(self, user: User, *, is_admin: bool, client: Client, by: By = BY_COMMAND) -> bool:
+        """Promote or demote a user, which binds the next request; say whether that changed anything.
 
         Raises:
-            NotFound: there is none.
+            OwnAccount, LastAdmin: an administrator may not demote this one.
         """
-        async with self._database.connection() as conn:
-            if email_or_id.isascii() and email_or_id.isdigit() and len(email_or_id) < 19:
-                user = await store.get(conn, int(email_or_id))
-            else:
-                user = await store.find(conn, _looked_up(email_or_id))
-        if user is None:
-            raise NotFound("There is no such user")
-        return user
-
-    async def page(self, *, after: int, limit: int) -> list[User]:
-        """Return users in the order of their ids, those after `after`."""
-        async with self._database.connection() as conn:
-            return await store.page(conn, after=after, limit=limit)
-
-    async def has_admin(self) -> bool:
-        """Say whether there is an administrator who may sign in."""
-        async with self._database.connection() as conn:
-            return await store.any_admin(conn)
-
-    async def set_admin(self, user: User, *, is_admin: bool, client: Client) -> bool:
-        """Promote or demote a user, which binds the next request; say whether that changed anything."""
-        action = AuditAction.USER_PROMOTED if is_admin else AuditAction.USER_DEMOTED
-        async with self._database.transaction() as conn:
+        if is_admin:
+            action, scope = AuditAction.USER_PROMOTED, self._database.transaction()
+        else:
+            action = AuditAction.USER_DEMOTED
+            scope = self._guarded(user, verb="demote", client=client, by=by)
+        async with scope as conn:
             if is_admin:
                 await self._end_setup(conn)
             changed = await store.set_flag(conn, user.id, "is_admin", value=is_admin, at=self._clock())
-            await self._note(conn, action, user, client, changed=changed)
+            await self._note(conn, action, user, client, by, changed=changed)
         return changed
 
-    async def set_active(self, user: User, *, is_active: bool, client: Client) -> bool:
-        """Enable a user, or disable one and end their sessions; say whether that changed anything."""
-        action = AuditAction.USER_ENABLED if is_active else AuditAction.USER_DISABLED
-        async with self._database.transaction() as conn:
+    async def set_active(self, user: User, *, is_active: bool, client: Client, by: By = BY_COMMAND) -> bool:
+        """Enable a user, or disable one and end their sessions; say whether that changed anything.
+
+        Raises:
+            OwnAccount, LastAdmin: an administrator may not disable this one.
+        """
+        if is_active:
+            action, scope = AuditAction.USER_ENABLED, self._database.transaction()
+        else:
+            action = AuditAction.USER_DISABLED
+            scope = self._guarded(user, verb="disable", client=client, by=by)
+        async with scope as conn:
             changed = await store.set_flag(conn, user.id, "is_active", value=is_active, at=self._clock())
-            await self._note(conn, action, user, client, changed=changed)
+            await self._note(conn, action, user, client, by, changed=changed)
             if not is_active:
-                await self._end_all(conn, user, EndReason.USER_DISABLED, client)
+                await self._end_all(conn, user, EndReason.USER_DISABLED, client, by)
         return changed
 
-    async def set_password(self, user: User, password: str, *, client: Client) -> None:
+    async def set_password(self, user: User, password: str, *, client: Client, by: By = BY_COMMAND) -> None:
         """Give a user another password and end every session of theirs.
 
         Raises:
@@ -115,20 +135,43 @@ class Administration:
         hashed = await self._hashing.hash(password)
         async with self._database.transaction() as conn:
             await store.set_password(conn, user.id, hashed, at=self._clock())
-            await self._note(conn, AuditAction.USER_PASSWORD_SET, user, client, changed=True)
-            await self._end_all(conn, user, EndReason.PASSWORD_SET, client)
-            await self._throttles.forget(conn, user)
+            await self._note(conn, AuditAction.USER_PASSWORD_SET, user, client, by, changed=True)
+            await self._end_all(conn, user, EndReason.PASSWORD_SET, client, by)
+            await self._throttles.forget(conn, user.id, user.email)
 
-    async def unlock(self, user: User, *, client: Client, by: Mapping[str, Any] = BY_COMMAND) -> None:
-        """Let the password of a user work from everywhere again, whatever failed before.
+    async def set_temporary_password(
+        self, user: User, *, client: Client, by: By = BY_COMMAND
+    ) -> TemporaryPassword:
+        """Give a user a password that starts no session before it is changed; end every session of theirs.
 
-        Args:
-            user: whose.
-            client: who asks.
-            by: who that is, for the detail of the event.
+        It is made here, so that no administrator chooses one, and works for `TEMPORARY_FOR` (ASVS 6.4.1).
+
+        Raises:
+            NotFound: the user is gone.
         """
+        password = make_password()
+        hashed = await self._hashing.hash(password)
         async with self._database.transaction() as conn:
-            await self._throttles.forget(conn, user)
+            expires_at = await store.set_temporary_password(
+                conn, user.id, hashed, lifetime=TEMPORARY_FOR, at=self._clock()
+            )
+            if expires_at is None:
+                raise NotFound("There is no such user")
+            temporary = {**by, "temporary": True}
+            await self._note(conn, AuditAction.USER_PASSWORD_SET, user, client, temporary, changed=True)
+            await self._end_all(conn, user, EndReason.PASSWORD_SET, client, by)
+            await self._throttles.forget(conn, user.id, user.email)
+        return TemporaryPassword(password=password, expires_at=expires_at)
+
+    async def end_sessions(self, user: User, *, client: Client, by: By = BY_COMMAND) -> int:
+        """End every session of a user; return how many were live."""
+        async with self._database.transaction() as conn:
+            return await self._end_all(conn, user, EndReason.REVOKED, client, by)
+
+    async def unlock(self, user: User, *, client: Client, by: By = BY_COMMAND) -> None:
+        """Let the password of a user work from everywhere again, whatever failed before."""
+        async with self._database.transaction() as conn:
+            await self._throttles.forget(conn, user.id, user.email)
             await event_store.insert(
                 conn,
                 AuditAction.USER_UNLOCKED,
@@ -138,24 +181,75 @@ class Administration:
                 detail=by,
             )
 
-    async def delete(self, user: User, *, client: Client) -> None:
-        """Delete a user with every session; the events stay."""
-        async with self._database.transaction() as conn:
-            deleted = await store.delete(conn, user.id)
-            await self._note(conn, AuditAction.USER_DELETED, user, client, changed=deleted)
+    async def delete(self, user: User, *, client: Client, by: By = BY_COMMAND) -> None:
+        """Delete a user with every session, and what their events hold about the person; the events stay.
+
+        Raises:
+            NotFound: the user is gone.
+            OwnAccount, LastAdmin: an administrator may not delete this one.
+            AccountInUse: the application's own rows stand in the way.
+        """
+        async with self._guarded(user, verb="delete", client=client, by=by, lock=profiles.lock) as conn:
+            if "admin_id" not in by:
+                # Who is no administrator any more is not the last one.
+                await store.set_flag(conn, user.id, "is_admin", value=False, at=self._clock())
+            if not await profiles.erase(conn, user.id, session_id=None, at=self._clock()):
+                raise NotFound("There is no such user")
+            await self._throttles.forget(conn, user.id, user.email)
+            await self._note(conn, AuditAction.USER_DELETED, user, client, by, changed=True)
+
+    @asynccontextmanager
+    async def _guarded(
+        self,
+        user: User,
+        *,
+        verb: str,
+        client: Client,
+        by: By,
+        lock: sign_ins.Lock = sign_ins.lock_owner,
+    ) -> AsyncIterator[Connection]:
+        """Lend a transaction in which a user, whose row is locked, may cease to be an administrator.
+
+        What is refused to an administrator is on the trail.
+        """
+        admin_id = by.get("admin_id")
+        try:
+            if admin_id == user.id:
+                raise OwnAccount  # noqa: TRY301 - what is refused is on the trail
+            async with self._database.transaction() as conn:
+                await lock(conn, user.id)
+                if admin_id is not None and await store.is_last_admin(conn, user.id):
+                    raise LastAdmin  # noqa: TRY301 - likewise
+                yield conn
+        except (OwnAccount, LastAdmin, AccountInUse) as error:
+            if admin_id is not None:
+                await self._audit.record(
+                    AuditAction.ACCESS_DENIED,
+                    client=client,
+                    user_id=admin_id,
+                    detail={"code": error.code, "verb": verb, "wanted_user": user.id},
+                )
+            raise
 
     async def _end_setup(self, conn: Connection) -> None:
         """Have the setup link be good no more: there is an administrator from now on."""
         await store.lock_admins(conn)
         await links.revoke_setup(conn, at=self._clock())
 
-    async def _end_all(self, conn: Connection, user: User, reason: EndReason, client: Client) -> None:
-        await endings.end_of_user(
-            conn, user.id, reason=reason, client=client, at=self._clock(), detail=BY_COMMAND
+    async def _end_all(self, conn: Connection, user: User, reason: EndReason, client: Client, by: By) -> int:
+        return await endings.end_of_user(
+            conn, user.id, reason=reason, client=client, at=self._clock(), detail=by
         )
 
     async def _note(
-        self, conn: Connection, action: AuditAction, user: User, client: Client, *, changed: bool
+        self,
+        conn: Connection,
+        action: AuditAction,
+        user: User,
+        client: Client,
+        by: By,
+        *,
+        changed: bool,
     ) -> None:
         await event_store.insert(
             conn,
@@ -163,19 +257,5 @@ class Administration:
             client=client,
             at=self._clock(),
             user_id=user.id,
-            detail={**BY_COMMAND, "changed": changed},
+            detail={**by, "changed": changed},
         )
-
-
-def _looked_up(email: str) -> str:
-    """Return what to look an e-mail up by, also one in an adopted table that is no valid address.
-
-    Raises:
-        NotFound: nobody can have it.
-    """
-    try:
-        return canonical_email(email)
-    except ValueError:
-        if "\0" in email or not email.isprintable():
-            raise NotFound("There is no such user") from None
-        return email.strip().lower()

@@ -167,7 +167,7 @@ class Profiles:
                 await links.forget(conn, user.email)
                 if not await store.erase(conn, user.id, session_id=live.id, at=self._clock()):
                     raise SessionRevoked
-                await self._throttles.forget(conn, user)
+                await self._throttles.forget(conn, user.id, user.email)
         except (LastAdmin, AccountInUse) as error:
             raise await self._denied(error, session, client, verb="erase") from None
 

@@ -50,9 +50,6 @@ Change: TypeAlias = Callable[[Connection, datetime | None], Awaitable[str | None
 """Changes a user's row, on a connection and at a time; returns the hash that it has from then on, None where
 the password is not the one any more that was checked."""
 
-Lock: TypeAlias = Callable[[Connection, int], Awaitable[None]]
-"""Locks the row of a user."""
-
 
 class Reauthentication:
     """Checks passwords that are given again, and lets a user begin anew after a change (ASVS 7.5.1)."""
@@ -119,7 +116,7 @@ class Reauthentication:
 
     @asynccontextmanager
     async def transaction(
-        self, proof: Proof, *, lock: Lock = sign_ins.lock_owner
+        self, proof: Proof, *, lock: sign_ins.Lock = sign_ins.lock_owner
     ) -> AsyncIterator[tuple[Connection, sign_ins.Live]]:
         """Lend a transaction in which the user and the session of a proof stay what they are.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from gatepost.db.pool import Connection, Database
 from gatepost.errors import TooManyAttempts
-from gatepost.models import AuditAction, Bucket, Client, User
+from gatepost.models import AuditAction, Bucket, Client
 from gatepost.security.devices import Devices
 from gatepost.services.audit import BY_COMMAND
 from gatepost.services.clock import Clock
@@ -202,6 +202,10 @@ class Throttles:
 
     # What an administrator sees and does.
 
+    def locks(self, failures: int) -> bool:
+        """Say whether so many failures in a row let a password work from known places alone."""
+        return failures >= self._limits.failures_max
+
     async def page(self, *, limit: int) -> list[Level]:
         """Return the buckets that are not empty, the fullest first by the time that they need."""
         async with self._database.connection() as conn:
@@ -238,10 +242,10 @@ class Throttles:
             )
             return cleared
 
-    async def forget(self, conn: Connection, user: User) -> None:
+    async def forget(self, conn: Connection, user_id: int, email: str) -> None:
         """Clear a user's failures and buckets: another password, or an unlock, begins anew."""
-        await failures.clear(conn, user.id)
-        await store.clear(conn, self._limits.of_account(user.email, user.id))
+        await failures.clear(conn, user_id)
+        await store.clear(conn, self._limits.of_account(email, user_id))
 
     async def _refused(
         self, bucket: Bucket, key: str, *, verb: str, client: Client, user_id: int | None = None

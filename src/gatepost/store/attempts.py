@@ -38,12 +38,9 @@ class Login:
     @classmethod
     def from_row(cls, row: Row) -> Self:
         """Read the columns of `begin_login`."""
-        credential = Credential(
-            user_id=row["user_id"], is_active=row["is_active"], hashed_password=row["hashed_password"]
-        )
         return cls(
             refused=row["refused"],
-            credential=None if row["user_id"] is None else credential,
+            credential=None if row["user_id"] is None else Credential.from_row(row),
             known_by=row["known_by"],
             failures=row["failures"],
         )
@@ -101,7 +98,8 @@ async def begin_login(
         WITH t AS MATERIALIZED (
             SELECT coalesce($1::timestamptz, clock_timestamp()) AS now
         ), owner AS MATERIALIZED (
-            SELECT u.id, coalesce(u.is_active, false) AS is_active, u.hashed_password
+            SELECT u.id, coalesce(u.is_active, false) AS is_active, u.hashed_password,
+                u.temporary_password_expires_at
             FROM users u
             WHERE lower(u.email) = $2
         ), known AS MATERIALIZED (
@@ -162,6 +160,8 @@ async def begin_login(
             RETURNING b.bucket
         )
         SELECT o.id AS user_id, o.is_active, o.hashed_password, k.by AS known_by,
+            o.temporary_password_expires_at IS NOT NULL AS is_temporary,
+            coalesce(o.temporary_password_expires_at <= (SELECT t.now FROM t), false) AS has_expired,
             coalesce((SELECT sum(f.failures) FROM auth_failures f WHERE f.user_id = o.id), 0) AS failures,
             CASE
                 WHEN NOT $8 THEN NULL

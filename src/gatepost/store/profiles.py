@@ -112,7 +112,7 @@ async def lock(conn: Connection, user_id: int) -> None:
     await conn.execute("SELECT FROM users u WHERE u.id = $1 FOR UPDATE", user_id)
 
 
-async def erase(conn: Connection, user_id: int, *, session_id: int, at: datetime | None) -> bool:
+async def erase(conn: Connection, user_id: int, *, session_id: int | None, at: datetime | None) -> bool:
     """Delete a user with every session, and what their events hold about the person; False if they are gone.
 
     Raises:

@@ -3,12 +3,16 @@
 A sign-in is what one password began: a session and whatever it was refreshed to since.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Self, TypeAlias
 
 from gatepost.db.pool import Connection, one
 from gatepost.models import AuditAction, Client, EndReason, Row
+
+Lock: TypeAlias = Callable[[Connection, int], Awaitable[None]]
+"""Locks the row of a user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Literal
+from datetime import datetime, timedelta
+from typing import Literal, Self
 
 from asyncpg import StringDataRightTruncationError, UniqueViolationError
 
 from gatepost.db.pool import Connection, one, parse_count
 from gatepost.errors import EmailTaken, ValidationFailed
-from gatepost.models import User
+from gatepost.models import Row, User
 
 ADMINS_LOCK = 7_238_150_043_211_874_562
-"""Key of the advisory lock under which it is decided whether an administrator is left."""
+"""Key of the advisory lock under which administrators go, one at a time; `gatepost_erase_user` has it too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +24,26 @@ class Credential:
         user_id: whose it is.
         is_active: False where the user is disabled.
         hashed_password: the stored hash, None where the user has none.
+        is_temporary: the password must be changed before a session starts.
+        has_expired: it is temporary, and its time is over.
     """
 
     user_id: int
     is_active: bool
     hashed_password: str | None = field(repr=False)
+    is_temporary: bool
+    has_expired: bool
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """Read the columns of `find_credential`."""
+        return cls(
+            user_id=row["user_id"],
+            is_active=row["is_active"],
+            hashed_password=row["hashed_password"],
+            is_temporary=row["is_temporary"],
+            has_expired=row["has_expired"],
+        )
 
 
 @contextmanager
@@ -51,19 +66,21 @@ def fitting(*columns: str) -> Iterator[None]:
         raise ValidationFailed(dict.fromkeys(columns, too_long)) from error
 
 
-async def find_credential(conn: Connection, email: str) -> Credential | None:
+async def find_credential(conn: Connection, email: str, *, at: datetime | None) -> Credential | None:
     """Find the credential of the user with this canonical e-mail."""
     row = await conn.fetchrow(
         """
-        SELECT u.id, coalesce(u.is_active, false) AS is_active, u.hashed_password
+        SELECT u.id AS user_id, coalesce(u.is_active, false) AS is_active, u.hashed_password,
+            u.temporary_password_expires_at IS NOT NULL AS is_temporary,
+            coalesce(u.temporary_password_expires_at <= coalesce($2, statement_timestamp()), false)
+                AS has_expired
         FROM users u
         WHERE lower(u.email) = $1
         """,
         email,
+        at,
     )
-    if row is None:
-        return None
-    return Credential(user_id=row["id"], is_active=row["is_active"], hashed_password=row["hashed_password"])
+    return None if row is None else Credential.from_row(row)
 
 
 async def hash_of(conn: Connection, user_id: int) -> str | None:
@@ -170,6 +187,38 @@ async def lock_admins(conn: Connection) -> None:
     await conn.execute("SELECT pg_advisory_xact_lock($1)", ADMINS_LOCK)
 
 
+async def is_last_admin(conn: Connection, user_id: int) -> bool:
+    """Say whether a user, whose row the caller has locked, is the last active administrator.
+
+    Where it is one, the answer holds until the end of the transaction: the others who are about to go wait,
+    and each looks anew once it is their turn.
+    """
+    if not await _is_active_admin(conn, user_id):
+        return False
+    await lock_admins(conn)
+    return not await _has_other_admin(conn, user_id)
+
+
+async def _is_active_admin(conn: Connection, user_id: int) -> bool:
+    row = await conn.fetchrow(
+        "SELECT coalesce(u.is_admin AND u.is_active, false) AS is_one FROM users u WHERE u.id = $1", user_id
+    )
+    return row is not None and bool(row["is_one"])
+
+
+async def _has_other_admin(conn: Connection, user_id: int) -> bool:
+    row = await conn.fetchrow(
+        """
+        SELECT EXISTS (
+            SELECT FROM users u
+            WHERE coalesce(u.is_admin, false) AND coalesce(u.is_active, false) AND u.id <> $1
+        ) AS found
+        """,
+        user_id,
+    )
+    return bool(one(row)["found"])
+
+
 async def replace_hash(conn: Connection, user_id: int, *, old: str, new: str) -> bool:
     """Replace a stored hash by one of the same password, unless the password was changed meanwhile."""
     status = await conn.execute(
@@ -206,6 +255,30 @@ async def set_password(conn: Connection, user_id: int, hashed_password: str, *, 
     )
 
 
+async def set_temporary_password(
+    conn: Connection, user_id: int, hashed_password: str, *, lifetime: timedelta, at: datetime | None
+) -> datetime | None:
+    """Give a user a password for so long; return until when, None where the user is gone.
+
+    Never the time that the one before had: a new password of the old time would count as the user's own.
+    """
+    row = await conn.fetchrow(
+        """
+        UPDATE users u
+        SET hashed_password = $2, updated_at = t.now, temporary_password_expires_at =
+            greatest(t.now + $3::interval, u.temporary_password_expires_at + interval '1 microsecond')
+        FROM (SELECT coalesce($4::timestamptz, statement_timestamp()) AS now) t
+        WHERE u.id = $1
+        RETURNING u.temporary_password_expires_at AS expires_at
+        """,
+        user_id,
+        hashed_password,
+        lifetime,
+        at,
+    )
+    return None if row is None else row["expires_at"]
+
+
 async def set_flag(
     conn: Connection,
     user_id: int,
@@ -236,13 +309,3 @@ async def set_flag(
             at,
         )
     return parse_count(status) == 1
-
-
-async def delete(conn: Connection, user_id: int) -> bool:
-    """Delete a user and, before, every session row of theirs.
-
-    The user's row is locked first, as everybody does who locks both: no deadlock with a refresh.
-    """
-    await conn.execute("SELECT FROM users WHERE id = $1 FOR UPDATE", user_id)
-    await conn.execute("DELETE FROM user_sessions WHERE user_id = $1", user_id)
-    return parse_count(await conn.execute("DELETE FROM users WHERE id = $1", user_id)) == 1

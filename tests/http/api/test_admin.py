@@ -1,23 +1,174 @@
 """What administrators do over HTTP: for them alone, and on the trail."""
 
+import asyncio
+from typing import Any
+
 import httpx
 import pytest
-from tests.conftest import PASSWORD, MakeSettings, bearer, login, register, serving
-from tests.http.conftest import Database, assert_error, assert_success, events
+from tests.conftest import PASSWORD, MakeSettings, MovableClock, bearer, login, register, serving
+from tests.http.conftest import Database, assert_error, assert_success, at, events
 
 from gatepost import errors
 from gatepost.app import create_app
+from gatepost.http.gatepost import Gatepost
+from gatepost.models import Client
+
+USERS = "/api/auth/admin/users"
+ACTIONS = {
+    "disable": "User disabled successfully",
+    "enable": "User enabled successfully",
+    "promote": "User promoted successfully",
+    "demote": "User demoted successfully",
+    "unlock": "User unlocked successfully",
+    "logout-all": "User logged out successfully",
+    "temporary-password": "Temporary password set successfully",
+    "delete": "User deleted successfully",
+}
+TAKEN_AWAY = ("disable", "demote", "delete")
 
 
-async def unlock(client: httpx.AsyncClient, user_id: object, token: str) -> httpx.Response:
-    return await client.post(f"/api/auth/admin/users/{user_id}/unlock", headers=bearer(token))
+async def act(client: httpx.AsyncClient, action: str, user_id: object, token: str = "") -> httpx.Response:
+    headers = bearer(token) if token else {}
+    if action == "delete":
+        return await client.delete(f"{USERS}/{user_id}", headers=headers)
+    return await client.post(f"{USERS}/{user_id}/{action}", headers=headers)
+
+
+async def look(client: httpx.AsyncClient, token: str, path: str = "", **query: Any) -> httpx.Response:
+    return await client.get(f"{USERS}{path}", headers=bearer(token), params=query)
 
 
 @pytest.fixture
 async def admin(client: httpx.AsyncClient, db: Database) -> str:
-    token: str = (await register(client, "admin@example.com"))["token"]
+    """The token of an administrator, whose id is 1."""
+    token: str = (await register(client, "admin@example.com", "Root"))["token"]
     await db.execute("UPDATE users SET is_admin = true")
     return token
+
+
+@pytest.fixture
+async def user(client: httpx.AsyncClient, admin: str) -> str:
+    """The token of a user, whose id is 2."""
+    return str((await register(client))["token"])
+
+
+# --- Who may ---
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+async def test_others_may_not_change_anything(
+    client: httpx.AsyncClient, user: str, db: Database, clock: MovableClock, admin: str, action: str
+) -> None:
+    await db.execute("INSERT INTO auth_failures (user_id, place, failures) VALUES (2, '', 100)")
+    before = await db.fetch("SELECT * FROM users ORDER BY id")
+    assert_error(await act(client, action, 2, user), errors.AdminRequired)
+    assert_error(await act(client, action, 2), errors.NotAuthenticated)
+    assert [event["detail"] for event in await events(db, "access.denied")] == [{"code": "admin_required"}]
+    clock.advance(minutes=11)
+    assert_error(await act(client, action, 2, admin), errors.FreshSessionRequired)
+    assert await db.fetch("SELECT * FROM users ORDER BY id") == before
+    assert await db.fetchval("SELECT failures FROM auth_failures") == 100
+    assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE is_active") == 2
+
+
+@pytest.mark.parametrize("path", ["", "/2"])
+async def test_others_may_not_look_and_administrators_may_for_as_long_as_they_are_signed_in(
+    client: httpx.AsyncClient, user: str, clock: MovableClock, admin: str, path: str
+) -> None:
+    assert_error(await look(client, user, path), errors.AdminRequired)
+    assert_error(await client.get(f"{USERS}{path}"), errors.NotAuthenticated)
+    clock.advance(minutes=11)
+    assert (await look(client, admin, path)).is_success
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("user_id", [99, 2**63 - 1])
+async def test_a_user_who_is_not_there_is_404(
+    client: httpx.AsyncClient, admin: str, user_id: int, action: str
+) -> None:
+    assert_error(await act(client, action, user_id, admin), errors.NotFound)
+    assert_error(await look(client, admin, f"/{user_id}"), errors.NotFound)
+
+
+@pytest.mark.parametrize("user_id", ["0", "-1", "x", str(2**63)])
+async def test_what_can_be_no_id_is_422(client: httpx.AsyncClient, admin: str, user_id: str) -> None:
+    for response in (await act(client, "unlock", user_id, admin), await look(client, admin, f"/{user_id}")):
+        assert_error(response, errors.ValidationFailed, fields=response.json()["error"]["fields"])
+        assert set(response.json()["error"]["fields"]) == {"id"}
+
+
+# --- Looking ---
+
+
+async def test_a_search_answers_page_by_page(client: httpx.AsyncClient, user: str, admin: str) -> None:
+    found = assert_success(await look(client, admin, q="JOHN"), "Users retrieved successfully")
+    [john] = found["users"]
+    at(john.pop("created_at"))
+    assert john == {
+        "id": 2,
+        "email": "user@example.com",
+        "name": "John Doe",
+        "is_admin": False,
+        "is_active": True,
+    }
+    assert found["next_cursor"] is None
+    first = assert_success(await look(client, admin, limit=1), "Users retrieved successfully")
+    rest = await look(client, admin, limit=1, cursor=first["next_cursor"])
+    second = assert_success(rest, "Users retrieved successfully")
+    ids = [each["users"][0]["id"] for each in (first, second)]
+    assert (ids, second["next_cursor"]) == ([1, 2], None)
+    for query, wanted in (({"role": "admin"}, [1]), ({"role": "user"}, [2]), ({"status": "disabled"}, [])):
+        data = assert_success(await look(client, admin, **query), "Users retrieved successfully")
+        assert [each["id"] for each in data["users"]] == wanted
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("q", "x" * 321), ("q", "\0"), ("role", "root"), ("status", "x"), ("limit", "0"), ("limit", "201")),
+        *(("cursor", "x"), ("cursor", "")),
+    ],
+)
+async def test_what_no_search_takes_is_422(
+    client: httpx.AsyncClient, admin: str, field: str, value: str
+) -> None:
+    response = await look(client, admin, **{field: value})
+    assert_error(response, errors.ValidationFailed, fields=response.json()["error"]["fields"])
+    assert set(response.json()["error"]["fields"]) == {field}
+
+
+# --- Changing ---
+
+
+async def test_each_change_answers_with_the_user_as_it_is_now_and_is_on_the_trail(
+    client: httpx.AsyncClient, user: str, admin: str, db: Database
+) -> None:
+    async def change(action: str) -> dict[str, Any]:
+        data: dict[str, Any] = assert_success(await act(client, action, 2, admin), ACTIONS[action])
+        shown = assert_success(await look(client, admin, "/2"), "User retrieved successfully")
+        assert shown["user"] == data["user"]
+        return data
+
+    assert (await change("promote"))["user"]["is_admin"]
+    assert not (await change("demote"))["user"]["is_admin"]
+    data = await change("logout-all")
+    assert (data["sessions_revoked"], data["user"]["active_sessions"]) == (1, 0)
+    assert (await client.get("/api/auth/me", headers=bearer(user))).status_code == 401
+    user = (await login(client))["token"]
+    account = (await change("disable"))["user"]
+    assert (account["is_active"], account["active_sessions"]) == (False, 0)
+    assert (await client.get("/api/auth/me", headers=bearer(user))).status_code == 401
+    assert (await change("enable"))["user"]["is_active"]
+    await login(client)
+    by = {"admin_id": 1}
+    written = await events(db, "user.promoted", "user.demoted", "user.disabled", "user.enabled")
+    assert [(each["user_id"], each["detail"]) for each in written] == [(2, by | {"changed": True})] * 4
+    assert {each["ip_address"] for each in written} == {"127.0.0.1"}
+    ended = await events(db, "session.revoked_all")
+    assert [each["detail"] for each in ended] == [
+        by | {"reason": "revoked", "sessions": 1},
+        by | {"reason": "user_disabled", "sessions": 1},
+    ]
 
 
 async def test_an_administrator_unlocks_a_user(make_settings: MakeSettings, db: Database) -> None:
@@ -32,33 +183,113 @@ async def test_an_administrator_unlocks_a_user(make_settings: MakeSettings, db: 
             await client.post("/api/auth/login", json=right | {"password": "a guess"}, headers=elsewhere)
         refused = await client.post("/api/auth/login", json=right, headers=elsewhere)
         assert_error(refused, errors.InvalidCredentials)
-        assert assert_success(await unlock(client, 2, token), "User unlocked successfully") is None
+        shown = assert_success(await look(client, token, "/2"), "User retrieved successfully")["user"]
+        assert (shown["failures"], shown["is_locked"]) == (3, True)
+        unlocked = assert_success(await act(client, "unlock", 2, token), ACTIONS["unlock"])["user"]
+        assert (unlocked["failures"], unlocked["is_locked"]) == (0, False)
         await login(client, **elsewhere)
     assert await db.fetchval("SELECT count(*) FROM auth_failures") == 0
     (event,) = await events(db, "user.unlocked")
     assert (event["user_id"], event["ip_address"], event["detail"]) == (2, "127.0.0.1", {"admin_id": 1})
 
 
-async def test_unlocking_who_is_not_locked_is_no_error(client: httpx.AsyncClient, admin: str) -> None:
-    assert_success(await unlock(client, 1, admin), "User unlocked successfully")
+async def test_a_user_who_is_deleted_leaves_events_that_name_nobody(
+    client: httpx.AsyncClient, user: str, admin: str, db: Database
+) -> None:
+    wrong = {"email": "user@example.com", "password": "not the password"}
+    await client.post("/api/auth/login", json=wrong)
+    assert assert_success(await act(client, "delete", 2, admin), ACTIONS["delete"]) is None
+    assert await db.fetchval("SELECT count(*) FROM users WHERE id = 2") == 0
+    assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE user_id = 2") == 0
+    *theirs, erased, deleted = [event for event in await events(db) if event["user_id"] == 2]
+    assert [event["action"] for event in theirs] == ["user.registered", "session.started", "login.failed"]
+    assert {(event["ip_address"], event["user_agent"]) for event in theirs} == {(None, None)}
+    assert "user@example.com" not in str(theirs)
+    assert (erased["action"], erased["detail"]) == ("user.erased", {"events": 3})
+    assert (deleted["action"], deleted["ip_address"]) == ("user.deleted", "127.0.0.1")
+    assert deleted["detail"] == {"admin_id": 1, "changed": True}
+    assert_error(await look(client, admin, "/2"), errors.NotFound)
 
 
-@pytest.mark.parametrize("user_id", [99, 2**63 - 1])
-async def test_a_user_who_is_not_there_is_404(client: httpx.AsyncClient, admin: str, user_id: int) -> None:
-    assert_error(await unlock(client, user_id, admin), errors.NotFound)
+async def test_who_holds_records_of_the_application_is_not_deleted(
+    client: httpx.AsyncClient, user: str, admin: str, db: Database
+) -> None:
+    await db.execute("CREATE TABLE notes (user_id integer REFERENCES users (id))")
+    await db.execute("INSERT INTO notes VALUES (2)")
+    assert_error(await act(client, "delete", 2, admin), errors.AccountInUse)
+    assert await db.fetchval("SELECT count(*) FROM users") == 2
+    (denied,) = await events(db, "access.denied")
+    assert denied["detail"] == {"code": "account_in_use", "verb": "delete", "wanted_user": 2}
 
 
-@pytest.mark.parametrize("user_id", ["0", "-1", "x", str(2**63)])
-async def test_what_can_be_no_id_is_422(client: httpx.AsyncClient, admin: str, user_id: str) -> None:
-    response = await unlock(client, user_id, admin)
-    assert_error(response, errors.ValidationFailed, fields=response.json()["error"]["fields"])
-    assert set(response.json()["error"]["fields"]) == {"id"}
+# --- Guards ---
 
 
-async def test_others_may_not(client: httpx.AsyncClient, admin: str, db: Database) -> None:
-    token = (await register(client))["token"]
-    await db.execute("INSERT INTO auth_failures (user_id, place, failures) VALUES (2, '', 100)")
-    assert_error(await unlock(client, 2, token), errors.AdminRequired)
-    assert_error(await client.post("/api/auth/admin/users/2/unlock"), errors.NotAuthenticated)
-    assert await db.fetchval("SELECT failures FROM auth_failures") == 100
-    assert [event["detail"] for event in await events(db, "access.denied")] == [{"code": "admin_required"}]
+@pytest.mark.parametrize("action", TAKEN_AWAY)
+async def test_nobody_does_it_to_themselves(
+    client: httpx.AsyncClient, user: str, admin: str, db: Database, action: str
+) -> None:
+    await db.execute("UPDATE users SET is_admin = true")
+    before = await db.fetch("SELECT * FROM users ORDER BY id")
+    assert_error(await act(client, action, 1, admin), errors.OwnAccount)
+    assert await db.fetch("SELECT * FROM users ORDER BY id") == before
+    (denied,) = await events(db, "access.denied")
+    detail = {"code": "own_account", "verb": action, "wanted_user": 1}
+    assert (denied["user_id"], denied["detail"]) == (1, detail)
+
+
+@pytest.mark.parametrize("action", TAKEN_AWAY)
+async def test_the_last_active_administrator_stays(
+    client: httpx.AsyncClient, gate: Gatepost, db: Database, action: str
+) -> None:
+    """Whoever asks was one a moment ago, or there would be another."""
+    administration = gate.administration
+    await db.execute(
+        """
+        INSERT INTO users (email, name, is_admin, is_active)
+        VALUES ('a@example.com', 'A', true, true), ('b@example.com', 'B', true, false)
+        """
+    )
+    user = await administration.find("1")
+    calls: dict[str, Any] = {
+        "disable": lambda by: administration.set_active(user, is_active=False, client=Client(), by=by),
+        "demote": lambda by: administration.set_admin(user, is_admin=False, client=Client(), by=by),
+        "delete": lambda by: administration.delete(user, client=Client(), by=by),
+    }
+    with pytest.raises(errors.LastAdmin):
+        await calls[action]({"admin_id": 2})
+    assert await db.fetchval("SELECT is_admin AND is_active FROM users WHERE id = 1")
+    (denied,) = await events(db, "access.denied")
+    assert denied["detail"] == {"code": "last_admin", "verb": action, "wanted_user": 1}
+    await calls[action]({"by": "command"})  # the operator may
+    assert not await administration.has_admin()
+
+
+@pytest.mark.parametrize("first", TAKEN_AWAY)
+@pytest.mark.parametrize("second", TAKEN_AWAY)
+async def test_of_two_administrators_who_remove_each_other_one_stays(
+    client: httpx.AsyncClient, gate: Gatepost, db: Database, first: str, second: str
+) -> None:
+    administration = gate.administration
+    await db.execute(
+        """
+        INSERT INTO users (email, name, is_admin)
+        SELECT 'admin' || i || '@example.com', 'A', true FROM generate_series(1, 10) i
+        """
+    )
+    calls: dict[str, Any] = {
+        "disable": lambda user, by: administration.set_active(user, is_active=False, client=Client(), by=by),
+        "demote": lambda user, by: administration.set_admin(user, is_admin=False, client=Client(), by=by),
+        "delete": lambda user, by: administration.delete(user, client=Client(), by=by),
+    }
+    users = [await administration.find(str(number)) for number in range(1, 11)]
+    outcomes = await asyncio.gather(
+        *(
+            calls[(first, second)[number % 2]](user, {"admin_id": users[number - 1].id})
+            for number, user in enumerate(users)
+        ),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(outcome, errors.LastAdmin) for outcome in outcomes) == 1, outcomes
+    assert {type(outcome) for outcome in outcomes} <= {bool, type(None), errors.LastAdmin}
+    assert await db.fetchval("SELECT count(*) FROM users WHERE is_admin AND is_active") == 1

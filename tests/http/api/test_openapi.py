@@ -44,6 +44,28 @@ OPERATIONS = {
     "events": ("GET", "/api/auth/events", {200, 401, 422, 500, 503}),
     "cleanup": ("POST", "/api/auth/cleanup", {200, 401, 403, 413, 415, 500, 503}),
     "overview": ("GET", "/api/auth/admin/overview", {200, 401, 403, 422, 500, 503}),
+    "find_users": ("GET", "/api/auth/admin/users", {200, 401, 403, 422, 500, 503}),
+    "get_user": ("GET", "/api/auth/admin/users/{id}", {200, 401, 403, 404, 422, 500, 503}),
+    "disable_user": (
+        "POST",
+        "/api/auth/admin/users/{id}/disable",
+        {200, 401, 403, 404, 409, 413, 415, 422, 500, 503},
+    ),
+    "enable_user": (
+        "POST",
+        "/api/auth/admin/users/{id}/enable",
+        {200, 401, 403, 404, 413, 415, 422, 500, 503},
+    ),
+    "promote_user": (
+        "POST",
+        "/api/auth/admin/users/{id}/promote",
+        {200, 401, 403, 404, 413, 415, 422, 500, 503},
+    ),
+    "demote_user": (
+        "POST",
+        "/api/auth/admin/users/{id}/demote",
+        {200, 401, 403, 404, 409, 413, 415, 422, 500, 503},
+    ),
     "unlock_user": (
         "POST",
         "/api/auth/admin/users/{id}/unlock",
@@ -74,6 +96,21 @@ OPERATIONS = {
     "admin_events": ("GET", "/api/auth/admin/events", {200, 401, 403, 422, 500, 503}),
     "export_events": ("GET", "/api/auth/admin/events/export", {200, 401, 403, 422, 500, 503}),
     "live_events": ("GET", "/api/auth/admin/events/live", {200, 401, 403, 422, 429, 500, 503}),
+    "logout_user": (
+        "POST",
+        "/api/auth/admin/users/{id}/logout-all",
+        {200, 401, 403, 404, 413, 415, 422, 500, 503},
+    ),
+    "set_temporary_password": (
+        "POST",
+        "/api/auth/admin/users/{id}/temporary-password",
+        {200, 401, 403, 404, 413, 415, 422, 500, 503},
+    ),
+    "delete_user": (
+        "DELETE",
+        "/api/auth/admin/users/{id}",
+        {200, 401, 403, 404, 409, 413, 415, 422, 500, 503},
+    ),
 }
 """Names that clients are generated from: a change of one breaks them."""
 
@@ -343,6 +380,7 @@ async def answered(
     tokens = {name: (await login(client))["token"] for name in OPERATIONS if name not in OPEN}
     listed = (await client.get("/api/auth/sessions", headers=bearer(tokens["me"]))).json()["data"]["sessions"]
     (spare,) = [each["id"] for each in listed if each["session_token"][:8] == first[:8]]
+    managed = (await register(client, "managed@example.com"))["user"]["id"]
     await login(client)
     other = await db.fetchval("SELECT max(id) FROM user_sessions")
     bodies: dict[str, dict[str, Any]] = {
@@ -356,8 +394,8 @@ async def answered(
         "create_invitation": {"email": "invited@example.com"},
         "admin_end_sessions": {"address": "203.0.113.0/24", "expected": 0},
     }
-    # The first user, and the link after the setup link.
-    ids = {"unlock_user": "1", "revoke_invitation": "2", "admin_revoke_session": str(other)}
+    # The invitation is the link after the setup link.
+    ids = {"revoke_session": str(spare), "revoke_invitation": "2", "admin_revoke_session": str(other)}
     never = ("live_events",)  # has no end
     # These end every session there is, most of them with a token for the next; the login in between is with
     # the e-mail and the password that they change to.
@@ -366,7 +404,7 @@ async def answered(
         method, path, _ = OPERATIONS[name]
         response = await client.request(
             method,
-            path.replace("{id}", ids.get(name, str(spare))),
+            path.replace("{id}", ids.get(name, str(managed))),
             headers=bearer(tokens[name]) if name in tokens else {},
             json=bodies.get(name),
         )

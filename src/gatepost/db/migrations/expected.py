@@ -12,6 +12,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "is_active",
         "created_at",
         "updated_at",
+        "temporary_password_expires_at",
     ),
     "user_sessions": (
         "id",
@@ -54,6 +55,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 """Table → its columns; an adopted table may have more."""
 
 INDEXES = (
+    "users_search_email_idx",
+    "users_search_name_idx",
+    "users_search_last_name_idx",
     "user_sessions_user_id_is_active_idx",
     "user_sessions_expires_at_idx",
     "user_sessions_ended_at_idx",
@@ -75,7 +79,12 @@ UNIQUE = {
 }
 """Table → what one of its unique indexes is on, whose name an adopted table may have given itself."""
 
-TRIGGERS = ("auth_events_append_only", "auth_events_ring", "user_sessions_note_end")
+TRIGGERS = (
+    "auth_events_append_only",
+    "auth_events_ring",
+    "user_sessions_note_end",
+    "users_temporary_password",
+)
 """Triggers that must exist and fire."""
 
 FUNCTIONS = (

@@ -61,14 +61,19 @@ async def register(body: schemas.RegisterRequest, edge: CurrentEdge, request: Re
         _SIGNED_IN,
         "Login successful",
         *BODY,
+        *NEW_PASSWORD,
         errors.InvalidCredentials,
         errors.CrossOriginRefused,
+        errors.PasswordChangeRequired,
         errors.TooManyAttempts,
         fields={"password": "Field required"},
     ),
 )
 async def login(body: schemas.LoginRequest, edge: CurrentEdge, request: Request) -> Response:
-    """Check the password and answer with the token of a new session, or set the cookie that holds it."""
+    """Check the password and answer with the token of a new session, or set the cookie that holds it.
+
+    With `new_password` the password is changed, which a temporary one has to be.
+    """
     await check_cookie(edge, request.scope, cookie=body.cookie, remember=body.remember)
     signed_in = await edge.gate.accounts.login(
         email=body.email,
@@ -76,5 +81,6 @@ async def login(body: schemas.LoginRequest, edge: CurrentEdge, request: Request)
         client=edge.client_of(request.scope),
         device=edge.cookies.device(request.scope),
         remembered=body.remember,
+        new_password=body.new_password,
     )
     return await sign_in(edge, request.scope, signed_in, "Login successful", by_cookie=body.cookie)

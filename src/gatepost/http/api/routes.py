@@ -16,9 +16,9 @@ from starlette.types import ASGIApp
 from gatepost.errors import GatepostError
 from gatepost.http import errors
 from gatepost.http.api import accounts, checks, events, housekeeping, passwords, profiles, sessions, setup
+from gatepost.http.api.admin import events as admin_events
 from gatepost.http.api.admin import invitations as admin_invitations
 from gatepost.http.api.admin import overview as admin_overview
-from gatepost.http.api.admin import events as admin_events
 from gatepost.http.api.admin import sessions as admin_sessions
 from gatepost.http.api.admin import users as admin_users
 from gatepost.http.docs import docs_router

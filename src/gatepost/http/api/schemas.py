@@ -87,6 +87,17 @@ GivenPassword = Annotated[
 ]
 
 
+NewPassword = Annotated[
+    StrictStr | None,
+    Field(
+        description="The password from now on, which a temporary one asks for: every other session ends.",
+        json_schema_extra={"minLength": 8, "maxLength": 1024, "format": "password"},
+        examples=["another secure password"],
+        repr=False,
+    ),
+]
+
+
 class RegisterRequest(BaseModel):
     """Who registers."""
 
@@ -112,6 +123,7 @@ class LoginRequest(BaseModel):
     password: GivenPassword
     cookie: Cookie = False
     remember: Remember = False
+    new_password: NewPassword = None
 
 
 class ChangePasswordRequest(BaseModel):

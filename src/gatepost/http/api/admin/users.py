@@ -1,42 +1,254 @@
 """What administrators do to the accounts of others."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeAlias
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Depends, Path, Query
 from starlette.responses import Response
 
 from gatepost import errors
+from gatepost.gate import Gate
 from gatepost.http.api import schemas
-from gatepost.http.api.responses import PRESENTED, UNWANTED_BODY, responses
-from gatepost.http.dependencies import AdminSession, CurrentClient, CurrentGate
+from gatepost.http.api.admin import user_schemas
+from gatepost.http.api.responses import PRESENTED, UNSAFE, UNWANTED_BODY, Kinds, responses
+from gatepost.http.dependencies import AdminSessionScheme, CurrentClient, CurrentGate, FreshAdminSession
 from gatepost.http.envelope import success
+from gatepost.models import Session
+from gatepost.services.directory import SEARCH_MAX_LENGTH, UserCursor, UserFilter
 
 router = APIRouter(tags=["administration"])
+
+UserId: TypeAlias = Annotated[int, Path(alias="id", ge=1, le=2**63 - 1, description="Of the user.")]
+_FIELDS = {"id": "Input should be greater than or equal to 1"}
+_FOUND: Kinds = (*PRESENTED, errors.AdminRequired, errors.NotFound, errors.ValidationFailed)
+_CHANGED: Kinds = (*_FOUND, *UNWANTED_BODY, *UNSAFE, errors.FreshSessionRequired)
+_TAKEN_AWAY: Kinds = (*_CHANGED, errors.OwnAccount, errors.LastAdmin)
+_ADMIN = (Depends(AdminSessionScheme()),)
+"""As `AdminSession`, where nothing more is asked of the session."""
+_ACCOUNT = {"user": user_schemas.ACCOUNT}
+
+
+def _by(session: Session) -> Mapping[str, Any]:
+    return {"admin_id": session.user.id}
+
+
+async def _as_it_is_now(gate: Gate, user_id: int) -> dict[str, Any]:
+    return {"user": user_schemas.account_data(await gate.administration.account(user_id))}
+
+
+@router.get(
+    "/admin/users",
+    operation_id="find_users",
+    summary="Find users (admin function)",
+    dependencies=_ADMIN,
+    response_model=user_schemas.FoundUsersEnvelope,
+    responses=responses(
+        {"users": [user_schemas.USER], "next_cursor": None},
+        "Users retrieved successfully",
+        *PRESENTED,
+        errors.AdminRequired,
+        errors.ValidationFailed,
+        fields={"cursor": "Use `next_cursor` of the page before"},
+    ),
+)
+async def find_users(
+    gate: CurrentGate,
+    q: Annotated[
+        str,
+        Query(
+            max_length=SEARCH_MAX_LENGTH,
+            description="How the e-mail, the name or its last word begins, whatever its case.",
+        ),
+    ] = "",
+    role: Annotated[Literal["admin", "user"] | None, Query(description="`admin` or `user`.")] = None,
+    status: Annotated[
+        Literal["active", "disabled"] | None, Query(description="`active` or `disabled`.")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=200, description="Users a page.")] = 50,
+    cursor: Annotated[
+        str | None, Query(max_length=4096, description="`next_cursor` of the page before.")
+    ] = None,
+) -> Response:
+    """List users: those by their e-mail first, then those by their name."""
+    found = await gate.administration.search(
+        UserFilter(
+            text=q,
+            is_admin=None if role is None else role == "admin",
+            is_active=None if status is None else status == "active",
+        ),
+        after=None if cursor is None else UserCursor.parse(cursor),
+        limit=limit,
+    )
+    data = {
+        "users": [user_schemas.found_user_data(user) for user in found.users],
+        "next_cursor": None if found.next_cursor is None else str(found.next_cursor),
+    }
+    return success(data, "Users retrieved successfully")
+
+
+@router.get(
+    "/admin/users/{id}",
+    operation_id="get_user",
+    summary="Get a user and how the account stands (admin function)",
+    dependencies=_ADMIN,
+    response_model=user_schemas.AccountEnvelope,
+    responses=responses(_ACCOUNT, "User retrieved successfully", *_FOUND, fields=_FIELDS),
+)
+async def get_user(user_id: UserId, gate: CurrentGate) -> Response:
+    """Show who it is, the live sessions, the last sign-in, failures, and a temporary password."""
+    return success(await _as_it_is_now(gate, user_id), "User retrieved successfully")
+
+
+@router.post(
+    "/admin/users/{id}/disable",
+    operation_id="disable_user",
+    summary="Disable a user and end their sessions (admin function)",
+    response_model=user_schemas.AccountEnvelope,
+    responses=responses(
+        {"user": user_schemas.ACCOUNT | {"is_active": False, "active_sessions": 0}},
+        "User disabled successfully",
+        *_TAKEN_AWAY,
+        fields=_FIELDS,
+    ),
+)
+async def disable_user(
+    user_id: UserId, session: FreshAdminSession, gate: CurrentGate, client: CurrentClient
+) -> Response:
+    """Shut a user out: every session ends, and no sign-in succeeds."""
+    user = await gate.administration.get(user_id)
+    await gate.administration.set_active(user, is_active=False, client=client, by=_by(session))
+    return success(await _as_it_is_now(gate, user_id), "User disabled successfully")
+
+
+@router.post(
+    "/admin/users/{id}/enable",
+    operation_id="enable_user",
+    summary="Enable a disabled user (admin function)",
+    response_model=user_schemas.AccountEnvelope,
+    responses=responses(_ACCOUNT, "User enabled successfully", *_CHANGED, fields=_FIELDS),
+)
+async def enable_user(
+    user_id: UserId, session: FreshAdminSession, gate: CurrentGate, client: CurrentClient
+) -> Response:
+    """Let a user sign in again."""
+    user = await gate.administration.get(user_id)
+    await gate.administration.set_active(user, is_active=True, client=client, by=_by(session))
+    return success(await _as_it_is_now(gate, user_id), "User enabled successfully")
+
+
+@router.post(
+    "/admin/users/{id}/promote",
+    operation_id="promote_user",
+    summary="Make a user an administrator (admin function)",
+    response_model=user_schemas.AccountEnvelope,
+    responses=responses(
+        {"user": user_schemas.ACCOUNT | {"is_admin": True}},
+        "User promoted successfully",
+        *_CHANGED,
+        fields=_FIELDS,
+    ),
+)
+async def promote_user(
+    user_id: UserId, session: FreshAdminSession, gate: CurrentGate, client: CurrentClient
+) -> Response:
+    """Let a user do what administrators may, from their next request on."""
+    user = await gate.administration.get(user_id)
+    await gate.administration.set_admin(user, is_admin=True, client=client, by=_by(session))
+    return success(await _as_it_is_now(gate, user_id), "User promoted successfully")
+
+
+@router.post(
+    "/admin/users/{id}/demote",
+    operation_id="demote_user",
+    summary="Make an administrator a plain user (admin function)",
+    response_model=user_schemas.AccountEnvelope,
+    responses=responses(_ACCOUNT, "User demoted successfully", *_TAKEN_AWAY, fields=_FIELDS),
+)
+async def demote_user(
+    user_id: UserId, session: FreshAdminSession, gate: CurrentGate, client: CurrentClient
+) -> Response:
+    """Take back what administrators may, from their next request on."""
+    user = await gate.administration.get(user_id)
+    await gate.administration.set_admin(user, is_admin=False, client=client, by=_by(session))
+    return success(await _as_it_is_now(gate, user_id), "User demoted successfully")
 
 
 @router.post(
     "/admin/users/{id}/unlock",
     operation_id="unlock_user",
     summary="Unlock a user after too many wrong passwords (admin function)",
-    response_model=schemas.EmptyEnvelope,
-    responses=responses(
-        None,
-        "User unlocked successfully",
-        *PRESENTED,
-        *UNWANTED_BODY,
-        errors.AdminRequired,
-        errors.NotFound,
-        errors.ValidationFailed,
-        fields={"id": "Input should be greater than or equal to 1"},
-    ),
+    response_model=user_schemas.AccountEnvelope,
+    responses=responses(_ACCOUNT, "User unlocked successfully", *_CHANGED, fields=_FIELDS),
 )
 async def unlock_user(
-    user_id: Annotated[int, Path(alias="id", ge=1, le=2**63 - 1, description="Of the user.")],
-    session: AdminSession,
-    gate: CurrentGate,
-    client: CurrentClient,
+    user_id: UserId, session: FreshAdminSession, gate: CurrentGate, client: CurrentClient
 ) -> Response:
     """Forget the wrong passwords of a user, so that the right one works from everywhere again."""
-    user = await gate.administration.find(str(user_id))
-    await gate.administration.unlock(user, client=client, by={"admin_id": session.user.id})
-    return success(None, "User unlocked successfully")
+    user = await gate.administration.get(user_id)
+    await gate.administration.unlock(user, client=client, by=_by(session))
+    return success(await _as_it_is_now(gate, user_id), "User unlocked successfully")
+
+
+@router.post(
+    "/admin/users/{id}/logout-all",
+    operation_id="logout_user",
+    summary="End every session of a user (admin function)",
+    response_model=user_schemas.LoggedOutEnvelope,
+    responses=responses(
+        {"user": user_schemas.ACCOUNT | {"active_sessions": 0}, "sessions_revoked": 1},
+        "User logged out successfully",
+        *_CHANGED,
+        fields=_FIELDS,
+    ),
+)
+async def logout_user(
+    user_id: UserId, session: FreshAdminSession, gate: CurrentGate, client: CurrentClient
+) -> Response:
+    """Sign a user out everywhere and count the sessions that were live."""
+    user = await gate.administration.get(user_id)
+    ended = await gate.administration.end_sessions(user, client=client, by=_by(session))
+    data = await _as_it_is_now(gate, user_id) | {"sessions_revoked": ended}
+    return success(data, "User logged out successfully")
+
+
+@router.post(
+    "/admin/users/{id}/temporary-password",
+    operation_id="set_temporary_password",
+    summary="Give a user a temporary password and end their sessions (admin function)",
+    response_model=user_schemas.TemporaryPasswordEnvelope,
+    responses=responses(
+        {
+            "user": user_schemas.ACCOUNT
+            | {"active_sessions": 0, "temporary_password_expires_at": schemas.LATER},
+            "password": user_schemas.PASSWORD,
+            "expires_at": schemas.LATER,
+        },
+        "Temporary password set successfully",
+        *_CHANGED,
+        fields=_FIELDS,
+    ),
+)
+async def set_temporary_password(
+    user_id: UserId, session: FreshAdminSession, gate: CurrentGate, client: CurrentClient
+) -> Response:
+    """Make a password, shown this once, that works for 24 hours and must be changed at the next sign-in."""
+    user = await gate.administration.get(user_id)
+    made = await gate.administration.set_temporary_password(user, client=client, by=_by(session))
+    shown = {"password": made.password, "expires_at": made.expires_at}
+    return success(await _as_it_is_now(gate, user_id) | shown, "Temporary password set successfully")
+
+
+@router.delete(
+    "/admin/users/{id}",
+    operation_id="delete_user",
+    summary="Delete a user (admin function)",
+    response_model=schemas.EmptyEnvelope,
+    responses=responses(None, "User deleted successfully", *_TAKEN_AWAY, errors.AccountInUse, fields=_FIELDS),
+)
+async def delete_user(
+    user_id: UserId, session: FreshAdminSession, gate: CurrentGate, client: CurrentClient
+) -> Response:
+    """Nothing of the user is kept but what happened, on the audit trail, without whom it happened to."""
+    user = await gate.administration.get(user_id)
+    await gate.administration.delete(user, client=client, by=_by(session))
+    return success(None, "User deleted successfully")

@@ -1,0 +1,120 @@
+"""What answers about the accounts of others hold."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+from gatepost.http.api import schemas
+from gatepost.http.envelope import Envelope
+from gatepost.models import User
+from gatepost.services.directory import Account
+
+PASSWORD = "mKd7wXvRq3TzhB9nYs4c"  # noqa: S105 - an example
+USER = {
+    "id": 2,
+    "email": "jane@example.com",
+    "name": "Jane Doe",
+    "is_admin": False,
+    "is_active": True,
+    "created_at": schemas.TIME,
+}
+ACCOUNT = USER | {
+    "active_sessions": 1,
+    "last_sign_in_at": schemas.TIME,
+    "failures": 0,
+    "is_locked": False,
+    "temporary_password_expires_at": None,
+}
+
+
+class FoundUserData(BaseModel):
+    """A user as administrators find one."""
+
+    id: int
+    email: str
+    name: str
+    is_admin: bool
+    is_active: bool
+    created_at: datetime
+
+
+class FoundUsersData(BaseModel):
+    """A page of users; `next_cursor` asks for the next one, null after the last."""
+
+    users: list[FoundUserData]
+    next_cursor: str | None
+
+
+class AccountData(FoundUserData):
+    """A user and how the account stands.
+
+    `failures` are wrong passwords in a row; where they are too many `is_locked` is true, and the password
+    works from known places alone. `temporary_password_expires_at` is null where no temporary password waits
+    to be changed.
+    """
+
+    active_sessions: int
+    last_sign_in_at: datetime | None
+    failures: int
+    is_locked: bool
+    temporary_password_expires_at: datetime | None
+
+
+class AccountOnlyData(BaseModel):
+    """One user."""
+
+    user: AccountData
+
+
+class LoggedOutData(AccountOnlyData):
+    """One user, and how many sessions were ended."""
+
+    sessions_revoked: int
+
+
+class TemporaryPasswordData(AccountOnlyData):
+    """One user, and the password that they must change at the next sign-in: shown this once."""
+
+    password: str
+    expires_at: datetime
+
+
+class FoundUsersEnvelope(Envelope):
+    """Answer of a search."""
+
+    data: FoundUsersData
+
+
+class AccountEnvelope(Envelope):
+    """Answer about one user, and of most changes."""
+
+    data: AccountOnlyData
+
+
+class LoggedOutEnvelope(Envelope):
+    """Answer of a user's sessions being ended."""
+
+    data: LoggedOutData
+
+
+class TemporaryPasswordEnvelope(Envelope):
+    """Answer of a temporary password."""
+
+    data: TemporaryPasswordData
+
+
+def found_user_data(user: User) -> dict[str, Any]:
+    """Return `FoundUserData`."""
+    return schemas.user_data(user) | {"is_admin": user.is_admin, "is_active": user.is_active}
+
+
+def account_data(account: Account) -> dict[str, Any]:
+    """Return `AccountData`."""
+    return found_user_data(account.user) | {
+        "active_sessions": account.active_sessions,
+        "last_sign_in_at": account.last_sign_in_at,
+        "failures": account.failures,
+        "is_locked": account.is_locked,
+        "temporary_password_expires_at": account.temporary_password_expires_at,
+    }

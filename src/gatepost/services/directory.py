@@ -1,0 +1,232 @@
+"""Who has an account, and how it stands: what administrators look up."""
+
+import base64
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+import msgspec
+
+from gatepost.db.pool import Database
+from gatepost.errors import NotFound, ValidationFailed
+from gatepost.models import User
+from gatepost.security.emails import canonical_email
+from gatepost.services.clock import Clock
+from gatepost.services.lifetimes import Lifetimes
+from gatepost.services.throttles import Throttles
+from gatepost.store import directory as store
+from gatepost.store import users as user_store
+
+SEARCH_MAX_LENGTH = 320
+"""Characters that may be searched for: no e-mail has more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserFilter:
+    """Which users are looked for.
+
+    Attributes:
+        text: what the e-mail, the name or its last word begins with, whatever its case; empty for anything.
+        is_admin, is_active: what they must be; None for either.
+    """
+
+    text: str = ""
+    is_admin: bool | None = None
+    is_active: bool | None = None
+
+
+class UserCursor(msgspec.Struct, frozen=True, array_like=True):
+    """The place in the order of a search where a page ended.
+
+    Attributes:
+        rank: what began with the text: 0 the e-mail, 1 the name, 2 the last word of the name.
+        key: the text that did.
+        user_id: of the last user.
+    """
+
+    rank: int
+    key: str
+    user_id: int
+
+    def __str__(self) -> str:
+        """Return it as one word for an address."""
+        return base64.urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `str` made of one.
+
+        Raises:
+            ValidationFailed: it made it of none.
+        """
+        try:
+            decoded = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            cursor = msgspec.json.decode(decoded, type=cls)
+        except (ValueError, msgspec.MsgspecError):
+            cursor = None
+        if (
+            cursor is None
+            or "\0" in cursor.key
+            or abs(cursor.user_id) >= 2**63
+            or cursor.rank not in range(3)
+        ):
+            raise ValidationFailed({"cursor": "Use `next_cursor` of the page before"})
+        return cursor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserPage:
+    """A page of what a search found.
+
+    Attributes:
+        users: in the order of the search.
+        next_cursor: where the next page begins; None after the last.
+    """
+
+    users: Sequence[User]
+    next_cursor: UserCursor | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A user as administrators see one.
+
+    Attributes:
+        user: who it is.
+        active_sessions: sessions that are live.
+        last_sign_in_at: when the last session began that is still kept; None without one.
+        failures: wrong passwords in a row, wherever they came from.
+        is_locked: these are too many: the password works from known places alone.
+        temporary_password_expires_at: until when the temporary password works that waits to be changed; None
+            where there is none.
+    """
+
+    user: User
+    active_sessions: int
+    last_sign_in_at: datetime | None
+    failures: int
+    is_locked: bool
+    temporary_password_expires_at: datetime | None
+
+
+class Directory:
+    """Finds users."""
+
+    def __init__(
+        self, database: Database, *, throttles: Throttles, clock: Clock, lifetimes: Lifetimes
+    ) -> None:
+        self._database = database
+        self._throttles = throttles
+        self._clock = clock
+        self._lifetimes = lifetimes
+
+    async def find(self, email_or_id: str) -> User:
+        """Return the user with this e-mail or id.
+
+        Raises:
+            NotFound: there is none.
+        """
+        async with self._database.connection() as conn:
+            if email_or_id.isascii() and email_or_id.isdigit() and len(email_or_id) < 19:
+                user = await user_store.get(conn, int(email_or_id))
+            else:
+                user = await user_store.find(conn, _looked_up(email_or_id))
+        if user is None:
+            raise NotFound("There is no such user")
+        return user
+
+    async def get(self, user_id: int) -> User:
+        """Return the user with this id.
+
+        Raises:
+            NotFound: there is none.
+        """
+        async with self._database.connection() as conn:
+            user = await user_store.get(conn, user_id)
+        if user is None:
+            raise NotFound("There is no such user")
+        return user
+
+    async def account(self, user_id: int) -> Account:
+        """Return the user with this id and how the account stands.
+
+        Raises:
+            NotFound: there is none.
+        """
+        async with self._database.connection() as conn:
+            found = await store.standing(conn, user_id, at=self._clock(), idle=self._lifetimes.idle)
+        if found is None:
+            raise NotFound("There is no such user")
+        return Account(
+            user=found.user,
+            active_sessions=found.active_sessions,
+            last_sign_in_at=found.last_sign_in_at,
+            failures=found.failures,
+            is_locked=self._throttles.locks(found.failures),
+            temporary_password_expires_at=found.temporary_password_expires_at,
+        )
+
+    async def search(self, wanted: UserFilter, *, after: UserCursor | None = None, limit: int) -> UserPage:
+        """Return users who are as wanted: those by their e-mail first, then by the name.
+
+        Each user is on one page, as long as neither e-mail nor name changes meanwhile.
+
+        Raises:
+            ValidationFailed: no text of anybody begins like this.
+        """
+        text = _searched(wanted.text)
+        async with self._database.connection() as conn:
+            found = await store.search(
+                conn,
+                text,
+                is_admin=wanted.is_admin,
+                is_active=wanted.is_active,
+                after_rank=0 if after is None else after.rank,
+                after_key="" if after is None else after.key,
+                after_id=-(2**63) if after is None else after.user_id,
+                limit=limit + 1,
+            )
+        shown = found[:limit]
+        following = None
+        if len(found) > limit:
+            last = shown[-1]
+            following = UserCursor(rank=last.rank, key=last.key, user_id=last.user.id)
+        return UserPage(users=[match.user for match in shown], next_cursor=following)
+
+    async def page(self, *, after: int, limit: int) -> list[User]:
+        """Return users in the order of their ids, those after `after`."""
+        async with self._database.connection() as conn:
+            return await user_store.page(conn, after=after, limit=limit)
+
+    async def has_admin(self) -> bool:
+        """Say whether there is an administrator who may sign in."""
+        async with self._database.connection() as conn:
+            return await user_store.any_admin(conn)
+
+
+def _searched(typed: str) -> str:
+    """Return the text to search for: without spaces around it, in the form that names have (NFC).
+
+    Raises:
+        ValidationFailed: it is too long, or has control characters.
+    """
+    text = unicodedata.normalize("NFC", typed[: 4 * SEARCH_MAX_LENGTH].strip())
+    if len(text) > SEARCH_MAX_LENGTH or not text.isprintable():
+        raise ValidationFailed({"q": f"Use up to {SEARCH_MAX_LENGTH} characters, no control characters"})
+    return text
+
+
+def _looked_up(email: str) -> str:
+    """Return what to look an e-mail up by, also one in an adopted table that is no valid address.
+
+    Raises:
+        NotFound: nobody can have it.
+    """
+    try:
+        return canonical_email(email)
+    except ValueError:
+        if "\0" in email or not email.isprintable():
+            raise NotFound("There is no such user") from None
+        return email.strip().lower()

@@ -1,0 +1,219 @@
+"""Statements by which administrators find users and see how an account stands."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Self
+
+from gatepost.db.pool import Connection
+from gatepost.models import Row, User
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """A user that a search found.
+
+    Attributes:
+        rank: what begins with the text: 0 the e-mail, 1 the name, 2 the last word of the name.
+        key: the text that does, as the search compares it.
+        user: who it is.
+    """
+
+    rank: int
+    key: str
+    user: User
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """Read the columns of `search`."""
+        return cls(rank=row["rank"], key=row["key"], user=User.from_row(row))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How an account stands, besides what it is.
+
+    Attributes:
+        user: whose it is.
+        active_sessions: sessions that are live.
+        last_sign_in_at: when the last session began that is still kept; None without one.
+        failures: wrong passwords in a row, wherever they came from.
+        temporary_password_expires_at: until when the temporary password works; None where there is none.
+    """
+
+    user: User
+    active_sessions: int
+    last_sign_in_at: datetime | None
+    failures: int
+    temporary_password_expires_at: datetime | None
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """Read the columns of `standing`."""
+        return cls(
+            user=User.from_row(row),
+            active_sessions=row["active_sessions"],
+            last_sign_in_at=row["last_sign_in_at"],
+            failures=row["failures"],
+            temporary_password_expires_at=row["temporary_password_expires_at"],
+        )
+
+
+async def search(
+    conn: Connection,
+    text: str,
+    *,
+    is_admin: bool | None,
+    is_active: bool | None,
+    after_rank: int,
+    after_key: str,
+    after_id: int,
+    limit: int,
+) -> list[Match]:
+    """Return users whose e-mail, name or last word of the name begins with a text, whatever its case.
+
+    First those by their e-mail, in its order, then by the name, then by the last word; each user once, where
+    they come first. Each of the three is asked as far as those before leave room, for each kind of user by
+    itself: a range of an index, from the place of the one before. No pattern is made of the text, so that
+    no wildcard is one. What is left out because it came before is no more than was shown before.
+
+    Args:
+        conn: a connection.
+        text: how it begins; all users where it is empty.
+        is_admin: what users must be; None for either.
+        is_active: likewise.
+        after_rank: of the match that the page before ended with.
+        after_key: likewise.
+        after_id: likewise.
+        limit: matches at the most.
+    """
+    rows = await conn.fetch(
+        """
+        WITH sought AS MATERIALIZED (
+            SELECT lower($1::text COLLATE "default") COLLATE "C" AS low,
+                (lower($1::text COLLATE "default") || chr(1114111)) COLLATE "C" AS high
+        ), kinds AS MATERIALIZED (
+            SELECT a.is_admin, b.is_active
+            FROM (VALUES (false), (true)) a (is_admin) CROSS JOIN (VALUES (false), (true)) b (is_active)
+            WHERE a.is_admin = coalesce($2::boolean, a.is_admin)
+                AND b.is_active = coalesce($3::boolean, b.is_active)
+        ), by_email AS MATERIALIZED (
+            SELECT 0 AS rank, m.key, m.id
+            FROM kinds g CROSS JOIN sought q CROSS JOIN LATERAL (
+                SELECT k.key, u.id
+                FROM users u CROSS JOIN LATERAL (
+                    SELECT lower(left(coalesce(u.email, '')::text COLLATE "default", 320)) COLLATE "C" AS key
+                ) k
+                WHERE coalesce(u.is_admin, false) = g.is_admin AND coalesce(u.is_active, false) = g.is_active
+                    AND (k.key, u.id) > (greatest(q.low, $5::text COLLATE "C"), $6::bigint)
+                    AND k.key < q.high
+                ORDER BY k.key, u.id
+                LIMIT $7
+            ) m
+            WHERE $4::integer = 0
+            ORDER BY m.key, m.id
+            LIMIT $7
+        ), by_name AS MATERIALIZED (
+            SELECT 1 AS rank, m.key, m.id
+            FROM kinds g CROSS JOIN sought q CROSS JOIN LATERAL (
+                SELECT k.key, u.id
+                FROM users u CROSS JOIN LATERAL (
+                    SELECT lower(left(coalesce(u.name, '')::text COLLATE "default", 100)) COLLATE "C" AS key,
+                        lower(left(coalesce(u.email, '')::text COLLATE "default", 320)) AS email
+                ) k
+                WHERE coalesce(u.is_admin, false) = g.is_admin AND coalesce(u.is_active, false) = g.is_active
+                    AND (k.key, u.id) > (
+                        CASE WHEN $4 = 1 THEN greatest(q.low, $5 COLLATE "C") ELSE q.low END,
+                        CASE WHEN $4 = 1 THEN $6 ELSE -9223372036854775808 END
+                    )
+                    AND k.key < q.high
+                    AND NOT starts_with(k.email, q.low)
+                ORDER BY k.key, u.id
+                LIMIT $7
+            ) m
+            WHERE $4 <= 1 AND q.low <> '' AND (SELECT count(*) FROM by_email) < $7
+            ORDER BY m.key, m.id
+            LIMIT $7
+        ), by_last_name AS MATERIALIZED (
+            SELECT 2 AS rank, m.key, m.id
+            FROM kinds g CROSS JOIN sought q CROSS JOIN LATERAL (
+                SELECT k.key, u.id
+                FROM users u CROSS JOIN LATERAL (
+                    SELECT lower(split_part(rtrim(
+                            left(coalesce(u.name, '')::text COLLATE "default", 100)), ' ', -1)
+                        ) COLLATE "C" AS key,
+                        lower(left(coalesce(u.email, '')::text COLLATE "default", 320)) AS email,
+                        lower(left(coalesce(u.name, '')::text COLLATE "default", 100)) AS name
+                ) k
+                WHERE coalesce(u.is_admin, false) = g.is_admin AND coalesce(u.is_active, false) = g.is_active
+                    AND strpos(rtrim(left(coalesce(u.name, '')::text COLLATE "default", 100)), ' ') > 0
+                    AND (k.key, u.id) > (
+                        CASE WHEN $4 = 2 THEN greatest(q.low, $5 COLLATE "C") ELSE q.low END,
+                        CASE WHEN $4 = 2 THEN $6 ELSE -9223372036854775808 END
+                    )
+                    AND k.key < q.high
+                    AND NOT starts_with(k.email, q.low) AND NOT starts_with(k.name, q.low)
+                ORDER BY k.key, u.id
+                LIMIT $7
+            ) m
+            WHERE q.low <> ''
+                AND (SELECT count(*) FROM by_email) + (SELECT count(*) FROM by_name) < $7
+            ORDER BY m.key, m.id
+            LIMIT $7
+        ), page AS (
+            SELECT * FROM by_email
+            UNION ALL SELECT * FROM by_name
+            UNION ALL SELECT * FROM by_last_name
+            ORDER BY 1, 2, 3
+            LIMIT $7
+        )
+        SELECT p.rank, p.key, u.*
+        FROM page p CROSS JOIN LATERAL (
+            SELECT u.id AS user_id, coalesce(u.email, '') AS email, coalesce(u.name, '') AS name,
+                coalesce(u.is_admin, false) AS is_admin,
+                coalesce(u.is_active, false) AS user_is_active,
+                coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
+            FROM users u
+            WHERE u.id = p.id
+            LIMIT 1 -- so that it is looked up by id, however many there might be
+        ) u
+        ORDER BY p.rank, p.key, p.id
+        """,
+        text,
+        is_admin,
+        is_active,
+        after_rank,
+        after_key,
+        after_id,
+        limit,
+    )
+    return [Match.from_row(row) for row in rows]
+
+
+async def standing(
+    conn: Connection, user_id: int, *, at: datetime | None, idle: timedelta | None
+) -> Standing | None:
+    """Return how an account stands; None where there is none."""
+    row = await conn.fetchrow(
+        """
+        SELECT u.id AS user_id, u.email, coalesce(u.name, '') AS name,
+            coalesce(u.is_admin, false) AS is_admin,
+            coalesce(u.is_active, false) AS user_is_active,
+            coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at,
+            u.temporary_password_expires_at,
+            coalesce((SELECT sum(f.failures) FROM auth_failures f WHERE f.user_id = u.id), 0) AS failures,
+            (
+                SELECT count(*) FROM user_sessions s
+                WHERE s.user_id = u.id AND u.is_active AND s.is_active AND s.expires_at > t.now
+                    AND (coalesce(s.last_used_at, '-infinity') <= t.now - $3::interval) IS NOT TRUE
+            ) AS active_sessions,
+            (
+                SELECT max(s.created_at) FROM user_sessions s WHERE s.user_id = u.id AND s.family_id IS NULL
+            ) AS last_sign_in_at
+        FROM users u CROSS JOIN (SELECT coalesce($2::timestamptz, statement_timestamp()) AS now) t
+        WHERE u.id = $1::bigint
+        """,
+        user_id,
+        at,
+        idle,
+    )
+    return None if row is None else Standing.from_row(row)
