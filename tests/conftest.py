@@ -171,6 +171,16 @@ async def db(owner_dsn: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record
     await conn.close()
 
 
+async def until_settled(db: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Return once the events that are marked may be counted: transactions of other tests put that off."""
+    settled = """
+        SELECT coalesce(h.marked_xid < pg_snapshot_xmin(pg_current_snapshot()), true) FROM auth_housekeeping h
+    """
+    async with asyncio.timeout(60):
+        while not await db.fetchval(settled):
+            pass
+
+
 # --- Gatepost ---
 
 

@@ -19,6 +19,7 @@ from tests.conftest import (
     scratch_database,
     serving,
     settings_for,
+    until_settled,
 )
 
 from gatepost.app import create_app
@@ -205,6 +206,8 @@ async def test_housekeeping_ends_and_purges_sessions(
     headers = bearer((await login(served))["token"])
     cleaned = await served.post("/api/auth/cleanup", headers=headers)
     assert cleaned.json()["data"] == {"sessions_expired": 1, "sessions_purged": 1}
+    await until_settled(db)
+    await served.post("/api/auth/cleanup", headers=headers)
     assert await db.fetchval("SELECT sum(events) FROM auth_event_hours WHERE action = 'session.started'") == 1
     overview = await served.get("/api/auth/admin/overview", headers=headers)
     assert overview.json()["data"]["series"]["sign_ins"]["total"] == 2
