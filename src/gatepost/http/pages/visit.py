@@ -148,7 +148,11 @@ class Visit:
         if about is not None and not fields:
             message, fields = ValidationFailed.message, {about: error.message}
         # The library that reads addresses knows English alone, and says more than there are texts for.
-        stand_ins = {"email": N_("This is no valid e-mail address")} if self.language.tag != "en" else {}
+        stand_ins = (
+            {"email": N_("This is no valid e-mail address")}
+            if about is None and self.language.tag != "en"
+            else {}
+        )
         told = {name: self.language.told(why, stand_ins.get(name)) for name, why in fields.items()}
         self.typed = form
         self.problems = Problems(self.language.told(message), told)
