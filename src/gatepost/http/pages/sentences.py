@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gatepost.http.pages.language import N_, Language
-from gatepost.models import AuditEvent
+from gatepost.models import AuditAction, AuditEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +261,7 @@ def kind(event: AuditEvent) -> str:
 def sessions_ended(language: Language, event: AuditEvent) -> str | None:
     """Return how many sessions an event ended, None where it does not say."""
     count = event.detail.get("sessions")
-    if not isinstance(count, int) or not event.action.startswith("session."):
+    if not isinstance(count, int) or event.action != AuditAction.SESSIONS_REVOKED_ALL:
         return None
     text = language.ngettext("%(count)s session was ended.", "%(count)s sessions were ended.", count)
     return text.replace("%(count)s", language.number(count))
