@@ -277,9 +277,7 @@ async def test_logout_others_ends_every_session_but_the_one_that_asks(
     assert {row["ended_at"] for row in rows[:3]} == {stopped.now}
 
 
-async def test_a_logout_from_everywhere_else_is_on_the_trail(
-    client: httpx.AsyncClient, db: Database
-) -> None:
+async def test_a_logout_from_everywhere_else_is_on_the_trail(client: httpx.AsyncClient, db: Database) -> None:
     await register(client)
     token = (await login(client))["token"]
     await client.post("/api/auth/logout-others", headers=bearer(token) | {"User-Agent": "curl/8"})
