@@ -96,6 +96,16 @@ def test_every_reason_that_stands_in_a_key_is_one_that_is_written() -> None:
             "Your sessions were ended",
             "The sessions of user 5 were ended",
         ),
+        (
+            event("invitation.created", user_id=None, email="ada@example.com", admin_id=2),
+            "You were invited",
+            "ada@example.com was invited",
+        ),
+        (
+            event("invitation.created", user_id=None, admin_id=2),
+            "An invitation was made",
+            "An invitation was made",
+        ),
         (event("tomorrows.action"), "tomorrows.action", "tomorrows.action"),
     ],
 )

@@ -214,6 +214,52 @@ _WORDS = {
         N_("Another site tried to use your session and was refused"),
         N_("Another site tried to use the session of a browser and was refused"),
     ),
+    "sessions.ended": Words(
+        "warn",
+        N_("An administrator ended the sessions that a filter names"),
+        N_("An administrator ended the sessions that a filter names"),
+    ),
+    "events.exported": Words(
+        "warn",
+        N_("An administrator took a copy of the audit trail"),
+        N_("An administrator took a copy of the audit trail"),
+    ),
+    "invitation.created": Words("plain", N_("An invitation was made"), N_("An invitation was made")),
+    "invitation.created/named": Words("plain", N_("You were invited"), N_("%(who)s was invited")),
+    "invitation.revoked": Words(
+        "plain", N_("An invitation was taken back"), N_("An invitation was taken back")
+    ),
+    "invitation.revoked/named": Words(
+        "plain", N_("Your invitation was taken back"), N_("The invitation of %(who)s was taken back")
+    ),
+    "invitation.refused": Words(
+        "warn",
+        N_("Somebody came with an invitation that is not good"),
+        N_("Somebody came with an invitation that is not good"),
+    ),
+    "invitation.refused/named": Words(
+        "warn",
+        N_("You came with an invitation that is not good"),
+        N_("%(who)s came with an invitation that is not good"),
+    ),
+    "setup.issued": Words(
+        "warn",
+        N_("A link for the first administrator was made"),
+        N_("A link for the first administrator was made"),
+    ),
+    "setup.completed": Words(
+        "warn", N_("You became the first administrator"), N_("%(who)s became the first administrator")
+    ),
+    "setup.refused": Words(
+        "bad",
+        N_("Somebody came with a setup link that is not good"),
+        N_("Somebody came with a setup link that is not good"),
+    ),
+    "setup.refused/named": Words(
+        "bad",
+        N_("You came with a setup link that is not good"),
+        N_("%(who)s came with a setup link that is not good"),
+    ),
     "cleanup.run": Words("plain", N_("You ran the clean-up"), N_("%(who)s ran the clean-up")),
     "cleanup.run/nobody": Words("plain", N_("The clean-up was run"), N_("The clean-up was run")),
     "command.failed": Words(
@@ -222,6 +268,10 @@ _WORDS = {
     "events.purged": Words("warn", N_("Old events were removed"), N_("Old events were removed")),
     "schema.migrated": Words("plain", N_("The database was migrated"), N_("The database was migrated")),
 }
+
+
+_COUNTED = {AuditAction.SESSIONS_REVOKED_ALL, AuditAction.SESSIONS_ENDED}
+"""Actions that end several sessions."""
 
 
 def told(language: Language, event: AuditEvent, *, own: bool, who: str | None = None) -> Told:
@@ -261,7 +311,7 @@ def kind(event: AuditEvent) -> str:
 def sessions_ended(language: Language, event: AuditEvent) -> str | None:
     """Return how many sessions an event ended, None where it does not say."""
     count = event.detail.get("sessions")
-    if not isinstance(count, int) or event.action != AuditAction.SESSIONS_REVOKED_ALL:
+    if not isinstance(count, int) or event.action not in _COUNTED:
         return None
     text = language.ngettext("%(count)s session was ended.", "%(count)s sessions were ended.", count)
     return text.replace("%(count)s", language.number(count))
@@ -287,7 +337,7 @@ def _keys(event: AuditEvent) -> Iterator[str]:
         yield f"{event.action}/by"
     yield f"{event.action}/{reason}"
     if event.user_id is None:
-        yield f"{event.action}/nobody"
+        yield f"{event.action}/{'named' if 'email' in event.detail else 'nobody'}"
     yield event.action
 
 
