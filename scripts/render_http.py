@@ -140,10 +140,12 @@ _DETAIL = {
     ),
     models.AuditAction.SESSION_REFRESHED: "`successor`",
     models.AuditAction.SESSION_REVOKED: "`reason`; `sessions` where it was ended by its id",
-    models.AuditAction.SESSIONS_REVOKED_ALL: "`reason`, `sessions`; `admin_id` where one did it over HTTP",
+    models.AuditAction.SESSIONS_REVOKED_ALL: (
+        "`reason`, `sessions`; `admin_id` where one did it over HTTP, `kept_session` where one was left"
+    ),
     models.AuditAction.SESSION_REFUSED: (
-        "`code` of the [error](errors.md); `verb`: `refresh`, `revoke`, `revoke_all`, `confirm`, "
-        "`change_password`, `rename`, `change_email` or `erase`"
+        "`code` of the [error](errors.md); `verb`: `refresh`, `revoke`, `revoke_all`, `revoke_others`, "
+        "`confirm`, `change_password`, `rename`, `change_email` or `erase`"
     ),
     models.AuditAction.ACCESS_DENIED: (
         "`code` of the [error](errors.md); `verb`; `wanted_session` or `wanted_user` where one was named"

@@ -227,6 +227,7 @@ ATTEMPTS: dict[str, tuple[str, str, int, list[str]]] = {
     "refresh": ("POST", "refresh", 200, ["session.refreshed"]),
     "logout": ("POST", "logout", 200, ["session.revoked"]),
     "logout everywhere": ("POST", "logout-all", 200, ["session.revoked_all"]),
+    "logout elsewhere": ("POST", "logout-others", 200, ["session.revoked_all"]),
     "end one": ("DELETE", "sessions/1", 200, ["session.revoked"]),
     "end an unknown one": ("DELETE", "sessions/99", 404, ["access.denied"]),
     "clean up as a user": ("POST", "cleanup", 403, ["access.denied"]),
@@ -259,7 +260,7 @@ async def test_an_attempt_leaves_its_events_and_no_other(
         assert isinstance(json.loads(row["detail"]), dict)
 
 
-@pytest.mark.parametrize("path", ["refresh", "logout", "logout-all", "cleanup"])
+@pytest.mark.parametrize("path", ["refresh", "logout", "logout-all", "logout-others", "cleanup"])
 async def test_a_change_with_a_token_that_is_no_longer_good_is_on_the_trail(
     client: httpx.AsyncClient, db: Database, path: str
 ) -> None:
@@ -293,7 +294,8 @@ async def test_what_can_not_be_recorded_does_not_happen(client: httpx.AsyncClien
     token = (await register(client))["token"]
     held = await db.fetch("SELECT * FROM user_sessions")
     await db.execute('ALTER TABLE auth_events ADD CONSTRAINT "full" CHECK (false) NOT VALID')
-    verbs = [("POST", "refresh"), ("POST", "logout"), ("POST", "logout-all"), ("DELETE", "sessions/1")]
+    verbs = [("POST", "refresh"), ("POST", "logout"), ("POST", "logout-all")]
+    verbs += [("POST", "logout-others"), ("DELETE", "sessions/1")]
     for method, path in verbs:
         response = await client.request(method, f"/api/auth/{path}", headers=bearer(token))
         assert response.status_code == 500

@@ -316,6 +316,23 @@ class SessionRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         )
 
 
+class SignIn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A live session as its owner knows it: by the sign-in that it goes on with.
+
+    Attributes:
+        row: the session; its `created_at` is when it was last refreshed.
+        authenticated_at: when the password was last presented, UTC; refreshing does not move it.
+    """
+
+    row: SessionRow
+    authenticated_at: datetime
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """Read the columns of `store.sign_ins.of_user`."""
+        return cls(row=SessionRow.from_row(row), authenticated_at=row["authenticated_at"])
+
+
 class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A live session with its user: what `CurrentSession` hands to a route.
 
@@ -364,11 +381,13 @@ class SignedIn:
         token: the raw token; it is stored nowhere and never logged.
         session: the session that it opens.
         remembered: its cookie outlives the browser ("keep me signed in").
+        others_ended: other sessions of the user that were ended for it.
     """
 
     token: str = field(repr=False)
     session: Session
     remembered: bool = False
+    others_ended: int = 0
 
 
 class Invitation(msgspec.Struct, frozen=True, kw_only=True, gc=False):

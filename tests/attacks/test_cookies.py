@@ -67,6 +67,7 @@ FOREIGN = [
 ACTIONS = [
     ("POST", "logout", None),
     ("POST", "logout-all", None),
+    ("POST", "logout-others", None),
     ("POST", "refresh", None),
     ("POST", "cleanup", None),
     ("POST", "password", {"current": PASSWORD, "new": "a password of the attacker"}),

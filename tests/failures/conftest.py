@@ -256,6 +256,10 @@ ATTEMPTS: dict[str, Attempt] = {
     "logout-all, unknown token": Attempt(
         operation="logout_all", method="POST", path="/logout-all", status=401, token="nobody's"
     ),
+    "logout-others": Attempt(operation="logout_others", method="POST", path="/logout-others"),
+    "logout-others, unknown token": Attempt(
+        operation="logout_others", method="POST", path="/logout-others", status=401, token="nobody's"
+    ),
     "sessions": Attempt(operation="sessions", method="GET", path="/sessions", writes=False),
     "revoke a session": Attempt(operation="revoke_session", method="DELETE", path="/sessions/{session}"),
     "revoke a session, another's": Attempt(

@@ -153,6 +153,7 @@ async def test_each_endpoint_asks_the_database_as_often_as_it_must(
             "refresh": await spent(wire, client, "POST", "refresh", headers=three),
             "confirm": await spent(wire, client, "POST", "confirm", headers=two, json=given),
             "logout": await spent(wire, client, "POST", "logout", headers=four),
+            "logout-others": await spent(wire, client, "POST", "logout-others", headers=one),
             "logout-all": await spent(wire, client, "POST", "logout-all", headers=one),
             "login": await spent(wire, client, "POST", "login", json=credentials),
             "login, wrong": await spent(wire, client, "POST", "login", json=wrong, refused=401),
@@ -172,6 +173,7 @@ async def test_each_endpoint_asks_the_database_as_often_as_it_must(
         "refresh": 1,
         "confirm": 5,  # the check, the charge, the hash, giving it back, the successor
         "logout": 1,
+        "logout-others": 6,  # the check; begin, two locks, ends, commit
         "logout-all": 1,
         "login": 3,  # charge and find the user, start the session, give the charge back
         "login, wrong": 2,  # charge and find the user, the event and the failure

@@ -45,6 +45,11 @@ class Audit:
         async with self._database.connection() as conn:
             return await store.page_of_user(conn, user_id, before=before, limit=limit)
 
+    async def newer_of_user(self, user_id: int, *, after: int, limit: int) -> list[AuditEvent]:
+        """Return the events of a user that came right after one, newest first."""
+        async with self._database.connection() as conn:
+            return await store.newer_of_user(conn, user_id, after=after, limit=limit)
+
     async def page(self, *, before: int | None, limit: int, action: str | None = None) -> list[AuditEvent]:
         """Return everybody's events, newest first, those with an id below `before`."""
         async with self._database.connection() as conn:

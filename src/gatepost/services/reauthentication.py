@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
 
@@ -165,7 +165,7 @@ class Reauthentication:
             hashed = await change(conn, at)
             if hashed is None:
                 raise InvalidCredentials
-            await endings.end_of_user(conn, user_id, reason=reason, client=client, at=at)
+            ended = await endings.end_of_user(conn, user_id, reason=reason, client=client, at=at)
             signed_in = await self._sessions.start(
                 conn, user_id=user_id, hashed_password=hashed, client=client, remembered=live.remembered
             )
@@ -175,4 +175,4 @@ class Reauthentication:
             await event_store.insert(
                 conn, action, client=client, at=at, user_id=user_id, session_id=session_id
             )
-            return signed_in
+            return replace(signed_in, others_ended=max(0, ended - 1))  # one of them was the caller's

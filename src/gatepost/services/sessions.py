@@ -5,8 +5,8 @@ from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 from gatepost.db.pool import Connection, Database, transaction_on
-from gatepost.errors import AuthenticationError, InvalidSession, NotFound, Unavailable
-from gatepost.models import AuditAction, Client, EndReason, Session, SessionRow, SignedIn
+from gatepost.errors import AuthenticationError, InvalidSession, NotFound, SessionRevoked, Unavailable
+from gatepost.models import AuditAction, Client, EndReason, Session, SessionRow, SignedIn, SignIn
 from gatepost.security.tokens import StoredToken, TokenCodec
 from gatepost.services.audit import BY_COMMAND, Audit
 from gatepost.services.clock import Clock
@@ -238,6 +238,25 @@ class Sessions:
             )
             raise NotFound("There is no such session")
 
+    async def revoke_others(self, token: str, client: Client) -> int:
+        """End every session of the user whose live token this is, but its own; return how many were live.
+
+        Raises:
+            InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: it is not live.
+        """
+        verb, at = "revoke_others", self._clock()
+        session = await self.resolve_for(token, client, verb=verb)
+        user_id = session.user.id
+        async with self._database.transaction() as conn:
+            await sign_ins.lock_owner(conn, user_id)
+            live = await sign_ins.lock_live(conn, session.id, at=at, idle=self._lifetimes.idle)
+            if live is not None:
+                return await sign_ins.end_others(conn, user_id, kept=live.id, client=client, at=at)
+        # It was ended while this waited for its turn.
+        raise await self._refusals.of(
+            SessionRevoked(), client, verb=verb, user_id=user_id, session_id=session.id
+        )
+
     async def _end_by(
         self, token: str, client: Client, *, session_id: int | None, reason: EndReason
     ) -> endings.Ended:
@@ -293,6 +312,11 @@ class Sessions:
         """Return a user's live sessions, the one used last first."""
         async with self._database.connection() as conn:
             return await store.active_of_user(conn, user_id, at=self._clock(), idle=self._lifetimes.idle)
+
+    async def live_sign_ins(self, user_id: int) -> list[SignIn]:
+        """Return what `active` does, with the time of each sign-in."""
+        async with self._database.connection() as conn:
+            return await sign_ins.of_user(conn, user_id, at=self._clock(), idle=self._lifetimes.idle)
 
     async def page(self, *, before: int | None, limit: int) -> list[SessionRow]:
         """Return everybody's live sessions, the one started last first, those with an id below `before`."""

@@ -61,6 +61,24 @@ async def page_of_user(conn: Connection, user_id: int, *, before: int | None, li
     return [_event(row) for row in rows]
 
 
+async def newer_of_user(conn: Connection, user_id: int, *, after: int, limit: int) -> list[AuditEvent]:
+    """Return the events of a user that came right after one, newest first: the page before `page_of_user`."""
+    rows = await conn.fetch(
+        """
+        SELECT e.id, e.at, e.action, e.user_id, e.session_id, e.ip_address, e.user_agent,
+            e.detail::text AS detail
+        FROM auth_events e
+        WHERE e.user_id = $1 AND e.id > $2
+        ORDER BY e.id
+        LIMIT $3
+        """,
+        user_id,
+        after,
+        limit,
+    )
+    return [_event(row) for row in reversed(rows)]
+
+
 async def page(
     conn: Connection, *, before: int | None, limit: int, action: str | None = None
 ) -> list[AuditEvent]:

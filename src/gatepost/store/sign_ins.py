@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Self, TypeAlias
 
 from gatepost.db.pool import Connection, one
-from gatepost.models import AuditAction, Client, EndReason, Row
+from gatepost.models import AuditAction, Client, EndReason, Row, SignIn
 
 Lock: TypeAlias = Callable[[Connection, int], Awaitable[None]]
 """Locks the row of a user."""
@@ -112,3 +112,68 @@ async def end_beyond(
         client.user_agent,
     )
     return int(one(row)["count"])
+
+
+async def end_others(
+    conn: Connection, user_id: int, *, kept: int, client: Client, at: datetime | None
+) -> int:
+    """End the sessions of a user but for those of one sign-in, with one event; return how many were live.
+
+    The caller has locked the user's row, and `kept` is the live session of that sign-in.
+    """
+    row = await conn.fetchrow(
+        """
+        WITH t AS MATERIALIZED (
+            SELECT coalesce($3::timestamptz, statement_timestamp()) AS now
+        ), kept AS (
+            SELECT coalesce(s.family_id, s.id) AS family FROM user_sessions s
+            WHERE s.id = $2 AND s.user_id = $1
+        ), ended AS (
+            UPDATE user_sessions s
+            SET is_active = false,
+                ended_at = least(s.expires_at, t.now),
+                end_reason = CASE WHEN s.expires_at <= t.now THEN 'expired' ELSE $4 END
+            FROM kept k, t
+            WHERE s.user_id = $1 AND s.is_active AND coalesce(s.family_id, s.id) <> k.family
+            RETURNING s.expires_at > t.now AS was_live
+        ), counted AS (
+            SELECT count(*) AS count FROM ended WHERE was_live
+        ), event AS (
+            INSERT INTO auth_events (at, action, user_id, session_id, ip_address, user_agent, detail)
+            SELECT t.now, $5, $1, $2, $6, $7,
+                jsonb_build_object('reason', $4::varchar, 'sessions', c.count, 'kept_session', $2::bigint)
+            FROM counted c, t
+        )
+        SELECT c.count FROM counted c
+        """,
+        user_id,
+        kept,
+        at,
+        EndReason.REVOKED,
+        AuditAction.SESSIONS_REVOKED_ALL,
+        client.ip_address,
+        client.user_agent,
+    )
+    return int(one(row)["count"])
+
+
+async def of_user(
+    conn: Connection, user_id: int, *, at: datetime | None, idle: timedelta | None
+) -> list[SignIn]:
+    """Return a user's live sessions with the time of their sign-in, the one used last first."""
+    rows = await conn.fetch(
+        """
+        SELECT s.id, left(s.session_token, 8) AS token_hint, s.user_id, s.created_at, s.last_used_at,
+            s.expires_at, s.ip_address, s.user_agent, s.ended_at, s.end_reason,
+            coalesce(s.authenticated_at, s.created_at) AS authenticated_at
+        FROM user_sessions s
+        CROSS JOIN (SELECT coalesce($2::timestamptz, statement_timestamp()) AS now) t
+        WHERE s.user_id = $1 AND s.is_active AND s.expires_at > t.now
+            AND (coalesce(s.last_used_at, '-infinity') <= t.now - $3::interval) IS NOT TRUE
+        ORDER BY s.last_used_at DESC, s.id DESC
+        """,
+        user_id,
+        at,
+        idle,
+    )
+    return [SignIn.from_row(row) for row in rows]

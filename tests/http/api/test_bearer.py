@@ -153,6 +153,7 @@ async def test_the_challenge_of_a_failed_login_gives_no_reason(standing: Standin
         ("POST", "refresh", "refresh"),
         ("POST", "logout", "revoke"),
         ("POST", "logout-all", "revoke_all"),
+        ("POST", "logout-others", "revoke_others"),
         ("DELETE", "sessions/1", "revoke"),
     ],
 )

@@ -31,6 +31,7 @@ OPERATIONS = {
     "refresh": ("POST", "/api/auth/refresh", {200, 401, 403, 413, 415, 429, 500, 503}),
     "logout": ("POST", "/api/auth/logout", {200, 401, 403, 413, 415, 500, 503}),
     "logout_all": ("POST", "/api/auth/logout-all", {200, 401, 403, 413, 415, 500, 503}),
+    "logout_others": ("POST", "/api/auth/logout-others", {200, 401, 403, 413, 415, 500, 503}),
     "sessions": ("GET", "/api/auth/sessions", {200, 401, 500, 503}),
     "revoke_session": ("DELETE", "/api/auth/sessions/{id}", {200, 401, 403, 404, 413, 415, 422, 500, 503}),
     "change_password": ("POST", "/api/auth/password", {200, 400, 401, 403, 413, 415, 422, 429, 500, 503}),
@@ -399,7 +400,7 @@ async def answered(
     never = ("live_events",)  # has no end
     # These end every session there is, most of them with a token for the next; the login in between is with
     # the e-mail and the password that they change to.
-    last = ("change_email", "change_password", "login", "logout_all", "delete_me")
+    last = ("change_email", "change_password", "login", "logout_others", "logout_all", "delete_me")
     for name in (*(name for name in OPERATIONS if name not in (*last, *never, "setup")), *last):
         method, path, _ = OPERATIONS[name]
         response = await client.request(
@@ -413,7 +414,7 @@ async def answered(
         if name == "change_email":
             tokens["change_password"] = response.json()["data"]["token"]
         elif name == "change_password":
-            tokens["logout_all"] = response.json()["data"]["token"]
+            tokens["logout_others"] = tokens["logout_all"] = response.json()["data"]["token"]
         elif name == "logout_all":
             await db.execute("UPDATE users SET is_admin = true")  # the last one may not go
             tokens["delete_me"] = await signed_in(client, bodies["login"])

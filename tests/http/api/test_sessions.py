@@ -1,5 +1,6 @@
 """Sessions: the list, logout, logout-all, ending one by its id, and the instant at which one expires."""
 
+import asyncio
 import uuid
 from datetime import timedelta
 
@@ -13,6 +14,7 @@ from tests.http.conftest import (
     assert_error,
     assert_success,
     events,
+    until_waiting,
 )
 
 from gatepost import errors
@@ -25,6 +27,7 @@ OTHERS = [
     ("GET", "events"),
     ("POST", "logout"),
     ("POST", "logout-all"),
+    ("POST", "logout-others"),
     ("POST", "cleanup"),
     ("DELETE", "sessions/1"),
 ]
@@ -245,6 +248,65 @@ async def test_a_logout_from_everywhere_is_on_the_trail(client: httpx.AsyncClien
     (event,) = await events(db, "session.revoked_all")
     assert (event["user_id"], event["ip_address"]) == (1, "127.0.0.1")
     assert event["detail"] == {"reason": "logout_all", "sessions": 2}
+
+
+# --- Logout from everywhere else ---
+
+
+async def test_logout_others_ends_every_session_but_the_one_that_asks(
+    stopped_app: MakeApp, stopped: StoppedClock, db: Database
+) -> None:
+    async with serving(stopped_app()) as client:
+        await register(client)
+        stopped.advance(minutes=29)
+        goes = [(await login(client))["token"], (await login(client))["token"]]
+        first = (await login(client))["token"]
+        stays = (await call(client, "POST", "refresh", first)).json()["data"]["token"]
+        other = (await register(client, email="other@example.com"))["token"]
+        stopped.advance(minutes=1)
+        response = await call(client, "POST", "logout-others", stays)
+        assert assert_success(response, "Logged out from all other sessions") == {"sessions_revoked": 2}
+        for token in goes:
+            assert_error(await call(client, "GET", "me", token), errors.SessionRevoked)
+        for token in (stays, other):
+            assert (await call(client, "GET", "me", token)).status_code == 200
+        again = await call(client, "POST", "logout-others", stays)
+        assert again.json()["data"] == {"sessions_revoked": 0}
+    rows = await db.fetch("SELECT ended_at, end_reason FROM user_sessions WHERE user_id = 1 ORDER BY id")
+    assert [row["end_reason"] for row in rows] == ["expired", "revoked", "revoked", "refreshed", None]
+    assert {row["ended_at"] for row in rows[:3]} == {stopped.now}
+
+
+async def test_a_logout_from_everywhere_else_is_on_the_trail(client: httpx.AsyncClient, db: Database) -> None:
+    await register(client)
+    token = (await login(client))["token"]
+    await client.post("/api/auth/logout-others", headers=bearer(token) | {"User-Agent": "curl/8"})
+    assert await events(db, "session.revoked_all") == [
+        {
+            "action": "session.revoked_all",
+            "user_id": 1,
+            "session_id": 2,
+            "ip_address": "127.0.0.1",
+            "user_agent": "curl/8",
+            "detail": {"reason": "revoked", "sessions": 1, "kept_session": 2},
+        }
+    ]
+
+
+async def test_a_logout_from_everywhere_else_that_waited_until_its_own_session_ended_ends_nothing(
+    client: httpx.AsyncClient, db: Database
+) -> None:
+    token = (await register(client))["token"]
+    await login(client)
+    async with db.transaction():
+        await db.execute("SELECT FROM users WHERE id = 1 FOR UPDATE")
+        asking = asyncio.create_task(call(client, "POST", "logout-others", token))
+        await until_waiting(db, 1)
+        await db.execute("UPDATE user_sessions SET is_active = false WHERE id = 1")
+    assert_error(await asking, errors.SessionRevoked)
+    assert await db.fetchval("SELECT is_active FROM user_sessions WHERE id = 2")
+    (event,) = await events(db, "session.refused")
+    assert event["detail"] == {"code": "session_revoked", "verb": "revoke_others"}
 
 
 # --- Ending one by its id ---

@@ -5,6 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gatepost import errors
+from gatepost.gate import Gate
 from gatepost.http import browser
 from gatepost.http.api import schemas
 from gatepost.http.api.responses import BODY, PRESENTED, UNSAFE, responses
@@ -19,6 +20,7 @@ from gatepost.http.dependencies import (
 )
 from gatepost.http.envelope import success
 from gatepost.http.renewal import note_session
+from gatepost.models import Client, Session
 
 router = APIRouter(tags=["profile"], dependencies=[Depends(unambiguous_body)])
 
@@ -101,6 +103,11 @@ async def change_email(
 )
 async def export(session: FreshSession, gate: CurrentGate, client: CurrentClient) -> Response:
     """Answer with the user, every session and every event, the newest first: 10,000 of each at the most."""
+    return await exported(session, gate, client)
+
+
+async def exported(session: Session, gate: Gate, client: Client) -> Response:
+    """Answer with the data of a session's user as a file, whoever asks: a program or a page."""
     found = await gate.profiles.export(session, client)
     data = {
         "user": schemas.user_data(found.user),

@@ -278,7 +278,7 @@ class SessionsEnvelope(Envelope):
 
 
 class RevokedEnvelope(Envelope):
-    """Answer of logout-all."""
+    """Answer of logout-all and logout-others."""
 
     data: RevokedData
 

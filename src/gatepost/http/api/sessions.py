@@ -1,4 +1,4 @@
-"""Refresh, logout, logout-all, the list of sessions, and ending one of them."""
+"""Refresh, logout, logout-all, logout-others, the list of sessions, and ending one of them."""
 
 from typing import Annotated
 
@@ -64,6 +64,21 @@ async def logout_all(presented: PresentedToken, edge: CurrentEdge, client: Curre
     revoked = await edge.gate.sessions.revoke_all(presented.token, client)
     data = {"sessions_revoked": revoked}
     return signed_out(edge, data, "Logged out from all sessions", by_cookie=presented.by_cookie)
+
+
+@router.post(
+    "/logout-others",
+    operation_id="logout_others",
+    summary="Logout from all active sessions but the current one",
+    response_model=schemas.RevokedEnvelope,
+    responses=responses(
+        {"sessions_revoked": 2}, "Logged out from all other sessions", *PRESENTED, *UNWANTED_BODY, *UNSAFE
+    ),
+)
+async def logout_others(presented: PresentedToken, gate: CurrentGate, client: CurrentClient) -> Response:
+    """End every session of the caller but the one that asks."""
+    revoked = await gate.sessions.revoke_others(presented.token, client)
+    return success({"sessions_revoked": revoked}, "Logged out from all other sessions")
 
 
 @router.get(

@@ -51,6 +51,8 @@ SENTENCES = (
     N_("Many people use this one: choose another, such as several words that do not belong together"),
     N_("This is the e-mail or the name of this service, or one of them backwards: choose another"),
     N_("The form can't be read"),
+    N_("The password is wrong"),
+    N_("There is no such session"),
 )
 """What services say of fields; a number in it is left out."""
 

@@ -9,6 +9,24 @@ _TEXTS: dict[str, Callable[[Language, int], str]] = {
     "session_revoked": lambda to, _: to.gettext("Your session was ended. Sign in to go on."),
     "session_replaced": lambda to, _: to.gettext("Your session was ended. Sign in to go on."),
     "name_changed": lambda to, _: to.gettext("Your name was changed."),
+    "password_changed": lambda to, count: (
+        to.ngettext(
+            "Your password was changed. %(count)s other session was ended.",
+            "Your password was changed. %(count)s other sessions were ended.",
+            count,
+        )
+        if count
+        else to.gettext("Your password was changed. No other session was open.")
+    ),
+    "email_changed": lambda to, count: (
+        to.ngettext(
+            "Your e-mail was changed. %(count)s other session was ended.",
+            "Your e-mail was changed. %(count)s other sessions were ended.",
+            count,
+        )
+        if count
+        else to.gettext("Your e-mail was changed. No other session was open.")
+    ),
     "session_ended": lambda to, _: to.gettext("The session was ended."),
     "sessions_ended": lambda to, count: to.ngettext(
         "%(count)s session was ended.", "%(count)s sessions were ended.", count

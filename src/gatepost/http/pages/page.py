@@ -1,7 +1,7 @@
 """How a page is served: who may see it, that its form is ours, and what becomes of errors."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -40,12 +40,14 @@ class Page:
         show: answers GET, and shows the form again after a mistake.
         submit: answers the form; None where the page has none.
         who: may see it, by the scheme that the API has for them; None is everybody.
+        fields: error → the field of the form that it is about, where the form says more than the service.
     """
 
     path: str
     show: Show
     submit: Submit | None = None
     who: type[CurrentSessionScheme] | None = None
+    fields: Mapping[type[GatepostError], str] = field(default_factory=dict)
 
     def route(self, site: Site) -> Route:
         """Return the route that serves it."""
@@ -78,7 +80,7 @@ async def _submitted(page: Page, submit: Submit, visit: Visit) -> Response:
     except GatepostError as error:
         if _ends_the_visit(error):
             raise
-        visit.show_again(form, error)
+        visit.show_again(form, error, about=page.fields.get(type(error)))
         response = await page.show(visit)
         # A 401 would have to name a scheme for programs to authenticate by (RFC 9110 §15.5.2).
         response.status_code = 422 if isinstance(error, AuthenticationError) else STATUS[error.code]

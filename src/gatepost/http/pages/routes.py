@@ -8,11 +8,23 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
-from gatepost.errors import InternalError, MethodNotAllowed, NotFound
-from gatepost.http.dependencies import CurrentSessionScheme, FreshAdminSessionScheme
+from gatepost.errors import EmailTaken, InternalError, InvalidCredentials, MethodNotAllowed, NotFound
+from gatepost.http.dependencies import CurrentSessionScheme, FreshAdminSessionScheme, FreshSessionScheme
 from gatepost.http.edge import Edge
 from gatepost.http.middleware import BodyGuard, RequestLog
-from gatepost.http.pages import account, confirm, devices, sign_in, sign_out, sign_up
+from gatepost.http.pages import (
+    account,
+    activity,
+    confirm,
+    delete,
+    devices,
+    email,
+    export,
+    password,
+    sign_in,
+    sign_out,
+    sign_up,
+)
 from gatepost.http.pages.admin import overview, users
 from gatepost.http.pages.forms import MEDIA_TYPE
 from gatepost.http.pages.page import Page, error_page
@@ -23,8 +35,37 @@ PAGES = (
     Page(path="/sign-in", show=sign_in.show, submit=sign_in.submit),
     Page(path="/sign-up", show=sign_up.show, submit=sign_up.submit),
     Page(path="/sign-out", show=sign_out.show, submit=sign_out.submit, who=CurrentSessionScheme),
-    Page(path="/confirm", show=confirm.show, submit=confirm.submit, who=CurrentSessionScheme),
+    Page(
+        path="/confirm",
+        show=confirm.show,
+        submit=confirm.submit,
+        who=CurrentSessionScheme,
+        fields={InvalidCredentials: "password"},
+    ),
     Page(path="/account", show=account.show, submit=account.submit, who=CurrentSessionScheme),
+    Page(
+        path="/account/password",
+        show=password.show,
+        submit=password.submit,
+        who=CurrentSessionScheme,
+        fields={InvalidCredentials: "current"},
+    ),
+    Page(
+        path="/account/email",
+        show=email.show,
+        submit=email.submit,
+        who=CurrentSessionScheme,
+        fields={InvalidCredentials: "password", EmailTaken: "email"},
+    ),
+    Page(path="/account/export", show=export.show, submit=export.submit, who=FreshSessionScheme),
+    Page(
+        path="/account/delete",
+        show=delete.show,
+        submit=delete.submit,
+        who=FreshSessionScheme,
+        fields={InvalidCredentials: "password"},
+    ),
+    Page(path="/activity", show=activity.show, who=CurrentSessionScheme),
     Page(path="/devices", show=devices.show, submit=devices.submit, who=CurrentSessionScheme),
     Page(path="/admin", show=overview.show, who=FreshAdminSessionScheme),
     Page(path="/admin/users", show=users.show, who=FreshAdminSessionScheme),

@@ -136,14 +136,26 @@ class Visit:
         """Say whether a form is one that this visitor was given."""
         return self.gate.form_tokens.check(form.get(TOKEN, ""), self.binding)
 
-    def show_again(self, form: Form, error: GatepostError) -> None:
-        """Have the page show what was typed, and what is wrong with it."""
-        fields = error.fields if isinstance(error, ValidationFailed) else {}
+    def show_again(self, form: Form, error: GatepostError, *, about: str | None = None) -> None:
+        """Have the page show what was typed, and what is wrong with it.
+
+        Args:
+            form: what was typed.
+            error: what is wrong.
+            about: the one field that it is about, None where the error names them itself or is about none.
+        """
+        message, fields = error.message, error.fields if isinstance(error, ValidationFailed) else {}
+        if about is not None and not fields:
+            message, fields = ValidationFailed.message, {about: error.message}
         # The library that reads addresses knows English alone, and says more than there are texts for.
-        stand_ins = {"email": N_("This is no valid e-mail address")} if self.language.tag != "en" else {}
+        stand_ins = (
+            {"email": N_("This is no valid e-mail address")}
+            if about is None and self.language.tag != "en"
+            else {}
+        )
         told = {name: self.language.told(why, stand_ins.get(name)) for name, why in fields.items()}
         self.typed = form
-        self.problems = Problems(self.language.told(error.message), told)
+        self.problems = Problems(self.language.told(message), told)
 
     # --- Answers ---
 

@@ -1,0 +1,32 @@
+"""The end of an account: says what goes and what stays, and asks for the password and a yes."""
+
+from starlette.responses import Response
+
+from gatepost.errors import ValidationFailed
+from gatepost.http import browser
+from gatepost.http.pages.forms import Form
+from gatepost.http.pages.language import N_
+from gatepost.http.pages.visit import Visit
+
+_NOT_SURE = N_("Say that you want to delete your account for good")
+
+
+async def show(visit: Visit) -> Response:
+    """Show what would happen, and the form."""
+    return visit.render("delete.html", done=False)
+
+
+async def submit(visit: Visit, form: Form) -> Response:
+    """Delete the account; the browser keeps nothing of it.
+
+    Raises:
+        ValidationFailed: it was not said for sure, or as `Profiles.erase`.
+        InvalidCredentials, TooManyAttempts, LastAdmin, AccountInUse: as `Profiles.erase`.
+    """
+    if "sure" not in form:
+        raise ValidationFailed({"sure": _NOT_SURE})
+    await visit.gate.profiles.erase(visit.token, form.get("password", ""), visit.client)
+    visit.session = None
+    response = visit.render("delete.html", done=True)
+    browser.forget(response, visit.edge, by_cookie=True)
+    return response
