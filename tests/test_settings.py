@@ -276,8 +276,8 @@ _NETWORKS = "addresses and CIDRs such as 10.0.0.0/8, separated by commas or as a
         ("PAGES", "perhaps", "'perhaps' is not accepted; set True or False"),
         (
             "APP_LOGO",
-            "~nobody-has-this-name/logo.svg",
-            "'~nobody-has-this-name/logo.svg' names no home directory; set the path of an SVG, PNG or WebP file",
+            "~nobody-has-this-name/l.svg",
+            "'~nobody-has-this-name/l.svg' names no home directory; set the path of an SVG, PNG or WebP file",
         ),
         ("ACCENT_COLOR", "blue", "'blue' is no colour; set a colour such as #1d5fd1"),
         ("ACCENT_COLOR", "#1d5fd1;}", "'#1d5fd1;}' is no colour; set a colour such as #1d5fd1"),
