@@ -20,11 +20,12 @@ class StandAlone(FastAPI):
     """FastAPI, and in front of it the endpoints that run for every request of other applications."""
 
     hot: ASGIApp
+    complete: tuple[str, ...]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; servers tell by the coroutine that this is ASGI 3."""
         if self.root_path and scope["type"] != "lifespan":
-            _place(scope, self.root_path)
+            _place(scope, self.root_path, self.complete)
         await self.hot(scope, receive, send)
 
     async def serve_others(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,23 +47,35 @@ def create_app(settings: Settings | None = None, *, clock: Clock = database_cloc
     auth.install(app, pages=True)
     hot = HotPaths(app.serve_others, HotEndpoints(auth.edge), prefix=auth.prefix)
     app.hot = CookieRenewal(hot, auth.edge)
-    home = None
+    app.complete = tuple(f"{app.root_path}{prefix}/" for prefix in (auth.prefix, PAGES_PREFIX))
+    home, paths = None, ["/"]
     if auth.settings.pages:
-        home = f"{PAGES_PREFIX}/account"
+        home, paths = f"{PAGES_PREFIX}/account", ["/", PAGES_PREFIX]
     elif auth.settings.environment != "production":
         home = f"{auth.prefix}/docs"
     if home is not None:
         place = auth.settings.root_path + home
 
-        @app.get("/")
         async def lead_home(_: Request) -> RedirectResponse:
             return RedirectResponse(place, status_code=303)
+
+        for path in paths:
+            app.add_route(path, lead_home)
 
     return app
 
 
-def _place(scope: Scope, root: str) -> None:
-    """Have the path begin with the root, as ASGI has it, whether or not the proxy has taken it off."""
+def _place(scope: Scope, root: str, complete: tuple[str, ...]) -> None:
+    """Have the path begin with the root, as ASGI has it, whether or not the proxy has taken it off.
+
+    Args:
+        scope: of the request.
+        root: below which the proxy shows this server; it may be a prefix of ours itself, as `/auth`.
+        complete: how paths begin from which it was not taken.
+    """
     scope["root_path"] = root
-    if not scope["path"].startswith(f"{root}/"):
-        scope["path"] = root + scope["path"]
+    path = scope["path"]
+    if path == root:
+        scope["path"] = f"{root}/"
+    elif path != f"{root}/" and not path.startswith(complete):
+        scope["path"] = root + path

@@ -17,7 +17,6 @@ from gatepost.http.collector import settle
 from gatepost.http.dependencies import AdminSessionScheme, CurrentSessionScheme, FreshSessionScheme
 from gatepost.http.edge import Edge
 from gatepost.http.errors import on_gatepost_error
-from gatepost.http.pages.routes import create_pages
 from gatepost.http.renewal import CookieRenewal
 from gatepost.models import Client, User
 from gatepost.services.clock import Clock, database_clock
@@ -64,8 +63,7 @@ class Gatepost(Gate):
         clock: Clock = database_clock,
     ) -> None:
         super().__init__(settings, clock=clock)
-        if not re.fullmatch(r"(/[\w.~-]+)+", prefix, re.ASCII):
-            raise ValueError(f"prefix must be a path without a slash at its end, as {PREFIX} is")
+        _check_path("prefix", prefix, like=PREFIX)
         self.prefix = prefix
         # Tokens of another instance are others': browsers and OpenAPI tell the two apart by name.
         suffix = "" if prefix == PREFIX else re.sub(r"\W", "_", prefix)
@@ -131,7 +129,7 @@ class Gatepost(Gate):
         Raises:
             RuntimeError: the application runs already.
             SettingsError: the logo or a template of one's own can't be used.
-            ValueError: something else is mounted there.
+            ValueError: something else is mounted there, or the path is none.
         """
         if app.middleware_stack is not None:
             raise RuntimeError("Install Gatepost before the application starts")
@@ -139,6 +137,9 @@ class Gatepost(Gate):
             self._mount(app, self.prefix, create_api(self.edge, prefix=self.prefix))
         if pages and self.settings.pages:
             path = pages if isinstance(pages, str) else PAGES_PREFIX
+            _check_path("pages", path, like=PAGES_PREFIX)
+            from gatepost.http.pages.routes import create_pages  # takes a moment that others need not wait
+
             self._mount(app, path, create_pages(self.edge))
         if not hasattr(app.state, "gatepost"):
             # The first one installed is the one that a plain `CurrentSession` means.
@@ -166,3 +167,8 @@ class Gatepost(Gate):
     def client_of(self, scope: Scope) -> Client:
         """Return who is at the other end of an ASGI scope."""
         return self.edge.client_of(scope)
+
+
+def _check_path(name: str, path: str, *, like: str) -> None:
+    if not re.fullmatch(r"(/[\w.~-]+)+", path, re.ASCII):
+        raise ValueError(f"{name} must be a path without a slash at its end, as {like} is")

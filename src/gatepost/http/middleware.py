@@ -134,11 +134,18 @@ class BodyGuard:
     Args:
         app: what answers.
         media_type: the type; the parameter `charset` is tolerated (RFC 8259 §11).
+        refuse: makes the answer to a refusal.
     """
 
-    def __init__(self, app: ASGIApp, media_type: bytes = b"application/json") -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        media_type: bytes = b"application/json",
+        refuse: Callable[[Scope, GatepostError], ASGIApp] = lambda _, error: render(error),
+    ) -> None:
         self.app = app
         self._media_type = media_type
+        self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -159,7 +166,7 @@ class BodyGuard:
             if (body or (declared and b"cookie" in headers)) and not is_declared:
                 raise UnsupportedMediaType(f"Send the body as {self._media_type.decode()}")
         except GatepostError as error:
-            await render(error)(scope, receive, send)
+            await self._refuse(scope, error)(scope, receive, send)
             return
         await self.app(scope, _replay(body, receive), send)
 

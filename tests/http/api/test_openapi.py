@@ -130,6 +130,7 @@ PUBLIC = {
 }
 PUBLIC_PAGES = {
     ("GET", "/"),
+    ("GET", "/auth"),
     ("GET", "/auth/"),
     ("HEAD", "/auth/"),
     ("GET", "/auth/assets/{path:path}"),
@@ -140,6 +141,7 @@ PUBLIC_PAGES = {
     ("GET", "/auth/sign-up"),
     ("HEAD", "/auth/sign-up"),
     ("POST", "/auth/sign-up"),
+    ("POST", "/auth/sign-out"),
 }
 PUBLIC_OUTSIDE_PRODUCTION = {
     ("GET", "/api/auth/docs"),
@@ -338,7 +340,7 @@ async def public_routes(client: httpx.AsyncClient, app: FastAPI) -> set[tuple[st
     found = set()
     for method, path in set(routes(app)):
         response = await client.request(method, re.sub(r"\{\w+\}", "1", path))
-        led = response.status_code == 303 and response.headers["location"].startswith("/auth/sign-in?")
+        led = response.status_code == 303 and response.headers["location"].startswith("/auth/sign-in")
         if response.status_code != 401 and not led:
             found.add((method, path))
     return found
@@ -351,7 +353,9 @@ async def test_the_public_routes_are_these(make_settings: MakeSettings) -> None:
     closed = set(routes(app)) - PUBLIC - PUBLIC_PAGES - PUBLIC_OUTSIDE_PRODUCTION
     api = {(method, path) for method, path in closed if path.startswith("/api/")}
     assert api == {(m, p) for name, (m, p, _) in OPERATIONS.items() if name not in OPEN}
-    assert {path for _, path in closed - api} == {f"/auth{page.path}" for page in PAGES if page.who}
+    assert {path for _, path in closed - api} == {"/auth/sign-out"} | {
+        f"/auth{page.path}" for page in PAGES if page.who
+    }
 
 
 async def test_the_public_routes_in_production_are_these(make_settings: MakeSettings) -> None:

@@ -49,6 +49,7 @@ def create_api(edge: Edge, *, prefix: str) -> ASGIApp:
         docs_url=None,
         redoc_url=None,
         root_path_in_servers=False,
+        servers=[{"url": settings.root_path}] if settings.root_path else None,
         redirect_slashes=False,
         middleware=[
             Middleware(RequestLog, headers=edge.headers),

@@ -1,7 +1,6 @@
 """The style sheet, the script and the logo: named by their digest, so that browsers keep them for ever."""
 
 import hashlib
-import mimetypes
 from pathlib import Path
 
 from gatepost.errors import SettingsError
@@ -10,7 +9,12 @@ from gatepost.settings import Settings
 
 ASSETS = Path(__file__).parent / "assets"
 
-_LOGO_TYPES = {".svg", ".png", ".webp"}
+SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
+"""Content security policy of a picture that could hold scripts: opened by itself, it runs none."""
+
+# Not those of `mimetypes`: they differ by system.
+_LOGO_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".webp": "image/webp"}
+_TYPES = {".css": "text/css", ".js": "text/javascript", **_LOGO_TYPES}
 _LOGO_MAX = 256 * 1024
 
 
@@ -42,7 +46,7 @@ class Assets:
         content = self._files.get(path)
         if content is None:
             return None
-        return content, mimetypes.guess_type(path)[0] or "application/octet-stream"
+        return content, _TYPES[Path(path).suffix]
 
 
 def _logo(file: Path) -> bytes:

@@ -1,8 +1,8 @@
 """The accent colour on light and on dark, always with the contrast that reading needs (WCAG 2.2 §1.4.3)."""
 
 _CONTRAST = 4.5
-_LIGHT, _DARK = "#ffffff", "#171a21"
-"""What the accent stands on: the surfaces of `gatepost.css`."""
+_LIGHT, _DARK = "#f4f5f8", "#171a21"
+"""What the accent stands on: of --ground and --surface of `gatepost.css` the one with less contrast."""
 
 Rgb = tuple[int, int, int]
 

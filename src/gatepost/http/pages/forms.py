@@ -25,9 +25,12 @@ async def read_form(request: Request) -> Form:
     Raises:
         ValidationFailed: it is not in UTF-8, has very many fields, or one of them twice (ASVS 15.3.7).
     """
+    body = await request.body()
+    if not body:
+        return MappingProxyType({})
     try:
         pairs = parse_qsl(
-            (await request.body()).decode("ascii"),
+            body.decode("ascii"),
             keep_blank_values=True,
             strict_parsing=True,
             errors="strict",

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from babel import Locale, UnknownLocaleError
+from babel import Locale
 from babel.dates import format_date, format_time
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -24,6 +24,7 @@ LANGUAGES = ("en", "de", "es", "fr", "hi", "ja", "zh_Hans")
 LOCALE_DIR = Path(__file__).parent / "locale"
 
 _TAGS_MAX = 20
+_TRADITIONAL = {"hant", "tw", "hk", "mo"}
 
 
 def N_(message: str) -> str:  # noqa: N802 - gettext's name for it
@@ -132,13 +133,11 @@ def negotiated(accepted: str) -> Language:
     for tag in _by_quality(accepted):
         if tag == "*":
             break
-        try:
-            locale = Locale.parse(tag, sep="-")
-        except (ValueError, UnknownLocaleError, TypeError):
-            continue
-        for name in (locale.language, f"{locale.language}_{locale.script}"):
-            if name in LANGUAGES:
-                return language(name)
+        primary, *subtags = tag.lower().split("-")
+        # Chinese without a script is written as where it is spoken.
+        name = "zh_Hans" if primary == "zh" and not _TRADITIONAL.intersection(subtags) else primary
+        if name in LANGUAGES:
+            return language(name)
     return language(LANGUAGES[0])
 
 
@@ -147,7 +146,7 @@ def _by_quality(accepted: str) -> Iterator[str]:
     for item in accepted.split(",")[:_TAGS_MAX]:
         tag, _, quality = item.partition(";")
         try:
-            weight = float(quality.strip().removeprefix("q=") or 1)
+            weight = float(quality.strip().lower().removeprefix("q=") or 1)
         except ValueError:
             continue
         if weight > 0:

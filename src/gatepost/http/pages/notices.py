@@ -1,6 +1,7 @@
 """What the next page says once: a cookie holds its name, and a number where it counts something."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from gatepost.http.pages.language import Language
 
@@ -34,11 +35,28 @@ _TEXTS: dict[str, Callable[[Language, int], str]] = {
 }
 """Name → the text; what has no name here is not said."""
 
+_NEUTRAL = {"session_expired", "session_revoked", "session_replaced"}
+"""Those that tell of no success."""
 
-def notice_text(language: Language, notice: str) -> str | None:
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a page says once.
+
+    Attributes:
+        text: in the language of the visit.
+        kind: "good" or "neutral".
+    """
+
+    text: str
+    kind: str
+
+
+def read_notice(language: Language, notice: str) -> Notice | None:
     """Return what a cookie asks to be said, None where it asks for nothing that there is."""
     name, _, count = notice.partition(".")
     if name not in _TEXTS:
         return None
     number = int(count) if count.isascii() and count.isdigit() and len(count) < 10 else 0
-    return _TEXTS[name](language, number).replace("%(count)s", language.number(number))
+    text = _TEXTS[name](language, number).replace("%(count)s", language.number(number))
+    return Notice(text, "neutral" if name in _NEUTRAL else "good")

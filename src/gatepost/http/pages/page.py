@@ -1,5 +1,6 @@
 """How a page is served: who may see it, that its form is ours, and what becomes of errors."""
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -24,6 +25,7 @@ from gatepost.errors import (
 from gatepost.http.dependencies import CurrentSessionScheme, find_session
 from gatepost.http.errors import STATUS
 from gatepost.http.pages.forms import Form, read_form
+from gatepost.http.pages.language import N_
 from gatepost.http.pages.site import Site
 from gatepost.http.pages.visit import Problems, Visit
 
@@ -80,13 +82,15 @@ async def _submitted(page: Page, submit: Submit, visit: Visit) -> Response:
     except GatepostError as error:
         if _ends_the_visit(error):
             raise
+        visit.error = error
         visit.show_again(form, error, about=page.fields.get(type(error)))
-        response = await page.show(visit)
-        # A 401 would have to name a scheme for programs to authenticate by (RFC 9110 §15.5.2).
-        response.status_code = 422 if isinstance(error, AuthenticationError) else STATUS[error.code]
         if isinstance(error, TooManyAttempts):
-            response.headers["Retry-After"] = str(error.retry_after)
-        return response
+            visit.problems = Problems(_for_people(visit, error))
+        response = await page.show(visit)
+        if response.status_code == 200:
+            # A 401 would have to name a scheme for programs to authenticate by (RFC 9110 §15.5.2).
+            response.status_code = 422 if isinstance(error, AuthenticationError) else STATUS[error.code]
+        return _with_wait(response, error)
 
 
 async def _check(visit: Visit, form: Form) -> None:
@@ -130,13 +134,44 @@ def refused(visit: Visit, error: GatepostError) -> Response:
         return visit.redirect(visit.url("/sign-in", next=back), notice=notice)
     if isinstance(error, FreshSessionRequired):
         return visit.redirect(visit.url("/confirm", next=back))
-    response = error_page(visit, error)
-    if isinstance(error, TooManyAttempts | Unavailable):
-        response.headers["Retry-After"] = str(error.retry_after)
-    return response
+    return error_page(visit, error)
 
 
 def error_page(visit: Visit, error: GatepostError) -> Response:
     """Return the page that tells of an error and nothing else."""
-    visit.problems = Problems(visit.language.told(error.message))
-    return visit.render("error.html", status=STATUS[error.code], code=error.code)
+    visit.error = error
+    visit.problems = Problems(_for_people(visit, error))
+    return _with_wait(visit.render("error.html", status=STATUS[error.code]), error)
+
+
+_FOR_PEOPLE = {
+    "admin_required": N_("This page is for administrators"),
+    "body_too_large": N_("That was too much for this form"),
+    "cross_origin_refused": N_("That came from another site, so nothing was done"),
+    "internal_error": N_("Something went wrong on our side"),
+    "method_not_allowed": N_("This page can't be used in that way"),
+    "not_found": N_("There is no such page"),
+    "unavailable": N_("This service can't be reached at the moment: try again shortly"),
+    "unsupported_media_type": N_("This form can't be sent in that way"),
+}
+"""Code of an error → what people are told, where its message is for those who write programs."""
+
+
+def _for_people(visit: Visit, error: GatepostError) -> str:
+    if isinstance(error, TooManyAttempts):
+        minutes = max(1, math.ceil(error.retry_after / 60))
+        told = visit.language.ngettext(
+            "Too many attempts. Try again in %(count)s minute.",
+            "Too many attempts. Try again in %(count)s minutes.",
+            minutes,
+        )
+        return told.replace("%(count)s", visit.language.number(minutes))
+    if error.code in _FOR_PEOPLE and error.message == type(error).message:
+        return visit.text(_FOR_PEOPLE[error.code])
+    return visit.language.told(error.message)
+
+
+def _with_wait(response: Response, error: GatepostError) -> Response:
+    if isinstance(error, TooManyAttempts | Unavailable):
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response

@@ -8,9 +8,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
-from gatepost.errors import EmailTaken, InternalError, InvalidCredentials, MethodNotAllowed, NotFound
+from gatepost.errors import (
+    EmailTaken,
+    GatepostError,
+    InternalError,
+    InvalidCredentials,
+    MethodNotAllowed,
+    NotFound,
+)
 from gatepost.http.dependencies import CurrentSessionScheme, FreshAdminSessionScheme, FreshSessionScheme
 from gatepost.http.edge import Edge
+from gatepost.http.errors import last_resort
 from gatepost.http.middleware import BodyGuard, RequestLog
 from gatepost.http.pages import (
     account,
@@ -26,15 +34,19 @@ from gatepost.http.pages import (
     sign_up,
 )
 from gatepost.http.pages.admin import overview, users
+from gatepost.http.pages.assets import SVG_POLICY
 from gatepost.http.pages.forms import MEDIA_TYPE
 from gatepost.http.pages.page import Page, error_page
 from gatepost.http.pages.site import Site
 from gatepost.http.pages.visit import Visit
+from gatepost.log import get_logger
+
+log = get_logger("gatepost.http")
 
 PAGES = (
     Page(path="/sign-in", show=sign_in.show, submit=sign_in.submit),
     Page(path="/sign-up", show=sign_up.show, submit=sign_up.submit),
-    Page(path="/sign-out", show=sign_out.show, submit=sign_out.submit, who=CurrentSessionScheme),
+    Page(path="/sign-out", show=sign_out.show, submit=sign_out.submit),
     Page(
         path="/confirm",
         show=confirm.show,
@@ -90,11 +102,10 @@ def create_pages(edge: Edge) -> ASGIApp:
         if found is None:
             raise HTTPException(404)
         content, media_type = found
-        return Response(
-            content,
-            media_type=media_type,
-            headers={"Cache-Control": "public, max-age=31536000, immutable"},
-        )
+        headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+        if media_type == "image/svg+xml":
+            headers["Content-Security-Policy"] = SVG_POLICY
+        return Response(content, media_type=media_type, headers=headers)
 
     async def on_http_exception(request: Request, error: Exception) -> Response:
         if isinstance(error, HTTPException) and error.status_code == 405:
@@ -103,8 +114,16 @@ def create_pages(edge: Edge) -> ASGIApp:
             return response
         return error_page(Visit(site, request), NotFound())
 
+    def refuse(scope: Scope, error: GatepostError) -> ASGIApp:
+        return error_page(Visit(site, Request(scope)), error)
+
     def fault(scope: Scope) -> ASGIApp:
-        return error_page(Visit(site, Request(scope)), InternalError())
+        try:
+            return refuse(scope, InternalError())
+        except Exception:
+            # One's own templates stand in the way of every page: of this one too.
+            log.exception("the page of a fault can't be shown")
+            return last_resort(scope)
 
     pages = Starlette(
         routes=[
@@ -114,7 +133,7 @@ def create_pages(edge: Edge) -> ASGIApp:
         ],
         middleware=[
             Middleware(RequestLog, headers=edge.headers, fault=fault),
-            Middleware(BodyGuard, media_type=MEDIA_TYPE),
+            Middleware(BodyGuard, media_type=MEDIA_TYPE, refuse=refuse),
         ],
         exception_handlers={HTTPException: on_http_exception},
     )

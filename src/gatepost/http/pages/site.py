@@ -40,7 +40,7 @@ class Site:
         policy: the content security policy of every page.
 
     Raises:
-        SettingsError: the logo can't be shown.
+        SettingsError: the logo can't be shown, or there is no TEMPLATES_DIR.
     """
 
     def __init__(self, edge: Edge) -> None:
@@ -55,7 +55,9 @@ class Site:
             f"connect-src 'self'; form-action {form_targets}; base-uri 'none'; frame-ancestors 'none'; "
             "require-trusted-types-for 'script'; trusted-types 'none'"
         )
-        self._templates = _environment(settings.templates_dir)
+        # Where templates are written, each change is seen at once.
+        self._templates = _environment(settings.templates_dir, reload=settings.environment != "production")
+        self._own = settings.templates_dir
         self._templates.globals.update(app_name=settings.app_name, logo_file=self.assets.logo)
 
     def render(self, template: str, context: Mapping[str, Any]) -> str:
@@ -63,26 +65,30 @@ class Site:
         return self._templates.get_template(template).render(context)
 
     def check_templates(self) -> None:
-        """Compile every template, so that a mistake in one of TEMPLATES_DIR is told at the start.
+        """Compile the templates of TEMPLATES_DIR, so that a mistake in one of them is told at the start.
 
         Raises:
             SettingsError: one of them can't be read.
         """
-        for name in self._templates.list_templates(["html"]):
+        own = [] if self._own is None else FileSystemLoader(self._own).list_templates()
+        for name in (name for name in own if name.endswith(".html")):
             try:
                 self._templates.get_template(name)
-            except TemplateError as error:
+            except (TemplateError, UnicodeDecodeError, OSError) as error:
                 raise SettingsError([f"TEMPLATES_DIR: {name} can't be used: {error}"]) from error
 
 
-def _environment(own: Path | None) -> Environment:
+def _environment(own: Path | None, *, reload: bool) -> Environment:
     ours = FileSystemLoader(TEMPLATES)
     loaders: list[BaseLoader] = [ours, PrefixLoader({"gatepost": ours})]
     if own is not None:
+        if not own.is_dir():
+            raise SettingsError([f"TEMPLATES_DIR: {own} is no directory"])
         loaders.insert(0, FileSystemLoader(own))
     environment = Environment(
         loader=ChoiceLoader(loaders),
         autoescape=True,
+        auto_reload=reload,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -16,7 +16,7 @@ from gatepost.http.edge import Edge
 from gatepost.http.headers import PAGE_HEADERS
 from gatepost.http.pages.forms import TOKEN, Form
 from gatepost.http.pages.language import N_, Language, negotiated
-from gatepost.http.pages.notices import notice_text
+from gatepost.http.pages.notices import read_notice
 from gatepost.http.pages.site import Site
 from gatepost.models import Client, Session, SignedIn
 
@@ -49,6 +49,7 @@ class Visit:
         session: of the visitor, None where there is none.
         typed: what was typed into the form that is shown again; templates never show a password of it.
         problems: why it is shown again, None where it is not.
+        error: what `problems` tells of.
         binding: what the tokens of this visitor's forms are bound to.
     """
 
@@ -59,8 +60,8 @@ class Visit:
         self.session: Session | None = None
         self.typed: Form = NO_FORM
         self.problems: Problems | None = None
+        self.error: GatepostError | None = None
         self._new_form_cookie: str | None = None
-        self._shown_notice: str | None = None
 
     # --- Who and what ---
 
@@ -122,11 +123,12 @@ class Visit:
         """What the tokens of forms are bound to: the sign-in, or before it a cookie of this browser."""
         if self.session is not None:
             # Renewing a session keeps both, so that a form outlives it.
-            return f"{self.session.user.id} {self.session.authenticated_at.isoformat()}"
+            return f"user {self.session.user.id} {self.session.authenticated_at.isoformat()}"
         kept = self.edge.cookies.form(self.request.scope) or self._new_form_cookie
         if kept is None:
             kept = self._new_form_cookie = uuid4().hex
-        return kept
+        # The word apart keeps whoever writes a cookie of their own from binding a form to a sign-in.
+        return f"browser {kept}"
 
     def form_token(self) -> str:
         """Return a token for a form of this page."""
@@ -175,7 +177,7 @@ class Visit:
                 "url": self.url,
                 "asset": lambda name: self.url(self.site.assets.paths[name]),
                 "form_token": self.form_token,
-                "notice": notice_text(self.language, notice) if notice else None,
+                "notice": read_notice(self.language, notice) if notice else None,
                 **context,
             },
         )
