@@ -88,7 +88,7 @@ class Axis:
             return self._ticks(lambda at: at.weekday() == 0, language.short_day)
         if self.step > timedelta(hours=1):
             return self._ticks(lambda at: at.hour == 12, language.weekday, shift=0.0)
-        return self._ticks(lambda at: at.hour % 6 == 0, language.hour)
+        return self._ticks(lambda at: at.hour % 6 == 0, language.full_hour)
 
     def _ticks(
         self, stands: Callable[[datetime], bool], text: Callable[[datetime], str], shift: float = 0.5
@@ -144,11 +144,13 @@ def _told(language: Language, axis: Axis, points: Sequence[int]) -> str:
 
 def _top(most: int) -> int:
     """Return the next round number that has a whole half."""
-    power = 1
+    if most <= 10:
+        return max(2, most + most % 2)
+    power = 10
     while True:
-        for digit in (2, 4, 6, 8, 10):
-            if most <= digit * power:
-                return digit * power
+        for tenths in (12, 16, 20, 30, 40, 50, 60, 80, 100):
+            if most <= tenths * power // 10:
+                return tenths * power // 10
         power *= 10
 
 

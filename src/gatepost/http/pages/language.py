@@ -119,6 +119,11 @@ class Language:
         """Return the time of the day, in UTC."""
         return format_time(at.astimezone(UTC), "short", locale=self._locale)
 
+    def full_hour(self, at: datetime) -> str:
+        """Return the hour of the day, in UTC, in a few letters."""
+        halves = "a" in str(self._locale.time_formats["short"].pattern)
+        return format_time(at.astimezone(UTC), "h a" if halves else "HH:mm", locale=self._locale)
+
     def size(self, size: int) -> str:
         """Return a number of bytes in the unit that suits it, like 12.6 MB."""
         power = max(1, min(4, (len(str(size)) - 1) // 3))

@@ -9,6 +9,13 @@ _TEXTS: dict[str, Callable[[Language, int], str]] = {
     "session_revoked": lambda to, _: to.gettext("Your session was ended. Sign in to go on."),
     "session_replaced": lambda to, _: to.gettext("Your session was ended. Sign in to go on."),
     "name_changed": lambda to, _: to.gettext("Your name was changed."),
+    "user_disabled": lambda to, _: to.gettext("The account was disabled, and its sessions were ended."),
+    "user_enabled": lambda to, _: to.gettext("The account was enabled."),
+    "user_promoted": lambda to, _: to.gettext("The user is an administrator now."),
+    "user_demoted": lambda to, _: to.gettext("The user is no longer an administrator."),
+    "user_unlocked": lambda to, _: to.gettext("The account was unlocked."),
+    "user_deleted": lambda to, _: to.gettext("The account was deleted."),
+    "invitation_revoked": lambda to, _: to.gettext("The invitation was revoked."),
     "session_ended": lambda to, _: to.gettext("The session was ended."),
     "sessions_ended": lambda to, count: to.ngettext(
         "%(count)s session was ended.", "%(count)s sessions were ended.", count
