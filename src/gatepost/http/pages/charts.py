@@ -1,4 +1,4 @@
-"""Bars over time, for `m.chart`: places in percent, so that a chart fits any width with letters of one size."""
+"""Bars over time: their places are in percent, so that a chart fits any width with letters of one size."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -66,7 +66,7 @@ class Shown:
 
     Attributes:
         kind, series, look, chart: what.
-        change: against the period before, as text; None where there was nothing before.
+        change: against the period before, as text; None where there was nothing then.
         trend: "good" or "bad" where the change is one.
     """
 
@@ -92,7 +92,14 @@ async def show(visit: Visit) -> Response:
         shown=[_shown(visit.language, axis, series) for series in figures.series],
         rows=_rows(visit.language, axis, figures),
         is_by_day=period.step >= timedelta(days=1),
+        has_before=_has_before(figures),
     )
+
+
+def _has_before(figures: Overview) -> bool:
+    """Say whether the trail goes as far back as the period before: a part of it compares with nothing."""
+    oldest = figures.oldest_event_at
+    return oldest is not None and oldest <= figures.since - figures.period.length
 
 
 def _shown(language: Language, axis: Axis, series: Series) -> Shown:

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from starlette.responses import Response
 
 from gatepost.errors import NotFound, ValidationFailed
-from gatepost.http.pages import sentences
 from gatepost.http.pages.admin.visits import by, row_id
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.language import N_
@@ -37,9 +36,7 @@ async def show(visit: Visit) -> Response:
         who=account.user,
         is_own=account.user.id == visit.signed_in.user.id,
         sessions=[each.row for each in sessions],
-        events=[
-            sentences.told(visit.language, event, own=False, who=account.user.email) for event in events
-        ],
+        events=events,
     )
 
 
