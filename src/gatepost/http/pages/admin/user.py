@@ -94,8 +94,10 @@ async def _end_sessions(visit: Visit, user: User, form: Form) -> Response:
 
 async def _end_session(visit: Visit, user: User, form: Form) -> Response:
     session_id = row_id(form.get("session", ""))
-    if not await visit.gate.sessions.revoke_by_admin(session_id, visit.client, by=by(visit)):
+    own = await visit.gate.oversight.page(SessionFilter(user_id=user.id), before=session_id + 1, limit=1)
+    if [each.row.id for each in own] != [session_id]:
         raise NotFound
+    await visit.gate.sessions.revoke_by_admin(session_id, visit.client, by=by(visit))
     return _back(visit, user, "session_ended")
 
 
