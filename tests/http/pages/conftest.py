@@ -12,6 +12,8 @@ from fastapi import FastAPI
 from tests.conftest import PASSWORD, MakeSettings, MovableClock, serving
 
 from gatepost.app import create_app
+from gatepost.http.gatepost import Gatepost
+from gatepost.models import Client, User
 
 ORIGIN = "https://auth.example.com"
 SAME = {"Sec-Fetch-Site": "same-origin", "Origin": ORIGIN}
@@ -62,7 +64,8 @@ class Html(HTMLParser):
             self.forms.append(HtmlForm(attributes["action"] or ""))
         name = attributes.get("name")
         if tag == "input" and name and (attributes.get("type") != "checkbox" or "checked" in attributes):
-            self.forms[-1].fields[name] = attributes.get("value") or ""
+            unnamed = "on" if attributes.get("type") == "checkbox" else ""
+            self.forms[-1].fields[name] = attributes.get("value") or unnamed
         if tag not in _VOID:
             keys = [tag, *(value for key in ("id", "role") if (value := attributes.get(key)))]
             self._open.append((tag, keys))
@@ -170,4 +173,29 @@ async def visitor(app: FastAPI) -> AsyncIterator[Visitor]:
 async def member(visitor: Visitor) -> Visitor:
     """A browser that has just signed up."""
     await visitor.sign_up()
+    return visitor
+
+
+# --- The console ---
+
+ADMIN = "admin@example.com"
+
+
+async def make_user(
+    app: FastAPI, email: str = EMAIL, name: str = "John Doe", *, is_admin: bool = False
+) -> User:
+    """Make an account with the password `PASSWORD`, as a command does."""
+    gate: Gatepost = app.state.gatepost
+    return await gate.administration.create(
+        email=email, name=name, password=PASSWORD, is_admin=is_admin, client=Client()
+    )
+
+
+@pytest.fixture
+async def admin(app: FastAPI, visitor: Visitor) -> Visitor:
+    """A browser where an administrator has just signed in; their user is the first."""
+    await make_user(app, ADMIN, "Ada Admin", is_admin=True)
+    await visitor.get("/auth/sign-in")
+    await visitor.sign_in(ADMIN)
+    assert visitor.place == "/auth/account"
     return visitor

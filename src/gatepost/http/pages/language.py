@@ -12,11 +12,12 @@ from functools import cache
 from pathlib import Path
 
 from babel import Locale
-from babel.dates import format_date, format_time
+from babel.dates import format_date, format_skeleton, format_time
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_compact_decimal, format_decimal, format_percent
 from babel.support import NullTranslations, Translations
+from babel.units import format_unit
 
 LANGUAGES = ("en", "de", "es", "fr", "hi", "ja", "zh_Hans")
 """What there are catalogues of; the first is the language of the source."""
@@ -104,6 +105,40 @@ class Language:
     def day(self, at: datetime) -> str:
         """Return the day of a time, in UTC."""
         return format_date(at.astimezone(UTC), "medium", locale=self._locale)
+
+    def short_day(self, at: datetime) -> str:
+        """Return the day of a time without its year, in UTC."""
+        return str(format_skeleton("MMMd", at.astimezone(UTC), locale=self._locale))
+
+    def short_time(self, at: datetime) -> str:
+        """Return a time without its year, in UTC."""
+        return f"{self.short_day(at)}, {self.hour(at)}"
+
+    def weekday(self, at: datetime) -> str:
+        """Return the day of the week of a time, in UTC, in a few letters."""
+        return format_date(at.astimezone(UTC), "EEE", locale=self._locale)
+
+    def hour(self, at: datetime) -> str:
+        """Return the time of the day, in UTC."""
+        return format_time(at.astimezone(UTC), "short", locale=self._locale)
+
+    def full_hour(self, at: datetime) -> str:
+        """Return the hour of the day, in UTC, in a few letters."""
+        halves = "a" in str(self._locale.time_formats["short"].pattern)
+        return format_time(at.astimezone(UTC), "h a" if halves else "HH:mm", locale=self._locale)
+
+    def size(self, size: int) -> str:
+        """Return a number of bytes in the unit that suits it, like 12.6 MB."""
+        power = max(1, min(4, (len(str(size)) - 1) // 3))
+        unit = ("kilobyte", "megabyte", "gigabyte", "terabyte")[power - 1]
+        return format_unit(
+            round(size / 1000**power, 1), f"digital-{unit}", length="short", locale=self._locale
+        )
+
+    def change(self, share: float) -> str:
+        """Return by which share something has grown, 0.5 being by a half, with its sign."""
+        sign = "+" if share > 0 else "\N{MINUS SIGN}" if share < 0 else "±"
+        return sign + self.percent(abs(share))
 
     def number(self, number: float) -> str:
         """Return a number with the separators of this language."""

@@ -28,6 +28,13 @@ _TEXTS: dict[str, Callable[[Language, int], str]] = {
         if count
         else to.gettext("Your e-mail was changed. No other session was open.")
     ),
+    "user_disabled": lambda to, _: to.gettext("The account was disabled, and its sessions were ended."),
+    "user_enabled": lambda to, _: to.gettext("The account was enabled."),
+    "user_promoted": lambda to, _: to.gettext("The user is an administrator now."),
+    "user_demoted": lambda to, _: to.gettext("The user is no longer an administrator."),
+    "user_unlocked": lambda to, _: to.gettext("The account was unlocked."),
+    "user_deleted": lambda to, _: to.gettext("The account was deleted."),
+    "invitation_revoked": lambda to, _: to.gettext("The invitation was revoked."),
     "session_ended": lambda to, _: to.gettext("The session was ended."),
     "sessions_ended": lambda to, count: to.ngettext(
         "%(count)s session was ended.", "%(count)s sessions were ended.", count

@@ -33,7 +33,7 @@ from gatepost.http.pages import (
     sign_out,
     sign_up,
 )
-from gatepost.http.pages.admin import overview, users
+from gatepost.http.pages.admin import invitations, overview, user, users
 from gatepost.http.pages.assets import SVG_POLICY
 from gatepost.http.pages.forms import MEDIA_TYPE
 from gatepost.http.pages.page import Page, error_page
@@ -81,6 +81,13 @@ PAGES = (
     Page(path="/devices", show=devices.show, submit=devices.submit, who=CurrentSessionScheme),
     Page(path="/admin", show=overview.show, who=FreshAdminSessionScheme),
     Page(path="/admin/users", show=users.show, who=FreshAdminSessionScheme),
+    Page(path="/admin/users/{id}", show=user.show, submit=user.submit, who=FreshAdminSessionScheme),
+    Page(
+        path="/admin/invitations",
+        show=invitations.show,
+        submit=invitations.submit,
+        who=FreshAdminSessionScheme,
+    ),
 )
 
 

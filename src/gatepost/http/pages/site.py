@@ -95,7 +95,7 @@ def _environment(own: Path | None, *, reload: bool) -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     environment.install_gettext_callables(_gettext, _ngettext, newstyle=True)  # type: ignore[attr-defined]  # of the extension
-    environment.filters.update(time=_time, day=_day, number=_number, device=_device)
+    environment.filters.update(time=_time, day=_day, number=_number, size=_size, device=_device)
     return environment
 
 
@@ -131,6 +131,11 @@ def _day(context: Context, at: datetime) -> str:
 @pass_context
 def _number(context: Context, number: float) -> str:
     return str(context["language"].number(number))
+
+
+@pass_context
+def _size(context: Context, size: int) -> str:
+    return str(context["language"].size(size))
 
 
 def _device(user_agent: str | None) -> Device:

@@ -1,10 +1,127 @@
-"""What an administrator sees first."""
+"""What an administrator sees first: who is signed in, what happened lately, and whether somebody attacks."""
+
+from dataclasses import dataclass
+from datetime import timedelta
 
 from starlette.responses import Response
 
+from gatepost.http.pages.charts import Axis, Chart, chart
+from gatepost.http.pages.language import N_, Language
 from gatepost.http.pages.visit import Visit
+from gatepost.models import AuditAction, Period
+from gatepost.services.overview import Kind, Overview, Series
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How a series is shown.
+
+    Attributes:
+        label: its name.
+        tone: of its bars, by the class of the style sheet.
+        is_bad: more of it is worse.
+        path: where its events or users are, below the pages.
+        action: of the events there; None for users.
+    """
+
+    label: str
+    tone: str
+    path: str
+    is_bad: bool = False
+    action: str | None = None
+
+
+LOOKS = {
+    Kind.SIGN_INS: Look(
+        label=N_("Sign-ins"), tone="main", path="/admin/events", action=AuditAction.SESSION_STARTED
+    ),
+    Kind.FAILURES: Look(
+        label=N_("Failed sign-ins"),
+        tone="bad",
+        path="/admin/events",
+        is_bad=True,
+        action=AuditAction.LOGIN_FAILED,
+    ),
+    Kind.THROTTLED: Look(
+        label=N_("Throttled attempts"),
+        tone="warn",
+        path="/admin/events",
+        is_bad=True,
+        action=AuditAction.THROTTLED,
+    ),
+    Kind.NEW_ACCOUNTS: Look(label=N_("New accounts"), tone="good", path="/admin/users"),
+}
+
+PERIODS = {
+    Period.DAY: (N_("24 hours"), N_("Changes are against the 24 hours before.")),
+    Period.WEEK: (N_("7 days"), N_("Changes are against the 7 days before.")),
+    Period.MONTH: (N_("30 days"), N_("Changes are against the 30 days before.")),
+}
+"""Period → its name, and what its changes compare with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A series and all that is shown of it.
+
+    Attributes:
+        kind, series, look, chart: what.
+        change: against the period before, as text; None where there was nothing then.
+        trend: "good" or "bad" where the change is one.
+    """
+
+    kind: Kind
+    series: Series
+    look: Look
+    chart: Chart
+    change: str | None
+    trend: str
 
 
 async def show(visit: Visit) -> Response:
-    """Lead to the users."""
-    return visit.redirect(visit.url("/admin/users"))
+    """Show the figures of the period that `period` names."""
+    asked = visit.request.query_params.get("period", "")
+    period = Period(asked) if asked in set(Period) else Period.DAY
+    figures = await visit.gate.overview.figures(period)
+    axis = Axis.of(figures.since, period.step, period.points)
+    return visit.render(
+        "admin/overview.html",
+        figures=figures,
+        period=period,
+        periods=PERIODS,
+        shown=[_shown(visit.language, axis, series) for series in figures.series],
+        rows=_rows(visit.language, axis, figures),
+        is_by_day=period.step >= timedelta(days=1),
+        has_before=_has_before(figures),
+    )
+
+
+def _has_before(figures: Overview) -> bool:
+    """Say whether the trail goes as far back as the period before: a part of it compares with nothing."""
+    oldest = figures.oldest_event_at
+    return oldest is not None and oldest <= figures.since - figures.period.length
+
+
+def _shown(language: Language, axis: Axis, series: Series) -> Shown:
+    look = LOOKS[series.kind]
+    change, trend = None, ""
+    if series.before:
+        share = (series.total - series.before) / series.before
+        change = language.change(share)
+        if look.is_bad and round(share, 2):
+            trend = "bad" if share > 0 else "good"
+    return Shown(
+        kind=series.kind,
+        series=series,
+        look=look,
+        chart=chart(language, axis, series.points),
+        change=change,
+        trend=trend,
+    )
+
+
+def _rows(language: Language, axis: Axis, figures: Overview) -> list[tuple[str, tuple[int, ...]]]:
+    """Return the figures as a table has them, the newest first."""
+    points = zip(*(series.points for series in figures.series), strict=True)
+    labels = (axis.label(language, at) for at in axis.starts)
+    return list(reversed(list(zip(labels, points, strict=True))))

@@ -1,0 +1,68 @@
+"""Links by which somebody may sign up: made, listed, taken back."""
+
+from datetime import timedelta
+
+from starlette.responses import Response
+
+from gatepost.errors import ValidationFailed
+from gatepost.http.pages.admin.visits import by, row_id
+from gatepost.http.pages.forms import Form
+from gatepost.http.pages.language import N_
+from gatepost.http.pages.visit import Visit
+
+ROWS = 50
+"""Invitations a page."""
+
+DAYS, DAYS_MAX = 7, 365
+"""For how long a link is good where nobody says otherwise, and at the most."""
+
+STATUSES = {
+    "open": (N_("Open"), "good"),
+    "used": (N_("Used"), "plain"),
+    "expired": (N_("Expired"), "warn"),
+    "revoked": (N_("Revoked"), "bad"),
+}
+"""How an invitation stands → its name, and the class of its badge."""
+
+
+async def show(visit: Visit) -> Response:
+    """Show the form and the invitations, those made before `before`."""
+    asked = visit.request.query_params.get("before")
+    page = await visit.gate.invitations.page(before=row_id(asked) if asked else None, limit=ROWS + 1)
+    shown = page[:ROWS]
+    return visit.render(
+        "admin/invitations.html",
+        invitations=shown,
+        before=shown[-1].id if len(page) > ROWS else None,
+        is_first=not asked,
+        statuses=STATUSES,
+        registration=visit.gate.settings.registration,
+        days=DAYS,
+        days_max=DAYS_MAX,
+    )
+
+
+async def submit(visit: Visit, form: Form) -> Response:
+    """Make an invitation, or take back the one whose id `revoke` is.
+
+    Raises:
+        ValidationFailed, EmailTaken: as `Invitations.create`.
+        NotFound: there is none with this id that is open.
+    """
+    if "revoke" in form:
+        await visit.gate.invitations.revoke(row_id(form["revoke"]), client=visit.client, by=by(visit))
+        return visit.redirect(visit.url("/admin/invitations"), notice="invitation_revoked")
+    issued = await visit.gate.invitations.create(
+        email=form.get("email", "").strip() or None,
+        lifetime=_lifetime(form.get("days", "")),
+        client=visit.client,
+        by=by(visit),
+    )
+    # Here and now: led on to, the link would have to wait somewhere.
+    return visit.render("admin/invitation.html", issued=issued)
+
+
+def _lifetime(days: str) -> timedelta:
+    if days.isascii() and days.isdigit() and len(days) < 4 and 1 <= int(days) <= DAYS_MAX:
+        return timedelta(days=int(days))
+    raise ValidationFailed({"days": N_("Give a number of days from 1 to 365")})

@@ -1,0 +1,143 @@
+"""One user: who it is, where they are signed in, what happened, and what can be done about the account."""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.responses import Response
+
+from gatepost.errors import NotFound, ValidationFailed
+from gatepost.http.pages.admin.visits import by, row_id
+from gatepost.http.pages.forms import Form
+from gatepost.http.pages.language import N_
+from gatepost.http.pages.visit import Visit
+from gatepost.models import SessionFilter, User
+
+SESSIONS = 10
+"""Live sessions that are shown; a link leads to the others."""
+
+EVENTS = 10
+"""Events that are shown; a link leads to the others."""
+
+Act = Callable[[Visit, User, Form], Awaitable[Response]]
+
+
+async def show(visit: Visit) -> Response:
+    """Show the user.
+
+    Raises:
+        NotFound: there is none with this id.
+    """
+    gate, user_id = visit.gate, row_id(visit.request.path_params["id"])
+    account = await gate.administration.account(user_id)
+    sessions = await gate.oversight.page(SessionFilter(user_id=user_id), before=None, limit=SESSIONS)
+    events = await gate.audit.of_user(user_id, before=None, limit=EVENTS)
+    return visit.render(
+        "admin/user.html",
+        account=account,
+        who=account.user,
+        is_own=account.user.id == visit.signed_in.user.id,
+        sessions=[each.row for each in sessions],
+        events=events,
+    )
+
+
+async def submit(visit: Visit, form: Form) -> Response:
+    """Do what `action` names.
+
+    Raises:
+        NotFound: there is no such user, session or action.
+        ValidationFailed: it has to be confirmed, and was not.
+        OwnAccount, LastAdmin, AccountInUse: as `Administration`.
+    """
+    user = await visit.gate.administration.get(row_id(visit.request.path_params["id"]))
+    act = _ACTIONS.get(form.get("action", ""))
+    if act is None:
+        raise NotFound
+    return await act(visit, user, form)
+
+
+# --- What can be done ---
+
+
+async def _disable(visit: Visit, user: User, form: Form) -> Response:
+    _check_ticked(form)
+    await visit.gate.administration.set_active(user, is_active=False, client=visit.client, by=by(visit))
+    return _back(visit, user, "user_disabled")
+
+
+async def _enable(visit: Visit, user: User, _: Form) -> Response:
+    await visit.gate.administration.set_active(user, is_active=True, client=visit.client, by=by(visit))
+    return _back(visit, user, "user_enabled")
+
+
+async def _promote(visit: Visit, user: User, form: Form) -> Response:
+    _check_ticked(form)
+    await visit.gate.administration.set_admin(user, is_admin=True, client=visit.client, by=by(visit))
+    return _back(visit, user, "user_promoted")
+
+
+async def _demote(visit: Visit, user: User, form: Form) -> Response:
+    _check_ticked(form)
+    await visit.gate.administration.set_admin(user, is_admin=False, client=visit.client, by=by(visit))
+    return _back(visit, user, "user_demoted")
+
+
+async def _unlock(visit: Visit, user: User, _: Form) -> Response:
+    await visit.gate.administration.unlock(user, client=visit.client, by=by(visit))
+    return _back(visit, user, "user_unlocked")
+
+
+async def _end_sessions(visit: Visit, user: User, form: Form) -> Response:
+    _check_ticked(form)
+    ended = await visit.gate.administration.end_sessions(user, client=visit.client, by=by(visit))
+    return _back(visit, user, f"sessions_ended.{ended}")
+
+
+async def _end_session(visit: Visit, user: User, form: Form) -> Response:
+    session_id = row_id(form.get("session", ""))
+    own = await visit.gate.oversight.page(SessionFilter(user_id=user.id), before=session_id + 1, limit=1)
+    if [each.row.id for each in own] != [session_id]:
+        raise NotFound
+    await visit.gate.sessions.revoke_by_admin(session_id, visit.client, by=by(visit))
+    return _back(visit, user, "session_ended")
+
+
+async def _set_temporary_password(visit: Visit, user: User, form: Form) -> Response:
+    """Show the password here and now: led on to, it would have to wait somewhere."""
+    _check_ticked(form)
+    made = await visit.gate.administration.set_temporary_password(user, client=visit.client, by=by(visit))
+    return visit.render("admin/temporary_password.html", made=made, who=user)
+
+
+async def _delete(visit: Visit, user: User, form: Form) -> Response:
+    if form.get("email", "").strip().casefold() != user.email.casefold():
+        raise ValidationFailed({"email": N_("This is not the e-mail of the account")})
+    await visit.gate.administration.delete(user, client=visit.client, by=by(visit))
+    return visit.redirect(visit.url("/admin/users"), notice="user_deleted")
+
+
+_ACTIONS: dict[str, Act] = {
+    "disable": _disable,
+    "enable": _enable,
+    "promote": _promote,
+    "demote": _demote,
+    "unlock": _unlock,
+    "end_sessions": _end_sessions,
+    "end_session": _end_session,
+    "temporary_password": _set_temporary_password,
+    "delete": _delete,
+}
+"""Name in the form → what it does."""
+
+
+def _check_ticked(form: Form) -> None:
+    """See that the box beside what cannot be taken back was ticked.
+
+    Raises:
+        ValidationFailed: it was not.
+    """
+    if "sure" not in form:
+        raise ValidationFailed({f"sure-{form['action']}": N_("Tick the box to say that you mean it")})
+
+
+def _back(visit: Visit, user: User, notice: str) -> Response:
+    return visit.redirect(visit.url(f"/admin/users/{user.id}"), notice=notice)
