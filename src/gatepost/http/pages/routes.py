@@ -1,5 +1,7 @@
 """The pages' table of contents."""
 
+from typing import cast
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -8,8 +10,20 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
-from gatepost.errors import EmailTaken, InternalError, InvalidCredentials, MethodNotAllowed, NotFound
-from gatepost.http.dependencies import CurrentSessionScheme, FreshAdminSessionScheme, FreshSessionScheme
+from gatepost.errors import (
+    EmailTaken,
+    GatepostError,
+    InternalError,
+    InvalidCredentials,
+    MethodNotAllowed,
+    NotFound,
+)
+from gatepost.http.dependencies import (
+    AdminSessionScheme,
+    CurrentSessionScheme,
+    FreshAdminSessionScheme,
+    FreshSessionScheme,
+)
 from gatepost.http.edge import Edge
 from gatepost.http.middleware import BodyGuard, RequestLog
 from gatepost.http.pages import (
@@ -25,9 +39,9 @@ from gatepost.http.pages import (
     sign_out,
     sign_up,
 )
-from gatepost.http.pages.admin import overview, users
+from gatepost.http.pages.admin import end_sessions, events, overview, sessions, users
 from gatepost.http.pages.forms import MEDIA_TYPE
-from gatepost.http.pages.page import Page, error_page
+from gatepost.http.pages.page import Page, error_page, refused
 from gatepost.http.pages.site import Site
 from gatepost.http.pages.visit import Visit
 
@@ -69,6 +83,17 @@ PAGES = (
     Page(path="/devices", show=devices.show, submit=devices.submit, who=CurrentSessionScheme),
     Page(path="/admin", show=overview.show, who=FreshAdminSessionScheme),
     Page(path="/admin/users", show=users.show, who=FreshAdminSessionScheme),
+    Page(path="/admin/sessions", show=sessions.show, submit=sessions.submit, who=FreshAdminSessionScheme),
+    Page(
+        path="/admin/sessions/end",
+        show=end_sessions.show,
+        submit=end_sessions.submit,
+        who=FreshAdminSessionScheme,
+    ),
+    Page(path="/admin/events", show=events.show, who=FreshAdminSessionScheme),
+    Page(path="/admin/events/export", show=events.show, submit=events.export, who=FreshAdminSessionScheme),
+    # As the API's stream: what began on a page goes on when the session is no longer fresh.
+    Page(path="/admin/events/live", show=events.live, who=AdminSessionScheme),
 )
 
 
@@ -103,6 +128,10 @@ def create_pages(edge: Edge) -> ASGIApp:
             return response
         return error_page(Visit(site, request), NotFound())
 
+    async def on_gatepost_error(request: Request, error: Exception) -> Response:
+        # Of an answer that refuses when it is to begin, as a live stream does.
+        return refused(Visit(site, request), cast("GatepostError", error))
+
     def fault(scope: Scope) -> ASGIApp:
         return error_page(Visit(site, Request(scope)), InternalError())
 
@@ -116,7 +145,7 @@ def create_pages(edge: Edge) -> ASGIApp:
             Middleware(RequestLog, headers=edge.headers, fault=fault),
             Middleware(BodyGuard, media_type=MEDIA_TYPE),
         ],
-        exception_handlers={HTTPException: on_http_exception},
+        exception_handlers={HTTPException: on_http_exception, GatepostError: on_gatepost_error},
     )
     pages.router.redirect_slashes = False
     return pages
