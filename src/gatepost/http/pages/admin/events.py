@@ -18,8 +18,8 @@ from gatepost.http.pages.visit import Visit
 from gatepost.http.streams import LiveEvents, events_download
 from gatepost.models import AuditAction, EventFilter, EventPage, SeenEvent, canonical_network
 
-ROWS = 50
-"""Events a page."""
+ROWS = 25
+"""Events a page: with more it takes more than 30 kB, in scripts of three bytes a character."""
 
 REFRESH_SECONDS = 10
 """Between two looks of a browser without scripts that was asked to look again."""
