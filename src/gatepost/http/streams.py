@@ -3,17 +3,17 @@
 import asyncio
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from gatepost.errors import AuthenticationError, TooManyAttempts, Unavailable
+from gatepost.errors import AuthenticationError, SessionReplaced, TooManyAttempts, Unavailable
 from gatepost.http.envelope import encode
-from gatepost.models import SeenEvent
-from gatepost.services.copies import seen_event_data
+from gatepost.models import Client, EventFilter, SeenEvent, Session
+from gatepost.services.copies import MEDIA_TYPES, head, lines, seen_event_data
 from gatepost.services.feed import Subscription
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ SEND_SECONDS = 30.0
 
 RETRY_MILLISECONDS = 2_000
 """When a browser is to come again after the end of a stream."""
+
+OVER = b"event: over\ndata: over\n\n"
+"""The last event of a stream whose session or rights have ended: to come again is of no use."""
 
 
 class Streams:
@@ -117,6 +120,7 @@ class LiveEvents(Response):
         user_id: whose it is.
         token: of the session.
         after: the last event that the reader has; None begins with the next one.
+        told: what is sent of an event, as JSON; None where it is not for this reader.
     """
 
     media_type = "text/event-stream"
@@ -129,6 +133,7 @@ class LiveEvents(Response):
         user_id: int,
         token: str,
         after: int | None,
+        told: Callable[[SeenEvent], object] = seen_event_data,
     ) -> None:
         super().__init__()
         self._gate = gate
@@ -136,43 +141,50 @@ class LiveEvents(Response):
         self._user_id = user_id
         self._token = token
         self._after = after
+        self._told = told
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         """Serve the stream."""
         with self._streams.place(self._user_id):
             async with self._gate.feed.subscribe(after=self._after) as subscription:
                 with self._streams.entered(subscription):
-                    watching = [
+                    over = asyncio.ensure_future(_until_over(self._gate, self._token, subscription))
+                    watching: list[asyncio.Future[Any]] = [
                         asyncio.ensure_future(_until_gone(receive, subscription)),
-                        asyncio.ensure_future(_until_over(self._gate, self._token, subscription)),
+                        over,
                     ]
                     try:
                         await _start(send, 200, b"text/event-stream", (b"x-accel-buffering", b"no"))
-                        await _send_events(subscription, send)
+                        await self._send_events(subscription, send, over)
                     finally:
                         for task in watching:
                             task.cancel()
                         await asyncio.wait(watching)
 
+    async def _send_events(
+        self, subscription: Subscription, send: Send, over: "asyncio.Future[bool]"
+    ) -> None:
+        with suppress(TimeoutError, OSError):  # a reader who takes nothing, or is gone
+            await _send(send, b"retry: %d\n\n" % RETRY_MILLISECONDS)
+            while True:
+                try:
+                    async with asyncio.timeout(HEARTBEAT_SECONDS):
+                        seen = await anext(subscription)
+                except TimeoutError:
+                    await _send(send, b": \n\n")
+                except StopAsyncIteration:
+                    break
+                else:
+                    await _send(send, self._lines(seen))
+            if over.done() and over.result():
+                await _send(send, OVER)
+            await send({"type": "http.response.body", "body": b""})
 
-async def _send_events(subscription: Subscription, send: Send) -> None:
-    with suppress(TimeoutError, OSError):  # a reader who takes nothing, or is gone
-        await _send(send, b"retry: %d\n\n" % RETRY_MILLISECONDS)
-        while True:
-            try:
-                async with asyncio.timeout(HEARTBEAT_SECONDS):
-                    seen = await anext(subscription)
-            except TimeoutError:
-                await _send(send, b": \n\n")
-            except StopAsyncIteration:
-                break
-            else:
-                await _send(send, _told(seen))
-        await send({"type": "http.response.body", "body": b""})
-
-
-def _told(seen: SeenEvent) -> bytes:
-    return b"id: %d\ndata: %b\n\n" % (seen.event.id, encode(seen_event_data(seen)))
+    def _lines(self, seen: SeenEvent) -> bytes:
+        """Return what a reader gets; an id alone is no event to a browser, and the place to go on from."""
+        told = self._told(seen)
+        data = b"" if told is None else b"data: %b\n" % encode(told)
+        return b"id: %d\n%b\n" % (seen.event.id, data)
 
 
 async def _until_gone(receive: Receive, subscription: Subscription) -> None:
@@ -181,18 +193,21 @@ async def _until_gone(receive: Receive, subscription: Subscription) -> None:
     subscription.close()
 
 
-async def _until_over(gate: "Gate", token: str, subscription: Subscription) -> None:
+async def _until_over(gate: "Gate", token: str, subscription: Subscription) -> bool:
+    """Close the subscription when the session may no longer watch; say whether for good."""
     while True:
         await asyncio.sleep(CHECK_SECONDS)
         try:
             session = await gate.sessions.look(token)
-        except AuthenticationError:
-            break
         except Unavailable:
             continue  # never a no: the next look tells
+        except AuthenticationError as error:
+            subscription.close()
+            # One that another request of the browser has renewed goes on: it comes again with the successor.
+            return not isinstance(error, SessionReplaced)
         if not session.user.is_admin:
-            break
-    subscription.close()
+            subscription.close()
+            return True
 
 
 class Download(Response):
@@ -226,6 +241,31 @@ class Download(Response):
         finally:
             gone.cancel()
             await asyncio.wait([gone])
+
+
+async def events_download(
+    gate: "Gate",
+    wanted: EventFilter,
+    *,
+    form: Literal["csv", "ndjson"],
+    client: Client,
+    session: Session,
+) -> Download:
+    """Return every event of a filter as a file, the newest first; that this was asked for is on the trail.
+
+    Raises:
+        ValidationFailed: as `Trail.page`.
+    """
+    await gate.trail.note_export(
+        wanted, form=form, client=client, by={"admin_id": session.user.id}, session_id=session.id
+    )
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield head(form)
+        async for batch in gate.trail.batches(wanted):
+            yield lines(batch, form)
+
+    return Download(parts(), media_type=MEDIA_TYPES[form], name=f"gatepost-events.{form}")
 
 
 async def _gone(receive: Receive) -> None:

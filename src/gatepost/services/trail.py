@@ -1,14 +1,23 @@
 """The audit trail as an administrator reads it: filtered, page by page, and all of it for a copy."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import ipaddress
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, timedelta
 from typing import Any, Literal
 
 from gatepost.db.pool import Database
 from gatepost.errors import ValidationFailed
-from gatepost.models import AuditAction, Client, EventFilter, EventPage, SeenEvent
+from gatepost.models import (
+    AuditAction,
+    AuditEvent,
+    Client,
+    EventFilter,
+    EventPage,
+    SeenEvent,
+    canonical_address,
+)
 from gatepost.services.audit import Audit
 from gatepost.services.oversight import canonical
 from gatepost.store import events as store
@@ -64,6 +73,34 @@ class Trail:
             if found.before is None:
                 return
             before = found.before
+
+    async def newest(self) -> int:
+        """Return the highest id of an event, 0 where there is none: from here a live feed goes on."""
+        async with self._database.connection() as conn:
+            return (await store.span(conn))[1] - 1
+
+    @staticmethod
+    def chooser(wanted: EventFilter) -> Callable[[AuditEvent], bool]:
+        """Return what says of an event whether a filter takes it, as the statements of `page` do.
+
+        Raises:
+            ValidationFailed: as `page`.
+        """
+        wanted = _checked(wanted)
+        action, address = wanted.action or "", wanted.address
+        network = ipaddress.ip_network(address) if address is not None and "/" in address else None
+
+        def takes(event: AuditEvent) -> bool:
+            return (
+                (event.action.startswith(action) if action.endswith(".") else action in {"", event.action})
+                and wanted.user_id in {None, event.user_id}
+                and (network is not None or address in {None, event.ip_address})
+                and (network is None or _is_within(event.ip_address, network))
+                and (wanted.since is None or event.at >= wanted.since)
+                and (wanted.until is None or event.at < wanted.until)
+            )
+
+        return takes
 
     async def note_export(
         self,
@@ -123,6 +160,11 @@ class Trail:
                 until = wanted.until + DISORDER
                 last = await store.first_since(conn, until, lowest=lowest, beyond=beyond)
             return first, last
+
+
+def _is_within(text: str | None, network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
+    address = None if text is None else canonical_address(text)
+    return address is not None and ipaddress.ip_address(address) in network
 
 
 def _checked(wanted: EventFilter) -> EventFilter:

@@ -33,7 +33,7 @@ class Assets:
 
     def __init__(self, settings: Settings) -> None:
         style = (ASSETS / "gatepost.css").read_bytes() + scheme(settings.accent_color).encode()
-        files = {"gatepost.css": style, "gatepost.js": (ASSETS / "gatepost.js").read_bytes()}
+        files = {"gatepost.css": style, **_scripts()}
         self.logo: str | None = None
         if settings.app_logo is not None:
             self.logo = f"logo{settings.app_logo.suffix.lower()}"
@@ -47,6 +47,10 @@ class Assets:
         if content is None:
             return None
         return content, _TYPES[Path(path).suffix]
+
+
+def _scripts() -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in sorted(ASSETS.glob("*.js"))}
 
 
 def _logo(file: Path) -> bytes:

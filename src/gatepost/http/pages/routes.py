@@ -1,5 +1,7 @@
 """The pages' table of contents."""
 
+from typing import cast
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -16,7 +18,12 @@ from gatepost.errors import (
     MethodNotAllowed,
     NotFound,
 )
-from gatepost.http.dependencies import CurrentSessionScheme, FreshAdminSessionScheme, FreshSessionScheme
+from gatepost.http.dependencies import (
+    AdminSessionScheme,
+    CurrentSessionScheme,
+    FreshAdminSessionScheme,
+    FreshSessionScheme,
+)
 from gatepost.http.edge import Edge
 from gatepost.http.errors import last_resort
 from gatepost.http.middleware import BodyGuard, RequestLog
@@ -33,10 +40,10 @@ from gatepost.http.pages import (
     sign_out,
     sign_up,
 )
-from gatepost.http.pages.admin import invitations, overview, user, users
+from gatepost.http.pages.admin import end_sessions, events, invitations, overview, sessions, user, users
 from gatepost.http.pages.assets import SVG_POLICY
 from gatepost.http.pages.forms import MEDIA_TYPE
-from gatepost.http.pages.page import Page, error_page
+from gatepost.http.pages.page import Page, error_page, refused
 from gatepost.http.pages.site import Site
 from gatepost.http.pages.visit import Visit
 from gatepost.log import get_logger
@@ -88,6 +95,17 @@ PAGES = (
         submit=invitations.submit,
         who=FreshAdminSessionScheme,
     ),
+    Page(path="/admin/sessions", show=sessions.show, submit=sessions.submit, who=FreshAdminSessionScheme),
+    Page(
+        path="/admin/sessions/end",
+        show=end_sessions.show,
+        submit=end_sessions.submit,
+        who=FreshAdminSessionScheme,
+    ),
+    Page(path="/admin/events", show=events.show, who=FreshAdminSessionScheme),
+    Page(path="/admin/events/export", show=events.show, submit=events.export, who=FreshAdminSessionScheme),
+    # As the API's stream: what began on a page goes on when the session is no longer fresh.
+    Page(path="/admin/events/live", show=events.live, who=AdminSessionScheme),
 )
 
 
@@ -124,6 +142,10 @@ def create_pages(edge: Edge) -> ASGIApp:
     def refuse(scope: Scope, error: GatepostError) -> ASGIApp:
         return error_page(Visit(site, Request(scope)), error)
 
+    async def on_gatepost_error(request: Request, error: Exception) -> Response:
+        # Of an answer that refuses when it is to begin, as a live stream does.
+        return refused(Visit(site, request), cast("GatepostError", error))
+
     def fault(scope: Scope) -> ASGIApp:
         try:
             return refuse(scope, InternalError())
@@ -142,7 +164,7 @@ def create_pages(edge: Edge) -> ASGIApp:
             Middleware(RequestLog, headers=edge.headers, fault=fault),
             Middleware(BodyGuard, media_type=MEDIA_TYPE, refuse=refuse),
         ],
-        exception_handlers={HTTPException: on_http_exception},
+        exception_handlers={HTTPException: on_http_exception, GatepostError: on_gatepost_error},
     )
     pages.router.redirect_slashes = False
     return pages

@@ -1,6 +1,5 @@
 """The whole audit trail: filtered, as it grows, and to take away."""
 
-from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -13,9 +12,9 @@ from gatepost.http.api.admin import oversight_schemas as shapes
 from gatepost.http.api.responses import PRESENTED, responses
 from gatepost.http.dependencies import AdminSession, CurrentClient, CurrentEdge, CurrentGate
 from gatepost.http.envelope import encode, success
-from gatepost.http.streams import Download, LiveEvents
+from gatepost.http.streams import LiveEvents, events_download
 from gatepost.models import EventFilter
-from gatepost.services.copies import MEDIA_TYPES, head, lines, seen_event_data
+from gatepost.services.copies import seen_event_data
 
 router = APIRouter(tags=["administration"])
 
@@ -117,16 +116,7 @@ async def export_events(
 ) -> Response:
     """Send every event of a filter, the newest first; that this was done is on the trail."""
     wanted = EventFilter(action=action, user_id=user, address=address, since=since, until=until)
-    await gate.trail.note_export(
-        wanted, form=form, client=client, by={"admin_id": session.user.id}, session_id=session.id
-    )
-
-    async def parts() -> AsyncIterator[bytes]:
-        yield head(form)
-        async for batch in gate.trail.batches(wanted):
-            yield lines(batch, form)
-
-    return Download(parts(), media_type=MEDIA_TYPES[form], name=f"gatepost-events.{form}")
+    return await events_download(gate, wanted, form=form, client=client, session=session)
 
 
 @router.get(

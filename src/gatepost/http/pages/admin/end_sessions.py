@@ -1,0 +1,49 @@
+"""The end of all sessions of a filter: counted and asked about first."""
+
+from starlette.responses import Response
+
+from gatepost.errors import CountChanged, ValidationFailed
+from gatepost.http.pages.admin.filters import given, id_of
+from gatepost.http.pages.admin.sessions import AGES, FILTERS, filter_of
+from gatepost.http.pages.forms import Form
+from gatepost.http.pages.language import N_
+from gatepost.http.pages.visit import Visit
+
+CHANGED = N_("There are more or fewer sessions by now, so none was ended. Look at the number again.")
+
+
+async def show(visit: Visit) -> Response:
+    """Count the sessions that would end, and ask.
+
+    Raises:
+        ValidationFailed: the filter can't be understood.
+    """
+    asked = given(visit, FILTERS)
+    wanted = await filter_of(visit, asked)
+    count = await visit.gate.oversight.count(wanted, except_session_id=visit.signed_in.id)
+    return visit.render("admin/end_sessions.html", asked=asked, ages=AGES, count=count)
+
+
+async def submit(visit: Visit, form: Form) -> Response:
+    """End them if they are still as many as `count` says; the visitor's own sign-in goes on.
+
+    Raises:
+        CountChanged: they are not; none has ended.
+        ValidationFailed: the filter can't be understood, or the count is no number.
+    """
+    asked = given(visit, FILTERS)
+    expected = id_of(form.get("count", ""))
+    if expected is None:
+        raise ValidationFailed({}, "The form can't be read")
+    try:
+        ended = await visit.gate.oversight.end_all(
+            await filter_of(visit, asked),
+            expected=expected,
+            client=visit.client,
+            by={"admin_id": visit.signed_in.user.id},
+            except_session_id=visit.signed_in.id,
+        )
+    except CountChanged as error:
+        # The page has the new number: the service's words have two, in English.
+        raise CountChanged(CHANGED, found=error.found) from None
+    return visit.redirect(visit.url("/admin/sessions", **asked), notice=f"sessions_ended.{ended}")

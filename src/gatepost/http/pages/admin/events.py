@@ -1,0 +1,182 @@
+"""The whole audit trail: searched, as it grows, and to take away."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+import msgspec
+from starlette.responses import Response
+
+from gatepost.errors import ValidationFailed
+from gatepost.http.pages.admin.filters import cursor_of, given, id_of, time_of, user_of
+from gatepost.http.pages.forms import Form
+from gatepost.http.pages.language import Language
+from gatepost.http.pages.sentences import told
+from gatepost.http.pages.user_agents import device_of
+from gatepost.http.pages.visit import Visit
+from gatepost.http.streams import LiveEvents, events_download
+from gatepost.models import AuditAction, EventFilter, EventPage, SeenEvent, canonical_network
+
+ROWS = 25
+"""Events a page: with more it takes more than 30 kB, in scripts of three bytes a character."""
+
+REFRESH_SECONDS = 10
+"""Between two looks of a browser without scripts that was asked to look again."""
+
+FILTERS = ("action", "user", "address", "since", "until")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """An event as the page shows it, in the visitor's language; a live one is sent so.
+
+    Attributes:
+        id, at, action: of the event.
+        time: when, as text.
+        kind, text: as `sentences` has them.
+        who, who_url: whom it concerns, and the user's page; None where nobody is known.
+        address, address_url: where it came from, and what else did; None where that is unknown.
+        device: the client, in words.
+        facts: what else is known, by name.
+    """
+
+    id: int
+    at: datetime
+    action: str
+    time: str
+    kind: str
+    text: str
+    who: str | None
+    who_url: str | None
+    address: str | None
+    address_url: str | None
+    device: str | None
+    facts: tuple[tuple[str, str], ...]
+
+
+async def show(visit: Visit) -> Response:
+    """Show a page of the events of a filter, the newest first."""
+    asked, before = given(visit, FILTERS), cursor_of(visit)
+    found, newest, status = EventPage(events=[], before=None), 0, 200
+    try:
+        wanted = await filter_of(visit, asked)
+        # Asked first: what happens meanwhile is in the page, in the live feed, or in both.
+        newest = await visit.gate.trail.newest()
+        found = await visit.gate.trail.page(wanted, before=before, limit=ROWS)
+    except ValidationFailed as error:
+        visit.show_again(visit.typed, error)
+        status = 422
+    is_open = before is None and "until" not in asked and status == 200
+    return visit.render(
+        "admin/events.html",
+        status=status,
+        asked=asked,
+        families=[(name, list(group)) for name, group in groupby(sorted(AuditAction), _family)],
+        rows=[shown(visit, seen) for seen in found.events],
+        live=visit.url("/admin/events/live", **asked) if is_open else None,
+        newest=newest,
+        refresh=REFRESH_SECONDS if is_open and visit.request.query_params.get("refresh") else None,
+        refresh_seconds=REFRESH_SECONDS,
+        is_first=before is None,
+        older=found.before,
+    )
+
+
+async def export(visit: Visit, form: Form) -> Response:
+    """Send every event of the filter as a file, as the API does; that this was done is on the trail.
+
+    Raises:
+        ValidationFailed: a part of the filter can't be understood.
+    """
+    return await events_download(
+        visit.gate,
+        await filter_of(visit, given(visit, FILTERS)),
+        form="ndjson" if form.get("format") == "ndjson" else "csv",
+        client=visit.client,
+        session=visit.signed_in,
+    )
+
+
+async def live(visit: Visit) -> Response:
+    """Send the events of the filter as they happen, those after the id `after` (WHATWG HTML §9.2).
+
+    It is a use of the session when it begins, like every request, and none while it lasts.
+
+    Raises:
+        ValidationFailed: a part of the filter can't be understood.
+    """
+    takes = visit.gate.trail.chooser(await filter_of(visit, given(visit, FILTERS)))
+    known = visit.request.headers.get("last-event-id") or visit.request.query_params.get("after", "")
+    return LiveEvents(
+        visit.gate,
+        visit.edge.streams,
+        user_id=visit.signed_in.user.id,
+        token=visit.token,
+        after=id_of(known),
+        told=lambda seen: shown(visit, seen) if takes(seen.event) else None,
+    )
+
+
+async def filter_of(visit: Visit, asked: dict[str, str]) -> EventFilter:
+    """Return the filter that was asked for.
+
+    Raises:
+        ValidationFailed: a part of it can't be understood.
+    """
+    return EventFilter(
+        action=asked.get("action"),
+        user_id=await user_of(visit, asked),
+        address=asked.get("address"),
+        since=time_of(asked, "since"),
+        until=time_of(asked, "until"),
+    )
+
+
+def shown(visit: Visit, seen: SeenEvent) -> Shown:
+    """Return an event as the page shows it."""
+    event, language = seen.event, visit.language
+    said = told(language, event, own=False, who=seen.email)
+    who = who_url = address_url = None
+    if event.user_id is not None:
+        who = seen.email or language.gettext("user %(id)s").replace("%(id)s", str(event.user_id))
+        who_url = visit.url(f"/admin/users/{event.user_id}")
+    if event.ip_address is not None and canonical_network(event.ip_address) is not None:
+        address_url = visit.url("/admin/events", address=event.ip_address)
+    return Shown(
+        id=event.id,
+        at=event.at,
+        action=event.action,
+        time=language.time(event.at),
+        kind=said.kind,
+        text=said.text,
+        who=who,
+        who_url=who_url,
+        address=event.ip_address,
+        address_url=address_url,
+        device=_device(language, event.user_agent),
+        facts=tuple(_facts(language, seen)),
+    )
+
+
+def _facts(language: Language, seen: SeenEvent) -> Iterator[tuple[str, str]]:
+    event = seen.event
+    yield language.gettext("Event"), str(event.id)
+    if event.session_id is not None:
+        yield language.gettext("Session"), str(event.session_id)
+    if event.user_agent is not None:
+        yield language.gettext("User agent"), event.user_agent
+    for name, value in event.detail.items():
+        yield name, value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _device(language: Language, user_agent: str | None) -> str | None:
+    device = device_of(user_agent)
+    if device.browser is None or device.system is None:
+        return device.browser
+    text = language.gettext("%(browser)s on %(system)s")
+    return text.replace("%(browser)s", device.browser).replace("%(system)s", device.system)
+
+
+def _family(action: str) -> str:
+    return action.partition(".")[0]

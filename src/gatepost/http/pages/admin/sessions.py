@@ -1,0 +1,93 @@
+"""Who is signed in, from where and since when: everybody's live sessions, each with an end."""
+
+from datetime import timedelta
+
+from starlette.responses import Response
+
+from gatepost.errors import NotFound, ValidationFailed
+from gatepost.http.pages.admin.filters import CHOOSE_ONE, cursor_of, given, id_of, user_of
+from gatepost.http.pages.forms import Form
+from gatepost.http.pages.language import N_
+from gatepost.http.pages.visit import Visit
+from gatepost.models import OverseenSession, SessionFilter
+
+ROWS = 25
+"""Sessions a page: with more it takes more than 30 kB, in scripts of three bytes a character."""
+
+FILTERS = ("user", "address", "older_than", "unused_for")
+
+AGES = {
+    "15": N_("15 minutes"),
+    "60": N_("1 hour"),
+    "1440": N_("1 day"),
+    "10080": N_("7 days"),
+    "43200": N_("30 days"),
+}
+"""What can be chosen for the latter two, in minutes."""
+
+
+async def show(visit: Visit) -> Response:
+    """Show a page of the sessions of a filter, the one started last first."""
+    asked, before = given(visit, FILTERS), cursor_of(visit)
+    found: list[OverseenSession] = []
+    count, status = None, 200
+    try:
+        wanted = await filter_of(visit, asked)
+        found = await visit.gate.oversight.page(wanted, before=before, limit=ROWS + 1)
+        if before is None:
+            count = await visit.gate.oversight.count(wanted, except_session_id=visit.signed_in.id)
+    except ValidationFailed as error:
+        visit.show_again(visit.typed, error)
+        status = 422
+    rows, more = found[:ROWS], found[ROWS:]
+    return visit.render(
+        "admin/sessions.html",
+        status=status,
+        asked=asked,
+        ages=AGES,
+        rows=rows,
+        count=count,
+        current_id=visit.signed_in.id,
+        here=_here(visit, before),
+        newest=visit.url("/admin/sessions", **asked) if before is not None else None,
+        older=visit.url("/admin/sessions", **asked, before=rows[-1].row.id) if more else None,
+    )
+
+
+async def submit(visit: Visit, form: Form) -> Response:
+    """End one session, whose id `end` is, and whatever it was refreshed to.
+
+    Raises:
+        NotFound: there is none.
+    """
+    session_id = id_of(form.get("end", ""))
+    if session_id is None:
+        raise NotFound
+    by = {"admin_id": visit.signed_in.user.id}
+    await visit.gate.sessions.revoke_by_admin(session_id, visit.client, by=by)
+    return visit.redirect(_here(visit, cursor_of(visit)), notice="session_ended")
+
+
+async def filter_of(visit: Visit, asked: dict[str, str]) -> SessionFilter:
+    """Return the filter that was asked for.
+
+    Raises:
+        ValidationFailed: a part of it can't be understood.
+    """
+    ages: dict[str, timedelta | None] = {}
+    for name in ("older_than", "unused_for"):
+        text = asked.get(name)
+        if text is not None and text not in AGES:
+            raise ValidationFailed({name: CHOOSE_ONE})
+        ages[name] = None if text is None else timedelta(minutes=int(text))
+    now, older, unused = visit.gate.now(), ages["older_than"], ages["unused_for"]
+    return SessionFilter(
+        user_id=await user_of(visit, asked),
+        address=asked.get("address"),
+        started_before=None if older is None else now - older,
+        unused_since=None if unused is None else now - unused,
+    )
+
+
+def _here(visit: Visit, before: int | None) -> str:
+    return visit.url("/admin/sessions", **given(visit, FILTERS), before=before)

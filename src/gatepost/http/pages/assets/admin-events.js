@@ -1,0 +1,116 @@
+// The events page: while "Live" is on, what happens is put on top of the table.
+"use strict";
+
+function watchEvents(button) {
+  const rowsMax = 200, triesMax = 3, quiet = 1000;
+  const words = button.dataset;
+  const box = document.getElementById("events");
+  const body = box.querySelector("tbody");
+  const template = document.getElementById("event-row").content.firstElementChild;
+  const older = document.getElementById("older");
+  const [state, news] = document.getElementById("live-state").children;
+  const plural = new Intl.PluralRules(language), number = new Intl.NumberFormat(language);
+  const known = new Set(Array.from(body.rows, (row) => row.dataset.id));
+  let source = null, last = words.after, count = 0, tries = 0, retrying = 0, telling = 0;
+
+  // How many there are is told once a second at most, and each of them is not: it would not come to an end.
+  function tell() {
+    telling ||= setTimeout(() => {
+      telling = 0;
+      const text = plural.select(count) === "one" ? words.one : words.many;
+      news.textContent = text.replace("%(count)s", number.format(count));
+    }, quiet);
+  }
+
+  function link(cell, text, place) {
+    if (!text) return;
+    if (!place) { cell.textContent = text; return; }
+    const anchor = document.createElement("a");
+    anchor.href = place;
+    anchor.textContent = text;
+    cell.replaceChildren(anchor);
+  }
+
+  function rowOf(event) {
+    const row = document.importNode(template, true);
+    row.dataset.id = event.id;
+    row.className = "arrived";
+    const [time, what, who, address, device] = row.cells;
+    time.firstElementChild.dateTime = event.at;
+    const [summary, facts] = what.firstElementChild.children;
+    summary.prepend(event.text);
+    const badge = summary.querySelector(".badge");
+    badge.classList.add(`badge-${event.kind}`);
+    badge.textContent = event.action;
+    for (const [name, value] of event.facts) {
+      const term = document.createElement("dt"), description = document.createElement("dd");
+      term.textContent = name;
+      description.textContent = value;
+      facts.append(term, description);
+    }
+    link(who, event.who, event.who_url);
+    link(address, event.address, event.address_url);
+    link(device, event.device, null);
+    showTimes(row);
+    return row;
+  }
+
+  function add(message) {
+    const event = JSON.parse(message.data);
+    last = message.lastEventId;
+    if (known.has(String(event.id))) return;
+    known.add(String(event.id));
+    body.prepend(rowOf(event));
+    box.hidden = false;
+    document.getElementById("no-events")?.remove();
+    while (body.rows.length > rowsMax) {
+      known.delete(body.lastElementChild.dataset.id);
+      body.lastElementChild.remove();
+      // What is no longer here is on the next page.
+      const next = new URL(older.href);
+      next.searchParams.set("before", body.lastElementChild.dataset.id);
+      older.href = next.href;
+      older.hidden = false;
+    }
+    count += 1;
+    tell();
+  }
+
+  function open() {
+    const place = new URL(words.source, location.href);
+    place.searchParams.set("after", last);
+    source = new EventSource(place);
+    source.onopen = () => { tries = 0; state.textContent = words.on; };
+    source.onmessage = add;
+    source.addEventListener("over", () => stop(words.over));
+    source.onerror = () => {
+      state.textContent = words.lost;
+      // It comes again by itself, unless it was refused: by a server that just starts, or for good.
+      if (source.readyState !== EventSource.CLOSED) return;
+      tries += 1;
+      if (tries > triesMax) stop(words.over);
+      else retrying = setTimeout(open, 1000 * 3 ** tries);
+    };
+  }
+
+  function stop(why) {
+    clearTimeout(retrying);
+    source?.close();
+    source = null;
+    tries = 0;
+    button.setAttribute("aria-pressed", "false");
+    state.textContent = why;
+  }
+
+  button.addEventListener("click", () => {
+    if (button.getAttribute("aria-pressed") === "true") { stop(""); return; }
+    button.setAttribute("aria-pressed", "true");
+    open();
+  });
+  // A page that is kept for the way back holds no connection.
+  addEventListener("pagehide", () => stop(""));
+  button.hidden = false;
+}
+
+const liveButton = document.getElementById("live");
+if (liveButton) watchEvents(liveButton);
