@@ -138,7 +138,9 @@ class Gatepost(Gate):
         if pages and self.settings.pages:
             path = pages if isinstance(pages, str) else PAGES_PREFIX
             _check_path("pages", path, like=PAGES_PREFIX)
-            from gatepost.http.pages.routes import create_pages  # takes a moment that others need not wait
+            from gatepost.http.pages.application import (
+                create_pages,  # takes a moment that others need not wait
+            )
 
             self._mount(app, path, create_pages(self.edge))
         if not hasattr(app.state, "gatepost"):

@@ -1,32 +1,12 @@
 """The pages' table of contents."""
 
-from typing import cast
-
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
-from starlette.types import ASGIApp, Scope
-
-from gatepost.errors import (
-    EmailTaken,
-    GatepostError,
-    InternalError,
-    InvalidCredentials,
-    MethodNotAllowed,
-    NotFound,
-)
+from gatepost.errors import EmailTaken, InvalidCredentials
 from gatepost.http.dependencies import (
     AdminSessionScheme,
     CurrentSessionScheme,
     FreshAdminSessionScheme,
     FreshSessionScheme,
 )
-from gatepost.http.edge import Edge
-from gatepost.http.errors import last_resort
-from gatepost.http.middleware import BodyGuard, RequestLog
 from gatepost.http.pages import (
     account,
     activity,
@@ -41,14 +21,7 @@ from gatepost.http.pages import (
     sign_up,
 )
 from gatepost.http.pages.admin import end_sessions, events, invitations, overview, sessions, user, users
-from gatepost.http.pages.assets import SVG_POLICY
-from gatepost.http.pages.forms import MEDIA_TYPE
-from gatepost.http.pages.page import Page, error_page, refused
-from gatepost.http.pages.site import Site
-from gatepost.http.pages.visit import Visit
-from gatepost.log import get_logger
-
-log = get_logger("gatepost.http")
+from gatepost.http.pages.page import Page
 
 PAGES = (
     Page(path="/sign-in", show=sign_in.show, submit=sign_in.submit),
@@ -107,64 +80,3 @@ PAGES = (
     # As the API's stream: what began on a page goes on when the session is no longer fresh.
     Page(path="/admin/events/live", show=events.live, who=AdminSessionScheme),
 )
-
-
-def create_pages(edge: Edge) -> ASGIApp:
-    """Return the pages as an application of its own, to be mounted.
-
-    Raises:
-        SettingsError: the logo or a template of TEMPLATES_DIR can't be used.
-    """
-    site = Site(edge)
-    site.check_templates()
-
-    async def home(request: Request) -> Response:
-        visit = Visit(site, request)
-        return visit.redirect(visit.url("/account"))
-
-    async def asset(request: Request) -> Response:
-        found = site.assets.get(request.path_params["path"])
-        if found is None:
-            raise HTTPException(404)
-        content, media_type = found
-        headers = {"Cache-Control": "public, max-age=31536000, immutable"}
-        if media_type == "image/svg+xml":
-            headers["Content-Security-Policy"] = SVG_POLICY
-        return Response(content, media_type=media_type, headers=headers)
-
-    async def on_http_exception(request: Request, error: Exception) -> Response:
-        if isinstance(error, HTTPException) and error.status_code == 405:
-            response = error_page(Visit(site, request), MethodNotAllowed())
-            response.headers["Allow"] = (error.headers or {}).get("Allow", "GET")
-            return response
-        return error_page(Visit(site, request), NotFound())
-
-    def refuse(scope: Scope, error: GatepostError) -> ASGIApp:
-        return error_page(Visit(site, Request(scope)), error)
-
-    async def on_gatepost_error(request: Request, error: Exception) -> Response:
-        # Of an answer that refuses when it is to begin, as a live stream does.
-        return refused(Visit(site, request), cast("GatepostError", error))
-
-    def fault(scope: Scope) -> ASGIApp:
-        try:
-            return refuse(scope, InternalError())
-        except Exception:
-            # One's own templates stand in the way of every page: of this one too.
-            log.exception("the page of a fault can't be shown")
-            return last_resort(scope)
-
-    pages = Starlette(
-        routes=[
-            Route("/", home),
-            Route("/assets/{path:path}", asset),
-            *(page.route(site) for page in PAGES),
-        ],
-        middleware=[
-            Middleware(RequestLog, headers=edge.headers, fault=fault),
-            Middleware(BodyGuard, media_type=MEDIA_TYPE, refuse=refuse),
-        ],
-        exception_handlers={HTTPException: on_http_exception, GatepostError: on_gatepost_error},
-    )
-    pages.router.redirect_slashes = False
-    return pages

@@ -1,0 +1,105 @@
+"""The pages as an application of their own, to be mounted: what they load, and what nobody else answers."""
+
+from typing import cast
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Scope
+
+from gatepost.errors import GatepostError, InternalError, MethodNotAllowed, NotFound
+from gatepost.http.edge import Edge
+from gatepost.http.errors import last_resort
+from gatepost.http.middleware import BodyGuard, RequestLog
+from gatepost.http.pages.assets import SVG_POLICY
+from gatepost.http.pages.forms import MEDIA_TYPE
+from gatepost.http.pages.page import error_page, refused
+from gatepost.http.pages.routes import PAGES
+from gatepost.http.pages.site import Site
+from gatepost.http.pages.visit import Visit
+from gatepost.log import get_logger
+
+log = get_logger("gatepost.http")
+
+
+def create_pages(edge: Edge) -> ASGIApp:
+    """Return the pages of a Gatepost.
+
+    Raises:
+        SettingsError: the logo or a template of TEMPLATES_DIR can't be used.
+    """
+    site = Site(edge)
+    site.check_templates()
+    answers = Answers(site)
+    pages = Starlette(
+        routes=[
+            Route("/", answers.home),
+            Route("/assets/{path:path}", answers.asset),
+            *(page.route(site) for page in PAGES),
+        ],
+        middleware=[
+            Middleware(RequestLog, headers=edge.headers, fault=answers.fault),
+            Middleware(BodyGuard, media_type=MEDIA_TYPE, refuse=answers.refuse),
+        ],
+        exception_handlers={
+            HTTPException: answers.on_http_exception,
+            GatepostError: answers.on_gatepost_error,
+        },
+    )
+    pages.router.redirect_slashes = False
+    return pages
+
+
+class Answers:
+    """What is answered where no page is asked for, or none can be shown.
+
+    Args:
+        site: whose pages they are.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    async def home(self, request: Request) -> Response:
+        """Lead to the account, and from there to sign-in whom it is not for."""
+        visit = Visit(self._site, request)
+        return visit.redirect(visit.url("/account"))
+
+    async def asset(self, request: Request) -> Response:
+        """Send what pages load."""
+        found = self._site.assets.get(request.path_params["path"])
+        if found is None:
+            raise HTTPException(404)
+        content, media_type = found
+        headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+        if media_type == "image/svg+xml":
+            headers["Content-Security-Policy"] = SVG_POLICY
+        return Response(content, media_type=media_type, headers=headers)
+
+    async def on_http_exception(self, request: Request, error: Exception) -> Response:
+        """Tell that there is no such page, or that it takes no such method."""
+        if isinstance(error, HTTPException) and error.status_code == 405:
+            response = error_page(Visit(self._site, request), MethodNotAllowed())
+            response.headers["Allow"] = (error.headers or {}).get("Allow", "GET")
+            return response
+        return error_page(Visit(self._site, request), NotFound())
+
+    async def on_gatepost_error(self, request: Request, error: Exception) -> Response:
+        """Refuse for an answer that is no page and finds out when it is to begin, as a live stream does."""
+        return refused(Visit(self._site, request), cast("GatepostError", error))
+
+    def refuse(self, scope: Scope, error: GatepostError) -> ASGIApp:
+        """Tell what is against a request, before it is anybody's."""
+        return error_page(Visit(self._site, Request(scope)), error)
+
+    def fault(self, scope: Scope) -> ASGIApp:
+        """Tell of a fault of ours."""
+        try:
+            return self.refuse(scope, InternalError())
+        except Exception:
+            # One's own templates stand in the way of every page: of this one too.
+            log.exception("the page of a fault can't be shown")
+            return last_resort(scope)
