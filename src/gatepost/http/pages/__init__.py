@@ -7,4 +7,6 @@
     site.py          what all visits share: templates, assets, the places that `next` may lead to
     language.py      the language of a visit: texts, times and numbers
     admin/           the console of administrators
+
+Take a page's line out of `routes.py`, its file and its template, and it is gone without a trace.
 """
