@@ -150,10 +150,10 @@ async def visiting(app: Any, origin: str = ORIGIN) -> AsyncIterator[Visitor]:
 
 
 @asynccontextmanager
-async def another(app: FastAPI, origin: str = ORIGIN) -> AsyncIterator[Visitor]:
+async def another(app: FastAPI, host: str = "127.0.0.1") -> AsyncIterator[Visitor]:
     """Visit an application that runs with another browser."""
-    transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 50_001), raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url=origin) as client:
+    transport = httpx.ASGITransport(app=app, client=(host, 50_001), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as client:
         yield Visitor(client)
 
 
