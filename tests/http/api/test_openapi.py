@@ -130,7 +130,9 @@ PUBLIC = {
 }
 PUBLIC_PAGES = {
     ("GET", "/"),
+    ("HEAD", "/"),
     ("GET", "/auth"),
+    ("HEAD", "/auth"),
     ("GET", "/auth/"),
     ("HEAD", "/auth/"),
     ("GET", "/auth/assets/{path:path}"),

@@ -228,7 +228,7 @@ async def test_the_last_administrator_stays(visitor: Visitor, db: Database) -> N
     await db.execute("UPDATE users SET is_admin = true")
     page = await visitor.submit("/account/delete", password=PASSWORD, sure="on")
     assert page.status_code == 409
-    assert "The last administrator can't be deleted" in problems(page)
+    assert "This is the last administrator" in problems(page)
     assert await db.fetchval("SELECT count(*) FROM users") == 1
 
 

@@ -61,7 +61,7 @@ async def looked_at(make_settings: MakeSettings, clock: MovableClock, **settings
 
 def loaded(visitor: Visitor, end: str) -> str:
     (place,) = set(re.findall(rf'"(/auth/assets/[^"]*{end})"', visitor.answer.text))
-    return place
+    return str(place)
 
 
 async def test_files_are_kept_for_ever_because_their_address_changes_with_them(

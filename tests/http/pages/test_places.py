@@ -119,7 +119,7 @@ class Stripping:
         if scope["type"] == "http":
             assert scope["path"].startswith(self._root), f"{scope['path']} leads past the proxy"
             if self._strips:
-                scope = scope | {"path": scope["path"][len(self._root) :] or "/"}
+                scope = {**scope, "path": scope["path"][len(self._root) :] or "/"}
         await self.app(scope, receive, send)
 
 
