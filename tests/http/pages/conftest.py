@@ -27,6 +27,7 @@ class HtmlForm:
     """A form: where it leads, and its fields as it was served with them; an unchecked box is none."""
 
     action: str = ""
+    method: str = "get"
     fields: dict[str, str] = field(default_factory=dict)
 
 
@@ -61,7 +62,7 @@ class Html(HTMLParser):
         assert len(attributes) == len(attrs), f"{tag} has an attribute twice: {attrs}"
         self.elements.append((tag, attributes))
         if tag == "form":
-            self.forms.append(HtmlForm(attributes["action"] or ""))
+            self.forms.append(HtmlForm(attributes["action"] or "", attributes.get("method") or "get"))
         name = attributes.get("name")
         if tag == "input" and name and (attributes.get("type") != "checkbox" or "checked" in attributes):
             unnamed = "on" if attributes.get("type") == "checkbox" else ""

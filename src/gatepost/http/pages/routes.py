@@ -36,12 +36,13 @@ from gatepost.http.pages import (
     email,
     export,
     password,
+    setup,
     sign_in,
     sign_out,
     sign_up,
 )
 from gatepost.http.pages.admin import end_sessions, events, invitations, overview, sessions, user, users
-from gatepost.http.pages.assets import SVG_POLICY
+from gatepost.http.pages.assets import SVG_POLICY, Assets
 from gatepost.http.pages.forms import MEDIA_TYPE
 from gatepost.http.pages.page import Page, error_page, refused
 from gatepost.http.pages.site import Site
@@ -52,7 +53,8 @@ log = get_logger("gatepost.http")
 
 PAGES = (
     Page(path="/sign-in", show=sign_in.show, submit=sign_in.submit),
-    Page(path="/sign-up", show=sign_up.show, submit=sign_up.submit),
+    Page(path="/sign-up", show=sign_up.show, submit=sign_up.submit, fields={EmailTaken: "email"}),
+    Page(path="/setup", show=setup.show, submit=setup.submit, fields={EmailTaken: "email"}),
     Page(path="/sign-out", show=sign_out.show, submit=sign_out.submit),
     Page(
         path="/confirm",
@@ -123,14 +125,7 @@ def create_pages(edge: Edge) -> ASGIApp:
         return visit.redirect(visit.url("/account"))
 
     async def asset(request: Request) -> Response:
-        found = site.assets.get(request.path_params["path"])
-        if found is None:
-            raise HTTPException(404)
-        content, media_type = found
-        headers = {"Cache-Control": "public, max-age=31536000, immutable"}
-        if media_type == "image/svg+xml":
-            headers["Content-Security-Policy"] = SVG_POLICY
-        return Response(content, media_type=media_type, headers=headers)
+        return _asset(site.assets, request.path_params["path"])
 
     async def on_http_exception(request: Request, error: Exception) -> Response:
         if isinstance(error, HTTPException) and error.status_code == 405:
@@ -168,3 +163,14 @@ def create_pages(edge: Edge) -> ASGIApp:
     )
     pages.router.redirect_slashes = False
     return pages
+
+
+def _asset(assets: Assets, path: str) -> Response:
+    found = assets.get(path)
+    if found is None:
+        raise HTTPException(404)
+    content, media_type = found
+    headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+    if media_type == "image/svg+xml":
+        headers["Content-Security-Policy"] = SVG_POLICY
+    return Response(content, media_type=media_type, headers=headers)
