@@ -298,6 +298,7 @@ _NETWORKS = "addresses and CIDRs such as 10.0.0.0/8, separated by commas or as a
         ),
         ("ROOT_PATH", "auth", "'auth' is no path; set a path such as /auth-server"),
         ("ROOT_PATH", "/a//b", "'/a//b' is no path; set a path such as /auth-server"),
+        ("ROOT_PATH", "/api/", "'/api' is where the API begins itself; set a path such as /auth-server"),
         ("FRESH_SESSION_MINUTES", "0", "'0' is not accepted; set a whole number from 1 to 1440"),
         ("SESSION_IDLE_MINUTES", "-1", "'-1' is not accepted; set a whole number from 0 to 525600"),
         ("MAX_SESSIONS_PER_USER", "x", "'x' is not accepted; set a whole number from 0 to 10000"),

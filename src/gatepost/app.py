@@ -20,12 +20,13 @@ class StandAlone(FastAPI):
     """FastAPI, and in front of it the endpoints that run for every request of other applications."""
 
     hot: ASGIApp
+    root: str
     complete: tuple[str, ...]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; servers tell by the coroutine that this is ASGI 3."""
-        if self.root_path and scope["type"] != "lifespan":
-            _place(scope, self.root_path, self.complete)
+        if self.root and scope["type"] != "lifespan":
+            _place(scope, self.root, self.complete)
         await self.hot(scope, receive, send)
 
     async def serve_others(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,21 +41,21 @@ def create_app(settings: Settings | None = None, *, clock: Clock = database_cloc
         lifespan=auth.lifespan,
         openapi_url=None,
         redirect_slashes=False,
-        root_path=auth.settings.root_path,
         middleware=[Middleware(RequestLog, headers=auth.edge.headers)],
         exception_handlers={HTTPException: on_http_exception},
     )
     auth.install(app, pages=True)
     hot = HotPaths(app.serve_others, HotEndpoints(auth.edge), prefix=auth.prefix)
     app.hot = CookieRenewal(hot, auth.edge)
-    app.complete = tuple(f"{app.root_path}{prefix}/" for prefix in (auth.prefix, PAGES_PREFIX))
+    app.root = auth.settings.root_path
+    app.complete = tuple(f"{app.root}{prefix}/" for prefix in (auth.prefix, PAGES_PREFIX))
     home, paths = None, ["/"]
     if auth.settings.pages:
         home, paths = f"{PAGES_PREFIX}/account", ["/", PAGES_PREFIX]
     elif auth.settings.environment != "production":
         home = f"{auth.prefix}/docs"
     if home is not None:
-        place = auth.settings.root_path + home
+        place = app.root + home
 
         async def lead_home(_: Request) -> RedirectResponse:
             return RedirectResponse(place, status_code=303)

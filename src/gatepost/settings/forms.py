@@ -243,11 +243,14 @@ def root_path(value: object) -> str:
     """Return a path without a slash at its end; empty for the root.
 
     Raises:
-        ValueError: it is no path.
+        ValueError: it is no path, or can't be told from one of ours.
     """
     text = (plain_text(value) or "").rstrip("/")
     if not re.fullmatch(r"(?:/[\w.~-]+)*", text, re.ASCII):
         raise ValueError(f"{shown(text)} is no path")
+    if text == "/api":
+        # Below it a page would stand where the API's own path is once a proxy has taken the root off.
+        raise ValueError(f"{shown(text)} is where the API begins itself")
     return text
 
 

@@ -144,6 +144,9 @@ PUBLIC_PAGES = {
     ("HEAD", "/auth/sign-up"),
     ("POST", "/auth/sign-up"),
     ("POST", "/auth/sign-out"),
+    ("GET", "/auth/setup"),
+    ("HEAD", "/auth/setup"),
+    ("POST", "/auth/setup"),
 }
 PUBLIC_OUTSIDE_PRODUCTION = {
     ("GET", "/api/auth/docs"),

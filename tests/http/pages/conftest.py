@@ -27,6 +27,7 @@ class HtmlForm:
     """A form: where it leads, and its fields as it was served with them; an unchecked box is none."""
 
     action: str = ""
+    method: str = "get"
     fields: dict[str, str] = field(default_factory=dict)
 
 
@@ -61,7 +62,7 @@ class Html(HTMLParser):
         assert len(attributes) == len(attrs), f"{tag} has an attribute twice: {attrs}"
         self.elements.append((tag, attributes))
         if tag == "form":
-            self.forms.append(HtmlForm(attributes["action"] or ""))
+            self.forms.append(HtmlForm(attributes["action"] or "", attributes.get("method") or "get"))
         name = attributes.get("name")
         if tag == "input" and name and (attributes.get("type") != "checkbox" or "checked" in attributes):
             unnamed = "on" if attributes.get("type") == "checkbox" else ""
@@ -150,10 +151,10 @@ async def visiting(app: Any, origin: str = ORIGIN) -> AsyncIterator[Visitor]:
 
 
 @asynccontextmanager
-async def another(app: FastAPI, origin: str = ORIGIN) -> AsyncIterator[Visitor]:
+async def another(app: FastAPI, host: str = "127.0.0.1") -> AsyncIterator[Visitor]:
     """Visit an application that runs with another browser."""
-    transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 50_001), raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url=origin) as client:
+    transport = httpx.ASGITransport(app=app, client=(host, 50_001), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as client:
         yield Visitor(client)
 
 

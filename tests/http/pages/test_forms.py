@@ -130,7 +130,7 @@ async def test_a_form_outlives_the_renewal_of_its_session(
 ) -> None:
     await member.get("/auth/account")
     page = member.page
-    clock.advance(hours=23)
+    clock.advance(minutes=20)
     await member.get("/auth/devices")
     assert "__Host-gatepost=" in member.answer.headers["set-cookie"], "the session was renewed"
     await member.post("/auth/account", page.form("/account").fields | {"name": "Jane Doe"})
@@ -290,7 +290,7 @@ async def test_a_sign_out_sent_again_leads_to_sign_in(member: Visitor) -> None:
 async def test_too_many_attempts_are_told_with_the_time_to_wait(
     make_settings: MakeSettings, clock: MovableClock, db: Database
 ) -> None:
-    settings = make_settings(public_url=ORIGIN, throttle_enabled=True, throttle_login_pair="2/15m")
+    settings = make_settings(public_url=ORIGIN, throttle_enabled=True, throttle_login_address="2 then 4/hour")
     async with visiting(create_app(settings, clock=clock)) as visitor:
         await visitor.get("/auth/sign-in")
         for _ in range(2):

@@ -17,8 +17,12 @@ from gatepost.errors import (
     GatepostError,
     InternalError,
     InvalidCredentials,
+    InvalidInvitation,
+    InvalidSetupLink,
+    InvitationRequired,
     NotAuthenticated,
     NotFound,
+    RegistrationClosed,
     TooManyAttempts,
     Unavailable,
 )
@@ -84,7 +88,7 @@ async def _submitted(page: Page, submit: Submit, visit: Visit) -> Response:
             raise
         visit.error = error
         visit.show_again(form, error, about=page.fields.get(type(error)))
-        if isinstance(error, TooManyAttempts):
+        if visit.problems is not None and not visit.problems.fields:
             visit.problems = Problems(_for_people(visit, error))
         response = await page.show(visit)
         if response.status_code == 200:
@@ -119,6 +123,10 @@ def _ends_the_visit(error: GatepostError) -> bool:
         | FreshSessionRequired
         | AdminRequired
         | CrossOriginRefused
+        | RegistrationClosed
+        | InvitationRequired
+        | InvalidInvitation
+        | InvalidSetupLink
         | NotFound
         | Unavailable
         | InternalError,
@@ -151,6 +159,7 @@ _FOR_PEOPLE = {
     "internal_error": N_("Something went wrong on our side"),
     "method_not_allowed": N_("This page can't be used in that way"),
     "not_found": N_("There is no such page"),
+    "password_change_required": N_("This password is temporary: choose one of your own to sign in with it"),
     "unavailable": N_("This service can't be reached at the moment: try again shortly"),
     "unsupported_media_type": N_("This form can't be sent in that way"),
 }

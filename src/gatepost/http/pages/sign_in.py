@@ -2,23 +2,29 @@
 
 from starlette.responses import Response
 
-from gatepost.errors import FormExpired
+from gatepost.errors import PasswordChangeRequired
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.visit import Visit
 
 
 async def show(visit: Visit) -> Response:
-    """Show the form; who is signed in already goes on, who sent the form twice among them."""
-    if visit.session is not None and (visit.error is None or isinstance(visit.error, FormExpired)):
+    """Show the form; who is signed in already goes on. A temporary password asks for another one."""
+    if visit.session is not None and (visit.problems is None or visit.has_begun):
         return visit.redirect(visit.next or visit.url("/account"))
-    return visit.render("sign_in.html")
+    settings = visit.gate.settings
+    return visit.render(
+        "sign_in.html",
+        is_open=settings.registration == "open",
+        is_temporary=isinstance(visit.error, PasswordChangeRequired) or "new_password" in visit.typed,
+        min_length=settings.password_min_length,
+    )
 
 
 async def submit(visit: Visit, form: Form) -> Response:
     """Start a session.
 
     Raises:
-        ValidationFailed, InvalidCredentials, TooManyAttempts: as `Accounts.login`.
+        ValidationFailed, InvalidCredentials, PasswordChangeRequired, TooManyAttempts: as `Accounts.login`.
     """
     signed_in = await visit.gate.accounts.login(
         email=form.get("email", ""),
@@ -26,5 +32,6 @@ async def submit(visit: Visit, form: Form) -> Response:
         client=visit.client,
         device=visit.edge.cookies.device(visit.request.scope),
         remembered="remember" in form,
+        new_password=form.get("new_password"),
     )
     return await visit.begin(signed_in)

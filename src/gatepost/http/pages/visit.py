@@ -9,7 +9,7 @@ from uuid import uuid4
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from gatepost.errors import GatepostError, ValidationFailed
+from gatepost.errors import FormExpired, GatepostError, ValidationFailed
 from gatepost.gate import Gate
 from gatepost.http import browser
 from gatepost.http.edge import Edge
@@ -119,6 +119,11 @@ class Visit:
     # --- Forms ---
 
     @property
+    def has_begun(self) -> bool:
+        """Whether a form that starts a session has nothing to do: it was sent twice."""
+        return self.session is not None and isinstance(self.error, FormExpired)
+
+    @property
     def binding(self) -> str:
         """What the tokens of forms are bound to: the sign-in, or before it a cookie of this browser."""
         if self.session is not None:
@@ -190,6 +195,9 @@ class Visit:
                 **PAGE_HEADERS,
             },
         )
+        if self.request.url.query:
+            # It may hold the secret of a link; `Origin`, by which old browsers are told apart, stays.
+            response.headers["Referrer-Policy"] = "strict-origin"
         if notice:
             response.raw_headers.append(cookies.clear_notice())
         if self._new_form_cookie is not None:
@@ -209,10 +217,10 @@ class Visit:
             response.raw_headers.append(self.edge.cookies.set_notice(notice))
         return response
 
-    async def begin(self, signed_in: SignedIn) -> Response:
-        """Answer a sign-in, and lead on to where the visitor was."""
+    async def begin(self, signed_in: SignedIn, *, path: str = "/account") -> Response:
+        """Answer a sign-in, and lead on to where the visitor was, or else to this page."""
         await browser.supersede(self.edge, self.request.scope)
-        response = self.redirect(self.next or self.url("/account"))
+        response = self.redirect(self.next or self.url(path))
         browser.hand_over(response, self.edge, signed_in)
         browser.remember_device(response, self.edge, self.request.scope, signed_in.session.user)
         return response

@@ -69,7 +69,20 @@ function addCopyButtons() {
   }
 }
 
+// A second click does not send a form a second time; one that is kept on its page can soon be sent again.
+function sendOnce() {
+  for (const form of document.forms) {
+    let sent = false;
+    form.addEventListener("submit", (event) => {
+      if (sent) event.preventDefault();
+      sent = true;
+      setTimeout(() => { sent = false; }, 2000);
+    });
+  }
+}
+
 showTimes(document);
 addShowButtons();
+sendOnce();
 addCopyButtons();
 document.querySelector("[data-focus]")?.focus();

@@ -1,0 +1,288 @@
+"""What holds for every page: headers, size, language, and errors that are pages too."""
+
+import re
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from tests.conftest import MakeSettings, MovableClock, execute
+from tests.http.conftest import REQUEST_ID, Database, logged
+from tests.http.pages.conftest import ORIGIN, SAME, Visitor, visiting
+
+from gatepost.app import create_app
+from gatepost.http.pages.language import LANGUAGES, negotiated
+from gatepost.http.pages.routes import PAGES
+
+KB = 1000
+
+# --- Headers ---
+
+
+def assert_page(answer: httpx.Response) -> None:
+    """Hold what every page carries."""
+    names = [name for name, _ in answer.headers.multi_items() if name != "set-cookie"]
+    assert len(names) == len(set(names)), names
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+    assert answer.headers["referrer-policy"] in {"same-origin", "strict-origin"}
+    assert answer.headers["strict-transport-security"].startswith("max-age=")
+    assert "camera=()" in answer.headers["permissions-policy"]
+    assert "Cookie" in answer.headers["vary"]
+    assert REQUEST_ID.fullmatch(answer.headers["x-request-id"])
+    policy = dict(part.split(" ", 1) for part in answer.headers["content-security-policy"].split("; "))
+    assert policy == {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": "'self' data:",
+        "connect-src": "'self'",
+        "form-action": "'self'",
+        "base-uri": "'none'",
+        "frame-ancestors": "'none'",
+        "require-trusted-types-for": "'script'",
+        "trusted-types": "'none'",
+    }
+
+
+def assert_plain(visitor: Visitor) -> None:
+    """Hold that a page needs no exception from its policy, and that assistive technology finds its way."""
+    page, text = visitor.page, visitor.answer.text
+    assert text.startswith("<!doctype html>")
+    assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=", text)
+    for tag, place in (
+        ("link", "href"),
+        ("script", "src"),
+        ("img", "src"),
+        ("form", "action"),
+        ("a", "href"),
+    ):
+        for each in page.all(tag):
+            target = each[place] or ""
+            assert target.startswith(("/auth/", "#", "data:,")), target
+    (root,) = page.all("html")
+    assert root["lang"] == visitor.answer.headers["content-language"]
+    assert len(page.all("h1")) == len(page.all("main")) == 1
+    ids = [each["id"] for _, each in page.elements if "id" in each]
+    assert len(ids) == len(set(ids)), ids
+    labels = {each["for"] for each in page.all("label") if "for" in each}
+    shown = [each for each in page.all("input") if each.get("type") not in {"hidden", "checkbox"}]
+    assert {each["id"] for each in shown if each.get("aria-hidden") != "true"} <= labels
+    for _, each in page.elements:
+        for reference in (each.get("aria-describedby") or "").split():
+            assert reference in ids
+    for form in page.forms:
+        assert ("form_token" in form.fields) == (form.method == "post")
+
+
+OPEN = ["/sign-in", "/sign-up"]
+LINKED = ["/setup"]
+CLOSED = sorted({page.path for page in PAGES if "{" not in page.path} - {*OPEN, *LINKED})
+
+
+@pytest.mark.parametrize("path", OPEN)
+async def test_a_page_for_everybody_is_as_pages_are(visitor: Visitor, path: str) -> None:
+    await visitor.get(f"/auth{path}")
+    assert visitor.answer.status_code == 200
+    assert_page(visitor.answer)
+    assert_plain(visitor)
+    assert len(visitor.answer.content) <= 30 * KB
+
+
+@pytest.fixture
+async def admin(member: Visitor, db: Database) -> Visitor:
+    await db.execute("UPDATE users SET is_admin = true")
+    return member
+
+
+async def test_every_page_is_as_pages_are(admin: Visitor) -> None:
+    for path in CLOSED:
+        await admin.get(f"/auth{path}")
+        if admin.answer.status_code == 303:
+            continue  # a page that leads on
+        assert admin.answer.status_code == 200, path
+        assert_page(admin.answer)
+        assert_plain(admin)
+        assert len(admin.answer.content) <= 30 * KB, path
+
+
+async def test_a_first_visit_to_sign_in_is_small_with_all_it_loads(visitor: Visitor) -> None:
+    await visitor.get("/auth/sign-in")
+    page, size = visitor.page, len(visitor.answer.content)
+    places = [each["href"] for each in page.all("link")] + [each["src"] for each in page.all("script")]
+    loaded = [place for place in places if place and not place.startswith("data:")]
+    assert len(loaded) == 2, "one style sheet and one script"
+    for place in loaded:
+        size += len((await visitor.client.get(place)).content)
+    assert size <= 30 * KB
+
+
+async def test_asking_for_the_head_of_a_page_is_fine(visitor: Visitor) -> None:
+    assert (await visitor.client.head("/auth/sign-in")).status_code == 200
+
+
+# --- Errors ---
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/auth/nothing",
+        "/auth/account/",
+        "/auth//account",
+        "/auth/%00",
+        "/auth/assets/nothing.css",
+        "/auth/assets/../base.html",
+        "/auth/assets/%2e%2e/%2e%2e/page.py",
+    ],
+)
+async def test_what_is_not_there_is_answered_with_a_page(visitor: Visitor, path: str) -> None:
+    await visitor.get(path)
+    assert visitor.answer.status_code == 404
+    assert visitor.page.texts["h1"] == "There is no such page"
+    assert visitor.page.texts["code"] == "not_found"
+    assert_page(visitor.answer)
+    assert_plain(visitor)
+
+
+async def test_every_refusal_is_a_page(visitor: Visitor) -> None:
+    for method, headers, content, status in (
+        ("PUT", SAME, b"", 405),
+        ("POST", {}, b"", 403),
+        ("POST", SAME | {"Content-Type": "text/plain"}, b"x", 415),
+        ("POST", SAME | {"Content-Type": "application/x-www-form-urlencoded"}, b"x" * 70_000, 413),
+        ("POST", SAME | {"Content-Type": "application/x-www-form-urlencoded"}, b"x", 422),
+    ):
+        visitor.answer = await visitor.client.request(
+            method, "/auth/sign-in", headers=headers, content=content
+        )
+        assert visitor.answer.status_code == status
+        assert visitor.page.texts["title"].startswith("Error: ")
+        assert_page(visitor.answer)
+        assert_plain(visitor)
+
+
+async def test_a_fault_is_answered_with_a_page_and_logged(
+    app: FastAPI, member: Visitor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(app.state.gatepost.profiles, "rename", None)
+    await member.get("/auth/account")
+    await member.send("/account")
+    assert member.answer.status_code == 500
+    assert member.page.texts["h1"] == "Something went wrong on our side"
+    assert_page(member.answer)
+    assert_plain(member)
+    (line,) = logged(caplog, "unhandled fault")
+    assert line["path"] == "/auth/account"
+
+
+@pytest.fixture
+async def away(server_dsn: str, dsn: str, member: Visitor) -> AsyncIterator[Visitor]:
+    """Somebody signed in, with a page at hand, while the database takes nobody in."""
+    name = urlsplit(dsn).path[1:]
+    await member.get("/auth/account")
+    await execute(
+        server_dsn,
+        f"ALTER DATABASE {name} ALLOW_CONNECTIONS false",
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",  # noqa: S608 - of a fixture
+    )
+    yield member
+    await execute(server_dsn, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+
+async def test_without_a_database_pages_say_so_and_when_to_come_again(away: Visitor) -> None:
+    form = away.page.form("/account")
+    await away.get("/auth/devices")
+    for _ in range(2):
+        assert away.answer.status_code == 503
+        assert away.answer.headers["retry-after"] == "1"
+        assert "can't be reached" in away.page.texts["h1"]
+        assert_page(away.answer)
+        assert_plain(away)
+        await away.post("/auth/account", form.fields)
+
+
+async def test_without_a_database_whoever_is_not_signed_in_sees_the_form(away: Visitor) -> None:
+    away.client.cookies.clear()
+    await away.get("/auth/sign-in")
+    assert away.answer.status_code == 200
+    await away.sign_in()
+    assert away.answer.status_code == 503
+
+
+# --- Languages ---
+
+
+@pytest.mark.parametrize(
+    ("accepted", "tag"),
+    [
+        ("", "en"),
+        ("de", "de"),
+        ("de-AT,de;q=0.9,en;q=0.8", "de"),
+        ("DE-de", "de"),
+        ("fr;q=0.1, ja;q=0.9", "ja"),
+        ("fr; q=0.1, ja ;Q=0.9", "ja"),
+        ("pt-BR, es;q=0.5", "es"),
+        ("pt, it", "en"),
+        ("hi-IN", "hi"),
+        ("zh", "zh-Hans"),
+        ("zh-CN", "zh-Hans"),
+        ("zh-SG", "zh-Hans"),
+        ("zh-Hans-TW", "en"),
+        ("zh-TW", "en"),
+        ("zh-Hant", "en"),
+        ("zh-HK,fr;q=0.2", "fr"),
+        ("*", "en"),
+        ("*, de;q=0.5", "en"),
+        ("pt, *;q=0.5, de;q=0.1", "en"),
+        ("de;q=0", "en"),
+        ("de;q=0, fr", "fr"),
+        ("de;q=nonsense, fr", "fr"),
+        ("de;q=nan, fr;q=0.1", "fr"),
+        (";;;,,,=", "en"),
+        ("-", "en"),
+        ("../../../etc/passwd, de", "de"),
+        ("zh_Hans", "en"),
+        ("d" * 10_000, "en"),
+        ("x," * 5000 + "de", "en"),
+        ("\x00\xff", "en"),
+    ],
+)
+def test_the_language_is_the_one_that_is_asked_for_most(accepted: str, tag: str) -> None:
+    assert negotiated(accepted).tag == tag
+
+
+async def test_a_page_says_in_which_language_it_is(visitor: Visitor) -> None:
+    for name in LANGUAGES:
+        tag = name.replace("_", "-")
+        await visitor.get("/auth/sign-in", **{"Accept-Language": tag})
+        assert visitor.answer.headers["content-language"] == tag
+        assert_plain(visitor)
+
+
+# --- What is not there ---
+
+
+@pytest.fixture
+async def without_pages(make_settings: MakeSettings, clock: MovableClock) -> AsyncIterator[Visitor]:
+    settings = make_settings(public_url=ORIGIN, pages=False)
+    async with visiting(create_app(settings, clock=clock)) as visitor:
+        yield visitor
+
+
+@pytest.mark.parametrize("path", ["/auth", "/auth/", "/auth/sign-in", "/auth/assets/x"])
+async def test_pages_can_be_turned_off(without_pages: Visitor, path: str) -> None:
+    assert (await without_pages.get(path)).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/", "/auth", "/auth/"])
+async def test_the_root_leads_to_the_account_or_to_sign_in(visitor: Visitor, path: str) -> None:
+    await visitor.get(path)
+    assert visitor.place == "/auth/account"
+    await visitor.follow()
+    assert visitor.place == "/auth/sign-in?next=%2Fauth%2Faccount"
