@@ -435,6 +435,7 @@ class Sessions(RuleBasedStateMachine):
     @rule()
     def keys_are_rotated(self) -> None:
         self.server.run(self.server.rotate())
+        self.world.drained_at.clear()  # accounts have other buckets under another key
 
     @rule(target=known, worker=workers, session=known)
     def confirm(self, worker: int, session: ModelSession) -> Any:
