@@ -8,6 +8,7 @@ from gatepost.errors import NotFound, ValidationFailed
 from gatepost.http.pages.admin.visits import by, row_id
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.language import N_
+from gatepost.http.pages.sentences import told
 from gatepost.http.pages.visit import Visit
 from gatepost.models import SessionFilter, User
 
@@ -36,7 +37,7 @@ async def show(visit: Visit) -> Response:
         who=account.user,
         is_own=account.user.id == visit.signed_in.user.id,
         sessions=[each.row for each in sessions],
-        events=events,
+        events=[told(visit.language, event, own=False, who=account.user.email) for event in events],
     )
 
 
