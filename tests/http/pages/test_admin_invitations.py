@@ -4,13 +4,20 @@ from datetime import timedelta
 
 import pytest
 from fastapi import FastAPI
-from tests.conftest import PASSWORD, MovableClock
+from tests.conftest import PASSWORD, MakeSettings, MovableClock
 from tests.http.conftest import Database, events
 from tests.http.pages.conftest import ORIGIN, Visitor, make_user
 
+from gatepost.app import create_app
 from gatepost.models import AuditAction
 
 PAGE = "/auth/admin/invitations"
+
+
+@pytest.fixture
+def app(make_settings: MakeSettings, clock: MovableClock) -> FastAPI:
+    """Where nobody signs up who is not invited."""
+    return create_app(make_settings(public_url=ORIGIN, registration="invite"), clock=clock)
 
 
 async def invite(admin: Visitor, email: str = "", days: str = "7") -> None:
@@ -74,9 +81,7 @@ async def test_a_mistake_is_said_beside_its_field_and_what_was_typed_is_kept(
     assert await db.fetchval("SELECT count(*) FROM auth_links") == 0
 
 
-async def test_an_open_one_is_taken_back_and_others_can_not_be(
-    admin: Visitor, db: Database, clock: MovableClock
-) -> None:
+async def test_an_open_one_is_taken_back_and_others_can_not_be(admin: Visitor, db: Database) -> None:
     await invite(admin)
     link = admin.page.texts["link"]
     await revoke(admin, "1")
@@ -95,13 +100,9 @@ async def test_an_open_one_is_taken_back_and_others_can_not_be(
         assert admin.answer.status_code == 404
 
 
-async def test_one_that_is_over_says_so_and_offers_nothing(
-    admin: Visitor, clock: MovableClock, db: Database
-) -> None:
+async def test_one_that_is_over_says_so_and_offers_nothing(admin: Visitor, db: Database) -> None:
     await invite(admin, days="1")
-    await db.execute(
-        "UPDATE auth_links SET expires_at = now() - interval '1 hour', created_at = now() - interval '1 day'"
-    )
+    await db.execute("UPDATE auth_links SET expires_at = now() - interval '1 hour'")
     await admin.get(PAGE)
     assert "Expired" in admin.page.texts["tbody"]
     assert not [each for each in admin.page.all("button") if each.get("name") == "revoke"]
@@ -110,8 +111,8 @@ async def test_one_that_is_over_says_so_and_offers_nothing(
 async def test_a_hundred_are_on_three_pages(admin: Visitor, db: Database) -> None:
     await db.execute(
         """
-        INSERT INTO auth_links (kind, token_hash, email, created_at, expires_at)
-        SELECT 'invitation', encode(sha256(n::text::bytea), 'hex'), 'p' || n || '@example.com', now(), now() + interval '1 day'
+        INSERT INTO auth_links (purpose, digest, email, expires_at)
+        SELECT 'invitation', to_char(n, 'FM000'), 'p' || n || '@example.com', now() + interval '1 day'
         FROM generate_series(1, 101) n
         """
     )
