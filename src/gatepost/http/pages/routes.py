@@ -69,6 +69,7 @@ PAGES = (
         show=invitations.show,
         submit=invitations.submit,
         who=FreshAdminSessionScheme,
+        fields={EmailTaken: "email"},
     ),
     Page(path="/admin/sessions", show=sessions.show, submit=sessions.submit, who=FreshAdminSessionScheme),
     Page(

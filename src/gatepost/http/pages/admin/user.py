@@ -8,6 +8,7 @@ from gatepost.errors import NotFound, ValidationFailed
 from gatepost.http.pages.admin.visits import by, row_id
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.language import N_
+from gatepost.http.pages.sentences import told
 from gatepost.http.pages.visit import Visit
 from gatepost.models import SessionFilter, User
 
@@ -30,13 +31,14 @@ async def show(visit: Visit) -> Response:
     account = await gate.administration.account(user_id)
     sessions = await gate.oversight.page(SessionFilter(user_id=user_id), before=None, limit=SESSIONS)
     events = await gate.audit.of_user(user_id, before=None, limit=EVENTS)
+    named = account.user.name or account.user.email
     return visit.render(
         "admin/user.html",
         account=account,
         who=account.user,
         is_own=account.user.id == visit.signed_in.user.id,
         sessions=[each.row for each in sessions],
-        events=events,
+        events=[told(visit.language, event, own=False, who=named) for event in events],
     )
 
 
