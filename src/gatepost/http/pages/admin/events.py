@@ -18,7 +18,7 @@ from gatepost.http.pages.visit import Visit
 from gatepost.http.streams import LiveEvents, events_download
 from gatepost.models import AuditAction, EventFilter, EventPage, SeenEvent, canonical_network
 
-ROWS = 25
+ROWS = 20
 """Events a page: with more it takes more than 30 kB, in scripts of three bytes a character."""
 
 REFRESH_SECONDS = 10
