@@ -110,6 +110,8 @@ async def test_ones_own_session_ends_by_signing_out(
 ) -> None:
     if renewed:
         clock.advance(minutes=20)  # the answer with the form hands over another session than it shows
+    own = (await visitor.get("/devices")).text.split('<li class="card')[1]
+    assert 'action="/auth/sign-out"' in own
     page = await visitor.submit("/sign-out", at="/devices")
     assert "You are signed out" in said(page)
     assert "clear-site-data" in page.headers
