@@ -169,7 +169,7 @@ def _asked(visit: Visit) -> dict[str, str]:
     """Return what was asked for, with times as fields for them take them: in UTC, without saying so."""
     asked = given(visit, FILTERS)
     for name in ("since", "until"):
-        with suppress(ValidationFailed):
+        with suppress(ValidationFailed, OverflowError):
             if (at := time_of(asked, name)) is not None:
                 asked[name] = at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
     return asked
