@@ -1,8 +1,9 @@
 """The whole audit trail: searched, as it grows, and to take away."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby
 
 import msgspec
@@ -23,6 +24,11 @@ ROWS = 20
 
 REFRESH_SECONDS = 10
 """Between two looks of a browser without scripts that was asked to look again."""
+
+FAMILIES = tuple(
+    (name, tuple(group)) for name, group in groupby(sorted(AuditAction), lambda each: each.partition(".")[0])
+)
+"""The actions, by what stands before their dots."""
 
 FILTERS = ("action", "user", "address", "since", "until")
 
@@ -57,7 +63,7 @@ class Shown:
 
 async def show(visit: Visit) -> Response:
     """Show a page of the events of a filter, the newest first."""
-    asked, before = given(visit, FILTERS), cursor_of(visit)
+    asked, before = _asked(visit), cursor_of(visit)
     found, newest, status = EventPage(events=[], before=None), 0, 200
     try:
         wanted = await filter_of(visit, asked)
@@ -72,7 +78,7 @@ async def show(visit: Visit) -> Response:
         "admin/events.html",
         status=status,
         asked=asked,
-        families=[(name, list(group)) for name, group in groupby(sorted(AuditAction), _family)],
+        families=FAMILIES,
         rows=[shown(visit, seen) for seen in found.events],
         live=visit.url("/admin/events/live", **asked) if is_open else None,
         newest=newest,
@@ -159,6 +165,16 @@ def shown(visit: Visit, seen: SeenEvent) -> Shown:
     )
 
 
+def _asked(visit: Visit) -> dict[str, str]:
+    """Return what was asked for, with times as fields for them take them: in UTC, without saying so."""
+    asked = given(visit, FILTERS)
+    for name in ("since", "until"):
+        with suppress(ValidationFailed, OverflowError):
+            if (at := time_of(asked, name)) is not None:
+                asked[name] = at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
+    return asked
+
+
 def _facts(language: Language, seen: SeenEvent) -> Iterator[tuple[str, str]]:
     event = seen.event
     yield language.gettext("Event"), str(event.id)
@@ -176,7 +192,3 @@ def _device(language: Language, user_agent: str | None) -> str | None:
         return device.browser
     text = language.gettext("%(browser)s on %(system)s")
     return text.replace("%(browser)s", device.browser).replace("%(system)s", device.system)
-
-
-def _family(action: str) -> str:
-    return action.partition(".")[0]

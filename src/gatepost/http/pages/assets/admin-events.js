@@ -40,7 +40,7 @@ function watchEvents(button) {
     const [summary, facts] = what.firstElementChild.children;
     summary.prepend(event.text);
     const badge = summary.querySelector(".badge");
-    badge.classList.add(`badge-${event.kind}`);
+    badge.className = `badge badge-${event.kind}`;
     badge.textContent = event.action;
     for (const [name, value] of event.facts) {
       const term = document.createElement("dt"), description = document.createElement("dd");
