@@ -91,7 +91,7 @@ PICTURES = (
     Picture(name="account", path="/account", who="user", size=(900, 720)),
     Picture(name="devices", path="/devices", who="user", size=(900, 720), whole=True),
     Picture(name="activity", path="/activity", who="user", size=(900, 800)),
-    Picture(name="overview", path="/admin", who="admin", whole=True),
+    Picture(name="overview", path="/admin?period=7d", who="admin", size=(1280, 860)),
     Picture(name="overview-dark", path="/admin", who="admin", dark=True, whole=True),
     Picture(name="users", path="/admin/users", who="admin"),
     Picture(name="user", path="/admin", who="admin", size=(1280, 900), before=open_attacked),

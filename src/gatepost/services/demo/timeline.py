@@ -14,7 +14,7 @@ WINDOW = timedelta(days=30)
 """How far back the trail goes."""
 _HOURS = (1, 1, 1, 1, 2, 4, 10, 24, 60, 90, 85, 75, 60, 70, 80, 75, 65, 50, 40, 38, 42, 36, 18, 6)
 """How busy each hour of a person's day is, in percent."""
-_WEEKEND = 0.55
+_WEEKEND = 0.5
 
 WITH_EVENT = frozenset({EndReason.LOGOUT, EndReason.REVOKED, EndReason.LIMIT, EndReason.SIGNED_IN_AGAIN})
 """Ends of one session that `session.revoked` tells of."""
