@@ -20,7 +20,7 @@ TEST_DATABASE := unset DATABASE_URL;
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test test-least-rights chromium lint format audit attack fuzz bench docs clean
+.PHONY: help install serve test test-least-rights chromium lint format audit attack fuzz bench screenshots docs clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -63,6 +63,9 @@ fuzz: $(VENV)/.dev ## Look for what no test thought of (EXAMPLES=10000, random e
 
 bench: $(VENV)/.runtime ## Measure Gatepost beside others (QUICK=1: a look; GROWTH=1: up to ten million sessions)
 	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(GROWTH),--growth)
+
+screenshots: chromium ## Take the pictures of the pages for docs/images anew, of a demo (ARGS="devices users": these alone)
+	@$(BIN)/python scripts/screenshots.py $(ARGS)
 
 docs: $(VENV)/.dev ## Build the documentation into site/; a broken link is an error
 	@if [ -f mkdocs.yml ]; then NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet; fi

@@ -11,7 +11,7 @@ from gatepost.services.demo import people
 from gatepost.services.demo.numbering import Invented, numbered
 from gatepost.services.demo.records import Incident, Person
 from gatepost.services.demo.timeline import WINDOW, Timeline, by_command
-from gatepost.services.demo.trouble import trouble
+from gatepost.services.demo.trouble import ATTACKED, trouble
 from gatepost.services.lifetimes import Lifetimes
 
 EVENTS_A_USER = 10
@@ -155,7 +155,7 @@ class _History:
         for index, person in enumerate(self.people):
             if person.until is not None:
                 continue
-            fixed = {0: 2, 1: 3, 4: MANY_DEVICES, 5: 0}
+            fixed = {0: 2, 1: 3, 4: MANY_DEVICES, ATTACKED: 2}
             count = fixed.get(index, self.rng.choice([0, 0, 1, 1, 1, 2, 2, 3, 4, 6]))
             if index in fixed:
                 person.devices = people.devices(self.rng, count or 1)
@@ -163,7 +163,7 @@ class _History:
             since = max(person.created_at, self.began_at, *ended)
             for number in range(count):
                 client = person.devices[number % len(person.devices)]
-                self.timeline.live(person, client, since, remembered=self.rng.random() < 0.75)
+                self.timeline.live(person, client, since, remembered=self.rng.random() < 0.94)
 
     def pass_time(self, events: int) -> None:
         """Have people sign in day after day, until there are so many events."""
@@ -172,13 +172,14 @@ class _History:
             person = self.rng.choice(self.people)
             reason = self.rng.choice(_ENDS)
             refreshes = 1 if reason is EndReason.REPLAYED else self.rng.choice([0, 0, 0, 1, 1, 2, 3, 5])
+            longest = self.timeline.lifetimes.session * (refreshes + 1)
+            at = self.timeline.moment(person, self.began_at, self.now - longest)
+            # Over all thirty days, and dropped where it is not theirs: so that nobody who came yesterday
+            # does in a day what others do in a month.
             start = max(person.created_at, self.began_at)
-            over = person.until or self.now
-            end = over - self.timeline.lifetimes.session * (refreshes + 1)
-            if end <= start:
+            if at < start or at + longest > (person.until or self.now):
                 continue
             client = self.rng.choice(person.devices)
-            at = self.timeline.moment(person, start, end)
             if self.rng.random() < 0.12:
                 mistyped_at = max(start, at - timedelta(seconds=self.rng.uniform(4, 40)))
                 self.fail(person, mistyped_at, "wrong_password", client)

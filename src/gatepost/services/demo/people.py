@@ -5,7 +5,9 @@ RFC 3849 keep for documentation: nothing that is shown belongs to somebody.
 """
 
 import ipaddress
+import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from random import Random
 
 from gatepost.models import Client
@@ -17,80 +19,107 @@ USER = ("user@example.com", "Maya Fernández")
 
 DOMAINS = ("example.com", "example.org", "example.net")
 
-# Hours from UTC, given names, family names: each with the letters of its e-mail.
-_Name = tuple[str, str]
-_CULTURES: Sequence[tuple[int, Sequence[_Name], Sequence[_Name], bool]] = (
-    (
+_LOCALS = ("{0}.{1}",) * 6 + ("{initial}.{1}", "{1}.{0}", "{0}_{1}", "{initial}{1}")
+"""What stands before the @-sign, of the given and the family name."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Culture:
+    """Names of one language, separated by spaces; `_` stands for a space within one.
+
+    Letters that an e-mail can't have are those behind `=`, or the name's own without their marks.
+    """
+
+    hours: int
+    given: str
+    family: str
+    family_first: bool = False
+
+
+_CULTURES: Sequence[_Culture] = (
+    _Culture(
         0,
-        (("Olivia", "olivia"), ("Amelia", "amelia"), ("George", "george"), ("Siobhán", "siobhan")),
-        (("Hughes", "hughes"), ("O’Connor", "oconnor"), ("Fitzgerald-Ashworth", "fitzgerald-ashworth")),  # noqa: RUF001 - a name
-        False,
+        "Olivia Amelia George Siobhán Callum Harriet Rhys Isla Declan Poppy Tobias Niamh",
+        "Hughes O’Connor=oconnor Fitzgerald-Ashworth Bennett Okafor Mackenzie Whitaker Patterson Llewellyn",  # noqa: RUF001 - a name
     ),
-    (
+    _Culture(
         1,
-        (("Jürgen", "juergen"), ("Anneliese", "anneliese"), ("Björn", "bjoern"), ("Zoë", "zoe")),
-        (("Müller", "mueller"), ("Großmann", "grossmann"), ("von Hohenzollern-Sigmaringen", "hohenzollern")),
-        False,
+        "Jürgen=juergen Anneliese Björn=bjoern Zoë Lukas Frieda Matthias Greta Johannes Ursula Till Svenja",
+        "Müller=mueller Großmann=grossmann von_Hohenzollern-Sigmaringen=hohenzollern Schröder=schroeder "
+        "Weiß=weiss Kaiser Brandt Vogelsang Albrecht",
     ),
-    (
+    _Culture(
         1,
-        (("François", "francois"), ("Élodie", "elodie"), ("Chloé", "chloe"), ("Jean-Baptiste", "jb")),
-        (("Lefèvre", "lefevre"), ("Dubois", "dubois"), ("de La Rochefoucauld", "larochefoucauld")),
-        False,
+        "François Élodie Chloé Jean-Baptiste=jb Margaux Thibault Inès Rémi Solène Hugo Océane Aurélien",
+        "Lefèvre Dubois de_La_Rochefoucauld=larochefoucauld Mercier Girard Benali Chevalier Diallo Roux",
     ),
-    (
+    _Culture(
         1,
-        (("José", "jose"), ("Begoña", "begona"), ("Íñigo", "inigo"), ("María del Carmen", "mariadelcarmen")),
-        (("Núñez", "nunez"), ("García Márquez", "garcia.marquez"), ("Peña", "pena")),
-        False,
+        "José Begoña Íñigo María_del_Carmen=mariadelcarmen Lucía Álvaro Nerea Joaquín Pilar Rubén Xavier",
+        "Núñez García_Márquez Peña Castellanos Ibáñez Romero Etxeberria Vidal Quiroga",
     ),
-    (
+    _Culture(
         1,
-        (("Łukasz", "lukasz"), ("Agnieszka", "agnieszka"), ("Jiří", "jiri"), ("Şebnem", "sebnem")),
-        (("Wiśniewski", "wisniewski"), ("Dvořák", "dvorak"), ("Yıldırım", "yildirim")),  # noqa: RUF001 - Turkish
-        False,
+        "Łukasz=lukasz Agnieszka Jiří Zdeňka Małgorzata=malgorzata Wojciech Tereza Bartosz Ondřej Kinga",
+        "Wiśniewski Dvořák Zieliński Novotný Kaczmarek Svoboda Jabłoński=jablonski Černý",
     ),
-    (
+    _Culture(
+        1,
+        "Astrid Søren=soren Freja Mikkel Åsa Håkon Linnea Eero Aino Þórdís=thordis Sindri",
+        "Lindqvist Nørgaard=norgaard Bjørnsen=bjornsen Virtanen Haugen Sigurðardóttir=sigurdardottir Berg",
+    ),
+    _Culture(
         2,
-        (("Олена", "olena"), ("Андрій", "andrii"), ("Ελένη", "eleni"), ("Γιώργος", "giorgos")),
-        (("Шевченко", "shevchenko"), ("Коваленко", "kovalenko"), ("Παπαδόπουλος", "papadopoulos")),
-        False,
+        "Олена=olena Андрій=andrii Наталія=nataliia Ірина=iryna Богдан=bohdan Соломія=solomiia",
+        "Шевченко=shevchenko Коваленко=kovalenko Ткачук=tkachuk Бондар=bondar Мельник=melnyk Гнатюк=hnatiuk",
     ),
-    (
+    _Culture(
+        2,
+        "Ελένη=eleni Γιώργος=giorgos Δήμητρα=dimitra Νίκος=nikos Κατερίνα=katerina Σπύρος=spyros",
+        "Παπαδόπουλος=papadopoulos Καραγιάννης=karagiannis Οικονόμου=oikonomou Βλάχος=vlachos",
+    ),
+    _Culture(
         3,
-        (("فاطمة", "fatima"), ("محمد", "mohammed"), ("ليلى", "layla"), ("نوعا", "noa")),
-        (("الزهراني", "alzahrani"), ("حداد", "haddad"), ("بن سالم", "bensalem")),
-        False,
+        "Şebnem Emre Yiğit Çiğdem Burak Elif Deniz Gülşah Oğuz",
+        "Yıldırım=yildirim Öztürk Kılıç=kilic Şahin Aydın=aydin Çelik Demirci",  # noqa: RUF001 - Turkish
     ),
-    (
+    _Culture(
+        3,
+        "فاطمة=fatima محمد=mohammed ليلى=layla يوسف=yousef نور=nour خالد=khaled مريم=maryam سلمى=salma",
+        "الزهراني=alzahrani حداد=haddad بن_سالم=bensalem منصور=mansour الشريف=alsharif خوري=khoury",
+    ),
+    _Culture(
         5,
-        (("प्रिया", "priya"), ("अर्जुन", "arjun"), ("लक्ष्मी", "lakshmi"), ("விஜய்", "vijay")),
-        (("शर्मा", "sharma"), ("कृष्णमूर्ति", "krishnamurthy"), ("पटेल", "patel")),
-        False,
+        "प्रिया=priya अर्जुन=arjun लक्ष्मी=lakshmi रोहित=rohit अनन्या=ananya विक्रम=vikram कविता=kavita",
+        "शर्मा=sharma कृष्णमूर्ति=krishnamurthy पटेल=patel अग्रवाल=agarwal चतुर्वेदी=chaturvedi नायर=nair",
     ),
-    (
+    _Culture(
         8,
-        (("小明", "xiaoming"), ("丽娟", "lijuan"), ("志强", "zhiqiang"), ("雨桐", "yutong")),
-        (("王", "wang"), ("欧阳", "ouyang"), ("陈", "chen")),
-        True,
+        "小明=xiaoming 丽娟=lijuan 志强=zhiqiang 雨桐=yutong 建国=jianguo 思远=siyuan 晓雯=xiaowen",
+        "王=wang 欧阳=ouyang 陈=chen 刘=liu 司马=sima 赵=zhao 黄=huang 林=lin",
+        family_first=True,
     ),
-    (
+    _Culture(
         9,
-        (("さくら", "sakura"), ("健太", "kenta"), ("陽子", "yoko"), ("민준", "minjun")),
-        (("佐藤", "sato"), ("長谷川", "hasegawa"), ("김", "kim")),
-        True,
+        "さくら=sakura 健太=kenta 陽子=yoko 大輔=daisuke 美咲=misaki 翔=sho 直樹=naoki 結衣=yui",
+        "佐藤=sato 長谷川=hasegawa 鈴木=suzuki 高橋=takahashi 渡辺=watanabe 小野寺=onodera",
+        family_first=True,
     ),
-    (
+    _Culture(
+        9,
+        "민준=minjun 서연=seoyeon 지훈=jihun 하은=haeun 도윤=doyun 수빈=subin",
+        "김=kim 이=lee 박=park 남궁=namgung 최=choi 정=jung",
+        family_first=True,
+    ),
+    _Culture(
         -5,
-        (("Emily", "emily"), ("DeShawn", "deshawn"), ("Thị Hương", "huong"), ("Kekoa", "kekoa")),
-        (("Johnson", "johnson"), ("Nguyễn", "nguyen"), ("Kealiikanakaoleohaililani", "kealii")),
-        False,
+        "Emily DeShawn Thị_Hương=huong Kekoa Madison Mateo Aaliyah Wyatt Brooklyn Ezekiel Savannah Rajesh",
+        "Johnson Nguyễn=nguyen Kealiikanakaoleohaililani=kealii Ramirez Washington Goldberg Castillo Yazzie",
     ),
-    (
+    _Culture(
         -3,
-        (("João", "joao"), ("Conceição", "conceicao"), ("Thiago", "thiago"), ("Antônia", "antonia")),
-        (("Gonçalves", "goncalves"), ("da Silva Araújo", "araujo"), ("Assunção", "assuncao")),
-        False,
+        "João Conceição Thiago Antônia Rafaela Caetano Letícia Otávio Beatriz Vinícius Luísa",
+        "Gonçalves da_Silva_Araújo=araujo Assunção Cavalcanti Figueiredo Monteiro Teixeira Brandão",
     ),
 )
 
@@ -127,20 +156,33 @@ _NETWORKS = ("192.0.2", "198.51.100", "203.0.113")
 
 
 def names(rng: Random, count: int) -> list[tuple[str, str, int]]:
-    """Return so many people: e-mail, name and hours from UTC; no e-mail twice."""
-    taken = {ADMIN[0], USER[0]}
+    """Return so many people: e-mail, name and hours from UTC; no e-mail twice, and few names."""
+    emails, called = {ADMIN[0], USER[0]}, {ADMIN[1], USER[1]}
     found = []
     for _ in range(count):
-        hours, given, family, family_first = rng.choice(_CULTURES)
-        (first, first_letters), (last, last_letters) = rng.choice(given), rng.choice(family)
-        name = f"{last}{first}" if family_first else f"{first} {last}"
-        local, domain = f"{first_letters}.{last_letters}", rng.choice(DOMAINS)
+        for _ in range(20):
+            culture = rng.choice(_CULTURES)
+            first, first_letters = _one(rng, culture.given)
+            last, last_letters = _one(rng, culture.family)
+            name = f"{last}{first}" if culture.family_first else f"{first} {last}"
+            if name not in called:
+                break
+        called.add(name)
+        local = rng.choice(_LOCALS).format(first_letters, last_letters, initial=first_letters[0])
+        domain = rng.choice(DOMAINS)
         number = 1
-        while (email := f"{local}{number if number > 1 else ''}@{domain}") in taken:
+        while (email := f"{local}{number if number > 1 else ''}@{domain}") in emails:
             number += 1
-        taken.add(email)
-        found.append((email, name, hours))
+        emails.add(email)
+        found.append((email, name, culture.hours))
     return found
+
+
+def _one(rng: Random, names: str) -> tuple[str, str]:
+    """Return one of some names, and the letters of its e-mail."""
+    name, _, letters = rng.choice(names.split()).partition("=")
+    plain = unicodedata.normalize("NFKD", letters or name).encode("ascii", "ignore").decode()
+    return name.replace("_", " "), plain.lower().replace("_", ".")
 
 
 def devices(rng: Random, count: int) -> list[Client]:

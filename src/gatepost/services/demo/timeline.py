@@ -14,7 +14,7 @@ WINDOW = timedelta(days=30)
 """How far back the trail goes."""
 _HOURS = (1, 1, 1, 1, 2, 4, 10, 24, 60, 90, 85, 75, 60, 70, 80, 75, 65, 50, 40, 38, 42, 36, 18, 6)
 """How busy each hour of a person's day is, in percent."""
-_WEEKEND = 0.35
+_WEEKEND = 0.5
 
 WITH_EVENT = frozenset({EndReason.LOGOUT, EndReason.REVOKED, EndReason.LIMIT, EndReason.SIGNED_IN_AGAIN})
 """Ends of one session that `session.revoked` tells of."""
@@ -54,16 +54,24 @@ class Timeline:
         return event
 
     def live(self, person: Person, client: Client, since: datetime, *, remembered: bool) -> Row:
-        """Start a session that still lives."""
-        lifetimes = self.lifetimes
-        lifetime = lifetimes.absolute if remembered else min(lifetimes.session, lifetimes.absolute)
-        start = max(since, self.now - lifetime * 0.95)
-        at = self.moment(person, start, self.now)
-        row = self._start(person, client, at, remembered=remembered)
-        if lifetimes.idle is None:
-            row.last_used_at = at + (self.now - at) * (1 - self.rng.random() ** 2 / 2)
+        """Start a session that still lives; one that is not remembered was refreshed as often as it takes."""
+        lifetimes, now = self.lifetimes, self.now
+        if remembered:
+            # Most of those who are signed in came lately; each at an hour of theirs.
+            start = max(since, now - lifetimes.absolute * 0.95 * self.rng.random() ** 1.5)
+            at = self.moment(person, start, min(now, start + timedelta(days=1)))
         else:
-            row.last_used_at = max(at, self.now - lifetimes.idle * self.rng.random() * 0.8)
+            start = max(since, now - min(lifetimes.session * 6, lifetimes.absolute * 0.95))
+            at = self.moment(person, start, now)
+        row = self._start(person, client, at, remembered=remembered)
+        while row.expires_at <= now:
+            left = row.expires_at - row.created_at
+            row = self._refresh(row, row.created_at + left * self.rng.uniform(0.5, 0.97))
+        if lifetimes.idle is None:
+            used = row.created_at + (now - row.created_at) * (1 - self.rng.random() ** 3)
+            row.last_used_at = self.moment(person, used, now) if remembered else used
+        else:
+            row.last_used_at = max(row.created_at, now - lifetimes.idle * self.rng.random() * 0.8)
         return row
 
     def sign_in(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from gatepost.models import AuditAction, Bucket, Client
@@ -32,18 +33,29 @@ _BY_COMMAND: Sequence[tuple[AuditAction, Mapping[str, Any]]] = (
 )
 
 
+ATTACKED = 5
+"""Which of the people has the account that is tried most."""
+_WAVES = (38, 31, 15, 3)
+"""Hours ago at which it is."""
+
+
 def trouble(timeline: Timeline, persons: Sequence[Person], fail: Fail, events: int) -> None:
-    """Add two waves of guessing and what else is refused, for a trail of so many events."""
+    """Add waves of guessing and what else is refused, for a trail of so many events."""
     tries = max(60, min(600, events // 120))
-    _one_address(timeline, persons[2:], fail, tries)
-    _many_addresses(timeline, persons[5], fail, min(90, tries // 3))
+    _one_address(timeline, persons[2:], fail, timedelta(days=6, hours=4), tries)
+    _one_address(timeline, persons[2:], fail, timedelta(hours=9), tries // 12)
+    _many_addresses(timeline, persons[ATTACKED], fail, max(5, min(36, events // 1000)))
+    for person, each in zip(persons[6:10], (14, 9, 6, 4), strict=True):
+        _one_by_one(timeline, person, fail, each if events > 10_000 else 2)
     _here_and_there(timeline, persons, max(1, events // 4000))
 
 
-def _one_address(timeline: Timeline, persons: Sequence[Person], fail: Fail, tries: int) -> None:
-    """Try many accounts from one address, six days ago."""
+def _one_address(
+    timeline: Timeline, persons: Sequence[Person], fail: Fail, ago: timedelta, tries: int
+) -> None:
+    """Try many accounts from one address, one after the other."""
     rng, client = timeline.rng, people.GUESSER
-    at = timeline.now - timedelta(days=6, hours=4)
+    at = timeline.now - ago
     for person in rng.choices(persons, k=tries):
         at += timedelta(seconds=rng.uniform(0.5, 3.5))
         kind = rng.random()
@@ -58,16 +70,28 @@ def _one_address(timeline: Timeline, persons: Sequence[Person], fail: Fail, trie
 
 
 def _many_addresses(timeline: Timeline, person: Person, fail: Fail, tries: int) -> None:
-    """Try one account from many addresses, three hours ago; fewer than would lock it."""
+    """Try one account from many addresses, in waves; of a large demo it is locked in the last of them."""
     rng = timeline.rng
-    at = timeline.now - timedelta(hours=3)
-    for bot in people.bots(rng, tries):
-        at += timedelta(seconds=rng.uniform(30, 85))
-        if rng.random() < 0.3:
-            detail = {"bucket": Bucket.LOGIN_ACCOUNT, "verb": "login"}
-            timeline.note(at, AuditAction.THROTTLED, person, client=bot, detail=detail)
-        else:
-            fail(person, at, "wrong_password", bot)
+    bots = iter(people.bots(rng, tries * len(_WAVES)))
+    for hours in _WAVES:
+        at = timeline.now - timedelta(hours=hours)
+        for number, bot in enumerate(islice(bots, tries), 1):
+            at += timedelta(seconds=rng.uniform(30, 110))
+            if number % 6 == 0:
+                detail = {"bucket": Bucket.LOGIN_ACCOUNT, "verb": "login"}
+                timeline.note(at, AuditAction.THROTTLED, person, client=bot, detail=detail)
+            else:
+                fail(person, at, "wrong_password", bot)
+
+
+def _one_by_one(timeline: Timeline, person: Person, fail: Fail, tries: int) -> None:
+    """Try one account from a few addresses in the last hours."""
+    rng = timeline.rng
+    since = max(person.created_at, timeline.now - timedelta(hours=20))
+    bots = people.bots(rng, 3)
+    for _ in range(tries):
+        at = since + (timeline.now - since) * rng.random() * 0.95
+        fail(person, at, "wrong_password", rng.choice(bots))
 
 
 def _here_and_there(timeline: Timeline, persons: Sequence[Person], times: int) -> None:
@@ -79,7 +103,7 @@ def _here_and_there(timeline: Timeline, persons: Sequence[Person], times: int) -
             timeline.note(at, action, client=rng.choice(person.devices), detail=detail)
         for action, detail in _BY_COMMAND:
             timeline.note(timeline.moment(persons[0], began_at, timeline.now), action, detail=detail)
-    victim = persons[5]
+    victim = persons[ATTACKED]
     timeline.note(timeline.now - timedelta(days=2), AuditAction.USER_UNLOCKED, victim, detail=by_command())
     for days, action in ((9, AuditAction.USER_PROMOTED), (8, AuditAction.USER_DEMOTED)):
         timeline.note(

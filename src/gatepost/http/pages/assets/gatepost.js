@@ -24,7 +24,9 @@ function showTimes(within) {
   for (const element of within.querySelectorAll("time[data-style]")) {
     const at = new Date(element.dateTime);
     element.title = formats.full.format(at);
-    element.textContent = element.dataset.style === "ago" ? ago(at) : formats.time.format(at);
+    // "9:41 PM" stays on one line.
+    element.textContent =
+      element.dataset.style === "ago" ? ago(at) : formats.time.format(at).replace(/(\d) (\D+)$/, "$1\u00a0$2");
   }
 }
 

@@ -1,0 +1,323 @@
+"""Take the pictures of the pages that docs/images holds, of a demo that is made for it and thrown away.
+
+python scripts/screenshots.py [--list] [name ...]
+
+The demo is `gatepost demo` with a fixed seed, on an embedded PostgreSQL in a temporary directory, served at a
+free port of this machine; the browser is the one of the tests. The same seed invents the same people; what
+hangs on the hour of the day, such as the last bar of a chart, differs from run to run. Exit code 1, and no
+picture is replaced, where a page answers what it should not, complains on the console, or a picture is too
+large.
+"""
+
+import argparse
+import base64
+import json
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from gatepost.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+IMAGES = ROOT / "docs" / "images"
+
+SEED = "22"
+LARGEST, ALL = 150_000, 1_200_000
+"""Bytes of one picture, and of all together."""
+
+ADDRESS = "198.51.100.24"
+"""Of the visitor; kept for documentation (RFC 5737)."""
+AGENT = (
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/142.0.0.0 Safari/537.36"
+)
+
+
+def mistype(page: Page) -> None:
+    """Send a form that comes back with its mistakes."""
+    page.get_by_label("Name").fill("Maya Fernández")
+    page.get_by_label("E-mail").fill("maya@example")
+    page.get_by_label("Password", exact=True).fill("password1")
+    page.get_by_role("button", name="Sign up").click()
+    page.locator("[aria-invalid]").first.wait_for()
+
+
+def open_attacked(page: Page) -> None:
+    """Go to the user whose password is guessed most."""
+    page.locator("section[aria-labelledby=accounts] a").first.click()
+    page.locator("#facts").wait_for()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A picture of a page.
+
+    Attributes:
+        name: of the file, without its suffix.
+        path: of the page, below /auth.
+        who: "admin" or "user" of the demo; None for a visitor who is not signed in.
+        size: of the window, in CSS pixels.
+        whole: the page down to its end, else what is in the window.
+        scale: pixels of the picture for one of CSS.
+        dark: the system wishes for dark.
+        before: what is done on the page first.
+    """
+
+    name: str
+    path: str
+    who: str | None = None
+    size: tuple[int, int] = (1280, 800)
+    whole: bool = False
+    scale: float = 1.5
+    dark: bool = False
+    before: Callable[[Page], None] | None = None
+
+
+PICTURES = (
+    Picture(name="sign-in", path="/sign-in", size=(640, 560), scale=2),
+    Picture(name="sign-in-dark-320", path="/sign-in", size=(320, 600), scale=2, dark=True),
+    Picture(name="sign-up", path="/sign-up", size=(640, 840), scale=2, before=mistype),
+    Picture(name="account", path="/account", who="user", size=(900, 720)),
+    Picture(name="devices", path="/devices", who="user", size=(900, 720), whole=True),
+    Picture(name="activity", path="/activity", who="user", size=(900, 800)),
+    Picture(name="overview", path="/admin?period=7d", who="admin", size=(1280, 860)),
+    Picture(name="overview-dark", path="/admin", who="admin", dark=True, whole=True),
+    Picture(name="users", path="/admin/users", who="admin"),
+    Picture(name="user", path="/admin", who="admin", size=(1280, 900), before=open_attacked),
+    Picture(name="sessions", path="/admin/sessions", who="admin"),
+    Picture(name="events", path="/admin/events", who="admin"),
+)
+
+
+def main() -> int:
+    """Take what is asked for; write nothing unless all of it is well."""
+    parser = argparse.ArgumentParser(description="Take the pictures of the pages for docs/images.")
+    parser.add_argument("names", nargs="*", metavar="name", help="of these pictures; without one, of all")
+    parser.add_argument("--list", action="store_true", help="print the names, take none")
+    asked = parser.parse_args()
+    if asked.list:
+        sys.stdout.writelines(f"{picture.name}.png\n" for picture in PICTURES)
+        return 0
+    if unknown := set(asked.names) - {picture.name for picture in PICTURES}:
+        parser.error(f"there is no {', '.join(sorted(unknown))}")
+    pictures = [picture for picture in PICTURES if not asked.names or picture.name in asked.names]
+    with tempfile.TemporaryDirectory(prefix="gatepost-") as scratch:
+        taken = take(pictures, Path(scratch))
+    kept = [file for file in IMAGES.glob("*.png") if file.stem in {each.name for each in PICTURES}]
+    total = sum(map(len, taken.values())) + sum(f.stat().st_size for f in kept if f.stem not in taken)
+    large = [f"{name} {len(png):,}" for name, png in taken.items() if len(png) > LARGEST]
+    if large or total > ALL:
+        sys.exit(f"Too large, in bytes: {', '.join(large) or 'none alone'}; all together {total:,}")
+    for name, png in taken.items():
+        (IMAGES / f"{name}.png").write_bytes(png)
+    return 0
+
+
+def take(pictures: Sequence[Picture], scratch: Path) -> dict[str, bytes]:
+    """Return the pictures by their names, with a line for each as it is taken."""
+    columns = (TextColumn("{task.description:30}"), BarColumn(), MofNCompleteColumn())
+    with ExitStack() as stack:
+        progress = stack.enter_context(Progress(*columns))
+        task = progress.add_task("Filling a demo", total=len(pictures))
+        demo = stack.enter_context(serving(scratch))
+        playwright = stack.enter_context(sync_playwright())
+        browser = stack.enter_context(chromium(playwright.chromium, scratch))
+        visitors = Visitors(browser, demo)
+        blank = browser.new_page()
+        taken = {}
+        for picture in pictures:
+            progress.update(task, description=picture.name)
+            taken[picture.name] = png = with_palette(blank, visitors.shoot(picture))
+            progress.console.print(f"{picture.name + '.png':24} {len(png) / 1000:7.1f} kB")
+            progress.advance(task)
+        return taken
+
+
+# --- The server and the browser ---
+
+
+@contextmanager
+def serving(scratch: Path) -> Iterator[dict[str, str]]:
+    """Make a demo and serve it; yield where, and as whom one signs in."""
+    environment = {k: v for k, v in os.environ.items() if k.lower() not in Settings.model_fields}
+    environment |= {"GATEPOST_HOME": str(scratch / "home"), "TRUSTED_PROXIES": "127.0.0.1"}
+    arguments = ("demo", "--seed", SEED, "--json", "--serve", "--host", "127.0.0.1", "--port", "0")
+    log = scratch / "log"
+    with (
+        log.open("wb") as errors,
+        subprocess.Popen(  # noqa: S603 - ours
+            [sys.executable, "-m", "gatepost", *arguments],
+            cwd=scratch,  # where there is no .env
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        ) as process,
+    ):
+        try:
+            assert process.stdout is not None  # noqa: S101 - for mypy
+            lines = [process.stdout.readline() for _ in range(2)]
+            if not all(lines):
+                raise SystemExit(f"The demo could not be served:\n{log.read_text()}")
+            made, listening = map(json.loads, lines)
+            yield {name: made[name] for name in ("admin", "user", "password")} | {"url": listening["url"]}
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def chromium(kind: Any, scratch: Path) -> Iterator[Browser]:  # noqa: ANN401 - Playwright's BrowserType
+    """Start the browser of the tests; letters and colours of it are the same on every screen."""
+    found = subprocess.run(  # noqa: S603 - ours
+        [sys.executable, ROOT / "scripts" / "chromium.py"], stdout=subprocess.PIPE, text=True, check=True
+    )
+    places = {name: str(scratch) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME")}
+    flags = (
+        "--disable-lcd-text",
+        "--font-render-hinting=none",
+        "--force-color-profile=srgb",
+        "--hide-scrollbars",
+    )
+    with kind.launch(
+        executable_path=found.stdout.strip(),
+        args=["--disable-dev-shm-usage", "--disable-gpu", *flags],
+        env={**os.environ, **places},
+    ) as browser:
+        yield browser
+
+
+class Visitors:
+    """Those who look at the pages; each signs in once.
+
+    Args:
+        browser: theirs.
+        demo: as `serving` yields it.
+    """
+
+    def __init__(self, browser: Browser, demo: dict[str, str]) -> None:
+        self._browser = browser
+        self._demo = demo
+        self._cookies: dict[str, Any] = {}
+
+    def shoot(self, picture: Picture) -> bytes:
+        """Return a picture as the browser makes it."""
+        context = self._context(picture)
+        try:
+            page = context.new_page()
+            complaints: list[str] = []
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on("console", lambda message: complaints.append(message.text))
+            answer = page.goto(f"{self._demo['url']}/auth{picture.path}", wait_until="load")
+            if answer is None or not answer.ok or not page.url.endswith(picture.path):
+                raise SystemExit(f"{picture.name}: {page.url} answers {answer and answer.status}")
+            if picture.before is not None:
+                picture.before(page)
+                # A form that comes back is an error to the console: the one that is wanted.
+                complaints = [each for each in complaints if "status of 422" not in each]
+            if complaints:
+                raise SystemExit(f"{picture.name}: {complaints}")
+            return page.screenshot(full_page=picture.whole, animations="disabled", caret="hide")
+        finally:
+            context.close()
+
+    def _context(self, picture: Picture) -> BrowserContext:
+        width, height = picture.size
+        context = self._browser.new_context(
+            viewport={"width": width, "height": height},
+            device_scale_factor=picture.scale,
+            color_scheme="dark" if picture.dark else "light",
+            reduced_motion="reduce",
+            locale="en-GB",
+            timezone_id="UTC",
+            user_agent=AGENT,
+            extra_http_headers={"X-Forwarded-For": ADDRESS},
+        )
+        if picture.who is not None:
+            if picture.who not in self._cookies:
+                self._sign_in(context, picture.who)
+                self._cookies[picture.who] = context.cookies()
+            context.add_cookies(self._cookies[picture.who])
+        return context
+
+    def _sign_in(self, context: BrowserContext, who: str) -> None:
+        page = context.new_page()
+        page.goto(f"{self._demo['url']}/auth/sign-in")
+        page.get_by_label("E-mail").fill(self._demo[who])
+        page.get_by_label("Password", exact=True).fill(self._demo["password"])
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url("**/auth/account")
+        page.close()
+
+
+# --- Small files ---
+
+_INDEX = """
+async (png) => {
+    const image = new Image();
+    image.src = "data:image/png;base64," + png;
+    await image.decode();
+    const canvas = new OffscreenCanvas(image.width, image.height).getContext("2d");
+    canvas.drawImage(image, 0, 0);
+    const pixels = new Uint32Array(canvas.getImageData(0, 0, image.width, image.height).data.buffer);
+    const counts = new Map();
+    for (const pixel of pixels) counts.set(pixel, (counts.get(pixel) || 0) + 1);
+    const often = [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0]).map((each) => each[0]);
+    const palette = often.slice(0, 256);
+    const split = (color) => [color & 255, (color >> 8) & 255, (color >> 16) & 255];
+    const channels = palette.map(split);
+    const index = new Map(palette.map((color, number) => [color, number]));
+    for (const color of often.slice(256)) {
+        const [r, g, b] = split(color);
+        let best = 0, least = Infinity;
+        channels.forEach(([x, y, z], number) => {
+            const distance = (r - x) ** 2 + (g - y) ** 2 + (b - z) ** 2;
+            if (distance < least) [best, least] = [number, distance];
+        });
+        index.set(color, best);
+    }
+    const indices = Uint8Array.from(pixels, (pixel) => index.get(pixel));
+    let text = "";
+    for (let at = 0; at < indices.length; at += 32768)
+        text += String.fromCharCode(...indices.subarray(at, at + 32768));
+    return {width: image.width, height: image.height, palette: channels.flat(), indices: btoa(text)};
+}
+"""
+
+
+def with_palette(page: Page, png: bytes) -> bytes:
+    """Return a picture with the 256 colours that it has most, the others being the nearest of these.
+
+    Args:
+        page: where the browser looks at its pixels, as it can anyway.
+        png: the picture.
+    """
+    seen = page.evaluate(_INDEX, base64.b64encode(png).decode())
+    width, height = seen["width"], seen["height"]
+    indices = base64.b64decode(seen["indices"])
+    # Each line begins with its filter: none, which suits numbers of colours.
+    lines = b"".join(b"\0" + indices[at : at + width] for at in range(0, len(indices), width))
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)),
+        (b"PLTE", bytes(seen["palette"])),
+        (b"IDAT", zlib.compress(lines, 9)),
+        (b"IEND", b""),
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        for name, body in chunks
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
