@@ -79,6 +79,26 @@ def test_the_site_loads_nothing_from_elsewhere() -> None:
     assert not re.search(r"https?://", config)
 
 
+# --- Pictures ---
+
+OTHERS = {"api-docs.png", "performance.svg"}
+"""Pictures that are no screenshot of a page."""
+
+
+def test_the_pictures_that_are_shown_are_the_ones_that_are_taken() -> None:
+    """When this fails: `make screenshots` takes those that scripts/screenshots.py lists."""
+    script = [sys.executable, str(ROOT / "scripts/screenshots.py"), "--list"]
+    taken = set(subprocess.run(script, capture_output=True, text=True, check=True).stdout.split())
+    shown = {
+        Path(picture).name
+        for page in PAGES
+        for picture in re.findall(r"[(\"]((?:docs/)?images/[^)\"]+)", prose(page))
+    }
+
+    assert shown - OTHERS == taken
+    assert all((DOCS / "images" / name).is_file() for name in taken | OTHERS)
+
+
 # --- Generated pages ---
 
 
