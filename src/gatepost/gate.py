@@ -199,7 +199,7 @@ class Gate:
             throttles=self.throttles,
             audit=self.audit,
             clock=clock,
-            origin=settings.effective_public_url or "",
+            root=(settings.effective_public_url or "") + settings.root_path,
         )
         self.accounts = Accounts(
             database,

@@ -166,7 +166,7 @@ def _setup_url(settings: "Settings", listening: Listening, found: Found) -> str 
 
     if found.setup_token is None:
         return None
-    return setup_url(settings.public_url or listening.url, found.setup_token)
+    return setup_url((settings.public_url or listening.url) + settings.root_path, found.setup_token)
 
 
 def _announced(settings: "Settings", listening: Listening, found: Found, *, as_json: bool) -> str:

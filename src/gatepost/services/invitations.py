@@ -48,7 +48,7 @@ class Invitations:
         throttles: limits how often one may be guessed.
         audit: told of those that are refused.
         clock: what time it is.
-        origin: of the links; empty where it is not known.
+        root: what stands before the pages in links: the origin where it is known, and ROOT_PATH.
     """
 
     def __init__(
@@ -59,14 +59,14 @@ class Invitations:
         throttles: Throttles,
         audit: Audit,
         clock: Clock,
-        origin: str,
+        root: str,
     ) -> None:
         self._database = database
         self._codec = codec
         self._throttles = throttles
         self._audit = audit
         self._clock = clock
-        self._origin = origin
+        self._root = root
 
     async def create(
         self,
@@ -105,7 +105,7 @@ class Invitations:
                 at=self._clock(),
             )
             await self._note(conn, AuditAction.INVITATION_CREATED, invitation, client, by)
-        url = f"{self._origin}{SIGN_UP_PATH}?invitation={link.raw}"
+        url = f"{self._root}{SIGN_UP_PATH}?invitation={link.raw}"
         return Issued(token=link.raw, url=url, invitation=invitation)
 
     async def page(self, *, before: int | None, limit: int) -> list[Invitation]:

@@ -155,6 +155,6 @@ class Setup:
         return InvalidSetupLink()
 
 
-def setup_url(origin: str, token: str) -> str:
+def setup_url(root: str, token: str) -> str:
     """Return the link to click; it is a secret as the token is."""
-    return f"{origin}{SETUP_PATH}?token={token}"
+    return f"{root}{SETUP_PATH}?token={token}"

@@ -302,6 +302,12 @@ async def test_without_a_public_url_the_link_is_a_path(serve: Serve) -> None:
     assert issued.token not in repr(issued)
 
 
+async def test_the_link_leads_through_the_proxys_path(serve: Serve) -> None:
+    async with serve(public_url="https://example.com", root_path="/accounts") as (_, gate):
+        issued = await gate.invitations.create(email=None, client=Client())
+    assert issued.url == f"https://example.com/accounts/auth/sign-up?invitation={issued.token}"
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [({"hours": 0}, "hours"), ({"hours": 8761}, "hours"), ({"email": "no e-mail"}, "email")],
