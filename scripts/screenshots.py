@@ -217,7 +217,10 @@ class Visitors:
             page = context.new_page()
             complaints: list[str] = []
             page.on("pageerror", lambda error: complaints.append(str(error)))
-            page.on("console", lambda message: complaints.append(message.text))
+            page.on(
+                "console",
+                lambda each: complaints.append(each.text) if each.type in {"error", "warning"} else None,
+            )
             answer = page.goto(f"{self._demo['url']}/auth{picture.path}", wait_until="load")
             if answer is None or not answer.ok or not page.url.endswith(picture.path):
                 raise SystemExit(f"{picture.name}: {page.url} answers {answer and answer.status}")

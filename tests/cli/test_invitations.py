@@ -106,11 +106,11 @@ async def test_the_link_of_serve_makes_the_first_administrator_and_is_in_no_log(
 async def test_the_link_of_serve_leads_to_the_public_url_where_there_are_pages(
     outside: Environment, dsn: str, gatepost: Command, tmp_path: Path
 ) -> None:
-    settings = {"DATABASE_URL": dsn, "PUBLIC_URL": "https://auth.example.com"}
+    settings = {"DATABASE_URL": dsn, "PUBLIC_URL": "https://example.com", "ROOT_PATH": "/login"}
     async with serving(outside | settings | {"PAGES": "off"}, "--port", "0", cwd=tmp_path) as server:
         assert (server.started["has_admin"], server.started["setup_url"]) == (False, None)
     async with serving(outside | settings, "--port", "0", cwd=tmp_path) as server:
-        assert server.started["setup_url"].startswith("https://auth.example.com/auth/setup?token=")
+        assert server.started["setup_url"].startswith("https://example.com/login/auth/setup?token=")
         await create(gatepost, "ada@example.com", "--admin")
         token = server.started["setup_url"].partition("=")[2]
         async with httpx.AsyncClient() as client:

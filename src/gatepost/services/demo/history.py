@@ -158,7 +158,9 @@ class _History:
             fixed = {0: 2, 1: 3, 4: MANY_DEVICES, ATTACKED: 2}
             count = fixed.get(index, self.rng.choice([0, 0, 1, 1, 1, 2, 2, 3, 4, 6]))
             if index in fixed:
-                person.devices = people.devices(self.rng, count or 1)
+                person.devices = (
+                    people.USER_DEVICES if person.email == people.USER[0] else people.devices(self.rng, count)
+                )
             ended = [incident.at for incident in person.incidents]
             since = max(person.created_at, self.began_at, *ended)
             for number in range(count):

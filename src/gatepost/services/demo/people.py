@@ -149,6 +149,13 @@ _BROWSERS: Sequence[tuple[int, str]] = (
     (1, "python-httpx/0.28.1"),
 )
 
+USER_DEVICES = (
+    Client(ip_address="198.51.100.24", user_agent=_BROWSERS[10][1]),
+    Client(ip_address="198.51.100.24", user_agent=_BROWSERS[7][1]),
+    Client(ip_address="203.0.113.9", user_agent=_BROWSERS[1][1]),
+)
+"""Of the user whom one signs in as: a phone and a computer at home, one at work."""
+
 GUESSER = Client(ip_address="203.0.113.66", user_agent="python-requests/2.32.5")
 """The one address from which many accounts are tried."""
 
