@@ -134,11 +134,6 @@ async def revoke_setup(conn: Connection, *, at: datetime | None) -> None:
     )
 
 
-async def forget(conn: Connection, email: str) -> None:
-    """Delete what was made for an e-mail whose user is gone."""
-    await conn.execute("DELETE FROM auth_links WHERE email = $1::varchar", email)
-
-
 async def purge_ended(
     conn: Connection, *, older_than: timedelta, limit: int, alone: bool, at: datetime | None
 ) -> int:

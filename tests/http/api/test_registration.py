@@ -357,6 +357,25 @@ async def test_who_deletes_their_account_leaves_no_invitation_with_their_email(
     assert await db.fetchval("SELECT count(*) FROM auth_events WHERE detail ? 'email'") == 0
 
 
+@pytest.mark.parametrize("way", ["administrator", "sql"])
+async def test_nor_does_whom_somebody_else_deletes(
+    client: httpx.AsyncClient, gate: Gatepost, db: Database, way: str
+) -> None:
+    for email in ("ada@example.com", "bob@example.com"):
+        await invited(gate, email)
+    await db.execute(
+        "INSERT INTO users (email, name) VALUES ('Ada@example.com', 'Ada'), ('x@example.com', 'x')"
+    )
+    await db.execute("UPDATE auth_links SET created_by = 1")
+    if way == "sql":
+        assert await db.fetchval("SELECT gatepost_erase_user(1)") == "erased"
+    else:
+        await gate.administration.delete(await gate.administration.find("1"), client=Client())
+    assert [tuple(row) for row in await db.fetch("SELECT email, created_by FROM auth_links")] == [
+        ("bob@example.com", None)
+    ]
+
+
 async def test_an_invitation_outlives_the_administrator_who_made_it(
     client: httpx.AsyncClient, gate: Gatepost, admin: str, db: Database
 ) -> None:
