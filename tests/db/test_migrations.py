@@ -368,6 +368,28 @@ def test_sessions_go_with_their_user_and_events_stay(dsn: str) -> None:
     assert rows(dsn, "SELECT user_id FROM auth_events WHERE action = 'session.started'") == [(1,)]
 
 
+def test_an_address_is_read_and_what_is_none_raises_nothing(dsn: str) -> None:
+    good = ["1.2.3.4", "255.255.255.255", "0.0.0.0", "::", "::1", "2001:DB8::1", "1:2:3:4:5:6:7:8"]  # noqa: S104
+    bad = [
+        *("", "...", "1..2.3", ".1.2.3", "1.2.3.", "1.2.3", "1.2.3.4.5", "256.1.1.1", "1.1.1.999999999999"),
+        *(
+            "123456789012345678901.1.1.1",
+            "1.2.3.4/8",
+            "\uff11.2.3.4",
+            "a.b.c.d",
+            ":",
+            ":::",
+            "1::2::3",
+            "fe80::1%eth0",
+        ),
+        *("1:2:3:4:5:6:7:8:9", "1:2:3:4:5:6:7::8:9", "unknown", " 1.2.3.4", "1.2.3.4\n"),
+    ]
+    read = rows(dsn, "SELECT gatepost_inet(a) = a::inet FROM unnest($1::varchar[]) a", good)
+    assert read == [(True,)] * len(good)
+    refused = rows(dsn, "SELECT gatepost_inet(a) IS NULL FROM unnest($1::varchar[]) a", [*bad, None])
+    assert refused == [(True,)] * (len(bad) + 1)
+
+
 def test_an_email_is_unique_whatever_its_case(dsn: str) -> None:
     run(dsn, "INSERT INTO users (email, name) VALUES ('ada@example.com', 'Ada')")
     with pytest.raises(asyncpg.UniqueViolationError) as caught:
@@ -494,6 +516,34 @@ def test_a_database_of_the_first_version_loses_nothing_on_the_way_to_the_newest(
 def test_a_database_that_came_from_the_first_version_is_like_a_new_one(first_dsn: str, dsn: str) -> None:
     asyncio.run(migrate(first_dsn))
     assert rows(first_dsn, CATALOG) == rows(dsn, CATALOG)
+
+
+def test_who_has_a_user_locked_and_then_changes_them_waits_in_no_ring_with_a_migration(
+    first_dsn: str,
+) -> None:
+    async def change_meanwhile() -> None:
+        conn, watch = await asyncpg.connect(first_dsn), await asyncpg.connect(first_dsn)
+        try:
+            async with conn.transaction():
+                await conn.execute("SELECT FROM users WHERE id = 1 FOR UPDATE")
+                migrating = asyncio.create_task(migrate(first_dsn))
+                while not await watch.fetchval(
+                    "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass)"
+                ):
+                    assert not migrating.done()
+                    await asyncio.sleep(0.02)
+                await conn.execute("UPDATE users SET name = 'Ada Lovelace' WHERE id = 1")
+                await conn.execute("INSERT INTO auth_events (action, user_id) VALUES ('user.renamed', 1)")
+            await migrating
+        finally:
+            await conn.close()
+            await watch.close()
+
+    run(first_dsn, ";\n".join(statements("0002")))
+    run(first_dsn, "UPDATE gatepost_version SET version_num = '0002'")
+    asyncio.run(change_meanwhile())
+    assert rows(first_dsn, "SELECT name FROM users") == [("Ada Lovelace",)]
+    assert missing(first_dsn) == []
 
 
 # What is missing
