@@ -322,7 +322,7 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     ),
     "links.find": ("ARRAY['d17', 'd18'], 'invitation', NULL", {"auth_links_digest_key"}),
     "links.claim": ("17, 'user17@example.com', NULL", {"auth_links_pkey"}),
-    "links.note_user": ("17, 17", {"auth_links_pkey"}),
+    "links.use": ("17, 17, NULL", {"auth_links_pkey"}),
     "links.page": ("NULL, 51, NULL", {"auth_links_pkey"}),
     "links.revoke": ("17, NULL", {"auth_links_pkey"}),
     "oversight.page": (
