@@ -518,6 +518,35 @@ def test_a_database_that_came_from_the_first_version_is_like_a_new_one(first_dsn
     assert rows(first_dsn, CATALOG) == rows(dsn, CATALOG)
 
 
+def test_indexes_that_were_built_beforehand_as_the_docs_say_are_those_that_are_wanted(
+    first_dsn: str, dsn: str
+) -> None:
+    page = (Path(__file__).parents[2] / "docs/operations.md").read_text(encoding="utf-8")
+    block = page.partition("### A large database")[2].partition("```sql\n")[2].partition("```")[0]
+    built = [statement for statement in block.split(";") if statement.strip()]
+    for statement in built:
+        run(first_dsn, statement)
+    query = "SELECT oid FROM pg_class WHERE relname ~ '^users_search_|^auth_events_failed_' ORDER BY oid"
+    before = rows(first_dsn, query)
+    assert len(before) == len(built) == 4
+    asyncio.run(migrate(first_dsn))
+    assert rows(first_dsn, query) == before
+    assert rows(first_dsn, CATALOG) == rows(dsn, CATALOG)
+
+
+def test_a_table_of_sessions_is_widened_as_the_docs_say(dsn: str) -> None:
+    page = (Path(__file__).parents[2] / "docs/database.md").read_text(encoding="utf-8")
+    block = page.partition("## Size")[2].partition("```sql\n")[2].partition("```")[0]
+    run(dsn, block)
+    run(dsn, "SELECT setval('user_sessions_id_seq', 3000000000)")
+    run(dsn, "INSERT INTO users (email, name) VALUES ('ada@example.com', 'Ada')")
+    run(dsn, "INSERT INTO user_sessions (session_token, user_id, expires_at) VALUES ('t', 1, now())")
+    assert rows(dsn, "SELECT id, gatepost_end_sessions(1, p_session_id => id) FROM user_sessions") == [
+        (3_000_000_001, 0)
+    ]
+    assert missing(dsn) == []
+
+
 def test_who_has_a_user_locked_and_then_changes_them_waits_in_no_ring_with_a_migration(
     first_dsn: str,
 ) -> None:
