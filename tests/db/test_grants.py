@@ -105,6 +105,30 @@ async def test_nothing_is_missing_and_nothing_is_too_much(as_app: Database, app_
     )
 
 
+async def test_a_role_that_was_granted_nothing_is_told_of_everything(
+    db: Database, owner_dsn: str, app_role: Role
+) -> None:
+    await db.execute("REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC")
+    conn = await asyncpg.connect(app_role.on(owner_dsn))
+    try:
+        missing = await health.missing_privileges(conn)
+    finally:
+        await conn.close()
+    tables = {
+        line.partition(" ON ")[2] for line in missing if line.startswith(("DELETE", "INSERT", "SELECT"))
+    }
+    assert tables == {*COLUMNS, "gatepost_version"}
+    functions = {line.split("(")[0].rpartition(" ")[2] for line in missing if line.startswith("EXECUTE")}
+    assert functions == set(FUNCTIONS) - {"gatepost_purge_events"}
+    sequences = {line.rpartition(".")[2] for line in missing if line.startswith("USAGE ON SEQUENCE")}
+    assert sequences == {
+        row["name"]
+        for row in await db.fetch(
+            "SELECT s.oid::regclass::text AS name FROM pg_class s WHERE s.relkind = 'S'"
+        )
+    }
+
+
 async def test_a_second_run_takes_back_what_was_granted_besides(
     db: Database, owner_dsn: str, granted: str, app_role: Role
 ) -> None:

@@ -368,6 +368,28 @@ def test_sessions_go_with_their_user_and_events_stay(dsn: str) -> None:
     assert rows(dsn, "SELECT user_id FROM auth_events WHERE action = 'session.started'") == [(1,)]
 
 
+def test_an_address_is_read_and_what_is_none_raises_nothing(dsn: str) -> None:
+    good = ["1.2.3.4", "255.255.255.255", "0.0.0.0", "::", "::1", "2001:DB8::1", "1:2:3:4:5:6:7:8"]  # noqa: S104
+    bad = [
+        *("", "...", "1..2.3", ".1.2.3", "1.2.3.", "1.2.3", "1.2.3.4.5", "256.1.1.1", "1.1.1.999999999999"),
+        *(
+            "123456789012345678901.1.1.1",
+            "1.2.3.4/8",
+            "\uff11.2.3.4",
+            "a.b.c.d",
+            ":",
+            ":::",
+            "1::2::3",
+            "fe80::1%eth0",
+        ),
+        *("1:2:3:4:5:6:7:8:9", "1:2:3:4:5:6:7::8:9", "unknown", " 1.2.3.4", "1.2.3.4\n"),
+    ]
+    read = rows(dsn, "SELECT gatepost_inet(a) = a::inet FROM unnest($1::varchar[]) a", good)
+    assert read == [(True,)] * len(good)
+    refused = rows(dsn, "SELECT gatepost_inet(a) IS NULL FROM unnest($1::varchar[]) a", [*bad, None])
+    assert refused == [(True,)] * (len(bad) + 1)
+
+
 def test_an_email_is_unique_whatever_its_case(dsn: str) -> None:
     run(dsn, "INSERT INTO users (email, name) VALUES ('ada@example.com', 'Ada')")
     with pytest.raises(asyncpg.UniqueViolationError) as caught:
@@ -494,6 +516,63 @@ def test_a_database_of_the_first_version_loses_nothing_on_the_way_to_the_newest(
 def test_a_database_that_came_from_the_first_version_is_like_a_new_one(first_dsn: str, dsn: str) -> None:
     asyncio.run(migrate(first_dsn))
     assert rows(first_dsn, CATALOG) == rows(dsn, CATALOG)
+
+
+def test_indexes_that_were_built_beforehand_as_the_docs_say_are_those_that_are_wanted(
+    first_dsn: str, dsn: str
+) -> None:
+    page = (Path(__file__).parents[2] / "docs/operations.md").read_text(encoding="utf-8")
+    block = page.partition("### A large database")[2].partition("```sql\n")[2].partition("```")[0]
+    built = [statement for statement in block.split(";") if statement.strip()]
+    for statement in built:
+        run(first_dsn, statement)
+    query = "SELECT oid FROM pg_class WHERE relname ~ '^users_search_|^auth_events_failed_' ORDER BY oid"
+    before = rows(first_dsn, query)
+    assert len(before) == len(built) == 4
+    asyncio.run(migrate(first_dsn))
+    assert rows(first_dsn, query) == before
+    assert rows(first_dsn, CATALOG) == rows(dsn, CATALOG)
+
+
+def test_a_table_of_sessions_is_widened_as_the_docs_say(dsn: str) -> None:
+    page = (Path(__file__).parents[2] / "docs/database.md").read_text(encoding="utf-8")
+    block = page.partition("## Size")[2].partition("```sql\n")[2].partition("```")[0]
+    run(dsn, block)
+    run(dsn, "SELECT setval('user_sessions_id_seq', 3000000000)")
+    run(dsn, "INSERT INTO users (email, name) VALUES ('ada@example.com', 'Ada')")
+    run(dsn, "INSERT INTO user_sessions (session_token, user_id, expires_at) VALUES ('t', 1, now())")
+    assert rows(dsn, "SELECT id, gatepost_end_sessions(1, p_session_id => id) FROM user_sessions") == [
+        (3_000_000_001, 0)
+    ]
+    assert missing(dsn) == []
+
+
+def test_who_has_a_user_locked_and_then_changes_them_waits_in_no_ring_with_a_migration(
+    first_dsn: str,
+) -> None:
+    async def change_meanwhile() -> None:
+        conn, watch = await asyncpg.connect(first_dsn), await asyncpg.connect(first_dsn)
+        try:
+            async with conn.transaction():
+                await conn.execute("SELECT FROM users WHERE id = 1 FOR UPDATE")
+                migrating = asyncio.create_task(migrate(first_dsn))
+                while not await watch.fetchval(
+                    "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass)"
+                ):
+                    assert not migrating.done()
+                    await asyncio.sleep(0.02)
+                await conn.execute("UPDATE users SET name = 'Ada Lovelace' WHERE id = 1")
+                await conn.execute("INSERT INTO auth_events (action, user_id) VALUES ('user.renamed', 1)")
+            await migrating
+        finally:
+            await conn.close()
+            await watch.close()
+
+    run(first_dsn, ";\n".join(statements("0002")))
+    run(first_dsn, "UPDATE gatepost_version SET version_num = '0002'")
+    asyncio.run(change_meanwhile())
+    assert rows(first_dsn, "SELECT name FROM users") == [("Ada Lovelace",)]
+    assert missing(first_dsn) == []
 
 
 # What is missing

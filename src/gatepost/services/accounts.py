@@ -111,7 +111,7 @@ class Accounts:
                     detail=None if claimed is None else {"invitation": claimed.id},
                 )
                 if claimed is not None:
-                    await self._invitations.note_user(conn, claimed, user.id)
+                    await self._invitations.use(conn, claimed, user.id)
                 signed_in = await self._sessions.start(
                     conn, user_id=user.id, hashed_password=hashed, client=client, remembered=remembered
                 )

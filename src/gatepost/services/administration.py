@@ -102,6 +102,8 @@ class Administration(Directory):
             scope = self._guarded(user, verb="demote", client=client, by=by)
         async with scope as conn:
             if is_admin:
+                # First the row and then the lock of administrators, as whoever demotes or deletes one.
+                await sign_ins.lock_owner(conn, user.id)
                 await self._end_setup(conn)
             changed = await store.set_flag(conn, user.id, "is_admin", value=is_admin, at=self._clock())
             await self._note(conn, action, user, client, by, changed=changed)

@@ -155,12 +155,12 @@ class Invitations:
         raise await self.refused(reason or "unknown", found, client=client, email=email)
 
     async def claim(self, conn: Connection, invitation: Invitation, *, email: str) -> bool:
-        """Use an invitation up in the caller's transaction; False where somebody else did, or it is over."""
+        """Lock an invitation in the caller's transaction; False where it is over, or was used."""
         return await store.claim(conn, invitation.id, email=email, at=self._clock())
 
-    async def note_user(self, conn: Connection, invitation: Invitation, user_id: int) -> None:
-        """Write down who was made by an invitation."""
-        await store.note_user(conn, invitation.id, user_id)
+    async def use(self, conn: Connection, invitation: Invitation, user_id: int) -> None:
+        """Use up an invitation that was claimed, and write down who was made by it."""
+        await store.use(conn, invitation.id, user_id, at=self._clock())
 
     async def refused(
         self, reason: str, invitation: Invitation | None, *, client: Client, email: str | None = None

@@ -25,7 +25,6 @@ from gatepost.services.refusals import Refusals
 from gatepost.services.sessions import Sessions
 from gatepost.services.throttles import Throttles
 from gatepost.store import events as event_store
-from gatepost.store import links
 from gatepost.store import profiles as store
 from gatepost.store import users as user_store
 
@@ -163,8 +162,6 @@ class Profiles:
             async with self._reauthentication.transaction(proof, lock=store.lock) as (conn, live):
                 if await user_store.hash_of(conn, user.id) != proof.hashed_password:
                     raise InvalidCredentials
-                # Before the user goes: in this order nobody who registers with the e-mail can wait in a ring.
-                await links.forget(conn, user.email)
                 if not await store.erase(conn, user.id, session_id=live.id, at=self._clock()):
                     raise SessionRevoked
                 await self._throttles.forget(conn, user.id, user.email)

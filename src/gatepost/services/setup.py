@@ -125,7 +125,7 @@ class Setup:
                         is_admin=True,
                         detail={"link": link.id},
                     )
-                    await store.note_user(conn, link.id, user.id)
+                    await store.use(conn, link.id, user.id, at=self._clock())
                     signed_in = await self._sessions.start(
                         conn, user_id=user.id, hashed_password=hashed, client=client, remembered=remembered
                     )
@@ -141,7 +141,7 @@ class Setup:
         raise await self._refused(refusal, client, email)
 
     async def _claim(self, conn: Connection, link: Invitation, email: str) -> str | None:
-        """Use the link up; return why that can't be."""
+        """Claim the link; return why that can't be."""
         if await user_store.any_admin(conn):
             return "has_admin"
         if not await store.claim(conn, link.id, email=email, at=self._clock()):

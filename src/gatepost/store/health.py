@@ -123,13 +123,14 @@ async def missing_privileges(conn: Connection) -> list[str]:
             ('auth_throttles', 'SELECT'), ('auth_throttles', 'INSERT'), ('auth_throttles', 'UPDATE'),
             ('auth_throttles', 'DELETE'), ('auth_failures', 'SELECT'), ('auth_failures', 'INSERT'),
             ('auth_failures', 'UPDATE'), ('auth_failures', 'DELETE'), ('gatepost_version', 'SELECT'),
-            ('auth_event_hours', 'SELECT'), ('auth_housekeeping', 'SELECT')
+            ('auth_links', 'SELECT'), ('auth_links', 'INSERT'), ('auth_links', 'UPDATE'),
+            ('auth_links', 'DELETE'), ('auth_event_hours', 'SELECT'), ('auth_housekeeping', 'SELECT')
         ) w (relation, privilege)
         WHERE NOT has_table_privilege(to_regclass(w.relation), w.privilege)
         GROUP BY w.relation
         UNION ALL
         SELECT format('USAGE ON SEQUENCE %s', s.name)
-        FROM unnest(ARRAY['users', 'user_sessions', 'auth_events']) t (relation)
+        FROM unnest(ARRAY['users', 'user_sessions', 'auth_events', 'auth_links']) t (relation)
         CROSS JOIN LATERAL (
             SELECT pg_get_serial_sequence(t.relation, 'id') AS name WHERE to_regclass(t.relation) IS NOT NULL
         ) s
@@ -139,7 +140,7 @@ async def missing_privileges(conn: Connection) -> list[str]:
         FROM pg_proc p
         WHERE p.pronamespace = current_schema()::regnamespace AND p.proname = ANY(ARRAY[
                 'gatepost_end_sessions', 'gatepost_erase_user', 'gatepost_redact_events',
-                'gatepost_count_events'
+                'gatepost_count_events', 'gatepost_inet'
             ]) AND NOT has_function_privilege(p.oid, 'EXECUTE')
         ORDER BY missing
         """
@@ -156,7 +157,7 @@ async def rights(conn: Connection) -> Rights:
                 SELECT string_agg(c.relname, ', ' ORDER BY c.relname) FROM pg_class c
                 WHERE c.relnamespace = current_schema()::regnamespace AND pg_has_role(c.relowner, 'MEMBER')
                     AND c.relname IN ('users', 'user_sessions', 'auth_events', 'auth_throttles',
-                        'auth_failures', 'auth_event_hours', 'auth_housekeeping')
+                        'auth_failures', 'auth_links', 'auth_event_hours', 'auth_housekeeping')
             ), '') AS owned,
             coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create,
             coalesce(has_table_privilege(to_regclass('auth_events'), 'UPDATE, DELETE, TRUNCATE'), false)
@@ -181,8 +182,8 @@ async def invalid_indexes(conn: Connection) -> list[str]:
         FROM pg_index x
         WHERE NOT x.indisvalid
             AND x.indrelid IN (to_regclass('users'), to_regclass('user_sessions'), to_regclass('auth_events'),
-                to_regclass('auth_throttles'), to_regclass('auth_failures'), to_regclass('auth_event_hours'),
-                to_regclass('auth_housekeeping'))
+                to_regclass('auth_throttles'), to_regclass('auth_failures'), to_regclass('auth_links'),
+                to_regclass('auth_event_hours'), to_regclass('auth_housekeeping'))
         ORDER BY name
         """
     )
@@ -198,7 +199,7 @@ async def numberings(conn: Connection) -> list[Numbering]:
                 THEN pg_sequence_last_value(q.seqrelid) END, 0) AS last,
             least(q.seqmax, CASE a.atttypid WHEN 'integer'::regtype THEN 2147483647
                 WHEN 'smallint'::regtype THEN 32767 ELSE 9223372036854775807 END) AS highest
-        FROM unnest(ARRAY['users', 'user_sessions', 'auth_events']) t (relation)
+        FROM unnest(ARRAY['users', 'user_sessions', 'auth_events', 'auth_links']) t (relation)
         JOIN pg_attribute a ON a.attrelid = to_regclass(t.relation) AND a.attname = 'id'
         JOIN pg_sequence q ON q.seqrelid = CASE WHEN to_regclass(t.relation) IS NOT NULL
             THEN pg_get_serial_sequence(t.relation, 'id')::regclass END

@@ -62,29 +62,41 @@ async def find(
 
 
 async def claim(conn: Connection, link_id: int, *, email: str, at: datetime | None) -> bool:
-    """Use a link up, unless it is over or for another e-mail; say whether it was had.
+    """Lock a link for whoever uses it, unless it is over or for another e-mail; say whether it is had.
 
     Whoever asks at the same moment waits for the end of this transaction, and has it only where that is
-    undone.
+    undone or the link not used.
     """
-    status = await conn.execute(
+    row = await conn.fetchrow(
         """
-        UPDATE auth_links SET used_at = coalesce($3::timestamptz, statement_timestamp())
-        WHERE id = $1 AND used_at IS NULL AND revoked_at IS NULL
-            AND expires_at > coalesce($3::timestamptz, statement_timestamp())
-            AND (email IS NULL OR email = $2::varchar)
-        RETURNING id
+        SELECT l.id FROM auth_links l
+        WHERE l.id = $1 AND l.used_at IS NULL AND l.revoked_at IS NULL
+            AND l.expires_at > coalesce($3::timestamptz, statement_timestamp())
+            AND (l.email IS NULL OR l.email = $2::varchar)
+        FOR NO KEY UPDATE
         """,
         link_id,
         email,
         at,
     )
-    return parse_count(status) == 1
+    return row is not None
 
 
-async def note_user(conn: Connection, link_id: int, user_id: int) -> None:
-    """Write down who was made by a link that was claimed."""
-    await conn.execute("UPDATE auth_links SET used_by = $2 WHERE id = $1", link_id, user_id)
+async def use(conn: Connection, link_id: int, user_id: int, *, at: datetime | None) -> None:
+    """Use up a link that was claimed, and write down who was made by it.
+
+    One change and not two: a row that its own transaction has changed before is asked for all its foreign
+    keys, and whoever made the link may be locked by who deletes them and waits for the link.
+    """
+    await conn.execute(
+        """
+        UPDATE auth_links SET used_at = coalesce($3::timestamptz, statement_timestamp()), used_by = $2
+        WHERE id = $1
+        """,
+        link_id,
+        user_id,
+        at,
+    )
 
 
 async def page(conn: Connection, *, before: int | None, limit: int, at: datetime | None) -> list[Invitation]:
@@ -132,11 +144,6 @@ async def revoke_setup(conn: Connection, *, at: datetime | None) -> None:
         """,
         at,
     )
-
-
-async def forget(conn: Connection, email: str) -> None:
-    """Delete what was made for an e-mail whose user is gone."""
-    await conn.execute("DELETE FROM auth_links WHERE email = $1::varchar", email)
 
 
 async def purge_ended(

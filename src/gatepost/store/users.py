@@ -174,7 +174,13 @@ async def page(conn: Connection, *, after: int, limit: int) -> list[User]:
 
 async def any_admin(conn: Connection) -> bool:
     """Say whether an administrator who is active exists."""
-    row = await conn.fetchrow("SELECT EXISTS (SELECT FROM users u WHERE u.is_admin AND u.is_active) AS found")
+    row = await conn.fetchrow(
+        """
+        SELECT EXISTS (
+            SELECT FROM users u WHERE coalesce(u.is_admin, false) AND coalesce(u.is_active, false)
+        ) AS found
+        """
+    )
     return bool(one(row)["found"])
 
 

@@ -4,8 +4,10 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -16,6 +18,9 @@ from gatepost import errors
 from gatepost.app import create_app
 from gatepost.http.gatepost import Gatepost
 from gatepost.models import Client, User
+from gatepost.security.links import StoredLink
+from gatepost.store import links
+from gatepost.store.users import ADMINS_LOCK
 
 NEWCOMER = {"email": "ada@example.com", "name": "Ada", "password": PASSWORD}
 UNKNOWN = "A" * 43
@@ -355,6 +360,72 @@ async def test_who_deletes_their_account_leaves_no_invitation_with_their_email(
     assert gone.status_code == 200
     assert await db.fetchval("SELECT count(*) FROM auth_links") == 0
     assert await db.fetchval("SELECT count(*) FROM auth_events WHERE detail ? 'email'") == 0
+
+
+@pytest.mark.parametrize("way", ["administrator", "sql"])
+async def test_nor_does_whom_somebody_else_deletes(
+    client: httpx.AsyncClient, gate: Gatepost, db: Database, way: str
+) -> None:
+    for email in ("ada@example.com", "bob@example.com"):
+        await invited(gate, email)
+    await db.execute(
+        "INSERT INTO users (email, name) VALUES ('Ada@example.com', 'Ada'), ('x@example.com', 'x')"
+    )
+    await db.execute("UPDATE auth_links SET created_by = 1")
+    if way == "sql":
+        assert await db.fetchval("SELECT gatepost_erase_user(1)") == "erased"
+    else:
+        await gate.administration.delete(await gate.administration.find("1"), client=Client())
+    assert [tuple(row) for row in await db.fetch("SELECT email, created_by FROM auth_links")] == [
+        ("bob@example.com", None)
+    ]
+
+
+async def test_who_registers_while_the_link_s_maker_is_deleted_waits_in_no_ring(
+    db: Database, owner_dsn: str
+) -> None:
+    await db.execute(
+        "INSERT INTO users (email, name) VALUES ('ada@example.com', 'Ada'), ('x@example.com', 'x')"
+    )
+    link = await links.insert(
+        db, "invitation", StoredLink("d"), lifetime=timedelta(hours=1), created_by=1, at=None
+    )
+    one, other = await asyncpg.connect(owner_dsn), await asyncpg.connect(owner_dsn)
+    try:
+        async with one.transaction():
+            assert await links.claim(one, link.id, email="bob@example.com", at=None)
+            erasing = asyncio.create_task(other.fetchval("SELECT gatepost_erase_user(1)"))
+            await until_waiting(db, 1)
+            made = await one.fetchval(
+                "INSERT INTO users (email, name) VALUES ('bob@example.com', 'Bob') RETURNING id"
+            )
+            await links.use(one, link.id, made, at=None)
+        assert await erasing == "erased"
+    finally:
+        await one.close()
+        await other.close()
+    found = await db.fetchrow("SELECT used_by, created_by, used_at IS NOT NULL FROM auth_links")
+    assert found is not None
+    assert tuple(found) == (made, None, True)
+
+
+async def test_who_waits_for_a_user_to_be_promoted_holds_up_no_other_administrator(
+    client: httpx.AsyncClient, gate: Gatepost, db: Database, owner_dsn: str
+) -> None:
+    await register(client)
+    user = await gate.administration.find("1")
+    holder = await asyncpg.connect(owner_dsn)
+    try:
+        async with holder.transaction():
+            await holder.execute("SELECT FROM users WHERE id = 1 FOR NO KEY UPDATE")
+            promoting = asyncio.create_task(
+                gate.administration.set_admin(user, is_admin=True, client=Client())
+            )
+            await until_waiting(db, 1)
+            assert await db.fetchval("SELECT pg_try_advisory_xact_lock($1)", ADMINS_LOCK)
+        assert await promoting
+    finally:
+        await holder.close()
 
 
 async def test_an_invitation_outlives_the_administrator_who_made_it(
