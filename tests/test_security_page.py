@@ -7,6 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
+from gatepost.http.dependencies import AdminSessionScheme, FreshAdminSessionScheme, FreshSessionScheme
+from gatepost.http.pages.page import Page
+from gatepost.http.pages.routes import PAGES
 from gatepost.security.keys import KeyPurpose
 from gatepost.settings import Settings
 from gatepost.settings.rates import Rate
@@ -72,13 +75,36 @@ def who_may(operation: dict[str, Any]) -> list[str]:
     return ["no", "own", "own"]
 
 
+FRESH = {FreshSessionScheme, FreshAdminSessionScheme}
+
+
+def who_sees(page: Page) -> list[str]:
+    """Return who may see a page, as `who_may`; "fresh" where it takes a fresh session."""
+    if page.who is None:
+        return ["yes", "yes", "yes"]
+    own = "fresh" if page.who in FRESH else "own"
+    return (
+        ["no", "no", own.replace("own", "yes")]
+        if issubclass(page.who, AdminSessionScheme)
+        else ["no", own, own]
+    )
+
+
+def test_every_page_has_its_row() -> None:
+    rows = {row[0]: row[1:] for row in table("Who may do what") if row[0].startswith("`/")}
+    assert {
+        page: ["own" if cell in {"oneself", "one's own"} else cell for cell in cells]
+        for page, cells in rows.items()
+    } == {f"`/auth{page.path}`": who_sees(page) for page in PAGES}
+
+
 def test_every_operation_has_its_row(document: dict[str, Any]) -> None:
     operations = {
         f"`{method.upper()} {path}`": who_may(operation)
         for path, item in document["paths"].items()
         for method, operation in item.items()
     }
-    rows = {row[0]: row[1:] for row in table("Who may do what") if row[0] != "Route"}
+    rows = {row[0]: row[1:] for row in table("Who may do what") if " /" in row[0]}
     assert {
         route: ["own" if cell in {"oneself", "one's own"} else cell for cell in cells]
         for route, cells in rows.items()

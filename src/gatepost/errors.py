@@ -248,7 +248,7 @@ class LastAdmin(GatepostError):
 
 
 class OwnAccount(GatepostError):
-    """Administrators demote, disable and delete others: not themselves, by mistake."""
+    """Administrators demote, disable, delete and give temporary passwords to others, not to themselves."""
 
     code = "own_account"
     message = "Another administrator has to do this to your account"

@@ -451,6 +451,11 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     user_agent: str | None
     detail: Mapping[str, Any]
 
+    @property
+    def is_by_admin(self) -> bool:
+        """Whether an administrator or a command did it: address and user agent are then not the user's."""
+        return "admin_id" in self.detail or self.detail.get("by") == "command"
+
     @classmethod
     def from_row(cls, row: Row) -> Self:
         """Read the columns of `store.events`."""

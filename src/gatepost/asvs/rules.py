@@ -87,6 +87,13 @@ def inactivity(settings: Settings) -> Missed | None:
     return Missed("SESSION_EXPIRE_MINUTES", "It is no shorter than SESSION_MAX_MINUTES: nothing ends before")
 
 
+def no_links(settings: Settings) -> Missed | None:
+    """Nobody needs a link that holds a secret, but for the one of the setup."""
+    if settings.registration != "invite":
+        return None
+    return Missed("REGISTRATION", "The link of an invitation holds its secret in the URL, good for one use")
+
+
 def strong_key(settings: Settings) -> Missed | None:
     """SECRET_KEY and its fallbacks are nobody's example; the key that development makes is a good one."""
     for name, keys in (
@@ -169,6 +176,7 @@ RULES: Mapping[str, Rule] = {
         https,
         proxies,
         inactivity,
+        no_links,
         strong_key,
         bcrypt_cost,
         debug,

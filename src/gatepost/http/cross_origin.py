@@ -50,6 +50,21 @@ class CrossOriginGuard:
         """
         self._judge(_values(scope, b"sec-fetch-site"), _values(scope, b"origin"))
 
+    def check_shown(self, scope: Scope) -> None:
+        """Let a page be asked for where people see it: by one's own pages, or where a link leads to it.
+
+        As a picture, a frame or data of another site it does nothing but harm: it counts against the
+        visitor's limits, takes places of live streams, and tells by its time what the visitor may see.
+
+        Raises:
+            CrossOriginRefused: another site loads it as a part of its own (ASVS 3.5.8).
+        """
+        if set(_values(scope, b"sec-fetch-site")) <= {b"same-origin", b"none"}:
+            return
+        is_led_to = _values(scope, b"sec-fetch-mode") == [b"navigate"]
+        if not is_led_to or not set(_values(scope, b"sec-fetch-dest")) <= {b"document"}:
+            raise CrossOriginRefused
+
     def _judge(self, sites: list[bytes], origins: list[bytes]) -> None:
         if len(sites) > 1 or len(origins) > 1:
             raise CrossOriginRefused

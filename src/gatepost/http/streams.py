@@ -164,6 +164,7 @@ class LiveEvents(Response):
     async def _send_events(
         self, subscription: Subscription, send: Send, over: "asyncio.Future[bool]"
     ) -> None:
+        is_over: bool | None = None
         with suppress(TimeoutError, OSError):  # a reader who takes nothing, or is gone
             await _send(send, b"retry: %d\n\n" % RETRY_MILLISECONDS)
             while True:
@@ -175,8 +176,13 @@ class LiveEvents(Response):
                 except StopAsyncIteration:
                     break
                 else:
+                    # It may tell of the end of this reader's own rights, which holds at once (ASVS 8.3.2).
+                    if seen.event.user_id == self._user_id:
+                        is_over = await _is_over(self._gate, self._token)
+                        if is_over is not None:
+                            break
                     await _send(send, self._lines(seen))
-            if over.done() and over.result():
+            if is_over or (over.done() and over.result()):
                 await _send(send, OVER)
             await send({"type": "http.response.body", "body": b""})
 
@@ -197,17 +203,22 @@ async def _until_over(gate: "Gate", token: str, subscription: Subscription) -> b
     """Close the subscription when the session may no longer watch; say whether for good."""
     while True:
         await asyncio.sleep(CHECK_SECONDS)
-        try:
-            session = await gate.sessions.look(token)
-        except Unavailable:
-            continue  # never a no: the next look tells
-        except AuthenticationError as error:
+        is_over = await _is_over(gate, token)
+        if is_over is not None:
             subscription.close()
-            # One that another request of the browser has renewed goes on: it comes again with the successor.
-            return not isinstance(error, SessionReplaced)
-        if not session.user.is_admin:
-            subscription.close()
-            return True
+            return is_over
+
+
+async def _is_over(gate: "Gate", token: str) -> bool | None:
+    """Say whether a session may no longer watch for good, or until it comes again; None where it may."""
+    try:
+        session = await gate.sessions.look(token)
+    except Unavailable:
+        return None  # never a no: the next look tells
+    except AuthenticationError as error:
+        # One that another request of the browser has renewed goes on: it comes again with the successor.
+        return not isinstance(error, SessionReplaced)
+    return None if session.user.is_admin else True
 
 
 class Download(Response):

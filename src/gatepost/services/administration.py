@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from gatepost.db.pool import Connection, Database
-from gatepost.errors import AccountInUse, LastAdmin, NotFound, OwnAccount
+from gatepost.errors import AccountInUse, GatepostError, LastAdmin, NotFound, OwnAccount
 from gatepost.models import AuditAction, Client, EndReason, User
 from gatepost.security.passwords import make_password
 from gatepost.services.accounts import Accounts
@@ -150,7 +150,12 @@ class Administration(Directory):
 
         Raises:
             NotFound: the user is gone.
+            OwnAccount: an administrator knows their own, or a session that was stolen would be their account.
         """
+        if by.get("admin_id") == user.id:
+            error = OwnAccount()
+            await self._note_denial(error, user, verb="temporary-password", client=client, by=by)
+            raise error
         password = make_password()
         hashed = await self._hashing.hash(password)
         async with self._database.transaction() as conn:
@@ -224,14 +229,19 @@ class Administration(Directory):
                     raise LastAdmin  # noqa: TRY301 - likewise
                 yield conn
         except (OwnAccount, LastAdmin, AccountInUse) as error:
-            if admin_id is not None:
-                await self._audit.record(
-                    AuditAction.ACCESS_DENIED,
-                    client=client,
-                    user_id=admin_id,
-                    detail={"code": error.code, "verb": verb, "wanted_user": user.id},
-                )
+            await self._note_denial(error, user, verb=verb, client=client, by=by)
             raise
+
+    async def _note_denial(
+        self, error: GatepostError, user: User, *, verb: str, client: Client, by: By
+    ) -> None:
+        if "admin_id" in by:
+            await self._audit.record(
+                AuditAction.ACCESS_DENIED,
+                client=client,
+                user_id=by["admin_id"],
+                detail={"code": error.code, "verb": verb, "wanted_user": user.id},
+            )
 
     async def _end_setup(self, conn: Connection) -> None:
         """Have the setup link be good no more: there is an administrator from now on."""

@@ -26,7 +26,8 @@ COLUMNS = (
 
 MEDIA_TYPES: dict[Form, str] = {"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
 
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What makes a formula of a cell (ASVS 1.2.10), in full width too: some programs read it as the plain one."""
 
 
 def seen_event_data(seen: SeenEvent) -> dict[str, Any]:

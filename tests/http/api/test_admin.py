@@ -225,7 +225,7 @@ async def test_who_holds_records_of_the_application_is_not_deleted(
 # --- Guards ---
 
 
-@pytest.mark.parametrize("action", TAKEN_AWAY)
+@pytest.mark.parametrize("action", [*TAKEN_AWAY, "temporary-password"])
 async def test_nobody_does_it_to_themselves(
     client: httpx.AsyncClient, user: str, admin: str, db: Database, action: str
 ) -> None:

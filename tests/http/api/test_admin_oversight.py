@@ -282,7 +282,7 @@ async def test_an_export_is_all_of_a_filter_and_safe_for_spreadsheets(
     client: httpx.AsyncClient, admin: str, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trail, "BATCH", 2)
-    for agent in ("=1+1", "+1", "-1", "@x", "\tx", "\rx", 'say "x", y', "plain"):
+    for agent in ("=1+1", "+1", "-1", "@x", "\tx", "\rx", "\nx", "\uff1d1", 'say "x", y', "plain"):
         await db.execute("INSERT INTO auth_events (action, user_agent) VALUES ('a', $1)", agent)
     url = "/api/auth/admin/events/export"
     response = await client.get(url, headers=bearer(admin), params={"action": "a"})
@@ -295,7 +295,7 @@ async def test_an_export_is_all_of_a_filter_and_safe_for_spreadsheets(
         *("id", "at", "action", "user_id", "email", "session_id", "ip_address", "user_agent", "detail")
     ]
     assert [row[7] for row in rows] == [
-        *("plain", 'say "x", y', "'\rx", "'\tx", "'@x", "'-1", "'+1", "'=1+1")
+        *("plain", 'say "x", y', "'\uff1d1", "'\nx", "'\rx", "'\tx", "'@x", "'-1", "'+1", "'=1+1")
     ]
     as_lines = await client.get(url, headers=bearer(admin), params={"action": "a", "format": "ndjson"})
     assert as_lines.headers["content-type"] == "application/x-ndjson"

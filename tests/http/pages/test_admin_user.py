@@ -254,7 +254,7 @@ async def test_what_shuts_oneself_out_is_not_offered(admin: Visitor) -> None:
     assert "another administrator has to do" in admin.page.texts["main"]
 
 
-@pytest.mark.parametrize("action", ["disable", "demote", "delete"])
+@pytest.mark.parametrize("action", ["disable", "demote", "delete", "temporary_password"])
 async def test_what_shuts_oneself_out_is_refused_and_said(admin: Visitor, db: Database, action: str) -> None:
     await act(admin, action, "/auth/admin/users/1", sure="on", email=ADMIN)
     assert admin.answer.status_code == 409

@@ -225,7 +225,7 @@ class CleanupData(BaseModel):
 
 
 class EventData(BaseModel):
-    """One event of the audit trail."""
+    """One event of the audit trail; of what an administrator did, address and user agent are null."""
 
     id: int
     at: datetime
@@ -346,13 +346,14 @@ def exported_session_data(row: SessionRow, current: Session) -> dict[str, Any]:
 
 
 def event_data(event: AuditEvent) -> dict[str, Any]:
-    """Return `EventData`."""
+    """Return `EventData`, for the user whom it concerns: where an administrator sat is not their business."""
+    is_others = event.is_by_admin and event.detail.get("admin_id") != event.user_id
     return {
         "id": event.id,
         "at": event.at,
         "action": event.action,
         "session_id": event.session_id,
-        "ip_address": event.ip_address,
-        "user_agent": event.user_agent,
+        "ip_address": None if is_others else event.ip_address,
+        "user_agent": None if is_others else event.user_agent,
         "detail": event.detail,
     }

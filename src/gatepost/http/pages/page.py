@@ -67,6 +67,8 @@ class Page:
 
 async def _serve(page: Page, visit: Visit) -> Response:
     try:
+        if visit.request.method != "POST":
+            visit.edge.guard.check_shown(visit.request.scope)
         visit.session = await find_session(visit.edge, visit.request.scope)
         if page.who is not None:
             await page.who(visit.edge)(visit.request)

@@ -31,7 +31,7 @@ class Told:
         text: as `sentence` has it.
         more: another sentence, such as how many sessions it ended; None where there is no more to say.
         kind: as `kind` has it.
-        is_by_admin: as `is_by_admin` has it.
+        is_by_admin: as `AuditEvent.is_by_admin`.
     """
 
     event: AuditEvent
@@ -281,7 +281,7 @@ def told(language: Language, event: AuditEvent, *, own: bool, who: str | None = 
         text=sentence(language, event, own=own, who=who),
         more=sessions_ended(language, event),
         kind=kind(event),
-        is_by_admin=is_by_admin(event),
+        is_by_admin=event.is_by_admin,
     )
 
 
@@ -317,11 +317,6 @@ def sessions_ended(language: Language, event: AuditEvent) -> str | None:
     return text.replace("%(count)s", language.number(count))
 
 
-def is_by_admin(event: AuditEvent) -> bool:
-    """Say whether an administrator or a command did it: address and user agent are then not the user's."""
-    return "admin_id" in event.detail or event.detail.get("by") == "command"
-
-
 def _words(event: AuditEvent) -> Words | None:
     return next((_WORDS[key] for key in _keys(event) if key in _WORDS), None)
 
@@ -333,7 +328,7 @@ def _keys(event: AuditEvent) -> Iterator[str]:
         yield f"{event.action}/others"
     if event.detail.get("temporary") is True:
         yield f"{event.action}/temporary"
-    if is_by_admin(event) and reason == "revoked":
+    if event.is_by_admin and reason == "revoked":
         yield f"{event.action}/by"
     yield f"{event.action}/{reason}"
     if event.user_id is None:

@@ -225,6 +225,7 @@ async def logout_user(
         },
         "Temporary password set successfully",
         *_CHANGED,
+        errors.OwnAccount,
         fields=_FIELDS,
     ),
 )
