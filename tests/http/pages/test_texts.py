@@ -22,8 +22,8 @@ def texts(name: str) -> Iterator[Message]:
     return (message for message in catalog if message.id)
 
 
-def forms(value: str | tuple[str, ...] | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)
+def forms(value: str | tuple[str, ...] | list[str] | None) -> list[str]:
+    return [value] if isinstance(value, str) else list(value or [""])
 
 
 def test_the_catalogues_hold_what_the_pages_say() -> None:
