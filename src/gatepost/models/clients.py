@@ -1,0 +1,82 @@
+"""Who is at the other end: addresses, networks and user agents in one spelling."""
+
+import ipaddress
+import unicodedata
+from dataclasses import dataclass
+from typing import Self
+
+USER_AGENT_MAX = 512
+"""Characters of a user agent that are kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """Who is at the other end, as far as it can be known.
+
+    Attributes:
+        ip_address: canonical text of the address (RFC 5952; IPv4-mapped IPv6 as IPv4), or None.
+        user_agent: the header without control characters, at most `USER_AGENT_MAX` characters, or None.
+    """
+
+    ip_address: str | None = None
+    user_agent: str | None = None
+
+    @classmethod
+    def of(cls, ip_address: str | None, user_agent: str | None) -> Self:
+        """Make a client of what the edge was told; what is no address becomes None."""
+        return cls(ip_address=canonical_address(ip_address), user_agent=clean_user_agent(user_agent))
+
+    @property
+    def place(self) -> str | None:
+        """Where it speaks from: the IPv4 address, or the IPv6 /64, which is one customer's."""
+        return _network(self.ip_address, 64)
+
+    @property
+    def site(self) -> str | None:
+        """What one customer of a network may have more of: the IPv4 address, or the IPv6 /48 (RFC 6177)."""
+        return _network(self.ip_address, 48)
+
+
+def canonical_address(text: str | None) -> str | None:
+    """Return the address in its one canonical spelling (RFC 5952), or None for what is no address.
+
+    An IPv4 address mapped into IPv6 is the IPv4 address; a zone (`%eth0`) is local and dropped.
+    """
+    if not text:
+        return None
+    try:
+        address = ipaddress.ip_address(text.strip().partition("%")[0])
+    except ValueError:
+        return None
+    mapped = getattr(address, "ipv4_mapped", None)
+    return str(mapped or address)
+
+
+def _network(address: str | None, bits: int) -> str | None:
+    if address is None or ":" not in address:
+        return address
+    return str(ipaddress.IPv6Network((address, bits), strict=False))
+
+
+def canonical_network(text: str) -> str | None:
+    """Return an address as `canonical_address` does, or a network (CIDR) such as 203.0.113.0/24; else None.
+
+    Bits behind the prefix are passed over; a network of one address is that address.
+    """
+    address, slash, bits = text.strip().partition("/")
+    canonical = canonical_address(address)
+    if canonical is None or not slash:
+        return canonical
+    try:
+        network = ipaddress.ip_network((canonical, int(bits)) if bits.isdecimal() else "", strict=False)
+    except ValueError:
+        return None
+    return str(network[0] if network.num_addresses == 1 else network)
+
+
+def clean_user_agent(text: str | None) -> str | None:
+    """Return the user agent without control and format characters, cut at `USER_AGENT_MAX`; None if empty."""
+    if text is None:
+        return None
+    kept = "".join(c for c in text[: 4 * USER_AGENT_MAX] if unicodedata.category(c) not in {"Cc", "Cf", "Cs"})
+    return kept.strip()[:USER_AGENT_MAX].rstrip() or None

@@ -1,0 +1,186 @@
+"""The audit trail: what may happen, what did, and which of it is meant."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+
+import msgspec
+
+from gatepost.models.filters import told
+from gatepost.models.rows import Row
+
+
+class AuditAction(StrEnum):
+    """What `auth_events.action` may hold. A refused or failed action has a name of its own."""
+
+    USER_REGISTERED = "user.registered"
+    """A user registered, over HTTP."""
+    USER_REGISTRATION_REFUSED = "user.registration_refused"
+    """A registration was refused: nobody may, or nobody uninvited; the e-mail is taken; or a hook raised."""
+    USER_CREATED = "user.created"
+    """An administrator made a user by a command."""
+    USER_PROMOTED = "user.promoted"
+    """A user became an administrator."""
+    USER_DEMOTED = "user.demoted"
+    """A user is no longer an administrator."""
+    USER_DISABLED = "user.disabled"
+    """A user was disabled; every session of theirs ended with it."""
+    USER_ENABLED = "user.enabled"
+    """A disabled user was enabled again."""
+    USER_PASSWORD_SET = "user.password_set"  # noqa: S105 - an action, no password
+    """An administrator set a user's password; every session of theirs ended with it."""
+    USER_DELETED = "user.deleted"
+    """A user and their sessions were deleted."""
+    USER_RENAMED = "user.renamed"
+    """A user changed their name."""
+    USER_EMAIL_CHANGED = "user.email_changed"
+    """A user changed their e-mail; every other session of theirs ended with it."""
+    USER_EXPORTED = "user.exported"
+    """A user downloaded what is stored about them."""
+    USER_ERASED = "user.erased"
+    """A user was deleted: what told who they were was taken out of `detail.events` events."""
+    PASSWORD_REHASHED = "password.rehashed"  # noqa: S105 - an action, no password
+    """At a login the stored hash was replaced by one of the current kind and cost."""
+    USER_UNLOCKED = "user.unlocked"
+    """An administrator cleared the failures in a row of a user; the password works everywhere again."""
+    PASSWORD_CHANGED = "password.changed"  # noqa: S105 - an action, no password
+    """A user changed their password; every other session of theirs ended with it."""
+    PASSWORD_REFUSED = "password.refused"  # noqa: S105 - an action, no password
+    """A password that was asked again was wrong; `detail.verb` says for what."""
+    LOGIN_FAILED = "login.failed"
+    """A login was refused; `detail.reason` says why, the caller was not told."""
+    SESSION_STARTED = "session.started"
+    """A login or registration started a session."""
+    SESSION_REFRESHED = "session.refreshed"
+    """A session's token was replaced; `detail.successor` is the new session's id."""
+    SESSION_CONFIRMED = "session.confirmed"
+    """The password was given again: the session is fresh; `detail.successor` is the new session's id."""
+    SESSION_REPLAYED = "session.replayed"
+    """A token came back that was replaced long ago: somebody has a copy, so that its sign-in was ended."""
+    SESSION_REVOKED = "session.revoked"
+    """A session was ended on purpose; `detail.reason` says how."""
+    SESSIONS_REVOKED_ALL = "session.revoked_all"
+    """All active sessions of a user were ended; `detail.sessions` counts them."""
+    SESSION_REFUSED = "session.refused"
+    """A state-changing request came with a token that is not, or no longer, good; `detail.code` says why."""
+    ACCESS_DENIED = "access.denied"
+    """A signed-in user asked for what only another, an administrator, or nobody may do or have."""
+    THROTTLED = "throttled"
+    """Attempts were refused, there were too many; `detail.bucket` says of what. Not each is written."""
+    THROTTLES_CLEARED = "throttles.cleared"
+    """An administrator cleared buckets of the throttle; `detail` says which and how many."""
+    CROSS_ORIGIN_REFUSED = "cross_origin.refused"
+    """A request with a cookie came from another site and was refused."""
+    SESSIONS_ENDED = "sessions.ended"
+    """An administrator ended all sessions of a filter; `detail` has the filter and how many there were."""
+    EVENTS_EXPORTED = "events.exported"
+    """An administrator took a copy of events; `detail` has the filter and the format."""
+    CLEANUP_RUN = "cleanup.run"
+    """Expired sessions were ended and old rows purged on demand; `detail` counts them."""
+    INVITATION_CREATED = "invitation.created"
+    """An administrator made an invitation; `user.registered` says by whom it was used."""
+    INVITATION_REVOKED = "invitation.revoked"
+    """An administrator took an invitation back."""
+    INVITATION_REFUSED = "invitation.refused"
+    """Somebody came with an invitation that is not good; `detail.reason` says why, they were not told."""
+    SETUP_ISSUED = "setup.issued"
+    """A link was made for the first administrator; one that was made before is good no more."""
+    SETUP_COMPLETED = "setup.completed"
+    """The setup link was used: its user is the first administrator."""
+    SETUP_REFUSED = "setup.refused"
+    """Somebody came with a setup link in vain; `detail.reason` says why."""
+    COMMAND_FAILED = "command.failed"
+    """A command was refused or failed; `detail` names it and says why."""
+    EVENTS_PURGED = "events.purged"
+    """The owner removed old events by `gatepost_purge_events`; `detail` says which and how many."""
+    SCHEMA_MIGRATED = "schema.migrated"
+    """The schema was brought to a version; `detail.version` names it."""
+
+
+class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One row of the audit trail.
+
+    Attributes:
+        id: grows with time, the cursor of lists.
+        at: when, UTC.
+        action: a name of `AuditAction`; text, because a newer Gatepost may have written the row.
+        user_id, session_id: whom it concerns; None where unknown.
+        ip_address, user_agent: of the client that asked; None for commands.
+        detail: what else is worth knowing.
+    """
+
+    id: int
+    at: datetime
+    action: str
+    user_id: int | None
+    session_id: int | None
+    ip_address: str | None
+    user_agent: str | None
+    detail: Mapping[str, Any]
+
+    @property
+    def is_by_admin(self) -> bool:
+        """Whether an administrator or a command did it: address and user agent are then not the user's."""
+        return "admin_id" in self.detail or self.detail.get("by") == "command"
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """Read the columns of `store.events`."""
+        return cls(
+            id=row["id"],
+            at=row["at"],
+            action=row["action"],
+            user_id=row["user_id"],
+            session_id=row["session_id"],
+            ip_address=row["ip_address"],
+            user_agent=row["user_agent"],
+            detail=row["detail"],
+        )
+
+
+class SeenEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An event and whom it concerns: what an administrator sees of it.
+
+    Attributes:
+        event: the event.
+        email: of its user; None where there is none, or none any more.
+    """
+
+    event: AuditEvent
+    email: str | None
+
+
+class EventPage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Some events, the newest first.
+
+    Attributes:
+        events: at most as many as were asked for; fewer, even none, where finding more takes long.
+        before: the cursor with which to go on; None where there are no more.
+    """
+
+    events: list[SeenEvent]
+    before: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventFilter:
+    """Which events are meant; what is None does not matter.
+
+    Attributes:
+        action: this one; with a dot at its end all that begin with it, such as `login.`.
+        user_id: of this user.
+        address: from this address or network (CIDR), spelled as `canonical_network` has it.
+        since, until: by the event's time; the former includes it, the latter excludes it.
+    """
+
+    action: str | None = None
+    user_id: int | None = None
+    address: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def told(self) -> dict[str, Any]:
+        """Return what was asked for, as the detail of an event has it."""
+        return told(self)

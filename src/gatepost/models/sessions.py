@@ -1,0 +1,187 @@
+"""Sessions: live ones, rows of the history, and which of them are meant."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+
+import msgspec
+
+from gatepost.models.filters import told
+from gatepost.models.rows import Row
+from gatepost.models.users import User
+
+
+class EndReason(StrEnum):
+    """What `user_sessions.end_reason` may hold."""
+
+    EXPIRED = "expired"
+    LOGOUT = "logout"
+    LOGOUT_ALL = "logout_all"
+    REFRESHED = "refreshed"
+    REVOKED = "revoked"
+    USER_DISABLED = "user_disabled"
+    SQL = "sql"
+    """Somebody wrote `is_active = false` without a reason."""
+    PASSWORD_SET = "password_set"  # noqa: S105 - a reason, no password
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a reason, no password
+    EMAIL_CHANGED = "email_changed"
+    REPLAYED = "replayed"
+    LIMIT = "limit"
+    """More sessions than MAX_SESSIONS_PER_USER were started."""
+    SIGNED_IN_AGAIN = "signed_in_again"
+    """Its browser signed in anew."""
+
+
+class SessionRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A session as its row has it, for lists and the history.
+
+    Attributes:
+        id: primary key.
+        token_hint: first 8 characters of the token, all of it that is ever shown again.
+        user_id: whose session it is.
+        created_at, last_used_at, expires_at: UTC; valid before `expires_at`, refused from then on.
+        ip_address, user_agent: of the client that started it.
+        ended_at, end_reason: when and why it ended; None while it lives.
+    """
+
+    id: int
+    token_hint: str
+    user_id: int
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    ip_address: str | None
+    user_agent: str | None
+    ended_at: datetime | None
+    end_reason: str | None
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """Read the columns of `store.sessions`."""
+        return cls(
+            id=row["id"],
+            token_hint=row["token_hint"],
+            user_id=row["user_id"],
+            created_at=row["created_at"],
+            last_used_at=row["last_used_at"],
+            expires_at=row["expires_at"],
+            ip_address=row["ip_address"],
+            user_agent=row["user_agent"],
+            ended_at=row["ended_at"],
+            end_reason=row["end_reason"],
+        )
+
+
+class SignIn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A live session as its owner knows it: by the sign-in that it goes on with.
+
+    Attributes:
+        row: the session; its `created_at` is when it was last refreshed.
+        authenticated_at: when the password was last presented, UTC; refreshing does not move it.
+    """
+
+    row: SessionRow
+    authenticated_at: datetime
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """Read the columns of `store.sign_ins.of_user`."""
+        return cls(row=SessionRow.from_row(row), authenticated_at=row["authenticated_at"])
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A live session with its user: what `CurrentSession` hands to a route.
+
+    Attributes:
+        id: primary key of the row in `user_sessions`.
+        user: whose session it is.
+        created_at: when this row started, UTC.
+        expires_at: first instant at which it is refused, UTC.
+        authenticated_at: when the password was last presented, UTC; refreshing does not move it.
+        is_fresh: that was less than `FRESH_SESSION_MINUTES` ago when the session was looked up, by the
+            database's clock (ASVS 7.2.4).
+    """
+
+    id: int
+    user: User
+    created_at: datetime
+    expires_at: datetime
+    authenticated_at: datetime
+    is_fresh: bool
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """Read the columns of `store.sessions.lookup`, of a session that is live: so is its user."""
+        return cls(
+            id=row["session_id"],
+            user=User(
+                id=row["user_id"],
+                email=row["email"],
+                name=row["name"],
+                is_admin=row["is_admin"],
+                is_active=True,
+                created_at=row["user_created_at"],
+            ),
+            created_at=row["created_at"],
+            expires_at=row["expires_at"],
+            authenticated_at=row["authenticated_at"],
+            is_fresh=row["is_fresh"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIn:
+    """A session together with its token, which is shown this once.
+
+    Attributes:
+        token: the raw token; it is stored nowhere and never logged.
+        session: the session that it opens.
+        remembered: its cookie outlives the browser ("keep me signed in").
+        others_ended: other sessions of the user that were ended for it.
+    """
+
+    token: str = field(repr=False)
+    session: Session
+    remembered: bool = False
+    others_ended: int = 0
+
+
+class OverseenSession(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A live session and whose it is: what an administrator sees of it.
+
+    Attributes:
+        row: the session.
+        email: of its user.
+    """
+
+    row: SessionRow
+    email: str
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """Read the columns of `store.oversight`."""
+        return cls(row=SessionRow.from_row(row), email=row["email"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionFilter:
+    """Which live sessions are meant; what is None does not matter.
+
+    Attributes:
+        user_id: of this user.
+        address: started from this address or network (CIDR), spelled as `canonical_network` has it.
+        started_before, started_after: by the time at which the row began; the former excludes it, the
+            latter includes it.
+        unused_since: not used at that time or later.
+    """
+
+    user_id: int | None = None
+    address: str | None = None
+    started_before: datetime | None = None
+    started_after: datetime | None = None
+    unused_since: datetime | None = None
+
+    def told(self) -> dict[str, Any]:
+        """Return what was asked for, as the detail of an event has it."""
+        return told(self)

@@ -1,0 +1,8 @@
+"""Times as the contract writes them."""
+
+from datetime import UTC, datetime
+
+
+def utc_text(at: datetime) -> str:
+    """Return a time as the contract writes it: ISO 8601, UTC, `Z`."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

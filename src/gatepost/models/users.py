@@ -1,0 +1,80 @@
+"""Users, and who is invited to become one."""
+
+from datetime import datetime
+from typing import Self
+
+import msgspec
+
+from gatepost.models.rows import Row
+
+
+class User(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A user as everybody but the login sees one: without the password's hash.
+
+    Attributes:
+        id: primary key.
+        email: canonical (lower-case) address, unique.
+        name: what the user is called.
+        is_admin: may use what only administrators may.
+        is_active: False where an administrator disabled the user.
+        created_at: when the user was made, UTC.
+    """
+
+    id: int
+    email: str
+    name: str
+    is_admin: bool
+    is_active: bool
+    created_at: datetime
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """Read the columns of `store.users`."""
+        return cls(
+            id=row["user_id"],
+            email=row["email"],
+            name=row["name"],
+            is_admin=row["is_admin"],
+            is_active=row["user_is_active"],
+            created_at=row["user_created_at"],
+        )
+
+
+class Invitation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A link that is good for one account; the setup link is one too, to the first administrator's.
+
+    Attributes:
+        id: grows with time, the cursor of lists.
+        email: canonical; where set, nobody else may use it.
+        status: `open`, or how it ended: `used`, `revoked` or `expired`.
+        created_at: when it was made, UTC.
+        created_by: the administrator who made it; None for a command, and for one who is deleted.
+        expires_at: first instant at which it is refused, UTC.
+        used_at, used_by: when and by whom it was used; None until then.
+        revoked_at: when it was taken back; None unless it was.
+    """
+
+    id: int
+    email: str | None
+    status: str
+    created_at: datetime
+    created_by: int | None
+    expires_at: datetime
+    used_at: datetime | None
+    used_by: int | None
+    revoked_at: datetime | None
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """Read the columns of `store.links`."""
+        return cls(
+            id=row["id"],
+            email=row["email"],
+            status=row["status"],
+            created_at=row["created_at"],
+            created_by=row["created_by"],
+            expires_at=row["expires_at"],
+            used_at=row["used_at"],
+            used_by=row["used_by"],
+            revoked_at=row["revoked_at"],
+        )
