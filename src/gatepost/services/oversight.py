@@ -39,6 +39,10 @@ def canonical(wanted: Filter) -> Filter:
     return replace(wanted, address=address)
 
 
+COUNTED_MAX = 10_000
+"""Sessions that are counted, and ended at once, while somebody waits for an answer."""
+
+
 class Oversight:
     """Lists, counts and ends live sessions by a filter."""
 
@@ -69,8 +73,15 @@ class Oversight:
                 conn, wanted, before=before, limit=limit, at=self._clock(), idle=self._idle
             )
 
-    async def count(self, wanted: SessionFilter, *, except_session_id: int | None = None) -> int:
+    async def count(
+        self, wanted: SessionFilter, *, except_session_id: int | None = None, most: int | None = None
+    ) -> int:
         """Count the live sessions of a filter, but for the sign-in of the session to be spared.
+
+        Args:
+            wanted: which.
+            except_session_id: whose sign-in is spared.
+            most: of more than so many, one more is told: counting on would take too long.
 
         Raises:
             ValidationFailed: as `canonical`.
@@ -78,7 +89,12 @@ class Oversight:
         wanted = canonical(wanted)
         async with self._database.connection() as conn:
             return await store.count(
-                conn, wanted, spared=except_session_id, at=self._clock(), idle=self._idle
+                conn,
+                wanted,
+                spared=except_session_id,
+                most=None if most is None else most + 1,
+                at=self._clock(),
+                idle=self._idle,
             )
 
     async def end_all(
@@ -110,15 +126,26 @@ class Oversight:
         """
         wanted = canonical(wanted)
         now = self._clock()
+        most = expected + 1  # one more is as good as all of them: nothing ends
+
         async with self._database.transaction() as conn:
-            first = await store.matching(conn, wanted, spared=except_session_id, at=now, idle=self._idle)
-            if len(first) != expected:
-                raise _changed(len(first), expected)
+
+            async def matching() -> dict[int, int]:
+                return await store.matching(
+                    conn, wanted, spared=except_session_id, most=most, at=now, idle=self._idle
+                )
+
+            first = await matching()
             owners = sorted(set(first.values()))
-            await store.lock_owners(conn, owners)
-            found = await store.matching(conn, wanted, spared=except_session_id, at=now, idle=self._idle)
+            found = {}
+            if len(first) == expected:
+                await store.lock_owners(conn, owners)
+                found = await matching()
             if len(found) != expected or not set(found.values()) <= set(owners):
-                raise _changed(len(found), expected)
+                there = await store.count(
+                    conn, wanted, spared=except_session_id, most=COUNTED_MAX + 1, at=now, idle=self._idle
+                )
+                raise _changed(there, expected)
             ended = await store.end_each(conn, found, reason=reason, client=client, at=now, detail=by)
             await event_store.insert(
                 conn,
@@ -131,5 +158,6 @@ class Oversight:
 
 
 def _changed(found: int, expected: int) -> CountChanged:
-    said = "is 1 session" if found == 1 else f"are {found} sessions"
+    more = found > COUNTED_MAX
+    said = "is 1 session" if found == 1 else f"are {'more than ' if more else ''}{found - more} sessions"
     return CountChanged(f"There {said} now, not {expected}: none has ended, look again", found=found)

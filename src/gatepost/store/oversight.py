@@ -105,12 +105,13 @@ async def matching(
     wanted: SessionFilter,
     *,
     spared: int | None,
+    most: int,
     at: datetime | None,
     idle: timedelta | None,
 ) -> dict[int, int]:
     """Return whose live sessions these are: id of the session → id of its user, in the order of users.
 
-    `spared` is a session whose whole sign-in is left out.
+    `spared` is a session whose whole sign-in is left out; of more than `most` there are that many.
     """
     rows = await conn.fetch(
         """
@@ -129,6 +130,7 @@ async def matching(
             AND ($9::bigint IS NULL OR coalesce(s.family_id, s.id) IS DISTINCT FROM (
                 SELECT coalesce(own.family_id, own.id) FROM user_sessions own WHERE own.id = $9))
         ORDER BY s.user_id, s.id
+        LIMIT $10
         """,
         at,
         idle,
@@ -138,6 +140,7 @@ async def matching(
         wanted.unused_since,
         wanted.user_id,
         spared,
+        most,
     )
     return {row["id"]: row["user_id"] for row in rows}
 
@@ -147,14 +150,15 @@ async def count(
     wanted: SessionFilter,
     *,
     spared: int | None,
+    most: int | None,
     at: datetime | None,
     idle: timedelta | None,
 ) -> int:
-    """Count what `matching` finds."""
+    """Count what `matching` finds, up to `most` where that is a number."""
     row = await conn.fetchrow(
         """
-        SELECT count(*) AS count
-        FROM user_sessions s
+        SELECT count(*) AS count FROM (
+        SELECT FROM user_sessions s
         JOIN users u ON u.id = s.user_id
         CROSS JOIN (SELECT coalesce($1::timestamptz, statement_timestamp()) AS now) t
         WHERE s.is_active AND s.expires_at > t.now AND u.is_active
@@ -167,6 +171,7 @@ async def count(
             AND ($8::bigint IS NULL OR s.user_id = $8)
             AND ($9::bigint IS NULL OR coalesce(s.family_id, s.id) IS DISTINCT FROM (
                 SELECT coalesce(own.family_id, own.id) FROM user_sessions own WHERE own.id = $9))
+        LIMIT $10) found
         """,
         at,
         idle,
@@ -176,6 +181,7 @@ async def count(
         wanted.unused_since,
         wanted.user_id,
         spared,
+        most,
     )
     return int(one(row)["count"])
 

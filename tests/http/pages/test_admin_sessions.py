@@ -13,6 +13,7 @@ from tests.http.conftest import Database, events
 from tests.http.pages.forms import ORIGIN, Visitor, at, problems, said, visiting
 
 from gatepost.http.pages.admin import sessions
+from gatepost.services.oversight import COUNTED_MAX
 
 PATHS = ("/admin/sessions", "/admin/sessions/end")
 
@@ -295,3 +296,31 @@ async def test_what_is_no_number_ends_none(
     page = await admin.submit("/admin/sessions/end", count=count)
     assert page.status_code == 422
     assert await alive(db) == [1, 2]
+
+
+async def test_of_more_than_anybody_waits_for_none_ends_at_once(admin: Visitor, db: Database) -> None:
+    await db.execute(
+        """
+        INSERT INTO user_sessions (session_token, user_id, expires_at)
+        SELECT 'crowd' || n, 1, now() + interval '1 hour' FROM generate_series(1, $1) n
+        """,
+        COUNTED_MAX + 2,
+    )
+    before = await db.fetchval("SELECT count(*) FROM user_sessions WHERE is_active")
+    for path in PATHS:
+        page = await admin.get(path)
+        assert "More than 10,000 sessions fit: narrow the filter" in page.text
+        assert "/admin/sessions/end?" not in page.text
+    for count in (COUNTED_MAX, COUNTED_MAX + 2):
+        answer = await admin.submit("/admin/sessions/end", at="/account", count=str(count))
+        assert answer.status_code in {409, 422}
+    assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE is_active") == before
+    listed = await admin.client.get("/api/auth/admin/sessions")
+    assert listed.json()["data"]["total_active_sessions"] == COUNTED_MAX + 1
+    told = await admin.client.post(
+        "/api/auth/admin/sessions/end", json={"expected": 3}, headers={"Sec-Fetch-Site": "same-origin"}
+    )
+    assert (told.status_code, told.json()["error"]["code"]) == (409, "count_changed")
+    assert (
+        told.json()["message"] == "There are more than 10000 sessions now, not 3: none has ended, look again"
+    )

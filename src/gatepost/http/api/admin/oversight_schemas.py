@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field, StrictInt, StrictStr
 from gatepost.http.api import schemas
 from gatepost.http.envelope import Envelope
 from gatepost.models import OverseenSession, Session
+from gatepost.services.oversight import COUNTED_MAX
 
 SESSION = schemas.SESSION | {"is_current": False, "user_id": 1, "email": "user@example.com"}
 EVENT = {
@@ -40,7 +41,7 @@ class EndSessionsRequest(BaseModel):
     unused_for_minutes: Annotated[
         StrictInt | None, Field(**_MINUTES, description="Not used for so long.", examples=[30])
     ] = None
-    expected: Annotated[StrictInt, Field(ge=0, le=2**31 - 1, examples=[3])]
+    expected: Annotated[StrictInt, Field(ge=0, le=COUNTED_MAX, examples=[3])]
 
 
 class AdminSessionData(schemas.SessionData):

@@ -15,6 +15,7 @@ from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import AdminSession, CurrentClient, CurrentGate, FreshAdminSession
 from gatepost.http.envelope import success
 from gatepost.models import SessionFilter
+from gatepost.services.oversight import COUNTED_MAX
 
 router = APIRouter(tags=["administration"], dependencies=[Depends(unambiguous_body)])
 
@@ -51,13 +52,16 @@ async def admin_sessions(
         int | None, Query(ge=1, le=2**63 - 1, description="`next_cursor` of the page before.")
     ] = None,
 ) -> Response:
-    """List the live sessions of a filter, the one started last first, and count them."""
+    """List the live sessions of a filter, the one started last first, and count them.
+
+    `total_active_sessions` is 10,001 where there are more than 10,000, and null but for the first page.
+    """
     wanted = _filter(gate, user, address, older_than_minutes, unused_for_minutes)
     page = await gate.oversight.page(wanted, before=cursor, limit=limit + 1)
     shown = page[:limit]
     total = None
     if cursor is None:
-        total = await gate.oversight.count(wanted, except_session_id=session.id)
+        total = await gate.oversight.count(wanted, except_session_id=session.id, most=COUNTED_MAX)
     return success(
         {
             "sessions": [shapes.overseen_session_data(each, session) for each in shown],

@@ -8,6 +8,7 @@ from gatepost.http.pages.admin.sessions import AGES, FILTERS, filter_of
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.language import N_
 from gatepost.http.pages.visit import Visit
+from gatepost.services.oversight import COUNTED_MAX
 
 CHANGED = N_("There are more or fewer sessions by now, so none was ended. Look at the number again.")
 
@@ -20,8 +21,8 @@ async def show(visit: Visit) -> Response:
     """
     asked = given(visit, FILTERS)
     wanted = await filter_of(visit, asked)
-    count = await visit.gate.oversight.count(wanted, except_session_id=visit.signed_in.id)
-    return visit.render("admin/end_sessions.html", asked=asked, ages=AGES, count=count)
+    count = await visit.gate.oversight.count(wanted, except_session_id=visit.signed_in.id, most=COUNTED_MAX)
+    return visit.render("admin/end_sessions.html", asked=asked, ages=AGES, count=count, most=COUNTED_MAX)
 
 
 async def submit(visit: Visit, form: Form) -> Response:
@@ -33,7 +34,7 @@ async def submit(visit: Visit, form: Form) -> Response:
     """
     asked = given(visit, FILTERS)
     expected = id_of(form.get("count", ""))
-    if expected is None:
+    if expected is None or expected > COUNTED_MAX:
         raise ValidationFailed({}, "The form can't be read")
     try:
         ended = await visit.gate.oversight.end_all(

@@ -10,6 +10,7 @@ from gatepost.http.pages.forms import Form
 from gatepost.http.pages.language import N_
 from gatepost.http.pages.visit import Visit
 from gatepost.models import OverseenSession, SessionFilter
+from gatepost.services.oversight import COUNTED_MAX
 
 ROWS = 25
 """Sessions a page: with more it takes more than 30 kB, in scripts of three bytes a character."""
@@ -35,7 +36,9 @@ async def show(visit: Visit) -> Response:
         wanted = await filter_of(visit, asked)
         found = await visit.gate.oversight.page(wanted, before=before, limit=ROWS + 1)
         if before is None:
-            count = await visit.gate.oversight.count(wanted, except_session_id=visit.signed_in.id)
+            count = await visit.gate.oversight.count(
+                wanted, except_session_id=visit.signed_in.id, most=COUNTED_MAX
+            )
     except ValidationFailed as error:
         visit.show_again(visit.typed, error)
         status = 422
@@ -47,6 +50,7 @@ async def show(visit: Visit) -> Response:
         ages=AGES,
         rows=rows,
         count=count,
+        most=COUNTED_MAX,
         current_id=visit.signed_in.id,
         here=_here(visit, before),
         newest=visit.url("/admin/sessions", **asked) if before is not None else None,
