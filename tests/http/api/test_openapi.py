@@ -105,7 +105,7 @@ OPERATIONS = {
     "set_temporary_password": (
         "POST",
         "/api/auth/admin/users/{id}/temporary-password",
-        {200, 401, 403, 404, 413, 415, 422, 500, 503},
+        {200, 401, 403, 404, 409, 413, 415, 422, 500, 503},
     ),
     "delete_user": (
         "DELETE",
