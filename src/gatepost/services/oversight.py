@@ -135,10 +135,9 @@ class Oversight:
                     conn, wanted, spared=except_session_id, most=most, at=now, idle=self._idle
                 )
 
-            first = await matching()
-            owners = sorted(set(first.values()))
-            found = {}
-            if len(first) == expected:
+            found = await matching()
+            owners = sorted(set(found.values()))
+            if len(found) == expected:
                 await store.lock_owners(conn, owners)
                 found = await matching()
             if len(found) != expected or not set(found.values()) <= set(owners):

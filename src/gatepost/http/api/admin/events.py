@@ -10,7 +10,13 @@ from starlette.responses import Response
 from gatepost import errors
 from gatepost.http.api.admin import oversight_schemas as shapes
 from gatepost.http.api.responses import PRESENTED, responses
-from gatepost.http.dependencies import AdminSession, CurrentClient, CurrentEdge, CurrentGate
+from gatepost.http.dependencies import (
+    AdminSession,
+    CurrentClient,
+    CurrentEdge,
+    CurrentGate,
+    FreshAdminSession,
+)
 from gatepost.http.envelope import encode, success
 from gatepost.http.streams import LiveEvents, events_download
 from gatepost.models import EventFilter
@@ -97,12 +103,13 @@ async def admin_events(
         },
         *PRESENTED,
         errors.AdminRequired,
+        errors.FreshSessionRequired,
         errors.ValidationFailed,
         fields=_FIELDS,
     ),
 )
 async def export_events(
-    session: AdminSession,
+    session: FreshAdminSession,
     gate: CurrentGate,
     client: CurrentClient,
     form: Annotated[
