@@ -59,6 +59,18 @@ def open_attacked(page: Page) -> None:
     page.locator("#facts").wait_for()
 
 
+def watch(page: Page) -> None:
+    """Have somebody guess a password while events are watched live."""
+    page.locator("#live[aria-pressed=false]").click()
+    page.locator("#live[aria-pressed=true]").wait_for()
+    origin = page.url.partition("/auth")[0]
+    guesser = {"X-Forwarded-For": "203.0.113.66", "User-Agent": "python-requests/2.32.5", "Origin": origin}
+    for email in ("user@example.com", "nobody@example.com", "user@example.com"):
+        guess = {"email": email, "password": "correct horse"}
+        page.request.post(f"{origin}/api/auth/login", data=guess, headers=guesser)
+    page.locator("#events .badge", has_text="login.failed").nth(2).wait_for()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Picture:
     """A picture of a page.
@@ -96,7 +108,7 @@ PICTURES = (
     Picture(name="users", path="/admin/users", who="admin"),
     Picture(name="user", path="/admin", who="admin", size=(1280, 900), before=open_attacked),
     Picture(name="sessions", path="/admin/sessions", who="admin"),
-    Picture(name="events", path="/admin/events", who="admin"),
+    Picture(name="events", path="/admin/events", who="admin", before=watch),
 )
 
 

@@ -1,18 +1,20 @@
 """What a demo invents: the same of the same seed, so many of each, and nothing that belongs to somebody."""
 
 import ipaddress
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from gatepost.models import Client, EndReason
+from gatepost.models import AuditAction, Client, EndReason
 from gatepost.services.demo.history import MANY_DEVICES, invent
 from gatepost.services.demo.numbering import Invented
 from gatepost.services.demo.timeline import WINDOW
 from gatepost.services.lifetimes import Lifetimes
 
 NOW = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
+HOUR, STARTED = timedelta(hours=1), AuditAction.SESSION_STARTED
 NOBODYS = [
     ipaddress.ip_network(net)
     for net in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
@@ -121,3 +123,26 @@ def test_people_work_by_day_and_rest_on_sundays(invented: Invented) -> None:
         days[session.created_at.weekday()] += 1
 
     assert sum(days[:5]) / 5 > 1.5 * sum(days[5:]) / 2
+
+
+def test_live_sessions_began_over_the_month_and_not_in_the_last_hour(invented: Invented) -> None:
+    live = [session for session in invented.sessions if session.ended_at is None]
+    sign_ins = Counter((NOW - event.at) // HOUR for event in invented.events if event.action == STARTED)
+
+    assert sign_ins[0] <= 1.5 * max(sign_ins[hour] for hour in range(1, 24))
+    assert len({(NOW - session.created_at).days for session in live}) > 15
+    assert len({session.expires_at.date() for session in live}) > 15
+    assert sum(NOW - session.last_used_at < timedelta(days=1) for session in live) > len(live) / 4
+
+
+def test_one_account_is_locked_and_a_few_are_attacked() -> None:
+    in_a_row: Counter[int] = Counter()
+    for each in made(users=200, events=40_000).failures:
+        in_a_row[each.user_id] += each.failures
+
+    assert [count >= 100 for _, count in in_a_row.most_common(2)] == [True, False]
+    assert 2 <= sum(5 <= count < 100 for count in in_a_row.values()) <= 8
+
+
+def test_nobody_is_called_as_somebody_else_is(invented: Invented) -> None:
+    assert len({user.name for user in invented.users}) == len(invented.users)
