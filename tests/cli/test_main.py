@@ -34,6 +34,7 @@ def test_there_are_exactly_these_commands() -> None:
         "psql",
         "doctor",
         "overview",
+        "demo",
         "secret",
         *(
             f"users {verb}"
@@ -48,6 +49,9 @@ def test_there_are_exactly_these_commands() -> None:
                 "set-password",
                 "unlock",
                 "delete",
+                "invite",
+                "invitations",
+                "revoke-invitation",
             )
         ),
         *(f"sessions {verb}" for verb in ("list", "revoke", "revoke-all", "revoke-matching", "cleanup")),

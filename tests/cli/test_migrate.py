@@ -18,8 +18,8 @@ TABLES = """
     WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
 """
 SCHEMA = (
-    "auth_event_hours auth_events auth_failures auth_housekeeping auth_throttles gatepost_version "
-    "user_sessions users"
+    "auth_event_hours auth_events auth_failures auth_housekeeping auth_links auth_throttles "
+    "gatepost_version user_sessions users"
 )
 
 
