@@ -32,11 +32,11 @@ serve: $(VENV)/.runtime ## Start the server on http://127.0.0.1:8000 (ARGS="--po
 
 test: lint docs chromium ## Run all checks and tests (DATABASE_URL=postgresql://... runs them on that server)
 	@$(TEST_DATABASE) $(BIN)/python -m pytest --cov --cov-fail-under=$(COVERAGE) \
-		-n "$$($(BIN)/python -c 'import os; print(min(8, max(2, os.cpu_count() or 2)))')" $(ARGS)
+		-n "$$($(BIN)/python -c 'import os; print(min(8, (os.cpu_count() or 1) + 1))')" $(ARGS)
 
 test-least-rights: chromium ## Run the tests on a server that has the rights of `gatepost migrate --grants` alone
 	@$(TEST_DATABASE) GATEPOST_TEST_APP_ROLE=1 $(BIN)/python -m pytest \
-		-n "$$($(BIN)/python -c 'import os; print(min(8, max(2, os.cpu_count() or 2)))')" $(ARGS)
+		-n "$$($(BIN)/python -c 'import os; print(min(8, (os.cpu_count() or 1) + 1))')" $(ARGS)
 
 # Asks nobody where there is one.
 chromium: $(VENV)/.dev

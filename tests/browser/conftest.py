@@ -45,6 +45,16 @@ PATIENCE_MS = 15_000
 
 NARROW, WIDE = {"width": 320, "height": 640}, {"width": 1280, "height": 800}
 
+LOOKS: dict[str, dict[str, Any]] = {
+    "wide, light": {"viewport": WIDE, "color_scheme": "light"},
+    "narrow, dark, little motion": {
+        "viewport": NARROW,
+        "color_scheme": "dark",
+        "reduced_motion": "reduce",
+    },
+}
+"""What pages are looked at in: colours do not depend on the width, so that each stands in one of two."""
+
 MakeSite = Callable[..., Awaitable["Site"]]
 
 # --- The browser ---
@@ -290,7 +300,7 @@ async def assert_no_horizontal_scroll(page: Page) -> None:
 
 _TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _RUN_AXE = f"""
-    axe.run(document, {{runOnly: {{type: "tag", values: {json.dumps(_TAGS)}}}, resultTypes: ["violations"]}})
+    axe.run(document, {{runOnly: {{type: "tag", values: {json.dumps(_TAGS)}}}, resultTypes: ["violations"], preload: false}})
         .then((found) => found.violations.map(({{id, impact, help, nodes}}) => ({{
             id, impact, help, nodes: nodes.map(({{html, failureSummary}}) => ({{html, failureSummary}})),
         }})))

@@ -3,13 +3,12 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.async_api import Page, expect
 from tests.browser.conftest import (
+    LOOKS,
     NARROW,
-    WIDE,
     Site,
     Visitors,
     assert_accessible,
@@ -29,12 +28,6 @@ PAGES = [
     "devices",
     "activity",
 ]
-LOOKS: dict[str, dict[str, Any]] = {
-    "light": {"viewport": WIDE},
-    "dark": {"viewport": WIDE, "color_scheme": "dark"},
-    "narrow": {"viewport": NARROW},
-    "narrow, dark": {"viewport": NARROW, "color_scheme": "dark"},
-}
 EMAIL = f"{'a' * 60}@{'b' * 60}.example.com"
 IPHONE = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "

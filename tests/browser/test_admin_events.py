@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 from tests.browser.conftest import (
-    NARROW,
-    WIDE,
+    LOOKS,
     Site,
     Visitors,
     assert_accessible,
@@ -20,12 +19,6 @@ from tests.browser.conftest import (
 from tests.conftest import PASSWORD
 from tests.http.conftest import Database
 
-LOOKS: dict[str, dict[str, Any]] = {
-    "light": {"viewport": WIDE},
-    "dark": {"viewport": WIDE, "color_scheme": "dark"},
-    "narrow": {"viewport": NARROW},
-    "narrow, dark": {"viewport": NARROW, "color_scheme": "dark"},
-}
 ADMIN = "admin@example.com"
 LONG = f"{'a' * 60}@{'b' * 60}.example.com"
 

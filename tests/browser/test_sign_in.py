@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 from tests.browser.conftest import (
-    NARROW,
-    WIDE,
+    LOOKS,
     MakeSite,
     Site,
     Visitors,
@@ -19,15 +18,6 @@ from tests.conftest import PASSWORD
 from gatepost.models import Client
 
 EMAIL = "user@example.com"
-
-LOOKS: dict[str, dict[str, Any]] = {
-    "light": {"color_scheme": "light"},
-    "dark": {"color_scheme": "dark"},
-    "narrow": {"viewport": NARROW},
-    "narrow and dark": {"viewport": NARROW, "color_scheme": "dark"},
-    "wide": {"viewport": WIDE},
-    "little motion": {"reduced_motion": "reduce"},
-}
 
 
 async def fill(page: Page, **typed: str) -> None:
