@@ -300,7 +300,9 @@ async def assert_no_horizontal_scroll(page: Page) -> None:
 
 _TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _RUN_AXE = f"""
-    axe.run(document, {{runOnly: {{type: "tag", values: {json.dumps(_TAGS)}}}, resultTypes: ["violations"], preload: false}})
+    axe.run(document, {{
+        runOnly: {{type: "tag", values: {json.dumps(_TAGS)}}}, resultTypes: ["violations"], preload: false,
+    }})
         .then((found) => found.violations.map(({{id, impact, help, nodes}}) => ({{
             id, impact, help, nodes: nodes.map(({{html, failureSummary}}) => ({{html, failureSummary}})),
         }})))
