@@ -61,8 +61,8 @@ attack: $(VENV)/.runtime ## Have sqlmap and wapiti attack a server of our own (M
 fuzz: $(VENV)/.dev ## Look for what no test thought of (EXAMPLES=10000, random each time)
 	@$(TEST_DATABASE) FUZZ_EXAMPLES=$(or $(EXAMPLES),10000) $(BIN)/python -m pytest -s tests/properties $(ARGS)
 
-bench: $(VENV)/.runtime ## Measure Gatepost beside others (QUICK=1: a look; GROWTH=1: up to ten million sessions)
-	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(GROWTH),--growth)
+bench: $(VENV)/.runtime ## Measure Gatepost beside others (QUICK=1: a look; GROWTH=1: ten million sessions; TRAIL=1: ten million events)
+	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(GROWTH),--growth) $(if $(TRAIL),--trail)
 
 screenshots: chromium ## Take the pictures of the pages for docs/images anew, of a demo (ARGS="devices users": these alone)
 	@$(BIN)/python scripts/screenshots.py $(ARGS)

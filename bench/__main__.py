@@ -23,6 +23,9 @@ def main() -> int:
     parser.add_argument(
         "--growth", action="store_true", help="from ten thousand to ten million sessions, nothing else"
     )
+    parser.add_argument(
+        "--trail", action="store_true", help="the overview over ten million events, nothing else"
+    )
     parser.add_argument("--render", action="store_true", help="measure nothing, write tables and charts anew")
     asked = parser.parse_args()
     # Told to end, it takes its servers down as it does at Ctrl-C.
@@ -31,7 +34,7 @@ def main() -> int:
     try:
         check_programs()
         if not asked.render:
-            measure(quick=asked.quick, growth=asked.growth)
+            measure(quick=asked.quick, growth=asked.growth, trail=asked.trail)
         publish()
     except BenchError as error:
         sys.stderr.write(f"{error}\n")
@@ -41,13 +44,17 @@ def main() -> int:
     return 0
 
 
-def measure(*, quick: bool, growth: bool) -> None:
+def measure(*, quick: bool, growth: bool, trail: bool) -> None:
     plan = QUICK if quick else FULL
     with Progress() as progress:
         if growth:
             from bench.growth import grow
 
             results = asyncio.run(grow(plan, progress))
+        elif trail:
+            from bench.trail import watch
+
+            results = asyncio.run(watch(plan, progress))
         else:
             from bench.run import run
 

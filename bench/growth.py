@@ -1,7 +1,4 @@
-"""Growth: the session check on tables of ten thousand to ten million sessions, and while a million expire.
-
-Also the figures of the overview, on a trail of ten million events.
-"""
+"""Growth: the session check on tables of ten thousand to ten million sessions, and while a million expire."""
 
 import asyncio
 import json
@@ -16,7 +13,6 @@ from bench.database import Connection, Postgres
 from bench.failures import BenchError, Wrong
 from bench.measured import Measured
 from bench.measures.field import Field
-from bench.measures.overview import OverviewFigures, fill
 from bench.plan import TOKENS, Plan
 from bench.progress import Progress
 from bench.rawhttp import connection
@@ -25,13 +21,11 @@ from bench.seeds import FILL_SESSIONS, FILL_USERS, USER_AGENT, Credential
 from bench.sizes import row_bytes
 from bench.subjects import Subject
 from bench.targets import verdicts
-from gatepost.models import Period
 
 SESSIONS_A_USER = 10
 CHUNK = 500_000
 SPREAD_TOKENS = 100_000
 UNIQUE = "user_sessions_session_token_key"
-OVERVIEW = "bench_growth_overview"
 IDLE, EXPIRING = "me-before-expiry", "me-expiring"
 
 
@@ -40,18 +34,14 @@ class Extent:
     """Attributes:
     sizes: sessions in each table, the least first.
     expiring: how many of the largest expire at once.
-    events: on the trail that the overview counts.
-    live: sessions that are live meanwhile.
     """
 
     sizes: tuple[int, ...]
     expiring: int
-    events: int
-    live: int
 
 
-FULL = Extent((10_000, 100_000, 1_000_000, 10_000_000), 1_000_000, 10_000_000, 1_000_000)
-QUICK = Extent((10_000, 1_000_000), 200_000, 1_000_000, 100_000)
+FULL = Extent((10_000, 100_000, 1_000_000, 10_000_000), 1_000_000)
+QUICK = Extent((10_000, 1_000_000), 200_000)
 
 
 async def grow(plan: Plan, progress: Progress) -> Results:
@@ -71,13 +61,11 @@ async def grow(plan: Plan, progress: Progress) -> Results:
         await growth.set_up()
         await growth.rounds()
         await growth.expire()
-        await growth.overview()
         return growth.results(about)
     finally:
         field.stop()
         for size in extent.sizes:
             await postgres.drop(f"bench_growth_{size}")
-        await postgres.drop(OVERVIEW)
         postgres.stop()
 
 
@@ -194,24 +182,6 @@ class _Growth:
             raise Wrong(f"the clean-up answered {answer.status}: {answer.body[:200]!r}")
         return asyncio.get_running_loop().time() - start
 
-    async def overview(self) -> None:
-        """Ask for the figures of each period, a round each."""
-        events, live = self._extent.events, self._extent.live
-        self._progress.expect(events)
-        self._progress.doing(f"filling a trail with {events:,} events")
-        await fill(self._postgres, OVERVIEW, events=events, sessions=live, done=self._progress.done)
-        figures = OverviewFigures(self._postgres, OVERVIEW, events=events)
-        self._progress.doing("counting them by the hour")
-        try:
-            self._facts["overview_count_seconds"] = await figures.open()
-            await self._postgres.settle(OVERVIEW)
-            for period in Period:
-                self._measured.row(f"overview-{period}", "gatepost", f"overview, {period}", "ms")
-                for number in range(1, self._plan.rounds + 1):
-                    self._measured.add(f"overview-{period}", await figures.sample(period, number))
-        finally:
-            await figures.close()
-
     def results(self, about: dict[str, object]) -> Results:
         sizes = self._extent.sizes
         found = Results(
@@ -219,8 +189,7 @@ class _Growth:
             machine=about,
             versions=machine.versions(self._postgres.version),
             plan=self._plan.as_json()
-            | {"growth": True, "least": sizes[0], "most": sizes[-1], "expiring": self._extent.expiring}
-            | {"events": self._extent.events, "live": self._extent.live},
+            | {"growth": True, "least": sizes[0], "most": sizes[-1], "expiring": self._extent.expiring},
             rows=[*self._field.rows(), *self._measured.rows()],
             facts=self._facts,
         )

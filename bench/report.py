@@ -12,7 +12,7 @@ from bench.failures import NotMeasured
 from bench.places import RESULTS, ROOT
 from bench.results import Results
 
-LATEST, GROWTH = RESULTS / "latest.json", RESULTS / "growth.json"
+LATEST, GROWTH, TRAIL = RESULTS / "latest.json", RESULTS / "growth.json", RESULTS / "trail.json"
 PAGE = ROOT / "docs" / "performance.md"
 PAGES = (PAGE, ROOT / "README.md")
 PICTURES = ROOT / "docs" / "images"
@@ -27,7 +27,7 @@ pathlib.Path(sys.argv[2]).write_bytes(bytes(picture))
 
 def keep(results: Results) -> Path:
     """Write a run's JSON to where its kind belongs; a quick one never replaces one to publish."""
-    kind = "growth" if results.plan.get("growth") else "latest"
+    kind = next((each for each in ("growth", "trail") if results.plan.get(each)), "latest")
     path = RESULTS / f"{'quick-' if results.plan['quick'] else ''}{kind}.json"
     results.write(path)
     return path
@@ -43,11 +43,11 @@ def show(results: Results) -> None:
 
 def publish() -> None:
     """Write tables, charts and pages anew from the JSON of the last runs."""
-    latest, growth = read(LATEST), read(GROWTH)
+    latest, growth, trail = read(LATEST), read(GROWTH), read(TRAIL)
     for path in PAGES:
-        path.write_text(inserted(path, latest, growth), "utf-8")
+        path.write_text(inserted(path, latest, growth, trail), "utf-8")
     if latest is not None:
-        (RESULTS / "latest.md").write_text(report(latest, growth), "utf-8")
+        (RESULTS / "latest.md").write_text(report(latest, growth, trail), "utf-8")
         drawing = RESULTS / "chart.svg"
         drawing.write_text(chart.svg(latest), "utf-8")
         picture = drawing.with_suffix(".png")
@@ -70,11 +70,13 @@ def draw(drawing: Path, picture: Path) -> None:
         raise NotMeasured(f"The chart could not be drawn: {done.stderr.strip()}")
 
 
-def report(latest: Results, growth: Results | None) -> str:
+def report(latest: Results, growth: Results | None, trail: Results | None) -> str:
     """Return everything as one page of Markdown."""
-    parts = ["# Measured", parts_of(latest, growth)["targets"], "## All rows", rows(latest)]
+    parts = ["# Measured", parts_of(latest, growth, trail)["targets"], "## All rows", rows(latest)]
     if growth is not None:
         parts += ["## Growth", growth_of(growth)]
+    if trail is not None:
+        parts += ["## Overview", tables.overview_markdown(trail)]
     return "\n\n".join([*parts, tables.machine_words(latest)]) + "\n"
 
 
@@ -89,13 +91,13 @@ def growth_of(growth: Results) -> str:
     return "\n\n".join(part for part in (tables.growth_markdown(growth), notes) if part)
 
 
-def parts_of(latest: Results | None, growth: Results | None) -> dict[str, str]:
+def parts_of(latest: Results | None, growth: Results | None, trail: Results | None) -> dict[str, str]:
     """Return what stands between the markers of the pages, by their names."""
     if latest is None:
         return dict.fromkeys(
             ("targets", "rows", "machine", "sizing", "assumptions", "growth", "overview", "chart"), NOTHING
         )
-    targets = [*latest.targets, *(growth.targets if growth else [])]
+    targets = [verdict for run in (latest, growth, trail) if run for verdict in run.targets]
     return {
         "targets": tables.targets_markdown(targets),
         "rows": rows(latest),
@@ -103,13 +105,13 @@ def parts_of(latest: Results | None, growth: Results | None) -> dict[str, str]:
         "sizing": sizing.markdown(latest),
         "assumptions": sizing.assumptions(),
         "growth": NOTHING if growth is None else growth_of(growth),
-        "overview": (tables.overview_markdown(growth) if growth else "") or NOTHING,
+        "overview": NOTHING if trail is None else tables.overview_markdown(trail),
     }
 
 
-def inserted(page: Path, latest: Results | None, growth: Results | None) -> str:
+def inserted(page: Path, latest: Results | None, growth: Results | None, trail: Results | None) -> str:
     """Return the text of a page with what belongs between `<!-- bench:NAME -->` and `<!-- /bench -->`."""
-    parts = parts_of(latest, growth)
+    parts = parts_of(latest, growth, trail)
     if latest is not None:
         picture = (PICTURES / "performance.svg").relative_to(page.parent)
         parts["chart"] = f"![{chart.words(latest)}]({picture})"

@@ -79,14 +79,11 @@ def growth_markdown(growth: Results) -> str:
     return "\n".join(lines)
 
 
-def overview_markdown(growth: Results) -> str:
-    """Return the table of the overview's figures; empty where they were not measured."""
-    rows = [row for row in growth.rows if row.key.startswith("overview-")]
-    if not rows:
-        return ""
+def overview_markdown(trail: Results) -> str:
+    """Return the table of the overview's figures."""
     lines = ["| | Found | Rounds |", "|---|---|---|"]
-    lines += [f"| {row.name} | {value(row)} | {spread(row.spread())} |" for row in rows]
-    plan, seconds = growth.plan, growth.facts["overview_count_seconds"]
+    lines += [f"| {row.name} | {value(row)} | {spread(row.spread())} |" for row in trail.rows]
+    plan, seconds = trail.plan, trail.facts["overview_count_seconds"]
     return "\n".join(lines) + (
         f"\n\nWith {plan['events']:,} events over 30 days, one of 20 a failed login, and {plan['live']:,} "
         f"live sessions. Counting them by the hour, which housekeeping does once, took {number(seconds)} s."

@@ -199,18 +199,15 @@ OVERVIEW_LIMITS = tuple(
     )
     for period in ("24h", "7d", "30d")
 )
-"""Judged where a run of growth has measured them."""
 
 
 def verdicts(results: Results) -> list[Verdict]:
-    """Judge a run by the targets; a growth run by its own."""
+    """Judge a run by the targets; those of growth and of the trail by their own."""
     if results.plan.get("growth"):
-        found = [_ratio(_sized(target, results.plan), results.row) for target in GROWTH_RATIOS]
-        if "events" in results.plan:
-            for limit in OVERVIEW_LIMITS:
-                sized = replace(limit, measure=limit.measure.format(**results.plan))
-                found.append(_limit(sized, results.row))
-        return found
+        return [_ratio(_sized(target, results.plan), results.row) for target in GROWTH_RATIOS]
+    if results.plan.get("trail"):
+        sized = (replace(each, measure=each.measure.format(**results.plan)) for each in OVERVIEW_LIMITS)
+        return [_limit(each, results.row) for each in sized]
     return [
         *(_ratio(target, results.row) for target in RATIOS),
         *(_limit(target, results.row) for target in LIMITS),

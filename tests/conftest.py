@@ -6,6 +6,7 @@ With GATEPOST_TEST_APP_ROLE set, the application under test signs in as a role t
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ LEAST_RIGHTS = bool(os.environ.get("GATEPOST_TEST_APP_ROLE"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Started in the background, tests inherit that SIGINT is ignored, and so would what they start and stop.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(secrecy)
     config.pluginmanager.register(proofs.Proofs(config))
 

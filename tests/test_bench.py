@@ -111,7 +111,7 @@ def test_targets_of_growth_name_the_sizes_of_the_run() -> None:
 
 @pytest.mark.parametrize(("milliseconds", "met"), [(200.0, True), (200.1, False)])
 def test_the_overview_has_its_target_and_table(milliseconds: float, met: bool) -> None:
-    plan = {"growth": True, "least": 10, "most": 1000, "expiring": 100, "events": 10_000_000, "live": 1000}
+    plan = {"trail": True, "events": 10_000_000, "live": 1000}
     found = row("overview-30d", milliseconds, 10, 300, unit="ms", name="overview, 30d")
     results = replace(measured(found, **plan), facts={"overview_count_seconds": 12.0})
 
@@ -120,7 +120,6 @@ def test_the_overview_has_its_target_and_table(milliseconds: float, met: bool) -
     assert verdict.measure == "overview of 30d with 10,000,000 events and 1,000 live sessions"
     assert (verdict.value, verdict.met) == (milliseconds, met)
     assert "| overview, 30d | 200 ms | 10 … 300 |" in tables.overview_markdown(results)
-    assert "overview" not in tables.growth_markdown(results)
 
 
 async def test_the_overview_is_measured_and_its_figures_are_checked(owner_dsn: str) -> None:
@@ -310,13 +309,15 @@ def test_a_hundred_times_the_users_need_a_hundred_times_as_much() -> None:
 
 @pytest.mark.parametrize("page", report.PAGES, ids=lambda page: page.name)
 def test_the_pages_show_the_committed_results(page: Path) -> None:
-    latest, growth = report.read(report.LATEST), report.read(report.GROWTH)
+    runs = (report.read(path) for path in (report.LATEST, report.GROWTH, report.TRAIL))
 
-    assert report.inserted(page, latest, growth) == page.read_text("utf-8")
+    assert report.inserted(page, *runs) == page.read_text("utf-8")
 
 
 def test_what_is_published_is_of_one_run_and_not_of_a_quick_one() -> None:
-    published = [results for path in (report.LATEST, report.GROWTH) if (results := report.read(path))]
+    published = [
+        results for path in (report.LATEST, report.GROWTH, report.TRAIL) if (results := report.read(path))
+    ]
     assert not any(results.plan["quick"] or results.plan["rounds"] < 5 for results in published)
     for results in published:
         for shown, computed in zip(results.targets, targets.verdicts(results), strict=True):
@@ -324,5 +325,5 @@ def test_what_is_published_is_of_one_run_and_not_of_a_quick_one() -> None:
             assert shown.value == pytest.approx(computed.value, rel=1e-3)
     if latest := report.read(report.LATEST):
         page = (RESULTS / "latest.md").read_text("utf-8")
-        assert page == report.report(latest, report.read(report.GROWTH))
+        assert page == report.report(latest, report.read(report.GROWTH), report.read(report.TRAIL))
         assert (RESULTS / "chart.svg").read_text("utf-8") == chart.svg(latest)
