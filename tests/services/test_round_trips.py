@@ -183,7 +183,7 @@ async def test_each_endpoint_asks_the_database_as_often_as_it_must(
         "email": 12,  # as the password, but for one of the throttle
         # The check, the charge, the hash; begin, two locks, the hash again, invitations, the end, two of the
         # throttle, commit.
-        "erase": 12,
+        "erase": 11,
         # The charge, begin, the user, the event, the session, commit: hooks may come between.
         "register": 6,
     }

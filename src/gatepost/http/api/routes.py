@@ -86,9 +86,10 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     response = await errors.on_http_exception(request, error)
     if response.status_code == 405:
         path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
-        methods = {
-            method for route in _routes() if route.path_regex.match(path) for method in route.methods or ()
-        }
+        matching = [route for route in _routes() if route.path_regex.match(path)]
+        # A path without parameters is not the one of which it could be an id.
+        own = [route for route in matching if route.path == path] or matching
+        methods = {method for route in own for method in route.methods or ()}
         if methods:
             response.headers["Allow"] = ", ".join(sorted(methods))
     return response
