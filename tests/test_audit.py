@@ -15,7 +15,6 @@ import httpx
 import pytest
 from tests.conftest import PASSWORD, SECRET_KEY, MakeSettings, bearer, login, register, serving
 
-from gatepost import models
 from gatepost.app import create_app
 from gatepost.gate import Gate
 from gatepost.models import AuditAction, Client, EndReason, EventFilter, SessionFilter
@@ -29,7 +28,7 @@ def documented(enum: type[StrEnum]) -> dict[str, str]:
     """Return the members of an enum that a docstring follows."""
     (tree,) = [
         node
-        for node in ast.walk(ast.parse(inspect.getsource(models)))
+        for node in ast.walk(ast.parse(inspect.getsource(sys.modules[enum.__module__])))
         if isinstance(node, ast.ClassDef) and node.name == enum.__name__
     ]
     found = {}
