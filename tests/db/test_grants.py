@@ -378,6 +378,7 @@ async def test_counting_events_is_not_misled_by_tables_of_the_callers(
         """
     )
     for _ in range(2):
+        await until_settled(db)
         await as_app.execute("SELECT public.gatepost_count_events(100, now() + interval '1 hour')")
     assert await as_app.fetchval("SELECT count(*) FROM auth_event_hours") == 0
     actions = "SELECT events FROM auth_event_hours WHERE action = $1"
