@@ -1,8 +1,11 @@
 """The embedded server from nothing, its settings, what it keeps to itself."""
 
 import asyncio
+import os
+import socket
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import pytest
 from tests.db.embedded.conftest import psql, server_pid
 
 from gatepost.db.embedded import EmbeddedServer
+from gatepost.db.embedded.postmaster import SOCKET
 from gatepost.errors import EmbeddedServerError
 
 
@@ -168,3 +172,29 @@ def test_a_server_that_does_not_start_is_told_of_with_its_last_lines(home: Path)
         configuration.write("\nnonsense = 1\n")
     with pytest.raises(EmbeddedServerError, match=r'unrecognized configuration parameter "nonsense"'):
         EmbeddedServer.start(home, durable=False)
+
+
+def test_a_server_with_many_callers_waiting_is_waited_for(home: Path) -> None:
+    (home / "pgdata").mkdir(parents=True)
+    place = str(home / "pgdata" / SOCKET)
+    found: list[int | None] = []
+    with (
+        socket.socket(socket.AF_UNIX) as listener,
+        socket.socket(socket.AF_UNIX) as first,
+        socket.socket(socket.AF_UNIX) as second,
+    ):
+        listener.bind(place)
+        listener.listen(0)
+        first.connect(place)
+        second.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            second.connect(place)
+        caller = threading.Thread(target=lambda: found.append(server_pid(home)))
+        caller.start()
+        state = Path(f"/proc/self/task/{caller.native_id}/stat")
+        while caller.is_alive() and state.read_text().rpartition(")")[2].split()[0] != "S":
+            pass
+        listener.accept()[0].close()
+        caller.join()
+    (home / "pgdata" / SOCKET).unlink()
+    assert found == [os.getpid()]

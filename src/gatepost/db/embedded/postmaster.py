@@ -56,7 +56,8 @@ class Postmaster:
     def pid(self) -> int | None:
         """Return the process id of the server that answers on the socket; None: nobody does."""
         with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(START_SECONDS)
+            # Not Python's timeout, with which a server that has many callers waiting were an error at once.
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", START_SECONDS, 0))
             try:
                 client.connect(str(self.sockets / SOCKET))
             except (FileNotFoundError, ConnectionRefusedError):
