@@ -92,6 +92,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @contextmanager
 def server(name: str, directory: Path, environment: dict[str, str]) -> Iterator[str]:
     """Run the application on a server of its own process; return where it listens."""
@@ -109,6 +114,9 @@ def server(name: str, directory: Path, environment: dict[str, str]) -> Iterator[
                 break
         else:
             pytest.fail("".join(said))
+        # granian says that its worker has started a moment before it listens.
+        while process.poll() is None and not listens(port):
+            pass
         yield f"127.0.0.1:{port}"
     finally:
         process.terminate()
