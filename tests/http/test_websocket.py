@@ -17,6 +17,7 @@ import websockets
 from fastapi import FastAPI, WebSocket
 from starlette.types import Message
 from tests.conftest import SECRET_KEY, AsApp, MakeSettings, bearer, login, register, scratch_database, serving
+from websockets.exceptions import InvalidStatus
 
 from gatepost import CurrentSession, Gatepost
 from gatepost.errors import SessionRevoked
@@ -75,7 +76,7 @@ class Live:
 
     async def refusal(self, path: str, token: str | None) -> tuple[int, Any, str | None]:
         """Return the status, the code and the challenge with which a handshake is refused."""
-        with pytest.raises(websockets.exceptions.InvalidStatus) as refused:
+        with pytest.raises(InvalidStatus) as refused:
             await self.socket(path, token).__aenter__()
         response = refused.value.response
         body = json.loads(bytes(response.body))
