@@ -17,7 +17,7 @@ import websockets
 from fastapi import FastAPI, WebSocket
 from starlette.types import Message
 from tests.conftest import SECRET_KEY, AsApp, MakeSettings, bearer, login, register, scratch_database, serving
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from gatepost import CurrentSession, Gatepost
 from gatepost.errors import SessionRevoked
@@ -189,7 +189,7 @@ async def test_a_refusal_after_the_socket_is_open_closes_it_with_1008(live: Live
     async with live.client() as client:
         token = (await register(client, "late@example.com"))["token"]
     async with live.socket("/ended", token) as websocket:
-        with pytest.raises(websockets.exceptions.ConnectionClosed) as closed:
+        with pytest.raises(ConnectionClosed) as closed:
             await websocket.recv()
     assert closed.value.rcvd is not None
     assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1008, "session_revoked")
