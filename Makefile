@@ -2,6 +2,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+COVERAGE := 95
 # Some tests wait for others: one process more than there are cores.
 PYTEST = $(BIN)/python -m pytest -n "$$($(BIN)/python -c 'import os; print(min(8, (os.cpu_count() or 1) + 1))')"
 
@@ -22,7 +23,7 @@ TEST_DATABASE := unset DATABASE_URL;
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test test-least-rights coverage chromium lint format audit attack fuzz bench screenshots docs clean
+.PHONY: help install serve test test-least-rights chromium lint format audit attack fuzz bench screenshots docs clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -33,14 +34,10 @@ serve: $(VENV)/.runtime ## Start the server on http://127.0.0.1:8000 (ARGS="--po
 	@$(BIN)/gatepost serve $(ARGS)
 
 test: lint docs chromium ## Run all checks and tests (DATABASE_URL=postgresql://... runs them on that server)
-	@$(TEST_DATABASE) $(PYTEST) $(ARGS)
+	@$(TEST_DATABASE) $(PYTEST) --cov --cov-fail-under=$(COVERAGE) $(ARGS)
 
 test-least-rights: chromium ## Run the tests on a server that has the rights of `gatepost migrate --grants` alone
 	@$(TEST_DATABASE) GATEPOST_TEST_APP_ROLE=1 $(PYTEST) $(ARGS)
-
-# On Python 3.11 being watched takes tests half as long again, which is why `make test` goes without.
-coverage: chromium ## Run the tests and hold that they reach 95 of 100 lines and branches
-	@$(TEST_DATABASE) $(PYTEST) --cov --cov-fail-under=95 $(ARGS)
 
 # Asks nobody where there is one.
 chromium: $(VENV)/.dev

@@ -59,6 +59,9 @@ PERIODS = {
 }
 """Period → its name, and what its changes compare with."""
 
+ROWS = 7
+"""Addresses and accounts that are shown: more take over 30 kB, in scripts of three bytes a character."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
@@ -90,6 +93,7 @@ async def show(visit: Visit) -> Response:
         period=period,
         periods=PERIODS,
         shown=[_shown(visit.language, axis, series) for series in figures.series],
+        most=ROWS,
         rows=_rows(visit.language, axis, figures),
         is_by_day=period.step >= timedelta(days=1),
         has_before=_has_before(figures),
