@@ -147,9 +147,9 @@ async def test_the_embedded_database_is_migrated_and_stopped_again(
 @pytest.mark.parametrize(
     ("created", "before", "applied", "told"),
     [
-        (True, None, ("0001",), "Created the database db/app. Made the schema, version 0003 (db/app)."),
-        (False, "0002", ("0003",), "Migrated from version 0002 to 0003 (db/app)."),
-        (False, "0003", (), "Nothing to do: the database (db/app) is at version 0003."),
+        (True, None, ("0001",), "Created the database db/app. Made the schema, version 0004 (db/app)."),
+        (False, "0002", ("0004",), "Migrated from version 0002 to 0004 (db/app)."),
+        (False, "0004", (), "Nothing to do: the database (db/app) is at version 0004."),
     ],
 )
 def test_what_was_done_is_said(
@@ -159,7 +159,7 @@ def test_what_was_done_is_said(
     applied: tuple[str, ...],
     told: str,
 ) -> None:
-    migrated = Migrated(before=before, after="0003", applied=applied)
+    migrated = Migrated(before=before, after="0004", applied=applied)
     settings = settings_for("postgresql://db/app", Path(".gatepost"))
     report(Output(as_json=False), settings, created=created, migrated=migrated)
     assert capsys.readouterr().out.splitlines()[0] == told
