@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -189,7 +190,7 @@ class Columns:
     def __getitem__(self, column: str) -> Any:
         assert column in self._columns, f"{self._name} lacks {column}"
         if column in REFUSALS:
-            assert self._columns[column] == "text"
+            assert self._columns[column] in {"text", "varchar"}
             return self._refusal
         return VALUES[self._columns[column]]
 
@@ -405,6 +406,30 @@ async def test_the_plans_of_hot_statements_use_their_index_and_read_no_table_who
             assert read_whole <= ONE_ROW, f"{name}, {mode}"
             used = {node["Index Name"] for node in nodes if "Index Name" in node}
             assert used >= indexes, f"{name}, {mode}"
+
+
+RULE = re.compile(r"\bexpires_at\s*(<=|>)|'-infinity'\)\s*<=")
+"""Where a statement on sessions would say by itself what `gatepost_has_expired` says."""
+
+
+def test_what_a_live_session_is_stands_in_the_database_alone() -> None:
+    due = {"endings.count_expired", "endings.end_expired"}  # what time is over, in the order of an index
+    other = {"refreshes.refresh", "sessions.lookup", "sign_ins.end_others"}
+    spelt = [s.name for s in STATEMENTS if "user_sessions" in s.sql and RULE.search(s.sql)]
+    assert set(spelt) <= due | other
+
+
+async def test_the_rule_is_part_of_the_plan_and_costs_no_call(db: Any) -> None:
+    asking = [s for s in STATEMENTS if re.search(r"gatepost_(is_live|refusal|has_expired)\(", s.sql)]
+    assert len(asking) >= 14
+    for statement in asking:
+        prepared = await db.prepare(statement.sql)
+        given = ", ".join("NULL" for _ in prepared.get_parameters())
+        await db.execute(f"PREPARE asking AS {statement.sql}")
+        await db.execute("SET plan_cache_mode = force_generic_plan")
+        plan = await db.fetchval(f"EXPLAIN (VERBOSE, FORMAT JSON) EXECUTE asking ({given})")
+        await db.execute("DEALLOCATE asking")
+        assert not re.search(r"gatepost_(is_live|refusal|has_expired)", plan), statement.name
 
 
 def walk(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

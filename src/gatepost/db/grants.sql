@@ -58,7 +58,8 @@ REVOKE ALL ON user_sessions, auth_events, auth_throttles, auth_failures, auth_li
     auth_housekeeping, gatepost_version FROM PUBLIC, :"role";
 
 REVOKE ALL ON FUNCTION gatepost_end_sessions, gatepost_purge_events, gatepost_erase_user, gatepost_redact_events,
-    gatepost_count_events, gatepost_inet FROM PUBLIC, :"role";
+    gatepost_count_events, gatepost_inet, gatepost_has_expired,
+    gatepost_is_live, gatepost_refusal FROM PUBLIC, :"role";
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON users, user_sessions, auth_throttles, auth_failures, auth_links
     TO :"role";
@@ -78,7 +79,9 @@ GRANT EXECUTE ON FUNCTION gatepost_erase_user, gatepost_redact_events TO :"role"
 GRANT SELECT ON auth_event_hours, auth_housekeeping TO :"role";
 
 GRANT EXECUTE ON FUNCTION gatepost_count_events TO :"role";
--- What compares addresses with networks: it reads nothing but what it is given.
-GRANT EXECUTE ON FUNCTION gatepost_inet TO :"role";
+
+-- What compares addresses with networks, and says which sessions are live: these read nothing but what they
+-- are given.
+GRANT EXECUTE ON FUNCTION gatepost_inet, gatepost_has_expired, gatepost_is_live, gatepost_refusal TO :"role";
 
 COMMIT;

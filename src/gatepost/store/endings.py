@@ -75,31 +75,22 @@ async def end_presented(
         WITH t AS MATERIALIZED (
             SELECT coalesce($2::timestamptz, statement_timestamp()) AS now
         ), found AS MATERIALIZED (
-            SELECT s.* FROM user_sessions s WHERE s.session_token = ANY($1::varchar[]) FOR UPDATE
+            SELECT s.id, u.id AS user_id, gatepost_refusal(s, u, t.now, $7::interval) AS refusal
+            FROM user_sessions s JOIN users u ON u.id = s.user_id CROSS JOIN t
+            WHERE s.session_token = ANY($1::varchar[])
+            FOR UPDATE OF s
         ), ended AS (
             UPDATE user_sessions s SET is_active = false, ended_at = t.now, end_reason = $3
-            FROM found f, users u, t
-            WHERE s.id = f.id AND f.is_active AND f.expires_at > t.now AND u.id = f.user_id AND u.is_active
-                AND (coalesce(f.last_used_at, '-infinity') <= t.now - $7::interval) IS NOT TRUE
+            FROM found f, t
+            WHERE s.id = f.id AND f.refusal IS NULL
             RETURNING s.id, s.user_id
         ), event AS (
             INSERT INTO auth_events (at, action, user_id, session_id, ip_address, user_agent, detail)
             SELECT t.now, $4, e.user_id, e.id, $5, $6, jsonb_build_object('reason', $3::varchar)
             FROM ended e, t
         )
-        SELECT (SELECT count(*) FROM ended) AS count, f.id AS session_id, u.id AS user_id,
-            CASE
-                WHEN f.is_active THEN CASE
-                    WHEN f.expires_at <= t.now
-                        OR coalesce(f.last_used_at, '-infinity') <= t.now - $7::interval
-                    THEN 'session_expired'
-                    WHEN u.is_active IS NOT TRUE THEN 'session_revoked'
-                END
-                WHEN f.end_reason = 'refreshed' THEN 'session_replaced'
-                WHEN f.end_reason = 'expired' THEN 'session_expired'
-                ELSE 'session_revoked'
-            END AS refusal
-        FROM found f JOIN users u ON u.id = f.user_id CROSS JOIN t
+        SELECT (SELECT count(*) FROM ended) AS count, f.id AS session_id, f.user_id, f.refusal
+        FROM found f
         """,
         tokens,
         at,
@@ -132,18 +123,7 @@ async def end_by_presented(
                 THEN gatepost_end_sessions(s.user_id, $4, $5, s.now, $3, $6, $7) ELSE 0 END AS count,
             s.id AS session_id, s.user_id, s.refusal
         FROM (
-            SELECT s.id, u.id AS user_id, t.now,
-                CASE
-                    WHEN s.is_active THEN CASE
-                        WHEN s.expires_at <= t.now
-                            OR coalesce(s.last_used_at, '-infinity') <= t.now - $8::interval
-                        THEN 'session_expired'
-                        WHEN u.is_active IS NOT TRUE THEN 'session_revoked'
-                    END
-                    WHEN s.end_reason = 'refreshed' THEN 'session_replaced'
-                    WHEN s.end_reason = 'expired' THEN 'session_expired'
-                    ELSE 'session_revoked'
-                END AS refusal
+            SELECT s.id, u.id AS user_id, t.now, gatepost_refusal(s, u, t.now, $8::interval) AS refusal
             FROM user_sessions s
             JOIN users u ON u.id = s.user_id
             CROSS JOIN (SELECT coalesce($2::timestamptz, statement_timestamp()) AS now) t

@@ -36,8 +36,8 @@ async def page(
         FROM user_sessions s
         JOIN users u ON u.id = s.user_id
         CROSS JOIN (SELECT coalesce($3::timestamptz, statement_timestamp()) AS now) t
-        WHERE s.id < coalesce($1::bigint, 9223372036854775807) AND s.is_active AND s.expires_at > t.now
-            AND u.is_active AND (coalesce(s.last_used_at, '-infinity') <= t.now - $4::interval) IS NOT TRUE
+        WHERE s.id < coalesce($1::bigint, 9223372036854775807)
+            AND gatepost_is_live(s, u, t.now, $4::interval)
             AND ($5::varchar IS NULL OR s.ip_address = $5)
             AND ($6::text IS NULL OR gatepost_inet(s.ip_address) <<= $6::text::inet)
             AND ($7::timestamptz IS NULL OR s.created_at < $7)
@@ -76,9 +76,8 @@ async def page_of_user(
         FROM user_sessions s
         JOIN users u ON u.id = s.user_id
         CROSS JOIN (SELECT coalesce($3::timestamptz, statement_timestamp()) AS now) t
-        WHERE s.user_id = $10 AND s.id < coalesce($1::bigint, 9223372036854775807) AND s.is_active
-            AND s.expires_at > t.now AND u.is_active
-            AND (coalesce(s.last_used_at, '-infinity') <= t.now - $4::interval) IS NOT TRUE
+        WHERE s.user_id = $10 AND s.id < coalesce($1::bigint, 9223372036854775807)
+            AND gatepost_is_live(s, u, t.now, $4::interval)
             AND ($5::varchar IS NULL OR s.ip_address = $5)
             AND ($6::text IS NULL OR gatepost_inet(s.ip_address) <<= $6::text::inet)
             AND ($7::timestamptz IS NULL OR s.created_at < $7)
@@ -119,8 +118,7 @@ async def matching(
         FROM user_sessions s
         JOIN users u ON u.id = s.user_id
         CROSS JOIN (SELECT coalesce($1::timestamptz, statement_timestamp()) AS now) t
-        WHERE s.is_active AND s.expires_at > t.now AND u.is_active
-            AND (coalesce(s.last_used_at, '-infinity') <= t.now - $2::interval) IS NOT TRUE
+        WHERE gatepost_is_live(s, u, t.now, $2::interval)
             AND ($3::varchar IS NULL OR s.ip_address = $3)
             AND ($4::text IS NULL OR gatepost_inet(s.ip_address) <<= $4::text::inet)
             AND ($5::timestamptz IS NULL OR s.created_at < $5)
@@ -161,8 +159,7 @@ async def count(
         SELECT FROM user_sessions s
         JOIN users u ON u.id = s.user_id
         CROSS JOIN (SELECT coalesce($1::timestamptz, statement_timestamp()) AS now) t
-        WHERE s.is_active AND s.expires_at > t.now AND u.is_active
-            AND (coalesce(s.last_used_at, '-infinity') <= t.now - $2::interval) IS NOT TRUE
+        WHERE gatepost_is_live(s, u, t.now, $2::interval)
             AND ($3::varchar IS NULL OR s.ip_address = $3)
             AND ($4::text IS NULL OR gatepost_inet(s.ip_address) <<= $4::text::inet)
             AND ($5::timestamptz IS NULL OR s.created_at < $5)

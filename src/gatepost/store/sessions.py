@@ -181,9 +181,9 @@ async def active_of_user(
         SELECT s.id, left(s.session_token, 8) AS token_hint, s.user_id, s.created_at, s.last_used_at,
             s.expires_at, s.ip_address, s.user_agent, s.ended_at, s.end_reason
         FROM user_sessions s
+        JOIN users u ON u.id = s.user_id
         CROSS JOIN (SELECT coalesce($2::timestamptz, statement_timestamp()) AS now) t
-        WHERE s.user_id = $1 AND s.is_active AND s.expires_at > t.now
-            AND (coalesce(s.last_used_at, '-infinity') <= t.now - $3::interval) IS NOT TRUE
+        WHERE s.user_id = $1 AND gatepost_is_live(s, u, t.now, $3::interval)
         ORDER BY s.last_used_at DESC, s.id DESC
         """,
         user_id,
@@ -202,9 +202,10 @@ async def active_page(
         SELECT s.id, left(s.session_token, 8) AS token_hint, s.user_id, s.created_at, s.last_used_at,
             s.expires_at, s.ip_address, s.user_agent, s.ended_at, s.end_reason
         FROM user_sessions s
+        JOIN users u ON u.id = s.user_id
         CROSS JOIN (SELECT coalesce($3::timestamptz, statement_timestamp()) AS now) t
-        WHERE s.id < coalesce($1::bigint, 9223372036854775807) AND s.is_active AND s.expires_at > t.now
-            AND (coalesce(s.last_used_at, '-infinity') <= t.now - $4::interval) IS NOT TRUE
+        WHERE s.id < coalesce($1::bigint, 9223372036854775807)
+            AND gatepost_is_live(s, u, t.now, $4::interval)
         ORDER BY s.id DESC
         LIMIT $2
         """,

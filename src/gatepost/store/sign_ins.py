@@ -53,9 +53,9 @@ async def lock_live(
         FROM user_sessions named
         JOIN user_sessions s ON s.user_id = named.user_id
             AND coalesce(s.family_id, s.id) = coalesce(named.family_id, named.id)
+        JOIN users u ON u.id = s.user_id
         CROSS JOIN (SELECT coalesce($2::timestamptz, statement_timestamp()) AS now) t
-        WHERE named.id = $1 AND s.is_active AND s.expires_at > t.now
-            AND (coalesce(s.last_used_at, '-infinity') <= t.now - $3::interval) IS NOT TRUE
+        WHERE named.id = $1 AND gatepost_is_live(s, u, t.now, $3::interval)
         ORDER BY s.id DESC
         LIMIT 1
         FOR UPDATE OF s
@@ -85,9 +85,8 @@ async def end_beyond(
         WITH t AS MATERIALIZED (
             SELECT coalesce($3::timestamptz, statement_timestamp()) AS now
         ), beyond AS (
-            SELECT s.id FROM user_sessions s, t
-            WHERE s.user_id = $1 AND s.is_active AND s.expires_at > t.now
-                AND (coalesce(s.last_used_at, '-infinity') <= t.now - $4::interval) IS NOT TRUE
+            SELECT s.id FROM user_sessions s JOIN users u ON u.id = s.user_id CROSS JOIN t
+            WHERE s.user_id = $1 AND gatepost_is_live(s, u, t.now, $4::interval)
             ORDER BY coalesce(s.family_id, s.id) DESC, s.id DESC
             OFFSET $2
         ), ended AS (
@@ -167,9 +166,9 @@ async def of_user(
             s.expires_at, s.ip_address, s.user_agent, s.ended_at, s.end_reason,
             coalesce(s.authenticated_at, s.created_at) AS authenticated_at
         FROM user_sessions s
+        JOIN users u ON u.id = s.user_id
         CROSS JOIN (SELECT coalesce($2::timestamptz, statement_timestamp()) AS now) t
-        WHERE s.user_id = $1 AND s.is_active AND s.expires_at > t.now
-            AND (coalesce(s.last_used_at, '-infinity') <= t.now - $3::interval) IS NOT TRUE
+        WHERE s.user_id = $1 AND gatepost_is_live(s, u, t.now, $3::interval)
         ORDER BY s.last_used_at DESC, s.id DESC
         """,
         user_id,

@@ -225,9 +225,8 @@ async def live_sessions(
         WITH live AS MATERIALIZED (
             SELECT s.user_id
             FROM user_sessions s
-            WHERE s.is_active AND s.expires_at > coalesce($1::timestamptz, statement_timestamp())
-                AND (coalesce(s.last_used_at, '-infinity')
-                    <= coalesce($1, statement_timestamp()) - $3::interval) IS NOT TRUE
+            JOIN users u ON u.id = s.user_id
+            WHERE gatepost_is_live(s, u, coalesce($1::timestamptz, statement_timestamp()), $3::interval)
             LIMIT $2::bigint + 1
         )
         SELECT count(*) AS sessions, count(DISTINCT l.user_id) AS users, count(*) <= $2 AS is_whole,
@@ -256,9 +255,10 @@ async def sample_sessions(
             SELECT coalesce($1::timestamptz, statement_timestamp()) AS now
         ), sampled AS MATERIALIZED (
             SELECT s.user_id, row_number() OVER () AS place
-            FROM user_sessions s TABLESAMPLE SYSTEM ($2::float8) REPEATABLE (1) CROSS JOIN t
-            WHERE s.is_active AND s.expires_at > t.now
-                AND (coalesce(s.last_used_at, '-infinity') <= t.now - $4::interval) IS NOT TRUE
+            FROM user_sessions s TABLESAMPLE SYSTEM ($2::float8) REPEATABLE (1)
+            JOIN users u ON u.id = s.user_id
+            CROSS JOIN t
+            WHERE gatepost_is_live(s, u, t.now, $4::interval)
         ), stride AS (
             SELECT 1 + count(*) / $3::bigint AS every, count(*) AS live FROM sampled
         )
@@ -267,9 +267,8 @@ async def sample_sessions(
         LEFT JOIN sampled p ON p.place % k.every = 0
         LEFT JOIN LATERAL (
             SELECT count(*) AS live
-            FROM user_sessions s, t
-            WHERE s.user_id = p.user_id AND s.is_active AND s.expires_at > t.now
-                AND (coalesce(s.last_used_at, '-infinity') <= t.now - $4::interval) IS NOT TRUE
+            FROM user_sessions s JOIN users u ON u.id = s.user_id CROSS JOIN t
+            WHERE s.user_id = p.user_id AND gatepost_is_live(s, u, t.now, $4::interval)
         ) own ON true
         """,
         at,

@@ -94,6 +94,9 @@ FUNCTIONS = (
     "gatepost_redact_events",
     "gatepost_count_events",
     "gatepost_inet",
+    "gatepost_has_expired",
+    "gatepost_is_live",
+    "gatepost_refusal",
 )
 """Functions that are called by name."""
 
