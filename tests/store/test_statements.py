@@ -136,6 +136,7 @@ def test_what_rows_become_is_found() -> None:
         "Login",
         "Confirmation",
         "Level",
+        "Full",
         "Tally",
         "LiveSessions",
         "Sampled",
@@ -175,7 +176,7 @@ VALUES: dict[str, Any] = {
 }
 """A value of each type."""
 
-REFUSALS = {"refusal", "found_refusal", "successor_refusal", "throttled_by"}
+REFUSALS = {"refusal", "found_refusal", "successor_refusal"}
 """Columns that name why something is refused, and are NULL where it is not."""
 
 
@@ -210,7 +211,8 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     "refreshes.refresh": (
         """
         ARRAY['t17'], 'new', '', NULL, '1 hour', '10 seconds', NULL, NULL, 'refreshed', 'session.refreshed',
-        '30 minutes', '10 minutes', NULL, NULL, '192.0.2.1', '1 second', '1 minute', '1 second', '1 minute'
+        '30 minutes', '10 minutes', NULL, NULL, '192.0.2.1', ARRAY['1 s', '1 s']::interval[],
+        ARRAY['1 min', '1 min']::interval[]
         """,
         {"user_sessions_session_token_key", "users_pkey", "user_sessions_pkey"},
     ),
@@ -279,30 +281,21 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     "users.hash_of": ("17", {"users_pkey"}),
     "users.page": ("17, 50", {"users_pkey"}),
     "attempts.begin_login": (
-        "NULL, 'user17@example.com', 'k17', NULL, '10.0.0.17', NULL, '30 days', true, "
-        + ", ".join(["'1 min'"] * 8),
-        {
-            "users_email_key",
-            "user_sessions_user_id_place_idx",
-            "auth_throttles_pkey",
-            "auth_failures_pkey",
-        },
+        "NULL, 'user17@example.com', 'k17', NULL, '10.0.0.17', NULL, '30 days', '{}', '{}'",
+        {"users_email_key", "user_sessions_user_id_place_idx", "auth_failures_pkey"},
     ),
     "attempts.begin_confirmation": (
-        "NULL, 'confirm_user', '17', '30 s', '2 min', 17, '10.0.0.17', '30 days', true",
-        {"user_sessions_user_id_place_idx", "auth_throttles_pkey", "auth_failures_pkey"},
+        "NULL, 'confirm_user', '17', '{30 s}', '{2 min}', 17, '10.0.0.17', '30 days'",
+        {"user_sessions_user_id_place_idx", "auth_failures_pkey"},
     ),
     "attempts.succeed": (
         "'login_account', 'k17', '1 min', 17, '10.0.0.17'",
         {"auth_throttles_pkey", "auth_failures_pkey"},
     ),
-    "throttles.charge_both": (
-        "NULL, 'register_address', 'k17', '3 min', '12 min', 'register_total', '', '200 ms', '10 s'",
-        {"auth_throttles_pkey"},
-    ),
+    "throttles.charge": ("'{register_address}', '{k17}', '{3 min}', '{12 min}', NULL", set()),
     "throttles.refuse": (
-        "NULL, 'login_account', 'k17', '9 min', '1 min', '0', 'throttled', 17, NULL, NULL, 'login', NULL",
-        {"auth_throttles_pkey"},
+        "NULL, 'login_account', 'k17', '1 min', '0', 'throttled', 17, NULL, NULL, NULL, 'login'",
+        set(),
     ),
     "failures.record": (
         "NULL, 'login.failed', 17, NULL, NULL, NULL, '{}', '10.0.0.17', true",
@@ -473,6 +466,44 @@ async def test_a_statement_of_the_function_that_ends_sessions_uses_the_users_ind
         after = await scans(filled)
     assert after["user_sessions"] == before["user_sessions"]
     assert after["users"] == before["users"]
+
+
+async def test_charging_a_bucket_uses_the_index_whether_or_not_it_has_room(filled: Any) -> None:
+    before = await scans(filled)
+    async with filled.transaction():
+        await filled.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        for _ in range(3):
+            full = await filled.fetchrow(
+                """
+                SELECT * FROM gatepost_charge(
+                    '{login_account,login_account}', '{k17,k18}', '{1 min,1 min}', '{1 hour,0}'
+                )
+                """
+            )
+        after = await scans(filled)
+    assert tuple(full) == ("login_account", "k18", 60)
+    assert after["auth_throttles"] == before.get("auth_throttles", 0)
+
+
+def test_no_statement_charges_a_bucket_by_itself() -> None:
+    """How a bucket is charged stands in `gatepost_charge`: ten copies of it had drifted apart."""
+    touching = {statement.name for statement in STATEMENTS if "auth_throttles" in statement.sql}
+    assert {name for name in touching if not name.startswith(("health.", "demo."))} == {
+        "throttles.page",
+        "throttles.clear",
+        "throttles.purge_drained",
+        "attempts.succeed",  # gives a charge back
+    }
+    for statement in STATEMENTS:
+        assert "INSERT INTO auth_throttles" not in statement.sql, statement.name
+    charging = {statement.name for statement in STATEMENTS if "gatepost_charge(" in statement.sql}
+    assert charging >= {
+        "attempts.begin_login",
+        "attempts.begin_confirmation",
+        "refreshes.refresh",
+        "throttles.charge",
+        "throttles.refuse",
+    }
 
 
 async def test_erasing_a_user_reads_no_table_whole_either(filled: Any) -> None:

@@ -2,7 +2,7 @@
 
 from gatepost.db.pool import Connection, Database
 from gatepost.errors import InvalidCredentials, InvalidSession, SessionReplaced, TooManyAttempts
-from gatepost.models import AuditAction, Bucket, Client, EndReason, SignedIn
+from gatepost.models import AuditAction, Client, EndReason, SignedIn
 from gatepost.security.tokens import TokenCodec
 from gatepost.services.clock import Clock
 from gatepost.services.lifetimes import Lifetimes
@@ -83,8 +83,8 @@ class Refreshing:
         proof: store.Proof | None = None,
     ) -> SignedIn:
         refreshed, issued = await self._replace(token, client, verb=verb, rates=rates, proof=proof)
-        if refreshed.throttled is not None and rates is not None:
-            raise await self._throttled(refreshed.throttled, rates, client, verb=verb)
+        if refreshed.throttled is not None:
+            raise await self._throttled(refreshed.throttled, client, verb=verb)
         if refreshed.found_id is None or refreshed.found_user_id is None:
             raise await self._refusals.of(InvalidSession(), client, verb=verb)
         signed_in = self._signed_in(refreshed, token, issued)
@@ -181,18 +181,16 @@ class Refreshing:
             )
         return ended > 0
 
-    async def _throttled(
-        self, full: store.Throttled, rates: store.RefreshRates, client: Client, *, verb: str
-    ) -> TooManyAttempts:
+    async def _throttled(self, throttled: store.Throttled, client: Client, *, verb: str) -> TooManyAttempts:
         async with self._database.connection() as conn:
-            retry_after = await throttles.refuse(
+            await throttles.refuse(
                 conn,
-                throttles.Charge(bucket=Bucket(full.bucket), key=full.key, rate=rates.of(full.bucket)),
+                throttled.full,
                 event_rate=EVENT_RATE,
                 verb=verb,
-                user_id=full.user_id,
-                session_id=full.session_id,
+                user_id=throttled.user_id,
+                session_id=throttled.session_id,
                 client=client,
                 at=self._clock(),
             )
-        return TooManyAttempts(retry_after)
+        return TooManyAttempts(throttled.full.retry_after)

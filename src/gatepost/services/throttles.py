@@ -19,7 +19,7 @@ from gatepost.store import attempts, failures
 from gatepost.store import events as event_store
 from gatepost.store import throttles as store
 from gatepost.store import users as user_store
-from gatepost.store.throttles import Charge
+from gatepost.store.throttles import Charge, Full
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,26 +88,21 @@ class Throttles:
                 account=account,
                 device=self._devices.device_of(device, email),
                 client=client,
-                rates=self._limits.rates,
-                enabled=self._limits.enabled,
+                rates=self._limits.rates if self._limits.enabled else None,
                 at=self._clock(),
             )
         user_id = None if login.credential is None else login.credential.user_id
-        keys = {
-            Bucket.LOGIN_ADDRESS: client.place or "",
-            Bucket.LOGIN_NETWORK: client.site or "",
-            Bucket.LOGIN_ACCOUNT: account,
-            Bucket.LOGIN_KNOWN: f"{account}:{login.known_by}",
-        }
-        if login.refused is not None:
-            refused = Bucket(login.refused)
-            raise await self._refused(refused, keys[refused], verb="login", user_id=user_id, client=client)
-        bucket = Bucket.LOGIN_ACCOUNT if login.known_by is None else Bucket.LOGIN_KNOWN
+        if login.full is not None:
+            raise await self._refused(login.full, verb="login", user_id=user_id, client=client)
+        if login.known_by is None:
+            charge = self._limits.charge(Bucket.LOGIN_ACCOUNT, account)
+        else:
+            charge = self._limits.charge(Bucket.LOGIN_KNOWN, f"{account}:{login.known_by}")
         attempt = Attempt(
             client=client,
             user_id=user_id,
             is_locked=login.known_by is None and login.failures >= self._limits.failures_max,
-            charge=self._limits.charge(bucket, keys[bucket]) if self._limits.enabled else None,
+            charge=charge if self._limits.enabled else None,
             has_failures=login.failures > 0,
         )
         return attempt, login.credential
@@ -133,8 +128,8 @@ class Throttles:
                 enabled=self._limits.enabled,
                 at=self._clock(),
             )
-        if begun.is_refused:
-            raise await self._refused(charge.bucket, charge.key, verb=verb, user_id=user_id, client=client)
+        if begun.full is not None:
+            raise await self._refused(begun.full, verb=verb, user_id=user_id, client=client)
         return Attempt(
             client=client,
             user_id=user_id,
@@ -151,12 +146,14 @@ class Throttles:
         """
         if not self._limits.enabled:
             return
-        own = self._limits.charge(Bucket.REGISTER_ADDRESS, client.place or "")
-        everybodys = self._limits.charge(Bucket.REGISTER_TOTAL, "")
+        charges = [
+            self._limits.charge(Bucket.REGISTER_ADDRESS, client.place or ""),
+            self._limits.charge(Bucket.REGISTER_TOTAL, ""),
+        ]
         async with self._database.connection() as conn:
-            refused = await store.charge_both(conn, own, everybodys, at=self._clock())
-        if refused is not None:
-            raise await self._refused(refused.bucket, refused.key, verb="register", client=client)
+            full = await store.charge(conn, charges, at=self._clock())
+        if full is not None:
+            raise await self._refused(full, verb="register", client=client)
 
     async def succeeded(self, conn: Connection, attempt: Attempt) -> None:
         """Give back what the attempt was charged, and clear the failures of its own place.
@@ -248,17 +245,17 @@ class Throttles:
         await store.clear(conn, self._limits.of_account(email, user_id))
 
     async def _refused(
-        self, bucket: Bucket, key: str, *, verb: str, client: Client, user_id: int | None = None
+        self, full: Full, *, verb: str, client: Client, user_id: int | None = None
     ) -> TooManyAttempts:
         """Put it on the trail, not each time, and return the error to be raised."""
         async with self._database.connection() as conn:
-            retry_after = await store.refuse(
+            await store.refuse(
                 conn,
-                self._limits.charge(bucket, key),
+                full,
                 event_rate=EVENT_RATE,
                 verb=verb,
                 user_id=user_id,
                 client=client,
                 at=self._clock(),
             )
-        return TooManyAttempts(retry_after)
+        return TooManyAttempts(full.retry_after)

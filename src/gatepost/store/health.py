@@ -139,7 +139,7 @@ async def missing_privileges(conn: Connection) -> list[str]:
         SELECT format('EXECUTE ON FUNCTION %s', p.oid::regprocedure)
         FROM pg_proc p
         WHERE p.pronamespace = current_schema()::regnamespace AND p.proname = ANY(ARRAY[
-                'gatepost_end_sessions', 'gatepost_erase_user', 'gatepost_redact_events',
+                'gatepost_end_sessions', 'gatepost_charge', 'gatepost_erase_user', 'gatepost_redact_events',
                 'gatepost_count_events', 'gatepost_inet', 'gatepost_has_expired', 'gatepost_is_live',
                 'gatepost_refusal'
             ]) AND NOT has_function_privilege(p.oid, 'EXECUTE')

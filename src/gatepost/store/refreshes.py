@@ -7,10 +7,11 @@ from typing import Self
 
 from gatepost.db.pool import Connection, one
 from gatepost.errors import AuthenticationError
-from gatepost.models import AuditAction, Bucket, Client, EndReason, Row, Session
+from gatepost.models import AuditAction, Client, EndReason, Row, Session
 from gatepost.security.tokens import StoredToken
 from gatepost.settings.rates import Rate
 from gatepost.store.sessions import refusal_of
+from gatepost.store.throttles import Full, spans
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,10 +25,6 @@ class RefreshRates:
 
     address: Rate
     session: Rate
-
-    def of(self, bucket: str) -> Rate:
-        """Return the rate of a bucket that `Throttled` names."""
-        return self.address if bucket == Bucket.REFRESH_ADDRESS else self.session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +42,14 @@ class Proof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Throttled:
-    """Which bucket was full.
+    """Too many were tried.
 
     Attributes:
-        bucket, key: its name.
+        full: the bucket that had no room.
         session_id, user_id: of the presented token, where there is such a session.
     """
 
-    bucket: str
-    key: str
+    full: Full
     session_id: int | None
     user_id: int | None
 
@@ -93,7 +89,7 @@ class Refreshed:
         successor_refusal = refusal_of(row["successor_refusal"])
         has_successor = row["session_id"] is not None
         return cls(
-            throttled=None if row["throttled_by"] is None else _throttled(row),
+            throttled=_throttled(row),
             found_id=row["found_id"],
             found_user_id=row["found_user_id"],
             claimed=row["claimed"],
@@ -107,13 +103,11 @@ class Refreshed:
         )
 
 
-def _throttled(row: Row) -> Throttled:
-    return Throttled(
-        bucket=row["throttled_by"],
-        key=row["throttled_key"],
-        session_id=row["presented_id"],
-        user_id=row["presented_user_id"],
-    )
+def _throttled(row: Row) -> Throttled | None:
+    full = Full.from_row(row)
+    if full is None:
+        return None
+    return Throttled(full=full, session_id=row["presented_id"], user_id=row["presented_user_id"])
 
 
 async def refresh(
@@ -137,8 +131,8 @@ async def refresh(
     lock and then sees the claim, but not yet the successor's row, because the statement looked at the
     table before it waited: asked again, the statement sees both.
 
-    With `rates` the buckets of the address and of the sign-in are charged first, the second one only
-    where the first let it pass (GCRA); while one is full nothing else happens.
+    With `rates` the buckets of the address and of the sign-in are charged first (`gatepost_charge`); while
+    one is full nothing else happens.
     """
     row = await conn.fetchrow(
         """
@@ -148,25 +142,16 @@ async def refresh(
             SELECT s.id, s.user_id, coalesce(s.family_id, s.id)::varchar AS family FROM user_sessions s
             WHERE s.session_token = ANY($1::varchar[])
             LIMIT 1
-        ), by_address AS (
-            INSERT INTO auth_throttles (bucket, key, tat)
-            SELECT 'refresh_address', $15::varchar, t.now + $16::interval FROM t
-            WHERE $16::interval IS NOT NULL
-            ON CONFLICT (bucket, key) DO UPDATE
-            SET tat = greatest(auth_throttles.tat + $16::interval, excluded.tat)
-            WHERE auth_throttles.tat <= excluded.tat - $16::interval + $17::interval
-            RETURNING tat
-        ), by_session AS (
-            INSERT INTO auth_throttles (bucket, key, tat)
-            SELECT 'refresh_session', p.family, t.now + $18::interval FROM by_address a, presented p, t
-            ON CONFLICT (bucket, key) DO UPDATE
-            SET tat = greatest(auth_throttles.tat + $18::interval, excluded.tat)
-            WHERE auth_throttles.tat <= excluded.tat - $18::interval + $19::interval
-            RETURNING tat
+        ), charged AS MATERIALIZED (
+            SELECT c.full_bucket, c.full_key, c.retry_after
+            FROM t LEFT JOIN presented p ON true CROSS JOIN gatepost_charge(
+                ARRAY['refresh_address', 'refresh_session'], ARRAY[$15::varchar, p.family],
+                $16::interval[], $17::interval[], t.now
+            ) c
         ), owner AS MATERIALIZED (
             SELECT u.* FROM users u
             WHERE u.id = (SELECT p.user_id FROM presented p)
-                AND ($16::interval IS NULL OR EXISTS (SELECT FROM by_session))
+                AND (SELECT c.full_bucket IS NULL FROM charged c)
             FOR SHARE
         ), found AS MATERIALIZED (
             SELECT s.* FROM owner u JOIN user_sessions s ON s.user_id = u.id
@@ -203,12 +188,7 @@ async def refresh(
             SELECT s.* FROM found f JOIN user_sessions s ON s.id = f.replaced_by
         )
         SELECT
-            CASE
-                WHEN $16::interval IS NULL THEN NULL
-                WHEN NOT EXISTS (SELECT FROM by_address) THEN 'refresh_address'
-                WHEN p.id IS NOT NULL AND NOT EXISTS (SELECT FROM by_session) THEN 'refresh_session'
-            END AS throttled_by,
-            CASE WHEN EXISTS (SELECT FROM by_address) THEN p.family ELSE $15::varchar END AS throttled_key,
+            c.full_bucket, c.full_key, c.retry_after,
             p.id AS presented_id, p.user_id AS presented_user_id,
             f.id AS found_id, f.user_id AS found_user_id, EXISTS (SELECT FROM claimed) AS claimed,
             f.replaced_by IS NOT NULL AND coalesce(f.ended_at + $6::interval > t.now, false) AS in_grace,
@@ -240,8 +220,8 @@ async def refresh(
             coalesce(s.remembered, false) AS remembered,
             u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
             coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
-        FROM t LEFT JOIN presented p ON true LEFT JOIN owner u ON true LEFT JOIN found f ON true
-            LEFT JOIN successor s ON true
+        FROM t CROSS JOIN charged c LEFT JOIN presented p ON true LEFT JOIN owner u ON true
+            LEFT JOIN found f ON true LEFT JOIN successor s ON true
         """,
         tokens,
         successor,
@@ -258,9 +238,6 @@ async def refresh(
         None if proof is None else proof.hashed_password,
         None if proof is None else proof.absolute,
         client.place or "",
-        None if rates is None else rates.address.emission,
-        None if rates is None else rates.address.tolerance,
-        None if rates is None else rates.session.emission,
-        None if rates is None else rates.session.tolerance,
+        *spans([] if rates is None else [rates.address, rates.session]),
     )
     return Refreshed.from_row(one(row))

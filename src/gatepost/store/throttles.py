@@ -1,14 +1,12 @@
 """Statements on `auth_throttles`: buckets of attempts by the generic cell rate algorithm (ITU-T I.371).
 
-A bucket holds one time, `tat`, by which it would be empty again. An attempt passes where `tat` lies no
-further ahead than the tolerance, and moves it on by the emission: checked and charged in one statement, by
-whoever locks the row first, so that attempts at the same moment pass as often as the burst and no oftener.
-A bucket that is seen to be full refuses without a lock and without writing, so that a flood costs reads.
+A bucket holds one time, `tat`, by which it would be empty again. How one is charged, and when it is full,
+stands in the function `gatepost_charge` alone, which every statement calls that limits something.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 from gatepost.db.pool import Connection, one, parse_count
@@ -33,6 +31,27 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Full:
+    """A bucket that had no room for an attempt.
+
+    Attributes:
+        bucket, key: its names.
+        retry_after: whole seconds until it has room again, one at the least.
+    """
+
+    bucket: str
+    key: str
+    retry_after: int
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self | None:
+        """Read the columns of `gatepost_charge`; None where every bucket had room."""
+        if row["full_bucket"] is None:
+            return None
+        return cls(bucket=row["full_bucket"], key=row["full_key"], retry_after=row["retry_after"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
     """How full a bucket is.
 
@@ -53,58 +72,32 @@ class Level:
         return cls(bucket=row["bucket"], key=row["key"], tat=row["tat"], now=row["now"])
 
 
-async def charge_both(
-    conn: Connection, first: Charge, second: Charge, *, at: datetime | None
-) -> Charge | None:
-    """Charge a bucket and, where that has room, another; return the one that has none."""
+def spans(rates: Iterable[Rate]) -> tuple[list[timedelta], list[timedelta]]:
+    """Return the emissions and the tolerances of rates, as `gatepost_charge` takes them."""
+    emissions_and_tolerances = [(rate.emission, rate.tolerance) for rate in rates]
+    return [each for each, _ in emissions_and_tolerances], [each for _, each in emissions_and_tolerances]
+
+
+async def charge(conn: Connection, charges: Sequence[Charge], *, at: datetime | None) -> Full | None:
+    """Charge buckets in turn, each where those before it had room; return the first that has none."""
+    emissions, tolerances = spans(each.rate for each in charges)
     row = await conn.fetchrow(
         """
-        WITH t AS MATERIALIZED (
-            SELECT coalesce($1::timestamptz, clock_timestamp()) AS now
-        ), first AS (
-            INSERT INTO auth_throttles AS b (bucket, key, tat)
-            SELECT $2::varchar, $3::varchar, t.now + $4::interval
-            FROM t
-            WHERE NOT EXISTS (
-                SELECT FROM auth_throttles f
-                WHERE f.bucket = $2 AND f.key = $3 AND f.tat > t.now + $5::interval
-            )
-            ON CONFLICT (bucket, key) DO UPDATE SET tat = greatest(b.tat + $4, excluded.tat)
-            WHERE b.tat <= excluded.tat - $4 + $5
-            RETURNING b.bucket
-        ), second AS (
-            INSERT INTO auth_throttles AS b (bucket, key, tat)
-            SELECT $6::varchar, $7::varchar, t.now + $8::interval
-            FROM first CROSS JOIN t
-            WHERE NOT EXISTS (
-                SELECT FROM auth_throttles f
-                WHERE f.bucket = $6 AND f.key = $7 AND f.tat > t.now + $9::interval
-            )
-            ON CONFLICT (bucket, key) DO UPDATE SET tat = greatest(b.tat + $8, excluded.tat)
-            WHERE b.tat <= excluded.tat - $8 + $9
-            RETURNING b.bucket
-        )
-        SELECT (SELECT count(*) FROM first) AS first, (SELECT count(*) FROM second) AS second
+        SELECT c.full_bucket, c.full_key, c.retry_after
+        FROM gatepost_charge($1::varchar[], $2::varchar[], $3::interval[], $4::interval[], $5) c
         """,
+        [each.bucket for each in charges],
+        [each.key for each in charges],
+        emissions,
+        tolerances,
         at,
-        first.bucket,
-        first.key,
-        first.rate.emission,
-        first.rate.tolerance,
-        second.bucket,
-        second.key,
-        second.rate.emission,
-        second.rate.tolerance,
     )
-    row = one(row)
-    if not row["first"]:
-        return first
-    return None if row["second"] else second
+    return Full.from_row(one(row))
 
 
 async def refuse(
     conn: Connection,
-    charge: Charge,
+    full: Full,
     *,
     event_rate: Rate,
     verb: str,
@@ -112,51 +105,34 @@ async def refuse(
     session_id: int | None = None,
     client: Client,
     at: datetime | None,
-) -> int:
-    """Put a refused attempt on the trail, as often as `event_rate` lets; return when it has room again.
-
-    Asked anew, because the statement that refused may not have seen by how much the others filled it.
-
-    Returns:
-        Whole seconds, one at the least.
-    """
-    row = await conn.fetchrow(
+) -> None:
+    """Put a refused attempt on the trail, as often as `event_rate` lets."""
+    await conn.execute(
         """
-        WITH t AS MATERIALIZED (
-            SELECT coalesce($1::timestamptz, clock_timestamp()) AS now
-        ), turn AS (
-            INSERT INTO auth_throttles AS b (bucket, key, tat)
-            SELECT 'event', $2::varchar || ':' || $3::varchar, t.now + $5::interval
-            FROM t
-            WHERE NOT EXISTS (
-                SELECT FROM auth_throttles f
-                WHERE f.bucket = 'event' AND f.key = $2 || ':' || $3 AND f.tat > t.now + $6::interval
-            )
-            ON CONFLICT (bucket, key) DO UPDATE SET tat = greatest(b.tat + $5, excluded.tat)
-            WHERE b.tat <= excluded.tat - $5 + $6
-            RETURNING b.bucket
-        ), event AS (
-            INSERT INTO auth_events (at, action, user_id, session_id, ip_address, user_agent, detail)
-            SELECT t.now, $7, $8, $12, $9, $10, jsonb_build_object('bucket', $2, 'verb', $11::varchar)
-            FROM turn CROSS JOIN t
+        WITH turn AS MATERIALIZED (
+            SELECT c.full_bucket FROM gatepost_charge(
+                ARRAY['event'], ARRAY[$2::varchar || ':' || $3::varchar], ARRAY[$4::interval],
+                ARRAY[$5::interval], $1::timestamptz
+            ) c
         )
-        SELECT greatest(1, ceil(extract(epoch FROM b.tat - $4::interval - t.now)))::bigint AS retry_after
-        FROM t LEFT JOIN auth_throttles b ON b.bucket = $2 AND b.key = $3
+        INSERT INTO auth_events (at, action, user_id, session_id, ip_address, user_agent, detail)
+        SELECT coalesce($1, clock_timestamp()), $6, $7, $8, $9, $10,
+            jsonb_build_object('bucket', $2, 'verb', $11::varchar)
+        FROM turn
+        WHERE turn.full_bucket IS NULL
         """,
         at,
-        charge.bucket,
-        charge.key,
-        charge.rate.tolerance,
+        full.bucket,
+        full.key,
         event_rate.emission,
         event_rate.tolerance,
         AuditAction.THROTTLED,
         user_id,
+        session_id,
         client.ip_address,
         client.user_agent,
         verb,
-        session_id,
     )
-    return int(one(row)["retry_after"])
 
 
 async def page(conn: Connection, *, limit: int, at: datetime | None) -> list[Level]:

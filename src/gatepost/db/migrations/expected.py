@@ -97,6 +97,7 @@ FUNCTIONS = (
     "gatepost_has_expired",
     "gatepost_is_live",
     "gatepost_refusal",
+    "gatepost_charge",
 )
 """Functions that are called by name."""
 
