@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gatepost.http.as_get import Handshakes
 from gatepost.http.errors import on_http_exception
 from gatepost.http.gatepost import PAGES_PREFIX, Gatepost
 from gatepost.http.hot import HotEndpoints, HotPaths
@@ -46,7 +47,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock = database_cloc
     )
     auth.install(app, pages=True)
     hot = HotPaths(app.serve_others, HotEndpoints(auth.edge), prefix=auth.prefix)
-    app.hot = CookieRenewal(hot, auth.edge)
+    app.hot = Handshakes(CookieRenewal(hot, auth.edge))
     app.root = auth.settings.root_path
     app.complete = tuple(f"{app.root}{prefix}/" for prefix in (auth.prefix, PAGES_PREFIX))
     home, paths = None, ["/"]

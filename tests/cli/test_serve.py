@@ -50,6 +50,42 @@ async def call(
     return answer.status_code, answer.json()
 
 
+COPIED = [
+    {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "x",
+    },
+    {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "12"},
+    {"Connection": "Upgrade", "Upgrade": "websocket"},
+    {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMAAABk"},
+    {"Connection": "Upgrade", "Upgrade": "TLS/1.0"},
+    {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="},
+]
+
+
+async def verifies_whatever_a_proxy_copies(server: Serving, token: str) -> None:
+    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as client:
+        for copied in COPIED:
+            for method, status in (("GET", 204), ("HEAD", 204), ("POST", 405)):
+                answer = await client.request(
+                    method, "/api/auth/verify", headers=bearer(token) | copied, json=None
+                )
+                assert answer.status_code == status, (method, copied)
+            refused = await client.get("/api/auth/verify", headers=bearer("x") | copied)
+            assert refused.json()["error"]["code"] == "invalid_session"
+
+
+async def speaks_http_1_alone(server: Serving) -> None:
+    """A connection that has begun HTTP/2 may be silent for ever."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(server.port))
+    writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+    async with asyncio.timeout(PATIENCE):
+        assert await reader.read(1) == b"", "HTTP/2 would be greeted"
+    writer.close()
+
+
 def is_alive(pid: int) -> bool:
     return Path(f"/proc/{pid}/cwd").is_symlink() and os.path.exists(f"/proc/{pid}/cwd")  # noqa: PTH110 - a zombie has none
 
@@ -96,6 +132,8 @@ async def test_from_nothing_to_a_first_user_and_back_again(outside: Environment,
         }
         status, registered = await call(server, "POST", "/register", **USER)
         assert status == 201
+        await verifies_whatever_a_proxy_copies(server, registered["data"]["token"])
+        await speaks_http_1_alone(server)
         pid = postmaster(home)
         assert pid is not None
         # Another process that uses the database, and is through with it, leaves it running.

@@ -1,5 +1,7 @@
 """Me, verify and refresh: the same answers in front of the framework and through it."""
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,14 +18,14 @@ from gatepost.app import create_app
 from gatepost.http.gatepost import Gatepost
 from gatepost.http.hot import HotPaths
 
-CHECKS = [("GET", "me"), ("GET", "verify")]
+CHECKS = [(method, path) for method in ("GET", "HEAD") for path in ("me", "verify")]
 
 
 def framework_of(app: FastAPI) -> Any:
     """Return the API as the framework serves it, with nothing in front."""
-    mounts = [route for route in app.routes if isinstance(route, Mount)]
-    (mounted,) = [mount.app for mount in mounts if isinstance(mount.app, HotPaths)]
-    return mounted._app
+    mounted: list[Any] = [route.app for route in app.routes if isinstance(route, Mount)]
+    (in_front,) = [each.app for each in mounted if isinstance(each.app, HotPaths)]
+    return in_front._app
 
 
 @asynccontextmanager
@@ -117,12 +119,36 @@ async def test_before_it_is_open_they_are_a_fault_and_no_refusal(make_settings: 
     app = create_app(make_settings())
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gatepost.test") as client:
-        for method, path in (*CHECKS, ("POST", "refresh")):
+        for method, path in (("GET", "me"), ("GET", "verify"), ("POST", "refresh")):
             response = await client.request(method, f"/api/auth/{path}", headers=bearer("x"))
             assert_error(response, errors.InternalError)
 
 
-async def test_request_ids_are_never_the_same(standing: Standing) -> None:
+async def test_request_ids_are_random(standing: Standing) -> None:
     paths = ["me", "sessions", "nothing", "register"] * 5
     answers = [await standing.client.get(f"/api/auth/{path}") for path in paths]
-    assert len({answer.headers["x-request-id"] for answer in answers}) == len(paths)
+    ids = [answer.headers["x-request-id"] for answer in answers]
+    # Neither half is that of another: nothing of it is the process's, nothing counts.
+    assert len({each[:16] for each in ids} | {each[16:] for each in ids}) == 2 * len(paths)
+
+
+FORKED = """
+import os
+from gatepost.http.middleware import Begun
+
+def ids():
+    return [Begun({"path": "/"}, []).request_id for _ in range(3)]
+
+ids()
+for _ in range(2):
+    if (child := os.fork()) == 0:
+        print(*ids(), flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
+print(*ids())
+"""
+
+
+def test_request_ids_of_forks_are_never_the_same() -> None:
+    told = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, check=True)
+    assert len(set(told.stdout.split())) == 9

@@ -185,6 +185,34 @@ async def test_a_logout_binds_the_next_handshake(live: Live) -> None:
     assert (status, code) == (401, "session_revoked")
 
 
+COPIED = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
+
+async def test_a_proxy_that_copies_a_handshake_is_answered(live: Live) -> None:
+    async with live.client() as client:
+        token = (await register(client, "proxied@example.com"))["token"]
+        for path, status in (("verify", 204), ("me", 200), ("sessions", 200), ("nowhere", 404)):
+            response = await client.get(f"/api/auth/{path}", headers=COPIED | bearer(token))
+            assert response.status_code == status
+        verified = await client.get("/api/auth/verify", headers=COPIED | bearer(token))
+        assert verified.headers["x-gatepost-email"] == "proxied@example.com"
+        refused = await client.get("/api/auth/verify", headers=COPIED | bearer("nonsense"))
+        assert (refused.status_code, refused.json()["error"]["code"]) == (401, "invalid_session")
+        for upgrade in ("h2c", "TLS/1.0"):
+            copied = {
+                "Connection": "Upgrade, HTTP2-Settings",
+                "Upgrade": upgrade,
+                "HTTP2-Settings": "AAMAAABk",
+            }
+            response = await client.get("/api/auth/verify", headers=copied | bearer(token))
+            assert response.status_code == 204, upgrade
+
+
 async def test_a_refusal_after_the_socket_is_open_closes_it_with_1008(live: Live) -> None:
     async with live.client() as client:
         token = (await register(client, "late@example.com"))["token"]

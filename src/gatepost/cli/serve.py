@@ -37,6 +37,10 @@ DRAIN_SECONDS = 15
 """How long requests that are under way may take to end when the server is told to stop."""
 
 
+SILENT_SECONDS = 30
+"""How long a connection may take to send the head of a request, its first or another one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """What is known of the database once it was looked at.
@@ -202,7 +206,8 @@ def _server(
     settings: "Settings", listening: Listening, tls: Certificate | None, *, reload: bool
 ) -> "AbstractServer[Any]":
     from granian import Granian
-    from granian.constants import Interfaces
+    from granian.constants import HTTPModes, Interfaces
+    from granian.http import HTTP1Settings
     from granian.log import LogLevels
 
     from gatepost.log import configure, server_config
@@ -220,6 +225,11 @@ def _server(
             port=listening.port,
             interface=Interfaces.ASGI,
             workers=1 if reload else settings.workers,
+            # Of HTTP/2 connections none that is silent is ever closed; a proxy speaks it to browsers.
+            http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(header_read_timeout=SILENT_SECONDS * 1000),
+            # There is none of ours: what a proxy copies of a handshake is a request like any other.
+            websockets=False,
             log_level=LogLevels.warning,
             log_dictconfig=server_config(),
             ssl_cert=tls.certificate if tls else None,

@@ -30,12 +30,13 @@ class CrossOriginGuard:
     def check(self, scope: Scope) -> None:
         """Let a request pass that a cookie authenticates, if it changes nothing or comes from here.
 
-        A WebSocket changes things whatever its handshake's method is.
+        A WebSocket changes things whatever its handshake's method is, also where a proxy asks with that
+        handshake's headers whether it may let it through.
 
         Raises:
             CrossOriginRefused: it comes from elsewhere, or nothing says from where.
         """
-        if scope["type"] == "http" and scope["method"] in SAFE_METHODS:
+        if scope["type"] == "http" and scope["method"] in SAFE_METHODS and not _is_handshake(scope):
             return
         sites, origins = _values(scope, b"sec-fetch-site"), _values(scope, b"origin")
         if not sites and not origins:
@@ -75,6 +76,11 @@ class CrossOriginGuard:
                 raise CrossOriginRefused
         elif any(origin not in self._own for origin in origins):
             raise CrossOriginRefused
+
+
+def _is_handshake(scope: Scope) -> bool:
+    # Proxies keep these where they drop `Upgrade`, which is about one connection; scripts can't set them.
+    return any(name in {b"sec-websocket-key", b"sec-websocket-version"} for name, _ in scope["headers"])
 
 
 def _values(scope: Scope, name: bytes) -> list[bytes]:

@@ -139,7 +139,8 @@ class HotPaths:
         path, root = scope["path"], scope.get("root_path")
         if root and path.startswith(root):
             path = path[len(root) :]
-        asked = (scope["method"], path)
+        method = scope["method"]
+        asked = ("GET" if method == "HEAD" else method, path)
         endpoint = self._endpoints.get(asked)
         if self._has_cors and _has_origin(scope):
             return None
@@ -177,5 +178,5 @@ async def serve(endpoint: Endpoint, scope: Scope, send: Send, common: Headers) -
         headers.append((b"content-length", b"%d" % len(body)))
     headers += begun.headers
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
     begun.end(status)

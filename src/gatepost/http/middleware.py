@@ -1,6 +1,5 @@
 """The outermost layers, plain ASGI: request id, log line and last resort; then the guard of bodies."""
 
-import itertools
 import logging
 import os
 import time
@@ -24,15 +23,10 @@ QUIET_PATHS = ("/me", "/verify")
 """Ends of paths whose successful answers are logged at debug level only: session checks."""
 
 
-# A random beginning and a count are as unique as a random id each, and cost nothing.
-_process = os.urandom(8).hex()
-_count = itertools.count(1)
-
-
 class Begun:
     """A request that has begun: its id, what its answer carries, its line in the log.
 
-    The id is made here and returned as `X-Request-ID`; one sent by a client is not believed.
+    The id is random, made here and returned as `X-Request-ID`; one sent by a client is not believed.
     """
 
     __slots__ = ("_began", "_common", "_scope", "request_id")
@@ -41,7 +35,7 @@ class Begun:
         self._scope = scope
         self._common = common
         self._began = time.perf_counter()
-        self.request_id = f"{_process}{next(_count):016x}"
+        self.request_id = os.urandom(16).hex()
 
     @property
     def headers(self) -> Headers:

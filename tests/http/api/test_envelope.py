@@ -28,10 +28,10 @@ async def test_an_unknown_path_is_404_in_the_envelope(standing: Standing, path: 
     [
         ("GET", "register", "POST"),
         ("PUT", "login", "POST"),
-        ("POST", "me", "DELETE, GET, PATCH"),
-        ("OPTIONS", "me", "DELETE, GET, PATCH"),
+        ("POST", "me", "DELETE, GET, HEAD, PATCH"),
+        ("OPTIONS", "me", "DELETE, GET, HEAD, PATCH"),
         ("PATCH", "sessions/1", "DELETE"),
-        ("DELETE", "sessions", "GET"),
+        ("DELETE", "sessions", "GET, HEAD"),
     ],
 )
 async def test_another_method_is_405_and_says_which_one_is_allowed(

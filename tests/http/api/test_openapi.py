@@ -14,6 +14,7 @@ from tests.http.conftest import Database, Standing
 
 from gatepost import errors
 from gatepost.app import create_app
+from gatepost.http.as_get import Handshakes
 from gatepost.http.errors import STATUS
 from gatepost.http.gatepost import Gatepost
 from gatepost.http.pages.routes import PAGES
@@ -327,6 +328,8 @@ def test_all_but_register_setup_and_login_ask_for_a_session(document: dict[str, 
 
 def routes(app: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
     """Walk an application, with what is mounted on it and put in front of it."""
+    if isinstance(app, Handshakes):
+        app = app.app
     inner = getattr(app, "_app", None)
     if inner is not None:
         yield from ((method, prefix + path) for method, path in (*app._endpoints, *app._refresh))

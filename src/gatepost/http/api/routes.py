@@ -21,6 +21,7 @@ from gatepost.http.api.admin import invitations as admin_invitations
 from gatepost.http.api.admin import overview as admin_overview
 from gatepost.http.api.admin import sessions as admin_sessions
 from gatepost.http.api.admin import users as admin_users
+from gatepost.http.as_get import Handshakes, Heads
 from gatepost.http.docs import docs_router
 from gatepost.http.edge import Edge
 from gatepost.http.hot import HotEndpoints, HotPaths
@@ -53,6 +54,7 @@ def create_api(edge: Edge, *, prefix: str) -> ASGIApp:
         redirect_slashes=False,
         middleware=[
             Middleware(RequestLog, headers=edge.headers),
+            Middleware(Heads),
             *([cors] if settings.allowed_origins else []),
             Middleware(BodyGuard),
         ],
@@ -70,7 +72,7 @@ def create_api(edge: Edge, *, prefix: str) -> ASGIApp:
     if settings.environment != "production":
         api.include_router(docs_router())
     _document_full_paths(api, prefix)
-    return HotPaths(api, endpoints)
+    return Handshakes(HotPaths(api, endpoints))
 
 
 def _routes() -> Iterator[APIRoute]:
@@ -90,6 +92,8 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         # A path without parameters is not the one of which it could be an id.
         own = [route for route in matching if route.path == path] or matching
         methods = {method for route in own for method in route.methods or ()}
+        if "GET" in methods:
+            methods.add("HEAD")
         if methods:
             response.headers["Allow"] = ", ".join(sorted(methods))
     return response

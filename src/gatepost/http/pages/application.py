@@ -11,6 +11,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Scope
 
 from gatepost.errors import GatepostError, InternalError, MethodNotAllowed, NotFound
+from gatepost.http.as_get import Handshakes, Heads
 from gatepost.http.edge import Edge
 from gatepost.http.errors import last_resort
 from gatepost.http.middleware import BodyGuard, RequestLog
@@ -42,6 +43,7 @@ def create_pages(edge: Edge) -> ASGIApp:
         ],
         middleware=[
             Middleware(RequestLog, headers=edge.headers, fault=answers.fault),
+            Middleware(Heads),
             Middleware(BodyGuard, media_type=MEDIA_TYPE, refuse=answers.refuse),
         ],
         exception_handlers={
@@ -50,7 +52,7 @@ def create_pages(edge: Edge) -> ASGIApp:
         },
     )
     pages.router.redirect_slashes = False
-    return pages
+    return Handshakes(pages)
 
 
 class Answers:
