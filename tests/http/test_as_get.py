@@ -56,7 +56,9 @@ HANDSHAKE = {
 }
 
 
-async def handshake(app: ASGIApp, path: str, *, can_deny: bool = True, **headers: str) -> list[Message]:
+async def handshake(
+    app: ASGIApp, path: str, headers: dict[str, str], *, can_deny: bool = True
+) -> list[Message]:
     """Return what a server is told of a handshake."""
     sent: list[Message] = []
     messages = iter([{"type": "websocket.connect"}])
@@ -104,7 +106,7 @@ async def test_a_handshake_that_a_proxy_copies_is_answered_as_the_request_that_i
 ) -> None:
     for headers in (bearer(standing.token), bearer("unknown"), {}):
         get = await standing.client.get(path, headers=headers | {"Sec-WebSocket-Version": "13"})
-        status, own, body = answered(await handshake(standing.app, path, **headers))
+        status, own, body = answered(await handshake(standing.app, path, headers))
         assert status == get.status_code
         assert len(body) == len(get.content)  # a page has a token of its own for its form
         for name in ("content-type", "x-gatepost-user", "www-authenticate", "location", "cache-control"):
@@ -118,16 +120,16 @@ async def test_a_handshake_in_an_application_is_answered_too(make_settings: Make
     async with serving(app) as client:
         body = {"email": "user@example.com", "name": "x", "password": "securepassword123"}
         token = (await client.post("/accounts/register", json=body)).json()["data"]["token"]
-        status, headers, _ = answered(await handshake(app, "/accounts/verify", **bearer(token)))
+        status, headers, _ = answered(await handshake(app, "/accounts/verify", bearer(token)))
         assert (status, headers[b"x-gatepost-email"]) == (204, b"user@example.com")
-        assert answered(await handshake(app, "/auth/sign-in"))[0] == 200
-        assert answered(await handshake(app, "/accounts/admin/events/live", **bearer(token)))[0] == 403
+        assert answered(await handshake(app, "/auth/sign-in", {}))[0] == 200
+        assert answered(await handshake(app, "/accounts/admin/events/live", bearer(token)))[0] == 403
 
 
 async def test_a_server_that_cannot_deny_is_told_to_refuse(
     standing: Standing, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sent = await handshake(standing.app, "/api/auth/verify", can_deny=False, **bearer(standing.token))
+    sent = await handshake(standing.app, "/api/auth/verify", bearer(standing.token), can_deny=False)
     assert sent == [{"type": "websocket.close", "code": 1008}]
     assert logged(caplog, "the server can answer a handshake by 403 alone")
 
@@ -137,7 +139,7 @@ async def test_a_stream_is_not_sent_for_a_handshake(make_settings: MakeSettings)
     async with serving(app) as client, asyncio.timeout(60):
         token = (await register(client))["token"]
         await execute(app.state.gatepost.database.dsn, "UPDATE users SET is_admin = true")
-        sent = await handshake(app, "/api/auth/admin/events/live", **bearer(token))
+        sent = await handshake(app, "/api/auth/admin/events/live", bearer(token))
         assert answered(sent)[0] == 200
         assert not sent[-1].get("more_body")
 
@@ -165,7 +167,7 @@ async def test_by_cookie_a_handshake_of_another_site_is_refused(make_settings: M
         await client.post("/api/auth/register", json=body)
         cookie = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
         for headers, status in SITES:
-            sent = await handshake(app, "/api/auth/verify", Cookie=cookie, **headers)
+            sent = await handshake(app, "/api/auth/verify", {"Cookie": cookie} | headers)
             assert answered(sent)[0] == status, headers
             # As a GET request, which is how most proxies ask and what `gatepost serve` makes of it.
             response = await client.get("/api/auth/verify", headers=HANDSHAKE | headers)
