@@ -54,7 +54,7 @@ Every error has the same envelope, whatever refused the request:
 ```
 
 `error.code` is for programs and never changes its meaning; `message` is for people. `error.fields` is there
-with 422, one sentence for each field. The header `X-Request-ID` names the request in the
+with 422 and `conflict`, one sentence for each field. The header `X-Request-ID` names the request in the
 log, on successful answers too.
 
 A 401 for a token carries `WWW-Authenticate: Bearer error="invalid_token"` with the code as its description,

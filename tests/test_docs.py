@@ -152,8 +152,9 @@ def test_a_decision_has_its_four_parts(record: Path) -> None:
     assert len(text.split()) < 750  # a page
 
 
-def test_decisions_are_numbered_without_a_gap() -> None:
-    assert [int(record.name[:4]) for record in DECISIONS] == list(range(1, len(DECISIONS) + 1))
+def test_decisions_have_a_number_each() -> None:
+    numbers = [int(record.name[:4]) for record in DECISIONS]
+    assert numbers == sorted(set(numbers))
 
 
 # --- Commands ---

@@ -12,6 +12,8 @@ CONTRACT = {
     "validation_failed": 422,
     "password_too_common": 422,
     "password_is_context": 422,
+    "conflict": 409,
+    "rejected_by_database": 422,
     "malformed_json": 400,
     "invalid_credentials": 401,
     "not_authenticated": 401,

@@ -7,7 +7,9 @@ exit code. An error's `message` is meant for the caller: it never holds a token,
     ├── InvalidInput             the caller can mend what was sent
     │   ├── ValidationFailed         validation_failed
     │   │   ├── PasswordTooCommon        password_too_common
-    │   │   └── PasswordIsContext        password_is_context
+    │   │   ├── PasswordIsContext        password_is_context
+    │   │   ├── Conflict                 conflict
+    │   │   └── RejectedByDatabase       rejected_by_database
     │   ├── MalformedJson            malformed_json
     │   ├── BodyTooLarge             body_too_large
     │   └── UnsupportedMediaType     unsupported_media_type
@@ -101,6 +103,30 @@ class PasswordIsContext(ValidationFailed):
 
     code = "password_is_context"
     message = "This password is too easy to guess: it is the e-mail, or the name of this service"
+
+
+class Conflict(ValidationFailed):
+    """The application allows a value once, and another record has it; `fields` names it where it was sent.
+
+    Attributes:
+        of_field: what is said of the field.
+    """
+
+    code = "conflict"
+    message = "Another record has this already, and it may be there once"
+    of_field: ClassVar[str] = "Another record has this value already"
+
+
+class RejectedByDatabase(ValidationFailed):
+    """A constraint or a trigger of the application refuses it; `fields` names it where it was sent.
+
+    Attributes:
+        of_field: what is said of the field.
+    """
+
+    code = "rejected_by_database"
+    message = "The rules of this application's database do not allow this"
+    of_field: ClassVar[str] = "This value is not accepted here"
 
 
 class MalformedJson(InvalidInput):

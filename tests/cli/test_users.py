@@ -382,3 +382,20 @@ async def test_delete_leaves_events_that_name_nobody(
     started = await db.fetchrow("SELECT ip_address FROM auth_events WHERE action = 'session.started'")
     assert started is not None
     assert started["ip_address"] is None
+
+
+async def test_a_rule_of_the_application_is_said_in_a_line(gatepost: Command, db: Database) -> None:
+    await db.execute("ALTER TABLE users ADD CONSTRAINT long_names CHECK (length(name) > 3)")
+    arguments = ("users", "create", "--email", "ada@example.com", "--name", "Ada", "--password-stdin")
+    refused = await gatepost(*arguments, stdin=PASSWORD)
+    assert refused.code == 1
+    assert "Error: name: This value is not accepted here" in refused.err
+    await db.execute(
+        "ALTER TABLE users DROP CONSTRAINT long_names, ADD company text NOT NULL DEFAULT '';"
+        " ALTER TABLE users ALTER COLUMN company DROP DEFAULT"
+    )
+    refused = await gatepost(*arguments, stdin=PASSWORD)
+    assert refused.code == 1
+    assert "Error: The rules of this application's database do not allow this" in refused.err
+    assert [each[2]["code"] for each in await events(db, "command.failed")] == ["rejected_by_database"] * 2
+    assert await db.fetchval("SELECT count(*) FROM users") == 0

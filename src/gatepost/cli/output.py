@@ -118,7 +118,7 @@ def lines_of(error: GatepostError) -> list[str]:
     """Return what an error says, a line a mistake."""
     if isinstance(error, SettingsError):
         return error.problems
-    if isinstance(error, ValidationFailed):
+    if isinstance(error, ValidationFailed) and error.fields:
         return [f"{field}: {problem}" for field, problem in error.fields.items()]
     return [error.message]
 

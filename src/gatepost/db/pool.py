@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import asyncpg
 
 from gatepost.db.faults import AWAY, connecting, is_away, is_spent, translated
+from gatepost.db.rejections import answered
 from gatepost.errors import DatabaseUnreachable
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ class Database:
 
         Raises:
             Unavailable: the database is away, every connection is in use, or the deadline has passed.
+            EmailTaken, Conflict, ValidationFailed, RejectedByDatabase: as `answered`.
         """
         with translated():
             async with asyncio.timeout(self.timeout):
@@ -136,7 +138,8 @@ class Database:
                 with connecting():
                     conn = await pool.acquire()
                 try:
-                    yield conn
+                    async with answered(conn):
+                        yield conn
                 except BaseException as error:
                     if is_spent(error):
                         _ = self.retire(conn)

@@ -36,7 +36,7 @@ class ErrorEnvelope(BaseModel):
 class ValidationErrorInfo(ErrorInfo):
     """What a program reads of an error about fields: also, for each that does not fit, what does."""
 
-    code: Literal["validation_failed", "password_too_common", "password_is_context"]
+    code: Literal["validation_failed", "password_too_common", "password_is_context", "rejected_by_database"]
     fields: dict[str, str]
 
 

@@ -33,6 +33,8 @@ STATUS = {
     "validation_failed": 422,
     "password_too_common": 422,
     "password_is_context": 422,
+    "conflict": 409,
+    "rejected_by_database": 422,
     "malformed_json": 400,
     "body_too_large": 413,
     "unsupported_media_type": 415,

@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from gatepost.db.pool import Connection, Database
+from gatepost.db.rejections import in_hook
 from gatepost.errors import (
-    EmailTaken,
+    GatepostError,
     InvalidCredentials,
     InvalidInvitation,
     PasswordChangeRequired,
@@ -91,6 +92,7 @@ class Accounts:
             RegistrationClosed, InvitationRequired, InvalidInvitation: they may not register.
             ValidationFailed: a field does not fit; of the password alone, as `NewPasswords.check`.
             EmailTaken: the e-mail exists already.
+            Conflict, RejectedByDatabase: the database's own rules stand against it.
             TooManyAttempts: there were too many registrations.
         """
         await self._admission.begin(invitation, client=client)
@@ -125,7 +127,7 @@ class Accounts:
                 "ended_meanwhile", invited, client=client, email=email
             ) from None
         except Exception as error:
-            reason = "email_taken" if isinstance(error, EmailTaken) else type(error).__name__
+            reason = error.code if isinstance(error, GatepostError) else type(error).__name__
             await self._audit.record(
                 AuditAction.USER_REGISTRATION_REFUSED,
                 client=client,
@@ -209,16 +211,21 @@ class Accounts:
             async with self._database.connection() as conn:
                 return await self._succeed(conn, user_id, stored, attempt, remembered=remembered)
         fresh = await self._hashing.hash(password)
-        async with self._database.transaction() as conn:
-            if await store.replace_hash(conn, user_id, old=stored, new=fresh):
-                await event_store.insert(
-                    conn,
-                    AuditAction.PASSWORD_REHASHED,
-                    client=attempt.client,
-                    at=self._clock(),
-                    user_id=user_id,
-                )
-            return await self._succeed(conn, user_id, fresh, attempt, remembered=remembered)
+        try:
+            async with self._database.transaction() as conn:
+                if await store.replace_hash(conn, user_id, old=stored, new=fresh):
+                    await event_store.insert(
+                        conn,
+                        AuditAction.PASSWORD_REHASHED,
+                        client=attempt.client,
+                        at=self._clock(),
+                        user_id=user_id,
+                    )
+                return await self._succeed(conn, user_id, fresh, attempt, remembered=remembered)
+        except ValidationFailed:
+            # A rule of the application keeps the former hash, which is no reason to keep its user out.
+            async with self._database.connection() as conn:
+                return await self._succeed(conn, user_id, stored, attempt, remembered=remembered)
 
     async def _change(
         self,
@@ -332,7 +339,8 @@ class Accounts:
         )
         await event_store.insert(conn, action, client=client, at=at, user_id=user.id, detail=detail)
         for hook in self._hooks:
-            await hook(conn, user)
+            with in_hook():
+                await hook(conn, user)
         return user
 
     async def _checked(self, *, email: str, name: str, password: str) -> tuple[str, str]:

@@ -9,10 +9,12 @@ import msgspec
 from gatepost.db.pool import Connection, Database
 from gatepost.errors import (
     AccountInUse,
+    Conflict,
     EmailTaken,
     GatepostError,
     InvalidCredentials,
     LastAdmin,
+    RejectedByDatabase,
     SessionRevoked,
     ValidationFailed,
 )
@@ -76,6 +78,7 @@ class Profiles:
 
         Raises:
             ValidationFailed: the name does not fit.
+            Conflict, RejectedByDatabase: the database's own rules stand against it.
             InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: the token is not live.
         """
         session = await self._sessions.resolve_for(token, client, verb="rename")
@@ -104,6 +107,7 @@ class Profiles:
             InvalidCredentials: the password is not this user's.
             TooManyAttempts: it was asked too often.
             EmailTaken: another user has this e-mail; the attempt stays charged.
+            Conflict, RejectedByDatabase: the database's own rules stand against it.
             InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: the token is not live.
         """
         session = await self._sessions.resolve_for(token, client, verb="change_email")
@@ -120,7 +124,7 @@ class Profiles:
             return await self._reauthentication.begin_anew(
                 proof, change, reason=EndReason.EMAIL_CHANGED, action=AuditAction.USER_EMAIL_CHANGED
             )
-        except EmailTaken as error:
+        except (EmailTaken, Conflict, RejectedByDatabase) as error:
             raise await self._denied(error, session, client, verb="change_email") from None
 
     async def export(self, session: Session, client: Client) -> Export:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from gatepost.db.pool import Connection, Database
-from gatepost.errors import EmailTaken, InvalidCredentials, InvalidSetupLink, Unavailable
+from gatepost.errors import GatepostError, InvalidCredentials, InvalidSetupLink, Unavailable
 from gatepost.models import AuditAction, Client, Invitation, SignedIn
 from gatepost.security.links import LinkCodec
 from gatepost.services.accounts import Accounts
@@ -107,6 +107,7 @@ class Setup:
             InvalidSetupLink, TooManyAttempts: as `look`.
             ValidationFailed: a field does not fit; of the password alone, as `NewPasswords.check`.
             EmailTaken: there is such a user already; `gatepost users promote` makes them one.
+            Conflict, RejectedByDatabase: the database's own rules stand against it.
         """
         link = await self.look(token, client=client)
         email, name, hashed = await self._accounts.prepare(email=email, name=name, password=password)
@@ -135,7 +136,7 @@ class Setup:
         except Unavailable:
             raise
         except Exception as error:
-            reason = "email_taken" if isinstance(error, EmailTaken) else type(error).__name__
+            reason = error.code if isinstance(error, GatepostError) else type(error).__name__
             await self._refused(reason, client, email)
             raise
         raise await self._refused(refusal, client, email)

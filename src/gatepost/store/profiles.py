@@ -2,25 +2,12 @@
 
 from datetime import datetime
 
-from asyncpg import (
-    ForeignKeyViolationError,
-    NotNullViolationError,
-    ObjectInUseError,
-    RestrictViolationError,
-)
+from asyncpg import PostgresError
 
 from gatepost.db.pool import Connection, one, parse_count
+from gatepost.db.rejections import is_rejection, sent
 from gatepost.errors import AccountInUse, LastAdmin
 from gatepost.models import AuditAction, Client, SessionRow, User
-from gatepost.store.users import fitting
-
-_IN_THE_WAY = (
-    ForeignKeyViolationError,
-    RestrictViolationError,  # PostgreSQL 18 tells RESTRICT from the others
-    NotNullViolationError,  # SET NULL, of a column that is NOT NULL
-    ObjectInUseError,  # a trigger kept the row
-)
-"""What the application's own tables have against the end of a user."""
 
 
 async def rename(
@@ -35,9 +22,9 @@ async def rename(
     """Give a user another name, with its event; None where they are disabled or gone.
 
     Raises:
-        ValidationFailed: an adopted table has a column too narrow for it.
+        Conflict, ValidationFailed, RejectedByDatabase: as `users.insert`.
     """
-    with fitting("name"):
+    with sent("name"):
         row = await conn.fetchrow(
             """
             WITH t AS MATERIALIZED (
@@ -73,9 +60,9 @@ async def change_email(
     """Give a user another canonical e-mail, unless the hash that was checked is no longer theirs.
 
     Raises:
-        EmailTaken, ValidationFailed: as `users.fitting`.
+        EmailTaken, Conflict, ValidationFailed, RejectedByDatabase: as `users.insert`.
     """
-    with fitting("email"):
+    with sent("email"):
         status = await conn.execute(
             """
             UPDATE users
@@ -117,13 +104,15 @@ async def erase(conn: Connection, user_id: int, *, session_id: int | None, at: d
 
     Raises:
         LastAdmin: nobody would be left who may administer.
-        AccountInUse: rows of the application refer to the user and stand in the way.
+        AccountInUse: rows or rules of the application stand in the way.
     """
     try:
         row = await conn.fetchrow(
             "SELECT gatepost_erase_user($1, $2, $3) AS outcome", user_id, session_id, at
         )
-    except _IN_THE_WAY as error:
+    except PostgresError as error:
+        if not is_rejection(error):
+            raise
         raise AccountInUse from error
     outcome = one(row)["outcome"]
     if outcome == "last_admin":

@@ -1,15 +1,11 @@
 """Statements on `users`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Self
 
-from asyncpg import StringDataRightTruncationError, UniqueViolationError
-
 from gatepost.db.pool import Connection, one, parse_count
-from gatepost.errors import EmailTaken, ValidationFailed
+from gatepost.db.rejections import sent
 from gatepost.models import Row, User
 
 ADMINS_LOCK = 7_238_150_043_211_874_562
@@ -44,26 +40,6 @@ class Credential:
             is_temporary=row["is_temporary"],
             has_expired=row["has_expired"],
         )
-
-
-@contextmanager
-def fitting(*columns: str) -> Iterator[None]:
-    """Turn what the table refuses of values for these columns into errors of ours.
-
-    Raises:
-        EmailTaken: the e-mail exists already, in whatever case.
-        ValidationFailed: an adopted table has columns too narrow for these values.
-    """
-    try:
-        yield
-    except UniqueViolationError as error:
-        # In an adopted table the index may have any name; the detail names what it is on.
-        if "email" in f"{error.constraint_name} {error.detail}":
-            raise EmailTaken from error
-        raise
-    except StringDataRightTruncationError as error:
-        too_long = "It is longer than the users table of this database takes"
-        raise ValidationFailed(dict.fromkeys(columns, too_long)) from error
 
 
 async def find_credential(conn: Connection, email: str, *, at: datetime | None) -> Credential | None:
@@ -101,9 +77,10 @@ async def insert(
     """Add a user.
 
     Raises:
-        EmailTaken, ValidationFailed: as `fitting`.
+        EmailTaken, Conflict, ValidationFailed, RejectedByDatabase: once the connection is given back, as
+            `gatepost.db.rejections.answered`.
     """
-    with fitting("email", "name"):
+    with sent("email", "name"):
         row = await conn.fetchrow(
             """
             INSERT INTO users (email, name, hashed_password, is_admin, is_active, created_at, updated_at)

@@ -24,9 +24,9 @@ from gatepost.settings import Settings
 OPERATIONS = {
     "register": ("POST", "/api/auth/register", {201, 400, 403, 409, 413, 415, 422, 429, 500, 503}),
     "setup": ("POST", "/api/auth/setup", {201, 400, 403, 409, 413, 415, 422, 429, 500, 503}),
-    "login": ("POST", "/api/auth/login", {200, 400, 401, 403, 413, 415, 422, 429, 500, 503}),
+    "login": ("POST", "/api/auth/login", {200, 400, 401, 403, 409, 413, 415, 422, 429, 500, 503}),
     "me": ("GET", "/api/auth/me", {200, 401, 500, 503}),
-    "update_me": ("PATCH", "/api/auth/me", {200, 400, 401, 403, 413, 415, 422, 500, 503}),
+    "update_me": ("PATCH", "/api/auth/me", {200, 400, 401, 403, 409, 413, 415, 422, 500, 503}),
     "delete_me": ("DELETE", "/api/auth/me", {200, 400, 401, 403, 409, 413, 415, 422, 429, 500, 503}),
     "verify": ("GET", "/api/auth/verify", {204, 401, 500, 503}),
     "refresh": ("POST", "/api/auth/refresh", {200, 401, 403, 413, 415, 429, 500, 503}),
@@ -35,7 +35,11 @@ OPERATIONS = {
     "logout_others": ("POST", "/api/auth/logout-others", {200, 401, 403, 413, 415, 500, 503}),
     "sessions": ("GET", "/api/auth/sessions", {200, 401, 500, 503}),
     "revoke_session": ("DELETE", "/api/auth/sessions/{id}", {200, 401, 403, 404, 413, 415, 422, 500, 503}),
-    "change_password": ("POST", "/api/auth/password", {200, 400, 401, 403, 413, 415, 422, 429, 500, 503}),
+    "change_password": (
+        "POST",
+        "/api/auth/password",
+        {200, 400, 401, 403, 409, 413, 415, 422, 429, 500, 503},
+    ),
     "confirm": ("POST", "/api/auth/confirm", {200, 400, 401, 403, 413, 415, 422, 429, 500, 503}),
     "change_email": (
         "POST",
@@ -56,12 +60,12 @@ OPERATIONS = {
     "enable_user": (
         "POST",
         "/api/auth/admin/users/{id}/enable",
-        {200, 401, 403, 404, 413, 415, 422, 500, 503},
+        {200, 401, 403, 404, 409, 413, 415, 422, 500, 503},
     ),
     "promote_user": (
         "POST",
         "/api/auth/admin/users/{id}/promote",
-        {200, 401, 403, 404, 413, 415, 422, 500, 503},
+        {200, 401, 403, 404, 409, 413, 415, 422, 500, 503},
     ),
     "demote_user": (
         "POST",
@@ -71,7 +75,7 @@ OPERATIONS = {
     "unlock_user": (
         "POST",
         "/api/auth/admin/users/{id}/unlock",
-        {200, 401, 403, 404, 413, 415, 422, 500, 503},
+        {200, 401, 403, 404, 409, 413, 415, 422, 500, 503},
     ),
     "create_invitation": (
         "POST",
@@ -101,7 +105,7 @@ OPERATIONS = {
     "logout_user": (
         "POST",
         "/api/auth/admin/users/{id}/logout-all",
-        {200, 401, 403, 404, 413, 415, 422, 500, 503},
+        {200, 401, 403, 404, 409, 413, 415, 422, 500, 503},
     ),
     "set_temporary_password": (
         "POST",
@@ -272,7 +276,12 @@ def test_what_takes_a_new_password_documents_why_it_may_be_refused(document: dic
     examples = document["paths"]["/api/auth/register"]["post"]["responses"]["422"]["content"][
         "application/json"
     ]["examples"]
-    assert list(examples) == ["validation_failed", "password_too_common", "password_is_context"]
+    assert list(examples) == [
+        "validation_failed",
+        "password_too_common",
+        "password_is_context",
+        "rejected_by_database",
+    ]
     assert examples["password_too_common"]["value"]["error"]["fields"] == {"password": policy.TOO_COMMON}
     assert examples["password_is_context"]["value"]["error"]["fields"] == {"password": policy.IS_CONTEXT}
 

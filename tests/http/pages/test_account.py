@@ -271,3 +271,20 @@ async def test_a_name_and_an_email_of_the_greatest_length_are_shown_whole(
         page = await other.get("/account")
     assert "N" * 100 in page.text
     assert email in said(page)
+
+
+async def test_a_name_against_a_rule_of_the_application_comes_back(visitor: Visitor, db: Database) -> None:
+    await db.execute("ALTER TABLE users ADD CHECK (name NOT LIKE 'J%a%e%')")
+    page = await visitor.submit("/account", name="Jane")
+    assert (page.status_code, "This value is not accepted here" in problems(page)) == (422, True)
+    await db.execute("ALTER TABLE users ADD CHECK (id > length(name)) NOT VALID")
+    page = await visitor.submit("/account", name="Ada Lovelace")
+    assert (page.status_code, "This value is not accepted here" in problems(page)) == (422, True)
+    await db.execute(
+        "CREATE FUNCTION guard() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;"
+        " CREATE TRIGGER guard BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION guard()"
+    )
+    page = await visitor.submit("/account", name="A")
+    assert page.status_code == 422
+    assert "The rules of this application's database do not allow this" in problems(page)
+    assert await db.fetchval("SELECT name FROM users") == "John Doe"

@@ -1,6 +1,9 @@
 """What a migrated schema consists of, and which of it is missing in a database."""
 
-from gatepost.db.pool import Connection
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gatepost.db.pool import Connection
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "users": (
@@ -102,7 +105,7 @@ FUNCTIONS = (
 """Functions that are called by name."""
 
 
-async def missing_objects(conn: Connection) -> list[str]:
+async def missing_objects(conn: "Connection") -> list[str]:
     """Return what the schema lacks, one line each; empty where all is there.
 
     An index that is invalid and a trigger that is disabled count as missing: they do nothing.

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.http.api import schemas
-from gatepost.http.api.responses import BODY, NEW_PASSWORD, responses
+from gatepost.http.api.responses import BODY, NEW_PASSWORD, USERS_ROW, responses
 from gatepost.http.api.signed_in import check_cookie, sign_in
 from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import CurrentEdge
@@ -26,6 +26,7 @@ _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": sche
         "User registered successfully",
         *BODY,
         *NEW_PASSWORD,
+        *USERS_ROW,
         errors.EmailTaken,
         errors.RegistrationClosed,
         errors.InvitationRequired,
@@ -62,6 +63,7 @@ async def register(body: schemas.RegisterRequest, edge: CurrentEdge, request: Re
         "Login successful",
         *BODY,
         *NEW_PASSWORD,
+        *USERS_ROW,
         errors.InvalidCredentials,
         errors.CrossOriginRefused,
         errors.PasswordChangeRequired,

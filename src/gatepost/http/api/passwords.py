@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.http.api import schemas
-from gatepost.http.api.responses import BODY, NEW_PASSWORD, PRESENTED, UNSAFE, responses
+from gatepost.http.api.responses import BODY, NEW_PASSWORD, PRESENTED, UNSAFE, USERS_ROW, responses
 from gatepost.http.api.signed_in import continued
 from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import CurrentClient, CurrentEdge, PresentedToken
@@ -24,6 +24,7 @@ _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": sche
         "Password changed successfully",
         *BODY,
         *NEW_PASSWORD,
+        *USERS_ROW,
         *PRESENTED,
         *UNSAFE,
         errors.InvalidCredentials,

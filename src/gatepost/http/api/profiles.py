@@ -8,7 +8,7 @@ from gatepost import errors
 from gatepost.gate import Gate
 from gatepost.http import browser
 from gatepost.http.api import schemas
-from gatepost.http.api.responses import BODY, PRESENTED, UNSAFE, responses
+from gatepost.http.api.responses import BODY, PRESENTED, UNSAFE, USERS_ROW, responses
 from gatepost.http.api.signed_in import continued, signed_out
 from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import (
@@ -38,6 +38,7 @@ _EXPORT_NAME = "gatepost-export.json"
         *BODY,
         *PRESENTED,
         *UNSAFE,
+        *USERS_ROW,
         fields={"name": "Give a name"},
     ),
 )
@@ -69,6 +70,7 @@ async def update_me(
         *UNSAFE,
         errors.InvalidCredentials,
         errors.EmailTaken,
+        *USERS_ROW,
         errors.TooManyAttempts,
         fields={"email": "Use another e-mail than the current one"},
     ),

@@ -32,6 +32,9 @@ BODY: Kinds = (errors.MalformedJson, *UNWANTED_BODY, errors.ValidationFailed)
 NEW_PASSWORD: Kinds = (errors.PasswordTooCommon, errors.PasswordIsContext)
 """Errors of every operation that takes a password which somebody wants to have, besides `BODY`."""
 
+USERS_ROW: Kinds = (errors.Conflict, errors.RejectedByDatabase)
+"""Errors of every operation that writes to `users`, where the application may have rules of its own."""
+
 ALWAYS: Kinds = (errors.Unavailable, errors.InternalError)
 """Errors of every operation."""
 
@@ -97,4 +100,6 @@ def _told(kind: type[GatepostError], fields: Mapping[str, str]) -> dict[str, str
     """Return the example of an error's `fields`; None where it has none."""
     if not issubclass(kind, errors.ValidationFailed):
         return None
+    if issubclass(kind, errors.Conflict | errors.RejectedByDatabase):
+        return {name: kind.of_field for name in fields if name in {"email", "name"}}
     return {name: _ADVICE.get(kind, accepted) for name, accepted in fields.items()}

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.http.api import schemas
-from gatepost.http.api.responses import BODY, NEW_PASSWORD, responses
+from gatepost.http.api.responses import BODY, NEW_PASSWORD, USERS_ROW, responses
 from gatepost.http.api.signed_in import check_cookie, sign_in
 from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import CurrentEdge
@@ -42,6 +42,7 @@ class SetupRequest(BaseModel):
         "Administrator registered successfully",
         *BODY,
         *NEW_PASSWORD,
+        *USERS_ROW,
         errors.InvalidSetupLink,
         errors.EmailTaken,
         errors.CrossOriginRefused,
