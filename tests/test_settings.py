@@ -144,13 +144,15 @@ def test_a_setting_misspelt_in_code_is_a_mistake() -> None:
         ("DATABASE_TIMEOUT_SECONDS", "0.1", 0.1),
         ("HOST", "::1", "::1"),
         ("TRUSTED_PROXIES", "10.0.0.0/8, ::1", ("10.0.0.0/8", "::1/128")),
+        ("TRUSTED_PROXIES", "unix, 10.0.0.0/8", ("unix", "10.0.0.0/8")),
+        ("FORWARDED_HEADER", " Forwarded ", "forwarded"),
         ("TRUSTED_PROXIES", '["10.0.0.0/8", "192.0.2.7"]', ("10.0.0.0/8", "192.0.2.7/32")),
     ],
 )
 def test_accepted(monkeypatch: pytest.MonkeyPatch, name: str, text: str, value: object) -> None:
     monkeypatch.setenv(name, text)
     if name == "TRUSTED_PROXIES" and isinstance(value, tuple):
-        value = tuple(ipaddress.ip_network(item) for item in value)
+        value = tuple(item if item == "unix" else ipaddress.ip_network(item) for item in value)
 
     assert getattr(Settings(), name.lower()) == value
 
@@ -219,7 +221,9 @@ _URL = "a URL such as postgresql://user:password@host:5432/database"
 _CODED = "a special character in it is not percent-encoded (# is %23, / is %2F, ? is %3F, @ is %40)"
 _HOSTS = "what should be host:port in it is not"
 _KEYS = "keys, separated by commas or as a JSON list"
-_NETWORKS = "addresses and CIDRs such as 10.0.0.0/8, separated by commas or as a JSON list"
+_NETWORKS = (
+    "addresses, CIDRs such as 10.0.0.0/8, and unix for a Unix socket, separated by commas or as a JSON list"
+)
 
 
 @pytest.mark.parametrize(
@@ -264,6 +268,10 @@ _NETWORKS = "addresses and CIDRs such as 10.0.0.0/8, separated by commas or as a
         ),
         ("APP_NAME", "x" * 81, f"'{'x' * 56}... is not accepted; set a name"),
         ("TRUSTED_PROXIES", "10.0.0.0/8,10.0.0.1/8", f"'10.0.0.1/8' is no network; set {_NETWORKS}"),
+        ("TRUSTED_PROXIES", "unix:", f"'unix:' is no network; set {_NETWORKS}"),
+        ("FORWARDED_HEADER", "via", "'via' is not accepted; set one of x-forwarded-for, forwarded"),
+        ("TLS_CERT", "~no-one/c.pem", "'~no-one/c.pem' names no home directory; set the path of a file"),
+        ("TLS_KEY", "~no-one/k.pem", "'~no-one/k.pem' names no home directory; set the path of a file"),
         ("TRUSTED_PROXIES", "*", f"'*' is no network; set {_NETWORKS}"),
         ("GATEPOST_HOME", "~no-one", "'~no-one' names no home directory; set the path of a directory"),
         ("HOST", "http://localhost", "'http://localhost' is not accepted; set an address or a host's name"),

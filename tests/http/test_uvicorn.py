@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import asyncpg
 import httpx
@@ -15,14 +16,21 @@ from gatepost.app import create_app
 
 
 @asynccontextmanager
-async def running(app: object, http: str) -> AsyncIterator[str]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, http=http, log_config=None, lifespan="on")  # type: ignore[arg-type]  # by its name
+async def running(app: object, http: str, listener: socket.socket | None = None) -> AsyncIterator[str]:
+    listener = listener or socket.create_server(("127.0.0.1", 0))
+    allowed = "*" if listener.family == socket.AF_UNIX else None  # as uvicorn's documentation has it
+    config = uvicorn.Config(
+        app,
+        http=http,  # type: ignore[arg-type]  # by its name
+        log_config=None,
+        lifespan="on",
+        forwarded_allow_ips=allowed,
+    )
     server = uvicorn.Server(config)
     serving = asyncio.ensure_future(server.serve(sockets=[listener]))
     while not server.started:
         await asyncio.wait([serving], timeout=0.01)
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    yield "http://server" if allowed else f"http://127.0.0.1:{listener.getsockname()[1]}"
     server.should_exit = True
     await serving
 
@@ -48,3 +56,30 @@ async def test_a_trusted_proxy_is_believed_under_uvicorn_too(
     async with running(create_app(settings), http) as url, httpx.AsyncClient(base_url=url) as client:
         await register(client, **{"X-Forwarded-For": "203.0.113.9"})
     assert await db.fetchval("SELECT ip_address FROM user_sessions") == "203.0.113.9"
+
+
+@pytest.mark.parametrize("http", ["h11", "httptools"])
+async def test_at_a_unix_socket_the_header_counts_where_unix_is_trusted(
+    http: str, make_settings: MakeSettings, db: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path
+) -> None:
+    kinds = {
+        "unix": "203.0.113.9",
+        "unix, 127.0.0.1": "203.0.113.9",
+        "127.0.0.1, ::1": None,
+        "": None,  # uvicorn, which is told to believe everybody, would take the client's own word: 6.6.6.6
+    }
+    for number, (trusted, expected) in enumerate(kinds.items()):
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(tmp_path / f"{number}.sock"))
+        app = create_app(make_settings(trusted_proxies=trusted))
+        transport = httpx.AsyncHTTPTransport(uds=str(tmp_path / f"{number}.sock"))
+        async with (
+            running(app, http, listener) as url,
+            httpx.AsyncClient(base_url=url, transport=transport) as client,
+        ):
+            email = f"{number}@example.com"
+            await register(client, email, **{"X-Forwarded-For": "6.6.6.6, 203.0.113.9"})
+        assert (
+            await db.fetchval("SELECT max(ip_address) FROM user_sessions WHERE user_id = $1", number + 1)
+            == expected
+        )

@@ -70,7 +70,7 @@ def https(settings: Settings) -> Missed | None:
 def proxies(settings: Settings) -> Missed | None:
     """Not everybody is a trusted proxy."""
     for network in settings.trusted_proxies:
-        if network.prefixlen == 0:
+        if network != "unix" and network.prefixlen == 0:
             return Missed("TRUSTED_PROXIES", f"{network} trusts everybody's forwarded headers")
     return None
 

@@ -4,6 +4,9 @@ import errno
 import socket
 import time
 from dataclasses import dataclass
+from pathlib import Path
+
+import typer
 
 from gatepost.errors import SetupError
 
@@ -71,6 +74,23 @@ def find_address(host: str, port: int, *, tls: bool) -> Listening:
                 bound = probe.getsockname()
                 return Listening(address=bound[0], port=bound[1], tls=tls)
         time.sleep(0.05)
+
+
+def check_certificate(certificate: Path | None, key: Path | None) -> None:
+    """See that both files of TLS are there and can be read, or neither is asked for.
+
+    Raises:
+        CannotListen: one of them can't be read.
+        BadParameter: one comes without the other.
+    """
+    files = [file for file in (certificate, key) if file is not None]
+    if len(files) == 1:
+        raise typer.BadParameter("Give both --tls-cert and --tls-key, or neither")
+    for file in files:
+        try:
+            file.open("rb").close()
+        except OSError as error:
+            raise CannotListen(f"{file} can't be read: {error.strerror}") from error
 
 
 def _why(error: OSError, address: str, port: int) -> str:

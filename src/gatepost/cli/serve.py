@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import signal
 import ssl
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gatepost.cli.connection import configured_dsn, location
-from gatepost.cli.listening import CannotListen, Listening, find_address
+from gatepost.cli.listening import CannotListen, Listening, check_certificate, find_address
 from gatepost.cli.migrate import bring_up
 from gatepost.cli.options import AsJson
 from gatepost.cli.output import Output, program
@@ -56,14 +57,6 @@ class Found:
     setup_token: str | None = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Certificate:
-    """The files of TLS."""
-
-    certificate: Path
-    key: Path
-
-
 def serve(
     *,
     host: Annotated[str | None, typer.Option(help="Address to listen at  [default: HOST, 127.0.0.1]")] = None,
@@ -76,8 +69,12 @@ def serve(
     reload: Annotated[
         bool, typer.Option("--reload", help="Start anew when Gatepost's code changes.")
     ] = False,
-    tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain, PEM.")] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="Its key, PEM.")] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="Certificate chain, PEM  [default: TLS_CERT]", show_default=False)
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(help="Its key, PEM  [default: TLS_KEY]", show_default=False)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Serve the API. Without DATABASE_URL on an embedded PostgreSQL, started and stopped with the server.
@@ -86,20 +83,26 @@ def serve(
     Ctrl-C stops everything, after the requests under way.
     """
     out = Output(as_json=as_json)
-    tls = _certificate(tls_cert, tls_key)
-    settings = load_settings(host=host, port=port, workers=workers)
+    options = {"host": host, "port": port, "workers": workers, "tls_cert": tls_cert, "tls_key": tls_key}
+    settings = load_settings(**options)
     if reload and importlib.util.find_spec("watchfiles") is None:
         raise ProgramMissing("--reload needs watchfiles: pip install watchfiles")
     if reload:
         # A fork would inherit the modules that are to be loaded anew.
         multiprocessing.set_start_method("spawn", force=True)
-    serve_with(settings, out, tls, reload=reload)
+    serve_with(settings, out, options, reload=reload)
 
 
 def serve_with(
-    settings: "Settings", out: Output, tls: Certificate | None = None, *, reload: bool = False
+    settings: "Settings", out: Output, options: Mapping[str, object] | None = None, *, reload: bool = False
 ) -> None:
     """Serve until Ctrl-C or SIGTERM.
+
+    Args:
+        settings: how to work.
+        out: where to tell of it.
+        options: what of the settings was given by hand, and stays when `reload` has the others read again.
+        reload: start again when the code changes.
 
     Raises:
         CannotListen: the address can't be had, or the certificate does not work.
@@ -109,8 +112,12 @@ def serve_with(
 
     # Before there is a server that handles it, SIGTERM is to leave no less tidily than Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    check_certificate(settings.tls_cert, settings.tls_key)
     with ExitStack() as stack:
-        listening = find_address(settings.host, settings.port, tls=tls is not None)
+        listening = find_address(settings.host, settings.port, tls=settings.tls_cert is not None)
+        # With the port that was found: links and cookies tell where this is by it.
+        found_port = {"port": listening.port}
+        settings = settings.model_copy(update=found_port)
         dsn = _open_database(settings, stack)
         found = asyncio.run(_look(settings, dsn, out))
         announcement = Announcement(
@@ -119,10 +126,9 @@ def serve_with(
             port=listening.port,
             turn=multiprocessing.get_context().Semaphore(1),
         )
-        server = _server(settings, listening, tls, reload=reload)
-        server.serve(
-            target_loader=partial(load, None if reload else settings, announcement), wrap_loader=False
-        )
+        server = _server(settings, listening, reload=reload)
+        again = {**(options or {}), **found_port} if reload else settings
+        server.serve(target_loader=partial(load, again, announcement), wrap_loader=False)
     if not out.as_json:
         out.note("Stopped.")
 
@@ -202,9 +208,7 @@ def _announced(settings: "Settings", listening: Listening, found: Found, *, as_j
     return "\n".join([f"Gatepost {version('gatepost')} is ready, Ctrl-C stops it.", *told])
 
 
-def _server(
-    settings: "Settings", listening: Listening, tls: Certificate | None, *, reload: bool
-) -> "AbstractServer[Any]":
+def _server(settings: "Settings", listening: Listening, *, reload: bool) -> "AbstractServer[Any]":
     from granian import Granian
     from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
@@ -232,8 +236,8 @@ def _server(
             websockets=False,
             log_level=LogLevels.warning,
             log_dictconfig=server_config(),
-            ssl_cert=tls.certificate if tls else None,
-            ssl_key=tls.key if tls else None,
+            ssl_cert=settings.tls_cert,
+            ssl_key=settings.tls_key,
             respawn_failed_workers=not reload,
             workers_kill_timeout=DRAIN_SECONDS,
             **watched,
@@ -247,16 +251,3 @@ def _server(
 def _stop_on_hangup() -> None:
     # The server's own handler would start new workers when the terminal is closed, and run on unseen.
     signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
-
-
-def _certificate(certificate: Path | None, key: Path | None) -> Certificate | None:
-    if certificate is None and key is None:
-        return None
-    if certificate is None or key is None:
-        raise typer.BadParameter("Give both --tls-cert and --tls-key, or neither")
-    for file in (certificate, key):
-        try:
-            file.open("rb").close()
-        except OSError as error:
-            raise CannotListen(f"{file} can't be read: {error.strerror}") from error
-    return Certificate(certificate=certificate, key=key)

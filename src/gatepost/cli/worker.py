@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -55,17 +55,21 @@ class Announcement:
         sys.stdout.flush()
 
 
-def load(settings: "Settings | None", announcement: Announcement) -> Application:
+def load(given: "Settings | Mapping[str, object]", announcement: Announcement) -> Application:
     """Return the application, in a process of its own.
 
     Args:
-        settings: the parent's; None where the environment may have changed and is to be read again.
+        given: the parent's settings; where the environment may have changed and is to be read again, what was
+            given by hand.
         announcement: what to print when requests are served.
     """
     from gatepost.app import create_app
     from gatepost.settings import Settings
 
-    settings = settings or Settings.load()
+    if isinstance(given, Settings):
+        settings = given
+    else:
+        settings = Settings.load(**{name: value for name, value in given.items() if value is not None})
     configure(settings.effective_log_level, settings.effective_log_format)
     threading.Thread(target=_end_with_parent, name="gatepost-parent", daemon=True).start()
     app = create_app(settings)

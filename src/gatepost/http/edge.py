@@ -32,7 +32,7 @@ class Edge:
     def __init__(self, gate: Gate, suffix: str = "") -> None:
         settings = gate.settings
         self.gate = gate
-        self.clients = ClientResolver(settings.trusted_proxies)
+        self.clients = ClientResolver(settings.trusted_proxies, settings.forwarded_header)
         self.cookies = Cookies(settings, suffix)
         self.guard = CrossOriginGuard(settings.effective_public_url, settings.allowed_origins)
         self.headers = api_headers(settings)

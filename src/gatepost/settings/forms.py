@@ -22,7 +22,11 @@ EXAMPLE_KEY = "your-very-long-random-secret-key-here"
 KEY_LENGTH_MIN = 32
 """Characters a SECRET_KEY has at least, in production."""
 
+UNIX = "unix"
+"""Among TRUSTED_PROXIES: whoever is at the other end of a Unix socket."""
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Proxy = Network | Literal["unix"]
 
 _SCHEME = re.compile(r"postgres(?:ql(?:\+(?:asyncpg|psycopg2?))?)?", re.IGNORECASE)
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[^:\[\]@]*)(?::(?P<port>[0-9]{1,5})?)?")
@@ -142,13 +146,13 @@ def weakness(secret: str) -> str | None:
     return None
 
 
-def networks(value: object) -> tuple[Network, ...]:
-    """Return the networks of a list of addresses and CIDRs.
+def proxies(value: object) -> tuple[Proxy, ...]:
+    """Return the networks of a list of addresses and CIDRs, among which `unix` may stand.
 
     Raises:
         ValueError: an item is neither, or a CIDR with host bits set, which may mean the host or its network.
     """
-    return tuple(_network(item) for item in listed(value))
+    return tuple("unix" if item == UNIX else _network(item) for item in listed(value))
 
 
 def _network(item: object) -> Network:

@@ -195,11 +195,16 @@ class Settings(BaseSettings):
         le=100,
         description="Failures in a row after which a password works from known places only (NIST 3.2.2)",
     )
-    trusted_proxies: Annotated[tuple[forms.Network, ...], BeforeValidator(forms.networks)] = Field(
+    trusted_proxies: Annotated[tuple[forms.Proxy, ...], BeforeValidator(forms.proxies)] = Field(
         (),
         description="Proxies whose forwarded header says who the client is; nobody's counts by default",
-        json_schema_extra={"accepted": f"addresses and CIDRs such as 10.0.0.0/8, {_LIST}"},
+        json_schema_extra={
+            "accepted": f"addresses, CIDRs such as 10.0.0.0/8, and unix for a Unix socket, {_LIST}"
+        },
     )
+    forwarded_header: Annotated[
+        Literal["x-forwarded-for", "forwarded"], BeforeValidator(forms.lower_case)
+    ] = Field("x-forwarded-for", description="Header by which proxies name the client; no other counts")
     gatepost_home: Annotated[Path, BeforeValidator(forms.path)] = Field(
         Path(".gatepost"),
         description="Directory of the embedded PostgreSQL and of the key that development keeps",
@@ -213,6 +218,16 @@ class Settings(BaseSettings):
     )
     port: int = Field(
         8000, ge=0, le=65_535, description="Port at which `gatepost serve` listens; 0 takes any that is free"
+    )
+    tls_cert: Annotated[Path | None, BeforeValidator(forms.path)] = Field(
+        None,
+        description="Certificate chain in PEM, with which `gatepost serve` serves https; with TLS_KEY",
+        json_schema_extra={"accepted": "the path of a file"},
+    )
+    tls_key: Annotated[Path | None, BeforeValidator(forms.path)] = Field(
+        None,
+        description="Key of TLS_CERT in PEM",
+        json_schema_extra={"accepted": "the path of a file"},
     )
     workers: int = Field(1, ge=1, le=64, description="Processes that `gatepost serve` answers with")
     database_pool_size: int = Field(
@@ -278,7 +293,7 @@ class Settings(BaseSettings):
         if self.public_url is not None or self.environment == "production":
             return self.public_url
         host = f"[{self.host}]" if ":" in self.host else self.host
-        own = f"http://{host}:{self.port}"
+        own = f"{'http' if self.tls_cert is None else 'https'}://{host}:{self.port}"
         return own if forms.is_loopback(own) else None
 
     def _read(self, env_file: str | Path | None, given: dict[str, Any]) -> dict[str, str]:
