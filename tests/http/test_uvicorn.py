@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import httpx
@@ -16,12 +17,12 @@ from gatepost.app import create_app
 
 
 @asynccontextmanager
-async def running(app: object, http: str, listener: socket.socket | None = None) -> AsyncIterator[str]:
+async def running(app: Any, http: Any, listener: socket.socket | None = None) -> AsyncIterator[str]:
     listener = listener or socket.create_server(("127.0.0.1", 0))
     allowed = "*" if listener.family == socket.AF_UNIX else None  # as uvicorn's documentation has it
     config = uvicorn.Config(
         app,
-        http=http,  # type: ignore[arg-type]  # by its name
+        http=http,
         log_config=None,
         lifespan="on",
         forwarded_allow_ips=allowed,

@@ -69,7 +69,9 @@ def load(given: "Settings | Mapping[str, object]", announcement: Announcement) -
     if isinstance(given, Settings):
         settings = given
     else:
-        settings = Settings.load(**{name: value for name, value in given.items() if value is not None})
+        settings = Settings.load(
+            ".env", **{name: value for name, value in given.items() if value is not None}
+        )
     configure(settings.effective_log_level, settings.effective_log_format)
     threading.Thread(target=_end_with_parent, name="gatepost-parent", daemon=True).start()
     app = create_app(settings)
