@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
@@ -11,6 +11,7 @@ from gatepost.db import migrate
 from gatepost.db.embedded import EmbeddedServer
 from gatepost.db.pool import Database
 from gatepost.db.prepared import Prepared
+from gatepost.errors import Unavailable
 from gatepost.log import get_logger
 from gatepost.models import Bucket
 from gatepost.security.devices import Devices
@@ -114,6 +115,7 @@ class Gate:
         *,
         background: bool = True,
         patient: bool = False,
+        wait: bool = True,
         on_wait: Callable[[float, str], None] | None = None,
     ) -> None:
         """Connect to the database, bring the embedded one into shape, and wire the services.
@@ -121,6 +123,8 @@ class Gate:
         Args:
             background: also flush and clean up in the background, as a server does and a command does not.
             patient: without the deadline that requests have, for commands that may take their time.
+            wait: False opens although the database is away: who asks is then answered `Unavailable` until it
+                is there. A mistake is told all the same.
             on_wait: told each time that the database is away and tried again.
 
         Raises:
@@ -140,11 +144,16 @@ class Gate:
                 dsn,
                 size=settings.database_pool_size,
                 timeout=None if patient else settings.database_timeout_seconds,
+                check=migrate.check,
+                revive=None if self._embedded is None else self._embedded.revive,
             )
-            await self.database.open(patience=settings.database_start_seconds, on_wait=on_wait or _log_wait)
             stack.push_async_callback(self.database.close)
-            async with self.database.connection() as conn:
-                await migrate.check(conn)
+            if wait:
+                await self.database.open(
+                    patience=settings.database_start_seconds, on_wait=on_wait or _log_wait
+                )
+            elif why := await self.database.open_anyhow():
+                log.warning("the database is away, requests are answered 503 until it is there", why=why)
             await self._wire(stack, background=background)
             self._opened = stack.pop_all()
 
@@ -165,7 +174,8 @@ class Gate:
         hashing = Hashing(PasswordHasher(settings.bcrypt_rounds), rounds=settings.bcrypt_rounds)
         stack.callback(hashing.close)
         lifetimes = lifetimes_of(settings)
-        lookups = Lookups(Prepared(database, LOOKUP), clock=clock, lifetimes=lifetimes)
+        statement = Prepared(database, LOOKUP)
+        lookups = Lookups(statement, clock=clock, lifetimes=lifetimes)
         stack.push_async_callback(lookups.close)
         touches = Touches(database)
         stack.push_async_callback(touches.close)
@@ -275,6 +285,8 @@ class Gate:
             cleanup_every=every,
         )
         if background:
+            with suppress(Unavailable):
+                await statement.open()  # before requests can have taken all connections that there are
             touches.start()
             if every is not None:
                 self.housekeeping.start(every)

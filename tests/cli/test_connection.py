@@ -1,12 +1,15 @@
 """How a database's URL is read: for libpq, for people, and how long it is waited for."""
 
 import asyncio
+import ssl
 from pathlib import Path
 
+import asyncpg
 import pytest
 from tests.conftest import SECRET_KEY
 
-from gatepost.cli.connection import libpq_environment, location, patiently
+from gatepost.cli.connection import libpq_environment, location
+from gatepost.db.patience import patiently
 from gatepost.errors import DatabaseUnreachable
 from gatepost.settings import Settings
 
@@ -82,13 +85,6 @@ def test_a_place_is_told_without_user_and_password(dsn: str | None, place: str) 
     assert location(settings) == place
 
 
-class Fault(Exception):
-    """What the driver raised."""
-
-    def __init__(self, sqlstate: str | None = None) -> None:
-        self.sqlstate = sqlstate
-
-
 def unreachable(cause: Exception | None) -> DatabaseUnreachable:
     error = DatabaseUnreachable("Cannot connect to the database: it is away")
     error.__cause__ = cause
@@ -96,7 +92,7 @@ def unreachable(cause: Exception | None) -> DatabaseUnreachable:
 
 
 async def test_an_attempt_is_repeated_until_it_succeeds(anyio_backend: str) -> None:
-    faults = [unreachable(ConnectionRefusedError()), unreachable(Fault("57P03"))]
+    faults = [unreachable(ConnectionRefusedError()), unreachable(asyncpg.CannotConnectNowError())]
     told: list[tuple[float, str]] = []
 
     async def attempt() -> str:
@@ -109,7 +105,19 @@ async def test_an_attempt_is_repeated_until_it_succeeds(anyio_backend: str) -> N
     assert told == [(0.2, "it is away"), (0.4, "it is away")]
 
 
-@pytest.mark.parametrize("cause", [None, Fault("28P01"), Fault("28000")])
+@pytest.mark.parametrize(
+    "cause",
+    [
+        None,
+        asyncpg.InvalidPasswordError(),
+        asyncpg.InvalidAuthorizationSpecificationError(),
+        asyncpg.InvalidCatalogNameError(),
+        asyncpg.InsufficientPrivilegeError(),
+        asyncpg.UndefinedObjectError(),
+        ssl.SSLCertVerificationError(),
+    ],
+    ids=lambda cause: type(cause).__name__,
+)
 async def test_what_waiting_does_not_mend_is_told_at_once(
     anyio_backend: str, cause: Exception | None
 ) -> None:

@@ -859,7 +859,7 @@ def test_a_server_that_lets_nobody_in_to_create_the_database_is_told(missing_dsn
     with pytest.raises(
         SetupError, match=r"postgres or template1\. .*\"no_such_setting\".*: CREATE DATABASE \""
     ):
-        asyncio.run(ensure_database(with_settings(missing_dsn, no_such_setting="1")))
+        asyncio.run(ensure_database(with_settings(missing_dsn, options="-c no_such_setting=1")))
 
 
 def test_a_database_that_cannot_be_created_is_told(missing_dsn: str) -> None:

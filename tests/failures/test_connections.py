@@ -52,6 +52,7 @@ async def test_an_exhausted_pool_is_503_and_session_checks_go_on(site: Site) -> 
     database = gate_of(site).database
     deadline = database.timeout
     database.timeout = None  # for those who hold the connections here
+    database._opened()._hold = None  # nor are they pressed by those who wait
     async with asyncio.timeout(PATIENCE):
         held = [database.connection() for _ in range(POOL_SIZE)]
         for connection in held:

@@ -140,15 +140,22 @@ async def standby(site: Site) -> AsyncIterator[None]:
     await asyncio.to_thread(site.server.stop)
     (site.server.data / "standby.signal").touch()
     await asyncio.to_thread(site.server.start)
-    yield
-    async with connected(site.server.dsn()) as admin:
-        assert await admin.fetchval("SELECT pg_promote()")
+    try:
+        yield
+    finally:
+        async with connected(site.server.dsn()) as admin:
+            assert await admin.fetchval("SELECT pg_promote()")
 
 
-@pytest.mark.parametrize("outage", [read_only, standby])
-async def test_a_database_that_can_only_be_read(site: Site, outage: Outage) -> None:
-    async with outage(site):
+async def test_a_database_that_can_only_be_read(site: Site) -> None:
+    async with read_only(site):
         await site.refuses(but=_only_reads)
+    await site.recovers()
+
+
+async def test_a_standby_is_asked_nothing_because_it_may_not_know_yet_what_has_ended(site: Site) -> None:
+    async with standby(site):
+        await site.refuses()
     await site.recovers()
 
 

@@ -2,16 +2,17 @@
 
 import asyncio
 from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pytest
-from fastapi import FastAPI
-from tests.conftest import register, serving, settings_for
+from tests.conftest import PASSWORD, bearer, execute, register, serving, settings_for
 from tests.failures.conftest import PATIENCE, MortalServer, eventually
-from tests.http.conftest import logged
+from tests.http.conftest import assert_error, logged
 
-from gatepost.errors import DatabaseUnreachable
+from gatepost.app import create_app
+from gatepost.errors import DatabaseUnreachable, Unavailable
 from gatepost.gate import Gate
-from gatepost.http.gatepost import Gatepost
 
 WAITING = "waiting for the database"
 
@@ -62,19 +63,71 @@ async def test_a_database_that_comes_meanwhile_is_served_from(
     mortal: MortalServer, mortal_dsn: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     await asyncio.to_thread(mortal.stop)
-    auth = Gatepost(settings_for(mortal_dsn, tmp_path, database_start_seconds=PATIENCE))
-    app = FastAPI(lifespan=auth.lifespan)
-    auth.install(app)
+    gate = gate_on(mortal_dsn, tmp_path, patience=PATIENCE)
 
     async def waits() -> bool:
         return bool(logged(caplog, WAITING))
 
-    starting = asyncio.create_task(serve_one(app))
+    opening = asyncio.create_task(gate.open())
     await eventually(waits)
     await asyncio.to_thread(mortal.start)
-    assert await starting
+    await opening
+    await gate.close()
 
 
-async def serve_one(app: FastAPI) -> str:
-    async with serving(app) as client:
-        return str((await register(client))["token"])
+async def test_an_application_answers_503_until_its_database_is_there(
+    mortal: MortalServer, mortal_dsn: str, tmp_path: Path
+) -> None:
+    await asyncio.to_thread(mortal.stop)
+    async with serving(create_app(settings_for(mortal_dsn, tmp_path))) as client:
+        for path in ("me", "verify", "sessions"):
+            refused = await client.get(f"/api/auth/{path}", headers=bearer(str(uuid4())))
+            assert_error(refused, Unavailable)
+        credentials = {"email": "user@example.com", "password": PASSWORD}
+        assert_error(await client.post("/api/auth/login", json=credentials), Unavailable)
+        await asyncio.to_thread(mortal.start)
+        token = (await register(client))["token"]
+        assert (await client.get("/api/auth/me", headers=bearer(token))).status_code == 200
+
+
+async def test_an_application_that_finds_tables_of_another_version_says_so_and_asks_them_nothing(
+    mortal: MortalServer, mortal_dsn: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    await asyncio.to_thread(mortal.stop)
+    async with serving(create_app(settings_for(mortal_dsn, tmp_path))) as client:
+        await asyncio.to_thread(mortal.start)
+        await execute(mortal_dsn, "INSERT INTO gatepost_version VALUES ('9999')")
+        assert_error(await client.get("/api/auth/me", headers=bearer(str(uuid4()))), Unavailable)
+        assert_error(
+            await client.post("/api/auth/login", json={"email": "user@example.com", "password": PASSWORD}),
+            Unavailable,
+        )
+        assert "made by a newer Gatepost" in logged(caplog, "could not start")[0]["why"]
+        await execute(mortal_dsn, "DELETE FROM gatepost_version WHERE version_num = '9999'")
+        assert (await register(client))["token"]
+
+
+@pytest.mark.parametrize(
+    ("mistake", "told"),
+    [
+        ("postgresql://nobody@/{database}?{place}", 'role "nobody" does not exist'),
+        ("postgresql://gatepost@/nowhere?{place}", 'database "nowhere" does not exist'),
+        ("postgresql://gatepost@/{database}?{place}&options=-c%20no_such_setting%3D1", "no_such_setting"),
+        ("postgresql://gatepost@/{database}?{place}&search_path=a,,b", "search_path"),
+    ],
+    ids=["role", "database", "setting", "value"],
+)
+async def test_a_mistake_is_told_at_once_and_not_waited_for(
+    mortal: MortalServer, mortal_dsn: str, tmp_path: Path, mistake: str, told: str
+) -> None:
+    url = urlsplit(mortal_dsn)
+    dsn = mistake.format(database=url.path[1:], place=url.query)
+
+    def on_wait(seconds: float, why: str) -> None:
+        raise AssertionError(f"waits {seconds} s: {why}")
+
+    with pytest.raises(DatabaseUnreachable, match=told):
+        await gate_on(dsn, tmp_path, patience=PATIENCE).open(on_wait=on_wait)
+    with pytest.raises(DatabaseUnreachable, match=told):
+        async with serving(create_app(settings_for(dsn, tmp_path))):
+            pass

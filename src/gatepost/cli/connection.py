@@ -1,18 +1,13 @@
 """Which database a command works on: where it is, in people's words and in libpq's."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlsplit
-
-from gatepost.errors import DatabaseUnreachable
 
 if TYPE_CHECKING:
     from gatepost.db.pool import Connection
     from gatepost.settings import Settings
-
-T = TypeVar("T")
 
 _PARAMETERS = {
     "host": "PGHOST",
@@ -64,7 +59,7 @@ async def connected(dsn: str) -> "AsyncIterator[Connection]":
     """
     from gatepost.db.pool import Database
 
-    database = Database(dsn, size=1, timeout=None)
+    database = Database(dsn, size=1, timeout=None, standby_ok=True)
     await database.open()
     try:
         async with database.connection() as conn:
@@ -116,36 +111,6 @@ def location(settings: "Settings") -> str:
     places = (f"[{h}]" if ":" in h else h for h in hosts)
     addresses = ",".join(f"{h}:{p}" if p else h for h, p in zip(places, ports, strict=False))
     return f"{addresses}/{variables.get('PGDATABASE', '')}"
-
-
-async def patiently(
-    attempt: Callable[[], Awaitable[T]], *, seconds: float, on_wait: Callable[[float, str], None]
-) -> T:
-    """Repeat an attempt for as long as the database is away.
-
-    Args:
-        attempt: what to do.
-        seconds: after which to give up.
-        on_wait: told the seconds until the next try and why the last one failed.
-
-    Raises:
-        DatabaseUnreachable: it stayed away, or it refuses this role, which waiting does not mend.
-    """
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + seconds
-    pause = 0.2
-    while True:
-        try:
-            return await attempt()
-        except DatabaseUnreachable as error:
-            left = deadline - loop.time()
-            # Class 28 of PostgreSQL's error codes: invalid authorization.
-            refused = str(getattr(error.__cause__, "sqlstate", "")).startswith("28")
-            if left <= 0 or refused or error.__cause__ is None:
-                raise
-            on_wait(min(pause, left), error.message.removeprefix("Cannot connect to the database: "))
-            await asyncio.sleep(min(pause, left))
-            pause = min(pause * 2, 2.0)
 
 
 def _host_and_port(text: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gatepost.cli.connection import configured_dsn, location, patiently
+from gatepost.cli.connection import configured_dsn, location
 from gatepost.cli.options import AsJson
 from gatepost.cli.output import Output, program
 from gatepost.cli.running import load_settings
@@ -79,6 +79,7 @@ async def _make(
     settings: "Settings", dsn: str, out: Output, *, seed: int, users: int, events: int
 ) -> "tuple[Invented, bool]":
     from gatepost.db import migrate
+    from gatepost.db.patience import patiently
     from gatepost.gate import lifetimes_of
     from gatepost.security.passwords import PasswordHasher
     from gatepost.services.demo.filling import fill, make_anew

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gatepost.cli.connection import configured_dsn, location, patiently
+from gatepost.cli.connection import configured_dsn, location
 from gatepost.cli.options import AsJson
 from gatepost.cli.output import Output, program
 from gatepost.cli.running import load_settings
@@ -52,6 +52,7 @@ async def bring_up(settings: "Settings", dsn: str, out: Output) -> "tuple[bool, 
         SetupError: as `gatepost.db.migrate` does.
     """
     from gatepost.db import migrate as schema
+    from gatepost.db.patience import patiently
 
     patience = settings.database_start_seconds
     created = await patiently(lambda: schema.ensure_database(dsn), seconds=patience, on_wait=out.waiting)

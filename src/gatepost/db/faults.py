@@ -6,7 +6,8 @@ from contextlib import contextmanager
 
 import asyncpg
 
-from gatepost.errors import Unavailable
+from gatepost.db.pooler import LOST
+from gatepost.errors import SetupError, Unavailable
 from gatepost.log import get_logger
 
 log = get_logger("gatepost.db")
@@ -25,10 +26,12 @@ AWAY = (
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.TransactionTimeoutError,
-    # A table was altered under a statement that is prepared already; prepared anew it works.
+    # A table was altered under a statement that is prepared already; prepared again it works.
     asyncpg.InvalidCachedStatementError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.InvalidAuthorizationSpecificationError,
+    # What was prepared was prepared on another connection of a pooler's.
+    *LOST,
 )
 """Faults that say nothing about the question: the database is away, full, failing over or too slow."""
 
@@ -60,9 +63,15 @@ def translated() -> Iterator[None]:
 
 @contextmanager
 def connecting() -> Iterator[None]:
-    """Take whatever the server says to one who wants in for its absence: no question was asked yet."""
+    """Take whatever the server says to one who wants in for its absence: no question was asked yet.
+
+    Tables of another version too: a server that waited for its database finds out here.
+    """
     try:
         yield
+    except SetupError as error:
+        log.error("could not start", why=error.message)  # noqa: TRY400 - the message says it all
+        raise Unavailable from error
     except asyncpg.PostgresError as error:
         if is_away(error):
             raise

@@ -114,13 +114,13 @@ async def listening(database: Database) -> AsyncIterator[Bell]:
         Unavailable: the database is away.
     """
     with translated():
-        conn = await database.connect()
+        kept = await database.connect()
     try:
-        bell = Bell(conn)
+        bell = Bell(kept.conn)
         with translated():
             await bell._open(database)  # noqa: SLF001 - its own module
         await bell.keep()
         yield bell
     finally:
         with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, *AWAY):
-            await database.retire(conn)
+            await database.retire(kept)

@@ -6,7 +6,6 @@ database is at the newest version, which one query tells.
 """
 
 from dataclasses import dataclass
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
 
@@ -20,6 +19,7 @@ from gatepost.errors import (
     DatabaseUnreachable,
     SetupError,
 )
+from gatepost.settings.address import Address
 
 __all__ = [
     "HEAD",
@@ -160,9 +160,10 @@ async def ensure_database(dsn: str) -> bool:
     except DatabaseUnreachable as error:
         if not isinstance(error.__cause__, asyncpg.InvalidCatalogNameError):
             raise
-        name = _database_name(dsn)
-        if not name:
+        address = Address.parse(dsn)
+        if not address.names_database:
             raise
+        name = address.database
     else:
         await conn.close()
         return False
@@ -210,10 +211,3 @@ async def _create_database(conn: "asyncpg.Connection[asyncpg.Record]", name: str
 def _creation(name: str) -> str:
     quoted = name.replace('"', '""')
     return f'CREATE DATABASE "{quoted}"'
-
-
-def _database_name(dsn: str) -> str:
-    """Return the database that a URL names, by the driver's rules: the path, else the query."""
-    url = urlsplit(dsn)
-    query = parse_qs(url.query)
-    return unquote(url.path.removeprefix("/")) or query.get("dbname", query.get("database", [""]))[-1]

@@ -1,20 +1,24 @@
-"""Connections to PostgreSQL: a pool with one deadline for all that a request waits for."""
+"""The database as requests use it: connections with one deadline for all that a request waits for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import asyncpg
 
-from gatepost.db.faults import AWAY, connecting, is_away, is_spent, translated
+from gatepost.db.connect import MISTAKES, Connector, Kept
+from gatepost.db.connections import Connections
+from gatepost.db.faults import AWAY, connecting, is_spent, translated
+from gatepost.db.patience import UNREACHABLE, patiently
+from gatepost.db.pooler import LOST
 from gatepost.db.rejections import answered
-from gatepost.errors import DatabaseUnreachable
+from gatepost.db.revival import Revival
+from gatepost.deadline import spending
+from gatepost.errors import DatabaseUnreachable, SettingsError
+from gatepost.settings.address import Address
 
-if TYPE_CHECKING:
-    from asyncpg.pool import PoolConnectionProxy
-
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 """What every store function takes first."""
 
 Record: TypeAlias = asyncpg.Record
@@ -22,32 +26,62 @@ Record: TypeAlias = asyncpg.Record
 CONNECT_SECONDS = 10.0
 """How long connecting may take where there is no other deadline."""
 
-RETIRE_SECONDS = 1.5
+RETIRE_SECONDS = 0.5
 """How long a server may take to cancel what a connection is busy with, before that is cut off."""
 
+GIVEN_UP_MAX = 3
+"""Connections that the pool gives back for one that is more needed; others may take the place first."""
 
-async def _keep_state(_: object) -> None:
-    # Our statements leave no state behind on a connection, so that the driver's own reset, a second
-    # round trip after each use, has nothing to do.
-    return
+RENEW_SECONDS = 600.0
+"""Age from which a connection is replaced when it comes back."""
 
 
 class Database:
-    """A pool of connections with one deadline for everything that a request waits for.
+    """Connections to one server, with one deadline for everything that a request waits for.
+
+    All of them lead to the server where the newest one led: after a failover none stays behind on a server
+    that takes writes no longer, or on one that should not.
 
     Args:
         dsn: a libpq connection URI.
-        size: connections at the most.
+        size: connections at the most, besides those that `connect` gives.
         timeout: seconds that a connection may be waited for and used, together; None for no limit.
+        standby_ok: a standby will do, for one who only looks.
+        check: is asked about the first connection, before anybody is lent one.
+        revive: starts a server that is ours; called in a thread when nobody answers.
+
+    Raises:
+        SettingsError: the URL can't be read.
     """
 
-    def __init__(self, dsn: str, *, size: int, timeout: float | None) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        size: int,
+        timeout: float | None,
+        standby_ok: bool = False,
+        check: Callable[[Connection], Awaitable[None]] | None = None,
+        revive: Callable[[], object] | None = None,
+    ) -> None:
         self.dsn = dsn
         self.timeout = timeout
+        try:
+            address = Address.parse(dsn)
+        except ValueError as error:
+            raise SettingsError([f"DATABASE_URL: {error}"]) from None
+        self._connector = Connector(address, standby_ok=standby_ok)
         self._size = size
-        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
-        self._retired: set[asyncio.Task[None]] = set()
-        self._settings = {"application_name": "gatepost", "timezone": "UTC"}
+        self._check = check
+        self._revival = Revival(revive)
+        self._pool: Connections | None = None
+        self._doubted = 0.0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def prepares(self) -> bool:
+        """Whether statements may be prepared and kept."""
+        return self._connector.prepares
 
     async def open(
         self, *, patience: float = 0.0, on_wait: Callable[[float, str], None] | None = None
@@ -59,70 +93,95 @@ class Database:
             on_wait: told the seconds until the next try and why the last one failed.
 
         Raises:
-            DatabaseUnreachable: no connection could be made; the message says why.
+            DatabaseUnreachable: no connection could be made; the message says why. A mistake, which
+                waiting does not mend, is told at once.
+            SettingsError: the files for TLS can't be used.
+            SetupError: as `check`.
         """
-        deadline = asyncio.get_running_loop().time() + patience
-        pause = 0.2
-        while True:
-            try:
-                await self._open_pool()
-            except (
-                asyncpg.PostgresError,
-                asyncpg.InterfaceError,
-                OSError,
-                TimeoutError,
-                ValueError,
-            ) as error:
-                # The driver quotes a URL that it can't read, and with it what may be a password.
-                why = "DATABASE_URL can't be read" if isinstance(error, ValueError) else str(error)
-                why = why or "it does not answer"
-                left = deadline - asyncio.get_running_loop().time()
-                if left <= 0 or not is_away(error):
-                    raise DatabaseUnreachable(f"Cannot connect to the database: {why}") from error
-                if on_wait is not None:
-                    on_wait(min(pause, left), why)
-                await asyncio.sleep(min(pause, left))
-                pause = min(pause * 2, 2.0)
-            else:
-                return
-
-    async def _open_pool(self) -> None:
-        pool = asyncpg.create_pool(
-            self.dsn,
-            # A floor would be restored in the background: a traceback a try while the database is away.
-            min_size=0,
-            max_size=self._size,
-            timeout=self.timeout or CONNECT_SECONDS,
-            reset=_keep_state,
-            server_settings=self._settings,
-        )
+        self._open_pool()
         try:
-            _ = await pool
-            await pool.release(await pool.acquire())
+            await patiently(self._reach, seconds=patience, on_wait=on_wait or _say_nothing)
         except BaseException:
-            pool.terminate()
+            await self.close()
             raise
-        self._pool = pool
+
+    async def open_anyhow(self) -> str | None:
+        """Open, and try once to connect; where the database is away return why. It is asked when needed.
+
+        Raises:
+            DatabaseUnreachable: what DATABASE_URL says is mistaken.
+            SettingsError, SetupError: as `open`.
+        """
+        try:
+            await self.open()
+        except DatabaseUnreachable as error:
+            if isinstance(error.__cause__, MISTAKES):
+                raise
+            self._open_pool()
+            return error.message
+        return None
+
+    def _open_pool(self) -> None:
+        self._pool = Connections(
+            self._make,
+            size=self._size,
+            seconds=self.timeout or CONNECT_SECONDS,
+            hold=self.timeout / 3 if self.timeout is not None else None,
+            trusts=self.trusts,
+            retire=self.retire,
+        )
+
+    async def _reach(self) -> None:
+        try:
+            await self._arrive()
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            why = str(error) or "it does not answer"
+            raise DatabaseUnreachable(f"{UNREACHABLE}{why}") from error
+
+    async def _arrive(self) -> None:
+        async with asyncio.timeout(self.timeout) as limit:
+            pool = self._opened()
+            pool.take_back(await pool.lend(limit), spent=False)
+
+    async def _make(self, seconds: float) -> Kept:
+        """Connect; the first connection is checked, and the server started where it is ours."""
+        try:
+            kept = await self._connector.connect(seconds)
+        except OSError as error:
+            self._revival.consider(error)
+            raise
+        if self._check is not None:
+            try:
+                await self._check(kept.conn)
+            except BaseException:
+                kept.conn.terminate()
+                raise
+            self._check = None
+        return kept
 
     async def close(self) -> None:
         """Close every connection; one that is still busy after the deadline is cut."""
         pool, self._pool = self._pool, None
-        if pool is None:
-            return
-        try:
-            async with asyncio.timeout(self.timeout):
-                await pool.close()
-        except TimeoutError:
-            pool.terminate()
-        if self._retired:
-            await asyncio.wait(self._retired)
+        if pool is not None:
+            await pool.close(self.timeout)
+        await self._revival.end()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
-    async def connect(self) -> "asyncpg.Connection[asyncpg.Record]":
-        """Open a connection outside the pool, for one who keeps it; the caller closes it."""
+    async def connect(self) -> Kept:
+        """Open a connection outside the pool, for one who keeps it; the caller retires it.
+
+        Where the server has no more, the pool gives one of its own back for it: who keeps a connection needs
+        it for every request.
+        """
         with connecting():
-            return await asyncpg.connect(
-                self.dsn, timeout=self.timeout or CONNECT_SECONDS, server_settings=self._settings
-            )
+            for left in range(GIVEN_UP_MAX, -1, -1):
+                try:
+                    return await self._make(self.timeout or CONNECT_SECONDS)
+                except asyncpg.TooManyConnectionsError:
+                    if not left or self._pool is None or not await self._pool.give_up_one():
+                        raise
+        raise AssertionError("the last try returns or raises")
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
@@ -132,39 +191,57 @@ class Database:
             Unavailable: the database is away, every connection is in use, or the deadline has passed.
             EmailTaken, Conflict, ValidationFailed, RejectedByDatabase: as `answered`.
         """
-        with translated():
-            async with asyncio.timeout(self.timeout):
+        began = asyncio.get_running_loop().time()
+        with translated(), spending(self.timeout) as seconds:
+            async with asyncio.timeout(seconds) as limit:
                 pool = self._opened()
                 with connecting():
-                    conn = await pool.acquire()
+                    lease = await pool.lend(limit)
                 try:
-                    async with answered(conn):
-                        yield conn
+                    async with answered(lease.kept.conn):
+                        yield lease.kept.conn
                 except BaseException as error:
-                    if is_spent(error):
-                        _ = self.retire(conn)
-                    else:
-                        await pool.release(conn)
+                    if limit.expired() and not lease.cut:
+                        self.doubt(began)
+                    elif isinstance(error, LOST):
+                        self.lose_statements()
+                    pool.take_back(lease, spent=is_spent(error))
                     raise
                 else:
-                    await pool.release(conn)
+                    pool.take_back(lease, spent=False)
 
-    def retire(self, conn: Connection) -> asyncio.Task[None]:
+    def retire(self, kept: Kept) -> "asyncio.Task[None]":
         """Close a connection that may still be busy; nobody has to wait for it.
 
         What runs on it is cancelled at the server first. Cut off alone it would run on there, or wait on
         for its lock, and with every new try one more would be in the way of everybody who uses the server.
-        Until it is gone it keeps its place in the pool, which is what bounds their number.
         """
-        task = asyncio.create_task(self._close_retired(conn))
-        self._retired.add(task)
-        task.add_done_callback(self._retired.discard)
+        task = asyncio.create_task(_close_retired(kept))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _close_retired(self, conn: Connection) -> None:
-        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, *AWAY):
-            async with asyncio.timeout(RETIRE_SECONDS):
-                await conn.close()  # cuts it off where it fails
+    def trusts(self, kept: Kept) -> bool:
+        """Say whether a connection may be used once more.
+
+        Not one that has been silent since before another one got no answer: what swallowed that one has
+        forgotten all of them. Nor one to another server than the newest leads to.
+        """
+        return (
+            not kept.conn.is_closed()
+            and kept.heard >= self._doubted
+            and kept.server == self._connector.server
+            and kept.born + RENEW_SECONDS > asyncio.get_running_loop().time()
+        )
+
+    def doubt(self, since: float) -> None:
+        """Trust no connection that was not heard of since then, by the loop's clock."""
+        self._doubted = max(self._doubted, since)
+
+    def lose_statements(self) -> None:
+        """Prepare no statement from now on, and use no connection on which one was."""
+        self._connector.unprepare()
+        self.doubt(asyncio.get_running_loop().time())
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -176,10 +253,16 @@ class Database:
         async with self.connection() as conn, transaction_on(conn):
             yield conn
 
-    def _opened(self) -> "asyncpg.Pool[asyncpg.Record]":
+    def _opened(self) -> Connections:
         if self._pool is None:
             raise RuntimeError("Gatepost is not open: pass `lifespan=auth.lifespan` to the application")
         return self._pool
+
+
+async def _close_retired(kept: Kept) -> None:
+    with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, *AWAY):
+        async with asyncio.timeout(RETIRE_SECONDS):
+            await kept.conn.close()  # cuts it off where it fails
 
 
 @asynccontextmanager
@@ -195,6 +278,10 @@ async def transaction_on(conn: Connection) -> AsyncIterator[None]:
         raise
     else:
         await transaction.commit()
+
+
+def _say_nothing(_seconds: float, _why: str) -> None:
+    return
 
 
 def one(row: Record | None) -> Record:

@@ -82,10 +82,11 @@ class Gatepost(Gate):
         *,
         background: bool = True,
         patient: bool = False,
+        wait: bool = True,
         on_wait: Callable[[float, str], None] | None = None,
     ) -> None:
         """Open as `Gate.open` does, with the hooks of `on_register` in force."""
-        await super().open(background=background, patient=patient, on_wait=on_wait)
+        await super().open(background=background, patient=patient, wait=wait, on_wait=on_wait)
         self.accounts.run_on_register(self._register_hooks)
 
     @asynccontextmanager
@@ -96,12 +97,15 @@ class Gatepost(Gate):
         times, by several applications: the first opens, the last closes. The first of a process also settles
         the garbage collector (`http/collector.py`).
 
+        A database that is away does not keep it from being entered: requests are answered 503 until it is
+        there. A mistake does, such as a wrong password or tables that are not migrated.
+
         Raises:
             DatabaseUnreachable, DatabaseNotMigrated, DatabaseTooNew, EmbeddedServerError: as `open`.
         """
         async with self._turn:
             if not self._lifespans:
-                await self.open()
+                await self.open(wait=False)
                 settle()
             self._lifespans += 1
         try:

@@ -16,6 +16,8 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from gatepost.settings.address import Address
+
 EXAMPLE_KEY = "your-very-long-random-secret-key-here"
 """The SECRET_KEY of `env.example`: everybody knows it, so it is nobody's key."""
 
@@ -107,7 +109,9 @@ def database_url(value: object) -> str | None:
     if scheme.lower().endswith("+asyncpg"):
         # SQLAlchemy's dialect calls `ssl` what PostgreSQL, and the driver by itself, calls `sslmode`.
         query = re.sub(r"(?<=[?&])ssl=", "sslmode=", query)
-    return f"postgresql://{authority}{path}{query}"
+    url = f"postgresql://{authority}{path}{query}"
+    Address.parse(url)
+    return url
 
 
 def _split(rest: str) -> tuple[str, str, str]:

@@ -31,10 +31,13 @@ class EmbeddedServer:
         version: PostgreSQL's, like "18.6".
     """
 
-    def __init__(self, *, home: Path, version: str, postmaster: Postmaster, users: int) -> None:
+    def __init__(
+        self, *, home: Path, version: str, postmaster: Postmaster, users: int, durable: bool
+    ) -> None:
         self.home = home
         self.version = version
         self._postmaster = postmaster
+        self._durable = durable
         self._users: int | None = users
         self._process = os.getpid()
 
@@ -69,12 +72,22 @@ class EmbeddedServer:
                 except BaseException:
                     os.close(users)
                     raise
-        return cls(home=home, version=programs.version, postmaster=postmaster, users=users)
+        return cls(home=home, version=programs.version, postmaster=postmaster, users=users, durable=durable)
 
     def dsn(self, database: str = datadir.DATABASE) -> str:
         """Return the address of one of its databases, for asyncpg and psql alike; it holds no secret."""
         sockets = quote(str(self._postmaster.sockets))
         return f"postgresql://{datadir.ROLE}@/{quote(database, safe='')}?host={sockets}&port={PORT}"
+
+    def revive(self) -> None:
+        """Have it running: one that has died, or was stopped while it is in use, is started again.
+
+        Raises:
+            EmbeddedServerError: it doesn't start.
+        """
+        if self._users is not None:
+            with _told(self.home), _locked(self.home / "lock"):
+                self._postmaster.start(durable=self._durable)
 
     def stop(self) -> bool:
         """Use the server no more; end it where nobody else uses it. Again is harmless.

@@ -5,7 +5,10 @@ from contextlib import contextmanager
 
 import asyncpg
 
+from gatepost.db.connect import Connector
+from gatepost.db.patience import UNREACHABLE
 from gatepost.errors import AdoptionRefused, DatabaseUnreachable, SetupError
+from gatepost.settings.address import Address
 
 CONNECT_TIMEOUT = 10.0
 """Seconds."""
@@ -23,24 +26,27 @@ async def connect(dsn: str, database: str | None = None) -> "asyncpg.Connection[
     """Connect for a migration.
 
     Args:
-        dsn: whatever the driver takes.
+        dsn: as in DATABASE_URL.
         database: another database than the URL names.
 
     Raises:
         DatabaseUnreachable: no connection could be made; the message says why and holds no password.
+        SettingsError: the files for TLS can't be used.
     """
     try:
-        # Without prepared statements that outlive their use, for a pooler in transaction mode.
-        return await asyncpg.connect(dsn, database=database, timeout=CONNECT_TIMEOUT, statement_cache_size=0)
-    except (asyncpg.InterfaceError, ValueError):
-        # What the driver says of a URL may cite a piece of the password.
-        raise DatabaseUnreachable(DSN_FORM) from None
+        address = Address.parse(dsn)
+    except ValueError as error:
+        raise DatabaseUnreachable(f"{DSN_FORM} ({error})") from None
+    connector = Connector(address, standby_ok=True)
+    connector.prepares = False  # nothing outlives its use, for a pooler in transaction mode
+    try:
+        return (await connector.connect(CONNECT_TIMEOUT, database=database)).conn
     except TimeoutError as error:
         raise DatabaseUnreachable(
             f"The database did not answer within {CONNECT_TIMEOUT:.0f} s: check host and port"
         ) from error
-    except (asyncpg.PostgresError, asyncpg.InternalClientError, OSError) as error:
-        raise DatabaseUnreachable(f"Cannot connect to the database: {error}") from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+        raise DatabaseUnreachable(f"{UNREACHABLE}{error}") from error
 
 
 @contextmanager
