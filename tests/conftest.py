@@ -23,6 +23,7 @@ from uuid import uuid4
 
 import asyncpg
 import httpx
+import hypothesis
 import pytest
 from fastapi import FastAPI
 from jinja2 import BytecodeCache, Environment
@@ -53,6 +54,9 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     config.pluginmanager.register(secrecy)
     config.pluginmanager.register(proofs.Proofs(config))
+    # Examples are the same each time, however long they take; `make fuzz` looks for others.
+    hypothesis.settings.register_profile("ours", deadline=None, derandomize="FUZZ_EXAMPLES" not in os.environ)
+    hypothesis.settings.load_profile("ours")
     # Each test makes an application of its own, and all of these have the same templates.
     monkeypatch = pytest.MonkeyPatch()
     monkeypatch.setattr(site, "Environment", partial(Environment, bytecode_cache=CompiledTemplates()))

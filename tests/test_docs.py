@@ -237,7 +237,7 @@ parser.add_argument("-d")
 given = parser.parse_args()
 headers = dict(header.split(": ", 1) for header in given.H)
 method = given.X or ("POST" if given.d else "GET")
-print(httpx.request(method, given.url, headers=headers, content=given.d, timeout=30, trust_env=False).text)
+print(httpx.request(method, given.url, headers=headers, content=given.d, timeout=60, trust_env=False).text)
 """
 """As much of curl as the README uses: a machine may have none."""
 

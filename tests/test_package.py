@@ -259,7 +259,7 @@ def test_installed_elsewhere_the_readmes_example_starts_from_nothing(
 
 def register(address: str) -> str:
     body = {"email": "user@example.com", "name": "John Doe", "password": "securepassword123"}
-    response = httpx.post(f"{address}/api/auth/register", json=body, timeout=30)
+    response = httpx.post(f"{address}/api/auth/register", json=body, timeout=60)
     assert response.status_code == 201, response.text
     token: str = response.json()["data"]["token"]
     return token

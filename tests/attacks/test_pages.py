@@ -3,13 +3,13 @@
 import asyncio
 import json
 import re
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from tests.conftest import PASSWORD, MakeSettings
+from tests.counting import steps
 from tests.http.conftest import Database, events
 from tests.http.pages.conftest import ADMIN, EMAIL, ORIGIN, SAME, Visitor, another, make_user, visiting
 
@@ -343,7 +343,7 @@ async def test_the_end_of_an_administrators_rights_ends_the_stream_before_the_ne
     headers = [(b"cookie", b"__Host-gatepost=" + token.encode()), (b"sec-fetch-site", b"same-origin")]
     scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b""}
     scope |= {"headers": headers, "server": ("x", 443), "client": ("127.0.0.1", 1), "root_path": ""}
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         watching = asyncio.create_task(app(scope | {"scheme": "https", "http_version": "1.1"}, receive, send))
         await begun.wait()
         user = await gate.administration.get(1)
@@ -440,10 +440,9 @@ async def test_a_password_that_is_shown_once_is_kept_nowhere(
 )
 def test_headers_cost_little(text: str) -> None:
     device_of("warm")
-    began = time.perf_counter()
-    device_of(text[:512])
     negotiated(text)
-    assert time.perf_counter() - began < 0.25
+    assert steps(lambda: device_of(text[:512])) < 1_000
+    assert steps(lambda: negotiated(text)) < 1_000
 
 
 @pytest.mark.parametrize("query", ["before", "after", "cursor", "user", "address", "since", "q", "action"])

@@ -312,7 +312,7 @@ async def test_the_server_lives_through_all_of_it(
     }
     async with (
         serving_process(environment | settings, "--port", "0", cwd=tmp_path) as server,
-        httpx.AsyncClient(base_url=server.url, timeout=30) as client,
+        httpx.AsyncClient(base_url=server.url, timeout=60) as client,
     ):
         workers = server.workers()
         for name, (content, expected) in BODIES.items():

@@ -40,7 +40,7 @@ from gatepost.models import Client, User
 ROOT = Path(__file__).parents[2]
 AXE = Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js"
 
-PATIENCE_MS = 15_000
+PATIENCE_MS = 60_000
 """Milliseconds that a page is waited for; machines may be slow, so it says nothing of Gatepost."""
 
 NARROW, WIDE = {"width": 320, "height": 640}, {"width": 1280, "height": 800}

@@ -93,6 +93,7 @@ def command(
         monkeypatch.delenv(name.upper(), raising=False)
     for name, value in settings_of.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["gatepost"])  # its name in what it says, however pytest was started
     monkeypatch.chdir(tmp_path)
 
     def call(arguments: Sequence[str]) -> int:

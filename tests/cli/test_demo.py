@@ -245,7 +245,7 @@ async def test_without_a_database_it_has_a_home_of_its_own_and_serves_it(
         assert said["serve"].startswith(f"GATEPOST_HOME={home} ")
         assert serving["has_admin"] is True
         assert "home" not in os.listdir(tmp_path)  # noqa: PTH208 - as async functions may
-        async with httpx.AsyncClient(base_url=serving["url"], trust_env=False, timeout=30) as client:
+        async with httpx.AsyncClient(base_url=serving["url"], trust_env=False, timeout=60) as client:
             await login(client, said["admin"], said["password"])
     finally:
         process.send_signal(signal.SIGTERM)

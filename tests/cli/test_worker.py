@@ -66,7 +66,7 @@ async def test_a_start_that_fails_is_one_line_of_the_log(
 async def test_readiness_is_announced_once(
     announcement: Announcement, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await announcement.make()
         await announcement.make()
     assert capsys.readouterr().out == "ready\n"

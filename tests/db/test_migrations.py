@@ -914,7 +914,7 @@ def test_a_connection_lost_on_the_way_is_told(empty_dsn: str) -> None:
     async def cut() -> None:
         other = await asyncpg.connect(empty_dsn)
         try:
-            async with asyncio.timeout(30), other.transaction():
+            async with asyncio.timeout(60), other.transaction():
                 await other.execute("SELECT pg_advisory_xact_lock(7449363237674382196)")
                 task = asyncio.create_task(migrate(empty_dsn))
                 while not await other.fetchval(

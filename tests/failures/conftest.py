@@ -30,7 +30,7 @@ Database: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 POOL_SIZE = 3
 PROMISED_SECONDS = 2.0
 """Within which a request is answered that can't be served."""
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds that a test waits for what must come true; machines may be slow, so it says nothing of Gatepost."""
 HANDFUL = 5
 """Requests that may be refused once the database is back."""

@@ -83,7 +83,7 @@ async def until_waiting(db: Database, number: int) -> None:
     waiting = """
         SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
     """
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await db.fetchval(waiting) < number:
             await db.execute("SELECT pg_stat_clear_snapshot()")  # a transaction looks once otherwise
 

@@ -121,7 +121,7 @@ def server(name: str, directory: Path, environment: dict[str, str]) -> Iterator[
         yield f"127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
 
 
 @pytest.fixture(scope="module", params=list(COMMANDS))

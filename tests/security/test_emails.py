@@ -1,12 +1,12 @@
 """E-mail addresses and names: one form for one person, and one person for one form."""
 
-import time
 import unicodedata
 
 import email_validator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.counting import steps
 
 from gatepost.security.emails import MAX_EMAIL_LENGTH, MAX_NAME_LENGTH, canonical_email, canonical_name
 
@@ -132,7 +132,7 @@ def test_the_list_of_special_domains_is_left_to_the_process() -> None:
         email_validator.validate_email("user@localhost", check_deliverability=False)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(LOCAL_LIKE, DOMAINS)
 def test_the_form_of_a_form_is_itself_and_can_be_stored(local: str, domain: str) -> None:
     try:
@@ -146,7 +146,7 @@ def test_the_form_of_a_form_is_itself_and_can_be_stored(local: str, domain: str)
     assert canonical.encode()
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(LOCAL_LIKE, LOCAL_LIKE)
 def test_addresses_become_one_only_where_unicode_or_case_makes_them_one(one: str, other: str) -> None:
     try:
@@ -157,7 +157,6 @@ def test_addresses_become_one_only_where_unicode_or_case_makes_them_one(one: str
     assert (forms[0] == forms[1]) == (folded[0] == folded[1])
 
 
-@settings(deadline=None)
 @given(st.one_of(ANY_TEXT, st.tuples(ANY_TEXT, ANY_TEXT).map("@".join)))
 def test_any_text_gives_an_address_or_a_sentence(text: str) -> None:
     for function in (canonical_email, canonical_name):
@@ -184,10 +183,12 @@ def test_any_text_gives_an_address_or_a_sentence(text: str) -> None:
 )
 def test_a_hostile_address_costs_little(text: str) -> None:
     canonical_email("warm@example.com")
-    start = time.process_time()
-    with pytest.raises(ValueError, match=r"\w"):
-        canonical_email(text)
-    assert time.process_time() - start < 0.2
+
+    def read() -> None:
+        with pytest.raises(ValueError, match=r"\w"):
+            canonical_email(text)
+
+    assert steps(read) < 20_000
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,6 @@ def test_every_entry_is_refused_however_it_is_written() -> None:
     assert accepted == []
 
 
-@settings(deadline=None)
 @given(st.sampled_from(ENTRIES), st.sampled_from(["", " ", "x", "\t", "\n", "\0", "password"]))
 def test_nothing_but_the_whole_of_an_entry_is_refused(entry: str, more: str) -> None:
     for password in (entry + more, more + entry, entry[:-1] + more, entry[1:] + more):
@@ -227,7 +226,7 @@ def test_a_refusal_says_what_to_do_and_names_the_field_as_it_is_called_there() -
         assert refusal.message != ValidationFailed.message
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.text(st.characters(exclude_categories=[]), max_size=60), st.text(max_size=60))
 def test_a_refusal_never_repeats_the_password(password: str, email: str) -> None:
     refusal = POLICY.refusal(password, email=email)

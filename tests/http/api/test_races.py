@@ -331,7 +331,7 @@ async def deadlocks(server_dsn: str, db: Database, workers: Workers) -> int:
     await db.close()
     admin = await asyncpg.connect(server_dsn)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             connected = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1"
             while await admin.fetchval(connected, name):  # noqa: ASYNC110 - it is PostgreSQL that is watched
                 await asyncio.sleep(0)

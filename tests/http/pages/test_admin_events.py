@@ -336,7 +336,7 @@ async def site(make_settings: MakeSettings) -> AsyncIterator[httpx.AsyncClient]:
     async with (
         running(app, "httptools") as url,
         httpx.AsyncClient(
-            base_url=url, timeout=20, headers={"Sec-Fetch-Site": "same-origin", "Accept-Language": "en"}
+            base_url=url, timeout=60, headers={"Sec-Fetch-Site": "same-origin", "Accept-Language": "en"}
         ) as client,
     ):
         yield client
@@ -359,7 +359,7 @@ class Watched:
     async def block(self) -> dict[str, str]:
         """Return the next block that has an id or a name; none at the end."""
         found: dict[str, str] = {}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             async for line in self._lines:
                 if not line and ("id" in found or "event" in found):
                     break

@@ -1,0 +1,66 @@
+"""What something costs, counted instead of timed: a busy machine takes as many steps as an idle one."""
+
+import hashlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from types import FrameType
+from typing import Any
+
+import bcrypt
+import pytest
+from passlib import hash as libpass  # type: ignore[import-untyped] # libpass ships no types
+
+_LIBPASS: dict[str, Callable[[Any], int]] = {
+    "argon2": lambda hash_: hash_.memory_cost * hash_.rounds,
+    "scrypt": lambda hash_: 1 << min(hash_.rounds, 64),
+    **dict.fromkeys(("pbkdf2_sha1", "pbkdf2_sha256", "pbkdf2_sha512"), lambda hash_: hash_.rounds),
+}
+
+
+def steps(work: Callable[[], object]) -> int:
+    """Return how many lines of Python run, whoever's they are; what C does within one of them is not seen."""
+    counted = 0
+
+    def count(_frame: FrameType, event: str, _argument: object) -> Any:
+        nonlocal counted
+        counted += event == "line"
+        return count
+
+    former = sys.gettrace()
+    sys.settrace(count)
+    try:
+        work()
+    finally:
+        sys.settrace(former)
+    return counted
+
+
+@contextmanager
+def hashing() -> Iterator[list[tuple[str, int]]]:
+    """Gather the work of password hashes as it begins: its kind, and how much by that kind's own measure."""
+    done: list[tuple[str, int]] = []
+    with pytest.MonkeyPatch.context() as patch:
+
+        def note(owner: object, name: str, kind: str, work_of: Callable[..., int]) -> None:
+            former = getattr(owner, name)
+
+            def noting(*args: Any, **kwargs: Any) -> Any:
+                done.append((kind, work_of(*args, **kwargs)))
+                return former(*args, **kwargs)
+
+            patch.setattr(owner, name, noting)
+
+        for name in ("hashpw", "checkpw"):
+            note(bcrypt, name, "bcrypt", lambda _, salt: 1 << int(salt[4:6]))
+        note(hashlib, "scrypt", "scrypt", lambda *_, n, r, p, **__: 128 * n * r * p)
+        note(hashlib, "pbkdf2_hmac", "pbkdf2", lambda *args: args[3])
+        for name, work_of in _LIBPASS.items():
+            handler = getattr(libpass, name)
+            note(handler, "verify", name, partial(_of_libpass, handler, work_of))
+        yield done
+
+
+def _of_libpass(handler: Any, work_of: Callable[[Any], int], _: bytes, stored: str) -> int:
+    return work_of(handler.from_string(stored))
