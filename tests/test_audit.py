@@ -73,7 +73,8 @@ async def drive_http(client: httpx.AsyncClient, gate: Gate, db: Database) -> Non
     await client.post("/api/auth/login", json=by_cookie, headers=elsewhere)
     token = (await login(client))["token"]
     for password in ("wrong password", PASSWORD):
-        await client.post("/api/auth/confirm", json={"password": password}, headers=bearer(token))
+        answer = await client.post("/api/auth/confirm", json={"password": password}, headers=bearer(token))
+    await client.get("/api/auth/me", headers=bearer(answer.json()["data"]["token"]))
     await db.execute("UPDATE user_sessions SET ended_at = now() - interval '1 hour' WHERE replaced_by > 0")
     await client.post("/api/auth/refresh", headers=bearer(token))
     token = (await login(client))["token"]
@@ -186,7 +187,8 @@ async def test_every_reason_for_an_end_is_given_somewhere(
     await db.execute("UPDATE user_sessions SET is_active = false WHERE is_active")
     await gate.sessions.supersede((await login(client))["token"], Client())
     replayed = (await login(client))["token"]
-    await client.post("/api/auth/refresh", headers=bearer(replayed))
+    successor = (await client.post("/api/auth/refresh", headers=bearer(replayed))).json()["data"]["token"]
+    await client.get("/api/auth/me", headers=bearer(successor))
     await db.execute("UPDATE user_sessions SET ended_at = now() - interval '1 hour' WHERE replaced_by > 0")
     await client.post("/api/auth/refresh", headers=bearer(replayed))
     monkeypatch.setattr(gate.sessions, "_max_per_user", 1)

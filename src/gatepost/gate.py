@@ -177,7 +177,7 @@ class Gate:
         statement = Prepared(database, LOOKUP)
         lookups = Lookups(statement, clock=clock, lifetimes=lifetimes)
         stack.push_async_callback(lookups.close)
-        touches = Touches(database)
+        touches = Touches(database, clock)
         stack.push_async_callback(touches.close)
         self.audit = Audit(database, clock)
         refusals = Refusals(codec, self.audit)

@@ -218,7 +218,8 @@ def test_the_guides_columns_come_first_as_the_guide_has_them(dsn: str) -> None:
             replaced_by integer f
             successor_nonce bytea f
             place character varying f
-            remembered boolean t false""",
+            remembered boolean t false
+            handed_by character varying f""",
         ),
         (
             "auth_events",

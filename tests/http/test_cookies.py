@@ -1,4 +1,4 @@
-"""Cookie sessions: set, used, renewed and taken away."""
+"""Cookie sessions: set, used and taken away."""
 
 import re
 from collections.abc import AsyncIterator
@@ -142,24 +142,6 @@ async def test_a_sign_in_with_a_dead_cookie_is_one_like_any_other(browser: httpx
         assert set_cookies(await sign_in(browser))[NAME].value != value
 
 
-# --- Renewal ---
-
-
-async def test_past_half_of_its_life_an_answer_carries_the_successor(
-    browser: httpx.AsyncClient, clock: MovableClock
-) -> None:
-    first = set_cookies(await sign_in(browser))[NAME].value
-    clock.advance(minutes=14)
-    assert "set-cookie" not in (await browser.get("/api/auth/me")).headers
-    clock.advance(minutes=2)
-    response = await browser.get("/api/auth/sessions")
-    assert response.status_code == 200
-    second = set_cookies(response)[NAME].value
-    assert second != first
-    clock.advance(minutes=20)  # past the end of the first
-    assert (await browser.get("/api/auth/me")).status_code == 200
-
-
 @pytest.mark.parametrize(
     ("path", "body"),
     [
@@ -183,34 +165,6 @@ async def test_the_password_given_again_or_changed_goes_on_in_the_cookie(
     assert morsel.value not in {former, ""}
     assert morsel["max-age"], "what was remembered is remembered on"
     assert (await browser.get("/api/auth/me")).status_code == 200
-
-
-async def test_a_bearer_token_renews_nothing(browser: httpx.AsyncClient, clock: MovableClock) -> None:
-    token = set_cookies(await sign_in(browser))[NAME].value
-    clock.advance(minutes=20)
-    response = await browser.get("/api/auth/me", headers=bearer(token))
-    assert (response.status_code, "set-cookie" in response.headers) == (200, False)
-
-
-async def test_what_asks_for_a_proxy_renews_nothing(browser: httpx.AsyncClient, clock: MovableClock) -> None:
-    await sign_in(browser)
-    clock.advance(minutes=20)
-    response = await browser.get("/api/auth/verify")
-    assert (response.status_code, "set-cookie" in response.headers) == (204, False)
-
-
-async def test_renewing_never_goes_past_the_absolute_end(
-    make_settings: MakeSettings, clock: MovableClock
-) -> None:
-    settings = make_settings(public_url=ORIGIN, session_expire_minutes=30, session_max_minutes=60)
-    async with serving(create_app(settings, clock=clock)) as client:
-        client.base_url = httpx.URL(ORIGIN)
-        await client.post("/api/auth/register", json=WHO | {"name": "John Doe", "cookie": True})
-        for _ in range(59):
-            assert (await client.get("/api/auth/me")).status_code == 200
-            clock.advance(minutes=1)
-        clock.advance(minutes=1)
-        assert_error(await client.get("/api/auth/me"), errors.SessionExpired)
 
 
 # --- In an application of one's own ---
@@ -245,34 +199,8 @@ async def notes(make_settings: MakeSettings, clock: MovableClock) -> AsyncIterat
         yield client
 
 
-async def test_the_routes_of_an_application_take_the_cookie_and_renew_it(
-    notes: httpx.AsyncClient, clock: MovableClock
-) -> None:
+async def test_the_routes_of_an_application_take_the_cookie(notes: httpx.AsyncClient) -> None:
     assert (await notes.get("/notes")).json() == "user@example.com"
-    clock.advance(minutes=16)
-    assert NAME in set_cookies(await notes.get("/notes"))
-
-
-async def test_a_slow_request_whose_cookie_others_renewed_signs_nobody_out(
-    make_settings: MakeSettings, clock: MovableClock, db: Database
-) -> None:
-    auth = Gatepost(make_settings(public_url=ORIGIN), clock=clock)
-    app = FastAPI(lifespan=auth.lifespan)
-    auth.install(app)
-
-    @app.get("/slow")
-    async def slow(_: CurrentSession) -> None:
-        assert NAME in set_cookies(await client.get("/api/auth/me"))
-        clock.advance(minutes=1)
-
-    async with serving(app) as client:
-        client.base_url = httpx.URL(ORIGIN)
-        await client.post("/api/auth/register", json=WHO | {"name": "John Doe", "cookie": True})
-        clock.advance(minutes=16)
-        response = await client.get("/slow")
-        assert (response.status_code, NAME in set_cookies(response)) == (200, False)
-        assert (await client.get("/api/auth/me")).status_code == 200
-    assert await events(db, "session.replayed", "session.refused") == []
 
 
 async def test_the_routes_of_an_application_refuse_other_sites(

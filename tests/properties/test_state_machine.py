@@ -91,6 +91,7 @@ class ModelSession:
     ended_at: datetime | None = None
     reason: str | None = None
     successor: "ModelSession | None" = None
+    is_fresh: bool = False
     purged: bool = False
     id: int = 0
 
@@ -181,6 +182,8 @@ class World:
         successor = session.successor
         if session.purged or successor is None or successor.refusal(self.now) is not None:
             return None
+        if successor.is_fresh:
+            return None
         assert session.ended_at is not None
         return successor if self.now < session.ended_at + GRACE else None
 
@@ -197,7 +200,25 @@ class World:
             return refusal
         if self.now >= session.ended_at + GRACE or successor.purged:
             return refusal
-        return successor.refusal(self.now)
+        return successor.refusal(self.now) or ("session_replaced" if successor.is_fresh else None)
+
+    def overlaps(self, session: ModelSession) -> bool:
+        """Say whether a replaced token still opens its sign-in by cookie."""
+        if session.purged or session.successor is None or session.ended_at is None:
+            return False
+        is_young = self.now < min(session.ended_at + GRACE, session.expires_at)
+        line = [s for s in self.live(session.user) if s.root is session.successor.root]
+        return is_young and session.user.is_active and bool(line)
+
+    def confirm(self, old: ModelSession, token: str) -> ModelSession:
+        """Begin a fresh session, whose token comes at once."""
+        others = [s for s in self.sessions if s.root is old.root and s.reason is None]
+        new = self.start(old.user, token)
+        new.family, new.is_fresh = old.root, True
+        for other in others:
+            other.end(self.now, "refreshed")
+            other.successor = new
+        return new
 
     def live(self, user: ModelUser) -> list[ModelSession]:
         """Return what `sessions` lists: what has neither ended nor expired."""
@@ -413,9 +434,13 @@ class Sessions(RuleBasedStateMachine):
     def refresh_by_cookie(self, worker: int, session: ModelSession) -> Any:
         repeated = self.world.repeatable(session)
         refusal = self.world.refresh_refusal(session)
+        overlaps = self.world.overlaps(session)
         response, handed = self.browser(worker, "refresh", session, "same-origin")
         if repeated is not None:
             assert (response.status_code, handed) == (200, repeated.token)
+            return multiple()
+        if overlaps:
+            assert (response.status_code, handed) == (200, "")
             return multiple()
         if refusal is not None:
             self.refused(response, refusal)
@@ -454,10 +479,9 @@ class Sessions(RuleBasedStateMachine):
             self.refused(response, refusal)
             return multiple()
         assert response.status_code == 200
-        session.absolute_end, former = self.world.now + ABSOLUTE, session.absolute_end
-        new = self.world.replace(session, response.json()["data"]["token"])
-        session.absolute_end = former
-        return new
+        token = response.json()["data"]["token"]
+        assert self.call(worker, "GET", "me", token).status_code == 200
+        return self.world.confirm(session, token)
 
     @rule(target=known, session=known)
     def refresh_in_both_workers_at_once(self, session: ModelSession) -> Any:
@@ -481,11 +505,11 @@ class Sessions(RuleBasedStateMachine):
         else:
             response = self.call(worker, "POST", "logout", session.token)
         refusal = session.refusal(self.world.now)
-        if refusal is not None:
+        if refusal is not None and not (by_cookie and self.world.overlaps(session)):
             self.refused(response, refusal)
         else:
             assert response.status_code == 200
-            session.end(self.world.now, "logout")
+            self.world.end_all(session.user, "logout", session.root)
 
     @rule(worker=workers, session=known)
     def logout_everywhere(self, worker: int, session: ModelSession) -> None:

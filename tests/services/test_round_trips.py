@@ -114,16 +114,17 @@ async def test_each_endpoint_asks_the_database_as_often_as_it_must(
         "export": 4,  # the check, the sessions, the events, the event of it
         "revoke": 1,
         "refresh": 1,
-        "confirm": 5,  # the check, the charge, the hash, giving it back, the successor
+        # The check, the charge, the hash; begin, two locks, the fresh session, giving back, commit.
+        "confirm": 9,
         "logout": 1,
         "logout-others": 6,  # the check; begin, two locks, ends, commit
         "logout-all": 1,
         "login": 3,  # charge and find the user, start the session, give the charge back
         "login, wrong": 2,  # charge and find the user, the event and the failure
         # The check, the charge, the hash; begin, two locks, hash, two of the throttle, ends, start,
-        # event, commit.
-        "password": 13,
-        "email": 12,  # as the password, but for one of the throttle
+        # what it replaces, event, commit.
+        "password": 14,
+        "email": 13,  # as the password, but for one of the throttle
         # The check, the charge, the hash; begin, two locks, the hash again, invitations, the end, two of the
         # throttle, commit.
         "erase": 11,

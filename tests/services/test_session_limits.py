@@ -12,7 +12,7 @@ from tests.conftest import PASSWORD, MakeSettings, MovableClock, bearer, login, 
 from gatepost.app import create_app
 from gatepost.errors import Unavailable
 from gatepost.gate import Gate
-from gatepost.store import sessions as store
+from gatepost.store import uses as store
 
 IDLE = 20
 """Minutes."""
@@ -126,9 +126,9 @@ async def test_uses_at_once_are_written_together(
     clock.advance(minutes=IDLE - 1)
     touch, sizes = store.touch, []
 
-    async def counted(conn: Any, used: Any) -> int:
+    async def counted(conn: Any, used: Any, **at: Any) -> int:
         sizes.append(len(used))
-        return await touch(conn, used)
+        return await touch(conn, used, **at)
 
     monkeypatch.setattr(store, "touch", counted)
     await asyncio.gather(*(gate.sessions.resolve(token) for token in tokens))
@@ -140,7 +140,7 @@ async def test_uses_at_once_are_written_together(
 async def test_a_check_is_answered_although_its_use_can_not_be_written(
     client: httpx.AsyncClient, clock: MovableClock, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def away(*_: Any) -> int:
+    async def away(*_: Any, **__: Any) -> int:
         raise Unavailable
 
     token = (await register(client))["token"]

@@ -13,7 +13,7 @@ from gatepost.errors import Unavailable
 from gatepost.gate import Gate
 from gatepost.services import touches as module
 from gatepost.services.touches import Touches
-from gatepost.store import sessions as store
+from gatepost.store import uses as store
 
 
 async def use(client: httpx.AsyncClient, token: str) -> None:
@@ -133,7 +133,7 @@ async def test_a_later_time_is_not_overwritten_by_an_earlier(
 async def test_a_write_touches_no_index(client: httpx.AsyncClient, db: Any) -> None:
     await register(client)
     async with db.transaction():
-        assert await store.touch(db, {1: store.Use(at=datetime.now(UTC))}) == 1
+        assert await store.touch(db, {1: store.Use(at=datetime.now(UTC))}, at=None) == 1
         updated, hot = await db.fetchrow(
             """
             SELECT pg_stat_get_xact_tuples_updated(oid), pg_stat_get_xact_tuples_hot_updated(oid)
@@ -181,10 +181,10 @@ async def test_what_can_not_be_written_is_kept_and_logged(
     monkeypatch.setattr(module, "FLUSH_SECONDS", 0.01)
     write, faults = store.touch, [Unavailable(), ZeroDivisionError()]
 
-    async def failing(conn: Any, used: Any) -> int:
+    async def failing(conn: Any, used: Any, **at: Any) -> int:
         if faults:
             raise faults.pop()
-        return await write(conn, used)
+        return await write(conn, used, **at)
 
     monkeypatch.setattr(store, "touch", failing)
     async with serving(create_app(make_settings(), clock=clock)) as client:
@@ -205,7 +205,7 @@ async def test_a_stop_without_a_database_is_no_fault(
 ) -> None:
     await register(client)
 
-    async def away(*_: Any) -> int:
+    async def away(*_: Any, **__: Any) -> int:
         raise Unavailable
 
     monkeypatch.setattr(store, "touch", away)

@@ -173,6 +173,7 @@ VALUES: dict[str, Any] = {
     "bytea": b"",
     "timestamptz": datetime(2024, 1, 1, tzinfo=UTC),
     "interval": timedelta(seconds=1),
+    "text[]": ["1", "text", "text"],
 }
 """A value of each type."""
 
@@ -201,7 +202,7 @@ class Columns:
 
 HOT: dict[str, tuple[str | None, set[str]]] = {
     "sessions.lookup": (
-        "ARRAY['t17', 't18', 'none'], NULL, '1 minute', '30 minutes', '10 minutes'",
+        "ARRAY['t17', 't18', 'none'], NULL, '1 minute', '30 minutes', '10 minutes', '30 minutes', '10 s'",
         {"user_sessions_session_token_key", "users_pkey"},
     ),
     "sessions.start": (
@@ -211,22 +212,27 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     "refreshes.refresh": (
         """
         ARRAY['t17'], 'new', '', NULL, '1 hour', '10 seconds', NULL, NULL, 'refreshed', 'session.refreshed',
-        '30 minutes', '10 minutes', NULL, NULL, '192.0.2.1', ARRAY['1 s', '1 s']::interval[],
+        '30 minutes', '10 minutes', '192.0.2.1', ARRAY['1 s', '1 s']::interval[],
         ARRAY['1 min', '1 min']::interval[]
         """,
         {"user_sessions_session_token_key", "users_pkey", "user_sessions_pkey"},
     ),
     "sessions.active_of_user": ("17, NULL, '30 minutes'", {"user_sessions_user_id_is_active_idx"}),
-    "sessions.touch": (
-        "ARRAY[17, 18], ARRAY[now(), now()], ARRAY['t17', NULL], ARRAY['new', NULL]",
+    "uses.touch": (
+        "ARRAY[17, 18], ARRAY[now(), NULL], ARRAY[now(), NULL], ARRAY['t17', NULL], ARRAY['x', NULL], NULL",
         {"user_sessions_pkey"},
     ),
-    "endings.end_presented": (
-        "ARRAY['t17'], NULL, 'logout', 'session.revoked', NULL, NULL, '30 minutes'",
-        {"user_sessions_session_token_key", "users_pkey"},
+    "successors.start_fresh": (
+        "'new', 17, 'hash', 'session.confirmed', NULL, '1 hour', '1 day', NULL, NULL",
+        {"user_sessions_pkey", "users_pkey"},
     ),
+    "successors.settle": (
+        "17, NULL, 'refreshed'",
+        {"user_sessions_pkey", "user_sessions_user_id_is_active_idx"},
+    ),
+    "successors.replace": ("17, 18", {"user_sessions_pkey", "user_sessions_user_id_is_active_idx"}),
     "endings.end_by_presented": (
-        "ARRAY['t17'], NULL, 'session.revoked', 'logout_all', NULL, NULL, NULL, '30 minutes'",
+        "ARRAY['t17'], NULL, 'session.revoked', 'logout_all', NULL, NULL, NULL, '30 minutes', false",
         {"user_sessions_session_token_key", "users_pkey"},
     ),
     "sign_ins.lock_owner": ("17", {"users_pkey"}),
@@ -407,7 +413,7 @@ RULE = re.compile(r"\bexpires_at\s*(<=|>)|'-infinity'\)\s*<=")
 
 def test_what_a_live_session_is_stands_in_the_database_alone() -> None:
     due = {"endings.count_expired", "endings.end_expired"}  # what time is over, in the order of an index
-    other = {"refreshes.refresh", "sessions.lookup", "sign_ins.end_others"}
+    other = {"sign_ins.end_others"}
     spelt = [s.name for s in STATEMENTS if "user_sessions" in s.sql and RULE.search(s.sql)]
     assert set(spelt) <= due | other
 

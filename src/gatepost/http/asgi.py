@@ -6,6 +6,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from gatepost.errors import AuthenticationError, GatepostError, SetupError
+from gatepost.http.caching import varying_send
 from gatepost.http.dependencies import ERROR_KEY, find_session
 from gatepost.http.errors import on_gatepost_error, render
 from gatepost.http.gatepost import Gatepost
@@ -50,6 +51,8 @@ class AuthMiddleware:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
+            if scope["type"] == "http":
+                send = varying_send(send)
             session = await find_session(self.auth.edge, scope)
             if session is None and self.required:
                 refusal: AuthenticationError = scope[ERROR_KEY]

@@ -10,6 +10,7 @@ plain http, which only a loopback PUBLIC_URL has, browsers keep no cookie of eit
 name is bare.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from starlette.types import Scope
@@ -77,6 +78,11 @@ class Cookies:
             left = signed_in.session.expires_at - now
             kept = f"; Max-Age={max(0, int(left.total_seconds()))}"
         return _set(f"{self._session}={signed_in.token}{self._session_attributes}{kept}")
+
+    def set_a_session(self, headers: Iterable[Header]) -> bool:
+        """Say whether the headers of an answer hand a session over, or take it away."""
+        start = f"{self._session}=".encode()
+        return any(name.lower() == b"set-cookie" and value.startswith(start) for name, value in headers)
 
     def clear_session(self) -> Header:
         """Return the header that takes the session cookie away."""

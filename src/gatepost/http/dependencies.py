@@ -22,9 +22,9 @@ from gatepost.errors import (
     NotAuthenticated,
 )
 from gatepost.gate import Gate
+from gatepost.http.caching import note_asked
 from gatepost.http.credentials import Presented
 from gatepost.http.edge import Edge
-from gatepost.http.renewal import note_session
 from gatepost.models import AuditAction, Client, Session
 
 GATE_KEY = "gatepost.gate"
@@ -112,13 +112,12 @@ async def find_session(edge: Edge, scope: Scope) -> Session | None:
         Unavailable: the database can't be asked.
     """
     gate = edge.gate
+    note_asked(scope)
     if scope.get(GATE_KEY) is not gate:
         session, error = None, None
         try:
-            token, by_cookie = edge.presented(scope)
-            session = await opened(gate).sessions.resolve(token)
-            if by_cookie:
-                note_session(scope, session)
+            opened(gate)
+            session = await edge.session_of(scope)
         except AuthenticationError as refusal:
             # Its traceback would hold the scope, and the scope holds it.
             error = refusal.with_traceback(None)

@@ -1,5 +1,7 @@
 """What stands between a Gatepost and the web: who asks, with which credential, and what answers carry."""
 
+from functools import partial
+
 from starlette.types import Scope
 
 from gatepost.errors import CrossOriginRefused, GatepostError
@@ -10,7 +12,7 @@ from gatepost.http.credentials import presented
 from gatepost.http.cross_origin import CrossOriginGuard
 from gatepost.http.headers import api_headers
 from gatepost.http.streams import Streams
-from gatepost.models import AuditAction, Client
+from gatepost.models import AuditAction, Client, Session
 
 
 class Edge:
@@ -51,6 +53,20 @@ class Edge:
             CrossOriginRefused: it came by cookie, from another site.
         """
         return presented(scope, self.cookies, self.guard)
+
+    async def session_of(self, scope: Scope, *, renews: bool = True) -> Session:
+        """Return the session of a request; one that a browser uses is renewed, unless that is not to be.
+
+        Raises:
+            NotAuthenticated, InvalidSession, CrossOriginRefused: as `presented`.
+            SessionExpired, SessionRevoked, SessionReplaced, Unavailable: as `Opening.resolve`.
+        """
+        token, by_cookie = presented(scope, self.cookies, self.guard)
+        if not by_cookie:
+            return await self.gate.sessions.resolve(token)
+        return await self.gate.sessions.resolve_cookie(
+            token, partial(self.clients.client_of, scope), renews=renews
+        )
 
     async def note_refusal(self, scope: Scope, error: GatepostError) -> None:
         """Put on the trail that another site tried to use a browser's cookie."""

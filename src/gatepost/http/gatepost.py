@@ -13,11 +13,11 @@ from starlette.types import ASGIApp, Scope
 from gatepost.errors import GatepostError
 from gatepost.gate import Gate
 from gatepost.http.api.routes import create_api
+from gatepost.http.caching import PrivateAnswers
 from gatepost.http.collector import settle
 from gatepost.http.dependencies import AdminSessionScheme, CurrentSessionScheme, FreshSessionScheme
 from gatepost.http.edge import Edge
 from gatepost.http.errors import on_gatepost_error
-from gatepost.http.renewal import CookieRenewal
 from gatepost.models import Client, User
 from gatepost.services.clock import Clock, database_clock
 from gatepost.settings import Settings
@@ -120,8 +120,8 @@ class Gatepost(Gate):
         """Put the API on an application at `prefix`, and make `CurrentSession` work in its routes.
 
         The API is mounted as an application of its own: its errors and limits stay its own, and the
-        application's handlers, middleware and 404 stay as they are. One layer is added to it, which renews
-        cookie sessions and passes every request without a cookie on.
+        application's handlers, middleware and 404 stay as they are. One layer is added to it, which keeps
+        caches from giving one user's answer to another.
 
         Args:
             app: a FastAPI or Starlette application that has not yet started.
@@ -150,7 +150,7 @@ class Gatepost(Gate):
         if not hasattr(app.state, "gatepost"):
             # The first one installed is the one that a plain `CurrentSession` means.
             app.state.gatepost, app.state.gatepost_edge = self, self.edge
-        app.add_middleware(CookieRenewal, edge=self.edge)
+        app.add_middleware(PrivateAnswers, edge=self.edge)
         if GatepostError not in app.exception_handlers:
             app.add_exception_handler(GatepostError, on_gatepost_error)  # type: ignore[arg-type]  # takes WebSockets too
 

@@ -21,8 +21,8 @@ from gatepost.http.edge import Edge
 from gatepost.http.envelope import encode
 from gatepost.http.errors import last_resort, render
 from gatepost.http.middleware import Begun
-from gatepost.http.renewal import note_session
 from gatepost.log import get_logger
+from gatepost.models import SignedIn
 
 log = get_logger("gatepost.http")
 
@@ -48,17 +48,13 @@ class HotEndpoints:
 
     async def me(self, scope: Scope) -> Answer:
         """Answer with the caller and the session that they call with."""
-        token, by_cookie = self.edge.presented(scope)
-        session = await self.gate.sessions.resolve(token)
-        if by_cookie:
-            note_session(scope, session)
+        session = await self.edge.session_of(scope)
         data = {"user": schemas.user_data(session.user), "session_info": schemas.session_info(session)}
         return _success(data, "User information retrieved successfully")
 
     async def verify(self, scope: Scope) -> Answer:
         """Answer a proxy that asks whether it may let a request through, and whose it is."""
-        token, _ = self.edge.presented(scope)
-        session = await self.gate.sessions.resolve(token)
+        session = await self.edge.session_of(scope, renews=False)
         # A header's value is ASCII (RFC 9110 §5.5); whatever is not comes percent-encoded.
         email = quote(session.user.email, safe="@+!#$&'*/=?^`{|}~").encode()
         headers = [
@@ -76,12 +72,13 @@ class HotEndpoints:
         except CrossOriginRefused as refusal:
             await edge.note_refusal(scope, refusal)
             raise
-        signed_in = await self.gate.sessions.refresh(token, edge.client_of(scope))
+        refresh = self.gate.sessions.refresh_cookie if by_cookie else self.gate.sessions.refresh
+        refreshed = await refresh(token, edge.client_of(scope))
         answer = _success(
-            schemas.signed_in_data(signed_in, by_cookie=by_cookie), "Session refreshed successfully"
+            schemas.signed_in_data(refreshed, by_cookie=by_cookie), "Session refreshed successfully"
         )
-        if by_cookie:
-            answer[1].append(edge.cookies.set_session(signed_in, self.gate.now()))
+        if by_cookie and isinstance(refreshed, SignedIn):
+            answer[1].append(edge.cookies.set_session(refreshed, self.gate.now()))
         return answer
 
 

@@ -36,6 +36,10 @@ class Client:
         """What one customer of a network may have more of: the IPv4 address, or the IPv6 /48 (RFC 6177)."""
         return _network(self.ip_address, 48)
 
+    def may_be(self, other: Self) -> bool:
+        """Whether the two may be one: they speak from the same place, as the same program."""
+        return (self.place, self.user_agent) == (other.place, other.user_agent)
+
 
 def canonical_address(text: str | None) -> str | None:
     """Return the address in its one canonical spelling (RFC 5952), or None for what is no address.

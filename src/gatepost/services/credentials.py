@@ -34,8 +34,10 @@ class Credentials:
         self._new_passwords = new_passwords
         self._reauthentication = reauthentication
 
-    async def confirm(self, token: str, password: str, client: Client) -> SignedIn:
-        """Replace a token by one whose session is fresh (ASVS 7.2.4, 7.5.3).
+    async def confirm(
+        self, token: str, password: str, client: Client, *, by_cookie: bool = False
+    ) -> SignedIn:
+        """Start a fresh session, which takes the place of a token's once it is used (ASVS 7.2.4, 7.5.3).
 
         Raises:
             ValidationFailed: a password that none can have.
@@ -43,16 +45,18 @@ class Credentials:
             TooManyAttempts: it was asked too often.
             InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: the token is not live.
         """
-        session = await self._sessions.resolve_for(token, client, verb="confirm")
+        session = await self._sessions.resolve_for(token, client, verb="confirm", by_cookie=by_cookie)
         proof = await self._reauthentication.check(session, password, client, verb="confirm")
-        async with self._database.connection() as conn:
+        async with self._reauthentication.transaction(proof) as (conn, live):
+            signed_in = await self._sessions.confirm(conn, live.id, proof.hashed_password, client)
+            if signed_in is None:
+                raise InvalidCredentials
             await self._throttles.succeeded(conn, proof.attempt)
-        try:
-            return await self._sessions.confirm(token, proof.hashed_password, client)
-        except InvalidCredentials:
-            raise await self._reauthentication.refused(proof, reason="changed_meanwhile") from None
+            return signed_in
 
-    async def change(self, token: str, current: str, new: str, client: Client) -> SignedIn:
+    async def change(
+        self, token: str, current: str, new: str, client: Client, *, by_cookie: bool = False
+    ) -> SignedIn:
         """Give a user another password, end every session of theirs and start one for this client.
 
         Raises:
@@ -62,7 +66,7 @@ class Credentials:
             TooManyAttempts: it was asked too often.
             InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: the token is not live.
         """
-        session = await self._sessions.resolve_for(token, client, verb="change_password")
+        session = await self._sessions.resolve_for(token, client, verb="change_password", by_cookie=by_cookie)
         user = session.user
         await self._validate(current, new, user.email)
         proof = await self._reauthentication.check(session, current, client, verb="change_password")

@@ -9,9 +9,10 @@ class Lifetimes:
     """How long sessions live.
 
     Attributes:
-        session: from a start or refresh to `expires_at`.
+        session: from a start, refresh or renewal to `expires_at`.
         absolute: from the password to the end that no refresh moves (ASVS 7.3.2).
-        grace: after a refresh, how long its answer may be repeated.
+        grace: after a token was replaced, how long the answer may be repeated, and how long that token still
+            opens its session by cookie.
         fresh: after the password, how long a session counts as fresh (ASVS 7.2.4).
         idle: after the last use, when a session is over (ASVS 7.3.1); None for never.
         touch: age of `last_used_at` from which it is written again.

@@ -34,13 +34,19 @@ class Lookups:
     Args:
         statement: `store.sessions.LOOKUP`, prepared.
         clock: what time it is.
-        lifetimes: how long sessions are fresh, and may be idle.
+        lifetimes: how long sessions live, are fresh, and may be idle.
     """
 
     def __init__(self, statement: Prepared, *, clock: Clock, lifetimes: Lifetimes) -> None:
         self._statement = statement
         self._clock = clock
-        self._limits = (lifetimes.touch_after, lifetimes.idle, lifetimes.fresh)
+        self._limits = (
+            lifetimes.touch_after,
+            lifetimes.idle,
+            lifetimes.fresh,
+            lifetimes.session,
+            lifetimes.grace,
+        )
         self._waiting: dict[Tokens, list[asyncio.Future[Found | None]]] = {}
         self._drain: asyncio.Task[None] | None = None
 

@@ -73,7 +73,7 @@ class Profiles:
         self._refusals = refusals
         self._clock = clock
 
-    async def rename(self, token: str, name: str, client: Client) -> Session:
+    async def rename(self, token: str, name: str, client: Client, *, by_cookie: bool = False) -> Session:
         """Give the user of a token another name; return the session with the user as they are now.
 
         Raises:
@@ -81,7 +81,7 @@ class Profiles:
             Conflict, RejectedByDatabase: the database's own rules stand against it.
             InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: the token is not live.
         """
-        session = await self._sessions.resolve_for(token, client, verb="rename")
+        session = await self._sessions.resolve_for(token, client, verb="rename", by_cookie=by_cookie)
         try:
             name = canonical_name(name)
         except ValueError as error:
@@ -96,7 +96,9 @@ class Profiles:
             )
         return msgspec.structs.replace(session, user=user)
 
-    async def change_email(self, token: str, email: str, password: str, client: Client) -> SignedIn:
+    async def change_email(
+        self, token: str, email: str, password: str, client: Client, *, by_cookie: bool = False
+    ) -> SignedIn:
         """Give a user another e-mail, end every session of theirs and start one for this client.
 
         The password comes first: without it nobody learns here which addresses have an account (ASVS 6.3.8,
@@ -110,7 +112,7 @@ class Profiles:
             Conflict, RejectedByDatabase: the database's own rules stand against it.
             InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: the token is not live.
         """
-        session = await self._sessions.resolve_for(token, client, verb="change_email")
+        session = await self._sessions.resolve_for(token, client, verb="change_email", by_cookie=by_cookie)
         email = _another_email(email, session.user.email)
         proof = await self._reauthentication.check(session, password, client, verb="change_email")
         hashed = proof.hashed_password
@@ -148,7 +150,7 @@ class Profiles:
             truncated=max(len(sessions), len(events)) > EXPORT_ROWS,
         )
 
-    async def erase(self, token: str, password: str, client: Client) -> None:
+    async def erase(self, token: str, password: str, client: Client, *, by_cookie: bool = False) -> None:
         """Delete the user of a token, every session, and what the trail tells of the person.
 
         Raises:
@@ -159,7 +161,7 @@ class Profiles:
             AccountInUse: the application's own rows stand in the way.
             InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: the token is not live.
         """
-        session = await self._sessions.resolve_for(token, client, verb="erase")
+        session = await self._sessions.resolve_for(token, client, verb="erase", by_cookie=by_cookie)
         user = session.user
         proof = await self._reauthentication.check(session, password, client, verb="erase")
         try:

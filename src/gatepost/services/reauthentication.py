@@ -17,7 +17,7 @@ from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.refusals import Refusals
 from gatepost.services.sessions import Sessions
 from gatepost.services.throttles import Attempt, Throttles
-from gatepost.store import endings, sign_ins
+from gatepost.store import endings, sign_ins, successors
 from gatepost.store import events as event_store
 from gatepost.store import users as store
 
@@ -172,6 +172,7 @@ class Reauthentication:
             if signed_in is None:
                 raise SessionRevoked  # the user was disabled meanwhile
             session_id = signed_in.session.id
+            await successors.replace(conn, live.id, session_id)
             await event_store.insert(
                 conn, action, client=client, at=at, user_id=user_id, session_id=session_id
             )

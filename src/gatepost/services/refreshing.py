@@ -1,15 +1,20 @@
-"""Replacing a token by its successor: refresh, the password given again, and what a replay leads to."""
+"""Replacing a token by its successor, the answer repeated, and what a replay leads to."""
+
+from typing import NoReturn
 
 from gatepost.db.pool import Connection, Database
-from gatepost.errors import InvalidCredentials, InvalidSession, SessionReplaced, TooManyAttempts
-from gatepost.models import AuditAction, Client, EndReason, SignedIn
+from gatepost.errors import InvalidSession, SessionReplaced, TooManyAttempts, Unavailable
+from gatepost.models import AuditAction, Client, EndReason, Session, SignedIn
 from gatepost.security.tokens import TokenCodec
 from gatepost.services.clock import Clock
 from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.limits import EVENT_RATE
+from gatepost.services.opening import Opening
 from gatepost.services.refusals import Refusals
 from gatepost.store import endings, sign_ins, throttles
 from gatepost.store import refreshes as store
+
+VERB = "refresh"
 
 
 class Refreshing:
@@ -24,6 +29,7 @@ class Refreshing:
         database: Database,
         *,
         codec: TokenCodec,
+        opening: Opening,
         refusals: Refusals,
         clock: Clock,
         lifetimes: Lifetimes,
@@ -31,95 +37,48 @@ class Refreshing:
     ) -> None:
         self._database = database
         self._codec = codec
+        self._opening = opening
         self._refusals = refusals
         self._clock = clock
         self._lifetimes = lifetimes
         self._rates = rates
 
     async def refresh(self, token: str, client: Client) -> SignedIn:
-        """Replace a token by its successor; within the grace the same successor is answered again.
+        """Replace a token by its successor; a client whose answer was lost gets the same successor again.
 
-        A token that was replaced longer ago than that has two holders, and nobody knows which of them is
-        the thief: its whole line of successors ends (RFC 9700 §4.14.2).
+        The client that the answer was for can have it again, within the grace, and after that for as long as
+        the successor was never used. Whoever else comes with the replaced token within the grace is refused.
+        After that the token has two holders, and nobody knows which of them is the thief: its whole line of
+        successors ends (RFC 9700 §4.14.2).
 
         Raises:
             InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: there is nothing to refresh.
             TooManyAttempts: of this sign-in, or from this address.
             Unavailable: the database can't be asked.
         """
-        return await self._succeed(token, client, verb="refresh", rates=self._rates)
+        refreshed, issued = await self._replace(token, client)
+        return self._signed_in(refreshed, token, issued, client) or await self._refuse(refreshed, client)
 
-    async def renew(self, token: str, client: Client) -> SignedIn | None:
-        """Replace a token as `refresh` does, where nobody asked for it; None where there is nothing to renew.
+    async def refresh_cookie(self, token: str, client: Client) -> SignedIn | Session:
+        """Replace the token of a cookie, as `refresh` does.
 
-        A request that came with a live token may take longer than the grace, and others may have renewed
-        it meanwhile. That is no replay, and no attempt to be counted.
-        """
-        refreshed, issued = await self._replace(token, client, verb="renew", rates=None, proof=None)
-        return self._signed_in(refreshed, token, issued)
-
-    async def confirm(self, token: str, hashed_password: str, client: Client) -> SignedIn:
-        """Replace a token by a fresh one, whose absolute end counts from now, for a password just checked.
+        A browser that has a newer cookie already, because another of its requests was quicker, is handed no
+        token: it gets the session that this one still opens.
 
         Raises:
-            InvalidCredentials: the password was changed since `hashed_password` was read.
-            InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: it is not live.
-            Unavailable: the database can't be asked.
+            InvalidSession, SessionExpired, SessionRevoked, SessionReplaced, TooManyAttempts, Unavailable: as
+                `refresh`.
         """
-        proof = store.Proof(hashed_password=hashed_password, absolute=self._lifetimes.absolute)
-        signed_in = await self._succeed(token, client, verb="confirm", proof=proof)
-        if signed_in.session.is_fresh:
-            return signed_in
-        # A refresh at the same moment was quicker: what it began is what the password is given for.
-        return await self._succeed(signed_in.token, client, verb="confirm", proof=proof)
+        refreshed, issued = await self._replace(token, client)
+        signed_in = self._signed_in(refreshed, token, issued, client)
+        held = None
+        if signed_in is None and refreshed.in_grace:
+            held = await self._opening.held(token, client)
+        return signed_in or held or await self._refuse(refreshed, client)
 
-    async def _succeed(
-        self,
-        token: str,
-        client: Client,
-        *,
-        verb: str,
-        rates: store.RefreshRates | None = None,
-        proof: store.Proof | None = None,
-    ) -> SignedIn:
-        refreshed, issued = await self._replace(token, client, verb=verb, rates=rates, proof=proof)
-        if refreshed.throttled is not None:
-            raise await self._throttled(refreshed.throttled, client, verb=verb)
-        if refreshed.found_id is None or refreshed.found_user_id is None:
-            raise await self._refusals.of(InvalidSession(), client, verb=verb)
-        signed_in = self._signed_in(refreshed, token, issued)
-        if signed_in is not None:
-            return signed_in
-        if proof is not None and not refreshed.claimed and refreshed.refusal is None:
-            raise InvalidCredentials  # who checked the password puts that on the trail
-        refusal = refreshed.refusal or InvalidSession()
-        if refreshed.in_grace or refreshed.claimed:
-            refusal = refreshed.successor_refusal or refusal
-        elif (
-            proof is None
-            and isinstance(refusal, SessionReplaced)
-            and await self._end_line(refreshed.found_id, refreshed.found_user_id, client)
-        ):
-            raise refusal
-        raise await self._refusals.of(
-            refusal,
-            client,
-            verb=verb,
-            user_id=refreshed.found_user_id,
-            session_id=refreshed.found_id,
-        )
-
-    async def _replace(
-        self,
-        token: str,
-        client: Client,
-        *,
-        verb: str,
-        rates: store.RefreshRates | None,
-        proof: store.Proof | None,
-    ) -> tuple[store.Refreshed, str]:
+    async def _replace(self, token: str, client: Client) -> tuple[store.Refreshed, str]:
         """Ask the statement; return what it did, and the token that goes with it where it made a claim."""
-        tokens = await self._refusals.parse(token, client, verb=verb)
+        tokens = await self._refusals.parse(token, client, verb=VERB)
         nonce = self._codec.new_nonce()
         issued = self._codec.successor(token, nonce)
 
@@ -136,28 +95,64 @@ class Refreshing:
                 idle=self._lifetimes.idle,
                 fresh=self._lifetimes.fresh,
                 rates=rates,
-                proof=proof,
             )
 
         async with self._database.connection() as conn:
-            refreshed = await ask(conn, rates)
+            refreshed = await ask(conn, self._rates)
             if refreshed.in_grace and refreshed.successor_token is None:
                 # One who waited for another's claim does not see the successor yet; the second look does.
                 refreshed = await ask(conn, None)
+        if refreshed.unsettled:
+            await self._opening.resolve(token)
+            async with self._database.connection() as conn:
+                refreshed = await ask(conn, None)
+            if refreshed.unsettled:
+                raise Unavailable
         return refreshed, issued.raw
 
-    def _signed_in(self, refreshed: store.Refreshed, token: str, issued: str) -> SignedIn | None:
-        raw = issued if refreshed.claimed else self._repeated(refreshed, token)
+    def _signed_in(
+        self, refreshed: store.Refreshed, token: str, issued: str, client: Client
+    ) -> SignedIn | None:
+        raw = issued if refreshed.claimed else self._repeated(refreshed, token, client)
         if raw is None or refreshed.successor is None:
             return None
         return SignedIn(token=raw, session=refreshed.successor, remembered=refreshed.remembered)
 
-    def _repeated(self, refreshed: store.Refreshed, token: str) -> str | None:
+    def _repeated(self, refreshed: store.Refreshed, token: str, client: Client) -> str | None:
         """Return the token that an earlier refresh was answered with, where the answer may be repeated."""
-        if not refreshed.in_grace or refreshed.successor_token is None or refreshed.nonce is None:
+        may_be_lost = refreshed.successor_unused and bool(self._lifetimes.grace)
+        if not (refreshed.in_grace or may_be_lost) or not client.may_be(refreshed.claimant):
+            return None
+        if refreshed.successor_token is None or refreshed.nonce is None:
             return None
         issued = self._codec.successor_stored_as(refreshed.successor_token, token, refreshed.nonce)
         return None if issued is None else issued.raw
+
+    async def _refuse(self, refreshed: store.Refreshed, client: Client) -> NoReturn:
+        """Refuse what could not be refreshed; that is on the trail."""
+        if refreshed.throttled is not None:
+            raise await self._throttled(refreshed.throttled, client)
+        if refreshed.found_id is None or refreshed.found_user_id is None:
+            raise await self._refusals.of(InvalidSession(), client, verb=VERB)
+        refusal = refreshed.refusal or refreshed.successor_refusal or InvalidSession()
+        reason = None
+        if refreshed.in_grace:
+            if client.may_be(refreshed.claimant):
+                refusal = refreshed.successor_refusal or refusal
+            else:
+                reason = "another_client"
+        elif isinstance(refusal, SessionReplaced) and await self._end_line(
+            refreshed.found_id, refreshed.found_user_id, client
+        ):
+            raise refusal
+        raise await self._refusals.of(
+            refusal,
+            client,
+            verb=VERB,
+            user_id=refreshed.found_user_id,
+            session_id=refreshed.found_id,
+            reason=reason,
+        )
 
     async def _end_line(self, session_id: int, user_id: int, client: Client) -> bool:
         """End whatever a replayed token was refreshed to; say whether there was anything left to end."""
@@ -181,13 +176,13 @@ class Refreshing:
             )
         return ended > 0
 
-    async def _throttled(self, throttled: store.Throttled, client: Client, *, verb: str) -> TooManyAttempts:
+    async def _throttled(self, throttled: store.Throttled, client: Client) -> TooManyAttempts:
         async with self._database.connection() as conn:
             await throttles.refuse(
                 conn,
                 throttled.full,
                 event_rate=EVENT_RATE,
-                verb=verb,
+                verb=VERB,
                 user_id=throttled.user_id,
                 session_id=throttled.session_id,
                 client=client,

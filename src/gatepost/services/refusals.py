@@ -36,13 +36,14 @@ class Refusals:
         verb: str,
         user_id: int | None = None,
         session_id: int | None = None,
+        reason: str | None = None,
     ) -> Refusal:
-        """Put a refused verb on the trail and hand the error back to be raised."""
+        """Put a refused verb on the trail, with what the caller is not told, and hand the error back."""
         await self._audit.record(
             AuditAction.SESSION_REFUSED,
             client=client,
             user_id=user_id,
             session_id=session_id,
-            detail={"code": error.code, "verb": verb},
+            detail={"code": error.code, "verb": verb} | ({} if reason is None else {"reason": reason}),
         )
         return error

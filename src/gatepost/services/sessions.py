@@ -1,27 +1,28 @@
 """The session core, five verbs: start, resolve, refresh, revoke, revoke_all."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 from gatepost.db.pool import Connection, Database, transaction_on
-from gatepost.errors import AuthenticationError, InvalidSession, NotFound, SessionRevoked, Unavailable
+from gatepost.errors import AuthenticationError, InvalidSession, NotFound, SessionRevoked
 from gatepost.models import AuditAction, Client, EndReason, Session, SessionRow, SignedIn, SignIn
 from gatepost.security.tokens import StoredToken, TokenCodec
 from gatepost.services.audit import BY_COMMAND, Audit
 from gatepost.services.clock import Clock
 from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.lookups import Lookups
+from gatepost.services.opening import Opening
 from gatepost.services.refreshing import Refreshing
 from gatepost.services.refusals import Refusals
 from gatepost.services.touches import Touches
-from gatepost.store import endings, sign_ins
+from gatepost.store import endings, sign_ins, successors
 from gatepost.store import sessions as store
 from gatepost.store.refreshes import RefreshRates
 
 
-class Sessions:
-    """Starts, resolves, refreshes and revokes sessions.
+class Sessions(Opening):
+    """Starts, opens, refreshes and revokes sessions.
 
     Args:
         refresh_rates: how often tokens may be refreshed; None for no limit.
@@ -42,18 +43,21 @@ class Sessions:
         refresh_rates: RefreshRates | None,
         max_per_user: int,
     ) -> None:
-        self._database = database
-        self._codec = codec
-        self._lookups = lookups
-        self._touches = touches
+        super().__init__(
+            database,
+            codec=codec,
+            lookups=lookups,
+            touches=touches,
+            refusals=refusals,
+            clock=clock,
+            lifetimes=lifetimes,
+        )
         self._audit = audit
-        self._clock = clock
-        self._lifetimes = lifetimes
         self._max_per_user = max_per_user
-        self._refusals = refusals
         self._refreshing = Refreshing(
             database,
             codec=codec,
+            opening=self,
             refusals=refusals,
             clock=clock,
             lifetimes=lifetimes,
@@ -104,148 +108,108 @@ class Sessions:
                 )
         return SignedIn(token=issued.raw, session=session, remembered=remembered)
 
-    async def resolve(self, token: str) -> Session:
-        """Return the live session that a token opens; the database is asked every time.
+    async def confirm(
+        self, conn: Connection, live_id: int, hashed_password: str, client: Client
+    ) -> SignedIn | None:
+        """Start a fresh session of a sign-in on the caller's connection, for a password just checked.
 
-        Raises:
-            InvalidSession: malformed, or no such session.
-            SessionExpired, SessionRevoked, SessionReplaced: it is no longer live.
-            Unavailable: the database can't be asked.
+        It takes the place of the live one once its token comes (`Opening.settle`). None where the password is
+        another one by now. The caller has locked the user's row.
         """
-        tokens = self._codec.parse(token)
-        found = await self._lookups.find(tokens)
-        if found is None:
-            raise InvalidSession
-        if found.session is None:
-            raise InvalidSession if found.refused is None else found.refused.error
-        if found.touch_at is not None or found.stored != tokens[0]:
-            await self._note_use(found, found.session.id, tokens[0])
-        return found.session
-
-    async def look(self, token: str) -> Session:
-        """Return the live session that a token opens, without this being a use of it.
-
-        For what goes on by itself: an open page must not keep a session from being idle.
-
-        Raises:
-            InvalidSession, SessionExpired, SessionRevoked, SessionReplaced, Unavailable: as `resolve`.
-        """
-        found = await self._lookups.find(self._codec.parse(token))
-        if found is None:
-            raise InvalidSession
-        if found.session is None:
-            raise InvalidSession if found.refused is None else found.refused.error
-        return found.session
-
-    async def _note_use(self, found: store.Found, session_id: int, newest: StoredToken) -> None:
-        self._touches.note(session_id, found.touch_at, stored=found.stored, digest=newest)
-        if self._lifetimes.idle is not None and found.touch_at is not None:
-            # Written behind, a use might not be there yet when the next one asks whether it is too late.
-            with suppress(Unavailable):
-                await self._touches.written(session_id)
-
-    async def resolve_for(self, token: str, client: Client, *, verb: str) -> Session:
-        """Return the live session that a token opens, for a verb: one that is refused is on the trail.
-
-        Raises:
-            InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: it is not live.
-            Unavailable: the database can't be asked.
-        """
-        found = await self._lookups.find(await self._refusals.parse(token, client, verb=verb))
-        if found is not None and found.session is not None:
-            return found.session
-        if found is None or found.refused is None:
-            raise await self._refusals.of(InvalidSession(), client, verb=verb)
-        refused = found.refused
-        raise await self._refusals.of(
-            refused.error, client, verb=verb, user_id=refused.user_id, session_id=refused.session_id
+        issued = self._codec.issue()
+        started = await successors.start_fresh(
+            conn,
+            issued.stored,
+            live_id=live_id,
+            hashed_password=hashed_password,
+            client=client,
+            at=self._clock(),
+            lifetime=self._lifetimes.session,
+            absolute=self._lifetimes.absolute,
         )
+        if started is None:
+            return None
+        session, remembered = started
+        return SignedIn(token=issued.raw, session=session, remembered=remembered)
 
     async def refresh(self, token: str, client: Client) -> SignedIn:
         """Replace a token by its successor, as `Refreshing.refresh` says."""
         return await self._refreshing.refresh(token, client)
 
-    async def renew(self, token: str, client: Client) -> SignedIn | None:
-        """Replace a token that nobody asked to be replaced, as `Refreshing.renew` says."""
-        return await self._refreshing.renew(token, client)
-
-    async def confirm(self, token: str, hashed_password: str, client: Client) -> SignedIn:
-        """Replace a token by a fresh one, as `Refreshing.confirm` says."""
-        return await self._refreshing.confirm(token, hashed_password, client)
+    async def refresh_cookie(self, token: str, client: Client) -> SignedIn | Session:
+        """Replace the token of a cookie, as `Refreshing.refresh_cookie` says."""
+        return await self._refreshing.refresh_cookie(token, client)
 
     async def supersede(self, token: str, client: Client) -> None:
-        """End the session of a token whose browser has signed in anew; one that is not live is passed over.
+        """End the session of a cookie whose browser signs in once more; one that is not live is passed over.
 
         Raises:
             Unavailable: the database can't be asked.
         """
-        try:
+        with suppress(AuthenticationError):
             tokens = self._codec.parse(token)
-        except AuthenticationError:
-            return
-        async with self._database.connection() as conn:
-            await endings.end_presented(
-                conn,
-                tokens,
-                reason=EndReason.SIGNED_IN_AGAIN,
-                client=client,
-                at=self._clock(),
-                idle=self._lifetimes.idle,
-            )
+            await self._end(token, tokens, client, by_cookie=True, reason=EndReason.SIGNED_IN_AGAIN)
 
-    async def revoke(self, token: str, client: Client) -> None:
-        """End the session that a token opens: a logout.
+    async def revoke(self, token: str, client: Client, *, by_cookie: bool = False) -> None:
+        """End the sign-in that a token belongs to: a logout.
 
         Raises:
             InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: it is not live.
         """
-        tokens = await self._refusals.parse(token, client, verb="revoke")
-        async with self._database.connection() as conn:
-            ended = await endings.end_presented(
-                conn,
-                tokens,
-                reason=EndReason.LOGOUT,
-                client=client,
-                at=self._clock(),
-                idle=self._lifetimes.idle,
+        verb = "revoke"
+        ended = await self._end_for(token, client, by_cookie=by_cookie, verb=verb, reason=EndReason.LOGOUT)
+        if ended.count == 0:  # another logout was quicker
+            raise await self._refusals.of(
+                SessionRevoked(), client, verb=verb, user_id=ended.user_id, session_id=ended.session_id
             )
-        await self._check(ended, client, verb="revoke")
 
-    async def revoke_all(self, token: str, client: Client) -> int:
+    async def revoke_all(self, token: str, client: Client, *, by_cookie: bool = False) -> int:
         """End every session of the user whose live token this is; return how many were live.
 
         Raises:
             InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: it is not live.
         """
-        ended = await self._end_by(token, client, session_id=None, reason=EndReason.LOGOUT_ALL)
+        ended = await self._end_for(
+            token,
+            client,
+            by_cookie=by_cookie,
+            verb="revoke_all",
+            reason=EndReason.LOGOUT_ALL,
+            everywhere=True,
+        )
         return ended.count
 
-    async def revoke_one(self, token: str, session_id: int, client: Client) -> None:
+    async def revoke_one(
+        self, token: str, session_id: int, client: Client, *, by_cookie: bool = False
+    ) -> None:
         """End one session of the user whose live token this is.
 
         Raises:
             NotFound: no live session of this user has that id.
             InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: the token is not live.
         """
-        ended = await self._end_by(token, client, session_id=session_id, reason=EndReason.REVOKED)
+        verb = "revoke"
+        ended = await self._end_for(
+            token, client, by_cookie=by_cookie, verb=verb, reason=EndReason.REVOKED, session_id=session_id
+        )
         if ended.count == 0:
             await self._audit.record(
                 AuditAction.ACCESS_DENIED,
                 client=client,
                 user_id=ended.user_id,
                 session_id=ended.session_id,
-                detail={"code": NotFound.code, "verb": "revoke", "wanted_session": session_id},
+                detail={"code": NotFound.code, "verb": verb, "wanted_session": session_id},
             )
             raise NotFound("There is no such session")
 
-    async def revoke_others(self, token: str, client: Client) -> int:
+    async def revoke_others(self, token: str, client: Client, *, by_cookie: bool = False) -> int:
         """End every session of the user whose live token this is, but its own; return how many were live.
 
         Raises:
             InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: it is not live.
         """
         verb, at = "revoke_others", self._clock()
-        session = await self.resolve_for(token, client, verb=verb)
+        session = await self.resolve_for(token, client, verb=verb, by_cookie=by_cookie)
         user_id = session.user.id
         async with self._database.transaction() as conn:
             await sign_ins.lock_owner(conn, user_id)
@@ -257,22 +221,76 @@ class Sessions:
             SessionRevoked(), client, verb=verb, user_id=user_id, session_id=session.id
         )
 
-    async def _end_by(
-        self, token: str, client: Client, *, session_id: int | None, reason: EndReason
+    async def _end_for(
+        self,
+        token: str,
+        client: Client,
+        *,
+        by_cookie: bool,
+        verb: str,
+        reason: EndReason,
+        session_id: int | None = None,
+        everywhere: bool = False,
     ) -> endings.Ended:
-        verb = "revoke_all" if session_id is None else "revoke"
+        """End sessions for a verb: one that is refused is on the trail."""
         tokens = await self._refusals.parse(token, client, verb=verb)
+        ended = await self._end(
+            token,
+            tokens,
+            client,
+            by_cookie=by_cookie,
+            reason=reason,
+            session_id=session_id,
+            everywhere=everywhere,
+        )
+        if ended is None:
+            raise await self._refusals.of(InvalidSession(), client, verb=verb)
+        if ended.refusal is not None:
+            raise await self._refusals.of(
+                ended.refusal, client, verb=verb, user_id=ended.user_id, session_id=ended.session_id
+            )
+        return ended
+
+    async def _end(
+        self,
+        token: str,
+        tokens: Sequence[StoredToken],
+        client: Client,
+        *,
+        by_cookie: bool,
+        reason: EndReason,
+        session_id: int | None = None,
+        everywhere: bool = False,
+    ) -> endings.Ended | None:
+        """End all sessions of a token's user, the sign-in of the one named, or the token's own."""
         async with self._database.connection() as conn:
             ended = await endings.end_by_presented(
                 conn,
                 tokens,
                 reason=reason,
                 session_id=session_id,
+                everywhere=everywhere,
                 client=client,
                 at=self._clock(),
                 idle=self._lifetimes.idle,
             )
-        return await self._check(ended, client, verb=verb)
+        if ended is not None and ended.refusal is None and ended.unsettled:
+            await self.settle(ended.user_id, ended.session_id)
+        if ended is None or ended.refusal is None or not by_cookie:
+            return ended
+        held = await self.held(token, client)
+        if held is None:
+            return ended
+        async with self._database.connection() as conn:
+            count = await endings.end_of_user(
+                conn,
+                held.user.id,
+                reason=reason,
+                client=client,
+                at=self._clock(),
+                session_id=None if everywhere else session_id or held.id,
+            )
+        return endings.Ended(session_id=held.id, user_id=held.user.id, refusal=None, count=count)
 
     async def revoke_by_admin(
         self, session_id: int, client: Client, *, by: Mapping[str, Any] = BY_COMMAND
@@ -324,12 +342,3 @@ class Sessions:
             return await store.active_page(
                 conn, before=before, limit=limit, at=self._clock(), idle=self._lifetimes.idle
             )
-
-    async def _check(self, ended: endings.Ended | None, client: Client, *, verb: str) -> endings.Ended:
-        if ended is None:
-            raise await self._refusals.of(InvalidSession(), client, verb=verb)
-        if ended.refusal is not None:
-            raise await self._refusals.of(
-                ended.refusal, client, verb=verb, user_id=ended.user_id, session_id=ended.session_id
-            )
-        return ended

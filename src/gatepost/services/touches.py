@@ -3,6 +3,7 @@
 A crash loses seconds of that column and nothing else. New digests go the same way: a token that was
 found by a form under a former key gets the newest key's, so that the former key can be taken out one
 day. Each key that was ever in front would have to be kept otherwise for as long as a session may live.
+A later end goes the same way too, but whoever is told of it waits until it is written (`written`).
 """
 
 import asyncio
@@ -13,7 +14,8 @@ from gatepost.db.pool import Database
 from gatepost.errors import Unavailable
 from gatepost.log import get_logger
 from gatepost.security.tokens import StoredToken
-from gatepost.store import sessions as store
+from gatepost.services.clock import Clock
+from gatepost.store import uses as store
 
 log = get_logger("gatepost.touches")
 
@@ -30,8 +32,9 @@ STATEMENT_MAX = 5_000
 class Touches:
     """Remembers when sessions were used until it is written."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
         self._gathered: dict[int, store.Use] = {}
         self._task: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
@@ -39,8 +42,9 @@ class Touches:
     def note(
         self,
         session_id: int,
-        at: datetime | None,
+        at: datetime | None = None,
         *,
+        renew_to: datetime | None = None,
         stored: StoredToken | None = None,
         digest: StoredToken | None = None,
     ) -> None:
@@ -49,6 +53,7 @@ class Touches:
         Args:
             session_id: which one.
             at: when; None where `last_used_at` is young enough.
+            renew_to: what its end is moved to; None where it stays.
             stored: the form of its token that its row holds.
             digest: the form under the newest key, which that one is replaced by where it is another.
         """
@@ -56,12 +61,12 @@ class Touches:
             stored = digest = None
         known = self._gathered.get(session_id)
         if known is not None:
-            at = at or known.at
+            at, renew_to = at or known.at, renew_to or known.renew_to
             if digest is None:
                 stored, digest = known.stored, known.digest
         elif len(self._gathered) >= GATHERED_MAX:
             return
-        self._gathered[session_id] = store.Use(at=at, stored=stored, digest=digest)
+        self._gathered[session_id] = store.Use(at=at, renew_to=renew_to, stored=stored, digest=digest)
 
     async def written(self, session_id: int) -> None:
         """Have the use of a session written now; of many who want that at once, few have to ask.
@@ -84,7 +89,7 @@ class Touches:
         for begin in range(0, len(gathered), STATEMENT_MAX):
             part = dict(gathered[begin : begin + STATEMENT_MAX])
             async with self._database.connection() as conn:
-                written += await store.touch(conn, part)
+                written += await store.touch(conn, part, at=self._clock())
             for session_id, use in part.items():
                 if self._gathered.get(session_id) is use:
                     del self._gathered[session_id]

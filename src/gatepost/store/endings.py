@@ -24,21 +24,24 @@ class Ended:
         session_id, user_id: the session of the presented token, and whose it is.
         refusal: why it may not be used; None where it could be.
         count: sessions that were live and are ended now.
+        unsettled: the token is a confirmation's and came for the first time.
     """
 
     session_id: int
     user_id: int
     refusal: AuthenticationError | None
     count: int
+    unsettled: bool = False
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
-        """Read the columns of `end_presented` and `end_by_presented`."""
+        """Read the columns of `end_by_presented`."""
         return cls(
             session_id=row["session_id"],
             user_id=row["user_id"],
             refusal=refusal_of(row["refusal"]),
             count=row["count"],
+            unsettled=row["unsettled"],
         )
 
 
@@ -60,70 +63,30 @@ class Batch:
         return cls(count=row["count"], last=row["last"])
 
 
-async def end_presented(
-    conn: Connection,
-    tokens: Sequence[StoredToken],
-    *,
-    reason: EndReason,
-    client: Client,
-    at: datetime | None,
-    idle: timedelta | None,
-) -> Ended | None:
-    """End the session of this token, if it is live, with its event; None for an unknown token."""
-    row = await conn.fetchrow(
-        """
-        WITH t AS MATERIALIZED (
-            SELECT coalesce($2::timestamptz, statement_timestamp()) AS now
-        ), found AS MATERIALIZED (
-            SELECT s.id, u.id AS user_id, gatepost_refusal(s, u, t.now, $7::interval) AS refusal
-            FROM user_sessions s JOIN users u ON u.id = s.user_id CROSS JOIN t
-            WHERE s.session_token = ANY($1::varchar[])
-            FOR UPDATE OF s
-        ), ended AS (
-            UPDATE user_sessions s SET is_active = false, ended_at = t.now, end_reason = $3
-            FROM found f, t
-            WHERE s.id = f.id AND f.refusal IS NULL
-            RETURNING s.id, s.user_id
-        ), event AS (
-            INSERT INTO auth_events (at, action, user_id, session_id, ip_address, user_agent, detail)
-            SELECT t.now, $4, e.user_id, e.id, $5, $6, jsonb_build_object('reason', $3::varchar)
-            FROM ended e, t
-        )
-        SELECT (SELECT count(*) FROM ended) AS count, f.id AS session_id, f.user_id, f.refusal
-        FROM found f
-        """,
-        tokens,
-        at,
-        reason,
-        AuditAction.SESSION_REVOKED,
-        client.ip_address,
-        client.user_agent,
-        idle,
-    )
-    return None if row is None else Ended.from_row(row)
-
-
 async def end_by_presented(
     conn: Connection,
     tokens: Sequence[StoredToken],
     *,
     reason: EndReason,
-    session_id: int | None,
+    session_id: int | None = None,
+    everywhere: bool = False,
     client: Client,
     at: datetime | None,
     idle: timedelta | None,
 ) -> Ended | None:
-    """On behalf of a live token end all sessions of its user, or the one named; None for an unknown token.
+    """On behalf of a live token end its sign-in, the one named, or all; None for an unknown token.
 
     A session that was refreshed since its id was read is ended as well: what is meant is the sign-in.
     """
     row = await conn.fetchrow(
         """
-        SELECT CASE WHEN s.refusal IS NULL
-                THEN gatepost_end_sessions(s.user_id, $4, $5, s.now, $3, $6, $7) ELSE 0 END AS count,
-            s.id AS session_id, s.user_id, s.refusal
+        SELECT CASE WHEN s.refusal IS NULL THEN gatepost_end_sessions(
+                s.user_id, $4, CASE WHEN NOT $9 THEN coalesce($5::bigint, s.id) END, s.now, $3, $6, $7
+            ) ELSE 0 END AS count,
+            s.id AS session_id, s.user_id, s.refusal, s.unsettled
         FROM (
-            SELECT s.id, u.id AS user_id, t.now, gatepost_refusal(s, u, t.now, $8::interval) AS refusal
+            SELECT s.id, u.id AS user_id, t.now, gatepost_refusal(s, u, t.now, $8::interval) AS refusal,
+                coalesce(s.handed_by = 'confirm', false) AS unsettled
             FROM user_sessions s
             JOIN users u ON u.id = s.user_id
             CROSS JOIN (SELECT coalesce($2::timestamptz, statement_timestamp()) AS now) t
@@ -132,12 +95,13 @@ async def end_by_presented(
         """,
         tokens,
         at,
-        AuditAction.SESSIONS_REVOKED_ALL if session_id is None else AuditAction.SESSION_REVOKED,
+        AuditAction.SESSIONS_REVOKED_ALL if everywhere else AuditAction.SESSION_REVOKED,
         reason,
         session_id,
         client.ip_address,
         client.user_agent,
         idle,
+        everywhere,
     )
     return None if row is None else Ended.from_row(row)
 

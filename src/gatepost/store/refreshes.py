@@ -1,4 +1,4 @@
-"""The statement that replaces a live token by its successor: a refresh, or the password given again."""
+"""The statement that replaces a live token by its successor."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -28,19 +28,6 @@ class RefreshRates:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
-    """The password was just checked: what follows is fresh.
-
-    Attributes:
-        hashed_password: the hash that it was checked against, which must still be the user's.
-        absolute: from now to the end that no refresh moves.
-    """
-
-    hashed_password: str = field(repr=False)
-    absolute: timedelta
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Throttled:
     """Too many were tried.
 
@@ -62,12 +49,16 @@ class Refreshed:
         throttled: too many were tried, nothing else was looked at; None where they were not.
         found_id, found_user_id: the row of the presented token; None for an unknown token.
         claimed: this very statement replaced the token.
-        in_grace: it had been replaced before, so short a time ago that the answer may be repeated.
+        unsettled: it did not, because the token is a confirmation's and comes for the first time.
+        in_grace: the token had been replaced before, less than the grace ago.
         refusal: why the presented token may not be used for anything else; None where it could be.
-        nonce: what the successor's token is derived with, together with the old token.
+        nonce: what the successor's token is derived with, together with the old token; None where no refresh
+            made it.
         successor: the session that follows; None where there is none that may be used.
         successor_token: its stored token; None where there is no successor, or none visible yet.
         successor_refusal: why the successor itself may not be used; None where it may.
+        successor_unused: its token has not come yet: the answer that it was in may be lost.
+        claimant: who had the token replaced.
         remembered: its cookie outlives the browser.
     """
 
@@ -75,12 +66,15 @@ class Refreshed:
     found_id: int | None
     found_user_id: int | None
     claimed: bool
+    unsettled: bool
     in_grace: bool
     refusal: AuthenticationError | None
     nonce: bytes | None = field(repr=False)
     successor: Session | None
     successor_token: str | None = field(repr=False)
     successor_refusal: AuthenticationError | None
+    successor_unused: bool
+    claimant: Client
     remembered: bool
 
     @classmethod
@@ -93,12 +87,15 @@ class Refreshed:
             found_id=row["found_id"],
             found_user_id=row["found_user_id"],
             claimed=row["claimed"],
+            unsettled=row["unsettled"],
             in_grace=row["in_grace"],
             refusal=refusal_of(row["found_refusal"]),
             nonce=row["nonce"],
             successor=Session.from_row(row) if has_successor and successor_refusal is None else None,
             successor_token=row["session_token"],
             successor_refusal=successor_refusal,
+            successor_unused=row["successor_unused"],
+            claimant=Client(ip_address=row["ip_address"], user_agent=row["user_agent"]),
             remembered=row["remembered"],
         )
 
@@ -123,7 +120,6 @@ async def refresh(
     idle: timedelta | None,
     fresh: timedelta,
     rates: RefreshRates | None = None,
-    proof: Proof | None = None,
 ) -> Refreshed:
     """Replace a live token by its successor, with its event, in one statement.
 
@@ -145,37 +141,34 @@ async def refresh(
         ), charged AS MATERIALIZED (
             SELECT c.full_bucket, c.full_key, c.retry_after
             FROM t LEFT JOIN presented p ON true CROSS JOIN gatepost_charge(
-                ARRAY['refresh_address', 'refresh_session'], ARRAY[$15::varchar, p.family],
-                $16::interval[], $17::interval[], t.now
+                ARRAY['refresh_address', 'refresh_session'], ARRAY[$13::varchar, p.family],
+                $14::interval[], $15::interval[], t.now
             ) c
         ), owner AS MATERIALIZED (
-            SELECT u.* FROM users u
+            SELECT u FROM users u
             WHERE u.id = (SELECT p.user_id FROM presented p)
                 AND (SELECT c.full_bucket IS NULL FROM charged c)
             FOR SHARE
         ), found AS MATERIALIZED (
-            SELECT s.* FROM owner u JOIN user_sessions s ON s.user_id = u.id
+            SELECT s.*, gatepost_refusal(s, o.u, t.now, $11::interval) AS refusal
+            FROM owner o JOIN user_sessions s ON s.user_id = (o.u).id CROSS JOIN t
             WHERE s.session_token = ANY($1::varchar[])
             FOR UPDATE OF s
         ), claimed AS (
             UPDATE user_sessions s
-            SET is_active = false, ended_at = t.now, end_reason = $9, last_used_at = t.now,
+            SET is_active = false, ended_at = t.now, end_reason = $9, last_used_at = t.now, handed_by = NULL,
                 replaced_by = nextval(pg_get_serial_sequence('user_sessions', 'id')), successor_nonce = $3
-            FROM found f, owner u, t
-            WHERE s.id = f.id AND f.is_active AND f.expires_at > t.now AND u.is_active
-                AND (coalesce(f.last_used_at, '-infinity') <= t.now - $11::interval) IS NOT TRUE
-                AND ($13::varchar IS NULL OR u.hashed_password = $13)
+            FROM found f, t
+            WHERE s.id = f.id AND f.refusal IS NULL AND f.handed_by IS DISTINCT FROM 'confirm'
             RETURNING s.*
         ), started AS (
             INSERT INTO user_sessions (id, session_token, user_id, is_active, expires_at, created_at,
                 last_used_at, ip_address, user_agent, authenticated_at, absolute_expires_at, family_id,
-                remembered)
+                remembered, handed_by)
             SELECT c.replaced_by, $2, c.user_id, true,
-                least(CASE WHEN NOT c.remembered THEN t.now + $5::interval END,
-                    coalesce(t.now + $14::interval, c.absolute_expires_at)),
-                t.now, t.now, $7, $8, CASE WHEN $14::interval IS NULL THEN c.authenticated_at ELSE t.now END,
-                coalesce(t.now + $14::interval, c.absolute_expires_at), coalesce(c.family_id, c.id),
-                c.remembered
+                least(CASE WHEN NOT c.remembered THEN t.now + $5::interval END, c.absolute_expires_at),
+                t.now, t.now, $7, $8, c.authenticated_at, c.absolute_expires_at,
+                coalesce(c.family_id, c.id), c.remembered, 'refresh'
             FROM claimed c, t
             RETURNING *
         ), event AS (
@@ -183,44 +176,27 @@ async def refresh(
             SELECT t.now, $10, c.user_id, c.id, $7, $8, jsonb_build_object('successor', c.replaced_by)
             FROM claimed c, t
         ), successor AS (
-            SELECT * FROM started
+            SELECT s.*, NULL::varchar AS refusal FROM started s
             UNION ALL
-            SELECT s.* FROM found f JOIN user_sessions s ON s.id = f.replaced_by
+            SELECT s.*, gatepost_refusal(s, o.u, t.now, $11::interval) AS refusal
+            FROM owner o, t, found f JOIN user_sessions s ON s.id = f.replaced_by
         )
         SELECT
             c.full_bucket, c.full_key, c.retry_after,
             p.id AS presented_id, p.user_id AS presented_user_id,
             f.id AS found_id, f.user_id AS found_user_id, EXISTS (SELECT FROM claimed) AS claimed,
+            coalesce(f.refusal IS NULL AND f.handed_by = 'confirm', false) AS unsettled,
             f.replaced_by IS NOT NULL AND coalesce(f.ended_at + $6::interval > t.now, false) AS in_grace,
-            CASE
-                WHEN f.is_active THEN CASE
-                    WHEN f.expires_at <= t.now
-                        OR coalesce(f.last_used_at, '-infinity') <= t.now - $11::interval
-                    THEN 'session_expired'
-                    WHEN u.is_active IS NOT TRUE THEN 'session_revoked'
-                END
-                WHEN f.end_reason = 'refreshed' THEN 'session_replaced'
-                WHEN f.end_reason = 'expired' THEN 'session_expired'
-                ELSE 'session_revoked'
-            END AS found_refusal,
-            f.successor_nonce AS nonce, s.id AS session_id, s.session_token,
-            CASE
-                WHEN s.is_active THEN CASE
-                    WHEN s.expires_at <= t.now
-                        OR coalesce(s.last_used_at, '-infinity') <= t.now - $11::interval
-                    THEN 'session_expired'
-                    WHEN u.is_active IS NOT TRUE THEN 'session_revoked'
-                END
-                WHEN s.end_reason = 'refreshed' THEN 'session_replaced'
-                WHEN s.end_reason = 'expired' THEN 'session_expired'
-                WHEN s.id IS NOT NULL THEN 'session_revoked'
-            END AS successor_refusal,
+            f.refusal AS found_refusal, f.successor_nonce AS nonce,
+            s.id AS session_id, s.session_token, s.refusal AS successor_refusal,
+            coalesce(s.handed_by = 'refresh', false) AS successor_unused, s.ip_address, s.user_agent,
             s.created_at, s.expires_at, s.authenticated_at,
             coalesce(s.authenticated_at > t.now - $12::interval, false) AS is_fresh,
             coalesce(s.remembered, false) AS remembered,
-            u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
-            coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
-        FROM t CROSS JOIN charged c LEFT JOIN presented p ON true LEFT JOIN owner u ON true
+            (o.u).id AS user_id, (o.u).email, coalesce((o.u).name, '') AS name,
+            coalesce((o.u).is_admin, false) AS is_admin,
+            coalesce((o.u).created_at::timestamptz, 'epoch') AS user_created_at
+        FROM t CROSS JOIN charged c LEFT JOIN presented p ON true LEFT JOIN owner o ON true
             LEFT JOIN found f ON true LEFT JOIN successor s ON true
         """,
         tokens,
@@ -232,11 +208,9 @@ async def refresh(
         client.ip_address,
         client.user_agent,
         EndReason.REFRESHED,
-        AuditAction.SESSION_REFRESHED if proof is None else AuditAction.SESSION_CONFIRMED,
+        AuditAction.SESSION_REFRESHED,
         idle,
         fresh,
-        None if proof is None else proof.hashed_password,
-        None if proof is None else proof.absolute,
         client.place or "",
         *spans([] if rates is None else [rates.address, rates.session]),
     )

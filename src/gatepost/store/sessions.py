@@ -1,11 +1,9 @@
-"""Statements on `user_sessions`: start, look up, list and touch.
+"""Statements on `user_sessions`: start, look up and list.
 
-Refreshing stands in `store/refreshes.py`, ending sessions in `store/endings.py`. A login or refresh
-locks the user's row FOR SHARE and whoever ends several sessions of a user locks it FOR NO KEY UPDATE,
-so that no session slips through that starts or is refreshed while the others are being ended.
-
-A session is live while it has not ended, `expires_at` lies ahead, its user is active and, where an idle
-time is set, `last_used_at` is younger than that; each statement asks for all of it by itself.
+Refreshing stands in `store/refreshes.py`, giving the password again in `store/confirmations.py`, what a use
+leaves in `store/uses.py`, ending in `store/endings.py`. A login or refresh locks the user's row FOR SHARE and
+whoever ends several sessions of a user locks it FOR NO KEY UPDATE, so that no session slips through that
+starts or is refreshed while the others are being ended.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +12,7 @@ from typing import Self
 
 import msgspec
 
-from gatepost.db.pool import Connection, parse_count
+from gatepost.db.pool import Connection
 from gatepost.errors import (
     AuthenticationError,
     SessionExpired,
@@ -47,6 +45,19 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     error: AuthenticationError
 
 
+class Overlap(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A session whose token was replaced a moment ago, while requests of its client were on their way.
+
+    Attributes:
+        session: what the token still opens for that client: the live session that its sign-in has come to,
+            with the times of the session that it opened before.
+        client: who had it replaced.
+    """
+
+    session: Session
+    client: Client
+
+
 class Found(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the row of a presented token says.
 
@@ -55,38 +66,69 @@ class Found(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         session: the session, None where it may not be used.
         refused: why not, None where it may.
         touch_at: the time to write to `last_used_at`, None where it is still young enough.
+        renew_to: what the session's end is to be moved to where a browser uses it; None where it is far off.
+        handed_by: `refresh` or `confirm` where the token comes for the first time since that gave it out.
+        overlap: what the token still opens by cookie; None where that is nothing.
     """
 
     stored: StoredToken
     session: Session | None
     refused: Refused | None
     touch_at: datetime | None
+    renew_to: datetime | None
+    handed_by: str | None
+    overlap: Overlap | None
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
         """Read the columns of `lookup`."""
         error = refusal_of(row["refusal"])
+        session, refused, overlap = None, None, None
         if error is None:
-            session, refused = Session.from_row(row), None
+            session = Session.from_row(row)
         else:
-            session = None
             refused = Refused(session_id=row["session_id"], user_id=row["user_id"], error=error)
-        return cls(stored=row["session_token"], session=session, refused=refused, touch_at=row["touch_at"])
+            overlap = _overlap(row)
+        return cls(
+            stored=row["session_token"],
+            session=session,
+            refused=refused,
+            touch_at=row["touch_at"],
+            renew_to=row["renew_to"],
+            handed_by=row["handed_by"],
+            overlap=overlap,
+        )
+
+
+def _overlap(row: Row) -> Overlap | None:
+    if row["overlap"] is None:
+        return None
+    live_id, ip_address, user_agent = row["overlap"]
+    return Overlap(
+        session=msgspec.structs.replace(Session.from_row(row), id=int(live_id)),
+        client=Client(ip_address=ip_address, user_agent=user_agent),
+    )
 
 
 LOOKUP = """
-    SELECT s.session_token, s.id AS session_id,
-        CASE
-            WHEN s.is_active THEN CASE
-                WHEN s.expires_at <= t.now
-                    OR coalesce(s.last_used_at, '-infinity') <= t.now - $4::interval THEN 'session_expired'
-                WHEN u.is_active IS NOT TRUE THEN 'session_revoked'
-            END
-            WHEN s.end_reason = 'refreshed' THEN 'session_replaced'
-            WHEN s.end_reason = 'expired' THEN 'session_expired'
-            ELSE 'session_revoked'
-        END AS refusal,
-        CASE WHEN s.last_used_at <= t.now - $3::interval THEN t.now END AS touch_at,
+    SELECT s.session_token, s.id AS session_id, gatepost_refusal(s, u, t.now, $4::interval) AS refusal,
+        CASE WHEN s.last_used_at <= t.now - $3::interval OR s.handed_by IS NOT NULL
+            THEN t.now END AS touch_at,
+        CASE WHEN gatepost_has_expired(s, t.now + $6::interval / 2)
+                AND coalesce(s.absolute_expires_at, 'infinity') > s.expires_at
+            THEN least(t.now + $6::interval, s.absolute_expires_at) END AS renew_to,
+        s.handed_by,
+        CASE WHEN NOT s.is_active AND s.ended_at > t.now - $7::interval
+                AND NOT gatepost_has_expired(s, t.now, $4::interval)
+            THEN (
+                SELECT ARRAY[max(live.id)::text, new.ip_address, new.user_agent]
+                FROM user_sessions new
+                JOIN user_sessions live ON live.user_id = new.user_id
+                    AND coalesce(live.family_id, live.id) = coalesce(new.family_id, new.id)
+                WHERE new.id = s.replaced_by AND new.user_id = s.user_id
+                    AND gatepost_is_live(live, u, t.now, $4::interval)
+                GROUP BY new.ip_address, new.user_agent
+            ) END AS overlap,
         s.created_at, s.expires_at, s.authenticated_at,
         coalesce(s.authenticated_at > t.now - $5::interval, false) AS is_fresh,
         u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
@@ -99,7 +141,8 @@ LOOKUP = """
 """The session check, the one statement that runs for every request: prepared by `services/lookups.py`.
 
 $1 stored tokens, $2 time or NULL, $3 age of `last_used_at` from which it is written again, $4 age from
-which the session is over or NULL, $5 time after the password for which a session is fresh.
+which the session is over or NULL, $5 time after the password for which a session is fresh, $6 how long a
+session lives from its start or renewal, $7 how long a token that was replaced opens its session by cookie.
 """
 
 
@@ -111,9 +154,11 @@ async def lookup(
     touch_after: timedelta,
     idle: timedelta | None,
     fresh: timedelta,
+    lifetime: timedelta,
+    grace: timedelta,
 ) -> dict[StoredToken, Found]:
     """Find the sessions of these stored tokens; a token without a row is not in the answer."""
-    rows = await conn.fetch(LOOKUP, tokens, at, touch_after, idle, fresh)
+    rows = await conn.fetch(LOOKUP, tokens, at, touch_after, idle, fresh, lifetime, grace)
     return {row["session_token"]: Found.from_row(row) for row in rows}
 
 
@@ -215,48 +260,3 @@ async def active_page(
         idle,
     )
     return [SessionRow.from_row(row) for row in rows]
-
-
-class Use(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What is to be written of a session that was used.
-
-    Attributes:
-        at: when; None where `last_used_at` is young enough.
-        stored: the form of its token that the row holds; None where it may stay.
-        digest: the form under the newest key, to be put in the place of `stored`.
-    """
-
-    at: datetime | None
-    stored: StoredToken | None = None
-    digest: StoredToken | None = None
-
-
-async def touch(conn: Connection, used: Mapping[int, Use]) -> int:
-    """Write when these live sessions were last used, and their new digests; return how many were written.
-
-    One that is locked is being ended or refreshed this moment and is left out, so that this statement
-    waits for nobody and takes part in no deadlock. One that has ended meanwhile stays as it is.
-    """
-    status = await conn.execute(
-        """
-        WITH used AS (
-            SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::varchar[], $4::varchar[])
-                AS v (id, at, stored, digest)
-        ), live AS (
-            -- FOR UPDATE, which a new digest needs: another row may refer to a column that is unique.
-            SELECT s.id FROM user_sessions s
-            WHERE s.id = ANY($1::bigint[]) AND s.is_active
-            FOR UPDATE SKIP LOCKED
-        )
-        UPDATE user_sessions s
-        SET last_used_at = greatest(s.last_used_at, used.at),
-            session_token = CASE WHEN s.session_token = used.stored THEN used.digest ELSE s.session_token END
-        FROM used, live
-        WHERE s.id = live.id AND used.id = live.id
-        """,
-        list(used.keys()),
-        [use.at for use in used.values()],
-        [use.stored for use in used.values()],
-        [use.digest for use in used.values()],
-    )
-    return parse_count(status)

@@ -85,10 +85,12 @@ async def end_beyond(
         WITH t AS MATERIALIZED (
             SELECT coalesce($3::timestamptz, statement_timestamp()) AS now
         ), beyond AS (
-            SELECT s.id FROM user_sessions s JOIN users u ON u.id = s.user_id CROSS JOIN t
-            WHERE s.user_id = $1 AND gatepost_is_live(s, u, t.now, $4::interval)
-            ORDER BY coalesce(s.family_id, s.id) DESC, s.id DESC
-            OFFSET $2
+            SELECT live.id FROM (
+                SELECT s.id, dense_rank() OVER (ORDER BY coalesce(s.family_id, s.id) DESC) AS rank
+                FROM user_sessions s JOIN users u ON u.id = s.user_id CROSS JOIN t
+                WHERE s.user_id = $1 AND gatepost_is_live(s, u, t.now, $4::interval)
+            ) live
+            WHERE live.rank > $2
         ), ended AS (
             UPDATE user_sessions s SET is_active = false, ended_at = t.now, end_reason = $5
             FROM t

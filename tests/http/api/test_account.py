@@ -266,7 +266,7 @@ async def test_a_change_by_cookie_may_renew_it_as_any_answer_does(
     clock.advance(minutes=20)
     response = await browser.patch("/api/auth/me", json={"name": "Jane"}, headers=SAME)
     assert response.status_code == 200
-    assert response.headers["set-cookie"].startswith("__Host-gatepost=")
+    clock.advance(minutes=20)
     assert (await browser.get("/api/auth/me")).json()["data"]["user"]["name"] == "Jane"
 
 
@@ -499,7 +499,8 @@ async def test_the_events_of_the_erased_stay_without_the_person(stopped_app: Mak
         await client.post("/api/auth/register", json=body | {"name": "Again"})
         await client.post("/api/auth/login", json=body | {"password": "wrong password"})
         replayed = (await login(client))["token"]
-        await client.post("/api/auth/refresh", headers=bearer(replayed))
+        successor = (await client.post("/api/auth/refresh", headers=bearer(replayed))).json()["data"]["token"]
+        await client.get("/api/auth/me", headers=bearer(successor))
         await db.execute("UPDATE user_sessions SET ended_at = '2020-01-01Z' WHERE replaced_by > 0")
         await client.post("/api/auth/refresh", headers=bearer(replayed))
         await db.execute(

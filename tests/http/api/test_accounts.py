@@ -134,6 +134,7 @@ async def test_a_started_session_has_all_of_its_row(
         "successor_nonce": None,
         "place": "127.0.0.1",
         "remembered": False,
+        "handed_by": None,
     }
 
 

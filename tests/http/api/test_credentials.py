@@ -155,22 +155,87 @@ async def test_a_confirmation_is_on_the_trail_with_its_successor(
     assert await events(db, "session.refreshed", "session.refused", "password.refused") == []
 
 
-async def test_a_lost_answer_is_had_again_by_a_refresh(client: httpx.AsyncClient) -> None:
+async def test_until_the_fresh_token_comes_the_former_one_works_and_is_no_fresher(
+    stopped_app: MakeApp, stopped: StoppedClock, db: Database
+) -> None:
+    """Its answer may be lost: then it is given once more."""
+    app = stopped_app()
+    async with serving(app) as client:
+        token = (await register(client))["token"]
+        stopped.advance(minutes=20)
+        lost = await confirmed(client, token)
+        stopped.advance(minutes=5)
+        assert not (await session(gate_of(app), token)).is_fresh
+        data = await confirmed(client, token)
+        assert await works(client, data["token"])
+        for former in (token, lost["token"]):
+            assert_error(await client.get("/api/auth/me", headers=bearer(former)), errors.SessionReplaced)
+    rows = await db.fetch(
+        "SELECT is_active, end_reason, replaced_by, handed_by FROM user_sessions ORDER BY id"
+    )
+    assert [tuple(row) for row in rows] == [
+        (False, "refreshed", 3, None),
+        (False, "refreshed", 3, "confirm"),
+        (True, None, None, None),
+    ]
+
+
+async def test_no_repeat_hands_the_fresh_token_out(
+    stopped_app: MakeApp, stopped: StoppedClock, db: Database
+) -> None:
+    app = stopped_app()
+    async with serving(app) as client:
+        token = (await register(client))["token"]
+        stopped.advance(minutes=20)
+        fresh = (await confirmed(client, token))["token"]
+        refreshed = (await refresh(client, token)).json()["data"]["token"]
+        assert refreshed != fresh
+        assert not (await session(gate_of(app), refreshed)).is_fresh
+        assert await works(client, fresh), "whichever of the two the client goes on with"
+        for former in (token, refreshed):
+            assert_error(await refresh(client, former), errors.SessionReplaced)
+            assert_error(await confirm(client, former), errors.SessionReplaced)
+
+
+async def test_a_fresh_token_that_comes_to_be_refreshed_first_has_come(
+    client: httpx.AsyncClient, db: Database
+) -> None:
     token = (await register(client))["token"]
-    data = await confirmed(client, token)
-    assert (await refresh(client, token)).json()["data"] == data
-    assert_error(await confirm(client, token), errors.SessionReplaced)
-    assert await works(client, data["token"]), "only a refresh tells a replay"
+    fresh = (await confirmed(client, token))["token"]
+    last = (await refresh(client, fresh)).json()["data"]["token"]
+    assert_error(await client.get("/api/auth/me", headers=bearer(token)), errors.SessionReplaced)
+    assert await works(client, last)
+    assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE is_active") == 1
 
 
-async def test_confirmations_at_once_make_one_successor(stopped_app: MakeApp, db: Database) -> None:
+@pytest.mark.parametrize("which", ["former", "fresh"])
+async def test_a_logout_ends_the_sign_in_whichever_token_it_comes_with(
+    client: httpx.AsyncClient, db: Database, which: str
+) -> None:
+    token = (await register(client))["token"]
+    fresh = (await confirmed(client, token))["token"]
+    leaving = bearer(token if which == "former" else fresh)
+    assert (await client.post("/api/auth/logout", headers=leaving)).status_code == 200
+    for each in (token, fresh):
+        assert_error(await client.get("/api/auth/me", headers=bearer(each)), errors.SessionRevoked)
+        assert_error(await refresh(client, each), errors.SessionRevoked)
+
+
+async def test_of_confirmations_at_once_the_first_token_to_come_is_the_one(
+    stopped_app: MakeApp, db: Database
+) -> None:
     async with serving(stopped_app()) as client:
         token = (await register(client))["token"]
         answers = await asyncio.gather(*(confirm(client, token) for _ in range(8)))
-        good = {answer.json()["data"]["token"] for answer in answers if answer.status_code == 200}
-        assert {answer.status_code for answer in answers} <= {200, 401}
-        assert len(good) == 1
-    assert await db.fetchval("SELECT count(*) FROM user_sessions") == 2
+        assert {answer.status_code for answer in answers} == {200}
+        fresh = [answer.json()["data"]["token"] for answer in answers]
+        assert len(set(fresh)) == 8
+        worked = await asyncio.gather(*(works(client, each) for each in fresh))
+        assert True in worked
+        alive = [each for each in fresh if await works(client, each)]
+        assert len(alive) == 1
+        assert not await works(client, token)
+    assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE is_active") == 1
 
 
 async def test_a_refresh_that_is_quicker_is_confirmed_itself(

@@ -86,6 +86,7 @@ async def test_the_old_row_ends_and_one_successor_starts(
         "successor_nonce": None,
         "place": None,
         "remembered": False,
+        "handed_by": "refresh",
     }
     assert new["session_token"].startswith(successor[:8] + ".")
 
@@ -161,6 +162,7 @@ async def test_after_the_grace_it_is_a_replay(
     async with serving(stopped_app()) as client:
         token = (await register(client))["token"]
         successor = (await refreshed(client, token))["token"]
+        assert await works(client, successor)
         stopped.advance(seconds=10)
         assert_error(await refresh(client, token), errors.SessionReplaced)
         assert not await works(client, successor)

@@ -197,7 +197,7 @@ async def test_a_logout_is_on_the_trail(client: httpx.AsyncClient, db: Database)
             "session_id": 1,
             "ip_address": "127.0.0.1",
             "user_agent": "curl/8",
-            "detail": {"reason": "logout"},
+            "detail": {"reason": "logout", "sessions": 1},
         }
     ]
 

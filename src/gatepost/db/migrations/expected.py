@@ -36,6 +36,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "successor_nonce",
         "place",
         "remembered",
+        "handed_by",
     ),
     "auth_events": ("id", "at", "action", "user_id", "session_id", "ip_address", "user_agent", "detail"),
     "auth_throttles": ("bucket", "key", "tat"),

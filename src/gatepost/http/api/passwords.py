@@ -36,7 +36,9 @@ async def change_password(
     body: schemas.ChangePasswordRequest, presented: PresentedToken, edge: CurrentEdge, client: CurrentClient
 ) -> Response:
     """Set another password and answer with a new token; every other token of the user is refused."""
-    signed_in = await edge.gate.credentials.change(presented.token, body.current, body.new, client)
+    signed_in = await edge.gate.credentials.change(
+        presented.token, body.current, body.new, client, by_cookie=presented.by_cookie
+    )
     return continued(edge, signed_in, "Password changed successfully", by_cookie=presented.by_cookie)
 
 
@@ -60,5 +62,7 @@ async def confirm(
     body: schemas.ConfirmRequest, presented: PresentedToken, edge: CurrentEdge, client: CurrentClient
 ) -> Response:
     """Replace the token by one whose session is fresh for `FRESH_SESSION_MINUTES`."""
-    signed_in = await edge.gate.credentials.confirm(presented.token, body.password, client)
+    signed_in = await edge.gate.credentials.confirm(
+        presented.token, body.password, client, by_cookie=presented.by_cookie
+    )
     return continued(edge, signed_in, "Password confirmed successfully", by_cookie=presented.by_cookie)

@@ -19,7 +19,6 @@ from gatepost.http.dependencies import (
     PresentedToken,
 )
 from gatepost.http.envelope import success
-from gatepost.http.renewal import note_session
 from gatepost.models import Client, Session
 
 router = APIRouter(tags=["profile"], dependencies=[Depends(unambiguous_body)])
@@ -43,16 +42,10 @@ _EXPORT_NAME = "gatepost-export.json"
     ),
 )
 async def update_me(
-    body: schemas.UpdateMeRequest,
-    presented: PresentedToken,
-    edge: CurrentEdge,
-    client: CurrentClient,
-    request: Request,
+    body: schemas.UpdateMeRequest, presented: PresentedToken, gate: CurrentGate, client: CurrentClient
 ) -> Response:
     """Set another name and answer as `GET` does; fields that nobody may set are passed over."""
-    session = await edge.gate.profiles.rename(presented.token, body.name, client)
-    if presented.by_cookie:
-        note_session(request.scope, session)
+    session = await gate.profiles.rename(presented.token, body.name, client, by_cookie=presented.by_cookie)
     data = {"user": schemas.user_data(session.user), "session_info": schemas.session_info(session)}
     return success(data, "Profile updated successfully")
 
@@ -83,7 +76,9 @@ async def change_email(
     request: Request,
 ) -> Response:
     """Set another e-mail and answer with a new token; every other token of the user is refused."""
-    signed_in = await edge.gate.profiles.change_email(presented.token, body.email, body.password, client)
+    signed_in = await edge.gate.profiles.change_email(
+        presented.token, body.email, body.password, client, by_cookie=presented.by_cookie
+    )
     response = continued(edge, signed_in, "E-mail changed successfully", by_cookie=presented.by_cookie)
     if presented.by_cookie:
         browser.remember_device(response, edge, request.scope, signed_in.session.user)
@@ -144,5 +139,5 @@ async def delete_me(
     body: schemas.DeleteMeRequest, presented: PresentedToken, edge: CurrentEdge, client: CurrentClient
 ) -> Response:
     """Nothing of the user is kept but what happened, on the audit trail, without whom it happened to."""
-    await edge.gate.profiles.erase(presented.token, body.password, client)
+    await edge.gate.profiles.erase(presented.token, body.password, client, by_cookie=presented.by_cookie)
     return signed_out(edge, None, "Account deleted successfully", by_cookie=presented.by_cookie)

@@ -317,12 +317,13 @@ def session_info(session: Session) -> dict[str, Any]:
     return {"expires_at": session.expires_at, "created_at": session.created_at}
 
 
-def signed_in_data(signed_in: SignedIn, *, by_cookie: bool = False) -> dict[str, Any]:
+def signed_in_data(signed_in: SignedIn | Session, *, by_cookie: bool = False) -> dict[str, Any]:
     """Return `SignedInData`; a token that a cookie holds stays out of it (ASVS 3.3.4)."""
+    session = signed_in.session if isinstance(signed_in, SignedIn) else signed_in
     return {
-        **({} if by_cookie else {"token": signed_in.token}),
-        "user": user_data(signed_in.session.user),
-        "session_info": session_info(signed_in.session),
+        **({"token": signed_in.token} if isinstance(signed_in, SignedIn) and not by_cookie else {}),
+        "user": user_data(session.user),
+        "session_info": session_info(session),
     }
 
 

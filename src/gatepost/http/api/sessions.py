@@ -61,7 +61,7 @@ async def logout(presented: PresentedToken, edge: CurrentEdge, client: CurrentCl
 )
 async def logout_all(presented: PresentedToken, edge: CurrentEdge, client: CurrentClient) -> Response:
     """End every session of the caller, the current one too."""
-    revoked = await edge.gate.sessions.revoke_all(presented.token, client)
+    revoked = await edge.gate.sessions.revoke_all(presented.token, client, by_cookie=presented.by_cookie)
     data = {"sessions_revoked": revoked}
     return signed_out(edge, data, "Logged out from all sessions", by_cookie=presented.by_cookie)
 
@@ -77,7 +77,7 @@ async def logout_all(presented: PresentedToken, edge: CurrentEdge, client: Curre
 )
 async def logout_others(presented: PresentedToken, gate: CurrentGate, client: CurrentClient) -> Response:
     """End every session of the caller but the one that asks."""
-    revoked = await gate.sessions.revoke_others(presented.token, client)
+    revoked = await gate.sessions.revoke_others(presented.token, client, by_cookie=presented.by_cookie)
     return success({"sessions_revoked": revoked}, "Logged out from all other sessions")
 
 
@@ -126,5 +126,5 @@ async def revoke_session(
     client: CurrentClient,
 ) -> Response:
     """End a session by its id; whatever it was refreshed to since ends with it."""
-    await gate.sessions.revoke_one(presented.token, session_id, client)
+    await gate.sessions.revoke_one(presented.token, session_id, client, by_cookie=presented.by_cookie)
     return success(None, "Session revoked successfully")

@@ -17,5 +17,6 @@ async def submit(visit: Visit, form: Form) -> Response:
     Raises:
         ValidationFailed: it does not fit.
     """
-    await visit.gate.profiles.rename(visit.token, form.get("name", ""), visit.client)
+    name = form.get("name", "")
+    await visit.gate.profiles.rename(visit.token, name, visit.client, by_cookie=visit.by_cookie)
     return visit.redirect(visit.url("/account"), notice="name_changed")

@@ -17,5 +17,7 @@ async def submit(visit: Visit, form: Form) -> Response:
     Raises:
         ValidationFailed, InvalidCredentials, TooManyAttempts: as `Credentials.confirm`.
     """
-    signed_in = await visit.gate.credentials.confirm(visit.token, form.get("password", ""), visit.client)
+    signed_in = await visit.gate.credentials.confirm(
+        visit.token, form.get("password", ""), visit.client, by_cookie=visit.by_cookie
+    )
     return visit.go_on(signed_in, visit.next or visit.url("/account"))

@@ -25,12 +25,12 @@ async def submit(visit: Visit, form: Form) -> Response:
     """
     sessions, here = visit.gate.sessions, visit.url("/devices")
     if "others" in form:
-        count = await sessions.revoke_others(visit.token, visit.client)
+        count = await sessions.revoke_others(visit.token, visit.client, by_cookie=visit.by_cookie)
         return visit.redirect(here, notice=f"sessions_ended.{count}")
     end = form.get("end", "")
     if not (end.isascii() and end.isdigit() and len(end) < 19):
         raise NotFound
     if int(end) == visit.signed_in.id:
         return await sign_out.submit(visit, form)
-    await sessions.revoke_one(visit.token, int(end), visit.client)
+    await sessions.revoke_one(visit.token, int(end), visit.client, by_cookie=visit.by_cookie)
     return visit.redirect(here, notice="session_ended")

@@ -18,6 +18,6 @@ async def submit(visit: Visit, form: Form) -> Response:
         ValidationFailed, InvalidCredentials, EmailTaken, TooManyAttempts: as `Profiles.change_email`.
     """
     signed_in = await visit.gate.profiles.change_email(
-        visit.token, form.get("email", ""), form.get("password", ""), visit.client
+        visit.token, form.get("email", ""), form.get("password", ""), visit.client, by_cookie=visit.by_cookie
     )
     return visit.go_on(signed_in, visit.url("/account"), notice=f"email_changed.{signed_in.others_ended}")

@@ -18,6 +18,6 @@ async def submit(visit: Visit, form: Form) -> Response:
         ValidationFailed, InvalidCredentials, TooManyAttempts: as `Credentials.change`.
     """
     signed_in = await visit.gate.credentials.change(
-        visit.token, form.get("current", ""), form.get("new", ""), visit.client
+        visit.token, form.get("current", ""), form.get("new", ""), visit.client, by_cookie=visit.by_cookie
     )
     return visit.go_on(signed_in, visit.url("/account"), notice=f"password_changed.{signed_in.others_ended}")

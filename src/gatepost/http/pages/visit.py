@@ -90,6 +90,15 @@ class Visit:
         return self.edge.presented(self.request.scope)[0]
 
     @property
+    def by_cookie(self) -> bool:
+        """Whether the token came by cookie.
+
+        Raises:
+            NotAuthenticated, InvalidSession, CrossOriginRefused: as `Edge.presented`.
+        """
+        return self.edge.presented(self.request.scope)[1]
+
+    @property
     def signed_in(self) -> Session:
         """The session of a page that asks for one."""
         if self.session is None:
