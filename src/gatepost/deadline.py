@@ -5,7 +5,7 @@ use it up. Outside a request each use of the database has the whole of it.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -39,6 +39,7 @@ def one_deadline() -> Iterator[Spent]:
         yield spent
     finally:
         _spent.reset(token)
+        spent.lift()  # what was begun here and goes on has deadlines of its own
 
 
 @contextmanager
@@ -49,6 +50,20 @@ def deadlines_of_their_own() -> Iterator[None]:
         yield
     finally:
         _spent.reset(token)
+
+
+def counting() -> Callable[[object], None] | None:
+    """Begin to count a wait that others share; return what ends it, None outside a request."""
+    spent = _spent.get()
+    if spent is None:
+        return None
+    began = time.monotonic()
+
+    def end(_: object) -> None:
+        if spent.seconds is not None:
+            spent.seconds += time.monotonic() - began
+
+    return end
 
 
 @contextmanager

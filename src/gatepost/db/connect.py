@@ -47,11 +47,11 @@ class Server:
     """Which server a connection leads to: two connections to one have equal values.
 
     Attributes:
-        place: of its socket.
+        place: its address or socket, and its port.
         started: when it was started, which tells servers apart that a proxy or a name hides.
     """
 
-    place: object
+    place: tuple[str, int]
     started: datetime
 
 
@@ -201,7 +201,7 @@ class Connector:
         conn = await asyncpg.connect(**options)
         try:
             _keep_alive(conn, self.address)
-            kept = await _greet(conn, place)
+            kept = await _greet(conn, (place, port))
             if not self._looked and self.prepares and conn.get_server_pid() != kept[1]:
                 # A pooler makes up the number with which a client may cancel.
                 self.prepares = await keeps_statements(conn, lambda: asyncpg.connect(**options))
@@ -227,7 +227,7 @@ class Connector:
         (self._silent.add if silent else self._silent.discard)(host)
 
 
-async def _greet(conn: "Raw", place: str) -> tuple[Kept, int]:
+async def _greet(conn: "Raw", place: tuple[str, int]) -> tuple[Kept, int]:
     # Without a name: behind a pooler one might meet a statement of somebody else.
     row = await (await conn.prepare(_GREETING, name="")).fetchrow()
     if row is None:

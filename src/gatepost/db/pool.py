@@ -193,6 +193,8 @@ class Database:
         """
         began = asyncio.get_running_loop().time()
         with translated(), spending(self.timeout) as seconds:
+            if seconds is not None and seconds <= 0:
+                raise TimeoutError("the request has had its time")
             async with asyncio.timeout(seconds) as limit:
                 pool = self._opened()
                 with connecting():

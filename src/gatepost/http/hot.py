@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gatepost.deadline import one_deadline
 from gatepost.errors import CrossOriginRefused, GatepostError
 from gatepost.http.api import schemas
 from gatepost.http.client import restore_peer
@@ -73,7 +74,8 @@ class HotEndpoints:
             await edge.note_refusal(scope, refusal)
             raise
         refresh = self.gate.sessions.refresh_cookie if by_cookie else self.gate.sessions.refresh
-        refreshed = await refresh(token, edge.client_of(scope))
+        with one_deadline():
+            refreshed = await refresh(token, edge.client_of(scope))
         answer = _success(
             schemas.signed_in_data(refreshed, by_cookie=by_cookie), "Session refreshed successfully"
         )

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gatepost.deadline import one_deadline
 from gatepost.errors import BodyTooLarge, GatepostError, UnsupportedMediaType
 from gatepost.http.errors import last_resort, render
 from gatepost.http.headers import Headers
@@ -98,8 +99,12 @@ class RequestLog:
                 named = {name for name, _ in own}
                 message["headers"] = own + [header for header in begun.headers if header[0] not in named]
             await send(message)
+            spent.lift()  # what is sent bit by bit is no longer waited for
 
-        with structlog.contextvars.bound_contextvars(request_id=begun.request_id):
+        with (
+            structlog.contextvars.bound_contextvars(request_id=begun.request_id),
+            one_deadline() as spent,
+        ):
             await self._answered(scope, receive, send_with_headers, outermost=True)
         begun.end(status)
 

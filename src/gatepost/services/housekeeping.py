@@ -8,6 +8,7 @@ from functools import partial
 from typing import Literal, TypeAlias
 
 from gatepost.db.pool import Database
+from gatepost.deadline import deadlines_of_their_own
 from gatepost.errors import Unavailable
 from gatepost.log import get_logger
 from gatepost.models import AuditAction, Client
@@ -62,7 +63,8 @@ class Housekeeping:
         progress: Progress | None = None,
     ) -> Cleaned:
         """Clean up now, whoever else does, and put it on the trail."""
-        cleaned = await self._clean(alone=False, progress=progress)
+        with deadlines_of_their_own():
+            cleaned = await self._clean(alone=False, progress=progress)
         await self._audit.record(
             AuditAction.CLEANUP_RUN,
             client=client,

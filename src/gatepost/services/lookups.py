@@ -12,6 +12,7 @@ import asyncio
 from itertools import islice
 
 from gatepost.db.prepared import Prepared
+from gatepost.deadline import counting
 from gatepost.errors import GatepostError, InternalError, Unavailable
 from gatepost.log import get_logger
 from gatepost.security.tokens import StoredToken
@@ -66,6 +67,8 @@ class Lookups:
             if self._drain is None:
                 # It starts in the next turn of the event loop: what is parsed in this one travels along.
                 self._drain = loop.create_task(self._run())
+        if (waited := counting()) is not None:
+            answer.add_done_callback(waited)
         return answer
 
     async def close(self) -> None:
