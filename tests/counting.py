@@ -2,6 +2,7 @@
 
 import hashlib
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -11,6 +12,8 @@ from typing import Any
 import bcrypt
 import pytest
 from passlib import hash as libpass  # type: ignore[import-untyped] # libpass ships no types
+
+from gatepost.models.bounds import MARKS_MAX, PASSWORD_MAX, TYPED_FACTOR
 
 _LIBPASS: dict[str, Callable[[Any], int]] = {
     "argon2": lambda hash_: hash_.memory_cost * hash_.rounds,
@@ -35,6 +38,26 @@ def steps(work: Callable[[], object]) -> int:
     finally:
         sys.settrace(former)
     return counted
+
+
+@contextmanager
+def bounded_normalisation() -> Iterator[list[str]]:
+    """Fail where anything normalises a text of no bound, whoever asks; yield what was normalised."""
+    normalize = unicodedata.normalize
+    asked: list[str] = []
+
+    def spy(form: Any, text: str) -> str:
+        asked.append(text)
+        assert len(text) <= TYPED_FACTOR * PASSWORD_MAX, "too long to be normalised"
+        run = 0
+        for c in text if not text.isascii() else "":
+            run = run + 1 if unicodedata.combining(normalize("NFKD", c)[0]) else 0
+            assert run <= MARKS_MAX, "too many marks to be normalised"
+        return normalize(form, text)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unicodedata, "normalize", spy)
+        yield asked
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from gatepost.security.links import IssuedLink, LinkCodec, StoredLink
-from gatepost.security.passwords import PasswordCheck, PasswordHasher
+from gatepost.security.passwords import Password, PasswordCheck, PasswordHasher
 from gatepost.security.tokens import HINT_LENGTH, Issued, StoredToken, TokenCodec
 
 T = TypeVar("T")
@@ -173,16 +173,16 @@ def _note_secrets() -> None:
         return stored
 
     @_instead_of(PasswordHasher, "hash")
-    def hash_(former: Callable[..., str], hasher: PasswordHasher, password: str) -> str:
+    def hash_(former: Callable[..., str], hasher: PasswordHasher, password: Password) -> str:
         stored = former(hasher, password)
-        secrets.note_password(password, stored)
+        secrets.note_password(password.typed, stored)
         return stored
 
     @_instead_of(PasswordHasher, "check")
     def check(
-        former: Callable[..., PasswordCheck], hasher: PasswordHasher, password: str, stored: str | None
+        former: Callable[..., PasswordCheck], hasher: PasswordHasher, password: Password, stored: str | None
     ) -> PasswordCheck:
-        secrets.note_password(password, stored)
+        secrets.note_password(password.typed, stored)
         return former(hasher, password, stored)
 
     @_instead_of(httpx.Response, "json")

@@ -17,7 +17,7 @@ LEAKS = """
     from gatepost.log import get_logger
     from gatepost.security.keys import KeyRing
     from gatepost.security.links import LinkCodec
-    from gatepost.security.passwords import PasswordHasher
+    from gatepost.security.passwords import Password, PasswordHasher
     from gatepost.security.tokens import TokenCodec
 
     PASSWORD = "correct horse 1"
@@ -48,11 +48,11 @@ LEAKS = """
         print(codec.issue().stored)
 
     def test_a_password_on_standard_error():
-        hasher.check(PASSWORD, None)
+        hasher.check(Password.read(PASSWORD), None)
         print(PASSWORD, file=sys.stderr)
 
     def test_a_hash_that_the_test_has_read(capsys):
-        print(hasher.hash(PASSWORD))
+        print(hasher.hash(Password.read(PASSWORD)))
         capsys.readouterr()
 
     def test_a_link_at_debug_level():
@@ -66,7 +66,7 @@ LEAKS = """
 
     def test_nothing():
         raw = codec.issue().raw
-        hasher.check(PASSWORD, hasher.hash(PASSWORD))
+        hasher.check(Password.read(PASSWORD), hasher.hash(Password.read(PASSWORD)))
         get_logger("gatepost.x").warning("refused", token=raw, password=PASSWORD, hint=raw[:8])
         print("12345678-1234-4234-8234-123456789012", "0" * 64, "another password 1")
 """

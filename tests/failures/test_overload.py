@@ -12,7 +12,7 @@ from tests.http.conftest import assert_error
 
 from gatepost import errors
 from gatepost.http.gatepost import Gatepost
-from gatepost.security.passwords import PasswordCheck, PasswordHasher
+from gatepost.security.passwords import Password, PasswordCheck, PasswordHasher
 from gatepost.services.hashing import Hashing
 
 LIMIT = 5
@@ -27,7 +27,7 @@ class HeldUp(PasswordHasher):
         self.begun = threading.Event()
         self.go = threading.Event()
 
-    def check(self, password: str, stored: str | None) -> PasswordCheck:
+    def check(self, password: Password, stored: str | None) -> PasswordCheck:
         self.begun.set()
         assert self.go.wait(PATIENCE)
         return super().check(password, stored)

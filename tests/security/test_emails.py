@@ -6,9 +6,10 @@ import email_validator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.counting import steps
+from tests.counting import bounded_normalisation, steps
 
-from gatepost.security.emails import MAX_EMAIL_LENGTH, MAX_NAME_LENGTH, canonical_email, canonical_name
+from gatepost.models.bounds import EMAIL_MAX, NAME_MAX
+from gatepost.security.emails import canonical_email, canonical_name
 
 ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=40)
 """Lone surrogates too."""
@@ -93,7 +94,7 @@ def test_two_mailboxes_stay_two(one: str, other: str) -> None:
         ("user@[IPv6:::1]", "bracketed IP address"),
         ("User <user@example.com>", "angle brackets"),
         ("<user@localhost>", "angle brackets"),
-        ("x" * MAX_EMAIL_LENGTH + "@example.com", "at most 320 characters"),
+        ("x" * EMAIL_MAX + "@example.com", "at most 320 characters"),
         ("x" * 300 + "@example.com", "too long"),
         ("a\0b@example.com", "invalid characters"),
         ("user@example.com\0", "invalid characters"),
@@ -174,6 +175,11 @@ def test_any_text_gives_an_address_or_a_sentence(text: str) -> None:
         "a@" + "\N{ARABIC-INDIC DIGIT ONE}" * 300,
         "a@xn--" + "9" * 240,
         "a@" + "x." * 150,
+        "a@" + "\xfc." * 100 + "de",
+        "a@" + "\xfc\N{IDEOGRAPHIC FULL STOP}" * 100 + "de",
+        "\u6f22" * 64 + "@" + "\u6f22" * 250,
+        ("a@" + "\u0345" * 200 + "\u0334" * 100)[:320],
+        ("a" + "\u0f73" * 31) * 10 + "@x",
         '"' * 320,
         "\\" * 320,
         "<" * 160 + "@" + ">" * 159,
@@ -181,14 +187,12 @@ def test_any_text_gives_an_address_or_a_sentence(text: str) -> None:
     ],
     ids=lambda text: ascii(text)[:30],
 )
-def test_a_hostile_address_costs_little(text: str) -> None:
-    canonical_email("warm@example.com")
-
-    def read() -> None:
-        with pytest.raises(ValueError, match=r"\w"):
+def test_a_hostile_address_is_refused_by_few_steps(text: str) -> None:
+    def refuse() -> None:
+        with bounded_normalisation(), pytest.raises(ValueError, match=r"\w"):
             canonical_email(text)
 
-    assert steps(read) < 20_000
+    assert steps(refuse) < 50_000
 
 
 @pytest.mark.parametrize(
@@ -206,8 +210,8 @@ def test_a_hostile_address_costs_little(text: str) -> None:
             "\u0645\u06cc\N{ZERO WIDTH NON-JOINER}\u062e\u0648\u0627\u0647\u0645",
         ),
         ("\U0001f469\N{ZERO WIDTH JOINER}\U0001f4bb", "\U0001f469\N{ZERO WIDTH JOINER}\U0001f4bb"),
-        ("x" * MAX_NAME_LENGTH, "x" * MAX_NAME_LENGTH),
-        ("e\N{COMBINING ACUTE ACCENT}" * MAX_NAME_LENGTH, "\xe9" * MAX_NAME_LENGTH),
+        ("x" * NAME_MAX, "x" * NAME_MAX),
+        ("e\N{COMBINING ACUTE ACCENT}" * NAME_MAX, "\xe9" * NAME_MAX),
     ],
     ids=lambda value: ascii(value)[:30],
 )
@@ -221,7 +225,7 @@ def test_a_name_is_trimmed_and_composed(text: str, expected: str) -> None:
         ("", "Give a name"),
         (" \t\N{NO-BREAK SPACE}", "Give a name"),
         ("\N{ZERO WIDTH SPACE}\N{ZERO WIDTH JOINER}", "Give a name"),
-        ("x" * (MAX_NAME_LENGTH + 1), "at most 200 characters"),
+        ("x" * (NAME_MAX + 1), "at most 200 characters"),
         ("x" * 1_000_000, "at most 200 characters"),
         # one code point typed, two after NFC
         ("\N{DEVANAGARI LETTER QA}" * 101, "at most 200 characters"),
@@ -249,4 +253,4 @@ def test_the_form_of_a_name_is_itself(text: str) -> None:
     except ValueError:
         return
     assert canonical_name(canonical) == canonical
-    assert 1 <= len(canonical) <= MAX_NAME_LENGTH
+    assert 1 <= len(canonical) <= NAME_MAX

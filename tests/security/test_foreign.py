@@ -8,7 +8,7 @@ libpass 1.9 and bcrypt 5 wrote them, at the lowest costs they allow.
 import pytest
 
 from gatepost.security import foreign
-from gatepost.security.passwords import PasswordCheck, PasswordHasher
+from gatepost.security.passwords import Password, PasswordCheck, PasswordHasher
 
 PASSWORD = "p\N{LATIN SMALL LETTER A WITH DIAERESIS}sswort \u5bc6\u78bc"
 
@@ -42,27 +42,27 @@ hasher = PasswordHasher(4)
 
 @pytest.mark.parametrize("stored", HASHES)
 def test_the_password_matches_and_is_due_for_a_hash_of_our_own(stored: str) -> None:
-    assert hasher.check(PASSWORD, stored) == PasswordCheck(matches=True, needs_rehash=True)
+    assert hasher.check(Password.read(PASSWORD), stored) == PasswordCheck(matches=True, needs_rehash=True)
 
 
 @pytest.mark.parametrize("stored", HASHES)
 @pytest.mark.parametrize("password", [PASSWORD[:-1], PASSWORD + " ", PASSWORD.upper(), "", "x" * 1024])
 def test_another_password_does_not_match(stored: str, password: str) -> None:
-    assert hasher.check(password, stored) == PasswordCheck(matches=False)
+    assert hasher.check(Password.read(password), stored) == PasswordCheck(matches=False)
 
 
 @pytest.mark.parametrize("stored", HASHES)
 def test_a_changed_digest_does_not_match(stored: str) -> None:
     at = len(stored) - 8
     changed = stored[:at] + ("A" if stored[at] != "A" else "B") + stored[at + 1 :]
-    assert not hasher.check(PASSWORD, changed).matches
+    assert not hasher.check(Password.read(PASSWORD), changed).matches
 
 
 @pytest.mark.parametrize("stored", HASHES)
 def test_a_digest_that_was_cut_off_does_not_match(stored: str) -> None:
     """As a column that is too narrow does it."""
     for length in range(len(stored) - 24, len(stored)):
-        assert not hasher.check(PASSWORD, stored[:length]).matches
+        assert not hasher.check(Password.read(PASSWORD), stored[:length]).matches
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from gatepost import errors
 from gatepost.app import create_app
 from gatepost.errors import SettingsError, Unavailable
 from gatepost.gate import Gate
+from gatepost.security.passwords import Password
 from gatepost.services.breached import BreachedPasswords
 from gatepost.services.new_passwords import IS_BREACHED
 
@@ -63,9 +64,9 @@ FORMS: dict[str, Make] = {
 async def test_what_is_in_the_list_is_found_and_nothing_else(make: Make, tmp_path: Path) -> None:
     breached = BreachedPasswords(make(tmp_path))
     await breached.verify()
-    assert [await breached.holds(password) for password in BREACHED] == [True] * 3
-    assert not await breached.holds(UNKNOWN)
-    assert not await breached.holds(PADDING)
+    assert [await breached.holds(Password.read(password)) for password in BREACHED] == [True] * 3
+    assert not await breached.holds(Password.read(UNKNOWN))
+    assert not await breached.holds(Password.read(PADDING))
 
 
 async def test_every_line_of_a_file_is_found_and_no_neighbour_of_one(tmp_path: Path) -> None:
@@ -83,12 +84,12 @@ async def test_small_letters_are_the_same_digits(lower: bool, tmp_path: Path) ->
     for path in paths if lower else []:
         path.write_text(path.read_text().lower())
     for path in (tmp_path / "pwned.txt", tmp_path / "ranges"):
-        assert await BreachedPasswords(path).holds(BREACHED[0])
+        assert await BreachedPasswords(path).holds(Password.read(BREACHED[0]))
 
 
 async def test_a_password_is_looked_up_in_its_one_spelling(tmp_path: Path) -> None:
     breached = BreachedPasswords(single(tmp_path / "pwned.txt"))
-    assert await breached.holds("Zoe\N{COMBINING DIAERESIS} was here 1999")
+    assert await breached.holds(Password.read("Zoe\N{COMBINING DIAERESIS} was here 1999"))
 
 
 # --- What can't be read ---
@@ -159,11 +160,11 @@ async def test_a_range_that_is_missing_is_unavailable_and_its_name_is_not_logged
     (path / prefix).unlink()
     breached = BreachedPasswords(path)
     with pytest.raises(Unavailable):
-        await breached.holds(BREACHED[0])
+        await breached.holds(Password.read(BREACHED[0]))
     (line,) = logged(caplog, "list of breached passwords can't be read")
     assert (line["level"], line["path"], line["why"]) == ("error", str(path), "a range is missing in it")
     assert prefix not in caplog.text
-    assert await breached.holds(BREACHED[1])
+    assert await breached.holds(Password.read(BREACHED[1]))
 
 
 async def test_a_file_that_is_gone_is_unavailable(tmp_path: Path) -> None:
@@ -171,7 +172,7 @@ async def test_a_file_that_is_gone_is_unavailable(tmp_path: Path) -> None:
     breached = BreachedPasswords(path)
     path.unlink()
     with pytest.raises(Unavailable):
-        await breached.holds(UNKNOWN)
+        await breached.holds(Password.read(UNKNOWN))
 
 
 # --- Through the front door ---
@@ -202,9 +203,9 @@ async def test_whoever_asks_is_told_by_the_name_that_the_field_has_there(
 ) -> None:
     async with Gate(make_settings(breached_passwords=single(tmp_path / "pwned.txt"))) as gate:
         with pytest.raises(errors.PasswordTooCommon) as caught:
-            await gate.new_passwords.check(BREACHED[2], email="ada@example.com", field="new_password")
+            await gate.new_passwords.accept(BREACHED[2], email="ada@example.com", field="new_password")
         assert caught.value.fields == {"new_password": IS_BREACHED}
-        await gate.new_passwords.check(UNKNOWN, email="ada@example.com")
+        await gate.new_passwords.accept(UNKNOWN, email="ada@example.com")
 
 
 async def test_nobody_registers_while_the_list_can_not_be_read_and_everybody_signs_in(

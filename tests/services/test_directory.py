@@ -12,7 +12,8 @@ from tests.conftest import MakeSettings, execute, settings_for
 from gatepost.db.migrate import migrate
 from gatepost.errors import ValidationFailed
 from gatepost.gate import Gate
-from gatepost.services.directory import SEARCH_MAX_LENGTH, UserCursor, UserFilter
+from gatepost.models.bounds import SEARCH_MAX
+from gatepost.services.directory import UserCursor, UserFilter
 from gatepost.store import directory
 
 
@@ -128,7 +129,7 @@ async def test_who_is_gone_or_new_does_not_move_the_pages(gate: Gate, db: Any) -
     assert [user.email[0] for user in rest.users] == ["e", "f", "h"]
 
 
-@pytest.mark.parametrize("text", ["\0", "a\nb", "\udc80", "x" * (SEARCH_MAX_LENGTH + 1), "x" * 10_000])
+@pytest.mark.parametrize("text", ["\0", "a\nb", "\udc80", "x" * (SEARCH_MAX + 1), "x" * 10_000])
 async def test_what_nobody_is_called_is_refused(gate: Gate, text: str) -> None:
     with pytest.raises(ValidationFailed) as refused:
         await gate.administration.search(UserFilter(text=text), limit=1)

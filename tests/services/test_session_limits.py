@@ -12,6 +12,7 @@ from tests.conftest import PASSWORD, MakeSettings, MovableClock, bearer, login, 
 from gatepost.app import create_app
 from gatepost.errors import Unavailable
 from gatepost.gate import Gate
+from gatepost.security.passwords import Password
 from gatepost.store import uses as store
 
 IDLE = 20
@@ -291,7 +292,7 @@ async def test_a_login_that_does_not_come_off_ends_nobodys_session(
         hashing = app.state.gatepost.accounts._hashing
         check = hashing.check
 
-        async def slow_check(password: str, stored: str | None) -> Any:
+        async def slow_check(password: Password, stored: str | None) -> Any:
             checked = await check(password, stored)
             await db.execute("UPDATE users SET hashed_password = hashed_password || 'x'")
             return checked

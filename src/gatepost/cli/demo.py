@@ -81,7 +81,7 @@ async def _make(
     from gatepost.db import migrate
     from gatepost.db.patience import patiently
     from gatepost.gate import lifetimes_of
-    from gatepost.security.passwords import PasswordHasher
+    from gatepost.security.passwords import Password, PasswordHasher
     from gatepost.services.demo.filling import fill, make_anew
     from gatepost.services.demo.history import invent
 
@@ -92,7 +92,7 @@ async def _make(
     invented = invent(
         seed=seed, now=datetime.now(UTC), users=users, events=events, lifetimes=lifetimes_of(settings)
     )
-    hashed = PasswordHasher(rounds=settings.bcrypt_rounds).hash(PASSWORD)
+    hashed = PasswordHasher(rounds=settings.bcrypt_rounds).hash(Password.read(PASSWORD))
     with _progress(invented.rows) as progress:
         await fill(dsn, invented, hashed_password=hashed, progress=progress)
     return invented, was_demo

@@ -8,16 +8,16 @@ ASCII one (the full-width letters and their at-sign, ligatures, the long s) is r
 turns it into that one (NFKC) and would read another address.
 """
 
+import re
 import unicodedata
 
-MAX_EMAIL_LENGTH = 320
-"""Characters that are looked at: 64, the @-sign and 255 (RFC 5321 §4.5.3.1). Mail itself ends at 254."""
-MAX_NAME_LENGTH = 200
-"""Code points, after NFC."""
+from gatepost.models.bounds import EMAIL_MAX, NAME_MAX
+from gatepost.security.texts import compatible, composed
 
-# NFC shortens a text to no less than a quarter and is slow on long runs of combining marks.
-_MAX_NAME_LENGTH_TYPED = 4 * MAX_NAME_LENGTH
 _STAND_IN = ".x"
+_DOTS = re.compile("[.\u3002\uff0e\uff61]")
+_DOTS_MAX = 40
+"""Dots of a domain; names of reverse lookups, the longest there are, have 33. IDNA takes time for each."""
 
 
 def canonical_email(text: str) -> str:
@@ -29,15 +29,15 @@ def canonical_email(text: str) -> str:
     Raises:
         ValueError: with a sentence on what is wrong.
     """
-    if len(text) > MAX_EMAIL_LENGTH:
-        raise ValueError(f"Use at most {MAX_EMAIL_LENGTH} characters")
-    address = unicodedata.normalize("NFC", text.strip(" "))
+    address = composed(text.strip(" "), EMAIL_MAX)
     if "<" in address:
         raise ValueError("Give the address alone, without a name and angle brackets")
-    local = address.rpartition("@")[0]
-    if any(not c.isascii() and _holds_ascii(unicodedata.normalize("NFKC", c)) for c in local):
+    local, _, domain = address.rpartition("@")
+    if len(_DOTS.findall(domain)) > _DOTS_MAX:
+        raise ValueError("The part after the @-sign has too many dots")
+    if any(not c.isascii() and _holds_ascii(compatible(c)) for c in local):
         raise ValueError("The part before the @-sign has a character that only looks like a plain one")
-    return unicodedata.normalize("NFC", _validated(address).lower())
+    return composed(_validated(address).lower(), EMAIL_MAX)
 
 
 def canonical_name(text: str) -> str:
@@ -46,15 +46,12 @@ def canonical_name(text: str) -> str:
     Raises:
         ValueError: with a sentence on what is wrong.
     """
-    if len(text) <= _MAX_NAME_LENGTH_TYPED:
-        name = unicodedata.normalize("NFC", text).strip()
-        if any(_breaks_text(c) for c in name):
-            raise ValueError("A name has no control characters, line breaks or halves of surrogate pairs")
-        if not any(unicodedata.category(c)[0] in "LNPS" for c in name):
-            raise ValueError("Give a name")
-        if len(name) <= MAX_NAME_LENGTH:
-            return name
-    raise ValueError(f"Use at most {MAX_NAME_LENGTH} characters")
+    name = composed(text.strip(), NAME_MAX)
+    if any(_breaks_text(c) for c in name):
+        raise ValueError("A name has no control characters, line breaks or halves of surrogate pairs")
+    if not any(unicodedata.category(c)[0] in "LNPS" for c in name):
+        raise ValueError("Give a name")
+    return name
 
 
 def _validated(address: str) -> str:

@@ -1,7 +1,8 @@
 """Passwords: what is accepted, how it is hashed, how it is checked (ASVS 6.2, 11.4.2; NIST 800-63B-4 §3.1.1).
 
-- Every password is NFC-normalised first, in `normalise` and nowhere else, so that one typed on another
-  keyboard or system is the same password.
+- Every password is NFC-normalised first, once, where it becomes a `Password`, so that one typed on another
+  keyboard or system is the same password. Other software may have hashed it as it was typed, or in NFKC: a
+  stored hash is tried against the former too, and one that is surely not ours against the latter.
 - bcrypt reads at most 72 bytes and treats its input as ended by NUL. What fits is hashed as it is
   (`$2b$`); a longer password, or one with a NUL, goes through HMAC-SHA256 keyed by the salt first
   (`$bcrypt-sha256$v=2`, libpass's format). Nothing is ever cut off (ASVS 6.2.8), not for hashes made
@@ -18,15 +19,16 @@ Everything here is CPU-bound and synchronous: a check takes about 250 ms at cost
 import hashlib
 import re
 import secrets
-import unicodedata
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Self
 
 import bcrypt
 
+from gatepost.models.bounds import PASSWORD_MAX
 from gatepost.security import foreign
+from gatepost.security.texts import compatible, composed
 
-MAX_LENGTH = 1024
-"""Code points, after NFC; more is never hashed."""
 MAX_FOREIGN_COST = 16
 """bcrypt cost of a stored hash that is still checked (some five seconds), unless the setting is higher."""
 
@@ -35,19 +37,64 @@ _MADE_OF = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789"
 """What can't be taken for one another: 116 bits in a password of 20."""
 
 _BCRYPT_MAX_BYTES = 72
-# NFC shortens a text to no less than a quarter (a test holds this against all of Unicode), and its time
-# grows with the square of a run of combining marks: what is longer than this is refused unread.
-_MAX_LENGTH_TYPED = 4 * MAX_LENGTH
 _ALPHABET = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
-# The last character of a salt and of a digest has bits that are always zero. `$2x$` is left out: it marks
-# the hashes of a faulty implementation, which bcrypt does not imitate.
-_SALT = r"[./0-9A-Za-z]{21}[.Oeu]"
-_DIGEST = r"[./0-9A-Za-z]{30}[.CGKOSWaeimquy26]"
+# `$2x$` is left out: it marks the hashes of a faulty implementation, which bcrypt does not imitate.
 _BCRYPT_FAMILY = re.compile(
-    rf"(?P<django>bcrypt\$|bcrypt_sha256\$)?(?P<plain>\$2(?P<ident>[aby])\$(?P<cost>[0-9]{{2}})\${_SALT}{_DIGEST})"
-    rf"|\$bcrypt-sha256\$(?:(?P<v2>v=2,t=2b,r=)|2[ab],)(?P<wrapped_cost>[1-9][0-9]?)\${_SALT}\${_DIGEST}"
+    r"(?P<django>bcrypt\$|bcrypt_sha256\$)?"
+    r"(?P<plain>\$2(?P<ident>[aby])\$(?P<cost>[0-9]{2})\$[./0-9A-Za-z]{22}[./0-9A-Za-z]{31})"
+    r"|\$bcrypt-sha256\$(?:(?P<v2>v=2,t=2b,r=)|2[ab],)(?P<wrapped_cost>[1-9][0-9]?)"
+    r"\$[./0-9A-Za-z]{22}\$[./0-9A-Za-z]{31}"
 )
+# Of the last character of a salt four bits count for nothing, of a digest's two. Most software writes them
+# as zeros and reads over them; bcrypt itself refuses others.
+_ENDS = re.compile(r"(?P<salt>.)(?P<between>\$?.{30})(?P<digest>.)\Z")
+_SALT_ENDS = {char: _ALPHABET[place & 0x30] for place, char in enumerate(_ALPHABET)}
+_DIGEST_ENDS = {char: _ALPHABET[place & 0x3C] for place, char in enumerate(_ALPHABET)}
+
+
+@dataclass(frozen=True, slots=True)
+class Password:
+    """A password in the one spelling that is measured, hashed and checked: Unicode NFC.
+
+    Attributes:
+        text: so composed.
+        typed: as it was typed, for hashes that other software made of that.
+    """
+
+    text: str = field(repr=False)
+    typed: str = field(repr=False, compare=False)
+
+    @classmethod
+    def read(cls, typed: str, *, min_length: int = 0) -> Self:
+        """Read what was typed; any character is fine, NUL and spaces too (NIST 800-63B-4 §3.1.1.2).
+
+        Args:
+            typed: any text, of any length.
+            min_length: code points that a new one must have; one that is set may be from another time.
+
+        Raises:
+            ValueError: with a sentence on why that can't be a password.
+        """
+        text = composed(typed, PASSWORD_MAX)
+        if len(text) < min_length:
+            raise ValueError(f"Use at least {min_length} characters")
+        if any("\ud800" <= c <= "\udfff" for c in text):
+            raise ValueError("Use valid Unicode: a half of a surrogate pair is no character")
+        return cls(text, typed)
+
+    def secrets(self, *, compatibly: bool) -> Iterator[bytes]:
+        """Yield what may have been hashed of it, each once: NFC, as it was typed, NFKC.
+
+        Args:
+            compatibly: NFKC too, by which a password with a ligature is the one without.
+        """
+        found = [self.text, self.typed]
+        if compatibly:
+            found.append(compatible(self.text))
+        for text in dict.fromkeys(found):
+            if len(text) <= PASSWORD_MAX:
+                yield text.encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,39 +112,9 @@ class PasswordCheck:
     corrupt: bool = False
 
 
-_NO_MATCH = PasswordCheck(matches=False)
-
-
-def normalise(password: str) -> str:
-    """Return the password in the one spelling that is measured, hashed and checked: Unicode NFC."""
-    return unicodedata.normalize("NFC", password)
-
-
 def make_password() -> str:
     """Return a random password that can be read out: letters and digits, none of which look the same."""
     return "".join(secrets.choice(_MADE_OF) for _ in range(MADE_LENGTH))
-
-
-def password_problem(password: str, min_length: int) -> str | None:
-    """Return a sentence on why a new password is not accepted, or None.
-
-    Any character is fine, NUL and spaces too; there are no rules on classes (NIST 800-63B-4 §3.1.1.2).
-
-    Args:
-        password: as it was typed.
-        min_length: least number of code points, after NFC.
-    """
-    too_long = f"Use at most {MAX_LENGTH} characters"
-    if len(password) > _MAX_LENGTH_TYPED:
-        return too_long
-    length = len(normalise(password))
-    if length > MAX_LENGTH:
-        return too_long
-    if length < min_length:
-        return f"Use at least {min_length} characters"
-    if _secret(password) is None:
-        return "Use valid Unicode: a half of a surrogate pair is no character"
-    return None
 
 
 class PasswordHasher:
@@ -116,38 +133,44 @@ class PasswordHasher:
         self._nobody = salt + digest
         self._nobody_long = f"$bcrypt-sha256$v=2,t=2b,r={rounds}${salt[-22:]}${digest}"
 
-    def hash(self, password: str) -> str:
-        """Return the hash to store.
-
-        Raises:
-            ValueError: `password_problem` was not asked: too long, or no valid Unicode.
-        """
-        secret = _secret(password)
-        if secret is None:
-            raise ValueError("this text can't be a password: ask password_problem first")
+    def hash(self, password: Password) -> str:
+        """Return the hash to store."""
+        secret = password.text.encode()
         if _fits_bcrypt(secret):
             return bcrypt.hashpw(secret, bcrypt.gensalt(self._rounds)).decode()
         return foreign.libpass_handler("bcrypt_sha256").using(rounds=self._rounds).hash(secret)
 
-    def check(self, password: str, stored: str | None) -> PasswordCheck:
+    def check(self, password: Password, stored: str | None) -> PasswordCheck:
         """Check a password against the stored hash; never raises.
 
+        Where what was typed is not NFC the work is done twice, for whomever, and three times for some hashes
+        that were made elsewhere.
+
         Args:
-            password: as it was typed.
+            password: the password.
             stored: the hash; None for an unknown user or one without a password, as Django's `!…`.
         """
-        secret = _secret(password)
-        if secret is None:
-            return _NO_MATCH  # nobody's, whoever is asked for: no work for anybody
-        if not stored or stored.startswith("!"):
+        known = None if not stored or stored.startswith("!") else _without_padding(stored)
+        hash_ = None if known is None else _BCRYPT_FAMILY.fullmatch(known)
+        is_foreign = known is not None and not _may_be_ours(hash_)
+        is_corrupt = False
+        for number, secret in enumerate(password.secrets(compatibly=is_foreign)):
+            matches = self._matches(secret, known, hash_)
+            if matches:
+                is_current = number == 0 and known == stored and self._is_current(hash_)
+                return PasswordCheck(matches=True, needs_rehash=not is_current)
+            is_corrupt = matches is None
+        return PasswordCheck(matches=False, corrupt=is_corrupt)
+
+    def _matches(self, secret: bytes, known: str | None, hash_: re.Match[str] | None) -> bool | None:
+        """Say whether a secret is the one that was hashed; None for a hash that can't be read."""
+        if known is None:
             self._check_nobody(secret)
-            return _NO_MATCH
-        family = _BCRYPT_FAMILY.fullmatch(stored)
-        matches = foreign.verify(secret, stored) if family is None else self._check_bcrypt(secret, family)
+            return False
+        matches = foreign.verify(secret, known) if hash_ is None else self._check_bcrypt(secret, hash_)
         if matches is None:
             self._check_nobody(secret)
-            return PasswordCheck(matches=False, corrupt=True)
-        return PasswordCheck(matches=matches, needs_rehash=matches and not self._is_current(family))
+        return matches
 
     def _check_nobody(self, secret: bytes) -> None:
         if _fits_bcrypt(secret):
@@ -176,22 +199,23 @@ class PasswordHasher:
         return matches
 
     def _is_current(self, hash_: re.Match[str] | None) -> bool:
-        if hash_ is None or hash_["django"]:
-            return False
-        return (hash_["ident"] == "b" or hash_["v2"] is not None) and _cost(hash_) >= self._rounds
+        return hash_ is not None and _may_be_ours(hash_) and _cost(hash_) >= self._rounds
 
 
-def _secret(password: str) -> bytes | None:
-    """Return what is hashed, or None for what can't be a password."""
-    if len(password) > _MAX_LENGTH_TYPED:
-        return None
-    normalised = normalise(password)
-    if len(normalised) > MAX_LENGTH:
-        return None
-    try:
-        return normalised.encode()
-    except UnicodeEncodeError:
-        return None
+def _may_be_ours(hash_: re.Match[str] | None) -> bool:
+    """Say whether a hash is of the kinds that are made here; other software may have made it too."""
+    if hash_ is None or hash_["django"]:
+        return False
+    return hash_["ident"] == "b" or hash_["v2"] is not None
+
+
+def _without_padding(stored: str) -> str:
+    """Return a hash of bcrypt's family with zeros for the bits that count for nothing, another as it is."""
+    if _BCRYPT_FAMILY.fullmatch(stored) is None:
+        return stored
+    return _ENDS.sub(
+        lambda ends: _SALT_ENDS[ends["salt"]] + ends["between"] + _DIGEST_ENDS[ends["digest"]], stored
+    )
 
 
 def _fits_bcrypt(secret: bytes) -> bool:

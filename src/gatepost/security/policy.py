@@ -15,7 +15,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from gatepost.errors import PasswordIsContext, PasswordTooCommon, ValidationFailed
-from gatepost.security.passwords import normalise, password_problem
+from gatepost.security.passwords import Password
+from gatepost.security.texts import folded
 
 TOO_COMMON = "Many people use this one: choose another, such as several words that do not belong together"
 IS_CONTEXT = "This is the e-mail or the name of this service, or one of them backwards: choose another"
@@ -24,11 +25,6 @@ LABEL_MIN_LENGTH = 4
 """Characters of a host's first label from which on it is a name: not `www`, nor the `10` of an address."""
 
 _BLOCKLIST = Path(__file__).parent / "blocklist" / "passwords.txt.gz"
-
-
-def folded(text: str) -> str:
-    """Return a text without differences of spelling and case: NFC, casefolded, NFC again (Unicode §3.13)."""
-    return normalise(normalise(text).casefold())
 
 
 @cache
@@ -41,13 +37,9 @@ def common_passwords() -> bytes:
     return b"\n" + gzip.decompress(_BLOCKLIST.read_bytes())
 
 
-def is_common(password: str) -> bool:
-    """Say whether a password is on the list; one with a line break in it is not.
-
-    Args:
-        password: in which `password_problem` finds nothing wrong.
-    """
-    wanted = folded(password)
+def is_common(password: Password) -> bool:
+    """Say whether a password is on the list; one with a line break in it is not."""
+    wanted = folded(password.text)
     return "\n" not in wanted and f"\n{wanted}\n".encode() in common_passwords()
 
 
@@ -76,20 +68,27 @@ class PasswordPolicy:
     min_length: int
     service_words: frozenset[str]
 
-    def refusal(self, password: str, *, email: str, field: str = "password") -> ValidationFailed | None:
-        """Return the error that tells why a password is not accepted and what to do, or None.
+    def accept(self, typed: str, *, email: str, field: str = "password") -> Password:
+        """Return the password, or say why it is not accepted and what to do.
 
         Args:
-            password: as it was typed.
+            typed: as it was typed.
             email: of the user whose password it is to be; empty where there is none.
             field: what the password is called where it was typed.
+
+        Raises:
+            ValidationFailed: too short, too long or no valid Unicode.
+            PasswordTooCommon: on the list of common passwords.
+            PasswordIsContext: the user's e-mail or the service's name.
         """
-        if problem := password_problem(password, self.min_length):
-            return ValidationFailed({field: problem})
+        try:
+            password = Password.read(typed, min_length=self.min_length)
+        except ValueError as error:
+            raise ValidationFailed({field: str(error)}) from None
         if is_common(password):
-            return PasswordTooCommon({field: TOO_COMMON})
+            raise PasswordTooCommon({field: TOO_COMMON})
         words = self.service_words | {folded(email), folded(email.rpartition("@")[0])}
-        chosen = folded(password)
+        chosen = folded(password.text)
         if chosen in words or chosen[::-1] in words:
-            return PasswordIsContext({field: IS_CONTEXT})
-        return None
+            raise PasswordIsContext({field: IS_CONTEXT})
+        return password

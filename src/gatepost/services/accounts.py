@@ -16,7 +16,7 @@ from gatepost.errors import (
 from gatepost.log import get_logger
 from gatepost.models import AuditAction, Client, EndReason, SignedIn, User
 from gatepost.security.emails import canonical_email, canonical_name
-from gatepost.security.passwords import PasswordCheck, normalise, password_problem
+from gatepost.security.passwords import Password, PasswordCheck
 from gatepost.services.admission import Admission
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
@@ -25,6 +25,7 @@ from gatepost.services.invitations import Invitations
 from gatepost.services.new_passwords import NewPasswords
 from gatepost.services.sessions import Sessions
 from gatepost.services.throttles import Attempt, Throttles
+from gatepost.services.typed import read
 from gatepost.store import endings
 from gatepost.store import events as event_store
 from gatepost.store import users as store
@@ -90,16 +91,17 @@ class Accounts:
 
         Raises:
             RegistrationClosed, InvitationRequired, InvalidInvitation: they may not register.
-            ValidationFailed: a field does not fit; of the password alone, as `NewPasswords.check`.
+            ValidationFailed: a field does not fit; of the password alone, as `NewPasswords.accept`.
             EmailTaken: the e-mail exists already.
             Conflict, RejectedByDatabase: the database's own rules stand against it.
             TooManyAttempts: there were too many registrations.
         """
         await self._admission.begin(invitation, client=client)
-        email, name = await self._checked(email=email, name=name, password=password)
+        await self._throttles.arrive(client, verb="register")
+        email, name, accepted = await self._checked(email=email, name=name, password=password)
         await self._throttles.register(client)
         invited = await self._admission.check(invitation, email=email, client=client)
-        hashed = await self._hashing.hash(password)
+        hashed = await self._hashing.hash(accepted)
         try:
             async with self._database.transaction() as conn:
                 claimed = await self._admission.claim(conn, invited, email=email)
@@ -164,30 +166,38 @@ class Accounts:
 
         Raises:
             ValidationFailed: no e-mail address, or a password that none can have; of the new one, as
-                `NewPasswords.check`, or it is the same.
+                `NewPasswords.accept`, or it is the same.
             TooManyAttempts: there were too many attempts; the password was not looked at.
             PasswordChangeRequired: the password is right and temporary, and there is no new one.
             InvalidCredentials: whatever else is wrong.
         """
-        email = self._checked_login(email=email, password=password)
-        if new_password is not None:
-            await self._check_another(new_password, password, email)
+        try:
+            email = read("email", email, canonical_email)
+        except ValidationFailed:
+            await self._throttles.arrive(client, verb="login")
+            raise
         attempt, credential = await self._throttles.begin_login(email, client=client, device=device)
+        # The least length is not asked for here: it may have been another when the password was set.
+        given, another = read("password", password, Password.read), None
+        if new_password is not None:
+            another = await self._new_passwords.another(
+                given, new_password, email=email, field="new_password"
+            )
         for _ in range(2):
             stored = None if credential is None else credential.hashed_password
-            check = await self._hashing.check(password, stored)
+            check = await self._hashing.check(given, stored)
             reason = _refusal(credential, check, attempt)
             if credential is None or stored is None or reason is not None:
                 raise await self._login_failed(email, reason or "no_password", attempt)
-            if new_password is not None:
+            if another is not None:
                 signed_in = await self._change(
-                    credential, stored, new_password, email, attempt, remembered=remembered
+                    credential, stored, another, email, attempt, remembered=remembered
                 )
             elif credential.is_temporary:
                 raise await self._change_required(email, attempt)
             else:
                 signed_in = await self._start(
-                    credential, stored, password, check, attempt, remembered=remembered
+                    credential, stored, given, check, attempt, remembered=remembered
                 )
             if signed_in is not None:
                 return signed_in
@@ -200,7 +210,7 @@ class Accounts:
         self,
         credential: store.Credential,
         stored: str,
-        password: str,
+        password: Password,
         check: PasswordCheck,
         attempt: Attempt,
         *,
@@ -231,7 +241,7 @@ class Accounts:
         self,
         credential: store.Credential,
         stored: str,
-        new_password: str,
+        new_password: Password,
         email: str,
         attempt: Attempt,
         *,
@@ -277,11 +287,6 @@ class Accounts:
         )
         return PasswordChangeRequired()
 
-    async def _check_another(self, new: str, current: str, email: str) -> None:
-        await self._new_passwords.check(new, email=email, field="new_password")
-        if normalise(new) == normalise(current):
-            raise ValidationFailed({"new_password": "Use another password than the current one"})
-
     async def _succeed(
         self, conn: Connection, user_id: int, hashed: str, attempt: Attempt, *, remembered: bool
     ) -> SignedIn | None:
@@ -311,10 +316,10 @@ class Accounts:
         """Return what a new user is stored with: the canonical e-mail and name, and the hash.
 
         Raises:
-            ValidationFailed: a field does not fit; of the password alone, as `NewPasswords.check`.
+            ValidationFailed: a field does not fit; of the password alone, as `NewPasswords.accept`.
         """
-        email, name = await self._checked(email=email, name=name, password=password)
-        return email, name, await self._hashing.hash(password)
+        email, name, accepted = await self._checked(email=email, name=name, password=password)
+        return email, name, await self._hashing.hash(accepted)
 
     async def insert(
         self,
@@ -343,36 +348,24 @@ class Accounts:
                 await hook(conn, user)
         return user
 
-    async def _checked(self, *, email: str, name: str, password: str) -> tuple[str, str]:
+    async def _checked(self, *, email: str, name: str, password: str) -> tuple[str, str, Password]:
         fields: dict[str, str] = {}
         canonical = {"email": email, "name": name}
         for field, rule in (("email", canonical_email), ("name", canonical_name)):
             try:
-                canonical[field] = rule(canonical[field])
-            except ValueError as error:
-                fields[field] = str(error)
+                canonical[field] = read(field, canonical[field], rule)
+            except ValidationFailed as refusal:
+                fields |= refusal.fields
         whose = "" if "email" in fields else canonical["email"]
-        refusal = await self._new_passwords.refusal(password, email=whose)
-        if refusal is not None and not fields:
-            raise refusal
-        if refusal is not None:
+        try:
+            accepted = await self._new_passwords.accept(password, email=whose)
+        except ValidationFailed as refusal:
+            if not fields:
+                raise
             fields |= refusal.fields
         if fields:
             raise ValidationFailed(fields)
-        return canonical["email"], canonical["name"]
-
-    def _checked_login(self, *, email: str, password: str) -> str:
-        fields: dict[str, str] = {}
-        try:
-            email = canonical_email(email)
-        except ValueError as error:
-            fields["email"] = str(error)
-        # The least length is not asked for here: it may have been another when the password was set.
-        if problem := password_problem(password, 0):
-            fields["password"] = problem
-        if fields:
-            raise ValidationFailed(fields)
-        return email
+        return canonical["email"], canonical["name"], accepted
 
 
 def _refusal(credential: store.Credential | None, check: PasswordCheck, attempt: Attempt) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from gatepost.db.pool import Connection, Database
 from gatepost.errors import AccountInUse, GatepostError, LastAdmin, NotFound, OwnAccount
 from gatepost.models import AuditAction, Client, EndReason, User
-from gatepost.security.passwords import make_password
+from gatepost.security.passwords import Password, make_password
 from gatepost.services.accounts import Accounts
 from gatepost.services.audit import BY_COMMAND, Audit
 from gatepost.services.clock import Clock
@@ -131,10 +131,10 @@ class Administration(Directory):
         """Give a user another password and end every session of theirs.
 
         Raises:
-            ValidationFailed: as `NewPasswords.check`.
+            ValidationFailed: as `NewPasswords.accept`.
         """
-        await self._new_passwords.check(password, email=user.email)
-        hashed = await self._hashing.hash(password)
+        accepted = await self._new_passwords.accept(password, email=user.email)
+        hashed = await self._hashing.hash(accepted)
         async with self._database.transaction() as conn:
             await store.set_password(conn, user.id, hashed, at=self._clock())
             await self._note(conn, AuditAction.USER_PASSWORD_SET, user, client, by, changed=True)
@@ -157,7 +157,7 @@ class Administration(Directory):
             await self._note_denial(error, user, verb="temporary-password", client=client, by=by)
             raise error
         password = make_password()
-        hashed = await self._hashing.hash(password)
+        hashed = await self._hashing.hash(Password.read(password))
         async with self._database.transaction() as conn:
             expires_at = await store.set_temporary_password(
                 conn, user.id, hashed, lifetime=TEMPORARY_FOR, at=self._clock()

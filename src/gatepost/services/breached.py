@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from gatepost.errors import SettingsError, Unavailable
 from gatepost.log import get_logger
-from gatepost.security.passwords import normalise
+from gatepost.security.passwords import Password
 
 log = get_logger("gatepost.breached")
 
@@ -57,17 +57,14 @@ class BreachedPasswords:
             problem = f"BREACHED_PASSWORDS: {self._path}: {_why(error)}; set {accepted}"
             raise SettingsError([problem]) from None
 
-    async def holds(self, password: str) -> bool:
+    async def holds(self, password: Password) -> bool:
         """Say whether a password is in the list.
-
-        Args:
-            password: in which `password_problem` finds nothing wrong.
 
         Raises:
             Unavailable: the list can't be read.
         """
         # SHA-1 because the list is made of it: a name to look up, which protects nothing.
-        digest = hashlib.sha1(normalise(password).encode(), usedforsecurity=False).hexdigest().upper()
+        digest = hashlib.sha1(password.text.encode(), usedforsecurity=False).hexdigest().upper()
         try:
             return await asyncio.to_thread(self._holds, digest)
         except (OSError, ValueError) as error:

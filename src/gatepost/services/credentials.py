@@ -3,14 +3,15 @@
 from datetime import datetime
 
 from gatepost.db.pool import Connection, Database
-from gatepost.errors import InvalidCredentials, ValidationFailed
+from gatepost.errors import InvalidCredentials
 from gatepost.models import AuditAction, Client, EndReason, SignedIn
-from gatepost.security.passwords import normalise, password_problem
+from gatepost.security.passwords import Password
 from gatepost.services.hashing import Hashing
 from gatepost.services.new_passwords import NewPasswords
 from gatepost.services.reauthentication import Reauthentication
 from gatepost.services.sessions import Sessions
 from gatepost.services.throttles import Throttles
+from gatepost.services.typed import read
 from gatepost.store import users as store
 
 
@@ -46,7 +47,9 @@ class Credentials:
             InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: the token is not live.
         """
         session = await self._sessions.resolve_for(token, client, verb="confirm", by_cookie=by_cookie)
-        proof = await self._reauthentication.check(session, password, client, verb="confirm")
+        attempt = await self._reauthentication.begin(session, client, verb="confirm")
+        given = read("password", password, Password.read)
+        proof = await self._reauthentication.check(session, given, attempt, verb="confirm")
         async with self._reauthentication.transaction(proof) as (conn, live):
             signed_in = await self._sessions.confirm(conn, live.id, proof.hashed_password, client)
             if signed_in is None:
@@ -61,16 +64,18 @@ class Credentials:
 
         Raises:
             ValidationFailed: a field does not fit, or the new password is the current one; of the new one
-                alone, as `NewPasswords.check`.
+                alone, as `NewPasswords.accept`.
             InvalidCredentials: the current password is not this user's.
             TooManyAttempts: it was asked too often.
             InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: the token is not live.
         """
         session = await self._sessions.resolve_for(token, client, verb="change_password", by_cookie=by_cookie)
         user = session.user
-        await self._validate(current, new, user.email)
-        proof = await self._reauthentication.check(session, current, client, verb="change_password")
-        hashed = await self._hashing.hash(new)
+        attempt = await self._reauthentication.begin(session, client, verb="change_password")
+        given = read("current", current, Password.read)
+        another = await self._new_passwords.another(given, new, email=user.email, field="new")
+        proof = await self._reauthentication.check(session, given, attempt, verb="change_password")
+        hashed = await self._hashing.hash(another)
 
         async def change(conn: Connection, at: datetime | None) -> str | None:
             if not await store.change_password(conn, user.id, old=proof.hashed_password, new=hashed, at=at):
@@ -81,10 +86,3 @@ class Credentials:
         return await self._reauthentication.begin_anew(
             proof, change, reason=EndReason.PASSWORD_CHANGED, action=AuditAction.PASSWORD_CHANGED
         )
-
-    async def _validate(self, current: str, new: str, email: str) -> None:
-        if problem := password_problem(current, 0):
-            raise ValidationFailed({"current": problem})
-        await self._new_passwords.check(new, email=email, field="new")
-        if normalise(new) == normalise(current):
-            raise ValidationFailed({"new": "Use another password than the current one"})

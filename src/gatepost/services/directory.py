@@ -1,7 +1,6 @@
 """Who has an account, and how it stands: what administrators look up."""
 
 import base64
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,15 +11,14 @@ import msgspec
 from gatepost.db.pool import Database
 from gatepost.errors import NotFound, ValidationFailed
 from gatepost.models import User
+from gatepost.models.bounds import EMAIL_MAX, SEARCH_MAX
 from gatepost.security.emails import canonical_email
+from gatepost.security.texts import composed
 from gatepost.services.clock import Clock
 from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.throttles import Throttles
 from gatepost.store import directory as store
 from gatepost.store import users as user_store
-
-SEARCH_MAX_LENGTH = 320
-"""Characters that may be searched for: no e-mail has more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,9 +210,12 @@ def _searched(typed: str) -> str:
     Raises:
         ValidationFailed: it is too long, or has control characters.
     """
-    text = unicodedata.normalize("NFC", typed[: 4 * SEARCH_MAX_LENGTH].strip())
-    if len(text) > SEARCH_MAX_LENGTH or not text.isprintable():
-        raise ValidationFailed({"q": f"Use up to {SEARCH_MAX_LENGTH} characters, no control characters"})
+    try:
+        text = composed(typed.strip(), SEARCH_MAX)
+    except ValueError as error:
+        raise ValidationFailed({"q": str(error)}) from None
+    if not text.isprintable():
+        raise ValidationFailed({"q": f"Use up to {SEARCH_MAX} characters, no control characters"})
     return text
 
 
@@ -227,6 +228,6 @@ def _looked_up(email: str) -> str:
     try:
         return canonical_email(email)
     except ValueError:
-        if "\0" in email or not email.isprintable():
+        if len(email) > EMAIL_MAX or not email.isprintable():
             raise NotFound("There is no such user") from None
         return email.strip().lower()

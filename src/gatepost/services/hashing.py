@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from gatepost.errors import Unavailable
-from gatepost.security.passwords import PasswordCheck, PasswordHasher
+from gatepost.security.passwords import Password, PasswordCheck, PasswordHasher
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -53,7 +53,7 @@ class Hashing:
         self._under_way = 0
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="gatepost-bcrypt", initializer=_give_way)
 
-    async def hash(self, password: str) -> str:
+    async def hash(self, password: Password) -> str:
         """Return the hash to store.
 
         Raises:
@@ -61,7 +61,7 @@ class Hashing:
         """
         return await self._run(self._hasher.hash, password)
 
-    async def check(self, password: str, stored: str | None) -> PasswordCheck:
+    async def check(self, password: Password, stored: str | None) -> PasswordCheck:
         """Compare a password with a stored hash; None, for an unknown user, takes the same work.
 
         Raises:

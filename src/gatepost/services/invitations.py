@@ -6,13 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 from gatepost.db.pool import Connection, Database
-from gatepost.errors import EmailTaken, InvalidInvitation, NotFound, ValidationFailed
+from gatepost.errors import EmailTaken, InvalidInvitation, NotFound
 from gatepost.models import AuditAction, Client, Invitation
 from gatepost.security.emails import canonical_email
 from gatepost.security.links import LinkCodec
 from gatepost.services.audit import BY_COMMAND, Audit
 from gatepost.services.clock import Clock
 from gatepost.services.throttles import Throttles
+from gatepost.services.typed import read
 from gatepost.store import events as event_store
 from gatepost.store import links as store
 from gatepost.store import users as user_store
@@ -89,7 +90,7 @@ class Invitations:
             EmailTaken: who is to be invited has an account.
         """
         if email is not None:
-            email = _canonical(email)
+            email = read("email", email, canonical_email)
         link = self._codec.issue()
         admin_id = by.get("admin_id")
         async with self._database.transaction() as conn:
@@ -209,15 +210,3 @@ class Invitations:
             user_id=by.get("admin_id"),
             detail={**by, "invitation": invitation.id, **whom},
         )
-
-
-def _canonical(email: str) -> str:
-    """Return the canonical e-mail.
-
-    Raises:
-        ValidationFailed: it is none.
-    """
-    try:
-        return canonical_email(email)
-    except ValueError as error:
-        raise ValidationFailed({"email": str(error)}) from None

@@ -1,6 +1,7 @@
 """Whether a password may be chosen: the one question that register, change and reset ask."""
 
 from gatepost.errors import PasswordTooCommon, ValidationFailed
+from gatepost.security.passwords import Password
 from gatepost.security.policy import PasswordPolicy
 from gatepost.services.breached import BreachedPasswords
 
@@ -20,11 +21,11 @@ class NewPasswords:
         self._policy = policy
         self._breached = breached
 
-    async def check(self, password: str, *, email: str, field: str = "password") -> None:
-        """Accept a password, or say why not and what to do.
+    async def accept(self, typed: str, *, email: str, field: str = "password") -> Password:
+        """Return the password, or say why it is not accepted and what to do.
 
         Args:
-            password: as it was typed.
+            typed: as it was typed.
             email: of the user whose password it is to be; empty where there is none.
             field: what the password is called where it was typed.
 
@@ -34,13 +35,18 @@ class NewPasswords:
             PasswordIsContext: the user's e-mail or the service's name.
             Unavailable: the list of breached passwords is set and can't be read.
         """
-        refusal = await self.refusal(password, email=email, field=field)
-        if refusal is not None:
-            raise refusal
+        password = self._policy.accept(typed, email=email, field=field)
+        if self._breached is not None and await self._breached.holds(password):
+            raise PasswordTooCommon({field: IS_BREACHED}, BREACHED)
+        return password
 
-    async def refusal(self, password: str, *, email: str, field: str = "password") -> ValidationFailed | None:
-        """Return the error that `check` raises, for whoever has other fields to tell of besides."""
-        refusal = self._policy.refusal(password, email=email, field=field)
-        if refusal is None and self._breached is not None and await self._breached.holds(password):
-            return PasswordTooCommon({field: IS_BREACHED}, BREACHED)
-        return refusal
+    async def another(self, current: Password, typed: str, *, email: str, field: str) -> Password:
+        """Return the password that is to stand in for the current one.
+
+        Raises:
+            ValidationFailed: it is the same; and as `accept`.
+        """
+        password = await self.accept(typed, email=email, field=field)
+        if password == current:
+            raise ValidationFailed({field: "Use another password than the current one"})
+        return password

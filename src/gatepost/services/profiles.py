@@ -20,12 +20,14 @@ from gatepost.errors import (
 )
 from gatepost.models import AuditAction, AuditEvent, Client, EndReason, Session, SessionRow, SignedIn, User
 from gatepost.security.emails import canonical_email, canonical_name
+from gatepost.security.passwords import Password
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
 from gatepost.services.reauthentication import Reauthentication
 from gatepost.services.refusals import Refusals
 from gatepost.services.sessions import Sessions
 from gatepost.services.throttles import Throttles
+from gatepost.services.typed import read
 from gatepost.store import events as event_store
 from gatepost.store import profiles as store
 from gatepost.store import users as user_store
@@ -82,10 +84,7 @@ class Profiles:
             InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: the token is not live.
         """
         session = await self._sessions.resolve_for(token, client, verb="rename", by_cookie=by_cookie)
-        try:
-            name = canonical_name(name)
-        except ValueError as error:
-            raise ValidationFailed({"name": str(error)}) from None
+        name = read("name", name, canonical_name)
         async with self._database.connection() as conn:
             user = await store.rename(
                 conn, session.user.id, name, session_id=session.id, client=client, at=self._clock()
@@ -113,8 +112,10 @@ class Profiles:
             InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: the token is not live.
         """
         session = await self._sessions.resolve_for(token, client, verb="change_email", by_cookie=by_cookie)
+        attempt = await self._reauthentication.begin(session, client, verb="change_email")
         email = _another_email(email, session.user.email)
-        proof = await self._reauthentication.check(session, password, client, verb="change_email")
+        given = read("password", password, Password.read)
+        proof = await self._reauthentication.check(session, given, attempt, verb="change_email")
         hashed = proof.hashed_password
 
         async def change(conn: Connection, at: datetime | None) -> str | None:
@@ -163,7 +164,9 @@ class Profiles:
         """
         session = await self._sessions.resolve_for(token, client, verb="erase", by_cookie=by_cookie)
         user = session.user
-        proof = await self._reauthentication.check(session, password, client, verb="erase")
+        attempt = await self._reauthentication.begin(session, client, verb="erase")
+        given = read("password", password, Password.read)
+        proof = await self._reauthentication.check(session, given, attempt, verb="erase")
         try:
             async with self._reauthentication.transaction(proof, lock=store.lock) as (conn, live):
                 if await user_store.hash_of(conn, user.id) != proof.hashed_password:
@@ -194,10 +197,7 @@ def _another_email(typed: str, current: str) -> str:
     Raises:
         ValidationFailed: it is none, or the one that the user has.
     """
-    try:
-        email = canonical_email(typed)
-    except ValueError as error:
-        raise ValidationFailed({"email": str(error)}) from None
+    email = read("email", typed, canonical_email)
     if email == current:
         raise ValidationFailed({"email": "Use another e-mail than the current one"})
     return email

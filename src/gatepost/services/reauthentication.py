@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import TypeAlias
 
 from gatepost.db.pool import Connection, Database
-from gatepost.errors import AuthenticationError, InvalidCredentials, SessionRevoked, ValidationFailed
+from gatepost.errors import AuthenticationError, InvalidCredentials, SessionRevoked
 from gatepost.log import get_logger
 from gatepost.models import AuditAction, Client, EndReason, Session, SignedIn
-from gatepost.security.passwords import password_problem
+from gatepost.security.passwords import Password
 from gatepost.services.clock import Clock
 from gatepost.services.hashing import Hashing
 from gatepost.services.lifetimes import Lifetimes
@@ -73,25 +73,32 @@ class Reauthentication:
         self._clock = clock
         self._lifetimes = lifetimes
 
-    async def check(self, session: Session, password: str, client: Client, *, verb: str) -> Proof:
-        """Check the password of a session's user.
+    async def begin(self, session: Session, client: Client, *, verb: str) -> Attempt:
+        """Charge an attempt of a session's user, before anything is done with what was sent.
 
         Args:
             session: whose.
-            password: as it was typed.
             client: who asks.
             verb: what for, for the trail.
 
         Raises:
-            ValidationFailed: a password that none can have.
-            InvalidCredentials: it is not this user's; that is on the trail.
-            TooManyAttempts: it was asked too often, and was not looked at.
+            TooManyAttempts: it was asked too often.
         """
-        # The least length is not asked for here: it may have been another when the password was set.
-        if problem := password_problem(password, 0):
-            raise ValidationFailed({"password": problem})
+        return await self._throttles.confirm(session.user.id, client=client, verb=verb)
+
+    async def check(self, session: Session, password: Password, attempt: Attempt, *, verb: str) -> Proof:
+        """Check the password of a session's user.
+
+        Args:
+            session: whose.
+            password: the password.
+            attempt: as `begin` has returned it.
+            verb: what for, for the trail.
+
+        Raises:
+            InvalidCredentials: it is not this user's; that is on the trail.
+        """
         user_id = session.user.id
-        attempt = await self._throttles.confirm(user_id, client=client, verb=verb)
         async with self._database.connection() as conn:
             stored = await store.hash_of(conn, user_id)
         check = await self._hashing.check(password, stored)

@@ -105,10 +105,11 @@ class Setup:
 
         Raises:
             InvalidSetupLink, TooManyAttempts: as `look`.
-            ValidationFailed: a field does not fit; of the password alone, as `NewPasswords.check`.
+            ValidationFailed: a field does not fit; of the password alone, as `NewPasswords.accept`.
             EmailTaken: there is such a user already; `gatepost users promote` makes them one.
             Conflict, RejectedByDatabase: the database's own rules stand against it.
         """
+        await self._throttles.arrive(client, verb="setup")
         link = await self.look(token, client=client)
         email, name, hashed = await self._accounts.prepare(email=email, name=name, password=password)
         try:

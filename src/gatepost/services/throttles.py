@@ -107,6 +107,21 @@ class Throttles:
         )
         return attempt, login.credential
 
+    async def arrive(self, client: Client, *, verb: str) -> None:
+        """Charge the address and its network, as a login does, before what was sent is read.
+
+        Raises:
+            TooManyAttempts: there were too many from there; the trail has it.
+        """
+        if not self._limits.enabled:
+            return
+        place = self._limits.charge(Bucket.LOGIN_ADDRESS, client.place or "")
+        site = self._limits.charge(Bucket.LOGIN_NETWORK, client.site or "")
+        async with self._database.connection() as conn:
+            refused = await store.charge_both(conn, place, site, at=self._clock())
+        if refused is not None:
+            raise await self._refused(refused.bucket, refused.key, verb=verb, client=client)
+
     async def confirm(self, user_id: int, *, client: Client, verb: str) -> Attempt:
         """Begin to check the password of a user who is signed in and gives it again.
 

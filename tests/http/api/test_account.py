@@ -22,6 +22,7 @@ from tests.http.conftest import (
 from gatepost import errors
 from gatepost.app import create_app
 from gatepost.http.gatepost import Gatepost
+from gatepost.security.passwords import Password
 from gatepost.services import profiles
 
 EMAIL, OTHER = "user@example.com", "other@example.com"
@@ -357,7 +358,7 @@ async def test_a_session_that_is_ended_while_the_password_is_checked_changes_no_
     token = (await register(client))["token"]
     check = gate.accounts._hashing.check
 
-    async def slow_check(password: str, stored: str | None) -> Any:
+    async def slow_check(password: Password, stored: str | None) -> Any:
         assert (await client.post("/api/auth/logout", headers=bearer(token))).status_code == 200
         return await check(password, stored)
 
@@ -374,7 +375,7 @@ async def test_a_password_that_changes_while_it_is_checked_changes_and_erases_no
     hashed = await db.fetchval("SELECT hashed_password FROM users")
     check = gate.accounts._hashing.check
 
-    async def slow_check(password: str, stored: str | None) -> Any:
+    async def slow_check(password: Password, stored: str | None) -> Any:
         checked = await check(password, stored)
         await db.execute("UPDATE users SET hashed_password = 'x' || hashed_password")
         return checked

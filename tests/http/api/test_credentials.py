@@ -21,6 +21,7 @@ from tests.http.conftest import (
 from gatepost import errors
 from gatepost.http.gatepost import Gatepost
 from gatepost.models import Client, Session
+from gatepost.security.passwords import Password
 
 NEW = "another secure password"
 
@@ -247,7 +248,7 @@ async def test_a_refresh_that_is_quicker_is_confirmed_itself(
         stopped.advance(minutes=20)
         check = gate_of(app).credentials._hashing.check
 
-        async def slow_check(password: str, stored: str | None) -> Any:
+        async def slow_check(password: Password, stored: str | None) -> Any:
             checked = await check(password, stored)
             assert (await refresh(client, token)).status_code == 200
             return checked
@@ -441,7 +442,7 @@ async def test_a_session_that_is_ended_while_the_password_is_checked_changes_not
     token = (await register(client))["token"]
     hash_ = gate.credentials._hashing.hash
 
-    async def slow_hash(password: str) -> str:
+    async def slow_hash(password: Password) -> str:
         hashed = await hash_(password)
         assert (await client.post(f"/api/auth/{end}", headers=bearer(token))).status_code == 200
         return hashed
@@ -482,7 +483,7 @@ async def test_a_password_that_changes_while_it_is_checked_confirms_nothing(
     token = (await register(client))["token"]
     check = gate.credentials._hashing.check
 
-    async def slow_check(password: str, stored: str | None) -> Any:
+    async def slow_check(password: Password, stored: str | None) -> Any:
         checked = await check(password, stored)
         await db.execute("UPDATE users SET hashed_password = 'x' || hashed_password")
         return checked

@@ -294,7 +294,7 @@ def meanwhile(gate: Gatepost, monkeypatch: pytest.MonkeyPatch, act: Callable[[],
     """Have something happen after each check of a password and before its session starts."""
     check = gate.accounts._hashing.check
 
-    async def slow_check(password: str, stored: str | None) -> PasswordCheck:
+    async def slow_check(password: Password, stored: str | None) -> PasswordCheck:
         result = await check(password, stored)
         await act()
         return result

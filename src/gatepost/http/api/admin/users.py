@@ -14,7 +14,8 @@ from gatepost.http.api.responses import PRESENTED, UNSAFE, UNWANTED_BODY, USERS_
 from gatepost.http.dependencies import AdminSessionScheme, CurrentClient, CurrentGate, FreshAdminSession
 from gatepost.http.envelope import success
 from gatepost.models import Session
-from gatepost.services.directory import SEARCH_MAX_LENGTH, UserCursor, UserFilter
+from gatepost.models.bounds import CURSOR_MAX, SEARCH_MAX
+from gatepost.services.directory import UserCursor, UserFilter
 
 router = APIRouter(tags=["administration"])
 
@@ -56,7 +57,7 @@ async def find_users(
     q: Annotated[
         str,
         Query(
-            max_length=SEARCH_MAX_LENGTH,
+            max_length=SEARCH_MAX,
             description="How the e-mail, the name or its last word begins, whatever its case.",
         ),
     ] = "",
@@ -66,7 +67,7 @@ async def find_users(
     ] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="Users a page.")] = 50,
     cursor: Annotated[
-        str | None, Query(max_length=4096, description="`next_cursor` of the page before.")
+        str | None, Query(max_length=CURSOR_MAX, description="`next_cursor` of the page before.")
     ] = None,
 ) -> Response:
     """List users: those by their e-mail first, then those by their name."""

@@ -11,6 +11,7 @@ from gatepost.http.pages.language import N_
 from gatepost.http.pages.sentences import told
 from gatepost.http.pages.visit import Visit
 from gatepost.models import SessionFilter, User
+from gatepost.security.texts import folded
 
 SESSIONS = 10
 """Live sessions that are shown; a link leads to the others."""
@@ -111,7 +112,7 @@ async def _set_temporary_password(visit: Visit, user: User, form: Form) -> Respo
 
 
 async def _delete(visit: Visit, user: User, form: Form) -> Response:
-    if form.get("email", "").strip().casefold() != user.email.casefold():
+    if folded(form.get("email", "").strip()) != folded(user.email):
         raise ValidationFailed({"email": N_("This is not the e-mail of the account")})
     await visit.gate.administration.delete(user, client=visit.client, by=by(visit))
     return visit.redirect(visit.url("/admin/users"), notice="user_deleted")
