@@ -37,6 +37,7 @@ async def test_list_shows_what_was_tried_lately(gatepost: Command, limited: http
     rows.pop("register_total", None)  # drains within a moment
     assert {bucket: row["left"] for bucket, row in rows.items()} == {
         "login_account": 0,
+        "form_address": 59,
         "register_address": 4,
         "login_address": rows["login_address"]["left"],
     }

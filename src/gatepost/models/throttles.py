@@ -10,6 +10,7 @@ class Bucket(StrEnum):
     LOGIN_NETWORK = "login_network"
     LOGIN_ACCOUNT = "login_account"
     LOGIN_KNOWN = "login_known"
+    FORM_ADDRESS = "form_address"
     REGISTER_ADDRESS = "register_address"
     REGISTER_TOTAL = "register_total"
     REFRESH_SESSION = "refresh_session"

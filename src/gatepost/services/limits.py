@@ -11,7 +11,7 @@ from gatepost.store.throttles import Charge, Level
 EVENT_RATE = Rate(1, 1, "minute")
 """Events `throttled` of one bucket, so that a flood does not fill the trail."""
 
-_BY_PLACE = (Bucket.LOGIN_ADDRESS, Bucket.REGISTER_ADDRESS, Bucket.REFRESH_ADDRESS)
+_BY_PLACE = (Bucket.LOGIN_ADDRESS, Bucket.FORM_ADDRESS, Bucket.REGISTER_ADDRESS, Bucket.REFRESH_ADDRESS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 Whoever checks a password begins an `Attempt` and says how it ended: `succeeded` or `failed`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -108,19 +108,12 @@ class Throttles:
         return attempt, login.credential
 
     async def arrive(self, client: Client, *, verb: str) -> None:
-        """Charge the address and its network, as a login does, before what was sent is read.
+        """Charge the address for what has to be read before anything else limits it.
 
         Raises:
             TooManyAttempts: there were too many from there; the trail has it.
         """
-        if not self._limits.enabled:
-            return
-        place = self._limits.charge(Bucket.LOGIN_ADDRESS, client.place or "")
-        site = self._limits.charge(Bucket.LOGIN_NETWORK, client.site or "")
-        async with self._database.connection() as conn:
-            refused = await store.charge_both(conn, place, site, at=self._clock())
-        if refused is not None:
-            raise await self._refused(refused.bucket, refused.key, verb=verb, client=client)
+        await self._charge([self._limits.charge(Bucket.FORM_ADDRESS, client.place or "")], client, verb=verb)
 
     async def confirm(self, user_id: int, *, client: Client, verb: str) -> Attempt:
         """Begin to check the password of a user who is signed in and gives it again.
@@ -159,16 +152,19 @@ class Throttles:
         Raises:
             TooManyAttempts: there were too many from this address, or from everywhere; the trail has it.
         """
-        if not self._limits.enabled:
-            return
         charges = [
             self._limits.charge(Bucket.REGISTER_ADDRESS, client.place or ""),
             self._limits.charge(Bucket.REGISTER_TOTAL, ""),
         ]
+        await self._charge(charges, client, verb="register")
+
+    async def _charge(self, charges: Sequence[Charge], client: Client, *, verb: str) -> None:
+        if not self._limits.enabled:
+            return
         async with self._database.connection() as conn:
             full = await store.charge(conn, charges, at=self._clock())
         if full is not None:
-            raise await self._refused(full, verb="register", client=client)
+            raise await self._refused(full, verb=verb, client=client)
 
     async def succeeded(self, conn: Connection, attempt: Attempt) -> None:
         """Give back what the attempt was charged, and clear the failures of its own place.

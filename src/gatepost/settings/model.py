@@ -182,6 +182,9 @@ class Settings(BaseSettings):
     throttle_login_known: _Rate = _rate(
         "10 then 1/minute", "Failed logins to one account from one place that it was used from"
     )
+    throttle_form_address: _Rate = _rate(
+        "60 then 60/minute", "Registrations of one address that are read, and logins without a valid e-mail"
+    )
     throttle_register_address: _Rate = _rate("5 then 20/hour", "Registrations from one address")
     throttle_register_total: _Rate = _rate("50 then 5/second", "Registrations from everywhere")
     throttle_refresh_session: _Rate = _rate("10 then 10/minute", "Refreshes of one sign-in")

@@ -557,7 +557,7 @@ async def test_nothing_of_the_erased_is_left_in_the_throttle(stopped_app: MakeAp
         assert await db.fetchval("SELECT count(*) FROM auth_failures") == 1
         assert (await erase(client, token)).status_code == 200
     buckets = {row["bucket"] for row in await db.fetch("SELECT bucket FROM auth_throttles")}
-    assert buckets == {"login_address", "register_address", "register_total"}
+    assert buckets == {"login_address", "form_address", "register_address", "register_total"}
     assert await db.fetchval("SELECT count(*) FROM auth_failures") == 0
 
 

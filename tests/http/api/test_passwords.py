@@ -16,7 +16,7 @@ from tests.http.conftest import Database, MakeApp, Standing, assert_error, event
 from gatepost import errors
 from gatepost.http.gatepost import Gatepost
 from gatepost.security import policy
-from gatepost.security.passwords import PasswordCheck
+from gatepost.security.passwords import Password, PasswordCheck
 
 REGISTER = "/api/auth/register"
 LOGIN = "/api/auth/login"

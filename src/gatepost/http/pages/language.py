@@ -36,6 +36,7 @@ def N_(message: str) -> str:  # noqa: N802 - gettext's name for it
 SENTENCES = (
     N_("Use at most %(number)s characters"),
     N_("Use at least %(number)s characters"),
+    N_("Use at most %(number)s accents or other marks on one character"),
     N_("Use valid Unicode: a half of a surrogate pair is no character"),
     N_("Give the address alone, without a name and angle brackets"),
     N_("The part before the @-sign has a character that only looks like a plain one"),
