@@ -109,4 +109,4 @@ async def test_a_secret_in_the_database_is_found(
     await db.execute(statement, {"token": token, "password": PASSWORD}[secret])
     with pytest.raises(secrecy.SecretFoundError):
         await secrecy.search_database(dsn)
-    await db.execute("DROP TABLE auth_events, auth_failures, auth_links, user_sessions, users")
+    await db.execute("DROP TABLE auth_events, auth_failures, auth_links, user_sessions, users CASCADE")
