@@ -11,7 +11,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from tests.conftest import PASSWORD, MakeSettings, bearer, register, serving
-from tests.costs import bounded_normalisation
+from tests.counting import bounded_normalisation
 from tests.http.conftest import Database, assert_error
 from tests.http.pages.conftest import ADMIN, EMAIL, ORIGIN, Visitor, make_user, visiting
 
