@@ -93,7 +93,7 @@ async def test_connections_that_nobody_needs_are_given_back(
 async def test_who_waits_for_one_users_row_leaves_connections_for_others(
     make_settings: MakeSettings, db: "asyncpg.Connection[asyncpg.Record]", owner_dsn: str
 ) -> None:
-    app = create_app(make_settings(database_pool_size=4, database_timeout_seconds=PATIENCE * 2))
+    app = create_app(make_settings(database_pool_size=4, database_timeout_seconds=60))
     async with serving(app) as client:
         gate: Gatepost = app.state.gatepost
         gate.database._opened()._hold = 0.1
