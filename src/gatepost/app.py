@@ -12,6 +12,7 @@ from gatepost.http.errors import on_http_exception
 from gatepost.http.gatepost import PAGES_PREFIX, Gatepost
 from gatepost.http.hot import HotEndpoints, HotPaths
 from gatepost.http.middleware import RequestLog
+from gatepost.http.strays import StrayCookies
 from gatepost.services.clock import Clock, database_clock
 from gatepost.settings import Settings
 
@@ -45,7 +46,8 @@ def create_app(settings: Settings | None = None, *, clock: Clock = database_cloc
         exception_handlers={HTTPException: on_http_exception},
     )
     auth.install(app, pages=True)
-    app.hot = Handshakes(HotPaths(app.serve_others, HotEndpoints(auth.edge), prefix=auth.prefix))
+    hot = HotPaths(app.serve_others, HotEndpoints(auth.edge), prefix=auth.prefix)
+    app.hot = Handshakes(StrayCookies(hot, auth.edge))
     app.root = auth.settings.root_path
     app.complete = tuple(f"{app.root}{prefix}/" for prefix in (auth.prefix, PAGES_PREFIX))
     home, paths = None, ["/"]

@@ -11,6 +11,7 @@ from tests.http.conftest import Database, assert_error, events
 
 from gatepost import errors
 from gatepost.app import create_app
+from gatepost.http.gatepost import Gatepost
 from gatepost.models import AuditAction
 
 ORIGIN = "https://auth.example.com"
@@ -162,6 +163,8 @@ async def test_a_planted_twin_of_the_cookie_is_refused(victim: Victim) -> None:
         victim.browser.cookies.clear()
         response = await victim.browser.get("/api/auth/me", headers={"Cookie": header})
         assert_error(response, errors.InvalidSession)
+        assert response.headers["set-cookie"].startswith(f"{NAME}=; Path=/;")
+        assert response.headers["set-cookie"].endswith("; Max-Age=0")
 
 
 @pytest.mark.parametrize(
@@ -226,10 +229,7 @@ async def test_the_pages_of_a_friend_may_read_answers(victim: Victim) -> None:
 
 async def test_a_websocket_of_another_site_is_refused(make_settings: MakeSettings) -> None:
     """The handshake brings the cookie and no preflight goes before it (cross-site WebSocket hijacking)."""
-    from gatepost.http.edge import Edge
-    from gatepost.http.gatepost import Gatepost
-
-    edge: Edge = Gatepost(make_settings(public_url=ORIGIN)).edge
+    edge = Gatepost(make_settings(public_url=ORIGIN)).edge
 
     def handshake(**headers: str) -> dict[str, object]:
         sent = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
@@ -239,3 +239,48 @@ async def test_a_websocket_of_another_site_is_refused(make_settings: MakeSetting
         with pytest.raises(errors.CrossOriginRefused):
             edge.presented(handshake(**headers))
     assert edge.presented(handshake(origin=ORIGIN)) == ("x", True)
+
+
+ASKED = [
+    # scheme, Host, Origin, whether it is one's own
+    ("ws", "localhost:8001", "http://localhost:8001", True),
+    ("ws", "127.0.0.1:8001", "http://127.0.0.1:8001", True),
+    ("wss", "localhost:8001", "https://localhost:8001", True),
+    ("http", "[::1]:8001", "http://[::1]:8001", True),
+    ("http", "app.localhost", "http://app.localhost", True),
+    ("ws", "localhost:8001", "http://localhost:3000", False),
+    ("ws", "localhost:8001", "http://localhost", False),
+    ("ws", "localhost:8001", "http://127.0.0.1:8001", False),
+    ("ws", "localhost:8001", "https://localhost:8001", False),
+    ("ws", "localhost:8001", "localhost:8001", False),
+    ("ws", "localhost:8001", "null", False),
+    ("ws", "evil.example:8001", "http://evil.example:8001", False),  # rebound to this machine
+    ("ws", "192.0.2.1:8001", "http://192.0.2.1:8001", False),
+    ("ws", "localhost.evil.example", "http://localhost.evil.example", False),
+    ("ws", "[::1", "http://[::1", False),
+    ("ws", "", "http://", False),
+]
+
+
+@pytest.mark.parametrize(("scheme", "host", "origin", "is_own"), ASKED)
+async def test_without_a_public_url_ones_own_pages_are_those_of_this_machine(
+    make_settings: MakeSettings, scheme: str, host: str, origin: str, is_own: bool
+) -> None:
+    """Chromium says no Sec-Fetch-Site with a WebSocket, so that its origin has to be known."""
+
+    def passes(headers: list[tuple[bytes, bytes]], **settings: str) -> bool:
+        kind = {"type": "http", "method": "POST"} if scheme == "http" else {"type": "websocket"}
+        asked = kind | {"scheme": scheme, "path": "/", "headers": headers, "server": ("127.0.0.1", 8001)}
+        edge = Gatepost(make_settings(**settings)).edge
+        try:
+            edge.guard.check(asked)
+        except errors.CrossOriginRefused:
+            return False
+        return True
+
+    sent = [(b"host", host.encode()), (b"origin", origin.encode())]
+    assert passes(sent) == is_own
+    assert not passes([*sent, (b"host", b"localhost:1")])
+    assert not passes([*sent, (b"sec-fetch-site", b"cross-site")])
+    assert not passes(sent, public_url="http://localhost:9999")
+    assert not passes(sent, host="0.0.0.0")  # noqa: S104 - others may come

@@ -416,6 +416,11 @@ async def test_tls(outside: Environment, dsn: str, tmp_path: Path) -> None:
         trust = ssl.create_default_context(cafile=HERE / "certificate.pem")
         async with httpx.AsyncClient(verify=trust) as client:
             assert (await client.get(f"{server.url}/api/auth/me")).status_code == 401
+            signed_in = await client.post(f"{server.url}/api/auth/register", json=USER | {"cookie": True})
+            assert set(signed_in.cookies) == {"__Host-gatepost", "__Host-gatepost-device"}
+            assert all("; Secure" in each for each in signed_in.headers.get_list("set-cookie"))
+            own = {"Origin": server.url}
+            assert (await client.post(f"{server.url}/api/auth/logout", headers=own)).status_code == 200
         ended = await server.stop(signal.SIGINT)
     assert ended.code == 0
     assert "Traceback" not in ended.err

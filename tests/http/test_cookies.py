@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from http.cookies import SimpleCookie
 from typing import Annotated, Any
 
@@ -13,7 +14,6 @@ from tests.http.conftest import Database, assert_error, assert_success, events
 
 from gatepost import CurrentSession, FreshSession, Gatepost, Session, errors
 from gatepost.app import create_app
-from gatepost.http.cookies import Cookies
 from gatepost.models import AuditAction
 
 ORIGIN = "https://auth.example.com"
@@ -119,9 +119,35 @@ async def test_a_logout_takes_the_cookie_away(browser: httpx.AsyncClient, path: 
     assert response.status_code == 200, response.text
     gone = set_cookies(response)[NAME]
     assert (gone.value, gone["max-age"]) == ("", "0")
-    assert response.headers["clear-site-data"] == '"cache", "cookies", "storage"'
+    # Neither the device cookie nor what the application and sibling hosts keep.
+    assert response.headers["clear-site-data"] == '"cache"'
+    assert set(set_cookies(response)) == {NAME}
     assert_error(await browser.get("/api/auth/me", headers=bearer(token)), errors.SessionRevoked)
     assert NAME not in browser.cookies
+    assert DEVICE in browser.cookies
+
+
+@pytest.mark.parametrize("path", ["logout", "logout-all"])
+async def test_a_logout_that_comes_too_late_takes_the_dead_cookie_away(
+    browser: httpx.AsyncClient, path: str
+) -> None:
+    token = set_cookies(await sign_in(browser))[NAME].value
+    assert (await browser.post("/api/auth/logout", headers=bearer(token))).status_code == 200
+    for value in (token, "0b6f0d2e-5d3c-4a7e-9b1a-2c3d4e5f6a7b", "nonsense"):
+        browser.cookies.set(NAME, value, domain="auth.example.com", path="/")
+        response = await browser.post(f"/api/auth/{path}", headers=SAME)
+        assert_error(response, errors.SessionRevoked if value == token else errors.InvalidSession)
+        gone = set_cookies(response)[NAME]
+        assert (gone.value, gone["max-age"]) == ("", "0")
+    by_bearer = await browser.post(f"/api/auth/{path}", headers=bearer(token))
+    assert (by_bearer.status_code, set_cookies(by_bearer)) == (401, {})
+
+
+async def test_deleting_the_account_takes_the_session_cookie_away_alone(browser: httpx.AsyncClient) -> None:
+    await sign_in(browser)
+    response = await browser.request("DELETE", "/api/auth/me", headers=SAME, json={"password": PASSWORD})
+    assert response.status_code == 200, response.text
+    assert (set(set_cookies(response)), response.headers["clear-site-data"]) == ({NAME}, '"cache"')
 
 
 async def test_a_sign_in_ends_the_session_that_the_browser_came_with(
@@ -252,22 +278,88 @@ async def test_changing_the_password_hands_over_the_new_cookie(notes: httpx.Asyn
             "__Secure-gatepost",
             "__Host-gatepost-device",
         ),
-        ({"public_url": "http://localhost:5173"}, "gatepost", "gatepost-device"),
-        ({"host": "::1"}, "gatepost", "gatepost-device"),
+        ({"public_url": "http://localhost:5173"}, "gatepost-5173", "gatepost-5173-device"),
+        ({"public_url": "http://localhost"}, "gatepost", "gatepost-device"),
+        (
+            {"public_url": "http://app.localhost:5173", "cookie_domain": "app.localhost"},
+            "gatepost-5173",
+            None,
+        ),
+        ({"host": "::1", "port": 8001}, "gatepost-8001", "gatepost-8001-device"),
+        ({"tls_cert": "cert.pem", "tls_key": "key.pem"}, "__Host-gatepost", "__Host-gatepost-device"),
         ({"host": "0.0.0.0"}, "__Host-gatepost", "__Host-gatepost-device"),  # noqa: S104 - not bound
         ({"environment": "production", "bcrypt_rounds": 10}, "__Host-gatepost", "__Host-gatepost-device"),
     ],
 )
 def test_what_the_cookies_are_called(
-    make_settings: MakeSettings, given: dict[str, Any], session: str, device: str
+    make_settings: MakeSettings, given: dict[str, Any], session: str, device: str | None
 ) -> None:
-    cookies = Cookies(make_settings(**given))
+    cookies = Gatepost(make_settings(**given)).edge.cookies
     assert cookies.clear_session()[1].decode().partition("=")[0] == session
     header = cookies.set_device("x")[1].decode()
-    assert header.partition("=")[0] == device
+    assert header.partition("=")[0] == device or device is None
     assert ("Secure" in header) == session.startswith("__")
     domain = re.search(r"Domain=([^;]+)", cookies.clear_session()[1].decode())
-    assert (domain[1] if domain else None) == ("example.com" if "cookie_domain" in given else None)
+    assert (domain[1] if domain else "") == given.get("cookie_domain", "").removeprefix(".").lower()
+
+
+PLACES = [
+    (("http", ("127.0.0.1", 8001)), "gatepost-8001"),
+    (("http", ("127.0.0.1", "8002")), "gatepost-8002"),  # as granian says it
+    (("ws", ("::1", 8003)), "gatepost-8003"),
+    (("https", ("127.0.0.1", 8001)), "__Host-gatepost"),
+    (("wss", ("127.0.0.1", 8001)), "__Host-gatepost"),
+    (("http", ("/run/gatepost.sock", None)), "gatepost"),
+    (("http", ("/run/gatepost.sock", "0")), "gatepost"),
+    (("http", None), "gatepost"),
+]
+
+
+def test_in_development_the_cookies_are_those_of_the_servers_port(
+    make_settings: MakeSettings,
+) -> None:
+    auth = Gatepost(make_settings())
+    staff = Gatepost(make_settings(), prefix="/api/staff")
+    for (scheme, server), name in PLACES:
+        scope: dict[str, Any] = {"type": "http", "scheme": scheme, "server": server, "headers": []}
+        for gatepost, suffix in ((auth, ""), (staff, "_api_staff")):
+            header = gatepost.edge.at(scope).cookies.clear_session()[1].decode()
+            assert header.partition("=")[0] == name + suffix
+            assert ("Secure" in header) == (scheme in {"https", "wss"})
+    fixed = Gatepost(make_settings(public_url="http://localhost:5173")).edge
+    assert fixed.at({"type": "http", "scheme": "https", "server": ("a", 1), "headers": []}) is fixed
+
+
+async def test_two_on_two_ports_of_one_machine_keep_each_other_signed_in(make_settings: MakeSettings) -> None:
+    """A browser sends the cookies of a host to each of its ports (RFC 6265 §8.5)."""
+    kept: dict[str, str] = {}
+    async with AsyncExitStack() as stack:
+        clients = []
+        for port in (8001, 8002):
+            key = f"the key of the server at {port}, long enough to be one"
+            client = await stack.enter_async_context(serving(create_app(make_settings(secret_key=key))))
+            client.base_url = httpx.URL(f"http://127.0.0.1:{port}")
+            clients.append(client)
+            body = WHO | {"email": f"{port}@example.com", "name": "N", "cookie": True}
+            response = await client.post("/api/auth/register", json=body)
+            kept |= {name: morsel.value for name, morsel in set_cookies(response).items()}
+        for client in clients:
+            client.cookies.clear()
+            sent = {"Cookie": "; ".join(f"{name}={value}" for name, value in kept.items())}
+            me = (await client.get("/api/auth/me", headers=sent)).json()
+            assert me["data"]["user"]["email"] == f"{client.base_url.port}@example.com"
+
+
+PREFIXES = ["/a-b", "/a_b", "/a.b", "/a~b", "/a/b", "/ab", "/a-2Db", "/a/_b", "/a_/b", "/a-", "/a_", "/A/b"]
+
+
+def test_no_two_prefixes_share_a_name(make_settings: MakeSettings) -> None:
+    settings = make_settings()
+    auths = [Gatepost(settings, prefix=prefix) for prefix in PREFIXES]
+    cookies = {each.edge.cookies.clear_session()[1] for each in auths}
+    schemes = {each.current_session.scheme_name for each in auths}
+    assert len(cookies) == len(schemes) == len(PREFIXES)
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+", name) for name in schemes)  # OpenAPI, components
 
 
 async def test_the_device_cookie_opens_nothing(browser: httpx.AsyncClient) -> None:
@@ -276,14 +368,6 @@ async def test_the_device_cookie_opens_nothing(browser: httpx.AsyncClient) -> No
     browser.cookies.clear()
     browser.cookies.set(NAME, device.value, domain="auth.example.com")
     assert_error(await browser.get("/api/auth/me"), errors.InvalidSession)
-
-
-async def test_two_gateposts_on_one_host_have_cookies_of_their_own(
-    make_settings: MakeSettings, clock: MovableClock
-) -> None:
-    one = Gatepost(make_settings(public_url=ORIGIN), clock=clock)
-    two = Gatepost(make_settings(public_url=ORIGIN), prefix="/staff/auth", clock=clock)
-    assert one.edge.cookies.clear_session() != two.edge.cookies.clear_session()
 
 
 async def test_an_answer_with_a_cookie_is_never_cached(browser: httpx.AsyncClient) -> None:

@@ -16,7 +16,18 @@ import pytest
 import websockets
 from fastapi import FastAPI, WebSocket
 from starlette.types import Message
-from tests.conftest import SECRET_KEY, AsApp, MakeSettings, bearer, login, register, scratch_database, serving
+from tests.conftest import (
+    PASSWORD,
+    SECRET_KEY,
+    AsApp,
+    MakeSettings,
+    bearer,
+    login,
+    register,
+    scratch_database,
+    serving,
+)
+from websockets import Origin
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from gatepost import CurrentSession, Gatepost
@@ -141,6 +152,7 @@ async def live(
             "SECRET_KEY": SECRET_KEY,
             "BCRYPT_ROUNDS": "4",
             "DATABASE_TIMEOUT_SECONDS": "30",
+            "THROTTLE_ENABLED": "false",
             "PATH": "/usr/bin:/bin",
         }
         db = await asyncpg.connect(dsn)
@@ -211,6 +223,27 @@ async def test_a_proxy_that_copies_a_handshake_is_answered(live: Live) -> None:
             }
             response = await client.get("/api/auth/verify", headers=copied | bearer(token))
             assert response.status_code == 204, upgrade
+
+
+async def test_a_browser_on_this_machine_opens_sockets_by_cookie(live: Live) -> None:
+    port = live.address.rpartition(":")[2]
+    who = {"email": "browser@example.com", "name": "N", "password": PASSWORD, "cookie": True}
+    async with live.client() as client:
+        cookies = (await client.post("/api/auth/register", json=who)).cookies
+    assert set(cookies) == {f"gatepost-{port}", f"gatepost-{port}-device"}
+    cookie = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
+
+    def opening(host: str, origin: str) -> Any:
+        place = f"ws://{host}:{port}/live"
+        return websockets.connect(place, additional_headers=cookie, origin=Origin(origin), host="127.0.0.1")
+
+    for host in ("127.0.0.1", "localhost"):
+        async with opening(host, f"http://{host}:{port}") as opened:
+            assert await opened.recv() == "browser@example.com"
+        for other in ("http://localhost:1", "http://evil.example", f"https://{host}:{port}"):
+            with pytest.raises(InvalidStatus) as refused:
+                await opening(host, other)
+            assert refused.value.response.status_code == 403
 
 
 async def test_a_refusal_after_the_socket_is_open_closes_it_with_1008(live: Live) -> None:

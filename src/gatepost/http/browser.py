@@ -30,8 +30,11 @@ def remember_device(response: Response, edge: Edge, scope: Scope, user: User) ->
     response.raw_headers.append(edge.cookies.set_device(device))
 
 
-def forget(response: Response, edge: Edge, *, by_cookie: bool) -> None:
-    """Have the browser keep nothing, after a logout (ASVS 14.3.1)."""
+def forget(response: Response, edge: Edge, scope: Scope, *, by_cookie: bool) -> None:
+    """Have the browser keep nothing of a session, after a logout (ASVS 14.3.1).
+
+    It keeps that it has signed in before: otherwise whoever signs out would be a stranger to the throttle.
+    """
     response.raw_headers.append(CLEAR_SITE_DATA)
     if by_cookie:
-        response.raw_headers.append(edge.cookies.clear_session())
+        response.raw_headers += [edge.cookies.clear_session(), *edge.cookies.clear_form(scope)]

@@ -52,12 +52,13 @@ class PrivateAnswers:
         return self.app(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        cookies = self._edge.at(scope).cookies
         asked: Asked = scope.setdefault(ASKED_KEY, Asked())  # that of an outer layer, where there are two
 
         async def keeping(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = list(message.get("headers", ()))
-                sets_session = self._edge.cookies.set_a_session(headers)
+                sets_session = cookies.set_a_session(headers)
                 if sets_session:
                     headers = unstored(headers)
                 if sets_session or asked.is_asked:

@@ -6,46 +6,54 @@
     notice     `__Host-gatepost-notice`    what the next page says once, such as that a name was changed
 
 Where COOKIE_DOMAIN shares the session with sibling hosts its prefix is `__Secure-`, the weaker one. Over
-plain http, which only a loopback PUBLIC_URL has, browsers keep no cookie of either prefix: there the
-name is bare.
+plain http, which only a loopback origin has, browsers keep no cookie of either prefix: there the name is
+bare. Cookies know neither ports nor paths, so that the name tells several Gateposts on a host apart: by the
+port, over plain http (`gatepost-8000`), and by the prefix of all but the usual one
+(`__Host-gatepost_api_staff`).
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from starlette.types import Scope
 
 from gatepost.errors import InvalidSession
 from gatepost.models import SignedIn
-from gatepost.settings import Settings
 
 DEVICE_LIFETIME = timedelta(days=180)
 
+PATHS_MAX = 6
+"""Segments of a request's path at which a second cookie of the session's name is looked for."""
+
+_SEGMENT = re.compile(r"[\w.~-]+", re.ASCII)
+
 Header = tuple[bytes, bytes]
 
-CLEAR_SITE_DATA: Header = (b"clear-site-data", b'"cache", "cookies", "storage"')
-"""Goes with a logout: what the browser keeps of this origin is removed (ASVS 14.3.1)."""
+CLEAR_SITE_DATA: Header = (b"clear-site-data", b'"cache"')
+"""Goes with a logout: what the browser keeps of this origin's answers is removed (ASVS 14.3.1).
+
+No more than that: cookies would be the device's and those of sibling hosts, storage is the application's.
+"""
 
 
 class Cookies:
     """Reads and makes the cookies of one Gatepost.
 
     Args:
-        settings: say under which names and for whom.
-        suffix: tells the cookies of several Gateposts on one host apart.
+        mark: tells the cookies of several Gateposts on one host apart.
+        secure: this is https.
+        domain: whose subdomains share the session; None keeps it to one host.
     """
 
-    def __init__(self, settings: Settings, suffix: str = "") -> None:
-        plain = (settings.effective_public_url or "").startswith("http://")
-        host_only = settings.cookie_domain is None
-        prefix = "" if plain else "__Host-" if host_only else "__Secure-"
-        self._session = f"{prefix}gatepost{suffix}"
-        own = f"{'' if plain else '__Host-'}gatepost{suffix}"
+    def __init__(self, mark: str = "", *, secure: bool = True, domain: str | None = None) -> None:
+        prefix = "" if not secure else "__Host-" if domain is None else "__Secure-"
+        self._session = f"{prefix}gatepost{mark}"
+        own = f"{'__Host-' if secure else ''}gatepost{mark}"
         self._device, self._form, self._notice = f"{own}-device", f"{own}-form", f"{own}-notice"
-        self._attributes = "; Path=/; HttpOnly; SameSite=Lax" + ("" if plain else "; Secure")
-        self._session_attributes = self._attributes + (
-            "" if host_only else f"; Domain={settings.cookie_domain}"
-        )
+        self._attributes = "; Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if secure else "")
+        self._domain = domain
+        self._session_attributes = self._attributes + ("" if domain is None else f"; Domain={domain}")
 
     def token(self, scope: Scope) -> str | None:
         """Return the session token that the browser sent, None where it sent none.
@@ -55,7 +63,7 @@ class Cookies:
                 (ASVS 15.3.7).
         """
         found = _values(scope, self._session)
-        if len(found) > 1:
+        if len(found) > 1:  # what becomes of them: `strays.py`
             raise InvalidSession("Two session cookies were sent")
         return found[0] if found else None
 
@@ -79,6 +87,10 @@ class Cookies:
             kept = f"; Max-Age={max(0, int(left.total_seconds()))}"
         return _set(f"{self._session}={signed_in.token}{self._session_attributes}{kept}")
 
+    def are_two(self, scope: Scope) -> bool:
+        """Say whether the browser sent more than one session cookie."""
+        return len(_values(scope, self._session)) > 1
+
     def set_a_session(self, headers: Iterable[Header]) -> bool:
         """Say whether the headers of an answer hand a session over, or take it away."""
         start = f"{self._session}=".encode()
@@ -87,6 +99,35 @@ class Cookies:
     def clear_session(self) -> Header:
         """Return the header that takes the session cookie away."""
         return _set(f"{self._session}={self._session_attributes}; Max-Age=0")
+
+    def clear_strays(self, scope: Scope, host: str) -> list[Header]:
+        """Return the headers that take away cookies of the session's name from wherever else they may stand.
+
+        Where COOKIE_DOMAIN was changed, or a sibling host planted one, a browser sends two; a second one of
+        another domain or path is not replaced by setting the first. Nobody knows where it stands: so each
+        place is tried that this host may set cookies for.
+
+        Args:
+            scope: of the request.
+            host: under which browsers know this one.
+        """
+        sent = len(_values(scope, self._session))
+        if self._session.startswith("__Host-"):
+            # It has one place; a client that sends two knows nothing of that, and begins afresh.
+            return [self.clear_session()] if sent > 1 else []
+        paths = _places_of_path(scope["path"]) if sent > 1 else ["/"]
+        places = ((domain, path) for domain in (None, *_domains(host)) for path in paths)
+        return [self._cleared(*place) for place in places if sent and place != (self._domain, "/")]
+
+    def _cleared(self, domain: str | None, path: str) -> Header:
+        at = f"; Path={path}" + ("" if domain is None else f"; Domain={domain}")
+        return _set(f"{self._session}={self._attributes.replace('; Path=/', at, 1)}; Max-Age=0")
+
+    def clear_form(self, scope: Scope) -> list[Header]:
+        """Return the header that takes away what forms were bound to, where the browser has it."""
+        if not _values(scope, self._form):
+            return []
+        return [_set(f"{self._form}={self._attributes}; Max-Age=0")]
 
     def set_device(self, value: str) -> Header:
         """Return the header that marks a browser as one that has signed in."""
@@ -104,6 +145,24 @@ class Cookies:
     def clear_notice(self) -> Header:
         """Return the header that keeps a notice from being given twice."""
         return _set(f"{self._notice}={self._attributes}; Max-Age=0")
+
+
+def _domains(host: str) -> Iterator[str]:
+    """Yield the domains that a host may set cookies for; what is none, or everybody's, browsers pass over."""
+    labels = host.split(".")
+    if labels[-1].isdigit() or ":" in host:
+        return  # an address
+    for at in range(max(0, len(labels) - PATHS_MAX), len(labels) - 1):
+        yield ".".join(labels[at:])
+
+
+def _places_of_path(path: str) -> list[str]:
+    places = ["/"]
+    for segment in path.split("/")[1 : PATHS_MAX + 1]:
+        if not _SEGMENT.fullmatch(segment):
+            break
+        places.append(f"{places[-1].rstrip('/')}/{segment}")
+    return places
 
 
 def _single(scope: Scope, name: str) -> str | None:

@@ -47,7 +47,7 @@ class BearerScheme(SecurityBase):
 
     def edge(self, connection: HTTPConnection) -> Edge:
         """Return the edge of the Gatepost that this route belongs to."""
-        return self._edge or edge_of(connection.scope)
+        return self._edge.at(connection.scope) if self._edge else edge_of(connection.scope)
 
 
 class CurrentSessionScheme(BearerScheme):
@@ -138,7 +138,7 @@ def edge_of(scope: Scope) -> Edge:
             "No Gatepost on this application: call `auth.install(app)`"
         )
     opened(edge.gate)
-    return edge
+    return edge.at(scope)
 
 
 def opened(gate: Gate) -> Gate:

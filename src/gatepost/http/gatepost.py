@@ -18,6 +18,7 @@ from gatepost.http.collector import settle
 from gatepost.http.dependencies import AdminSessionScheme, CurrentSessionScheme, FreshSessionScheme
 from gatepost.http.edge import Edge
 from gatepost.http.errors import on_gatepost_error
+from gatepost.http.strays import StrayCookies
 from gatepost.models import Client, User
 from gatepost.services.clock import Clock, database_clock
 from gatepost.settings import Settings
@@ -66,7 +67,7 @@ class Gatepost(Gate):
         _check_path("prefix", prefix, like=PREFIX)
         self.prefix = prefix
         # Tokens of another instance are others': browsers and OpenAPI tell the two apart by name.
-        suffix = "" if prefix == PREFIX else re.sub(r"\W", "_", prefix)
+        suffix = "" if prefix == PREFIX else _suffix(prefix)
         self.edge = Edge(self, suffix)
         self.current_session = CurrentSessionScheme(self.edge)
         self.fresh_session = FreshSessionScheme(self.edge)
@@ -150,6 +151,7 @@ class Gatepost(Gate):
         if not hasattr(app.state, "gatepost"):
             # The first one installed is the one that a plain `CurrentSession` means.
             app.state.gatepost, app.state.gatepost_edge = self, self.edge
+        app.add_middleware(StrayCookies, edge=self.edge)
         app.add_middleware(PrivateAnswers, edge=self.edge)
         if GatepostError not in app.exception_handlers:
             app.add_exception_handler(GatepostError, on_gatepost_error)  # type: ignore[arg-type]  # takes WebSockets too
@@ -173,6 +175,11 @@ class Gatepost(Gate):
     def client_of(self, scope: Scope) -> Client:
         """Return who is at the other end of an ASGI scope."""
         return self.edge.client_of(scope)
+
+
+def _suffix(prefix: str) -> str:
+    """Return a prefix in letters, digits, `_` and `-`, no two the same."""
+    return re.sub(r"[^A-Za-z0-9/]", lambda match: f"-{ord(match[0]):02X}", prefix).replace("/", "_")
 
 
 def _check_path(name: str, path: str, *, like: str) -> None:

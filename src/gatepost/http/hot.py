@@ -67,7 +67,7 @@ class HotEndpoints:
 
     async def refresh(self, scope: Scope) -> Answer:
         """Replace the token; within `REFRESH_GRACE_SECONDS` the same answer can be had again."""
-        edge = self.edge
+        edge = self.edge.at(scope)
         try:
             token, by_cookie = edge.presented(scope)
         except CrossOriginRefused as refusal:

@@ -197,11 +197,9 @@ def origins(value: object) -> tuple[str, ...]:
 
 def is_loopback(url: str) -> bool:
     """Say whether an origin is this very machine, on which nobody else can listen."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or host.endswith(".localhost") or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 

@@ -460,10 +460,11 @@ async def test_a_stream_whose_session_was_renewed_ends_to_come_again(
     monkeypatch.setattr(streams, "CHECK_SECONDS", 0.05)
     async with live(watcher, "?action=nothing") as response:
         watched = Watched(response)
-        token = watcher.cookies["gatepost"]
+        name = f"gatepost-{watcher.base_url.port}"
+        token = watcher.cookies[name]
         answer = await watcher.post("/api/auth/refresh", json={})
         assert answer.status_code == 200
-        assert watcher.cookies["gatepost"] != token
+        assert watcher.cookies[name] != token
         await db.execute("UPDATE user_sessions SET ended_at = ended_at - interval '1 minute' WHERE id = 1")
         while block := await watched.block():
             assert "event" not in block  # it is not over

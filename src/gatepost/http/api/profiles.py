@@ -136,8 +136,13 @@ async def exported(session: Session, gate: Gate, client: Client) -> Response:
     ),
 )
 async def delete_me(
-    body: schemas.DeleteMeRequest, presented: PresentedToken, edge: CurrentEdge, client: CurrentClient
+    body: schemas.DeleteMeRequest,
+    presented: PresentedToken,
+    edge: CurrentEdge,
+    client: CurrentClient,
+    request: Request,
 ) -> Response:
     """Nothing of the user is kept but what happened, on the audit trail, without whom it happened to."""
-    await edge.gate.profiles.erase(presented.token, body.password, client, by_cookie=presented.by_cookie)
-    return signed_out(edge, None, "Account deleted successfully", by_cookie=presented.by_cookie)
+    by_cookie = presented.by_cookie
+    await edge.gate.profiles.erase(presented.token, body.password, client, by_cookie=by_cookie)
+    return signed_out(edge, request.scope, None, "Account deleted successfully", by_cookie=by_cookie)

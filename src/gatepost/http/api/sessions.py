@@ -9,7 +9,7 @@ from starlette.responses import Response
 from gatepost import errors
 from gatepost.http.api import schemas
 from gatepost.http.api.responses import PRESENTED, UNSAFE, UNWANTED_BODY, responses
-from gatepost.http.api.signed_in import signed_out
+from gatepost.http.api.signed_in import signed_out, signed_out_before
 from gatepost.http.dependencies import CurrentClient, CurrentEdge, CurrentGate, CurrentSession, PresentedToken
 from gatepost.http.envelope import success
 from gatepost.http.hot import SECURED, endpoints_of, response
@@ -44,10 +44,16 @@ async def refresh(request: Request) -> Response:
     response_model=schemas.EmptyEnvelope,
     responses=responses(None, "Logout successful", *PRESENTED, *UNWANTED_BODY, *UNSAFE),
 )
-async def logout(presented: PresentedToken, edge: CurrentEdge, client: CurrentClient) -> Response:
+async def logout(
+    presented: PresentedToken, edge: CurrentEdge, client: CurrentClient, request: Request
+) -> Response:
     """End the session; the very next request with its token is refused."""
-    await edge.gate.sessions.revoke(presented.token, client)
-    return signed_out(edge, None, "Logout successful", by_cookie=presented.by_cookie)
+    try:
+        await edge.gate.sessions.revoke(presented.token, client)
+    except errors.AuthenticationError as error:
+        return signed_out_before(edge, request.scope, error, by_cookie=presented.by_cookie)
+    by_cookie = presented.by_cookie
+    return signed_out(edge, request.scope, None, "Logout successful", by_cookie=by_cookie)
 
 
 @router.post(
@@ -59,11 +65,18 @@ async def logout(presented: PresentedToken, edge: CurrentEdge, client: CurrentCl
         {"sessions_revoked": 3}, "Logged out from all sessions", *PRESENTED, *UNWANTED_BODY, *UNSAFE
     ),
 )
-async def logout_all(presented: PresentedToken, edge: CurrentEdge, client: CurrentClient) -> Response:
+async def logout_all(
+    presented: PresentedToken, edge: CurrentEdge, client: CurrentClient, request: Request
+) -> Response:
     """End every session of the caller, the current one too."""
-    revoked = await edge.gate.sessions.revoke_all(presented.token, client, by_cookie=presented.by_cookie)
+    try:
+        revoked = await edge.gate.sessions.revoke_all(presented.token, client, by_cookie=presented.by_cookie)
+    except errors.AuthenticationError as error:
+        return signed_out_before(edge, request.scope, error, by_cookie=presented.by_cookie)
     data = {"sessions_revoked": revoked}
-    return signed_out(edge, data, "Logged out from all sessions", by_cookie=presented.by_cookie)
+    return signed_out(
+        edge, request.scope, data, "Logged out from all sessions", by_cookie=presented.by_cookie
+    )
 
 
 @router.post(

@@ -3,11 +3,12 @@
 from starlette.responses import Response
 from starlette.types import Scope
 
-from gatepost.errors import CrossOriginRefused, ValidationFailed
+from gatepost.errors import AuthenticationError, CrossOriginRefused, ValidationFailed
 from gatepost.http import browser
 from gatepost.http.api import schemas
 from gatepost.http.edge import Edge
 from gatepost.http.envelope import success
+from gatepost.http.errors import render
 from gatepost.models import SignedIn
 
 
@@ -49,8 +50,15 @@ def continued(
     return response
 
 
-def signed_out(edge: Edge, data: object, message: str, *, by_cookie: bool) -> Response:
-    """Answer a logout, after which the browser keeps nothing."""
+def signed_out(edge: Edge, scope: Scope, data: object, message: str, *, by_cookie: bool) -> Response:
+    """Answer a logout, after which the browser keeps nothing of the session."""
     response = success(data, message)
-    browser.forget(response, edge, by_cookie=by_cookie)
+    browser.forget(response, edge, scope, by_cookie=by_cookie)
+    return response
+
+
+def signed_out_before(edge: Edge, scope: Scope, error: AuthenticationError, *, by_cookie: bool) -> Response:
+    """Answer the logout of a session that had ended already: with why, and its cookie is gone as well."""
+    response = render(error)
+    browser.forget(response, edge, scope, by_cookie=by_cookie)
     return response

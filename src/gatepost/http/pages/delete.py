@@ -30,5 +30,5 @@ async def submit(visit: Visit, form: Form) -> Response:
     )
     visit.session = None
     response = visit.render("delete.html", done=True)
-    browser.forget(response, visit.edge, by_cookie=True)
+    browser.forget(response, visit.edge, visit.request.scope, by_cookie=True)
     return response

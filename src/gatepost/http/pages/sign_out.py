@@ -23,5 +23,5 @@ async def submit(visit: Visit, _: Form) -> Response:
         await visit.gate.sessions.revoke(visit.token, visit.client, by_cookie=visit.by_cookie)
     visit.session = None
     response = visit.render("sign_out.html", done=True)
-    browser.forget(response, visit.edge, by_cookie=True)
+    browser.forget(response, visit.edge, visit.request.scope, by_cookie=True)
     return response

@@ -68,7 +68,7 @@ class Visit:
     @property
     def edge(self) -> Edge:
         """What the pages stand at."""
-        return self.site.edge
+        return self.site.edge.at(self.request.scope)
 
     @property
     def gate(self) -> Gate:
