@@ -18,7 +18,6 @@ from tests.conftest import PASSWORD, SECRET_KEY, MakeSettings, bearer, login, re
 from gatepost.app import create_app
 from gatepost.gate import Gate
 from gatepost.models import AuditAction, Client, EndReason, EventFilter, SessionFilter
-from gatepost.services.audit import BY_COMMAND
 from gatepost.settings import Settings
 
 Database = Any
@@ -114,8 +113,8 @@ async def drive_commands(gate: Gate) -> None:
     invited = await gate.invitations.create(email=None, client=at_the_server)
     await gate.invitations.revoke(invited.invitation.id, client=at_the_server)
     nobodys = SessionFilter(user_id=99)
-    await gate.oversight.end_all(nobodys, expected=0, client=at_the_server, by=BY_COMMAND)
-    await gate.trail.note_export(EventFilter(), form="csv", client=at_the_server, by=BY_COMMAND)
+    await gate.oversight.end_all(nobodys, expected=0, client=at_the_server)
+    await gate.trail.note_export(EventFilter(), form="csv", client=at_the_server)
 
 
 async def set_up(gate: Gate, db: Database) -> None:
@@ -319,8 +318,8 @@ ACTS: dict[str, Callable[[Gate, Any], Awaitable[object]]] = {
     ),
     "delete": lambda gate, user: gate.administration.delete(user, client=Client()),
     "invite": lambda gate, _: gate.invitations.create(email=None, client=Client()),
-    "revoke": lambda gate, user: gate.sessions.revoke_by_admin(user.id, Client()),
-    "revoke all": lambda gate, user: gate.sessions.revoke_all_of(user.id, Client()),
+    "revoke": lambda gate, user: gate.oversight.end(user.id, client=Client()),
+    "revoke all": lambda gate, user: gate.administration.end_sessions(user, client=Client()),
 }
 
 

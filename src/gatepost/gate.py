@@ -22,6 +22,7 @@ from gatepost.security.passwords import PasswordHasher
 from gatepost.security.policy import PasswordPolicy, service_words
 from gatepost.security.tokens import TokenCodec
 from gatepost.services.accounts import Accounts
+from gatepost.services.acts import Acts
 from gatepost.services.administration import Administration
 from gatepost.services.admission import Admission
 from gatepost.services.audit import Audit
@@ -181,6 +182,7 @@ class Gate:
         stack.push_async_callback(touches.close)
         self.audit = Audit(database, clock)
         refusals = Refusals(codec, self.audit)
+        acts = Acts(database, audit=self.audit, clock=clock, lifetimes=lifetimes)
         self.sessions = Sessions(
             database,
             codec=codec,
@@ -194,8 +196,8 @@ class Gate:
             max_per_user=settings.max_sessions_per_user,
         )
         self.devices, self.form_tokens = Devices(keys), FormTokens(keys)
-        self.oversight = Oversight(database, clock=clock, lifetimes=lifetimes)
-        self.trail = Trail(database, audit=self.audit)
+        self.oversight = Oversight(database, acts=acts, clock=clock, lifetimes=lifetimes)
+        self.trail = Trail(database, acts=acts, clock=clock)
         self.feed = Feed(database)
         stack.push_async_callback(self.feed.close)
         self.throttles = Throttles(
@@ -206,6 +208,7 @@ class Gate:
         self.invitations = Invitations(
             database,
             codec=links,
+            acts=acts,
             throttles=self.throttles,
             audit=self.audit,
             clock=clock,
@@ -241,7 +244,7 @@ class Gate:
             accounts=self.accounts,
             hashing=hashing,
             throttles=self.throttles,
-            audit=self.audit,
+            acts=acts,
             clock=clock,
             lifetimes=lifetimes,
             new_passwords=self.new_passwords,
@@ -273,7 +276,11 @@ class Gate:
             clock=clock,
         )
         self.housekeeping = Housekeeping(
-            database, audit=self.audit, clock=clock, history=timedelta(days=settings.session_history_days)
+            database,
+            acts=acts,
+            audit=self.audit,
+            clock=clock,
+            history=timedelta(days=settings.session_history_days),
         )
         stack.push_async_callback(self.housekeeping.close)
         every = timedelta(seconds=settings.cleanup_interval_seconds) or None

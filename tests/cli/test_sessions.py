@@ -91,7 +91,7 @@ async def test_revoking_what_is_over_or_was_never_there_fails(
     token = (await register(client))["token"]
     await client.post("/api/auth/logout", headers=bearer(token))
     over = await gatepost("sessions", "revoke", "1")
-    assert (over.code, over.err) == (1, "Error: The session 1 has ended already\n")
+    assert (over.code, over.err) == (1, "Error: There is no such session\n")
     unknown = await gatepost("sessions", "revoke", "77", "--json")
     assert unknown.failed("not_found") == "There is no such session"
     failure = BY | {"command": "sessions revoke", "code": "not_found"}

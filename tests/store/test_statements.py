@@ -279,9 +279,8 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
         "17, NULL, '30 minutes'",
         {"users_pkey", "user_sessions_user_id_is_active_idx", "auth_failures_pkey"},
     ),
-    "users._is_active_admin": ("17", {"users_pkey"}),
+    "users.is_active_admin": ("17", {"users_pkey"}),
     "users.any_admin": (None, set()),
-    "users._has_other_admin": ("17", set()),
     "users.find": ("'user17@example.com'", {"users_email_key"}),
     "users.get": ("17", {"users_pkey"}),
     "users.hash_of": ("17", {"users_pkey"}),
@@ -333,7 +332,8 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
         "NULL, 50, NULL, '30 minutes', '10.0.0.1', NULL, NULL, NULL, NULL, 17",
         {"user_sessions_user_id_is_active_idx", "users_pkey"},
     ),
-    "oversight.lock_owners": ("ARRAY[17, 18]", {"users_pkey"}),
+    "users.lock_all_to_delete": ("ARRAY[17, 18]", {"users_pkey"}),
+    "users.lock_all": ("ARRAY[17, 18]", {"users_pkey"}),
     "events.search": (
         "29900, 30001, 51, 'login.failed', NULL, NULL, NULL, NULL, NULL",
         {"auth_events_pkey", "users_pkey"},
@@ -450,7 +450,7 @@ def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
         "profiles.change_email",
         "links.insert",
     }
-    once = {"users.is_last_admin", "endings.end_of_user", "profiles.erase"}
+    once = {"endings.end_of_user", "profiles.erase"}
     # Read the whole table, which no index would be worth: what has drained is removed.
     # Look at every live session, by the index of those where there are few.
     once |= {"oversight.matching", "oversight.count", "oversight.end_each"}

@@ -150,11 +150,10 @@ def export(
         raise typer.BadParameter("Give --format csv or --format ndjson")
 
     async def work(gate: "Gate") -> int:
-        from gatepost.services.audit import BY_COMMAND
         from gatepost.services.copies import head, lines
 
         wanted = await _filter(gate, user, action, address, since, until)
-        await gate.trail.note_export(wanted, form=kind, client=Client(), by=BY_COMMAND)
+        await gate.trail.note_export(wanted, form=kind, client=Client())
         written = 0
         with ExitStack() as stack:
             file = stack.enter_context(_opened(output)) if output is not None else sys.stdout.buffer

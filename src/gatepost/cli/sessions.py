@@ -9,7 +9,6 @@ from gatepost.cli.options import Address, AsJson, Limit, OlderThan, UnusedFor, U
 from gatepost.cli.output import Output, program
 from gatepost.cli.running import run
 from gatepost.cli.users import described
-from gatepost.errors import NotFound
 from gatepost.models import Client, SessionFilter, SessionRow, User
 
 if TYPE_CHECKING:
@@ -116,10 +115,7 @@ def revoke(
     out = Output(as_json=as_json)
 
     async def work(gate: "Gate") -> int:
-        revoked = await gate.sessions.revoke_by_admin(session_id, Client())
-        if revoked == 0:
-            raise NotFound(f"The session {session_id} has ended already")
-        return revoked
+        return await gate.oversight.end(session_id, client=Client())
 
     revoked = run(out, "sessions revoke", work, about={"wanted_session": session_id})
     out.done(
@@ -136,7 +132,7 @@ def revoke_all(user: UserArgument, *, as_json: AsJson = False) -> None:
 
     async def work(gate: "Gate") -> tuple[User, int]:
         found = await gate.administration.find(user)
-        return found, await gate.sessions.revoke_all_of(found.id, Client())
+        return found, await gate.administration.end_sessions(found, client=Client())
 
     found, revoked = run(out, "sessions revoke-all", work, about={"user": user})
     out.done(
@@ -172,9 +168,7 @@ def revoke_matching(
         confirm(f"End {_sessions(expected)}?", yes=yes)
 
     async def work(gate: "Gate") -> int:
-        from gatepost.services.audit import BY_COMMAND
-
-        return await gate.oversight.end_all(wanted, expected=expected, client=Client(), by=BY_COMMAND)
+        return await gate.oversight.end_all(wanted, expected=expected, client=Client())
 
     revoked = run(out, "sessions revoke-matching", work, about=about)
     out.done({"sessions_revoked": revoked}, f"Ended {_sessions(revoked)}.", then=f"{program()} events list")

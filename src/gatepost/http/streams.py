@@ -265,11 +265,9 @@ async def events_download(
     """Return every event of a filter as a file, the newest first; that this was asked for is on the trail.
 
     Raises:
-        ValidationFailed: as `Trail.page`.
+        ValidationFailed, SessionRevoked, AdminRequired: as `Trail.note_export`.
     """
-    await gate.trail.note_export(
-        wanted, form=form, client=client, by={"admin_id": session.user.id}, session_id=session.id
-    )
+    await gate.trail.note_export(wanted, form=form, client=client, by=session)
 
     async def parts() -> AsyncIterator[bytes]:
         yield head(form)

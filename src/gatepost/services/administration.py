@@ -1,32 +1,27 @@
 """What an administrator does to accounts, by a command or over HTTP."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias
 
 from gatepost.db.pool import Connection, Database
-from gatepost.errors import AccountInUse, GatepostError, LastAdmin, NotFound, OwnAccount
+from gatepost.errors import NotFound
 from gatepost.models import AuditAction, Client, EndReason, User
 from gatepost.security.passwords import Password, make_password
 from gatepost.services.accounts import Accounts
-from gatepost.services.audit import BY_COMMAND, Audit
+from gatepost.services.acts import Acts, By, told
+from gatepost.services.audit import BY_COMMAND
 from gatepost.services.clock import Clock
 from gatepost.services.directory import Directory
 from gatepost.services.hashing import Hashing
 from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.new_passwords import NewPasswords
 from gatepost.services.throttles import Throttles
-from gatepost.store import endings, links, profiles, sign_ins
+from gatepost.store import endings, links, profiles
 from gatepost.store import events as event_store
 from gatepost.store import users as store
 
 TEMPORARY_FOR = timedelta(hours=24)
 """How long a temporary password works (ASVS 6.4.1)."""
-
-By: TypeAlias = Mapping[str, Any]
-"""Who does it, for the detail of the events: `BY_COMMAND`, or the `admin_id` of an administrator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +40,8 @@ class TemporaryPassword:
 class Administration(Directory):
     """Makes users, finds them, and changes what they are.
 
-    Who runs a command may do all of it. An administrator over HTTP, whose `by` has an `admin_id`, neither
-    demotes, disables or deletes their own account nor the last administrator there is.
+    Who runs a command may do all of it. An administrator over HTTP, whose session is `by`, must still be
+    one at that moment (`Acts`), and can't demote, disable or delete their own account: so one is always left.
     """
 
     def __init__(
@@ -56,7 +51,7 @@ class Administration(Directory):
         accounts: Accounts,
         hashing: Hashing,
         throttles: Throttles,
-        audit: Audit,
+        acts: Acts,
         clock: Clock,
         lifetimes: Lifetimes,
         new_passwords: NewPasswords,
@@ -64,7 +59,7 @@ class Administration(Directory):
         super().__init__(database, throttles=throttles, clock=clock, lifetimes=lifetimes)
         self._accounts = accounts
         self._hashing = hashing
-        self._audit = audit
+        self._acts = acts
         self._new_passwords = new_passwords
 
     async def create(self, *, email: str, name: str, password: str, is_admin: bool, client: Client) -> User:
@@ -89,61 +84,56 @@ class Administration(Directory):
                 detail={**BY_COMMAND, "is_admin": is_admin},
             )
 
-    async def set_admin(self, user: User, *, is_admin: bool, client: Client, by: By = BY_COMMAND) -> bool:
+    async def set_admin(self, user: User, *, is_admin: bool, client: Client, by: By = None) -> bool:
         """Promote or demote a user, which binds the next request; say whether that changed anything.
 
         Raises:
-            OwnAccount, LastAdmin: an administrator may not demote this one.
+            OwnAccount: an administrator may not demote this one.
+            SessionRevoked, AdminRequired: as `Acts.begin`.
         """
-        if is_admin:
-            action, scope = AuditAction.USER_PROMOTED, self._database.transaction()
-        else:
-            action = AuditAction.USER_DEMOTED
-            scope = self._guarded(user, verb="demote", client=client, by=by)
-        async with scope as conn:
+        action, verb = (
+            (AuditAction.USER_PROMOTED, "promote") if is_admin else (AuditAction.USER_DEMOTED, "demote")
+        )
+        async with self._acts.begin(verb, user.id, by=by, client=client, spares_self=not is_admin) as conn:
             if is_admin:
-                # First the row and then the lock of administrators, as whoever demotes or deletes one.
-                await sign_ins.lock_owner(conn, user.id)
+                # First the rows and then the lock of administrators, as whoever demotes or deletes one.
                 await self._end_setup(conn)
             changed = await store.set_flag(conn, user.id, "is_admin", value=is_admin, at=self._clock())
             await self._note(conn, action, user, client, by, changed=changed)
         return changed
 
-    async def set_active(self, user: User, *, is_active: bool, client: Client, by: By = BY_COMMAND) -> bool:
+    async def set_active(self, user: User, *, is_active: bool, client: Client, by: By = None) -> bool:
         """Enable a user, or disable one and end their sessions; say whether that changed anything.
 
         Raises:
-            OwnAccount, LastAdmin: an administrator may not disable this one.
+            OwnAccount: an administrator may not disable this one.
+            SessionRevoked, AdminRequired: as `Acts.begin`.
         """
-        if is_active:
-            action, scope = AuditAction.USER_ENABLED, self._database.transaction()
-        else:
-            action = AuditAction.USER_DISABLED
-            scope = self._guarded(user, verb="disable", client=client, by=by)
-        async with scope as conn:
+        action, verb = (
+            (AuditAction.USER_ENABLED, "enable") if is_active else (AuditAction.USER_DISABLED, "disable")
+        )
+        async with self._acts.begin(verb, user.id, by=by, client=client, spares_self=not is_active) as conn:
             changed = await store.set_flag(conn, user.id, "is_active", value=is_active, at=self._clock())
             await self._note(conn, action, user, client, by, changed=changed)
             if not is_active:
                 await self._end_all(conn, user, EndReason.USER_DISABLED, client, by)
         return changed
 
-    async def set_password(self, user: User, password: str, *, client: Client, by: By = BY_COMMAND) -> None:
-        """Give a user another password and end every session of theirs.
+    async def set_password(self, user: User, password: str, *, client: Client) -> None:
+        """Give a user another password and end every session of theirs; for commands alone.
 
         Raises:
             ValidationFailed: as `NewPasswords.accept`.
         """
         accepted = await self._new_passwords.accept(password, email=user.email)
         hashed = await self._hashing.hash(accepted)
-        async with self._database.transaction() as conn:
+        async with self._acts.begin("set-password", user.id, by=None, client=client) as conn:
             await store.set_password(conn, user.id, hashed, at=self._clock())
-            await self._note(conn, AuditAction.USER_PASSWORD_SET, user, client, by, changed=True)
-            await self._end_all(conn, user, EndReason.PASSWORD_SET, client, by)
+            await self._note(conn, AuditAction.USER_PASSWORD_SET, user, client, None, changed=True)
+            await self._end_all(conn, user, EndReason.PASSWORD_SET, client, None)
             await self._throttles.forget(conn, user.id, user.email)
 
-    async def set_temporary_password(
-        self, user: User, *, client: Client, by: By = BY_COMMAND
-    ) -> TemporaryPassword:
+    async def set_temporary_password(self, user: User, *, client: Client, by: By = None) -> TemporaryPassword:
         """Give a user a password that starts no session before it is changed; end every session of theirs.
 
         It is made here, so that no administrator chooses one, and works for `TEMPORARY_FOR` (ASVS 6.4.1).
@@ -151,33 +141,41 @@ class Administration(Directory):
         Raises:
             NotFound: the user is gone.
             OwnAccount: an administrator knows their own, or a session that was stolen would be their account.
+            SessionRevoked, AdminRequired: as `Acts.begin`; the password is thrown away.
         """
-        if by.get("admin_id") == user.id:
-            error = OwnAccount()
-            await self._note_denial(error, user, verb="temporary-password", client=client, by=by)
-            raise error
         password = make_password()
         hashed = await self._hashing.hash(Password.read(password))
-        async with self._database.transaction() as conn:
+        async with self._acts.begin(
+            "temporary-password", user.id, by=by, client=client, spares_self=True
+        ) as conn:
             expires_at = await store.set_temporary_password(
                 conn, user.id, hashed, lifetime=TEMPORARY_FOR, at=self._clock()
             )
             if expires_at is None:
                 raise NotFound("There is no such user")
-            temporary = {**by, "temporary": True}
-            await self._note(conn, AuditAction.USER_PASSWORD_SET, user, client, temporary, changed=True)
+            await self._note(
+                conn, AuditAction.USER_PASSWORD_SET, user, client, by, changed=True, temporary=True
+            )
             await self._end_all(conn, user, EndReason.PASSWORD_SET, client, by)
             await self._throttles.forget(conn, user.id, user.email)
         return TemporaryPassword(password=password, expires_at=expires_at)
 
-    async def end_sessions(self, user: User, *, client: Client, by: By = BY_COMMAND) -> int:
-        """End every session of a user; return how many were live."""
-        async with self._database.transaction() as conn:
+    async def end_sessions(self, user: User, *, client: Client, by: By = None) -> int:
+        """End every session of a user; return how many were live.
+
+        Raises:
+            SessionRevoked, AdminRequired: as `Acts.begin`.
+        """
+        async with self._acts.begin("end-sessions", user.id, by=by, client=client) as conn:
             return await self._end_all(conn, user, EndReason.REVOKED, client, by)
 
-    async def unlock(self, user: User, *, client: Client, by: By = BY_COMMAND) -> None:
-        """Let the password of a user work from everywhere again, whatever failed before."""
-        async with self._database.transaction() as conn:
+    async def unlock(self, user: User, *, client: Client, by: By = None) -> None:
+        """Let the password of a user work from everywhere again, whatever failed before.
+
+        Raises:
+            SessionRevoked, AdminRequired: as `Acts.begin`.
+        """
+        async with self._acts.begin("unlock", user.id, by=by, client=client) as conn:
             await self._throttles.forget(conn, user.id, user.email)
             await event_store.insert(
                 conn,
@@ -185,63 +183,28 @@ class Administration(Directory):
                 client=client,
                 at=self._clock(),
                 user_id=user.id,
-                detail=by,
+                detail=told(by),
             )
 
-    async def delete(self, user: User, *, client: Client, by: By = BY_COMMAND) -> None:
+    async def delete(self, user: User, *, client: Client, by: By = None) -> None:
         """Delete a user with every session, and what their events hold about the person; the events stay.
 
         Raises:
             NotFound: the user is gone.
-            OwnAccount, LastAdmin: an administrator may not delete this one.
+            OwnAccount: an administrator may not delete this one.
             AccountInUse: the application's own rows stand in the way.
+            SessionRevoked, AdminRequired: as `Acts.begin`.
         """
-        async with self._guarded(user, verb="delete", client=client, by=by, lock=profiles.lock) as conn:
-            if "admin_id" not in by:
+        async with self._acts.begin(
+            "delete", user.id, by=by, client=client, lock=store.lock_all_to_delete, spares_self=True
+        ) as conn:
+            if by is None:
                 # Who is no administrator any more is not the last one.
                 await store.set_flag(conn, user.id, "is_admin", value=False, at=self._clock())
             if not await profiles.erase(conn, user.id, session_id=None, at=self._clock()):
                 raise NotFound("There is no such user")
             await self._throttles.forget(conn, user.id, user.email)
             await self._note(conn, AuditAction.USER_DELETED, user, client, by, changed=True)
-
-    @asynccontextmanager
-    async def _guarded(
-        self,
-        user: User,
-        *,
-        verb: str,
-        client: Client,
-        by: By,
-        lock: sign_ins.Lock = sign_ins.lock_owner,
-    ) -> AsyncIterator[Connection]:
-        """Lend a transaction in which a user, whose row is locked, may cease to be an administrator.
-
-        What is refused to an administrator is on the trail.
-        """
-        admin_id = by.get("admin_id")
-        try:
-            if admin_id == user.id:
-                raise OwnAccount  # noqa: TRY301 - what is refused is on the trail
-            async with self._database.transaction() as conn:
-                await lock(conn, user.id)
-                if admin_id is not None and await store.is_last_admin(conn, user.id):
-                    raise LastAdmin  # noqa: TRY301 - likewise
-                yield conn
-        except (OwnAccount, LastAdmin, AccountInUse) as error:
-            await self._note_denial(error, user, verb=verb, client=client, by=by)
-            raise
-
-    async def _note_denial(
-        self, error: GatepostError, user: User, *, verb: str, client: Client, by: By
-    ) -> None:
-        if "admin_id" in by:
-            await self._audit.record(
-                AuditAction.ACCESS_DENIED,
-                client=client,
-                user_id=by["admin_id"],
-                detail={"code": error.code, "verb": verb, "wanted_user": user.id},
-            )
 
     async def _end_setup(self, conn: Connection) -> None:
         """Have the setup link be good no more: there is an administrator from now on."""
@@ -250,7 +213,7 @@ class Administration(Directory):
 
     async def _end_all(self, conn: Connection, user: User, reason: EndReason, client: Client, by: By) -> int:
         return await endings.end_of_user(
-            conn, user.id, reason=reason, client=client, at=self._clock(), detail=by
+            conn, user.id, reason=reason, client=client, at=self._clock(), detail=told(by)
         )
 
     async def _note(
@@ -262,6 +225,7 @@ class Administration(Directory):
         by: By,
         *,
         changed: bool,
+        temporary: bool = False,
     ) -> None:
         await event_store.insert(
             conn,
@@ -269,5 +233,5 @@ class Administration(Directory):
             client=client,
             at=self._clock(),
             user_id=user.id,
-            detail={**by, "changed": changed},
+            detail={**told(by), **({"temporary": True} if temporary else {}), "changed": changed},
         )

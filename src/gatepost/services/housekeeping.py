@@ -12,6 +12,7 @@ from gatepost.deadline import deadlines_of_their_own
 from gatepost.errors import Unavailable
 from gatepost.log import get_logger
 from gatepost.models import AuditAction, Client
+from gatepost.services.acts import Acts, By
 from gatepost.services.audit import BY_COMMAND, Audit
 from gatepost.services.clock import Clock
 from gatepost.store import endings, failures, links, statistics, throttles
@@ -47,8 +48,11 @@ class Cleaned:
 class Housekeeping:
     """Runs on demand and, by one worker at a time, in the background."""
 
-    def __init__(self, database: Database, *, audit: Audit, clock: Clock, history: timedelta) -> None:
+    def __init__(
+        self, database: Database, *, acts: Acts, audit: Audit, clock: Clock, history: timedelta
+    ) -> None:
         self._database = database
+        self._acts = acts
         self._audit = audit
         self._clock = clock
         self._history = history
@@ -58,21 +62,25 @@ class Housekeeping:
         self,
         *,
         client: Client,
-        user_id: int | None = None,
-        session_id: int | None = None,
+        by: By = None,
         progress: Progress | None = None,
     ) -> Cleaned:
-        """Clean up now, whoever else does, and put it on the trail."""
+        """Clean up now, whoever else does, and put it on the trail.
+
+        Raises:
+            SessionRevoked, AdminRequired: as `Acts.begin`.
+        """
+        async with self._acts.begin("cleanup", by=by, client=client):
+            pass  # in one transaction with all of it, locks would be held for as long as it takes
         with deadlines_of_their_own():
             cleaned = await self._clean(alone=False, progress=progress)
         await self._audit.record(
             AuditAction.CLEANUP_RUN,
             client=client,
-            user_id=user_id,
-            session_id=session_id,
-            # Without a user it was no request that asked for it.
+            user_id=None if by is None else by.user.id,
+            session_id=None if by is None else by.id,
             detail={
-                **(BY_COMMAND if user_id is None else {}),
+                **(BY_COMMAND if by is None else {}),
                 "sessions_expired": cleaned.expired,
                 "sessions_purged": cleaned.purged,
             },

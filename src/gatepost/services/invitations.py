@@ -1,16 +1,15 @@
 """Invitations: links by which somebody may register, once."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
 from gatepost.db.pool import Connection, Database
 from gatepost.errors import EmailTaken, InvalidInvitation, NotFound
 from gatepost.models import AuditAction, Client, Invitation
 from gatepost.security.emails import canonical_email
 from gatepost.security.links import LinkCodec
-from gatepost.services.audit import BY_COMMAND, Audit
+from gatepost.services.acts import Acts, By, told
+from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
 from gatepost.services.throttles import Throttles
 from gatepost.services.typed import read
@@ -46,6 +45,7 @@ class Invitations:
     Args:
         database: where they are.
         codec: makes their tokens.
+        acts: lends transactions to administrators.
         throttles: limits how often one may be guessed.
         audit: told of those that are refused.
         clock: what time it is.
@@ -57,6 +57,7 @@ class Invitations:
         database: Database,
         *,
         codec: LinkCodec,
+        acts: Acts,
         throttles: Throttles,
         audit: Audit,
         clock: Clock,
@@ -64,6 +65,7 @@ class Invitations:
     ) -> None:
         self._database = database
         self._codec = codec
+        self._acts = acts
         self._throttles = throttles
         self._audit = audit
         self._clock = clock
@@ -75,7 +77,7 @@ class Invitations:
         email: str | None,
         lifetime: timedelta = DEFAULT_LIFETIME,
         client: Client,
-        by: Mapping[str, Any] = BY_COMMAND,
+        by: By = None,
     ) -> Issued:
         """Make an invitation.
 
@@ -83,17 +85,17 @@ class Invitations:
             email: the only one that may use it; None for whoever has the link.
             lifetime: from now on.
             client: who asks.
-            by: who that is, for the detail of the event: `admin_id` of an administrator.
+            by: who does it.
 
         Raises:
             ValidationFailed: that is no e-mail.
             EmailTaken: who is to be invited has an account.
+            SessionRevoked, AdminRequired: as `Acts.begin`.
         """
         if email is not None:
             email = read("email", email, canonical_email)
         link = self._codec.issue()
-        admin_id = by.get("admin_id")
-        async with self._database.transaction() as conn:
+        async with self._acts.begin("invite", by=by, client=client) as conn:
             if email is not None and await user_store.find(conn, email) is not None:
                 raise EmailTaken
             invitation = await store.insert(
@@ -102,7 +104,7 @@ class Invitations:
                 link.stored,
                 lifetime=lifetime,
                 email=email,
-                created_by=admin_id,
+                created_by=None if by is None else by.user.id,
                 at=self._clock(),
             )
             await self._note(conn, AuditAction.INVITATION_CREATED, invitation, client, by)
@@ -114,15 +116,14 @@ class Invitations:
         async with self._database.connection() as conn:
             return await store.page(conn, before=before, limit=limit, at=self._clock())
 
-    async def revoke(
-        self, invitation_id: int, *, client: Client, by: Mapping[str, Any] = BY_COMMAND
-    ) -> Invitation:
+    async def revoke(self, invitation_id: int, *, client: Client, by: By = None) -> Invitation:
         """Take an invitation back.
 
         Raises:
             NotFound: there is none that is open.
+            SessionRevoked, AdminRequired: as `Acts.begin`.
         """
-        async with self._database.transaction() as conn:
+        async with self._acts.begin("revoke-invitation", by=by, client=client) as conn:
             invitation = await store.revoke(conn, invitation_id, at=self._clock())
             if invitation is None:
                 raise NotFound("There is no open invitation with this id")
@@ -198,7 +199,7 @@ class Invitations:
         action: AuditAction,
         invitation: Invitation,
         client: Client,
-        by: Mapping[str, Any],
+        by: By,
     ) -> None:
         whom = {} if invitation.email is None else {"email": invitation.email}
         await event_store.insert(
@@ -207,6 +208,6 @@ class Invitations:
             client=client,
             at=self._clock(),
             # It is the administrator whom the event is about: who was invited is nobody yet.
-            user_id=by.get("admin_id"),
-            detail={**by, "invitation": invitation.id, **whom},
+            user_id=None if by is None else by.user.id,
+            detail={**told(by), "invitation": invitation.id, **whom},
         )

@@ -1,11 +1,10 @@
 """Everybody's live sessions: what an administrator sees of them, and how many of them end at once."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from gatepost.db.pool import Database
-from gatepost.errors import CountChanged, ValidationFailed
+from gatepost.db.pool import Connection, Database
+from gatepost.errors import CountChanged, NotFound, ValidationFailed
 from gatepost.models import (
     AuditAction,
     Client,
@@ -15,8 +14,10 @@ from gatepost.models import (
     SessionFilter,
     canonical_network,
 )
+from gatepost.services.acts import Acts, By, told
 from gatepost.services.clock import Clock
 from gatepost.services.lifetimes import Lifetimes
+from gatepost.store import endings
 from gatepost.store import events as event_store
 from gatepost.store import oversight as store
 
@@ -42,12 +43,15 @@ def canonical(wanted: Filter) -> Filter:
 COUNTED_MAX = 10_000
 """Sessions that are counted, and ended at once, while somebody waits for an answer."""
 
+GONE = "There is no such session"
+
 
 class Oversight:
     """Lists, counts and ends live sessions by a filter."""
 
-    def __init__(self, database: Database, *, clock: Clock, lifetimes: Lifetimes) -> None:
+    def __init__(self, database: Database, *, acts: Acts, clock: Clock, lifetimes: Lifetimes) -> None:
         self._database = database
+        self._acts = acts
         self._clock = clock
         self._idle = lifetimes.idle
 
@@ -97,13 +101,44 @@ class Oversight:
                 idle=self._idle,
             )
 
+    async def end(self, session_id: int, *, client: Client, by: By = None, owner: int | None = None) -> int:
+        """End a session, or whatever it was refreshed to since; return how many were live.
+
+        Args:
+            session_id: which.
+            client: where the request came from.
+            by: who does it.
+            owner: whose it has to be; None for anybody's.
+
+        Raises:
+            NotFound: there is no such session, or it has ended.
+            SessionRevoked, AdminRequired: as `Acts.begin`.
+        """
+        async with self._database.connection() as conn:
+            user_id = await endings.owner_of(conn, session_id)
+        if user_id is None or owner not in {None, user_id}:
+            raise NotFound(GONE)
+        async with self._acts.begin("end-session", user_id, by=by, client=client) as conn:
+            ended = await endings.end_of_user(
+                conn,
+                user_id,
+                reason=EndReason.REVOKED,
+                client=client,
+                at=self._clock(),
+                session_id=session_id,
+                detail=told(by),
+            )
+            if not ended:
+                raise NotFound(GONE)
+            return ended
+
     async def end_all(
         self,
         wanted: SessionFilter,
         *,
         expected: int,
         client: Client,
-        by: Mapping[str, Any],
+        by: By = None,
         reason: EndReason = EndReason.REVOKED,
         except_session_id: int | None = None,
     ) -> int:
@@ -116,42 +151,42 @@ class Oversight:
             wanted: which.
             expected: how many there have to be.
             client: who asks.
-            by: who that is, for the detail of the events.
+            by: who does it.
             reason: what is noted with each session.
             except_session_id: whose sign-in goes on.
 
         Raises:
             CountChanged: there are more or fewer, or others; nothing has ended.
             ValidationFailed: as `canonical`.
+            SessionRevoked, AdminRequired: as `Acts.begin`.
         """
         wanted = canonical(wanted)
         now = self._clock()
-        most = expected + 1  # one more is as good as all of them: nothing ends
 
-        async with self._database.transaction() as conn:
+        async def matching(conn: Connection) -> dict[int, int]:
+            # One more is as good as all of them: nothing ends.
+            return await store.matching(
+                conn, wanted, spared=except_session_id, most=expected + 1, at=now, idle=self._idle
+            )
 
-            async def matching() -> dict[int, int]:
-                return await store.matching(
-                    conn, wanted, spared=except_session_id, most=most, at=now, idle=self._idle
-                )
-
-            found = await matching()
-            owners = sorted(set(found.values()))
-            if len(found) == expected:
-                await store.lock_owners(conn, owners)
-                found = await matching()
-            if len(found) != expected or not set(found.values()) <= set(owners):
+        async with self._database.connection() as conn:
+            found = await matching(conn)
+        owners = set(found.values()) if len(found) == expected else set()
+        async with self._acts.begin("end-matching", *owners, by=by, client=client) as conn:
+            if owners:
+                found = await matching(conn)
+            if len(found) != expected or not set(found.values()) <= owners:
                 there = await store.count(
                     conn, wanted, spared=except_session_id, most=COUNTED_MAX + 1, at=now, idle=self._idle
                 )
                 raise _changed(there, expected)
-            ended = await store.end_each(conn, found, reason=reason, client=client, at=now, detail=by)
+            ended = await store.end_each(conn, found, reason=reason, client=client, at=now, detail=told(by))
             await event_store.insert(
                 conn,
                 AuditAction.SESSIONS_ENDED,
                 client=client,
                 at=now,
-                detail={**by, "filter": wanted.told(), "sessions": ended, "users": len(owners)},
+                detail={**told(by), "filter": wanted.told(), "sessions": ended, "users": len(owners)},
             )
         return ended
 

@@ -1,14 +1,13 @@
 """The session core, five verbs: start, resolve, refresh, revoke, revoke_all."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
-from typing import Any
 
 from gatepost.db.pool import Connection, Database, transaction_on
 from gatepost.errors import AuthenticationError, InvalidSession, NotFound, SessionRevoked
 from gatepost.models import AuditAction, Client, EndReason, Session, SessionRow, SignedIn, SignIn
 from gatepost.security.tokens import StoredToken, TokenCodec
-from gatepost.services.audit import BY_COMMAND, Audit
+from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
 from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.lookups import Lookups
@@ -291,40 +290,6 @@ class Sessions(Opening):
                 session_id=None if everywhere else session_id or held.id,
             )
         return endings.Ended(session_id=held.id, user_id=held.user.id, refusal=None, count=count)
-
-    async def revoke_by_admin(
-        self, session_id: int, client: Client, *, by: Mapping[str, Any] = BY_COMMAND
-    ) -> int:
-        """End a session of whomever it is; return how many were live. `by` tells who asks.
-
-        Raises:
-            NotFound: there is no such session.
-        """
-        async with self._database.transaction() as conn:
-            user_id = await endings.owner_of(conn, session_id)
-            if user_id is None:
-                raise NotFound("There is no such session")
-            return await endings.end_of_user(
-                conn,
-                user_id,
-                reason=EndReason.REVOKED,
-                client=client,
-                at=self._clock(),
-                session_id=session_id,
-                detail=by,
-            )
-
-    async def revoke_all_of(self, user_id: int, client: Client) -> int:
-        """End every session of a user, as the commands do; return how many were live."""
-        async with self._database.connection() as conn:
-            return await endings.end_of_user(
-                conn,
-                user_id,
-                reason=EndReason.REVOKED,
-                client=client,
-                at=self._clock(),
-                detail=BY_COMMAND,
-            )
 
     async def active(self, user_id: int) -> list[SessionRow]:
         """Return a user's live sessions, the one used last first."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, timedelta
 from typing import Any, Literal
@@ -18,7 +18,8 @@ from gatepost.models import (
     SeenEvent,
     canonical_address,
 )
-from gatepost.services.audit import Audit
+from gatepost.services.acts import Acts, By, told
+from gatepost.services.clock import Clock
 from gatepost.services.oversight import canonical
 from gatepost.store import events as store
 
@@ -38,9 +39,10 @@ DISORDER = timedelta(days=1)
 class Trail:
     """Reads everybody's events."""
 
-    def __init__(self, database: Database, *, audit: Audit) -> None:
+    def __init__(self, database: Database, *, acts: Acts, clock: Clock) -> None:
         self._database = database
-        self._audit = audit
+        self._acts = acts
+        self._clock = clock
 
     async def page(self, wanted: EventFilter, *, before: int | None, limit: int) -> EventPage:
         """Return the newest events of a filter with an id below `before`.
@@ -108,20 +110,24 @@ class Trail:
         *,
         form: Literal["csv", "ndjson"],
         client: Client,
-        by: Mapping[str, Any],
-        session_id: int | None = None,
+        by: By = None,
     ) -> None:
         """Put on the trail that somebody is about to take a copy of it.
 
         Raises:
             ValidationFailed: as `page`.
+            SessionRevoked, AdminRequired: as `Acts.begin`.
         """
-        await self._audit.record(
-            AuditAction.EVENTS_EXPORTED,
-            client=client,
-            session_id=session_id,
-            detail={**by, "filter": _checked(wanted).told(), "format": form},
-        )
+        detail = {**told(by), "filter": _checked(wanted).told(), "format": form}
+        async with self._acts.begin("export-events", by=by, client=client) as conn:
+            await store.insert(
+                conn,
+                AuditAction.EVENTS_EXPORTED,
+                client=client,
+                at=self._clock(),
+                session_id=None if by is None else by.id,
+                detail=detail,
+            )
 
     async def _page(self, wanted: EventFilter, lowest: int, before: int, limit: int) -> EventPage:
         loop = asyncio.get_running_loop()

@@ -4,7 +4,7 @@ A user's sessions have their own index, so that what is asked of one user is a s
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -181,16 +181,6 @@ async def count(
         most,
     )
     return int(one(row)["count"])
-
-
-async def lock_owners(conn: Connection, user_ids: Sequence[int]) -> None:
-    """Lock the rows of these users, in the order of their ids, as `gatepost_end_sessions` locks one."""
-    await conn.execute(
-        """
-        SELECT FROM users u WHERE u.id = ANY($1::bigint[]) ORDER BY u.id FOR NO KEY UPDATE
-        """,
-        user_ids,
-    )
 
 
 async def end_each(

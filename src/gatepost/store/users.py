@@ -1,8 +1,9 @@
 """Statements on `users`."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal, Self
+from typing import Literal, Self, TypeAlias
 
 from gatepost.db.pool import Connection, one, parse_count
 from gatepost.db.rejections import sent
@@ -10,6 +11,10 @@ from gatepost.models import Row, User
 
 ADMINS_LOCK = 7_238_150_043_211_874_562
 """Key of the advisory lock under which administrators go, one at a time; `gatepost_erase_user` has it too."""
+
+
+LockAll: TypeAlias = Callable[[Connection, Sequence[int]], Awaitable[None]]
+"""Locks the rows of users, in the order in which their ids are given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +166,20 @@ async def any_admin(conn: Connection) -> bool:
     return bool(one(row)["found"])
 
 
+async def lock_all(conn: Connection, user_ids: Sequence[int]) -> None:
+    """Lock these users in the order of their ids, as whoever ends several sessions of one does."""
+    await conn.execute(
+        "SELECT FROM users u WHERE u.id = ANY($1::bigint[]) ORDER BY u.id FOR NO KEY UPDATE", user_ids
+    )
+
+
+async def lock_all_to_delete(conn: Connection, user_ids: Sequence[int]) -> None:
+    """Lock these users as `lock_all` does, as whoever deletes one of them does from the start."""
+    await conn.execute(
+        "SELECT FROM users u WHERE u.id = ANY($1::bigint[]) ORDER BY u.id FOR UPDATE", user_ids
+    )
+
+
 async def lock_admins(conn: Connection) -> None:
     """Have whoever makes or removes administrators take turns until the transaction ends.
 
@@ -170,36 +189,12 @@ async def lock_admins(conn: Connection) -> None:
     await conn.execute("SELECT pg_advisory_xact_lock($1)", ADMINS_LOCK)
 
 
-async def is_last_admin(conn: Connection, user_id: int) -> bool:
-    """Say whether a user, whose row the caller has locked, is the last active administrator.
-
-    Where it is one, the answer holds until the end of the transaction: the others who are about to go wait,
-    and each looks anew once it is their turn.
-    """
-    if not await _is_active_admin(conn, user_id):
-        return False
-    await lock_admins(conn)
-    return not await _has_other_admin(conn, user_id)
-
-
-async def _is_active_admin(conn: Connection, user_id: int) -> bool:
+async def is_active_admin(conn: Connection, user_id: int) -> bool:
+    """Say whether a user is an administrator who may sign in."""
     row = await conn.fetchrow(
         "SELECT coalesce(u.is_admin AND u.is_active, false) AS is_one FROM users u WHERE u.id = $1", user_id
     )
     return row is not None and bool(row["is_one"])
-
-
-async def _has_other_admin(conn: Connection, user_id: int) -> bool:
-    row = await conn.fetchrow(
-        """
-        SELECT EXISTS (
-            SELECT FROM users u
-            WHERE coalesce(u.is_admin, false) AND coalesce(u.is_active, false) AND u.id <> $1
-        ) AS found
-        """,
-        user_id,
-    )
-    return bool(one(row)["found"])
 
 
 async def replace_hash(conn: Connection, user_id: int, *, old: str, new: str) -> bool:

@@ -280,7 +280,7 @@ async def test_everything_at_once_makes_no_deadlock(
         ]
         answers = await race(
             *asked,
-            one.sessions.revoke_all_of(user.id, Client()),
+            one.administration.end_sessions(user, client=Client()),
             two.administration.set_password(user, PASSWORD, client=Client()),
             one.sessions._touches.flush(),
             two.housekeeping._clean(alone=True, progress=None),

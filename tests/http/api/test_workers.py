@@ -70,13 +70,11 @@ async def test_what_an_administrator_does_in_one_worker_binds_the_other(
         elif act == "set_password":
             await gate.administration.set_password(user, "another password", client=Client())
         elif act == "revoke_all":
-            assert await gate.sessions.revoke_all_of(user.id, Client()) == 2
+            assert await gate.administration.end_sessions(user, client=Client()) == 2
         elif act == "revoke":
-            assert [await gate.sessions.revoke_by_admin(number, Client()) for number in (1, 2, 2)] == [
-                1,
-                1,
-                0,
-            ]
+            assert [await gate.oversight.end(number, client=Client()) for number in (1, 2)] == [1, 1]
+            with pytest.raises(errors.NotFound):
+                await gate.oversight.end(2, client=Client())
         else:
             await gate.administration.delete(user, client=Client())
         kind = errors.InvalidSession if act == "delete" else errors.SessionRevoked

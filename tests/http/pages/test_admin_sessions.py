@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 from fastapi import FastAPI
-from tests.conftest import MovableClock, login, register
+from tests.conftest import MovableClock, bearer, login, register
 from tests.http.conftest import Database, events
 from tests.http.pages.forms import ORIGIN, Visitor, at, problems, said, visiting
 
@@ -229,6 +229,16 @@ async def test_a_session_that_there_is_not_is_not_found(
     await register(client)
     assert (await admin.submit("/admin/sessions", end=end)).status_code == 404
     assert await alive(db) == [1, 2]
+
+
+async def test_a_session_that_has_ended_is_not_found_here_and_in_the_api(
+    admin: Visitor, client: httpx.AsyncClient, db: Database
+) -> None:
+    token = (await register(client))["token"]
+    await client.post("/api/auth/logout", headers=bearer(token))
+    assert (await admin.submit("/admin/sessions", end="2")).status_code == 404
+    assert (await admin.submit("/admin/users/2", action="end_session", session="2")).status_code == 404
+    assert [event["detail"] for event in await events(db, "session.revoked")] == [{"reason": "logout"}]
 
 
 # --- All of a filter ---

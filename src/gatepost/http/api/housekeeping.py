@@ -28,7 +28,7 @@ router = APIRouter(tags=["administration"])
 )
 async def cleanup(session: AdminSession, gate: CurrentGate, client: CurrentClient) -> Response:
     """End what has expired and purge what ended longer ago than the history is kept."""
-    cleaned = await gate.housekeeping.run(client=client, user_id=session.user.id, session_id=session.id)
+    cleaned = await gate.housekeeping.run(client=client, by=session)
     return success(
         {"sessions_expired": cleaned.expired, "sessions_purged": cleaned.purged},
         "Expired sessions cleaned up successfully",

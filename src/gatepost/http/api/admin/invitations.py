@@ -125,7 +125,7 @@ async def create_invitation(
         email=body.email,
         lifetime=timedelta(hours=body.hours),
         client=client,
-        by={"admin_id": session.user.id},
+        by=session,
     )
     return success(
         {"invitation": _data(issued.invitation), "token": issued.token, "url": issued.url},
@@ -192,5 +192,5 @@ async def revoke_invitation(
     client: CurrentClient,
 ) -> Response:
     """Have an open invitation be good no more."""
-    await gate.invitations.revoke(invitation_id, client=client, by={"admin_id": session.user.id})
+    await gate.invitations.revoke(invitation_id, client=client, by=session)
     return success(None, "Invitation revoked successfully")

@@ -96,9 +96,7 @@ async def admin_revoke_session(
     client: CurrentClient,
 ) -> Response:
     """End a session by its id; whatever it was refreshed to since ends with it."""
-    revoked = await gate.sessions.revoke_by_admin(session_id, client, by={"admin_id": session.user.id})
-    if not revoked:
-        raise errors.NotFound("There is no such session")
+    await gate.oversight.end(session_id, client=client, by=session)
     return success(None, "Session revoked successfully")
 
 
@@ -131,7 +129,7 @@ async def admin_end_sessions(
         wanted,
         expected=body.expected,
         client=client,
-        by={"admin_id": session.user.id},
+        by=session,
         except_session_id=session.id,
     )
     return success({"sessions_revoked": ended}, "Sessions ended successfully")

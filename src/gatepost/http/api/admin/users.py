@@ -1,6 +1,5 @@
 """What administrators do to the accounts of others."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -13,7 +12,6 @@ from gatepost.http.api.admin import user_schemas
 from gatepost.http.api.responses import PRESENTED, UNSAFE, UNWANTED_BODY, USERS_ROW, Kinds, responses
 from gatepost.http.dependencies import AdminSessionScheme, CurrentClient, CurrentGate, FreshAdminSession
 from gatepost.http.envelope import success
-from gatepost.models import Session
 from gatepost.models.bounds import CURSOR_MAX, SEARCH_MAX
 from gatepost.services.directory import UserCursor, UserFilter
 
@@ -23,14 +21,10 @@ UserId: TypeAlias = Annotated[int, Path(alias="id", ge=1, le=2**63 - 1, descript
 _FIELDS = {"id": "Input should be greater than or equal to 1"}
 _FOUND: Kinds = (*PRESENTED, errors.AdminRequired, errors.NotFound, errors.ValidationFailed)
 _CHANGED: Kinds = (*_FOUND, *UNWANTED_BODY, *UNSAFE, errors.FreshSessionRequired, *USERS_ROW)
-_TAKEN_AWAY: Kinds = (*_CHANGED, errors.OwnAccount, errors.LastAdmin)
+_TAKEN_AWAY: Kinds = (*_CHANGED, errors.OwnAccount)
 _ADMIN = (Depends(AdminSessionScheme()),)
 """As `AdminSession`, where nothing more is asked of the session."""
 _ACCOUNT = {"user": user_schemas.ACCOUNT}
-
-
-def _by(session: Session) -> Mapping[str, Any]:
-    return {"admin_id": session.user.id}
 
 
 async def _as_it_is_now(gate: Gate, user_id: int) -> dict[str, Any]:
@@ -117,7 +111,7 @@ async def disable_user(
 ) -> Response:
     """Shut a user out: every session ends, and no sign-in succeeds."""
     user = await gate.administration.get(user_id)
-    await gate.administration.set_active(user, is_active=False, client=client, by=_by(session))
+    await gate.administration.set_active(user, is_active=False, client=client, by=session)
     return success(await _as_it_is_now(gate, user_id), "User disabled successfully")
 
 
@@ -133,7 +127,7 @@ async def enable_user(
 ) -> Response:
     """Let a user sign in again."""
     user = await gate.administration.get(user_id)
-    await gate.administration.set_active(user, is_active=True, client=client, by=_by(session))
+    await gate.administration.set_active(user, is_active=True, client=client, by=session)
     return success(await _as_it_is_now(gate, user_id), "User enabled successfully")
 
 
@@ -154,7 +148,7 @@ async def promote_user(
 ) -> Response:
     """Let a user do what administrators may, from their next request on."""
     user = await gate.administration.get(user_id)
-    await gate.administration.set_admin(user, is_admin=True, client=client, by=_by(session))
+    await gate.administration.set_admin(user, is_admin=True, client=client, by=session)
     return success(await _as_it_is_now(gate, user_id), "User promoted successfully")
 
 
@@ -170,7 +164,7 @@ async def demote_user(
 ) -> Response:
     """Take back what administrators may, from their next request on."""
     user = await gate.administration.get(user_id)
-    await gate.administration.set_admin(user, is_admin=False, client=client, by=_by(session))
+    await gate.administration.set_admin(user, is_admin=False, client=client, by=session)
     return success(await _as_it_is_now(gate, user_id), "User demoted successfully")
 
 
@@ -186,7 +180,7 @@ async def unlock_user(
 ) -> Response:
     """Forget the wrong passwords of a user, so that the right one works from everywhere again."""
     user = await gate.administration.get(user_id)
-    await gate.administration.unlock(user, client=client, by=_by(session))
+    await gate.administration.unlock(user, client=client, by=session)
     return success(await _as_it_is_now(gate, user_id), "User unlocked successfully")
 
 
@@ -207,7 +201,7 @@ async def logout_user(
 ) -> Response:
     """Sign a user out everywhere and count the sessions that were live."""
     user = await gate.administration.get(user_id)
-    ended = await gate.administration.end_sessions(user, client=client, by=_by(session))
+    ended = await gate.administration.end_sessions(user, client=client, by=session)
     data = await _as_it_is_now(gate, user_id) | {"sessions_revoked": ended}
     return success(data, "User logged out successfully")
 
@@ -235,7 +229,7 @@ async def set_temporary_password(
 ) -> Response:
     """Make a password, shown this once, that works for 24 hours and must be changed at the next sign-in."""
     user = await gate.administration.get(user_id)
-    made = await gate.administration.set_temporary_password(user, client=client, by=_by(session))
+    made = await gate.administration.set_temporary_password(user, client=client, by=session)
     shown = {"password": made.password, "expires_at": made.expires_at}
     return success(await _as_it_is_now(gate, user_id) | shown, "Temporary password set successfully")
 
@@ -252,5 +246,5 @@ async def delete_user(
 ) -> Response:
     """Nothing of the user is kept but what happened, on the audit trail, without whom it happened to."""
     user = await gate.administration.get(user_id)
-    await gate.administration.delete(user, client=client, by=_by(session))
+    await gate.administration.delete(user, client=client, by=session)
     return success(None, "User deleted successfully")

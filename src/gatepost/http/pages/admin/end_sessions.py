@@ -41,7 +41,7 @@ async def submit(visit: Visit, form: Form) -> Response:
             await filter_of(visit, asked),
             expected=expected,
             client=visit.client,
-            by={"admin_id": visit.signed_in.user.id},
+            by=visit.signed_in,
             except_session_id=visit.signed_in.id,
         )
     except CountChanged as error:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from starlette.responses import Response
 
 from gatepost.errors import ValidationFailed
-from gatepost.http.pages.admin.visits import by, row_id
+from gatepost.http.pages.admin.visits import row_id
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.language import N_
 from gatepost.http.pages.visit import Visit
@@ -50,13 +50,13 @@ async def submit(visit: Visit, form: Form) -> Response:
         NotFound: there is none with this id that is open.
     """
     if "revoke" in form:
-        await visit.gate.invitations.revoke(row_id(form["revoke"]), client=visit.client, by=by(visit))
+        await visit.gate.invitations.revoke(row_id(form["revoke"]), client=visit.client, by=visit.signed_in)
         return visit.redirect(visit.url("/admin/invitations"), notice="invitation_revoked")
     issued = await visit.gate.invitations.create(
         email=form.get("email", "").strip() or None,
         lifetime=_lifetime(form.get("days", "")),
         client=visit.client,
-        by=by(visit),
+        by=visit.signed_in,
     )
     # Here and now: led on to, the link would have to wait somewhere.
     return visit.render("admin/invitation.html", issued=issued)

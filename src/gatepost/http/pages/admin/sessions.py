@@ -67,8 +67,7 @@ async def submit(visit: Visit, form: Form) -> Response:
     session_id = id_of(form.get("end", ""))
     if session_id is None:
         raise NotFound
-    by = {"admin_id": visit.signed_in.user.id}
-    await visit.gate.sessions.revoke_by_admin(session_id, visit.client, by=by)
+    await visit.gate.oversight.end(session_id, client=visit.client, by=visit.signed_in)
     return visit.redirect(_here(visit, cursor_of(visit)), notice="session_ended")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from starlette.responses import Response
 
 from gatepost.errors import NotFound, ValidationFailed
-from gatepost.http.pages.admin.visits import by, row_id
+from gatepost.http.pages.admin.visits import row_id
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.language import N_
 from gatepost.http.pages.sentences import told
@@ -49,7 +49,7 @@ async def submit(visit: Visit, form: Form) -> Response:
     Raises:
         NotFound: there is no such user, session or action.
         ValidationFailed: it has to be confirmed, and was not.
-        OwnAccount, LastAdmin, AccountInUse: as `Administration`.
+        OwnAccount, AccountInUse: as `Administration`.
     """
     user = await visit.gate.administration.get(row_id(visit.request.path_params["id"]))
     act = _ACTIONS.get(form.get("action", ""))
@@ -63,58 +63,57 @@ async def submit(visit: Visit, form: Form) -> Response:
 
 async def _disable(visit: Visit, user: User, form: Form) -> Response:
     _check_ticked(form)
-    await visit.gate.administration.set_active(user, is_active=False, client=visit.client, by=by(visit))
+    await visit.gate.administration.set_active(user, is_active=False, client=visit.client, by=visit.signed_in)
     return _back(visit, user, "user_disabled")
 
 
 async def _enable(visit: Visit, user: User, _: Form) -> Response:
-    await visit.gate.administration.set_active(user, is_active=True, client=visit.client, by=by(visit))
+    await visit.gate.administration.set_active(user, is_active=True, client=visit.client, by=visit.signed_in)
     return _back(visit, user, "user_enabled")
 
 
 async def _promote(visit: Visit, user: User, form: Form) -> Response:
     _check_ticked(form)
-    await visit.gate.administration.set_admin(user, is_admin=True, client=visit.client, by=by(visit))
+    await visit.gate.administration.set_admin(user, is_admin=True, client=visit.client, by=visit.signed_in)
     return _back(visit, user, "user_promoted")
 
 
 async def _demote(visit: Visit, user: User, form: Form) -> Response:
     _check_ticked(form)
-    await visit.gate.administration.set_admin(user, is_admin=False, client=visit.client, by=by(visit))
+    await visit.gate.administration.set_admin(user, is_admin=False, client=visit.client, by=visit.signed_in)
     return _back(visit, user, "user_demoted")
 
 
 async def _unlock(visit: Visit, user: User, _: Form) -> Response:
-    await visit.gate.administration.unlock(user, client=visit.client, by=by(visit))
+    await visit.gate.administration.unlock(user, client=visit.client, by=visit.signed_in)
     return _back(visit, user, "user_unlocked")
 
 
 async def _end_sessions(visit: Visit, user: User, form: Form) -> Response:
     _check_ticked(form)
-    ended = await visit.gate.administration.end_sessions(user, client=visit.client, by=by(visit))
+    ended = await visit.gate.administration.end_sessions(user, client=visit.client, by=visit.signed_in)
     return _back(visit, user, f"sessions_ended.{ended}")
 
 
 async def _end_session(visit: Visit, user: User, form: Form) -> Response:
     session_id = row_id(form.get("session", ""))
-    own = await visit.gate.oversight.page(SessionFilter(user_id=user.id), before=session_id + 1, limit=1)
-    if [each.row.id for each in own] != [session_id]:
-        raise NotFound
-    await visit.gate.sessions.revoke_by_admin(session_id, visit.client, by=by(visit))
+    await visit.gate.oversight.end(session_id, client=visit.client, by=visit.signed_in, owner=user.id)
     return _back(visit, user, "session_ended")
 
 
 async def _set_temporary_password(visit: Visit, user: User, form: Form) -> Response:
     """Show the password here and now: led on to, it would have to wait somewhere."""
     _check_ticked(form)
-    made = await visit.gate.administration.set_temporary_password(user, client=visit.client, by=by(visit))
+    made = await visit.gate.administration.set_temporary_password(
+        user, client=visit.client, by=visit.signed_in
+    )
     return visit.render("admin/temporary_password.html", made=made, who=user)
 
 
 async def _delete(visit: Visit, user: User, form: Form) -> Response:
     if folded(form.get("email", "").strip()) != folded(user.email):
         raise ValidationFailed({"email": N_("This is not the e-mail of the account")})
-    await visit.gate.administration.delete(user, client=visit.client, by=by(visit))
+    await visit.gate.administration.delete(user, client=visit.client, by=visit.signed_in)
     return visit.redirect(visit.url("/admin/users"), notice="user_deleted")
 
 

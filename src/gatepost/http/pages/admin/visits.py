@@ -1,13 +1,6 @@
 """What the console's pages read of a visit."""
 
 from gatepost.errors import NotFound
-from gatepost.http.pages.visit import Visit
-from gatepost.services.administration import By
-
-
-def by(visit: Visit) -> By:
-    """Return who does it, for the detail of events."""
-    return {"admin_id": visit.signed_in.user.id}
 
 
 def row_id(text: str) -> int:
