@@ -23,7 +23,7 @@ class Opening:
 
     A browser has several requests on their way at once, all with the cookie that it had when they left. So a
     token that was replaced less than the grace ago opens what its sign-in has come to, with no more than it
-    opened before, where it comes by cookie from the client that had it replaced.
+    opened before, where it comes by cookie from the client that holds that now.
     """
 
     def __init__(

@@ -51,7 +51,7 @@ class Overlap(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         session: what the token still opens for that client: the live session that its sign-in has come to,
             with the times of the session that it opened before.
-        client: who had it replaced.
+        client: who holds that live session, which is who had the token replaced.
     """
 
     session: Session
@@ -121,13 +121,14 @@ LOOKUP = """
         CASE WHEN NOT s.is_active AND s.ended_at > t.now - $7::interval
                 AND NOT gatepost_has_expired(s, t.now, $4::interval)
             THEN (
-                SELECT ARRAY[max(live.id)::text, new.ip_address, new.user_agent]
+                SELECT ARRAY[live.id::text, live.ip_address, live.user_agent]
                 FROM user_sessions new
                 JOIN user_sessions live ON live.user_id = new.user_id
                     AND coalesce(live.family_id, live.id) = coalesce(new.family_id, new.id)
                 WHERE new.id = s.replaced_by AND new.user_id = s.user_id
                     AND gatepost_is_live(live, u, t.now, $4::interval)
-                GROUP BY new.ip_address, new.user_agent
+                ORDER BY live.id DESC
+                LIMIT 1
             ) END AS overlap,
         s.created_at, s.expires_at, s.authenticated_at,
         coalesce(s.authenticated_at > t.now - $5::interval, false) AS is_fresh,

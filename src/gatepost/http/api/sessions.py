@@ -48,11 +48,11 @@ async def logout(
     presented: PresentedToken, edge: CurrentEdge, client: CurrentClient, request: Request
 ) -> Response:
     """End the session; the very next request with its token is refused."""
-    try:
-        await edge.gate.sessions.revoke(presented.token, client)
-    except errors.AuthenticationError as error:
-        return signed_out_before(edge, request.scope, error, by_cookie=presented.by_cookie)
     by_cookie = presented.by_cookie
+    try:
+        await edge.gate.sessions.revoke(presented.token, client, by_cookie=by_cookie)
+    except errors.AuthenticationError as error:
+        return signed_out_before(edge, request.scope, error, by_cookie=by_cookie)
     return signed_out(edge, request.scope, None, "Logout successful", by_cookie=by_cookie)
 
 

@@ -4,16 +4,23 @@ from contextlib import suppress
 
 from starlette.responses import Response
 
-from gatepost.errors import AuthenticationError
+from gatepost.errors import AuthenticationError, NotAuthenticated, SessionReplaced
 from gatepost.http import browser
+from gatepost.http.dependencies import ERROR_KEY
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.visit import Visit
 
 
 async def show(visit: Visit) -> Response:
-    """Ask; who is signed in no more, however that came, is where this would lead."""
+    """Ask; who is signed in no more, however that came, is where this would lead.
+
+    A cookie that opens nothing goes as well, unless another request has put a newer one in its place.
+    """
     if visit.session is None:
-        return visit.redirect(visit.url("/sign-in"))
+        response = visit.redirect(visit.url("/sign-in"))
+        if not isinstance(visit.request.scope[ERROR_KEY], NotAuthenticated | SessionReplaced):
+            browser.forget(response, visit.edge, visit.request.scope, by_cookie=True)
+        return response
     return visit.render("sign_out.html", done=False)
 
 
