@@ -150,6 +150,50 @@ async def test_deleting_the_account_takes_the_session_cookie_away_alone(browser:
     assert (set(set_cookies(response)), response.headers["clear-site-data"]) == ({NAME}, '"cache"')
 
 
+@pytest.mark.parametrize("path", ["logout", "logout-all"])
+@pytest.mark.parametrize("why", ["ended", "expired", "disabled", "unknown", "malformed"])
+async def test_a_logout_with_a_dead_session_is_refused_and_takes_the_cookie_away(
+    browser: httpx.AsyncClient, db: Database, path: str, why: str
+) -> None:
+    await sign_in(browser)
+    if why in {"unknown", "malformed"}:
+        value = "0b6f0d2e-5d3c-4a7e-9b1a-2c3d4e5f6a7b" if why == "unknown" else "x"
+        browser.cookies.set(NAME, value, domain="auth.example.com", path="/")
+    else:
+        await db.execute(
+            {
+                "ended": "UPDATE user_sessions SET is_active = false",
+                "expired": "UPDATE user_sessions SET expires_at = now()",
+                "disabled": "UPDATE users SET is_active = false",
+            }[why]
+        )
+    response = await browser.post(f"/api/auth/{path}", headers=SAME)
+    code = {"ended": "session_revoked", "expired": "session_expired", "disabled": "session_revoked"}
+    assert response.status_code == 401
+    assert response.json()["error"]["code"] == code.get(why, "invalid_session")
+    assert response.headers["cache-control"] == "no-store"
+    assert NAME not in browser.cookies
+    assert DEVICE in browser.cookies
+
+
+async def test_a_refused_logout_by_bearer_token_takes_no_cookie_away(browser: httpx.AsyncClient) -> None:
+    token = set_cookies(await sign_in(browser))[NAME].value
+    await sign_in(browser)
+    response = await browser.post("/api/auth/logout", headers=SAME | bearer(token))
+    assert (response.status_code, "set-cookie" in response.headers) == (401, False)
+
+
+async def test_the_page_that_signs_out_takes_a_dead_cookie_away(
+    browser: httpx.AsyncClient, db: Database
+) -> None:
+    await sign_in(browser)
+    await db.execute("UPDATE user_sessions SET is_active = false")
+    response = await browser.get("/auth/sign-out")
+    assert (response.status_code, response.headers["location"]) == (303, "/auth/sign-in")
+    assert NAME not in browser.cookies
+    assert "set-cookie" not in (await browser.get("/auth/sign-out")).headers
+
+
 async def test_a_sign_in_ends_the_session_that_the_browser_came_with(
     browser: httpx.AsyncClient, db: Database
 ) -> None:
