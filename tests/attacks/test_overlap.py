@@ -102,7 +102,7 @@ async def change_email(caller: Caller, **how: Any) -> httpx.Response:
 
 
 Replace = Callable[..., Awaitable[httpx.Response]]
-REPLACED = {
+REPLACED: dict[Replace, str] = {
     refresh: "session_replaced",
     confirm: "session_replaced",
     change_password: "session_revoked",
