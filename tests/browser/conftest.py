@@ -63,8 +63,8 @@ MakeSite = Callable[..., Awaitable["Site"]]
 @cache
 def chromium() -> str:
     """Return the program; a run without one fails."""
-    script = ROOT / "scripts" / "chromium.py"
-    found = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    script = [sys.executable, "-m", "scripts.chromium"]
+    found = subprocess.run(script, cwd=ROOT, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
     return found.stdout.strip()
 
