@@ -87,6 +87,12 @@ async def sign_in_at(gate: Gate, db: Any, client: Client = HOME) -> None:
     )
 
 
+async def device_of(gate: Gate, db: Any, email: str = EMAIL) -> str:
+    """Return the device cookie of a browser on which this user has signed in."""
+    stamp = await db.fetchval("SELECT gatepost_credentials_stamp(u) FROM users u WHERE email = $1", email)
+    return gate.devices.issue(None, stamp, now=gate.now())
+
+
 async def charged(db: Any) -> dict[str, int]:
     """Return how many buckets there are of each kind."""
     rows = await db.fetch("SELECT bucket, count(*) AS count FROM auth_throttles GROUP BY bucket")
@@ -217,59 +223,37 @@ async def test_an_unknown_address_is_limited_too(make_gate: MakeGate) -> None:
 # --- Known places ---
 
 
-async def test_the_owner_signs_in_from_a_known_place_while_others_flood_the_account(
+async def test_the_owner_signs_in_on_a_known_device_while_others_flood_the_account(
     gate: Gate, db: Any
 ) -> None:
     await create(gate)
-    await sign_in_at(gate, db)
-    assert (await attempts(gate, 12))[-1] == 60
-    assert await attempt(gate, PASSWORD, client=HOME) == "in"
-    assert await attempt(gate, PASSWORD, client=ELSEWHERE) == 60
-
-
-async def test_the_owner_signs_in_on_a_known_device_while_others_flood_the_account(gate: Gate) -> None:
-    await create(gate)
-    device = gate.devices.issue(None, EMAIL)
-    forged = gate.devices.issue(None, "attacker@example.com")
+    await create(gate, "attacker@example.com")
+    device, forged = await device_of(gate, db), await device_of(gate, db, "attacker@example.com")
     assert (await attempts(gate, 12))[-1] == 60
     assert await attempt(gate, PASSWORD, client=HOME, device=device) == "in"
     assert await attempt(gate, PASSWORD, device=forged) == 60
     assert await attempt(gate, PASSWORD, device="nonsense") == 60
 
 
-async def test_a_known_place_has_limits_of_its_own(gate: Gate, db: Any) -> None:
+async def test_a_known_address_is_no_known_device(gate: Gate, db: Any) -> None:
     await create(gate)
     await sign_in_at(gate, db)
-    device = gate.devices.issue(None, EMAIL)
-    assert await attempts(gate, 11, client=HOME) == ["wrong"] * 10 + [60]
+    assert (await attempts(gate, 12))[-1] == 60
     assert await attempt(gate, PASSWORD, client=HOME) == 60
-    assert await attempt(gate, PASSWORD, client=HOME, device=device) == "in"
-    assert await attempt(gate, PASSWORD, client=ELSEWHERE) == "in"
 
 
-async def test_a_success_at_a_known_place_gives_its_attempt_back(gate: Gate, db: Any) -> None:
+async def test_known_devices_have_limits_of_their_own(gate: Gate, db: Any) -> None:
     await create(gate)
-    await sign_in_at(gate, db)
-    assert await attempts(gate, 12, PASSWORD, client=HOME) == ["in"] * 12
-
-
-async def test_a_place_is_known_for_thirty_days(gate: Gate, db: Any, stopped: StoppedClock) -> None:
-    await create(gate)
-    await sign_in_at(gate, db)
-    stopped.advance(days=30, microseconds=-1)
-    assert (await attempts(gate, 11))[-1] == 60
+    device = await device_of(gate, db)
+    assert await attempts(gate, 11, device=device) == ["wrong"] * 10 + [60]
+    assert await attempt(gate, PASSWORD, client=HOME, device=await device_of(gate, db)) == 60
     assert await attempt(gate, PASSWORD, client=HOME) == "in"
-    await db.execute("UPDATE user_sessions SET place = NULL WHERE id > 1")
-    stopped.advance(microseconds=1)
-    assert await attempt(gate, PASSWORD, client=HOME) == 60
 
 
-async def test_a_place_is_known_to_one_account_alone(gate: Gate, db: Any) -> None:
+async def test_a_success_on_a_known_device_gives_its_attempt_back(gate: Gate, db: Any) -> None:
     await create(gate)
-    await sign_in_at(gate, db)
-    await create(gate, "other@example.com")
-    await attempts(gate, 10, email="other@example.com")
-    assert await attempt(gate, PASSWORD, email="other@example.com", client=HOME) == 60
+    device = await device_of(gate, db)
+    assert await attempts(gate, 12, PASSWORD, device=device) == ["in"] * 12
 
 
 # --- Failures in a row ---
@@ -316,8 +300,22 @@ async def test_too_many_failures_lock_the_password_to_known_places(locked: Gate,
     assert reasons == ["wrong_password"] * 3 + ["locked"] * 2
     assert await failures(db) == {"203.0.113.9": 2, "198.51.100.7": 1}, "rows would grow without end"
     assert await attempt(locked, PASSWORD, client=HOME) == "in"
-    device = locked.devices.issue(None, EMAIL)
+    device = await device_of(locked, db)
     assert await attempt(locked, PASSWORD, client=Client(ip_address="192.0.2.1"), device=device) == "in"
+
+
+async def test_an_address_is_known_for_thirty_days_and_to_one_account_alone(
+    locked: Gate, db: Any, stopped: StoppedClock
+) -> None:
+    await create(locked, "other@example.com")
+    await attempts(locked, 3, email="other@example.com")
+    assert await attempt(locked, PASSWORD, email="other@example.com", client=HOME) == "wrong"
+    stopped.advance(days=30, microseconds=-1)
+    assert await attempt(locked, PASSWORD, client=HOME) == "in"
+    await db.execute("UPDATE user_sessions SET place = NULL WHERE id > 1")
+    await attempt(locked)
+    stopped.advance(microseconds=1)
+    assert await attempt(locked, PASSWORD, client=HOME) == "wrong"
 
 
 async def test_one_failure_fewer_locks_nothing(make_gate: MakeGate, db: Any) -> None:
@@ -400,7 +398,7 @@ async def test_all_addresses_together_have_a_limit(make_gate: MakeGate, db: Any)
 async def confirm(gate: Gate, user: User, *, right: bool, client: Client = ELSEWHERE) -> str | int:
     """Do as one does who asks for the password again."""
     try:
-        begun = await gate.throttles.confirm(user.id, client=client, verb="change_password")
+        begun = await gate.throttles.confirm(user.id, session_id=1, client=client, verb="change_password")
     except TooManyAttempts as refused:
         return refused.retry_after
     return await end(gate, begun, right=right)
@@ -451,7 +449,7 @@ async def test_asking_again_without_limits_charges_nothing(make_gate: MakeGate, 
 
 async def test_a_failure_of_one_who_is_deleted_meanwhile_is_on_the_trail(gate: Gate, db: Any) -> None:
     user = await create(gate)
-    begun = await gate.throttles.confirm(user.id, client=ELSEWHERE, verb="change_password")
+    begun = await gate.throttles.confirm(user.id, session_id=1, client=ELSEWHERE, verb="change_password")
     await gate.administration.delete(user, client=Client())
     assert await end(gate, begun, right=False) == "wrong"
     assert await failures(db) == {}
@@ -527,13 +525,12 @@ async def test_a_bucket_of_a_newer_gatepost_is_listed_as_it_is(
     assert (level.bucket, level.left) == ("token_total", None)
 
 
-async def test_an_account_is_cleared_with_its_known_places_and_no_other_is(gate: Gate, db: Any) -> None:
+async def test_an_account_is_cleared_with_its_known_devices_and_no_other_is(gate: Gate, db: Any) -> None:
     user = await create(gate)
-    await sign_in_at(gate, db)
     await attempts(gate, 11)
-    await attempts(gate, 11, client=HOME)
+    await attempts(gate, 11, client=HOME, device=await device_of(gate, db))
     await attempt(gate, email="other@example.com")
-    await gate.throttles.confirm(user.id, client=HOME, verb="confirm")
+    await gate.throttles.confirm(user.id, session_id=1, client=HOME, verb="confirm")
     assert await gate.throttles.clear(email=EMAIL, address=None, client=Client()) == 5
     assert await charged(db) == {"login_address": 2, "login_account": 1}
     assert await attempt(gate, PASSWORD) == "in"

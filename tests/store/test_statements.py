@@ -123,7 +123,7 @@ def test_what_rows_become_is_found() -> None:
         "Ended",
         "Found",
         "Live",
-        "Session",
+        "Started",
         "SessionRow",
         "OverseenSession",
         "SignIn",
@@ -286,12 +286,12 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     "users.hash_of": ("17", {"users_pkey"}),
     "users.page": ("17, 50", {"users_pkey"}),
     "attempts.begin_login": (
-        "NULL, 'user17@example.com', 'k17', NULL, '10.0.0.17', NULL, '30 days', '{}', '{}'",
+        "NULL, 'user17@example.com', 'k17', '{s17}', '10.0.0.17', NULL, '30 days', '{}', '{}'",
         {"users_email_key", "user_sessions_user_id_place_idx", "auth_failures_pkey"},
     ),
     "attempts.begin_confirmation": (
-        "NULL, 'confirm_user', '17', '{30 s}', '{2 min}', 17, '10.0.0.17', '30 days'",
-        {"user_sessions_user_id_place_idx", "auth_failures_pkey"},
+        "NULL, 17, 17, '10.0.0.17', '30 days', '{30 s}', '{2 min}'",
+        {"user_sessions_user_id_place_idx", "user_sessions_pkey", "auth_failures_pkey"},
     ),
     "attempts.succeed": (
         "'login_account', 'k17', '1 min', 17, '10.0.0.17'",

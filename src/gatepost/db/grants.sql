@@ -59,7 +59,8 @@ REVOKE ALL ON user_sessions, auth_events, auth_throttles, auth_failures, auth_li
 
 REVOKE ALL ON FUNCTION gatepost_end_sessions, gatepost_purge_events, gatepost_erase_user, gatepost_redact_events,
     gatepost_count_events, gatepost_inet, gatepost_has_expired,
-    gatepost_is_live, gatepost_refusal, gatepost_charge FROM PUBLIC, :"role";
+    gatepost_is_live, gatepost_refusal, gatepost_charge,
+    gatepost_credentials_stamp FROM PUBLIC, :"role";
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON users, user_sessions, auth_throttles, auth_failures, auth_links
     TO :"role";
@@ -69,7 +70,7 @@ GRANT SELECT, INSERT ON auth_events TO :"role";
 
 GRANT SELECT ON gatepost_version TO :"role";
 
-GRANT EXECUTE ON FUNCTION gatepost_end_sessions, gatepost_charge TO :"role";
+GRANT EXECUTE ON FUNCTION gatepost_end_sessions, gatepost_charge, gatepost_credentials_stamp TO :"role";
 
 -- Erasing a user takes out of the trail who that was. The second of these, which the first one calls, has its
 -- owner's rights for it and works for users who are deleted alone.

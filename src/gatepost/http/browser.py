@@ -8,7 +8,7 @@ from starlette.types import Scope
 from gatepost.errors import AuthenticationError
 from gatepost.http.cookies import CLEAR_SITE_DATA
 from gatepost.http.edge import Edge
-from gatepost.models import SignedIn, User
+from gatepost.models import SignedIn
 
 
 async def supersede(edge: Edge, scope: Scope) -> None:
@@ -19,15 +19,13 @@ async def supersede(edge: Edge, scope: Scope) -> None:
             await edge.gate.sessions.supersede(former, edge.client_of(scope))
 
 
-def hand_over(response: Response, edge: Edge, signed_in: SignedIn) -> None:
-    """Have the browser keep a session from now on."""
-    response.raw_headers.append(edge.cookies.set_session(signed_in, edge.gate.now()))
-
-
-def remember_device(response: Response, edge: Edge, scope: Scope, user: User) -> None:
-    """Have the browser show from now on that this account has signed in on it."""
-    device = edge.gate.devices.issue(edge.cookies.device(scope), user.email)
-    response.raw_headers.append(edge.cookies.set_device(device))
+def hand_over(response: Response, edge: Edge, scope: Scope, signed_in: SignedIn) -> None:
+    """Have the browser keep a session from now on, and show from then on that the account signed in on it."""
+    now = edge.gate.now()
+    response.raw_headers.append(edge.cookies.set_session(signed_in, now))
+    if signed_in.credentials_stamp is not None:
+        device = edge.gate.devices.issue(edge.cookies.device(scope), signed_in.credentials_stamp, now=now)
+        response.raw_headers.append(edge.cookies.set_device(device))
 
 
 def forget(response: Response, edge: Edge, scope: Scope, *, by_cookie: bool) -> None:

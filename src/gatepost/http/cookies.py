@@ -14,14 +14,13 @@ port, over plain http (`gatepost-8000`), and by the prefix of all but the usual 
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from starlette.types import Scope
 
 from gatepost.errors import InvalidSession
 from gatepost.models import SignedIn
-
-DEVICE_LIFETIME = timedelta(days=180)
+from gatepost.security.devices import LIFETIME
 
 PATHS_MAX = 6
 """Segments of a request's path at which a second cookie of the session's name is looked for."""
@@ -131,7 +130,7 @@ class Cookies:
 
     def set_device(self, value: str) -> Header:
         """Return the header that marks a browser as one that has signed in."""
-        lifetime = int(DEVICE_LIFETIME.total_seconds())
+        lifetime = int(LIFETIME.total_seconds())
         return _set(f"{self._device}={value}{self._attributes}; Max-Age={lifetime}")
 
     def set_form(self, value: str) -> Header:

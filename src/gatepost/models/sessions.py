@@ -139,12 +139,14 @@ class SignedIn:
         session: the session that it opens.
         remembered: its cookie outlives the browser ("keep me signed in").
         others_ended: other sessions of the user that were ended for it.
+        credentials_stamp: what a device cookie is bound to, of a sign-in; None where one goes on.
     """
 
     token: str = field(repr=False)
     session: Session
     remembered: bool = False
     others_ended: int = 0
+    credentials_stamp: str | None = None
 
 
 class OverseenSession(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -1,28 +1,32 @@
 """Device cookies: which accounts a browser has signed in to before.
 
-A value is `<id>.<mac>[.<mac>…]`: a random id of the browser and, for each account that signed in on it, an
-HMAC over the id and the account's e-mail. It proves "was here before" and nothing else: whoever steals one
-gets attempts at the password of their own, no session. It tells no account's name, and neither accounts nor
-browsers are kept in a table. The e-mail stands for the account, so that one statement can find the user and
-know the place (`store.throttles.begin_login`); who gets another e-mail is new on every device.
+A value is `<entry>[.<entry>…]`, one for each account that signed in on the browser. An entry is the stamp of
+the account's credentials at that time (`gatepost_credentials_stamp`), the time until which it counts, and an
+HMAC over both. It proves "was here before" and nothing else: whoever steals one gets attempts at a password,
+and no session. It names no account, and is kept in no table. Another password makes it worthless, and so does
+the end of the account: whoever has the e-mail afterwards is another user.
 """
 
 import base64
 import hmac
 import re
-import secrets
+from datetime import datetime, timedelta
 
 from gatepost.security.keys import KeyPurpose, KeyRing
 
-ID_BYTES = 16
-"""Random bytes of a browser's id."""
+LIFETIME = timedelta(days=180)
+"""How long a sign-in makes a browser known."""
+STAMP_BYTES = 16
+"""Bytes of a stamp."""
+TIME_BYTES = 4
+"""Bytes of a time: whole seconds since 1970, until 2106."""
 MAC_BYTES = 16
 """Bytes that are kept of HMAC-SHA256: 128 bits are as good as the key for what can be tried online only."""
 ACCOUNTS_MAX = 5
 """Accounts of one browser that are remembered; the one that signed in longest ago is forgotten."""
 
-# 22 characters are 16 bytes in base64url; a whole value has 137 characters at the most.
-_is_value = re.compile(rf"[0-9A-Za-z_-]{{22}}(?:\.[0-9A-Za-z_-]{{22}}){{1,{ACCOUNTS_MAX}}}").fullmatch
+# 48 characters are 36 bytes in base64url; a whole value has 244 characters at the most.
+_is_value = re.compile(rf"[0-9A-Za-z_-]{{48}}(?:\.[0-9A-Za-z_-]{{48}}){{0,{ACCOUNTS_MAX - 1}}}").fullmatch
 
 
 class Devices:
@@ -35,37 +39,40 @@ class Devices:
     def __init__(self, keys: KeyRing) -> None:
         self._keys = keys.keys(KeyPurpose.DEVICE)
 
-    def issue(self, value: str | None, email: str) -> str:
-        """Return the value for a browser on which this account has just signed in.
+    def issue(self, value: str | None, stamp: str, *, now: datetime) -> str:
+        """Return the value for a browser on which an account has just signed in.
 
         Args:
-            value: what the browser sent; one that is malformed is replaced.
-            email: of the account.
+            value: what the browser sent; what proves nothing in it, or not any more, is left out.
+            stamp: of the account's credentials.
+            now: what time it is.
         """
-        device, *macs = value.split(".") if value and _is_value(value) else [_base64(ID_BYTES)]
-        known = self._macs(device, email)
-        others = [mac for mac in macs if mac not in known]
-        return ".".join([device, *others[1 - ACCOUNTS_MAX :], known[0]])
+        others = [entry for known, entry in self._proven(value, now) if known != stamp]
+        signed = bytes.fromhex(stamp) + int((now + LIFETIME).timestamp()).to_bytes(TIME_BYTES)
+        entry = base64.urlsafe_b64encode(signed + _mac(self._keys[0], signed)).decode()
+        return ".".join([*others[1 - ACCOUNTS_MAX :], entry])
 
-    def device_of(self, value: str | None, email: str) -> str | None:
-        """Return the browser's id if the value proves that this account signed in on it, else None."""
+    def stamps(self, value: str | None, *, now: datetime) -> list[str]:
+        """Return the stamps of the accounts that a value proves to have signed in; empty for what is none."""
+        return [stamp for stamp, _ in self._proven(value, now)]
+
+    def _proven(self, value: str | None, now: datetime) -> list[tuple[str, str]]:
+        """Return the stamp of each entry that is genuine and counts still, and the entry."""
         if not value or not _is_value(value):
+            return []
+        return [
+            (stamp, entry) for entry in value.split(".") if (stamp := self._stamp_of(entry, now)) is not None
+        ]
+
+    def _stamp_of(self, entry: str, now: datetime) -> str | None:
+        data = base64.urlsafe_b64decode(entry)
+        signed, mac = data[:-MAC_BYTES], data[-MAC_BYTES:]
+        # All keys are compared, whichever it is.
+        if not any([hmac.compare_digest(mac, _mac(key, signed)) for key in self._keys]):  # noqa: C419
             return None
-        device, *macs = value.split(".")
-        known = self._macs(device, email)
-        # All are compared, whichever it is.
-        found = [hmac.compare_digest(mac, own) for mac in macs for own in known]
-        return device if any(found) else None
-
-    def _macs(self, device: str, email: str) -> list[str]:
-        """Return the MAC under each key, the newest first; an adopted table may hold capital letters."""
-        message = f"{device}:{email.lower()}".encode()
-        return [_text(hmac.digest(key, message, "sha256")[:MAC_BYTES]) for key in self._keys]
+        until = int.from_bytes(signed[STAMP_BYTES:])
+        return signed[:STAMP_BYTES].hex() if now.timestamp() < until else None
 
 
-def _base64(length: int) -> str:
-    return _text(secrets.token_bytes(length))
-
-
-def _text(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+def _mac(key: bytes, signed: bytes) -> bytes:
+    return hmac.digest(key, signed, "sha256")[:MAC_BYTES]

@@ -254,7 +254,8 @@ class Accounts:
             async with self._database.transaction() as conn:
                 if not await store.change_password(conn, user_id, old=stored, new=hashed, at=at):
                     return None
-                await self._throttles.forget(conn, user_id, email)
+                await self._throttles.forget(conn, user_id, email, by_owner=True)
+                await self._throttles.succeeded(conn, attempt)
                 reason = EndReason.PASSWORD_CHANGED
                 await endings.end_of_user(conn, user_id, reason=reason, client=client, at=at)
                 signed_in = await self._sessions.start(

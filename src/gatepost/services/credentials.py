@@ -80,7 +80,7 @@ class Credentials:
         async def change(conn: Connection, at: datetime | None) -> str | None:
             if not await store.change_password(conn, user.id, old=proof.hashed_password, new=hashed, at=at):
                 return None
-            await self._throttles.forget(conn, user.id, user.email)
+            await self._throttles.forget(conn, user.id, user.email, by_owner=True)
             return hashed
 
         return await self._reauthentication.begin_anew(

@@ -51,9 +51,14 @@ class Limits:
 
     def of_account(self, email: str, user_id: int | None) -> list[tuple[str, str]]:
         """Return the buckets of an account, as `store.throttles.clear` takes them."""
-        account = self.account(email)
-        own = [(Bucket.LOGIN_ACCOUNT, account), (Bucket.LOGIN_KNOWN, f"{account}:%")]
-        return _with_events(own if user_id is None else [*own, (Bucket.CONFIRM_USER, str(user_id))])
+        own = [] if user_id is None else self.of_user(email, user_id)
+        return [*_with_events([(Bucket.LOGIN_ACCOUNT, self.account(email))]), *own]
+
+    def of_user(self, email: str, user_id: int) -> list[tuple[str, str]]:
+        """Return those of them that nobody fills but who signed in to the account."""
+        return _with_events(
+            [(Bucket.LOGIN_KNOWN, self.account(email)), (Bucket.CONFIRM_USER, f"{user_id}:%")]
+        )
 
 
 def of_address(client: Client) -> list[tuple[str, str]]:

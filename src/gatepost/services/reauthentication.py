@@ -84,7 +84,7 @@ class Reauthentication:
         Raises:
             TooManyAttempts: it was asked too often.
         """
-        return await self._throttles.confirm(session.user.id, client=client, verb=verb)
+        return await self._throttles.confirm(session.user.id, session_id=session.id, client=client, verb=verb)
 
     async def check(self, session: Session, password: Password, attempt: Attempt, *, verb: str) -> Proof:
         """Check the password of a session's user.

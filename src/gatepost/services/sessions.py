@@ -83,7 +83,7 @@ class Sessions(Opening):
             if self._max_per_user:
                 await stack.enter_async_context(transaction_on(conn))
                 await sign_ins.lock_owner(conn, user_id)
-            session = await store.start(
+            started = await store.start(
                 conn,
                 issued.stored,
                 user_id=user_id,
@@ -94,7 +94,7 @@ class Sessions(Opening):
                 lifetime=self._lifetimes.absolute if remembered else self._lifetimes.session,
                 absolute=self._lifetimes.absolute,
             )
-            if session is None:
+            if started is None:
                 return None
             if self._max_per_user:
                 await sign_ins.end_beyond(
@@ -105,7 +105,12 @@ class Sessions(Opening):
                     at=self._clock(),
                     idle=self._lifetimes.idle,
                 )
-        return SignedIn(token=issued.raw, session=session, remembered=remembered)
+        return SignedIn(
+            token=issued.raw,
+            session=started.session,
+            remembered=remembered,
+            credentials_stamp=started.credentials_stamp,
+        )
 
     async def confirm(
         self, conn: Connection, live_id: int, hashed_password: str, client: Client

@@ -5,7 +5,7 @@ Whoever checks a password begins an `Attempt` and says how it ended: `succeeded`
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from gatepost.db.pool import Connection, Database
@@ -29,6 +29,7 @@ class Attempt:
     Attributes:
         client: who asks.
         user_id: of the account; None for an unknown one.
+        is_known: whoever asks has signed in to the account: a device cookie or a session proves it.
         is_locked: the password counts as wrong, whatever it is: too many failed in a row, and the account
             was never used from here. The work is to be done all the same, and the answer the same.
         charge: what a success gives back.
@@ -37,6 +38,7 @@ class Attempt:
 
     client: Client
     user_id: int | None
+    is_known: bool
     is_locked: bool
     charge: Charge | None
     has_failures: bool
@@ -86,7 +88,7 @@ class Throttles:
                 conn,
                 email=email,
                 account=account,
-                device=self._devices.device_of(device, email),
+                stamps=self._devices.stamps(device, now=self._clock() or datetime.now(UTC)),
                 client=client,
                 rates=self._limits.rates if self._limits.enabled else None,
                 at=self._clock(),
@@ -94,15 +96,13 @@ class Throttles:
         user_id = None if login.credential is None else login.credential.user_id
         if login.full is not None:
             raise await self._refused(login.full, verb="login", user_id=user_id, client=client)
-        if login.known_by is None:
-            charge = self._limits.charge(Bucket.LOGIN_ACCOUNT, account)
-        else:
-            charge = self._limits.charge(Bucket.LOGIN_KNOWN, f"{account}:{login.known_by}")
+        bucket = Bucket.LOGIN_KNOWN if login.is_known_device else Bucket.LOGIN_ACCOUNT
         attempt = Attempt(
             client=client,
             user_id=user_id,
-            is_locked=login.known_by is None and login.failures >= self._limits.failures_max,
-            charge=charge if self._limits.enabled else None,
+            is_known=login.is_known_device,
+            is_locked=not login.is_known_place and login.failures >= self._limits.failures_max,
+            charge=self._limits.charge(bucket, account) if self._limits.enabled else None,
             has_failures=login.failures > 0,
         )
         return attempt, login.credential
@@ -115,32 +115,34 @@ class Throttles:
         """
         await self._charge([self._limits.charge(Bucket.FORM_ADDRESS, client.place or "")], client, verb=verb)
 
-    async def confirm(self, user_id: int, *, client: Client, verb: str) -> Attempt:
+    async def confirm(self, user_id: int, *, session_id: int, client: Client, verb: str) -> Attempt:
         """Begin to check the password of a user who is signed in and gives it again.
 
         Args:
             user_id: who it is.
+            session_id: the session that asks.
             client: who asks.
             verb: what for, for the trail.
 
         Raises:
-            TooManyAttempts: the user has had too many; the trail has it.
+            TooManyAttempts: this sign-in has had too many; the trail has it.
         """
-        charge = self._limits.charge(Bucket.CONFIRM_USER, str(user_id))
         async with self._database.connection() as conn:
             begun = await attempts.begin_confirmation(
                 conn,
-                charge,
                 user_id=user_id,
+                session_id=session_id,
                 client=client,
-                enabled=self._limits.enabled,
+                rate=self._limits.rates[Bucket.CONFIRM_USER] if self._limits.enabled else None,
                 at=self._clock(),
             )
         if begun.full is not None:
             raise await self._refused(begun.full, verb=verb, user_id=user_id, client=client)
+        charge = self._limits.charge(Bucket.CONFIRM_USER, begun.key)
         return Attempt(
             client=client,
             user_id=user_id,
+            is_known=True,
             is_locked=not begun.is_known and begun.failures >= self._limits.failures_max,
             charge=charge if self._limits.enabled else None,
             has_failures=begun.failures > 0,
@@ -250,10 +252,15 @@ class Throttles:
             )
             return cleared
 
-    async def forget(self, conn: Connection, user_id: int, email: str) -> None:
-        """Clear a user's failures and buckets: another password, or an unlock, begins anew."""
+    async def forget(self, conn: Connection, user_id: int, email: str, *, by_owner: bool = False) -> None:
+        """Clear a user's failures and buckets: they have another password, are unlocked, or gone.
+
+        A user's own change leaves the bucket that everybody fills who tries the account from elsewhere: were
+        it empty all at once, strangers would know that there is such an account.
+        """
         await failures.clear(conn, user_id)
-        await store.clear(conn, self._limits.of_account(email, user_id))
+        names = self._limits.of_user(email, user_id) if by_owner else self._limits.of_account(email, user_id)
+        await store.clear(conn, names)
 
     async def _refused(
         self, full: Full, *, verb: str, client: Client, user_id: int | None = None

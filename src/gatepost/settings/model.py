@@ -177,10 +177,10 @@ class Settings(BaseSettings):
     )
     throttle_login_network: _Rate = _rate("120 then 120/minute", "Logins from one IPv6 /48")
     throttle_login_account: _Rate = _rate(
-        "10 then 1/minute", "Failed logins to one account, known or not, from places it was never used from"
+        "10 then 1/minute", "Failed logins to one account, existing or not, but for known devices"
     )
     throttle_login_known: _Rate = _rate(
-        "10 then 1/minute", "Failed logins to one account from one place that it was used from"
+        "10 then 1/minute", "Failed logins to one account on all devices that it was used on, together"
     )
     throttle_form_address: _Rate = _rate(
         "60 then 60/minute", "Registrations of one address that are read, and logins without a valid e-mail"
@@ -190,7 +190,7 @@ class Settings(BaseSettings):
     throttle_refresh_session: _Rate = _rate("10 then 10/minute", "Refreshes of one sign-in")
     throttle_refresh_address: _Rate = _rate("60 then 2/second", "Refreshes from one address")
     throttle_confirm_user: _Rate = _rate(
-        "5 then 2/minute", "Failures of one user where the password is asked again"
+        "5 then 2/minute", "Failures of one sign-in where the password is asked again"
     )
     login_failures_max: int = Field(
         100,

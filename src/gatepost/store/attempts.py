@@ -4,7 +4,7 @@ Buckets work as `store/throttles.py` tells. Whoever touches both tables takes th
 buckets, and among those the address first, so that nobody waits in a circle.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
@@ -28,13 +28,15 @@ class Login:
     Attributes:
         full: the bucket that has no room; None where all have, and are charged.
         credential: what to check the password against; None for an unknown user.
-        known_by: the device or place that the account is known to sign in from, None for another.
+        is_known_device: the account, with this very password, has signed in on this device.
+        is_known_place: it has, or did from this address lately.
         failures: of the user, in a row, wherever they came from.
     """
 
     full: Full | None
     credential: Credential | None = field(repr=False)
-    known_by: str | None
+    is_known_device: bool
+    is_known_place: bool
     failures: int
 
     @classmethod
@@ -43,7 +45,8 @@ class Login:
         return cls(
             full=Full.from_row(row),
             credential=None if row["user_id"] is None else Credential.from_row(row),
-            known_by=row["known_by"],
+            is_known_device=row["is_known_device"],
+            is_known_place=row["is_known_place"],
             failures=row["failures"],
         )
 
@@ -53,11 +56,13 @@ class Confirmation:
     """What asking for the password again finds when it begins.
 
     Attributes:
+        key: of the bucket.
         full: the bucket, where it has no room; None where it has, and is charged.
         is_known: the user signed in from this place lately.
         failures: of the user, in a row, wherever they came from.
     """
 
+    key: str
     full: Full | None
     is_known: bool
     failures: int
@@ -65,7 +70,9 @@ class Confirmation:
     @classmethod
     def from_row(cls, row: Row) -> Self:
         """Read the columns of `begin_confirmation`."""
-        return cls(full=Full.from_row(row), is_known=row["is_known"], failures=row["failures"])
+        return cls(
+            key=row["key"], full=Full.from_row(row), is_known=row["is_known"], failures=row["failures"]
+        )
 
 
 async def begin_login(
@@ -73,7 +80,7 @@ async def begin_login(
     *,
     email: str,
     account: str,
-    device: str | None,
+    stamps: Sequence[str],
     client: Client,
     rates: Mapping[str, Rate] | None,
     at: datetime | None,
@@ -81,14 +88,15 @@ async def begin_login(
     """Charge the buckets of a login and find what its password is checked against.
 
     The address comes first, then the network, then the account, each where the one before had room: who is
-    refused by the first can't drain the last. At a known place the account has another bucket than
-    elsewhere. Without `rates` nothing is charged and nobody refused.
+    refused by the first can't drain the last. On a known device the account has another bucket than
+    elsewhere; not at a known address, where whoever else is there could tell by it who has an account.
+    Without `rates` nothing is charged and nobody refused.
 
     Args:
         conn: a connection.
         email: canonical.
         account: the key of the account's bucket.
-        device: the id of the device if it is known for this account.
+        stamps: of the accounts that the device has signed in to.
         client: who asks.
         rates: of all buckets; None where attempts are not limited.
         at: the time, None for the database's.
@@ -99,36 +107,35 @@ async def begin_login(
             SELECT coalesce($1::timestamptz, clock_timestamp()) AS now
         ), owner AS MATERIALIZED (
             SELECT u.id, coalesce(u.is_active, false) AS is_active, u.hashed_password,
-                u.temporary_password_expires_at
+                u.temporary_password_expires_at, gatepost_credentials_stamp(u) AS stamp
             FROM users u
             WHERE lower(u.email) = $2
-        ), known AS MATERIALIZED (
-            SELECT coalesce($4::varchar, (
-                SELECT s.place FROM owner o JOIN user_sessions s ON s.user_id = o.id
-                WHERE s.place = $5 AND s.created_at > t.now - $7::interval
-                LIMIT 1
-            )) AS by
-            FROM t
+        ), device AS MATERIALIZED (
+            SELECT EXISTS (SELECT FROM owner o WHERE o.stamp = ANY($4::varchar[])) AS is_known
         ), charged AS MATERIALIZED (
             SELECT c.full_bucket, c.full_key, c.retry_after
-            FROM t CROSS JOIN known k CROSS JOIN gatepost_charge(
+            FROM t CROSS JOIN device d CROSS JOIN gatepost_charge(
                 ARRAY['login_address', 'login_network', 'login_account', 'login_known'],
-                ARRAY[coalesce($5, ''), $6::varchar, CASE WHEN k.by IS NULL THEN $3::varchar END,
-                    $3::varchar || ':' || k.by],
+                ARRAY[coalesce($5, ''), $6::varchar, CASE WHEN NOT d.is_known THEN $3::varchar END,
+                    CASE WHEN d.is_known THEN $3::varchar END],
                 $8::interval[], $9::interval[], t.now
             ) c
         )
-        SELECT o.id AS user_id, o.is_active, o.hashed_password, k.by AS known_by,
+        SELECT o.id AS user_id, o.is_active, o.hashed_password, d.is_known AS is_known_device,
+            d.is_known OR EXISTS (
+                SELECT FROM user_sessions s
+                WHERE s.user_id = o.id AND s.place = $5 AND s.created_at > t.now - $7::interval
+            ) AS is_known_place,
             o.temporary_password_expires_at IS NOT NULL AS is_temporary,
-            coalesce(o.temporary_password_expires_at <= (SELECT t.now FROM t), false) AS has_expired,
+            coalesce(o.temporary_password_expires_at <= t.now, false) AS has_expired,
             coalesce((SELECT sum(f.failures) FROM auth_failures f WHERE f.user_id = o.id), 0) AS failures,
             c.full_bucket, c.full_key, c.retry_after
-        FROM known k CROSS JOIN charged c LEFT JOIN owner o ON true
+        FROM t CROSS JOIN device d CROSS JOIN charged c LEFT JOIN owner o ON true
         """,
         at,
         email,
         account,
-        device,
+        stamps,
         client.place,
         None if client.site == client.place else client.site,
         KNOWN_FOR,
@@ -138,31 +145,47 @@ async def begin_login(
 
 
 async def begin_confirmation(
-    conn: Connection, charge: Charge, *, user_id: int, client: Client, enabled: bool, at: datetime | None
+    conn: Connection,
+    *,
+    user_id: int,
+    session_id: int,
+    client: Client,
+    rate: Rate | None,
+    at: datetime | None,
 ) -> Confirmation:
-    """Charge the bucket of a user who gives the password again; without `enabled` nobody is refused."""
+    """Charge the bucket of a sign-in whose user gives the password again; without `rate` nobody is refused.
+
+    Each sign-in has one for the places that the user signed in from lately, and one for all others: whoever
+    stole a token fills neither the one at its owner's place nor that of the owner's next sign-in.
+    """
     row = await conn.fetchrow(
         """
         WITH t AS MATERIALIZED (
             SELECT coalesce($1::timestamptz, clock_timestamp()) AS now
-        )
-        SELECT c.full_bucket, c.full_key, c.retry_after,
-            EXISTS (
+        ), place AS MATERIALIZED (
+            SELECT EXISTS (
                 SELECT FROM user_sessions s
-                WHERE s.user_id = $6 AND s.place = $7 AND s.created_at > t.now - $8::interval
-            ) AS is_known,
-            coalesce((SELECT sum(f.failures) FROM auth_failures f WHERE f.user_id = $6), 0) AS failures
-        FROM t CROSS JOIN gatepost_charge(
-            ARRAY[$2::varchar], ARRAY[$3::varchar], $4::interval[], $5::interval[], t.now
+                WHERE s.user_id = $2 AND s.place = $4 AND s.created_at > t.now - $5::interval
+            ) AS is_known
+            FROM t
+        ), own AS MATERIALIZED (
+            SELECT concat_ws(':', $2::bigint, coalesce((
+                SELECT coalesce(s.family_id, s.id) FROM user_sessions s WHERE s.id = $3 AND s.user_id = $2
+            ), $3::bigint), CASE WHEN p.is_known THEN 'known' END) AS key
+            FROM place p
+        )
+        SELECT own.key, p.is_known, c.full_bucket, c.full_key, c.retry_after,
+            coalesce((SELECT sum(f.failures) FROM auth_failures f WHERE f.user_id = $2), 0) AS failures
+        FROM t CROSS JOIN place p CROSS JOIN own CROSS JOIN gatepost_charge(
+            ARRAY['confirm_user'], ARRAY[own.key], $6::interval[], $7::interval[], t.now
         ) c
         """,
         at,
-        charge.bucket,
-        charge.key,
-        *spans([charge.rate] if enabled else []),
         user_id,
+        session_id,
         client.place,
         KNOWN_FOR,
+        *spans([] if rate is None else [rate]),
     )
     return Confirmation.from_row(one(row))
 

@@ -141,7 +141,7 @@ async def missing_privileges(conn: Connection) -> list[str]:
         WHERE p.pronamespace = current_schema()::regnamespace AND p.proname = ANY(ARRAY[
                 'gatepost_end_sessions', 'gatepost_charge', 'gatepost_erase_user', 'gatepost_redact_events',
                 'gatepost_count_events', 'gatepost_inet', 'gatepost_has_expired', 'gatepost_is_live',
-                'gatepost_refusal'
+                'gatepost_refusal', 'gatepost_credentials_stamp'
             ]) AND NOT has_function_privilege(p.oid, 'EXECUTE')
         ORDER BY missing
         """

@@ -163,6 +163,23 @@ async def lookup(
     return {row["session_token"]: Found.from_row(row) for row in rows}
 
 
+class Started(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A session that has just started.
+
+    Attributes:
+        session: it.
+        credentials_stamp: of its user, as they signed in.
+    """
+
+    session: Session
+    credentials_stamp: str
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """Read the columns of `start`."""
+        return cls(session=Session.from_row(row), credentials_stamp=row["credentials_stamp"])
+
+
 async def start(
     conn: Connection,
     token: StoredToken,
@@ -174,7 +191,7 @@ async def start(
     at: datetime | None,
     lifetime: timedelta,
     absolute: timedelta,
-) -> Session | None:
+) -> Started | None:
     """Start a session, with its event, for a user who is active and whose hash is still the one checked.
 
     None where that changed since the password was looked at: disabled or another password meanwhile.
@@ -182,7 +199,9 @@ async def start(
     row = await conn.fetchrow(
         """
         WITH owner AS MATERIALIZED (
-            SELECT u.* FROM users u
+            SELECT u.id, u.email, u.name, u.is_admin, u.created_at,
+                gatepost_credentials_stamp(u) AS credentials_stamp
+            FROM users u
             WHERE u.id = $2 AND u.is_active AND u.hashed_password = $3
             FOR SHARE
         ), started AS (
@@ -200,7 +219,7 @@ async def start(
         )
         SELECT s.id AS session_id, s.created_at, s.expires_at, s.authenticated_at, true AS is_fresh,
             u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
-            coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
+            coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at, u.credentials_stamp
         FROM started s CROSS JOIN owner u
         """,
         token,
@@ -215,7 +234,7 @@ async def start(
         client.place,
         remembered,
     )
-    return None if row is None else Session.from_row(row)
+    return None if row is None else Started.from_row(row)
 
 
 async def active_of_user(

@@ -295,7 +295,7 @@ async def test_another_email_answers_as_login_does_and_ends_every_other_session(
 
 
 async def test_by_cookie_the_new_token_comes_by_cookie_and_the_browser_stays_known(
-    browser: httpx.AsyncClient, gate_of_browser: Gatepost
+    browser: httpx.AsyncClient, gate_of_browser: Gatepost, db: Database
 ) -> None:
     former = browser.cookies["__Host-gatepost"]
     response = await browser.post(
@@ -304,7 +304,9 @@ async def test_by_cookie_the_new_token_comes_by_cookie_and_the_browser_stays_kno
     assert set(response.json()["data"]) == {"user", "session_info"}
     assert browser.cookies["__Host-gatepost"] != former
     assert browser.cookies["__Host-gatepost"] not in response.text
-    assert gate_of_browser.devices.device_of(browser.cookies["__Host-gatepost-device"], OTHER)
+    device = browser.cookies["__Host-gatepost-device"]
+    known = gate_of_browser.devices.stamps(device, now=gate_of_browser.now())
+    assert known == [await db.fetchval("SELECT gatepost_credentials_stamp(u) FROM users u")]
     assert (await browser.get("/api/auth/me")).json()["data"]["user"]["email"] == OTHER
 
 

@@ -102,6 +102,7 @@ FUNCTIONS = (
     "gatepost_is_live",
     "gatepost_refusal",
     "gatepost_charge",
+    "gatepost_credentials_stamp",
 )
 """Functions that are called by name."""
 

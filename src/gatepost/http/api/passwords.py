@@ -1,6 +1,7 @@
 """What a signed-in user does with their password: change it, and give it again."""
 
 from fastapi import APIRouter, Depends
+from starlette.requests import Request
 from starlette.responses import Response
 
 from gatepost import errors
@@ -33,13 +34,18 @@ _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": sche
     ),
 )
 async def change_password(
-    body: schemas.ChangePasswordRequest, presented: PresentedToken, edge: CurrentEdge, client: CurrentClient
+    body: schemas.ChangePasswordRequest,
+    presented: PresentedToken,
+    edge: CurrentEdge,
+    client: CurrentClient,
+    request: Request,
 ) -> Response:
     """Set another password and answer with a new token; every other token of the user is refused."""
     signed_in = await edge.gate.credentials.change(
         presented.token, body.current, body.new, client, by_cookie=presented.by_cookie
     )
-    return continued(edge, signed_in, "Password changed successfully", by_cookie=presented.by_cookie)
+    message = "Password changed successfully"
+    return continued(edge, request.scope, signed_in, message, by_cookie=presented.by_cookie)
 
 
 @router.post(
@@ -59,10 +65,15 @@ async def change_password(
     ),
 )
 async def confirm(
-    body: schemas.ConfirmRequest, presented: PresentedToken, edge: CurrentEdge, client: CurrentClient
+    body: schemas.ConfirmRequest,
+    presented: PresentedToken,
+    edge: CurrentEdge,
+    client: CurrentClient,
+    request: Request,
 ) -> Response:
     """Replace the token by one whose session is fresh for `FRESH_SESSION_MINUTES`."""
     signed_in = await edge.gate.credentials.confirm(
         presented.token, body.password, client, by_cookie=presented.by_cookie
     )
-    return continued(edge, signed_in, "Password confirmed successfully", by_cookie=presented.by_cookie)
+    message = "Password confirmed successfully"
+    return continued(edge, request.scope, signed_in, message, by_cookie=presented.by_cookie)

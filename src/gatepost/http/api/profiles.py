@@ -6,7 +6,6 @@ from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.gate import Gate
-from gatepost.http import browser
 from gatepost.http.api import schemas
 from gatepost.http.api.responses import BODY, PRESENTED, UNSAFE, USERS_ROW, responses
 from gatepost.http.api.signed_in import continued, signed_out
@@ -79,10 +78,8 @@ async def change_email(
     signed_in = await edge.gate.profiles.change_email(
         presented.token, body.email, body.password, client, by_cookie=presented.by_cookie
     )
-    response = continued(edge, signed_in, "E-mail changed successfully", by_cookie=presented.by_cookie)
-    if presented.by_cookie:
-        browser.remember_device(response, edge, request.scope, signed_in.session.user)
-    return response
+    message = "E-mail changed successfully"
+    return continued(edge, request.scope, signed_in, message, by_cookie=presented.by_cookie)
 
 
 @router.get(

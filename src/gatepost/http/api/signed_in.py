@@ -34,19 +34,16 @@ async def sign_in(
 ) -> Response:
     """Answer a sign-in; the session that the browser came with ends."""
     await browser.supersede(edge, scope)
-    response = continued(edge, signed_in, message, by_cookie=by_cookie, status=status)
-    if by_cookie:
-        browser.remember_device(response, edge, scope, signed_in.session.user)
-    return response
+    return continued(edge, scope, signed_in, message, by_cookie=by_cookie, status=status)
 
 
 def continued(
-    edge: Edge, signed_in: SignedIn, message: str, *, by_cookie: bool, status: int = 200
+    edge: Edge, scope: Scope, signed_in: SignedIn, message: str, *, by_cookie: bool, status: int = 200
 ) -> Response:
     """Answer with the token that follows another."""
     response = success(schemas.signed_in_data(signed_in, by_cookie=by_cookie), message, status=status)
     if by_cookie:
-        browser.hand_over(response, edge, signed_in)
+        browser.hand_over(response, edge, scope, signed_in)
     return response
 
 

@@ -230,13 +230,11 @@ class Visit:
         """Answer a sign-in, and lead on to where the visitor was, or else to this page."""
         await browser.supersede(self.edge, self.request.scope)
         response = self.redirect(self.next or self.url(path))
-        browser.hand_over(response, self.edge, signed_in)
-        browser.remember_device(response, self.edge, self.request.scope, signed_in.session.user)
+        browser.hand_over(response, self.edge, self.request.scope, signed_in)
         return response
 
     def go_on(self, signed_in: SignedIn, place: str, *, notice: str | None = None) -> Response:
         """Lead on with the session that stands in for the visitor's."""
         response = self.redirect(place, notice=notice)
-        browser.hand_over(response, self.edge, signed_in)
-        browser.remember_device(response, self.edge, self.request.scope, signed_in.session.user)
+        browser.hand_over(response, self.edge, self.request.scope, signed_in)
         return response
