@@ -123,6 +123,7 @@ def test_what_rows_become_is_found() -> None:
         "Ended",
         "Found",
         "Live",
+        "Session",
         "Started",
         "SessionRow",
         "OverseenSession",
