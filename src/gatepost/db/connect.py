@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import asyncpg
 
 from gatepost.db import tls
+from gatepost.db.passfile import password
 from gatepost.db.pooler import keeps_statements
 from gatepost.log import get_logger
 from gatepost.settings.address import Address, Host
@@ -151,7 +152,7 @@ class Connector:
             deadline = min(deadline, loop.time() + self.address.connect_seconds)
         if host.socket is not None:
             async with asyncio.timeout_at(deadline):
-                return await self._enter(host.socket, host.port, None, database)
+                return await self._enter(host, host.socket, None, database)
         async with asyncio.timeout_at(deadline):
             found = await loop.getaddrinfo(host.address or host.name, host.port, type=socket.SOCK_STREAM)
         addresses = list(dict.fromkeys(str(place[0]) for *_, place in found))
@@ -172,22 +173,26 @@ class Connector:
         *first, last = self._ways[host.name]
         for way in first:
             try:
-                return await self._enter(place, host.port, way, database)
-            except (ConnectionError, ssl.SSLError, asyncpg.InvalidAuthorizationSpecificationError) as error:
+                return await self._enter(host, place, way, database)
+            except (
+                ConnectionError,
+                ssl.SSLError,
+                asyncpg.ConnectionDoesNotExistError,
+                asyncpg.InvalidAuthorizationSpecificationError,
+            ) as error:
                 # Nobody listens, or the password is wrong: so it would be the other way.
                 if isinstance(error, ConnectionRefusedError | asyncpg.InvalidPasswordError):
                     raise
-        return await self._enter(place, host.port, last, database)
+        return await self._enter(host, place, last, database)
 
-    async def _enter(self, place: str, port: int, way: ssl.SSLContext | None, database: str) -> Kept:
+    async def _enter(self, host: Host, place: str, way: ssl.SSLContext | None, database: str) -> Kept:
         given = self.address.parameters
         options: dict[str, Any] = {
             # Each of these is given, so that the driver does not ask the environment or the home directory.
             "host": [place],
-            "port": [port],
+            "port": [host.port],
             "user": self.address.user,
-            "password": self.address.password,
-            "passfile": given.get("passfile"),
+            "password": password(self.address, host, database),
             "database": database,
             "ssl": way if way is not None else False,
             "direct_tls": way is not None and given.get("sslnegotiation") == "direct",
@@ -201,14 +206,14 @@ class Connector:
         conn = await asyncpg.connect(**options)
         try:
             _keep_alive(conn, self.address)
-            kept = await _greet(conn, (place, port))
+            kept = await _greet(conn, (place, host.port))
             if not self._looked and self.prepares and conn.get_server_pid() != kept[1]:
                 # A pooler makes up the number with which a client may cancel.
                 self.prepares = await keeps_statements(conn, lambda: asyncpg.connect(**options))
             self._looked = True
             if not self.prepares and "statement_cache_size" not in options:
                 conn.terminate()
-                return await self._enter(place, port, way, database)
+                return await self._enter(host, place, way, database)
         except BaseException:
             conn.terminate()
             raise

@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from gatepost.errors import SettingsError
@@ -48,11 +49,12 @@ def _context(address: Address, name: str) -> ssl.SSLContext:
     given = address.parameters
     context = _Context(ssl.PROTOCOL_TLS_CLIENT)
     context.name = name
-    context.check_hostname = address.mode == "verify-full"
+    context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.set_alpn_protocols(ALPN)
     if address.mode not in {"allow", "prefer"}:
         _trust(context, address)
+    context.check_hostname = address.mode == "verify-full"
     if given.get("sslcertmode") != "disable":
         _identify(context, address)
     context.minimum_version = _version(given.get("ssl_min_protocol_version", "TLSv1.2"))
@@ -86,7 +88,9 @@ def _identify(context: ssl.SSLContext, address: Address) -> None:
     if "sslcert" in given:
         context.load_cert_chain(given["sslcert"], key, password=lambda: given.get("sslpassword", ""))
     elif own and key:
-        context.load_cert_chain(own, key, password=lambda: given.get("sslpassword", ""))
+        # Nobody asked for it: where it can't be used, a server that needs none lets one in all the same.
+        with suppress(OSError):
+            context.load_cert_chain(own, key, password=lambda: given.get("sslpassword", ""))
 
 
 def _own(name: str) -> str | None:
