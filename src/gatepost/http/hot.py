@@ -66,7 +66,7 @@ class HotEndpoints:
         return 204, headers, b""
 
     async def refresh(self, scope: Scope) -> Answer:
-        """Replace the token; within `REFRESH_GRACE_SECONDS` the same answer can be had again."""
+        """Replace the token; a client whose answer was lost can have it again."""
         edge = self.edge.at(scope)
         try:
             token, by_cookie = edge.presented(scope)

@@ -77,7 +77,10 @@ class Settings(BaseSettings):
         "uuid", description="Form of session tokens: a random UUID (122 random bits), or 256 random bits"
     )
     refresh_grace_seconds: int = Field(
-        10, ge=0, le=300, description="Seconds for which repeating a refresh gives the same new token again"
+        10,
+        ge=0,
+        le=300,
+        description="Seconds for which its client can repeat a refresh, and its browser a replaced cookie",
     )
     session_touch_seconds: int = Field(
         60, ge=0, le=86_400, description="Seconds between two writes of a session's last_used_at"

@@ -33,7 +33,7 @@ router = APIRouter(tags=["sessions"])
     ),
 )
 async def refresh(request: Request) -> Response:
-    """Replace the token; within `REFRESH_GRACE_SECONDS` the same answer can be had again."""
+    """Replace the token; a client whose answer was lost can have it again."""
     return response(await endpoints_of(request).refresh(request.scope))
 
 
