@@ -44,6 +44,7 @@ exit code. An error's `message` is meant for the caller: it never holds a token,
         ├── DatabaseUnreachable      database_unreachable
         ├── DatabaseTooNew           database_too_new
         ├── DatabaseNotMigrated      database_not_migrated
+        ├── DatabaseUnfit            database_unfit
         ├── AdoptionRefused          adoption_refused
         ├── EmbeddedServerError      embedded_server
         └── DemoRefused              demo_refused
@@ -390,6 +391,12 @@ class DatabaseNotMigrated(SetupError):
 
     code = "database_not_migrated"
     message = "The database is not migrated: run `gatepost migrate`"
+
+
+class DatabaseUnfit(SetupError):
+    """Gatepost can't work in this database as it is; the message says what to change."""
+
+    code = "database_unfit"
 
 
 class AdoptionRefused(SetupError):

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from gatepost.cli.output import program
-from gatepost.errors import SetupError
+from gatepost.errors import GatepostError, SetupError
 
 if TYPE_CHECKING:
     from gatepost.db.pool import Connection
@@ -81,7 +81,23 @@ def writable(server: "Server") -> Check:
     """Judge whether it can be written to."""
     if server.is_standby:
         return wrong("writable", "it is a standby", "Set DATABASE_URL to the primary")
-    return ok("writable", "it is no standby")
+    if server.read_only_by is not None:
+        return wrong("writable", "default_transaction_read_only is on", _writable_again(server))
+    return ok("writable", "it is no standby, and transactions may write")
+
+
+def _writable_again(server: "Server") -> str:
+    role, database = f"ALTER ROLE {server.role}", f"DATABASE {server.database}"
+    setting = "RESET default_transaction_read_only"
+    if server.read_only_by == "client":
+        return "Take it out of DATABASE_URL"
+    by = {
+        "database": f"ALTER {database} {setting}",
+        "user": f"{role} {setting}",
+        "database user": f"{role} IN {database} {setting}",
+    }
+    statement = by.get(server.read_only_by or "", f"ALTER SYSTEM {setting}; SELECT pg_reload_conf()")
+    return f"Run: SET default_transaction_read_only = off; {statement}"
 
 
 def clock(skew: timedelta) -> Check:
@@ -90,6 +106,22 @@ def clock(skew: timedelta) -> Check:
     if abs(skew) > SKEW_MAX:
         return warning("clock", found, "Sessions go by the database's clock: set both by NTP")
     return ok("clock", found)
+
+
+def no_schema(server: "Server") -> Check:
+    """Judge a role that gets into the database and into no schema there."""
+    return wrong(
+        "schema",
+        f"search_path names no schema that {server.role} may use",
+        f"Let the owner run: GRANT USAGE ON SCHEMA … TO {server.role}; a schema that is not public is named"
+        " in DATABASE_URL: ?search_path=…",
+    )
+
+
+def unanswered(name: str, error: GatepostError) -> Check:
+    """Judge a question that PostgreSQL refused to answer."""
+    advice = f"Let the owner run what {program()} migrate --grants ROLE prints, for the role in use"
+    return wrong(name, error.message, advice)
 
 
 async def schema(conn: "Connection") -> Check:

@@ -1,22 +1,25 @@
 """`gatepost doctor`: look at everything that Gatepost needs, and say what to do where it is not so."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from gatepost.cli import checks
+from gatepost.cli import checks, effects
 from gatepost.cli.checks import Check, Status
 from gatepost.cli.connection import configured_dsn, connected, location
 from gatepost.cli.options import AsJson
 from gatepost.cli.output import Output, lines_of
 from gatepost.cli.running import load_settings
-from gatepost.errors import SettingsError, SetupError
+from gatepost.db.faults import told
+from gatepost.errors import DatabaseUnfit, GatepostError, SettingsError, Unavailable
 
 if TYPE_CHECKING:
+    from gatepost.db.pool import Connection
     from gatepost.settings import Settings
+    from gatepost.store.health import Server
 
 Tell: TypeAlias = Callable[[Check], None]
 
@@ -79,7 +82,7 @@ def examine(out: Output) -> list[Check]:
     try:
         with configured_dsn(settings) as dsn:
             asyncio.run(_examine(settings, dsn, tell))
-    except SetupError as error:
+    except GatepostError as error:
         tell(checks.wrong("database", " ".join(lines_of(error)), f"It should be at {location(settings)}"))
     return made
 
@@ -89,7 +92,8 @@ async def _examine(settings: "Settings", dsn: str, tell: Tell) -> None:
 
     async with connected(dsn) as conn:
         before = datetime.now(UTC)
-        server = await health.server(conn)
+        with told():
+            server = await health.server(conn)
         after = datetime.now(UTC)
         tell(
             checks.ok(
@@ -100,10 +104,80 @@ async def _examine(settings: "Settings", dsn: str, tell: Tell) -> None:
         tell(checks.encoding(server))
         tell(checks.writable(server))
         tell(checks.clock(server.now - (before + (after - before) / 2)))
-        tell(await checks.schema(conn))
-        tell(await checks.objects(conn))
-        tell(await checks.privileges(conn))
-        tell(checks.rights(await health.rights(conn), embedded=settings.database_url is None))
-        tell(await checks.indexes(conn))
-        for numbering in await health.numberings(conn):
-            tell(checks.numbers(numbering))
+        await _examine_way(settings, dsn, conn, server, tell)
+        if await _examine_schema(settings, conn, server, tell):
+            await _examine_effects(conn, server, tell)
+        await _ask("numbers", _numbers(conn), tell)
+
+
+async def _examine_way(
+    settings: "Settings", dsn: str, conn: "Connection", server: "Server", tell: Tell
+) -> None:
+    """Look at what lies between here and the database."""
+    from gatepost.db import pooling
+    from gatepost.db.pool import Database
+    from gatepost.store import footing
+
+    async def pooler() -> list[Check]:
+        return [effects.pooler(await pooling.look(Database(dsn, size=1, timeout=None)))]
+
+    async def connections() -> list[Check]:
+        return [effects.connections(await footing.capacity(conn), settings, server)]
+
+    await _ask("pooler", pooler(), tell)
+    await _ask("connections", connections(), tell)
+
+
+async def _examine_schema(settings: "Settings", conn: "Connection", server: "Server", tell: Tell) -> bool:
+    """Look at the tables and at the role's rights there; say whether the tables are what they should be."""
+    from gatepost.store import footing, health
+
+    if server.schema is None:
+        tell(checks.no_schema(server))
+        return False
+
+    async def rights() -> list[Check]:
+        return [checks.rights(await health.rights(conn), embedded=settings.database_url is None)]
+
+    async def policies() -> list[Check]:
+        return [effects.policies(await footing.policies(conn), server.role)]
+
+    async def single(check: Awaitable[Check]) -> list[Check]:
+        return [await check]
+
+    whole = await _ask("schema", single(checks.schema(conn)), tell)
+    whole &= await _ask("objects", single(checks.objects(conn)), tell)
+    await _ask("privileges", single(checks.privileges(conn)), tell)
+    await _ask("rights", rights(), tell)
+    await _ask("policies", policies(), tell)
+    await _ask("indexes", single(checks.indexes(conn)), tell)
+    return whole
+
+
+async def _examine_effects(conn: "Connection", server: "Server", tell: Tell) -> None:
+    """Do what a server does, then look at what else is in the tables."""
+    from gatepost.store import rehearsal
+
+    async def rehearsed() -> list[Check]:
+        return [effects.effects(await rehearsal.rehearse(conn), server)]
+
+    await _ask("effects", rehearsed(), tell)
+    await _ask("adoption", effects.adopted(conn), tell)
+
+
+async def _numbers(conn: "Connection") -> list[Check]:
+    from gatepost.store import health
+
+    return [checks.numbers(numbering) for numbering in await health.numberings(conn)]
+
+
+async def _ask(name: str, question: Awaitable[list[Check]], tell: Tell) -> bool:
+    """Tell what came of a question, its own failure too; say whether nothing is wrong."""
+    try:
+        with told():
+            found = await question
+    except (DatabaseUnfit, Unavailable) as error:
+        found = [checks.unanswered(name, error)]
+    for check in found:
+        tell(check)
+    return all(check.status is not Status.WRONG for check in found)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import asyncpg
 
 from gatepost.db.pooler import LOST
-from gatepost.errors import SetupError, Unavailable
+from gatepost.errors import DatabaseUnfit, SetupError, Unavailable
 from gatepost.log import get_logger
 
 log = get_logger("gatepost.db")
@@ -76,3 +76,16 @@ def connecting() -> Iterator[None]:
         if is_away(error):
             raise
         raise asyncpg.CannotConnectNowError(str(error)) from error
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn whatever PostgreSQL says into a line for the operator who asked.
+
+    Raises:
+        DatabaseUnfit: with PostgreSQL's own words.
+    """
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        raise DatabaseUnfit(f"PostgreSQL says: {error.args[0]}") from error

@@ -17,6 +17,10 @@ class Server:
         version_number: as PostgreSQL counts, like 180006.
         encoding: of the database, like "UTF8".
         is_standby: it can be read only.
+        read_only_by: where `default_transaction_read_only` was turned on, as pg_settings has it; None where
+            it is off.
+        role, database: the names in use, quoted as SQL has them.
+        schema: the one that the tables are looked for in; None where the role may use none.
         now: its clock.
     """
 
@@ -24,6 +28,10 @@ class Server:
     version_number: int
     encoding: str
     is_standby: bool
+    read_only_by: str | None
+    role: str
+    database: str
+    schema: str | None
     now: datetime
 
     @property
@@ -39,6 +47,10 @@ class Server:
             version_number=row["version_number"],
             encoding=row["encoding"],
             is_standby=row["is_standby"],
+            read_only_by=row["read_only_by"],
+            role=row["role"],
+            database=row["database"],
+            schema=row["schema"],
             now=row["now"],
         )
 
@@ -103,7 +115,11 @@ async def server(conn: Connection) -> Server:
         SELECT current_setting('server_version') AS version,
             current_setting('server_version_num')::integer AS version_number,
             pg_encoding_to_char(d.encoding) AS encoding,
-            pg_is_in_recovery() AS is_standby, clock_timestamp() AS now
+            pg_is_in_recovery() AS is_standby, clock_timestamp() AS now,
+            quote_ident(current_user) AS role, quote_ident(current_database()) AS database,
+            current_schema()::text AS schema,
+            (SELECT s.source FROM pg_settings s
+                WHERE s.name = 'default_transaction_read_only' AND s.setting = 'on') AS read_only_by
         FROM pg_database d
         WHERE d.datname = current_database()
         """

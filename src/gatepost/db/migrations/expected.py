@@ -91,6 +91,9 @@ TRIGGERS = (
 )
 """Triggers that must exist and fire."""
 
+OWN_TRIGGERS = (*TRIGGERS, "users_password_columns")
+"""Gatepost's triggers; the last one is there where the application has a password column of its own."""
+
 FUNCTIONS = (
     "gatepost_end_sessions",
     "gatepost_purge_events",
