@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
-from gatepost.db import migrate
+from gatepost.db import fitness, migrate
 from gatepost.db.embedded import EmbeddedServer
-from gatepost.db.pool import Database
+from gatepost.db.pool import Connection, Database
 from gatepost.db.prepared import Prepared
 from gatepost.errors import Unavailable
 from gatepost.log import get_logger
@@ -129,6 +129,7 @@ class Gate:
             on_wait: told each time that the database is away and tried again.
 
         Raises:
+            DatabaseUnfit: the database's encoding is not UTF8.
             DatabaseUnreachable: for `DATABASE_START_SECONDS` no connection could be made.
             DatabaseNotMigrated, DatabaseTooNew: the schema is not the one of this Gatepost.
             EmbeddedServerError: the embedded PostgreSQL does not start.
@@ -145,7 +146,7 @@ class Gate:
                 dsn,
                 size=settings.database_pool_size,
                 timeout=None if patient else settings.database_timeout_seconds,
-                check=migrate.check,
+                check=_check,
                 revive=None if self._embedded is None else self._embedded.revive,
             )
             stack.push_async_callback(self.database.close)
@@ -312,6 +313,12 @@ class Gate:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+async def _check(conn: Connection) -> None:
+    """Make sure that the database can be worked in, as `fitness.check` and `migrate.check`."""
+    await fitness.check(conn)
+    await migrate.check(conn)
 
 
 def lifetimes_of(settings: Settings) -> Lifetimes:

@@ -162,7 +162,7 @@ async def _examine_effects(conn: "Connection", server: "Server", tell: Tell) -> 
         return [effects.effects(await rehearsal.rehearse(conn), server)]
 
     await _ask("effects", rehearsed(), tell)
-    await _ask("adoption", effects.adopted(conn), tell)
+    await _ask("adoption", effects.brought_along(conn), tell)
 
 
 async def _numbers(conn: "Connection") -> list[Check]:

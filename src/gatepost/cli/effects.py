@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from gatepost.cli.checks import Check, ok, warning, wrong
+from gatepost.cli.checks import Check, Status, ok, warning, wrong
 from gatepost.cli.output import program
 from gatepost.security.emails import canonical_email
 
@@ -26,7 +26,24 @@ SHOWN = 10
 """Of what there may be many, at the most."""
 
 
-async def adopted(conn: "Connection") -> list[Check]:
+async def adopted(conn: "Connection", *, is_new: bool) -> list[str]:
+    """Return what the owner of an application's table should know, a line or two each.
+
+    Args:
+        conn: where to ask.
+        is_new: the tables were migrated just now, so that rules which are no fault are told of as well.
+
+    Raises:
+        DatabaseUnfit: PostgreSQL refuses a question.
+    """
+    return [
+        f"{check.found[0].upper()}{check.found[1:]}. {check.advice}"
+        for check in await brought_along(conn)
+        if check.advice is not None and (is_new or check.status is not Status.OK)
+    ]
+
+
+async def brought_along(conn: "Connection") -> list[Check]:
     """Look at what an application's table brings along; what is ok is one line each.
 
     Raises:
@@ -66,10 +83,12 @@ def rules_of(rules: "Sequence[Rule]") -> Check:
         return ok("rules", "the application has none of its own on what Gatepost writes")
     shown = "; ".join(f"{rule.table}: {rule.name} {rule.definition}" for rule in rules[:SHOWN])
     more = f"; and {len(rules) - SHOWN} more" if len(rules) > SHOWN else ""
-    return ok(
-        "rules",
-        f"the application has rules on what Gatepost writes, and what breaks one is answered with conflict or"
-        f" rejected_by_database: {shown}{more}",
+    return Check(
+        name="rules",
+        status=Status.OK,
+        found=f"the application has rules of its own on what Gatepost writes: {shown}{more}",
+        advice="Whoever breaks one is answered with conflict or rejected_by_database: relax what users can't"
+        " meet",
     )
 
 
@@ -199,15 +218,10 @@ def pooler(found: "Pooling") -> Check:
         return ok("pooler", "none is in between")
     if not found.by_transaction:
         return ok("pooler", "one is in between, and sessions stay whole")
-    if found.keeps_statements:
-        return warning(
-            "pooler",
-            "one is in between that lends connections by transaction: live events come by polling",
-            "Where that matters, connect to PostgreSQL itself, or use pool_mode = session",
-        )
-    return wrong(
+    lost = "" if found.keeps_statements else ", and statements, which it forgets, are prepared each time"
+    return warning(
         "pooler",
-        "one is in between that lends connections by transaction and loses prepared statements",
-        "Use pool_mode = session, set max_prepared_statements (PgBouncer 1.21 or newer), or connect to"
-        " PostgreSQL itself",
+        f"one is in between that lends connections by transaction: live events come by polling{lost}",
+        "Where that matters, connect to PostgreSQL itself, or use pool_mode = session; PgBouncer 1.21 and newer"
+        " keeps statements with max_prepared_statements",
     )

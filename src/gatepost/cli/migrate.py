@@ -2,14 +2,18 @@
 
 import asyncio
 import sys
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gatepost.cli.connection import configured_dsn, location
+from gatepost.cli import effects
+from gatepost.cli.connection import configured_dsn, connected, location
 from gatepost.cli.options import AsJson
 from gatepost.cli.output import Output, program
 from gatepost.cli.running import load_settings
+from gatepost.errors import DatabaseUnfit
 
 if TYPE_CHECKING:
     from gatepost.db.migrate import Migrated
@@ -56,7 +60,12 @@ async def bring_up(settings: "Settings", dsn: str, out: Output) -> "tuple[bool, 
 
     patience = settings.database_start_seconds
     created = await patiently(lambda: schema.ensure_database(dsn), seconds=patience, on_wait=out.waiting)
-    return created, await schema.migrate(dsn)
+    migrated = await schema.migrate(dsn)
+    found: list[str] = []
+    with suppress(DatabaseUnfit):  # a role that may not look is told by doctor
+        async with connected(dsn) as conn:
+            found = await effects.adopted(conn, is_new=bool(migrated.applied))
+    return created, replace(migrated, warnings=(*migrated.warnings, *found))
 
 
 def report(out: Output, settings: "Settings", *, created: bool, migrated: "Migrated") -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
+from gatepost.db import fitness
 from gatepost.db.migrations.connect import connect, explained
 from gatepost.db.migrations.expected import missing_objects
 from gatepost.db.migrations.statements import statements
@@ -105,6 +106,7 @@ async def migrate(dsn: str) -> Migrated:
     Raises:
         AdoptionRefused: a table exists that can't be taken over as it is; nothing was changed.
         DatabaseTooNew: the database has a version that this Gatepost does not know.
+        DatabaseUnfit: the database's encoding is not UTF8.
         DatabaseUnreachable: no connection could be made.
         SetupError: PostgreSQL refused a statement; nothing was changed.
     """
@@ -116,6 +118,7 @@ async def migrate(dsn: str) -> Migrated:
             _refuse_newer(before)
             if before == HEAD:
                 return Migrated(before=before, after=HEAD)
+            await fitness.check(conn)
             conn.add_log_listener(
                 lambda _, told: warnings.append(str(told.message)) if told.sqlstate == _WARNED else None
             )

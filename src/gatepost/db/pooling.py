@@ -1,10 +1,8 @@
 """Whether a pooler stands between here and PostgreSQL, and what it does to a session."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 
-import asyncpg
-
+from gatepost.db.connect import Kept
 from gatepost.db.faults import translated
 from gatepost.db.pool import Database
 
@@ -33,30 +31,31 @@ async def look(database: Database) -> Pooling:
     with translated():
         first = await database.connect()
         try:
-            second = await database.connect()
-            try:
-                return await _look(first, second)
-            finally:
-                await second.close()
+            before = await _process(first)
+            if before == first.conn.get_server_pid():
+                return Pooling(is_there=False)
+            return Pooling(
+                is_there=True,
+                by_transaction=await _is_lent(database, first, before),
+                keeps_statements=database.prepares,
+            )
         finally:
-            await first.close()
+            first.conn.terminate()
 
 
-async def _look(
-    first: "asyncpg.Connection[asyncpg.Record]", second: "asyncpg.Connection[asyncpg.Record]"
-) -> Pooling:
-    statement = await first.prepare("SELECT pg_backend_pid()")
-    before = await statement.fetchval()
-    if before == first.get_server_pid():
-        return Pooling(is_there=False)
-    # The second one keeps a server's connection: the first one's, where that was free to be lent.
-    async with second.transaction():
-        lent = await second.fetchval("SELECT pg_backend_pid()")
-        after = None
-        with suppress(asyncpg.PostgresError):
-            after = await statement.fetchval()
-    return Pooling(
-        is_there=True,
-        by_transaction=lent == before or after != before,
-        keeps_statements=after is not None,
-    )
+async def _is_lent(database: Database, first: Kept, before: int) -> bool:
+    """Say whether a second client, which keeps a server's connection, gets that of the first one."""
+    second = await database.connect()
+    try:
+        async with second.conn.transaction():
+            lent: int = await second.conn.fetchval("SELECT pg_backend_pid()")
+            return lent == before or await _process(first) != before
+    finally:
+        second.conn.terminate()
+
+
+async def _process(kept: Kept) -> int:
+    """Return the number of the process that answers; in a transaction, which one process has to itself."""
+    async with kept.conn.transaction():
+        process: int = await kept.conn.fetchval("SELECT pg_backend_pid()")
+    return process
