@@ -119,7 +119,8 @@ async def _examine_way(
     from gatepost.store import footing
 
     async def pooler() -> list[Check]:
-        return [effects.pooler(await pooling.look(Database(dsn, size=1, timeout=None)))]
+        database = Database(dsn, size=1, timeout=None, standby_ok=True)
+        return [effects.pooler(await pooling.look(database))]
 
     async def connections() -> list[Check]:
         return [effects.connections(await footing.capacity(conn), settings, server)]

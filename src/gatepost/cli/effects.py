@@ -222,6 +222,6 @@ def pooler(found: "Pooling") -> Check:
     return warning(
         "pooler",
         f"one is in between that lends connections by transaction: live events come by polling{lost}",
-        "Where that matters, connect to PostgreSQL itself, or use pool_mode = session; PgBouncer 1.21 and newer"
-        " keeps statements with max_prepared_statements",
+        "Where that matters, connect to PostgreSQL itself, or use pool_mode = session; PgBouncer 1.21 and"
+        " newer keeps statements with max_prepared_statements",
     )

@@ -16,7 +16,18 @@ from gatepost.models import AuditAction, Bucket, Client, EndReason, User
 from gatepost.security.links import StoredLink
 from gatepost.security.tokens import StoredToken
 from gatepost.settings.rates import Rate
-from gatepost.store import endings, events, failures, links, profiles, refreshes, sessions, throttles, users
+from gatepost.store import (
+    endings,
+    events,
+    failures,
+    links,
+    profiles,
+    refreshes,
+    sessions,
+    throttles,
+    users,
+    uses,
+)
 
 SPAN = timedelta(minutes=5)
 """How long what is made would live."""
@@ -154,13 +165,20 @@ async def _sign_in(conn: Connection, trial: Trial) -> None:
 
 async def _look_up(conn: Connection, trial: Trial) -> None:
     found = await sessions.lookup(
-        conn, [trial.token(1)], at=None, touch_after=timedelta(0), idle=None, fresh=SPAN
+        conn,
+        [trial.token(1)],
+        at=None,
+        touch_after=timedelta(0),
+        idle=None,
+        fresh=SPAN,
+        lifetime=SPAN,
+        grace=SPAN,
     )
     session = found[trial.token(1)].session if found else None
     _seen(session is not None)
     if session is not None:
-        now = {session.id: sessions.Use(at=session.created_at)}
-        _seen(await sessions.touch(conn, now) == 1)
+        now = {session.id: uses.Use(at=session.created_at)}
+        _seen(await uses.touch(conn, now, at=None) == 1)
 
 
 async def _refresh(conn: Connection, trial: Trial) -> None:
