@@ -61,7 +61,7 @@ class Pooler:
                 break
             if answer[:1] == b"R" and answer[5:9] != b"\0\0\0\0" and answer[5:9] != b"\0\0\0\x0c":
                 server[1].write(await message(reader))
-        self.free.append(server)
+        self.free.insert(0, server)  # the one that was used last comes first
 
     async def _transaction(
         self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
