@@ -18,6 +18,7 @@ from gatepost.http.collector import settle
 from gatepost.http.dependencies import AdminSessionScheme, CurrentSessionScheme, FreshSessionScheme
 from gatepost.http.edge import Edge
 from gatepost.http.errors import on_gatepost_error
+from gatepost.http.mounts import PlacedMount
 from gatepost.http.strays import StrayCookies
 from gatepost.models import Client, User
 from gatepost.services.clock import Clock, database_clock
@@ -160,7 +161,7 @@ class Gatepost(Gate):
     def _mount(app: Starlette, path: str, mounted: ASGIApp) -> None:
         if any(isinstance(route, Mount) and route.path == path for route in app.routes):
             raise ValueError(f"Something is mounted at {path} already: give another prefix")
-        app.mount(path, mounted)
+        app.router.routes.append(PlacedMount(path, app=mounted))
 
     def on_register(self, hook: Hook) -> Hook:
         """Have `hook(conn, user)` called inside the transaction of every registration, in order.

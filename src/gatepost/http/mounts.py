@@ -1,0 +1,22 @@
+"""Where the API and the pages stand in an application, also where a proxy takes the root off the path."""
+
+from starlette.routing import Match, Mount
+from starlette.types import Scope
+
+
+class PlacedMount(Mount):
+    """A mount that is found behind a proxy that strips the root, too.
+
+    ASGI has the path begin with the root, as servers hand it over that know of one. `FastAPI(root_path=…)`
+    sets the root alone, and leaves the path as it came: an application's own routes are found all the same,
+    but what is mounted on it would look for a path that begins with the root.
+    """
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Say whether this is meant, and hand on a path that begins with the root."""
+        root, path = scope.get("root_path", "").rstrip("/"), scope["path"]
+        if path != root and not path.startswith(f"{root}/"):
+            # Below another mount the root has grown by that one's path, which the path has already.
+            path = scope.get("app_root_path", root).rstrip("/") + path
+        match, child = super().matches({**scope, "root_path": root, "path": path})
+        return match, child if match is Match.NONE else {**child, "path": path}
