@@ -38,6 +38,7 @@ CONTRACT = {
     "method_not_allowed": 405,
     "count_changed": 409,
     "body_too_large": 413,
+    "body_too_slow": 408,
     "unsupported_media_type": 415,
     "too_many_attempts": 429,
     "internal_error": 500,

@@ -12,6 +12,7 @@ exit code. An error's `message` is meant for the caller: it never holds a token,
     │   │   └── RejectedByDatabase       rejected_by_database
     │   ├── MalformedJson            malformed_json
     │   ├── BodyTooLarge             body_too_large
+    │   ├── BodyTooSlow              body_too_slow
     │   └── UnsupportedMediaType     unsupported_media_type
     ├── AuthenticationError      the caller is not who it must be
     │   ├── InvalidCredentials       invalid_credentials
@@ -142,6 +143,13 @@ class BodyTooLarge(InvalidInput):
 
     code = "body_too_large"
     message = "The body is too large"
+
+
+class BodyTooSlow(InvalidInput):
+    """The end of the body did not come in time, and nothing was done."""
+
+    code = "body_too_slow"
+    message = "The body took too long to arrive"
 
 
 class UnsupportedMediaType(InvalidInput):

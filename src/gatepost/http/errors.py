@@ -37,6 +37,7 @@ STATUS = {
     "rejected_by_database": 422,
     "malformed_json": 400,
     "body_too_large": 413,
+    "body_too_slow": 408,
     "unsupported_media_type": 415,
     "invalid_credentials": 401,
     "not_authenticated": 401,

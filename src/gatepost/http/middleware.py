@@ -1,5 +1,6 @@
 """The outermost layers, plain ASGI: request id, log line and last resort; then the guard of bodies."""
 
+import asyncio
 import logging
 import os
 import time
@@ -9,7 +10,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gatepost.deadline import one_deadline
-from gatepost.errors import BodyTooLarge, GatepostError, UnsupportedMediaType
+from gatepost.errors import BodyTooLarge, BodyTooSlow, GatepostError, UnsupportedMediaType
 from gatepost.http.errors import last_resort, render
 from gatepost.http.headers import Headers
 from gatepost.log import get_logger
@@ -19,6 +20,9 @@ _plain_log = logging.getLogger("gatepost.http")
 
 BODY_MAX = 64 * 1024
 """Bytes of a body that are read."""
+
+BODY_SECONDS = 10.0
+"""How long a body may take to arrive, from its head to its end."""
 
 QUIET_PATHS = ("/me", "/verify")
 """Ends of paths whose successful answers are logged at debug level only: session checks."""
@@ -130,6 +134,8 @@ class RequestLog:
 class BodyGuard:
     """Lets bodies of one type and at most `BODY_MAX` bytes through, read whole; refuses every other body.
 
+    So is one whose end does not come within `BODY_SECONDS`: a connection must not be held for good.
+
     Args:
         app: what answers.
         media_type: the type; the parameter `charset` is tolerated (RFC 8259 §11).
@@ -165,6 +171,8 @@ class BodyGuard:
             if (body or (declared and b"cookie" in headers)) and not is_declared:
                 raise UnsupportedMediaType(f"Send the body as {self._media_type.decode()}")
         except GatepostError as error:
+            if isinstance(error, BodyTooLarge | BodyTooSlow):
+                send = _closing(scope, send)
             await self._refuse(scope, error)(scope, receive, send)
             return
         await self.app(scope, _replay(body, receive), send)
@@ -172,15 +180,32 @@ class BodyGuard:
 
 async def _read(receive: Receive) -> bytes | None:
     body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message.get("body", b"")
-        if len(body) > BODY_MAX:
-            raise BodyTooLarge
-        if not message.get("more_body", False):
-            return bytes(body)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return None
+                body += message.get("body", b"")
+                if len(body) > BODY_MAX:
+                    raise BodyTooLarge
+                if not message.get("more_body", False):
+                    return bytes(body)
+    except TimeoutError:
+        raise BodyTooSlow from None
+
+
+def _closing(scope: Scope, send: Send) -> Send:
+    """Have the server close the connection, on which the rest may still come (RFC 9110 §15.5.9)."""
+    if not scope.get("http_version", "1.1").startswith("1"):
+        return send  # HTTP/2 ends the one stream by itself, and forbids the header
+
+    async def close(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
+        await send(message)
+
+    return close
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

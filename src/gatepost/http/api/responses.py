@@ -23,7 +23,7 @@ PRESENTED: Kinds = (
 UNSAFE: Kinds = (errors.CrossOriginRefused,)
 """Errors of every such operation that changes something."""
 
-UNWANTED_BODY: Kinds = (errors.BodyTooLarge, errors.UnsupportedMediaType)
+UNWANTED_BODY: Kinds = (errors.BodyTooLarge, errors.BodyTooSlow, errors.UnsupportedMediaType)
 """Errors of every operation that takes no body and may be sent one all the same."""
 
 BODY: Kinds = (errors.MalformedJson, *UNWANTED_BODY, errors.ValidationFailed)

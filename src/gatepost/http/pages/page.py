@@ -157,6 +157,7 @@ def error_page(visit: Visit, error: GatepostError) -> Response:
 _FOR_PEOPLE = {
     "admin_required": N_("This page is for administrators"),
     "body_too_large": N_("That was too much for this form"),
+    "body_too_slow": N_("This form took too long to arrive: try again"),
     "cross_origin_refused": N_("That came from another site, so nothing was done"),
     "internal_error": N_("Something went wrong on our side"),
     "method_not_allowed": N_("This page can't be used in that way"),
