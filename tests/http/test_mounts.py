@@ -21,7 +21,7 @@ def application(auth: Gatepost, root: str) -> FastAPI:
 
     @app.get("/notes")
     async def notes(session: CurrentSession, request: Request) -> str:
-        return request.scope["path"]
+        return str(request.scope["path"])
 
     return app
 
