@@ -1,6 +1,7 @@
 """What may stand between Gatepost and PostgreSQL: hosts that say nothing, firewalls that forget, poolers."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import parse_qs, urlsplit
@@ -86,3 +87,95 @@ async def proxied(dsn: str, *, host: str = "127.0.0.1", port: int = 0) -> AsyncI
     finally:
         server.close()
         await proxy.end()
+
+
+class TransactionPooler:
+    """PgBouncer in transaction mode, as its clients see it: another connection of the server's each time.
+
+    The server must let everybody in without a password, as the embedded one does.
+    """
+
+    def __init__(self, dsn: str, *, tells: bool) -> None:
+        self._dsn = dsn
+        self._tells = tells
+        self._free: deque[Streams] = deque()
+        self._open: list[asyncio.StreamWriter] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open.append(writer)
+        size = int.from_bytes(await reader.readexactly(4))
+        startup = await reader.readexactly(size - 4)
+        if size == 16:  # a request to cancel: there is nothing that it could mean
+            writer.close()
+            return
+        # Two for each client, so that the next is always another one.
+        greetings = [await self._start(startup), await self._start(startup)]
+        writer.write(greetings[0])
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                await self._transaction(reader, writer)
+        writer.close()
+
+    async def _start(self, startup: bytes) -> bytes:
+        """Open a connection of the server's and return what it says, with a key that means nothing."""
+        streams = await connect_upstream(self._dsn)
+        streams[1].write((len(startup) + 4).to_bytes(4) + startup)
+        self._open.append(streams[1])
+        said = b""
+        while not said.endswith(b"Z\0\0\0\5I"):
+            kind, body = await _message(streams[0])
+            if kind == b"K" and self._tells:
+                body = bytes(8)
+            said += kind + (len(body) + 4).to_bytes(4) + body
+        self._free.append(streams)
+        return said
+
+    async def _transaction(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Lend a connection from the first message on, until the server says that no transaction is open."""
+        first = await _message(reader)
+        if first[0] == b"X":
+            raise ConnectionError
+        streams = self._free.popleft()
+        asking = asyncio.create_task(self._ask(first, reader, streams[1]))
+        try:
+            while True:
+                kind, body = await _message(streams[0])
+                writer.write(kind + (len(body) + 4).to_bytes(4) + body)
+                if kind == b"Z" and body == b"I":
+                    break
+        finally:
+            asking.cancel()
+            await asyncio.wait([asking])
+        self._free.append(streams)
+
+    async def _ask(
+        self, first: tuple[bytes, bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        kind, body = first
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                writer.write(kind + (len(body) + 4).to_bytes(4) + body)
+                kind, body = await _message(reader)
+
+    async def end(self) -> None:
+        for writer in self._open:
+            writer.transport.abort()
+            with suppress(ConnectionError, asyncio.CancelledError):
+                await writer.wait_closed()
+
+
+async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    head = await reader.readexactly(5)
+    return head[:1], await reader.readexactly(int.from_bytes(head[1:]) - 4)
+
+
+@asynccontextmanager
+async def pooled(dsn: str, *, tells: bool) -> AsyncIterator[str]:
+    """Lend the place of a pooler; it tells by the key that it is one, as all that are known do, or not."""
+    pooler = TransactionPooler(dsn, tells=tells)
+    server = await asyncio.start_server(pooler.serve, "127.0.0.1", 0)
+    try:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        await pooler.end()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from gatepost.db.connect import Kept
+from gatepost.errors import SetupError
 from gatepost.log import get_logger
 
 log = get_logger("gatepost.db")
@@ -70,30 +71,30 @@ class Connections:
         self._retire = retire
         self._idle: deque[Kept] = deque()
         self._leases: dict[Lease, None] = {}  # the one that was lent first comes first
-        self._waiting: deque[asyncio.Future[Kept | None]] = deque()
+        self._waiting: deque[asyncio.Future[Kept]] = deque()
         self._open = 0  # places taken: idle, lent, being made or being closed
+        self._growing: set[asyncio.Task[None]] = set()
+        self._heard = 0.0
         self._ceiling = size
         self._ceiling_until = 0.0
         self._press_at: asyncio.TimerHandle | None = None
         self._sweep_at: asyncio.TimerHandle | None = None
 
     async def lend(self, limit: asyncio.Timeout) -> Lease:
-        """Lend a connection, at once or when it is one's turn.
+        """Lend a connection: one that is idle, or the first that comes free or is made.
 
         Args:
             limit: within which it is used; it ends early where others wait and too many are held for long.
+
+        Raises:
+            OSError, asyncpg.PostgresError, asyncpg.InterfaceError, SetupError: none could be made.
         """
         kept = self._take_idle()
-        if kept is None and self._open < self._limit():
-            self._open += 1
-            kept = await self._make(limit)
         while kept is None:
             kept = await self._wait()
-            if kept is not None and not self._trusts(kept):
-                kept.conn.terminate()
+            if not self._trusts(kept):
+                self._drop(kept)
                 kept = None
-            if kept is None:
-                kept = await self._make(limit)
         lease = Lease(kept, asyncio.get_running_loop().time(), limit)
         self._leases[lease] = None
         if self._waiting:
@@ -107,7 +108,7 @@ class Connections:
         if spent:
             self._retire(kept).add_done_callback(lambda _: self._leave())
             return
-        kept.heard = asyncio.get_running_loop().time()
+        kept.heard = self._heard = asyncio.get_running_loop().time()
         if self._open > self._limit() or not self._trusts(kept):
             self._close(kept)
         else:
@@ -121,9 +122,8 @@ class Connections:
         if not self._idle and not self._leases:
             return False
         kept = self._take_idle() or await self._wait()
-        if kept is not None:
-            await self._retire(kept)
         self._lower(self._open - 1)
+        await self._retire(kept)
         self._leave()
         return True
 
@@ -132,12 +132,14 @@ class Connections:
         for timer in (self._press_at, self._sweep_at):
             if timer is not None:
                 timer.cancel()
+        for task in self._growing:
+            task.cancel()
+        if self._growing:
+            await asyncio.wait(self._growing)
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self._leases:
-                    kept = await self._wait()
-                    if kept is not None:
-                        self._idle.append(kept)
+                    self._idle.append(await self._wait())
         for lease in self._leases:
             lease.kept.conn.terminate()
         closing = [self._retire(self._idle.popleft()) for _ in range(len(self._idle))]
@@ -161,65 +163,80 @@ class Connections:
             kept = self._idle.pop()
             if self._trusts(kept):
                 return kept
-            # Not closed in order: nobody may be there any longer to whom one could say goodbye.
-            kept.conn.terminate()
-            self._leave()
+            self._drop(kept)
         return None
 
-    async def _make(self, limit: asyncio.Timeout) -> Kept | None:
-        """Fill a place that is taken; None where the server has no more, so that one waits for another."""
-        when, now = limit.when(), asyncio.get_running_loop().time()
-        seconds = self._seconds if when is None else min(self._seconds, when - now)
+    async def _wait(self) -> Kept:
+        """Wait for a connection that comes free, or for one that is made meanwhile."""
+        turn: asyncio.Future[Kept] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        self._grow()
+        self._press_later()
         try:
-            return await self._connect(seconds)
-        except asyncpg.TooManyConnectionsError:
-            if self._open == 1:
-                self._leave()
-                raise
-            self._open -= 1
-            log.warning("the server gives no more connections", connections=self._open)
-            self._lower(self._open)
-            return None
+            return await turn
         except BaseException:
-            self._leave()
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                self._offer(turn.result())
             raise
+
+    def _grow(self) -> None:
+        """Make as many connections as are waited for, and may be."""
+        wanted = sum(not turn.done() for turn in self._waiting) - len(self._growing)
+        for _ in range(min(wanted, self._limit() - self._open)):
+            self._open += 1
+            task = asyncio.create_task(self._make())
+            self._growing.add(task)
+            task.add_done_callback(self._growing.discard)
+
+    async def _make(self) -> None:
+        """Make a connection for whoever waits; where the server has no more, one waits for another."""
+        began = asyncio.get_running_loop().time()
+        try:
+            kept = await self._connect(self._seconds)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, SetupError) as error:
+            self._open -= 1
+            # Silence is how a pooler says it; that the server is there, the others heard meanwhile.
+            silent = isinstance(error, TimeoutError) and self._heard > began
+            if self._open and (silent or isinstance(error, asyncpg.TooManyConnectionsError)):
+                log.warning("the server gives no more connections", connections=self._open)
+                self._lower(self._open)
+                return
+            if (turn := self._next()) is not None:
+                turn.set_exception(error)
+        except BaseException:
+            self._open -= 1
+            raise
+        else:
+            self._offer(kept)
 
     def _close(self, kept: Kept) -> None:
         """Say goodbye to a connection, which keeps its place until the server has closed it."""
         self._retire(kept).add_done_callback(lambda _: self._leave())
 
+    def _drop(self, kept: Kept) -> None:
+        """Cut a connection off on which nothing is under way: perhaps nobody is there to say goodbye to."""
+        kept.conn.terminate()
+        self._leave()
+
     def _leave(self) -> None:
-        """Give a place up, to the next who waits where it is one that there may be."""
-        if self._open <= self._limit():
-            while self._waiting:
-                turn = self._waiting.popleft()
-                if not turn.done():
-                    turn.set_result(None)
-                    return
+        """Give a place up, to a new connection where one is waited for."""
         self._open -= 1
+        self._grow()
 
     def _offer(self, kept: Kept) -> None:
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(kept)
-                return
+        if (turn := self._next()) is not None:
+            turn.set_result(kept)
+            return
         self._idle.append(kept)
         if self._sweep_at is None:
             self._sweep_at = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._sweep)
 
-    async def _wait(self) -> Kept | None:
-        """Wait for a connection, or for a place to make one in (None)."""
-        turn: asyncio.Future[Kept | None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        self._press_later()
-        try:
-            return await turn
-        except BaseException:
-            if turn.done() and not turn.cancelled():
-                kept = turn.result()
-                self._leave() if kept is None else self._offer(kept)
-            raise
+    def _next(self) -> "asyncio.Future[Kept] | None":
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                return turn
+        return None
 
     # --- What time does ---
 

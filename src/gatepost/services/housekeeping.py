@@ -74,17 +74,17 @@ class Housekeeping:
             pass  # in one transaction with all of it, locks would be held for as long as it takes
         with deadlines_of_their_own():
             cleaned = await self._clean(alone=False, progress=progress)
-        await self._audit.record(
-            AuditAction.CLEANUP_RUN,
-            client=client,
-            user_id=None if by is None else by.user.id,
-            session_id=None if by is None else by.id,
-            detail={
-                **(BY_COMMAND if by is None else {}),
-                "sessions_expired": cleaned.expired,
-                "sessions_purged": cleaned.purged,
-            },
-        )
+            await self._audit.record(
+                AuditAction.CLEANUP_RUN,
+                client=client,
+                user_id=None if by is None else by.user.id,
+                session_id=None if by is None else by.id,
+                detail={
+                    **(BY_COMMAND if by is None else {}),
+                    "sessions_expired": cleaned.expired,
+                    "sessions_purged": cleaned.purged,
+                },
+            )
         return cleaned
 
     async def count_expired(self) -> int:
