@@ -325,6 +325,7 @@ _NETWORKS = (
         ("THROTTLE_LOGIN_KNOWN", "1 then 0/minute", f"'1 then 0/minute' is no rate; set {_RATE}"),
         ("THROTTLE_FORM_ADDRESS", "60 then", f"'60 then' is no rate; set {_RATE}"),
         ("THROTTLE_REGISTER_ADDRESS", "5 then 20/week", f"'5 then 20/week' is no rate; set {_RATE}"),
+        ("THROTTLE_REGISTER_NETWORK", "20/hour", f"'20/hour' is no rate; set {_RATE}"),
         ("THROTTLE_REGISTER_TOTAL", "-1 then 1/day", f"'-1 then 1/day' is no rate; set {_RATE}"),
         ("THROTTLE_REFRESH_SESSION", "ten then 1/minute", f"'ten then 1/minute' is no rate; set {_RATE}"),
         ("THROTTLE_REFRESH_ADDRESS", "1 then 1/minute/", f"'1 then 1/minute/' is no rate; set {_RATE}"),

@@ -341,10 +341,11 @@ def _refresh_rates(settings: Settings) -> RefreshRates | None:
 
 
 def _limits(settings: Settings, keys: KeyRing) -> Limits:
+    as_others = {Bucket.LINK_ADDRESS: Bucket.REGISTER_ADDRESS, Bucket.LINK_NETWORK: Bucket.REGISTER_NETWORK}
     limited = [bucket for bucket in Bucket if bucket is not Bucket.EVENT]
     return Limits(
         enabled=settings.throttle_enabled,
-        rates={bucket: getattr(settings, f"throttle_{bucket}") for bucket in limited},
+        rates={bucket: getattr(settings, f"throttle_{as_others.get(bucket, bucket)}") for bucket in limited},
         failures_max=settings.login_failures_max,
         # The newest alone: after a rotation the buckets of accounts are empty.
         key=keys.keys(KeyPurpose.THROTTLE)[0],

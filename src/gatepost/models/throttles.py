@@ -4,7 +4,11 @@ from enum import StrEnum
 
 
 class Bucket(StrEnum):
-    """What is limited: `auth_throttles.bucket`, and behind `THROTTLE_` the name of its setting."""
+    """What is limited: `auth_throttles.bucket`, and behind `THROTTLE_` the name of its setting.
+
+    Each belongs to somebody, an address, a network, an account or a sign-in, so that who fills it stands in
+    nobody else's way; but for `REGISTER_TOTAL`, which is charged for nothing that was refused.
+    """
 
     LOGIN_ADDRESS = "login_address"
     LOGIN_NETWORK = "login_network"
@@ -12,7 +16,12 @@ class Bucket(StrEnum):
     LOGIN_KNOWN = "login_known"
     FORM_ADDRESS = "form_address"
     REGISTER_ADDRESS = "register_address"
+    REGISTER_NETWORK = "register_network"
     REGISTER_TOTAL = "register_total"
+    LINK_ADDRESS = "link_address"
+    """Links that are no good, and registrations of those who may not; as many as `REGISTER_ADDRESS` has."""
+    LINK_NETWORK = "link_network"
+    """The same of a network; as many as `REGISTER_NETWORK` has."""
     REFRESH_SESSION = "refresh_session"
     REFRESH_ADDRESS = "refresh_address"
     CONFIRM_USER = "confirm_user"

@@ -99,8 +99,7 @@ class Accounts:
         await self._admission.begin(invitation, client=client)
         await self._throttles.arrive(client, verb="register")
         email, name, accepted = await self._checked(email=email, name=name, password=password)
-        await self._throttles.register(client)
-        invited = await self._admission.check(invitation, email=email, client=client)
+        invited = await self._admission.admit(invitation, email=email, client=client)
         hashed = await self._hashing.hash(accepted)
         try:
             async with self._database.transaction() as conn:

@@ -32,7 +32,7 @@ class Admission:
 
         Raises:
             RegistrationClosed, InvitationRequired: they may not register; the trail has it.
-            TooManyAttempts: there were too many registrations.
+            TooManyAttempts: there were too many of those.
         """
         refusal: RegistrationClosed | InvitationRequired
         if self.registration == "closed":
@@ -41,28 +41,32 @@ class Admission:
             refusal = InvitationRequired()
         else:
             return
-        await self._throttles.register(client)
+        await self._throttles.refuse_link(client, verb="register")
         await self._audit.record(
             AuditAction.USER_REGISTRATION_REFUSED, client=client, detail={"reason": refusal.code}
         )
         raise refusal
 
-    async def check(self, token: str | None, *, email: str, client: Client) -> Invitation | None:
-        """Return the invitation that is to be used up; None where none is needed.
+    async def admit(self, token: str | None, *, email: str, client: Client) -> Invitation | None:
+        """Charge a registration and return the invitation that it is to use up; None where none is needed.
 
         Where anybody may register, one that is not good is on the trail and in nobody's way.
 
         Raises:
             InvalidInvitation: one is needed, and this is not good for this canonical e-mail.
+            TooManyAttempts: there were too many registrations, or too many invitations that were not good.
         """
-        if not token:
-            return None
-        try:
-            return await self._invitations.check(token, email=email, client=client)
-        except InvalidInvitation:
-            if self.registration == "open":
-                return None
-            raise
+        found, reason = (None, None) if not token else await self._invitations.judge(token, email)
+        is_open, is_invited = self.registration == "open", found is not None and reason is None
+        if is_open or is_invited:
+            await self._throttles.register(client, is_invited=is_invited)
+        else:
+            await self._throttles.refuse_link(client, verb="register")
+        if reason is not None:
+            refusal = await self._invitations.refused(reason, found, client=client, email=email)
+            if not is_open:
+                raise refusal
+        return found if is_invited else None
 
     async def claim(
         self, conn: Connection, invitation: Invitation | None, *, email: str

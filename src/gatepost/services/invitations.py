@@ -133,28 +133,34 @@ class Invitations:
     async def look(self, token: str, *, client: Client) -> Invitation:
         """Return the open invitation of a token, for the page that it leads to; it stays open.
 
-        One that is not good is charged as a registration is, so that guesses end in `TooManyAttempts`.
+        One that is not good is charged, so that guesses end in `TooManyAttempts`.
 
         Raises:
             InvalidInvitation: there is none, or it is over; the trail says which.
             TooManyAttempts: there were too many of those.
         """
-        found, reason = await self._judge(token)
+        found, reason = await self.judge(token)
         if reason is None and found is not None:
             return found
-        await self._throttles.register(client)
+        await self._throttles.refuse_link(client, verb="invitation")
         raise await self.refused(reason or "unknown", found, client=client)
 
-    async def check(self, token: str, *, email: str, client: Client) -> Invitation:
-        """Return the open invitation by which this canonical e-mail may register; it stays open.
+    async def judge(self, token: str, email: str | None = None) -> tuple[Invitation | None, str | None]:
+        """Return the invitation of a token, and why it is not good for this e-mail; None where it is.
 
-        Raises:
-            InvalidInvitation: there is none, it is over, or for another e-mail; the trail says which.
+        It stays open, and nothing is on the trail yet.
         """
-        found, reason = await self._judge(token, email)
-        if reason is None and found is not None:
-            return found
-        raise await self.refused(reason or "unknown", found, client=client, email=email)
+        digests = self._codec.stored_forms(token)
+        if not digests:
+            return None, "unknown"
+        async with self._database.connection() as conn:
+            found = await store.find(conn, "invitation", digests, at=self._clock())
+        if found is None:
+            return None, "unknown"
+        if found.status != "open":
+            return found, found.status
+        is_others = email is not None and found.email is not None and found.email != email
+        return found, "other_email" if is_others else None
 
     async def claim(self, conn: Connection, invitation: Invitation, *, email: str) -> bool:
         """Lock an invitation in the caller's transaction; False where it is over, or was used."""
@@ -178,20 +184,6 @@ class Invitations:
             },
         )
         return InvalidInvitation()
-
-    async def _judge(self, token: str, email: str | None = None) -> tuple[Invitation | None, str | None]:
-        """Return the invitation of a token, and why it is not good; None where it is."""
-        digests = self._codec.stored_forms(token)
-        if not digests:
-            return None, "unknown"
-        async with self._database.connection() as conn:
-            found = await store.find(conn, "invitation", digests, at=self._clock())
-        if found is None:
-            return None, "unknown"
-        if found.status != "open":
-            return found, found.status
-        is_others = email is not None and found.email is not None and found.email != email
-        return found, "other_email" if is_others else None
 
     async def _note(
         self,

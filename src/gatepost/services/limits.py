@@ -11,7 +11,14 @@ from gatepost.store.throttles import Charge, Level
 EVENT_RATE = Rate(1, 1, "minute")
 """Events `throttled` of one bucket, so that a flood does not fill the trail."""
 
-_BY_PLACE = (Bucket.LOGIN_ADDRESS, Bucket.FORM_ADDRESS, Bucket.REGISTER_ADDRESS, Bucket.REFRESH_ADDRESS)
+_BY_PLACE = (
+    Bucket.LOGIN_ADDRESS,
+    Bucket.FORM_ADDRESS,
+    Bucket.REGISTER_ADDRESS,
+    Bucket.LINK_ADDRESS,
+    Bucket.REFRESH_ADDRESS,
+)
+_BY_SITE = (Bucket.LOGIN_NETWORK, Bucket.REGISTER_NETWORK, Bucket.LINK_NETWORK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +49,13 @@ class Limits:
         """Return one attempt on a bucket."""
         return Charge(bucket=bucket, key=key, rate=self.rates[bucket])
 
+    def from_place(self, client: Client, address: Bucket, network: Bucket) -> list[Charge]:
+        """Return one attempt on the bucket of an address and, where that is one of more, of its network."""
+        charges = [self.charge(address, client.place or "")]
+        if client.site is not None and client.site != client.place:
+            charges.append(self.charge(network, client.site))
+        return charges
+
     def left(self, level: Level) -> int | None:
         """Return how many attempts a bucket has room for now; None for one that is not known here."""
         rate = self.rates.get(level.bucket)
@@ -64,7 +78,7 @@ class Limits:
 def of_address(client: Client) -> list[tuple[str, str]]:
     """Return the buckets of an address and its network, as `store.throttles.clear` takes them."""
     own = [(bucket, client.place or "") for bucket in _BY_PLACE]
-    return _with_events([*own, (Bucket.LOGIN_NETWORK, client.site or "")])
+    return _with_events([*own, *((bucket, client.site or "") for bucket in _BY_SITE)])
 
 
 def _with_events(names: list[tuple[Bucket, str]]) -> list[tuple[str, str]]:

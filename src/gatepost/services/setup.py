@@ -68,7 +68,7 @@ class Setup:
     async def look(self, token: str, *, client: Client) -> Invitation:
         """Return the setup link of a token where it can be used; it stays open.
 
-        One that is not good is charged as a registration is, so that guesses end in `TooManyAttempts`.
+        One that is not good is charged, so that guesses end in `TooManyAttempts`.
 
         Raises:
             InvalidSetupLink: it is not good, or there is an administrator; the trail says which.
@@ -85,7 +85,7 @@ class Setup:
                     reason = found.status
         if found is not None and reason == "open":
             return found
-        await self._throttles.register(client)
+        await self._throttles.refuse_link(client, verb="setup")
         raise await self._refused(reason, client)
 
     async def redeem(

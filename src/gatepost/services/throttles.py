@@ -148,17 +148,30 @@ class Throttles:
             has_failures=begun.failures > 0,
         )
 
-    async def register(self, client: Client) -> None:
-        """Charge a registration.
+    async def register(self, client: Client, *, is_invited: bool) -> None:
+        """Charge a registration of somebody who may register.
+
+        Args:
+            client: who asks.
+            is_invited: by a good invitation; strangers can't use up what there is for those.
 
         Raises:
-            TooManyAttempts: there were too many from this address, or from everywhere; the trail has it.
+            TooManyAttempts: there were too many from this address or network, or from everywhere; the trail
+                has it.
         """
-        charges = [
-            self._limits.charge(Bucket.REGISTER_ADDRESS, client.place or ""),
-            self._limits.charge(Bucket.REGISTER_TOTAL, ""),
-        ]
+        charges = self._limits.from_place(client, Bucket.REGISTER_ADDRESS, Bucket.REGISTER_NETWORK)
+        if not is_invited:
+            charges.append(self._limits.charge(Bucket.REGISTER_TOTAL, ""))
         await self._charge(charges, client, verb="register")
+
+    async def refuse_link(self, client: Client, *, verb: str) -> None:
+        """Charge a link that is no good, or a registration of somebody who may not; a good one costs nothing.
+
+        Raises:
+            TooManyAttempts: there were too many of those from this address or network; the trail has it.
+        """
+        charges = self._limits.from_place(client, Bucket.LINK_ADDRESS, Bucket.LINK_NETWORK)
+        await self._charge(charges, client, verb=verb)
 
     async def _charge(self, charges: Sequence[Charge], client: Client, *, verb: str) -> None:
         if not self._limits.enabled:

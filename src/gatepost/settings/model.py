@@ -188,8 +188,13 @@ class Settings(BaseSettings):
     throttle_form_address: _Rate = _rate(
         "60 then 60/minute", "Registrations of one address that are read, and logins without a valid e-mail"
     )
-    throttle_register_address: _Rate = _rate("5 then 20/hour", "Registrations from one address")
-    throttle_register_total: _Rate = _rate("50 then 5/second", "Registrations from everywhere")
+    throttle_register_address: _Rate = _rate(
+        "5 then 20/hour", "Registrations from one address; as many again of links that are no good"
+    )
+    throttle_register_network: _Rate = _rate("20 then 80/hour", "Registrations from one IPv6 /48")
+    throttle_register_total: _Rate = _rate(
+        "50 then 5/second", "Registrations from everywhere, but for those who are invited"
+    )
     throttle_refresh_session: _Rate = _rate("10 then 10/minute", "Refreshes of one sign-in")
     throttle_refresh_address: _Rate = _rate("60 then 2/second", "Refreshes from one address")
     throttle_confirm_user: _Rate = _rate(
