@@ -139,7 +139,7 @@ class Caller:
         self.token = ""
         self.device = ""
 
-    async def _post(self, path: str, body: dict[str, Any] | None = None, **headers: str) -> int:
+    async def _post(self, path: str, body: dict[str, Any] | None, **headers: str) -> int:
         self._client.cookies.clear()
         response = await self._client.post(f"/api/auth/{path}", json=body, headers=at(self.address) | headers)
         return response.status_code
@@ -163,7 +163,7 @@ class Caller:
         return await self._post("setup", body)
 
     async def refresh(self) -> int:
-        return await self._post("refresh", **bearer(self.token))
+        return await self._post("refresh", None, **bearer(self.token))
 
     async def confirm(self) -> int:
         return await self._post("confirm", {"password": "a guess"}, **bearer(self.token))
