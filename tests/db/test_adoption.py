@@ -221,12 +221,14 @@ def test_a_table_that_has_all_of_it_is_left_as_it_is(empty_dsn: str) -> None:
     run(empty_dsn, complete)
     columns, names, [row] = [rows(empty_dsn, asked) for asked in (query, indexes, "TABLE users")]
     adopt(empty_dsn)
-    # What no application has: the mark of a temporary password, and what a search reads.
+    # What no application has: the mark of a temporary password, the canonical e-mail, what a search reads.
     mark = (10, "temporary_password_expires_at", "timestamp with time zone", False)
-    assert rows(empty_dsn, query) == [*columns, mark]
+    key = (11, "email_key", "character varying", False)
+    assert rows(empty_dsn, query) == [*columns, mark, key]
+    added = [("users_email_key",), ("users_email_unkeyed_idx",)]
     searched = [(f"users_search_{what}_idx",) for what in ("email", "last_name", "name")]
-    assert rows(empty_dsn, indexes) == [*names, *searched]
-    assert rows(empty_dsn, "TABLE users") == [(*row, None)]
+    assert rows(empty_dsn, indexes) == sorted([*names, *added, *searched])
+    assert rows(empty_dsn, "TABLE users") == [(*row, None, None)]
     assert rows(empty_dsn, "SELECT count(*) FROM pg_trigger WHERE tgname = 'users_password_columns'") == [
         (0,)
     ]

@@ -197,7 +197,8 @@ def test_the_guides_columns_come_first_as_the_guide_has_them(dsn: str) -> None:
             is_active boolean t true
             created_at timestamp with time zone t now()
             updated_at timestamp with time zone t now()
-            temporary_password_expires_at timestamp with time zone f""",
+            temporary_password_expires_at timestamp with time zone f
+            email_key character varying f""",
         ),
         (
             "user_sessions",
@@ -272,7 +273,14 @@ def test_the_indexes_are_those_that_are_wanted(dsn: str) -> None:
     )
     assert {line for (line,) in found} == {
         "CREATE UNIQUE INDEX users_pkey ON users btree (id)",
-        "CREATE UNIQUE INDEX users_email_key ON users btree (lower((email)::text))",
+        (
+            "CREATE UNIQUE INDEX users_email_key ON users btree"
+            ' (gatepost_email_key((email)::text, (email_key)::text) COLLATE "C")'
+        ),
+        (
+            "CREATE INDEX users_email_unkeyed_idx ON users btree (id)"
+            " WHERE ((email_key IS NULL) AND (NOT gatepost_email_is_plain((email)::text)))"
+        ),
         "CREATE UNIQUE INDEX user_sessions_pkey ON user_sessions btree (id)",
         "CREATE UNIQUE INDEX user_sessions_session_token_key ON user_sessions btree (session_token)",
         "CREATE INDEX user_sessions_user_id_is_active_idx ON user_sessions btree (user_id, is_active)",
@@ -626,7 +634,10 @@ def test_what_is_looked_for_is_all_there_is(dsn: str) -> None:
         ("DROP TABLE auth_events", "table auth_events"),
         ("ALTER TABLE user_sessions DROP COLUMN family_id", "column user_sessions.family_id"),
         ("DROP INDEX user_sessions_expires_at_idx", "index user_sessions_expires_at_idx"),
-        ("DROP INDEX users_email_key", "unique index on users (lower(email))"),
+        (
+            "DROP INDEX users_email_key",
+            "unique index on users (gatepost_email_key(email::text, email_key::text))",
+        ),
         (
             "ALTER TABLE user_sessions DROP CONSTRAINT user_sessions_session_token_key",
             "unique index on user_sessions (session_token)",

@@ -132,6 +132,7 @@ def test_what_rows_become_is_found() -> None:
         "SignIn",
         "Refreshed",
         "User",
+        "Unkeyed",
         "AuditEvent",
         "Server",
         "Rights",
@@ -289,6 +290,7 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     ),
     "users.is_active_admin": ("17", {"users_pkey"}),
     "users.any_admin": (None, set()),
+    "emails.unkeyed": ("-1, 1000", {"users_email_unkeyed_idx"}),
     "users.find": ("'user17@example.com'", {"users_email_key"}),
     "users.get": ("17", {"users_pkey"}),
     "users.hash_of": ("17", {"users_pkey"}),
@@ -456,6 +458,7 @@ def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
         "users.set_flag",
         "profiles.rename",
         "profiles.change_email",
+        "emails.set_key",
         "links.insert",
     }
     once = {"endings.end_of_user", "profiles.erase"}

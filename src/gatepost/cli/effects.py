@@ -51,12 +51,14 @@ async def brought_along(conn: "Connection") -> list[Check]:
     """
     from gatepost.db.faults import told
     from gatepost.db.migrations.expected import OWN_TRIGGERS
+    from gatepost.services.emails import settle
     from gatepost.store import adoption
 
     with told():
         behind = await adoption.sequences_behind(conn)
         rules = await adoption.rules(conn, list(OWN_TRIGGERS))
         marks = await adoption.marks(conn)
+        await settle(conn)
         unusual = [each async for each in adoption.unusual_emails(conn, limit=EMAILS_LOOKED_AT)]
     return [
         *(sequence(each) for each in behind),
@@ -116,16 +118,17 @@ def soft_deletion(mark: "Mark") -> Check:
 
 
 def emails(unusual: Sequence[tuple[int, str, str]]) -> Check:
-    """Judge whether every e-mail is in the form in which it is looked up."""
+    """Judge whether every e-mail is one by which its user is found."""
     lost = [(number, email) for number, email, compared in unusual if _canonical(email) != compared]
     if not lost:
-        return ok("emails", "every e-mail is in the form that a sign-in looks for")
+        return ok("emails", "every user is found by their e-mail")
     shown = ", ".join(f"{email!r} (id {number})" for number, email in lost[:SHOWN])
     more = f" and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
     return warning(
         "emails",
-        f"{len(lost)} users can't sign in, because no e-mail that is typed becomes theirs: {shown}{more}",
-        "Write each in the form that Gatepost gives it (NFC, lower case, valid), or give another one",
+        f"{len(lost)} users can't sign in, because their e-mail is no address or, in another spelling, another"
+        f" user's: {shown}{more}",
+        "Give each an e-mail of their own",
     )
 
 

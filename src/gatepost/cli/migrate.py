@@ -57,6 +57,7 @@ async def bring_up(settings: "Settings", dsn: str, out: Output) -> "tuple[bool, 
     """
     from gatepost.db import migrate as schema
     from gatepost.db.patience import patiently
+    from gatepost.services import emails
 
     patience = settings.database_start_seconds
     created = await patiently(lambda: schema.ensure_database(dsn), seconds=patience, on_wait=out.waiting)
@@ -64,6 +65,8 @@ async def bring_up(settings: "Settings", dsn: str, out: Output) -> "tuple[bool, 
     found: list[str] = []
     with suppress(DatabaseUnfit):  # a role that may not look is told by doctor
         async with connected(dsn) as conn:
+            if migrated.applied:
+                await emails.settle(conn)
             found = await effects.adopted(conn, is_new=bool(migrated.applied))
     return created, replace(migrated, warnings=(*migrated.warnings, *found))
 

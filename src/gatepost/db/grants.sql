@@ -85,4 +85,7 @@ GRANT EXECUTE ON FUNCTION gatepost_count_events TO :"role";
 -- are given.
 GRANT EXECUTE ON FUNCTION gatepost_inet, gatepost_has_expired, gatepost_is_live, gatepost_refusal TO :"role";
 
+-- Likewise; the indexes of users ask them whoever writes there, the application too.
+GRANT EXECUTE ON FUNCTION gatepost_email_key, gatepost_email_is_plain TO PUBLIC;
+
 COMMIT;

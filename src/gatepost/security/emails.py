@@ -15,6 +15,7 @@ from gatepost.models.bounds import EMAIL_MAX, NAME_MAX
 from gatepost.security.texts import compatible, composed
 
 _STAND_IN = ".x"
+_PLAIN = re.compile("[!-~]*")
 _DOTS = re.compile("[.\u3002\uff0e\uff61]")
 _DOTS_MAX = 40
 """Dots of a domain; names of reverse lookups, the longest there are, have 33. IDNA takes time for each."""
@@ -38,6 +39,14 @@ def canonical_email(text: str) -> str:
     if any(not c.isascii() and _holds_ascii(compatible(c)) for c in local):
         raise ValueError("The part before the @-sign has a character that only looks like a plain one")
     return composed(_validated(address).lower(), EMAIL_MAX)
+
+
+def email_key(canonical: str) -> str | None:
+    """Return what `users.email_key` holds beside a canonical e-mail: itself, or None where ASCII tells it.
+
+    What ASCII tells `gatepost_email_is_plain` says, and a test holds the two against each other.
+    """
+    return None if _PLAIN.fullmatch(canonical) and "xn--" not in canonical else canonical
 
 
 def canonical_name(text: str) -> str:

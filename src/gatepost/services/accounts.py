@@ -17,6 +17,7 @@ from gatepost.log import get_logger
 from gatepost.models import AuditAction, Client, EndReason, SignedIn, User
 from gatepost.security.emails import canonical_email, canonical_name
 from gatepost.security.passwords import Password, PasswordCheck
+from gatepost.services import emails
 from gatepost.services.admission import Admission
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
@@ -339,6 +340,7 @@ class Accounts:
             EmailTaken: the e-mail exists already.
         """
         at = self._clock()
+        await emails.settle(conn)
         user = await store.insert(
             conn, email=email, name=name, hashed_password=hashed, is_admin=is_admin, at=at
         )

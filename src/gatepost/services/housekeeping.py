@@ -12,6 +12,7 @@ from gatepost.deadline import deadlines_of_their_own
 from gatepost.errors import Unavailable
 from gatepost.log import get_logger
 from gatepost.models import AuditAction, Client
+from gatepost.services import emails
 from gatepost.services.acts import Acts, By
 from gatepost.services.audit import BY_COMMAND, Audit
 from gatepost.services.clock import Clock
@@ -120,6 +121,8 @@ class Housekeeping:
         purged = await self._batches("purged", alone=alone, progress=progress)
         await self._forget(alone=alone)
         await self._count_events(alone=alone)
+        async with self._database.connection() as conn:
+            await emails.settle(conn)
         return Cleaned(expired=expired, purged=purged)
 
     async def _batches(

@@ -21,6 +21,7 @@ from gatepost.errors import (
 from gatepost.models import AuditAction, AuditEvent, Client, EndReason, Session, SessionRow, SignedIn, User
 from gatepost.security.emails import canonical_email, canonical_name
 from gatepost.security.passwords import Password
+from gatepost.services import emails
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
 from gatepost.services.reauthentication import Reauthentication
@@ -119,6 +120,7 @@ class Profiles:
         hashed = proof.hashed_password
 
         async def change(conn: Connection, at: datetime | None) -> str | None:
+            await emails.settle(conn)
             changed = await store.change_email(conn, session.user.id, email, hashed_password=hashed, at=at)
             await self._throttles.succeeded(conn, proof.attempt)
             return hashed if changed else None

@@ -216,7 +216,7 @@ async def unusual_emails(conn: Connection, *, limit: int) -> AsyncIterator[tuple
     """
     rows = await conn.fetch(
         """
-        SELECT u.id::bigint AS id, u.email::text AS email, lower(u.email)::text AS compared
+        SELECT u.id::bigint AS id, u.email::text AS email, gatepost_email_key(u.email, u.email_key) AS compared
         FROM users u
         WHERE u.email::text !~ '^[A-Za-z0-9_+-]+(\\.[A-Za-z0-9_+-]+)*@([A-Za-z0-9]+([.-][A-Za-z0-9]+)*)$'
         ORDER BY u.id

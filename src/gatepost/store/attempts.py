@@ -109,7 +109,7 @@ async def begin_login(
             SELECT u.id, coalesce(u.is_active, false) AS is_active, u.hashed_password,
                 u.temporary_password_expires_at, gatepost_credentials_stamp(u) AS stamp
             FROM users u
-            WHERE lower(u.email) = $2
+            WHERE gatepost_email_key(u.email, u.email_key) COLLATE "C" = $2
         ), device AS MATERIALIZED (
             SELECT EXISTS (SELECT FROM owner o WHERE o.stamp = ANY($4::varchar[])) AS is_known
         ), charged AS MATERIALIZED (

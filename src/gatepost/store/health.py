@@ -156,8 +156,8 @@ async def missing_privileges(conn: Connection) -> list[str]:
         FROM pg_proc p
         WHERE p.pronamespace = current_schema()::regnamespace AND p.proname = ANY(ARRAY[
                 'gatepost_end_sessions', 'gatepost_charge', 'gatepost_erase_user', 'gatepost_redact_events',
-                'gatepost_count_events', 'gatepost_inet', 'gatepost_has_expired', 'gatepost_is_live',
-                'gatepost_refusal', 'gatepost_credentials_stamp'
+                'gatepost_count_events', 'gatepost_inet', 'gatepost_email_key', 'gatepost_email_is_plain',
+                'gatepost_has_expired', 'gatepost_is_live', 'gatepost_refusal', 'gatepost_credentials_stamp'
             ]) AND NOT has_function_privilege(p.oid, 'EXECUTE')
         ORDER BY missing
         """

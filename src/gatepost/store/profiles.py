@@ -8,6 +8,7 @@ from gatepost.db.pool import Connection, one, parse_count
 from gatepost.db.rejections import is_rejection, sent
 from gatepost.errors import AccountInUse, LastAdmin
 from gatepost.models import AuditAction, Client, SessionRow, User
+from gatepost.security.emails import email_key
 
 
 async def rename(
@@ -66,13 +67,15 @@ async def change_email(
         status = await conn.execute(
             """
             UPDATE users
-            SET email = $3::varchar, updated_at = coalesce($4::timestamptz, statement_timestamp())
+            SET email = $3::varchar, email_key = $5,
+                updated_at = coalesce($4::timestamptz, statement_timestamp())
             WHERE id = $1::bigint AND hashed_password = $2
             """,
             user_id,
             hashed_password,
             email,
             at,
+            email_key(email),
         )
     return parse_count(status) == 1
 

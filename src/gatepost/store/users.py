@@ -8,6 +8,7 @@ from typing import Literal, Self, TypeAlias
 from gatepost.db.pool import Connection, one, parse_count
 from gatepost.db.rejections import sent
 from gatepost.models import Row, User
+from gatepost.security.emails import email_key
 
 ADMINS_LOCK = 7_238_150_043_211_874_562
 """Key of the advisory lock under which administrators go, one at a time; `gatepost_erase_user` has it too."""
@@ -56,7 +57,7 @@ async def find_credential(conn: Connection, email: str, *, at: datetime | None) 
             coalesce(u.temporary_password_expires_at <= coalesce($2, statement_timestamp()), false)
                 AS has_expired
         FROM users u
-        WHERE lower(u.email) = $1
+        WHERE gatepost_email_key(u.email, u.email_key) COLLATE "C" = $1
         """,
         email,
         at,
@@ -88,8 +89,10 @@ async def insert(
     with sent("email", "name"):
         row = await conn.fetchrow(
             """
-            INSERT INTO users (email, name, hashed_password, is_admin, is_active, created_at, updated_at)
-            SELECT $1, $2, $3, $4, true, t.now, t.now
+            INSERT INTO users (
+                email, name, hashed_password, is_admin, is_active, created_at, updated_at, email_key
+            )
+            SELECT $1, $2, $3, $4, true, t.now, t.now, $6
             FROM (SELECT coalesce($5::timestamptz, statement_timestamp()) AS now) t
             RETURNING id AS user_id, email, name, is_admin, is_active AS user_is_active,
                 created_at::timestamptz AS user_created_at
@@ -99,6 +102,7 @@ async def insert(
             hashed_password,
             is_admin,
             at,
+            email_key(email),
         )
     return User.from_row(one(row))
 
@@ -128,7 +132,7 @@ async def find(conn: Connection, email: str) -> User | None:
             coalesce(u.is_active, false) AS user_is_active,
             coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
         FROM users u
-        WHERE lower(u.email) = $1
+        WHERE gatepost_email_key(u.email, u.email_key) COLLATE "C" = $1
         """,
         email,
     )

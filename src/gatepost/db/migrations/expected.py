@@ -16,6 +16,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "created_at",
         "updated_at",
         "temporary_password_expires_at",
+        "email_key",
     ),
     "user_sessions": (
         "id",
@@ -59,6 +60,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 """Table → its columns; an adopted table may have more."""
 
 INDEXES = (
+    "users_email_unkeyed_idx",
     "users_search_email_idx",
     "users_search_name_idx",
     "users_search_last_name_idx",
@@ -77,7 +79,10 @@ INDEXES = (
 """Indexes that have one name everywhere."""
 
 UNIQUE = {
-    "users": ("lower(email)", "lower(email::text)"),
+    "users": (
+        "gatepost_email_key(email::text, email_key::text)",
+        "gatepost_email_key(email, email_key::text)",
+    ),
     "user_sessions": ("session_token",),
     "auth_links": ("digest",),
 }
@@ -88,6 +93,7 @@ TRIGGERS = (
     "auth_events_ring",
     "user_sessions_note_end",
     "users_temporary_password",
+    "users_email_key",
 )
 """Triggers that must exist and fire."""
 
@@ -101,6 +107,8 @@ FUNCTIONS = (
     "gatepost_redact_events",
     "gatepost_count_events",
     "gatepost_inet",
+    "gatepost_email_key",
+    "gatepost_email_is_plain",
     "gatepost_has_expired",
     "gatepost_is_live",
     "gatepost_refusal",

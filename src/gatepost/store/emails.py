@@ -1,0 +1,57 @@
+"""Statements on the canonical e-mails of users, `users.email_key`."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from gatepost.db.pool import Connection
+from gatepost.models import Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unkeyed:
+    """A user whose canonical e-mail the database doesn't have.
+
+    Attributes:
+        user_id: who it is.
+        email: as the application wrote it.
+    """
+
+    user_id: int
+    email: str
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """Read the columns of `unkeyed`."""
+        return cls(user_id=row["user_id"], email=row["email"])
+
+
+async def unkeyed(conn: Connection, *, after: int, limit: int) -> list[Unkeyed]:
+    """Return users, those with an id above `after`, whose canonical e-mail is still to be found."""
+    rows = await conn.fetch(
+        """
+        SELECT u.id::bigint AS user_id, u.email::text AS email
+        FROM users u
+        WHERE u.email_key IS NULL AND NOT gatepost_email_is_plain(u.email) AND u.id > $1::bigint
+        ORDER BY u.id
+        LIMIT $2
+        """,
+        after,
+        limit,
+    )
+    return [Unkeyed.from_row(row) for row in rows]
+
+
+async def set_key(conn: Connection, found: Unkeyed, key: str) -> None:
+    """Give a user their canonical e-mail, unless another user has it or theirs was changed meanwhile."""
+    await conn.execute(
+        """
+        UPDATE users u SET email_key = $3::varchar
+        WHERE u.id = $1::bigint AND u.email::text = $2 AND u.email_key IS NULL AND NOT EXISTS (
+            SELECT FROM users o
+            WHERE gatepost_email_key(o.email, o.email_key) COLLATE "C" = $3 AND o.id <> u.id
+        )
+        """,
+        found.user_id,
+        found.email,
+        key,
+    )
