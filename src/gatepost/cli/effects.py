@@ -126,8 +126,8 @@ def emails(unusual: Sequence[tuple[int, str, str]]) -> Check:
     more = f" and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
     return warning(
         "emails",
-        f"{len(lost)} users can't sign in, because their e-mail is no address or, in another spelling, another"
-        f" user's: {shown}{more}",
+        f"{len(lost)} users can't sign in, because their e-mail is no address, or another user's in another"
+        f" spelling: {shown}{more}",
         "Give each an e-mail of their own",
     )
 

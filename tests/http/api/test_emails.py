@@ -99,7 +99,8 @@ async def test_of_two_spellings_that_are_in_the_table_one_signs_in_and_nobody_ge
     assert await status_of_login(client, email) == 200
     body = {"email": unicodedata.normalize("NFD", email), "name": "Zoë", "password": PASSWORD}
     assert_error(await client.post("/api/auth/register", json=body), errors.EmailTaken)
-    assert await db.fetch("SELECT id, email_key FROM users ORDER BY id") == [(1, email), (2, None), (3, None)]
+    keys = [row["email_key"] for row in await db.fetch("SELECT email_key FROM users ORDER BY id")]
+    assert keys == [email, None, None]
     # Whoever gives the second another address has it found again.
     await db.execute("UPDATE users SET email = 'ÜNAL@example.com' WHERE id = 2")
     await db.execute("UPDATE users SET email = 'ÉVA@example.com' WHERE id = 1")
