@@ -146,6 +146,7 @@ def test_a_setting_misspelt_in_code_is_a_mistake() -> None:
         ("TRUSTED_PROXIES", "10.0.0.0/8, ::1", ("10.0.0.0/8", "::1/128")),
         ("TRUSTED_PROXIES", "unix, 10.0.0.0/8", ("unix", "10.0.0.0/8")),
         ("FORWARDED_HEADER", " Forwarded ", "forwarded"),
+        ("ALLOWED_HEADERS", "X-Own, newrelic", ("x-own", "newrelic")),
         ("TRUSTED_PROXIES", '["10.0.0.0/8", "192.0.2.7"]', ("10.0.0.0/8", "192.0.2.7/32")),
     ],
 )
@@ -220,6 +221,7 @@ _ORIGINS = "origins such as https://app.example.com, separated by commas or as a
 _URL = "a URL such as postgresql://user:password@host:5432/database"
 _CODED = "a special character in it is not percent-encoded (# is %23, / is %2F, ? is %3F, @ is %40)"
 _HOSTS = "what should be host:port in it is not"
+_HEADERS = "names of headers, separated by commas or as a JSON list"
 _KEYS = "keys, separated by commas or as a JSON list"
 _NETWORKS = (
     "addresses, CIDRs such as 10.0.0.0/8, and unix for a Unix socket, separated by commas or as a JSON list"
@@ -315,6 +317,8 @@ _NETWORKS = (
         ("PUBLIC_URL", "https://u:p@a.de", f"'https://u:p@a.de' is no origin; set {_ORIGIN}"),
         ("PUBLIC_URL", "https://a.de:70000", f"'https://a.de:70000' is no origin; set {_ORIGIN}"),
         ("ALLOWED_ORIGINS", "https://a.example.com, *", f"'*' is no origin; set {_ORIGINS}"),
+        ("ALLOWED_HEADERS", "*", f"'*' names no header; set {_HEADERS}"),
+        ("ALLOWED_HEADERS", "x-own, x own", f"'x own' names no header; set {_HEADERS}"),
         ("ALLOWED_ORIGINS", "null", f"'null' is no origin; set {_ORIGINS}"),
         ("COOKIE_DOMAIN", "com", "'com' is no domain; set a domain such as example.com"),
         ("COOKIE_DOMAIN", "a.de; Secure", "'a.de; secure' is no domain; set a domain such as example.com"),

@@ -54,6 +54,14 @@ from gatepost.store.sessions import LOOKUP
 log = get_logger("gatepost")
 
 
+ELSEWHERE = (
+    "Gatepost is open in another event loop than this one, and serves one at a time: close it there first. "
+    "Each of Starlette's TestClient has a loop of its own: use one at a time, and none beside a running loop "
+    "(there gatepost.testing.running serves)"
+)
+"""What whoever asks from another event loop is told."""
+
+
 class Gate:
     """Everything that authenticates, without the web: what the commands use and `Gatepost` puts on HTTP.
 
@@ -95,12 +103,18 @@ class Gate:
         self.settings = settings if settings is not None else Settings.load()
         self._clock = clock
         self._opened: AsyncExitStack | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._embedded: EmbeddedServer | None = None
 
     @property
     def is_open(self) -> bool:
         """Say whether requests can be served."""
         return self._opened is not None
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Say whether it is open in another event loop than this one: its connections are of no use here."""
+        return self._opened is not None and self._loop is not asyncio.get_running_loop()
 
     @property
     def is_embedded(self) -> bool:
@@ -157,7 +171,7 @@ class Gate:
             elif why := await self.database.open_anyhow():
                 log.warning("the database is away, requests are answered 503 until it is there", why=why)
             await self._wire(stack, background=background)
-            self._opened = stack.pop_all()
+            self._opened, self._loop = stack.pop_all(), asyncio.get_running_loop()
 
     async def dsn(self, stack: AsyncExitStack) -> str:
         """Return where the database is; the embedded one is started, and released when `stack` closes."""

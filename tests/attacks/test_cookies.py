@@ -224,6 +224,27 @@ async def test_the_pages_of_a_friend_may_read_answers(victim: Victim) -> None:
     assert (allowed.status_code, allowed.headers["access-control-allow-origin"]) == (200, FRIEND)
 
 
+async def test_a_friends_page_may_send_what_tracing_adds_and_no_more(
+    victim: Victim, make_settings: MakeSettings
+) -> None:
+    preflight = {"Origin": FRIEND, "Access-Control-Request-Method": "GET"}
+
+    async def status(client: httpx.AsyncClient, *names: str, **more: str) -> int:
+        headers = preflight | {"Access-Control-Request-Headers": ",".join(names)} | more
+        response = await client.options("/api/auth/me", headers=headers)
+        assert "*" not in response.headers.get("access-control-allow-headers", "")
+        return response.status_code
+
+    for names in (["sentry-trace", "baggage"], ["traceparent", "tracestate"], ["X-Requested-With"]):
+        assert await status(victim.browser, *names, "authorization", "content-type") == 200
+        assert await status(victim.browser, *names, Origin="https://evil.example") == 400
+    for name in ("x-own", "cookie", "x-forwarded-for"):
+        assert await status(victim.browser, name) == 400
+    settings = make_settings(public_url=ORIGIN, allowed_origins=[FRIEND], allowed_headers="X-Own")
+    async with serving(create_app(settings)) as client:
+        assert [await status(client, name) for name in ("x-own", "baggage")] == [200, 400]
+
+
 # --- WebSockets ---
 
 
@@ -284,3 +305,62 @@ async def test_without_a_public_url_ones_own_pages_are_those_of_this_machine(
     assert not passes([*sent, (b"sec-fetch-site", b"cross-site")])
     assert not passes(sent, public_url="http://localhost:9999")
     assert not passes(sent, host="0.0.0.0")  # noqa: S104 - others may come
+
+
+# --- Embedded by other sites ---
+
+EMBEDS = [
+    {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"},
+    {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"},
+    {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "script"},
+    {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"},
+    {
+        "Sec-Fetch-Site": "same-site",
+        "Sec-Fetch-Mode": "cors",
+        "Sec-Fetch-Dest": "empty",
+        "Origin": "https://evil.example.com",
+    },
+    {"Sec-Fetch-Site": "same-site"},
+]
+SHOWN: list[dict[str, str]] = [
+    {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"},
+    {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"},
+    {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"},
+    {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty", "Origin": FRIEND},
+    {},
+]
+CHECKED = {"/api/auth/me", "/api/auth/verify"}
+"""What is asked for on behalf of whatever page; it costs and writes nothing."""
+
+
+async def test_nothing_that_costs_or_is_recorded_is_a_part_of_another_sites_page(victim: Victim) -> None:
+    await victim.db.execute("UPDATE users SET is_admin = true")
+    document = (await victim.browser.get("/api/auth/openapi.json")).json()
+    reads = [path.replace("{id}", "1") for path, item in document["paths"].items() if "get" in item]
+    assert len(reads) > 10
+    before = await victim.db.fetchval("SELECT count(*) FROM auth_events")
+    used = await victim.db.fetchval("SELECT last_used_at FROM user_sessions")
+    for path in set(reads) - CHECKED:
+        for headers in EMBEDS:
+            for method in ("GET", "HEAD"):
+                response = await victim.browser.request(method, path, headers=headers)
+                assert response.status_code == 403, (method, path, headers)
+            assert_error(await victim.browser.get(path, headers=headers), errors.CrossOriginRefused)
+    assert await victim.db.fetchval("SELECT count(*) FROM auth_events") == before
+    assert await victim.db.fetchval("SELECT last_used_at FROM user_sessions") == used
+    for path in set(reads) - {"/api/auth/admin/events/live"}:
+        for headers in SHOWN:
+            assert (await victim.browser.get(path, headers=headers)).status_code in {200, 204}, (
+                path,
+                headers,
+            )
+    for path in CHECKED:
+        for headers in EMBEDS:
+            assert (await victim.browser.get(path, headers=headers)).is_success
+
+
+async def test_a_bearer_token_is_sent_by_no_page_unasked(victim: Victim) -> None:
+    token = victim.browser.cookies[NAME]
+    for headers in EMBEDS:
+        response = await victim.browser.get("/api/auth/sessions", headers=headers | bearer(token))
+        assert response.status_code == 200

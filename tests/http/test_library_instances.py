@@ -1,9 +1,11 @@
 """Several Gateposts: in one process, on one application, opened together."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
+import httpx
 import pytest
 from fastapi import Depends, FastAPI
 from tests.conftest import AsApp, MakeSettings, bearer, execute, scratch_database, serving
@@ -148,3 +150,79 @@ async def test_one_that_was_closed_can_be_opened_again(customers: Gatepost) -> N
         headers = await register_at(client, "/api/auth", "a@example.com")
     async with serving(app) as client:
         assert (await client.get("/api/auth/me", headers=headers)).status_code == 200
+
+
+# --- Event loops ---
+
+
+async def test_a_second_loop_at_once_is_told_and_one_after_the_other_works(customers: Gatepost) -> None:
+    """Two of Starlette's TestClient at once are two loops."""
+    app = FastAPI(lifespan=customers.lifespan)
+    customers.install(app)
+
+    async def ask() -> int:
+        async with serving(app) as client:
+            return (await client.get("/api/auth/me")).status_code
+
+    async with serving(app) as client:
+        with pytest.raises(RuntimeError, match="open in another event loop"):
+            await asyncio.to_thread(asyncio.run, ask())
+        assert (await client.get("/api/auth/me")).status_code == 401, "the first goes on"
+    for _ in range(2):
+        assert await asyncio.to_thread(asyncio.run, ask()) == 401
+    assert await ask() == 401
+
+
+async def test_whoever_asks_from_another_loop_is_told_in_the_log(
+    customers: Gatepost, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = FastAPI(lifespan=customers.lifespan)
+    customers.install(app, pages=True)
+
+    @app.get("/notes")
+    async def notes(_: CurrentSession) -> None:
+        return None
+
+    async def ask(path: str, headers: dict[str, str]) -> int:
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://gatepost.test") as client:
+            method = "POST" if path.endswith(("login", "refresh")) else "GET"
+            body = {"email": "a@example.com", "password": "x"} if path.endswith("login") else None
+            return (await client.request(method, path, headers=headers, json=body)).status_code
+
+    async with serving(app) as client:
+        headers = await register_at(client, "/api/auth", "a@example.com")
+        for path in ("me", "verify", "refresh", "login", "sessions"):
+            caplog.clear()
+            assert await asyncio.to_thread(asyncio.run, ask(f"/api/auth/{path}", headers)) == 500
+            assert "open in another event loop" in caplog.text, path
+        for path in ("/notes", "/auth/account"):
+            assert await asyncio.to_thread(asyncio.run, ask(path, headers)) == 500
+        assert (await client.get("/api/auth/me", headers=headers)).status_code == 200
+
+
+async def test_a_cookie_of_one_is_renewed_by_its_own_requests_alone(
+    app: FastAPI, customers: Gatepost, staff: Gatepost
+) -> None:
+    async with serving(app) as client:
+        for prefix in ("/api/auth", "/api/staff"):
+            body = {"email": "a@example.com", "name": "N", "password": "securepassword123", "cookie": True}
+            assert (await client.post(f"{prefix}/register", json=body)).status_code == 201
+        ends = {}
+        for gatepost in (customers, staff):
+            dsn = gatepost.database.dsn
+            await execute(
+                dsn,
+                "UPDATE user_sessions SET created_at = created_at - interval '20 minutes', "
+                "expires_at = expires_at - interval '20 minutes'",
+            )
+            (row,) = await gatepost.sessions.active(1)
+            ends[gatepost] = row.expires_at
+        assert (await client.get("/orders")).status_code == 200
+        (of_customers,), (of_staff,) = [await each.sessions.active(1) for each in (customers, staff)]
+        assert of_customers.expires_at > ends[customers]
+        assert of_staff.expires_at == ends[staff]
+        assert (await client.get("/stock")).status_code == 200
+        (of_staff,) = await staff.sessions.active(1)
+        assert of_staff.expires_at > ends[staff]
+        assert (await client.get("/both")).json() == "a@example.com" * 2

@@ -58,7 +58,7 @@ class CrossOriginGuard:
         self._judge(scope, _values(scope, b"sec-fetch-site"), _values(scope, b"origin"))
 
     def check_shown(self, scope: Scope) -> None:
-        """Let a page be asked for where people see it: by one's own pages, or where a link leads to it.
+        """Let something be asked for where people see it: by one's own pages, or where a link leads to it.
 
         As a picture, a frame or data of another site it does nothing but harm: it counts against the
         visitor's limits, takes places of live streams, and tells by its time what the visitor may see.
@@ -66,7 +66,10 @@ class CrossOriginGuard:
         Raises:
             CrossOriginRefused: another site loads it as a part of its own (ASVS 3.5.8).
         """
+        origins = _values(scope, b"origin")
         if set(_values(scope, b"sec-fetch-site")) <= {b"same-origin", b"none"}:
+            return
+        if origins and self._allowed.issuperset(origins):
             return
         is_led_to = _values(scope, b"sec-fetch-mode") == [b"navigate"]
         if not is_led_to or not set(_values(scope, b"sec-fetch-dest")) <= {b"document"}:

@@ -21,7 +21,7 @@ from gatepost.errors import (
     GatepostError,
     NotAuthenticated,
 )
-from gatepost.gate import Gate
+from gatepost.gate import ELSEWHERE, Gate
 from gatepost.http.caching import note_asked
 from gatepost.http.credentials import Presented
 from gatepost.http.edge import Edge
@@ -147,6 +147,8 @@ def opened(gate: Gate) -> Gate:
         raise RuntimeError(
             "Gatepost is not open: pass `lifespan=auth.lifespan` to the application that the server runs"
         )
+    if gate.is_elsewhere:
+        raise RuntimeError(ELSEWHERE)
     return gate
 
 

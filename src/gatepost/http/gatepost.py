@@ -11,7 +11,7 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Scope
 
 from gatepost.errors import GatepostError
-from gatepost.gate import Gate
+from gatepost.gate import ELSEWHERE, Gate
 from gatepost.http.api.routes import create_api
 from gatepost.http.caching import PrivateAnswers
 from gatepost.http.collector import settle
@@ -104,7 +104,10 @@ class Gatepost(Gate):
 
         Raises:
             DatabaseUnreachable, DatabaseNotMigrated, DatabaseTooNew, EmbeddedServerError: as `open`.
+            RuntimeError: it is open in another event loop.
         """
+        if self.is_elsewhere:
+            raise RuntimeError(ELSEWHERE)
         async with self._turn:
             if not self._lifespans:
                 await self.open(wait=False)

@@ -129,7 +129,9 @@ class HotPaths:
         """Serve one request."""
         if scope["type"] != "lifespan":
             restore_peer(scope, receive)
-        endpoint = self._find(scope) if scope["type"] == "http" and self._gate.is_open else None
+        gate = self._gate
+        is_ready = scope["type"] == "http" and gate.is_open and not gate.is_elsewhere
+        endpoint = self._find(scope) if is_ready else None
         if endpoint is None:
             return self._app(scope, receive, send)
         return serve(endpoint, scope, send, self._headers)

@@ -36,6 +36,7 @@ _ORIGIN = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?/?"
 )
 _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]{1,100}")
 _PLACEHOLDER = re.compile(
     r"change_?(?:me|this)|replace|secret|your_?(?:very|secret|key|own)|example|placeholder"
     r"|insecure|django_insecure|default|password|12345678"
@@ -193,6 +194,19 @@ def origins(value: object) -> tuple[str, ...]:
     """
     found = [origin(item) for item in listed(value)]
     return tuple(item for item in found if item is not None)
+
+
+def header_names(value: object) -> tuple[str, ...]:
+    """Return the names of headers of a list, in lower case.
+
+    Raises:
+        ValueError: an item is no name (RFC 9110 §5.1); `*` names none with a cookie.
+    """
+    found = [str(item).lower() for item in listed(value)]
+    for name in found:
+        if name == "*" or not _HEADER_NAME.fullmatch(name):
+            raise ValueError(f"{shown(name)} names no header")
+    return tuple(found)
 
 
 def is_loopback(url: str) -> bool:

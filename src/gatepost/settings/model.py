@@ -169,6 +169,11 @@ class Settings(BaseSettings):
         description="Other origins whose pages may send requests with cookies; none by default",
         json_schema_extra={"accepted": f"origins such as https://app.example.com, {_LIST}"},
     )
+    allowed_headers: Annotated[tuple[str, ...], BeforeValidator(forms.header_names)] = Field(
+        ("baggage", "sentry-trace", "traceparent", "tracestate", "x-request-id", "x-requested-with"),
+        description="Headers that pages of ALLOWED_ORIGINS may send besides Authorization and Content-Type",
+        json_schema_extra={"accepted": f"names of headers, {_LIST}"},
+    )
     cookie_domain: Annotated[str | None, BeforeValidator(forms.domain)] = Field(
         None,
         description="Domain whose subdomains share the session cookie; weaker than the default, one host",

@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.http.api import schemas
-from gatepost.http.api.responses import PRESENTED, UNSAFE, UNWANTED_BODY, responses
+from gatepost.http.api.responses import PRESENTED, UNWANTED_BODY, responses
 from gatepost.http.dependencies import AdminSession, CurrentClient, CurrentGate
 from gatepost.http.envelope import success
 
@@ -22,7 +22,6 @@ router = APIRouter(tags=["administration"])
         "Expired sessions cleaned up successfully",
         *PRESENTED,
         *UNWANTED_BODY,
-        *UNSAFE,
         errors.AdminRequired,
     ),
 )

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.http.api import schemas
-from gatepost.http.api.responses import BODY, NEW_PASSWORD, PRESENTED, UNSAFE, USERS_ROW, responses
+from gatepost.http.api.responses import BODY, NEW_PASSWORD, PRESENTED, USERS_ROW, responses
 from gatepost.http.api.signed_in import continued
 from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import CurrentClient, CurrentEdge, PresentedToken
@@ -27,7 +27,6 @@ _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": sche
         *NEW_PASSWORD,
         *USERS_ROW,
         *PRESENTED,
-        *UNSAFE,
         errors.InvalidCredentials,
         errors.TooManyAttempts,
         fields={"new": "Use at least 8 characters"},
@@ -58,7 +57,6 @@ async def change_password(
         "Password confirmed successfully",
         *BODY,
         *PRESENTED,
-        *UNSAFE,
         errors.InvalidCredentials,
         errors.TooManyAttempts,
         fields={"password": "Field required"},

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from gatepost import errors
 from gatepost.gate import Gate
 from gatepost.http.api import schemas
-from gatepost.http.api.responses import BODY, PRESENTED, UNSAFE, USERS_ROW, responses
+from gatepost.http.api.responses import BODY, PRESENTED, USERS_ROW, responses
 from gatepost.http.api.signed_in import continued, signed_out
 from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import (
@@ -35,7 +35,6 @@ _EXPORT_NAME = "gatepost-export.json"
         "Profile updated successfully",
         *BODY,
         *PRESENTED,
-        *UNSAFE,
         *USERS_ROW,
         fields={"name": "Give a name"},
     ),
@@ -59,7 +58,6 @@ async def update_me(
         "E-mail changed successfully",
         *BODY,
         *PRESENTED,
-        *UNSAFE,
         errors.InvalidCredentials,
         errors.EmailTaken,
         *USERS_ROW,
@@ -124,7 +122,6 @@ async def exported(session: Session, gate: Gate, client: Client) -> Response:
         "Account deleted successfully",
         *BODY,
         *PRESENTED,
-        *UNSAFE,
         errors.InvalidCredentials,
         errors.LastAdmin,
         errors.AccountInUse,

@@ -17,11 +17,9 @@ PRESENTED: Kinds = (
     errors.SessionExpired,
     errors.SessionRevoked,
     errors.SessionReplaced,
+    errors.CrossOriginRefused,
 )
 """Errors of every operation that asks for a session."""
-
-UNSAFE: Kinds = (errors.CrossOriginRefused,)
-"""Errors of every such operation that changes something."""
 
 UNWANTED_BODY: Kinds = (errors.BodyTooLarge, errors.BodyTooSlow, errors.UnsupportedMediaType)
 """Errors of every operation that takes no body and may be sent one all the same."""

@@ -24,6 +24,7 @@ from gatepost.http.api.admin import users as admin_users
 from gatepost.http.as_get import Handshakes, Heads
 from gatepost.http.docs import docs_router
 from gatepost.http.edge import Edge
+from gatepost.http.embedding import Unembedded
 from gatepost.http.hot import HotEndpoints, HotPaths
 from gatepost.http.middleware import BodyGuard, RequestLog
 
@@ -40,7 +41,7 @@ def create_api(edge: Edge, *, prefix: str) -> ASGIApp:
         allow_origins=settings.allowed_origins,
         allow_credentials=True,
         allow_methods=["GET", "POST", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type"],
+        allow_headers=["Authorization", "Content-Type", *settings.allowed_headers],
         expose_headers=["Retry-After", "X-Request-ID"],
     )
     api = FastAPI(
@@ -56,6 +57,7 @@ def create_api(edge: Edge, *, prefix: str) -> ASGIApp:
             Middleware(RequestLog, headers=edge.headers),
             Middleware(Heads),
             *([cors] if settings.allowed_origins else []),
+            Middleware(Unembedded, edge=edge),
             Middleware(BodyGuard),
         ],
         exception_handlers={

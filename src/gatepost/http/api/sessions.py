@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.http.api import schemas
-from gatepost.http.api.responses import PRESENTED, UNSAFE, UNWANTED_BODY, responses
+from gatepost.http.api.responses import PRESENTED, UNWANTED_BODY, responses
 from gatepost.http.api.signed_in import signed_out, signed_out_before
 from gatepost.http.dependencies import CurrentClient, CurrentEdge, CurrentGate, CurrentSession, PresentedToken
 from gatepost.http.envelope import success
@@ -28,7 +28,6 @@ router = APIRouter(tags=["sessions"])
         "Session refreshed successfully",
         *PRESENTED,
         *UNWANTED_BODY,
-        *UNSAFE,
         errors.TooManyAttempts,
     ),
 )
@@ -42,7 +41,7 @@ async def refresh(request: Request) -> Response:
     operation_id="logout",
     summary="Logout and invalidate the current session",
     response_model=schemas.EmptyEnvelope,
-    responses=responses(None, "Logout successful", *PRESENTED, *UNWANTED_BODY, *UNSAFE),
+    responses=responses(None, "Logout successful", *PRESENTED, *UNWANTED_BODY),
 )
 async def logout(
     presented: PresentedToken, edge: CurrentEdge, client: CurrentClient, request: Request
@@ -61,9 +60,7 @@ async def logout(
     operation_id="logout_all",
     summary="Logout from all active sessions for the current user",
     response_model=schemas.RevokedEnvelope,
-    responses=responses(
-        {"sessions_revoked": 3}, "Logged out from all sessions", *PRESENTED, *UNWANTED_BODY, *UNSAFE
-    ),
+    responses=responses({"sessions_revoked": 3}, "Logged out from all sessions", *PRESENTED, *UNWANTED_BODY),
 )
 async def logout_all(
     presented: PresentedToken, edge: CurrentEdge, client: CurrentClient, request: Request
@@ -85,7 +82,7 @@ async def logout_all(
     summary="Logout from all active sessions but the current one",
     response_model=schemas.RevokedEnvelope,
     responses=responses(
-        {"sessions_revoked": 2}, "Logged out from all other sessions", *PRESENTED, *UNWANTED_BODY, *UNSAFE
+        {"sessions_revoked": 2}, "Logged out from all other sessions", *PRESENTED, *UNWANTED_BODY
     ),
 )
 async def logout_others(presented: PresentedToken, gate: CurrentGate, client: CurrentClient) -> Response:
@@ -124,7 +121,6 @@ async def sessions(session: CurrentSession, gate: CurrentGate) -> Response:
         "Session revoked successfully",
         *PRESENTED,
         *UNWANTED_BODY,
-        *UNSAFE,
         errors.NotFound,
         errors.ValidationFailed,
         fields={"id": "Input should be greater than or equal to 1"},

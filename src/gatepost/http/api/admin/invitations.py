@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.http.api import schemas
-from gatepost.http.api.responses import BODY, PRESENTED, UNSAFE, UNWANTED_BODY, responses
+from gatepost.http.api.responses import BODY, PRESENTED, UNWANTED_BODY, responses
 from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import AdminSession, CurrentClient, CurrentGate, FreshAdminSession
 from gatepost.http.envelope import Envelope, success
@@ -109,7 +109,6 @@ def _data(invitation: Invitation) -> dict[str, object]:
         "Invitation created successfully",
         *BODY,
         *PRESENTED,
-        *UNSAFE,
         errors.AdminRequired,
         errors.FreshSessionRequired,
         errors.EmailTaken,
@@ -143,7 +142,6 @@ async def create_invitation(
         {"invitations": [_INVITATION], "next_cursor": None},
         "Invitations retrieved successfully",
         *PRESENTED,
-        *UNSAFE,
         errors.AdminRequired,
         errors.ValidationFailed,
         fields={"limit": "Input should be less than or equal to 200"},
@@ -176,7 +174,6 @@ async def invitations(
         None,
         "Invitation revoked successfully",
         *PRESENTED,
-        *UNSAFE,
         *UNWANTED_BODY,
         errors.AdminRequired,
         errors.FreshSessionRequired,

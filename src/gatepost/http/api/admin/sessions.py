@@ -10,7 +10,7 @@ from gatepost import errors
 from gatepost.gate import Gate
 from gatepost.http.api import schemas
 from gatepost.http.api.admin import oversight_schemas as shapes
-from gatepost.http.api.responses import BODY, PRESENTED, UNSAFE, UNWANTED_BODY, responses
+from gatepost.http.api.responses import BODY, PRESENTED, UNWANTED_BODY, responses
 from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import AdminSession, CurrentClient, CurrentGate, FreshAdminSession
 from gatepost.http.envelope import success
@@ -19,7 +19,7 @@ from gatepost.services.oversight import COUNTED_MAX
 
 router = APIRouter(tags=["administration"], dependencies=[Depends(unambiguous_body)])
 
-ADMIN_CHANGE = (*PRESENTED, *UNSAFE, errors.AdminRequired, errors.FreshSessionRequired)
+ADMIN_CHANGE = (*PRESENTED, errors.AdminRequired, errors.FreshSessionRequired)
 
 
 @router.get(

@@ -9,7 +9,7 @@ from gatepost import errors
 from gatepost.gate import Gate
 from gatepost.http.api import schemas
 from gatepost.http.api.admin import user_schemas
-from gatepost.http.api.responses import PRESENTED, UNSAFE, UNWANTED_BODY, USERS_ROW, Kinds, responses
+from gatepost.http.api.responses import PRESENTED, UNWANTED_BODY, USERS_ROW, Kinds, responses
 from gatepost.http.dependencies import AdminSessionScheme, CurrentClient, CurrentGate, FreshAdminSession
 from gatepost.http.envelope import success
 from gatepost.models.bounds import CURSOR_MAX, SEARCH_MAX
@@ -20,7 +20,7 @@ router = APIRouter(tags=["administration"])
 UserId: TypeAlias = Annotated[int, Path(alias="id", ge=1, le=2**63 - 1, description="Of the user.")]
 _FIELDS = {"id": "Input should be greater than or equal to 1"}
 _FOUND: Kinds = (*PRESENTED, errors.AdminRequired, errors.NotFound, errors.ValidationFailed)
-_CHANGED: Kinds = (*_FOUND, *UNWANTED_BODY, *UNSAFE, errors.FreshSessionRequired, *USERS_ROW)
+_CHANGED: Kinds = (*_FOUND, *UNWANTED_BODY, errors.FreshSessionRequired, *USERS_ROW)
 _TAKEN_AWAY: Kinds = (*_CHANGED, errors.OwnAccount)
 _ADMIN = (Depends(AdminSessionScheme()),)
 """As `AdminSession`, where nothing more is asked of the session."""
