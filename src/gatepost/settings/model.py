@@ -170,8 +170,8 @@ class Settings(BaseSettings):
         json_schema_extra={"accepted": f"origins such as https://app.example.com, {_LIST}"},
     )
     allowed_headers: Annotated[tuple[str, ...], BeforeValidator(forms.header_names)] = Field(
-        ("baggage", "sentry-trace", "traceparent", "tracestate", "x-request-id", "x-requested-with"),
-        description="Headers that pages of ALLOWED_ORIGINS may send besides Authorization and Content-Type",
+        (),
+        description="Further headers that pages of ALLOWED_ORIGINS may send; those of tracing pass anyway",
         json_schema_extra={"accepted": f"names of headers, {_LIST}"},
     )
     cookie_domain: Annotated[str | None, BeforeValidator(forms.domain)] = Field(

@@ -28,6 +28,13 @@ from gatepost.http.embedding import Unembedded
 from gatepost.http.hot import HotEndpoints, HotPaths
 from gatepost.http.middleware import BodyGuard, RequestLog
 
+SENT_HEADERS = (
+    *("Authorization", "Content-Type"),
+    *("baggage", "sentry-trace", "traceparent", "tracestate"),  # what tracing adds to requests
+    *("X-Request-ID", "X-Requested-With"),
+)
+"""Headers that pages of ALLOWED_ORIGINS may send."""
+
 _ADMIN = (admin_overview, admin_users, admin_invitations, admin_sessions, admin_events)
 _CLOSED = (checks, profiles, sessions, passwords, events, housekeeping, *_ADMIN)
 _PUBLIC = (accounts, setup)
@@ -41,7 +48,7 @@ def create_api(edge: Edge, *, prefix: str) -> ASGIApp:
         allow_origins=settings.allowed_origins,
         allow_credentials=True,
         allow_methods=["GET", "POST", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", *settings.allowed_headers],
+        allow_headers=[*SENT_HEADERS, *settings.allowed_headers],
         expose_headers=["Retry-After", "X-Request-ID"],
     )
     api = FastAPI(
