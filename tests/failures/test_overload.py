@@ -44,7 +44,7 @@ async def held_up(gate: Gatepost, client: httpx.AsyncClient) -> AsyncIterator[He
 
 
 def taken(gate: Gatepost) -> int:
-    return gate.accounts._hashing._under_way
+    return gate.accounts._hashing.under_way
 
 
 async def wait_for(true: Callable[[], bool]) -> None:

@@ -13,6 +13,7 @@ from gatepost.app import create_app
 from gatepost.errors import Unavailable
 from gatepost.gate import Gate
 from gatepost.security.passwords import Password
+from gatepost.services.lines import Line
 from gatepost.store import uses as store
 
 IDLE = 20
@@ -292,8 +293,8 @@ async def test_a_login_that_does_not_come_off_ends_nobodys_session(
         hashing = app.state.gatepost.accounts._hashing
         check = hashing.check
 
-        async def slow_check(password: Password, stored: str | None) -> Any:
-            checked = await check(password, stored)
+        async def slow_check(password: Password, stored: str | None, line: Line) -> Any:
+            checked = await check(password, stored, line)
             await db.execute("UPDATE users SET hashed_password = hashed_password || 'x'")
             return checked
 

@@ -23,6 +23,7 @@ from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
 from gatepost.services.hashing import Hashing
 from gatepost.services.invitations import Invitations
+from gatepost.services.lines import Line
 from gatepost.services.new_passwords import NewPasswords
 from gatepost.services.sessions import Sessions
 from gatepost.services.throttles import Attempt, Throttles
@@ -101,7 +102,8 @@ class Accounts:
         await self._throttles.arrive(client, verb="register")
         email, name, accepted = await self._checked(email=email, name=name, password=password)
         invited = await self._admission.admit(invitation, email=email, client=client)
-        hashed = await self._hashing.hash(accepted)
+        line = Line.of(client, is_known=invited is not None)
+        hashed = await self._hashing.hash(accepted, line)
         try:
             async with self._database.transaction() as conn:
                 claimed = await self._admission.claim(conn, invited, email=email)
@@ -185,7 +187,7 @@ class Accounts:
             )
         for _ in range(2):
             stored = None if credential is None else credential.hashed_password
-            check = await self._hashing.check(given, stored)
+            check = await self._hashing.check(given, stored, attempt.line)
             reason = _refusal(credential, check, attempt)
             if credential is None or stored is None or reason is not None:
                 raise await self._login_failed(email, reason or "no_password", attempt)
@@ -220,7 +222,7 @@ class Accounts:
         if not check.needs_rehash:
             async with self._database.connection() as conn:
                 return await self._succeed(conn, user_id, stored, attempt, remembered=remembered)
-        fresh = await self._hashing.hash(password)
+        fresh = await self._hashing.hash(password, Line.of(attempt.client, is_known=True))
         try:
             async with self._database.transaction() as conn:
                 if await store.replace_hash(conn, user_id, old=stored, new=fresh):
@@ -249,7 +251,7 @@ class Accounts:
     ) -> SignedIn | None:
         """Change the password that was just checked and start a session; None as `Sessions.start`."""
         user_id, client, at = credential.user_id, attempt.client, self._clock()
-        hashed = await self._hashing.hash(new_password)
+        hashed = await self._hashing.hash(new_password, Line.of(client, is_known=True))
         try:
             async with self._database.transaction() as conn:
                 if not await store.change_password(conn, user_id, old=stored, new=hashed, at=at):
@@ -313,14 +315,16 @@ class Accounts:
         )
         return InvalidCredentials()
 
-    async def prepare(self, *, email: str, name: str, password: str) -> tuple[str, str, str]:
+    async def prepare(self, *, email: str, name: str, password: str, client: Client) -> tuple[str, str, str]:
         """Return what a new user is stored with: the canonical e-mail and name, and the hash.
+
+        The caller has seen that `client` may make one.
 
         Raises:
             ValidationFailed: a field does not fit; of the password alone, as `NewPasswords.accept`.
         """
         email, name, accepted = await self._checked(email=email, name=name, password=password)
-        return email, name, await self._hashing.hash(accepted)
+        return email, name, await self._hashing.hash(accepted, Line.of(client, is_known=True))
 
     async def insert(
         self,

@@ -14,6 +14,7 @@ from gatepost.services.clock import Clock
 from gatepost.services.directory import Directory
 from gatepost.services.hashing import Hashing
 from gatepost.services.lifetimes import Lifetimes
+from gatepost.services.lines import Line
 from gatepost.services.new_passwords import NewPasswords
 from gatepost.services.throttles import Throttles
 from gatepost.store import endings, links, profiles
@@ -69,7 +70,9 @@ class Administration(Directory):
             ValidationFailed: a field does not fit.
             EmailTaken: the e-mail exists already.
         """
-        email, name, hashed = await self._accounts.prepare(email=email, name=name, password=password)
+        email, name, hashed = await self._accounts.prepare(
+            email=email, name=name, password=password, client=client
+        )
         async with self._database.transaction() as conn:
             if is_admin:
                 await self._end_setup(conn)
@@ -126,7 +129,7 @@ class Administration(Directory):
             ValidationFailed: as `NewPasswords.accept`.
         """
         accepted = await self._new_passwords.accept(password, email=user.email)
-        hashed = await self._hashing.hash(accepted)
+        hashed = await self._hashing.hash(accepted, Line.of(client, is_known=True))
         async with self._acts.begin("set-password", user.id, by=None, client=client) as conn:
             await store.set_password(conn, user.id, hashed, at=self._clock())
             await self._note(conn, AuditAction.USER_PASSWORD_SET, user, client, None, changed=True)
@@ -144,7 +147,7 @@ class Administration(Directory):
             SessionRevoked, AdminRequired: as `Acts.begin`; the password is thrown away.
         """
         password = make_password()
-        hashed = await self._hashing.hash(Password.read(password))
+        hashed = await self._hashing.hash(Password.read(password), Line.of(client, is_known=True))
         async with self._acts.begin(
             "temporary-password", user.id, by=by, client=client, spares_self=True
         ) as conn:

@@ -75,7 +75,7 @@ class Credentials:
         given = read("current", current, Password.read)
         another = await self._new_passwords.another(given, new, email=user.email, field="new")
         proof = await self._reauthentication.check(session, given, attempt, verb="change_password")
-        hashed = await self._hashing.hash(another)
+        hashed = await self._hashing.hash(another, proof.attempt.line)
 
         async def change(conn: Connection, at: datetime | None) -> str | None:
             if not await store.change_password(conn, user.id, old=proof.hashed_password, new=hashed, at=at):

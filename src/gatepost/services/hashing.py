@@ -9,12 +9,14 @@ from typing import ParamSpec, TypeVar
 
 from gatepost.errors import Unavailable
 from gatepost.security.passwords import Password, PasswordCheck, PasswordHasher
+from gatepost.services.lines import Line, Lines
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 QUEUE_SECONDS = 10
-"""Longest time that a login may have to wait for its turn; past the queue that makes, 503 (ASVS 15.2.2)."""
+"""Longest time that a login may have to wait for its turn while there is one kind of callers, strangers or
+known ones, and twice that while there are both; past the queue that makes, 503 (ASVS 15.2.2)."""
 
 NICENESS = 10
 """bcrypt gives way to the threads that check sessions."""
@@ -41,55 +43,106 @@ def _give_way() -> None:
 
 
 class Hashing:
-    """Makes and checks password hashes in a bounded pool of threads.
+    """Makes and checks password hashes in a bounded pool of threads, and lets everybody have their turn.
 
-    bcrypt releases the interpreter's lock, so that threads are enough; one a core uses the machine up.
+    bcrypt releases the interpreter's lock, so that threads are enough; one a core uses the machine up. Those
+    who are known wait beside strangers: every other turn is theirs, and as many places.
     """
 
     def __init__(self, hasher: PasswordHasher, *, rounds: int, threads: int | None = None) -> None:
-        threads = threads or cores()
+        self._threads = threads or cores()
         self._hasher = hasher
-        self._limit = queue_limit(threads, rounds) + threads
-        self._under_way = 0
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="gatepost-bcrypt", initializer=_give_way)
+        limit = queue_limit(self._threads, rounds)
+        self._known: Lines[asyncio.Future[None]] = Lines(limit)
+        self._strangers: Lines[asyncio.Future[None]] = Lines(limit)
+        self._known_first = True
+        self._busy = 0
+        self._pool = ThreadPoolExecutor(
+            self._threads, thread_name_prefix="gatepost-bcrypt", initializer=_give_way
+        )
 
-    async def hash(self, password: Password) -> str:
+    @property
+    def under_way(self) -> int:
+        """How many are being worked on or wait."""
+        return self._busy + len(self._known) + len(self._strangers)
+
+    async def hash(self, password: Password, line: Line) -> str:
         """Return the hash to store.
 
         Raises:
-            Unavailable: too many are waiting already.
+            Unavailable: too many are waiting.
         """
-        return await self._run(self._hasher.hash, password)
+        return await self._run(line, self._hasher.hash, password)
 
-    async def check(self, password: Password, stored: str | None) -> PasswordCheck:
+    async def check(self, password: Password, stored: str | None, line: Line) -> PasswordCheck:
         """Compare a password with a stored hash; None, for an unknown user, takes the same work.
 
         Raises:
-            Unavailable: too many are waiting already.
+            Unavailable: too many are waiting.
         """
-        return await self._run(self._hasher.check, password, stored)
+        return await self._run(line, self._hasher.check, password, stored)
 
     def close(self) -> None:
         """Let what is under way finish and drop what waits."""
+        while (turn := self._next()) is not None:
+            turn.set_exception(_overload())
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    async def _run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        if self._under_way >= self._limit:
-            raise Unavailable("Too many sign-ins at the moment, try again")
-        self._under_way += 1
+    async def _run(self, line: Line, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        await self._take_turn(line)
         try:
             future = self._pool.submit(work, *args, **kwargs)
         except BaseException:
-            self._under_way -= 1
+            self._done()
             raise
         loop = asyncio.get_running_loop()
-        # Counted until the thread is done with it, not until the caller stops waiting: one who hangs up
-        # takes no place in the queue away.
+        # The thread is taken until it is done, not until the caller stops waiting: one who hangs up makes
+        # no room for more.
         future.add_done_callback(lambda _: _tell(loop, self._done))
         return await asyncio.wrap_future(future)
 
+    async def _take_turn(self, line: Line) -> None:
+        """Wait for a thread.
+
+        Raises:
+            Unavailable: there is no place to wait at, or it was given to somebody of a shorter line.
+        """
+        if self._busy < self._threads:
+            self._busy += 1
+            return
+        lines = self._known if line.is_known else self._strangers
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        gone = lines.add(line.place, turn)
+        if gone is not None and not gone.done():
+            gone.set_exception(_overload())
+        try:
+            await turn
+        except asyncio.CancelledError:
+            lines.remove(line.place, turn)
+            if not turn.cancelled() and turn.exception() is None:
+                self._done()  # it came at the very moment when the caller hung up
+            raise
+
     def _done(self) -> None:
-        self._under_way -= 1
+        """Hand a thread over to the next who waits."""
+        turn = self._next()
+        if turn is None:
+            self._busy -= 1
+        else:
+            turn.set_result(None)
+
+    def _next(self) -> asyncio.Future[None] | None:
+        while self._known or self._strangers:
+            lines = self._known if self._known_first else self._strangers
+            self._known_first = not self._known_first
+            turn = lines.next()
+            if turn is not None and not turn.done():
+                return turn
+        return None
+
+
+def _overload() -> Unavailable:
+    return Unavailable("Too many sign-ins at the moment, try again")
 
 
 def _tell(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:

@@ -101,7 +101,7 @@ class Reauthentication:
         user_id = session.user.id
         async with self._database.connection() as conn:
             stored = await store.hash_of(conn, user_id)
-        check = await self._hashing.check(password, stored)
+        check = await self._hashing.check(password, stored, attempt.line)
         if check.corrupt:
             log.error("stored password hash can't be read", user_id=user_id)
         proof = Proof(session=session, attempt=attempt, hashed_password=stored or "", verb=verb)

@@ -111,7 +111,9 @@ class Setup:
         """
         await self._throttles.arrive(client, verb="setup")
         link = await self.look(token, client=client)
-        email, name, hashed = await self._accounts.prepare(email=email, name=name, password=password)
+        email, name, hashed = await self._accounts.prepare(
+            email=email, name=name, password=password, client=client
+        )
         try:
             async with self._database.transaction() as conn:
                 await user_store.lock_admins(conn)

@@ -15,6 +15,7 @@ from gatepost.security.devices import Devices
 from gatepost.services.audit import BY_COMMAND
 from gatepost.services.clock import Clock
 from gatepost.services.limits import EVENT_RATE, Limits, of_address
+from gatepost.services.lines import Line
 from gatepost.store import attempts, failures
 from gatepost.store import events as event_store
 from gatepost.store import throttles as store
@@ -42,6 +43,11 @@ class Attempt:
     is_locked: bool
     charge: Charge | None
     has_failures: bool
+
+    @property
+    def line(self) -> Line:
+        """Where it waits for its turn."""
+        return Line.of(self.client, is_known=self.is_known)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from gatepost.app import create_app
 from gatepost.http.gatepost import Gatepost
 from gatepost.security.passwords import Password
 from gatepost.services import profiles
+from gatepost.services.lines import Line
 
 EMAIL, OTHER = "user@example.com", "other@example.com"
 SAME = {"Sec-Fetch-Site": "same-origin"}
@@ -360,9 +361,9 @@ async def test_a_session_that_is_ended_while_the_password_is_checked_changes_no_
     token = (await register(client))["token"]
     check = gate.accounts._hashing.check
 
-    async def slow_check(password: Password, stored: str | None) -> Any:
+    async def slow_check(password: Password, stored: str | None, line: Line) -> Any:
         assert (await client.post("/api/auth/logout", headers=bearer(token))).status_code == 200
-        return await check(password, stored)
+        return await check(password, stored, line)
 
     monkeypatch.setattr(gate.accounts._hashing, "check", slow_check)
     assert_error(await move(client, token), errors.SessionRevoked)
@@ -377,8 +378,8 @@ async def test_a_password_that_changes_while_it_is_checked_changes_and_erases_no
     hashed = await db.fetchval("SELECT hashed_password FROM users")
     check = gate.accounts._hashing.check
 
-    async def slow_check(password: Password, stored: str | None) -> Any:
-        checked = await check(password, stored)
+    async def slow_check(password: Password, stored: str | None, line: Line) -> Any:
+        checked = await check(password, stored, line)
         await db.execute("UPDATE users SET hashed_password = 'x' || hashed_password")
         return checked
 

@@ -13,6 +13,7 @@ from gatepost import errors
 from gatepost.http.gatepost import Gatepost
 from gatepost.models import Client
 from gatepost.security.passwords import Password
+from gatepost.services.lines import Line
 
 ADMIN = "/api/auth/admin"
 
@@ -112,10 +113,10 @@ async def test_a_password_is_not_handed_out_after_a_wait_for_the_hash(
     hashing = gate.administration._hashing
     hash_now, begun, go_on = hashing.hash, asyncio.Event(), asyncio.Event()
 
-    async def hash_later(password: Password) -> str:
+    async def hash_later(password: Password, line: Line) -> str:
         begun.set()
         await go_on.wait()
-        return await hash_now(password)
+        return await hash_now(password, line)
 
     monkeypatch.setattr(hashing, "hash", hash_later)
     method, path, _ = REQUESTS["temporary-password"]

@@ -22,6 +22,7 @@ from gatepost import errors
 from gatepost.http.gatepost import Gatepost
 from gatepost.models import Client, Session
 from gatepost.security.passwords import Password
+from gatepost.services.lines import Line
 
 NEW = "another secure password"
 
@@ -248,8 +249,8 @@ async def test_a_refresh_that_is_quicker_is_confirmed_itself(
         stopped.advance(minutes=20)
         check = gate_of(app).credentials._hashing.check
 
-        async def slow_check(password: Password, stored: str | None) -> Any:
-            checked = await check(password, stored)
+        async def slow_check(password: Password, stored: str | None, line: Line) -> Any:
+            checked = await check(password, stored, line)
             assert (await refresh(client, token)).status_code == 200
             return checked
 
@@ -442,8 +443,8 @@ async def test_a_session_that_is_ended_while_the_password_is_checked_changes_not
     token = (await register(client))["token"]
     hash_ = gate.credentials._hashing.hash
 
-    async def slow_hash(password: Password) -> str:
-        hashed = await hash_(password)
+    async def slow_hash(password: Password, line: Line) -> str:
+        hashed = await hash_(password, line)
         assert (await client.post(f"/api/auth/{end}", headers=bearer(token))).status_code == 200
         return hashed
 
@@ -483,8 +484,8 @@ async def test_a_password_that_changes_while_it_is_checked_confirms_nothing(
     token = (await register(client))["token"]
     check = gate.credentials._hashing.check
 
-    async def slow_check(password: Password, stored: str | None) -> Any:
-        checked = await check(password, stored)
+    async def slow_check(password: Password, stored: str | None, line: Line) -> Any:
+        checked = await check(password, stored, line)
         await db.execute("UPDATE users SET hashed_password = 'x' || hashed_password")
         return checked
 

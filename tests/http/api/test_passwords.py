@@ -17,6 +17,7 @@ from gatepost import errors
 from gatepost.http.gatepost import Gatepost
 from gatepost.security import policy
 from gatepost.security.passwords import Password, PasswordCheck
+from gatepost.services.lines import Line
 
 REGISTER = "/api/auth/register"
 LOGIN = "/api/auth/login"
@@ -294,8 +295,8 @@ def meanwhile(gate: Gatepost, monkeypatch: pytest.MonkeyPatch, act: Callable[[],
     """Have something happen after each check of a password and before its session starts."""
     check = gate.accounts._hashing.check
 
-    async def slow_check(password: Password, stored: str | None) -> PasswordCheck:
-        result = await check(password, stored)
+    async def slow_check(password: Password, stored: str | None, line: Line) -> PasswordCheck:
+        result = await check(password, stored, line)
         await act()
         return result
 
