@@ -17,7 +17,7 @@ from gatepost import errors
 from gatepost.http.gatepost import Gatepost
 from gatepost.security import policy
 from gatepost.security.passwords import Password, PasswordCheck
-from gatepost.services.lines import Line
+from gatepost.services.lines import Line, Lines
 
 REGISTER = "/api/auth/register"
 LOGIN = "/api/auth/login"
@@ -345,7 +345,8 @@ async def test_a_full_queue_of_passwords_is_503_and_no_refusal(
     client: httpx.AsyncClient, gate: Gatepost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await register(client)
-    monkeypatch.setattr(gate.accounts._hashing, "_limit", 0)
+    monkeypatch.setattr(gate.accounts._hashing, "_threads", 0)
+    monkeypatch.setattr(gate.accounts._hashing, "_strangers", Lines(0))
     response = await client.post(LOGIN, json={"email": EMAIL, "password": PASSWORD})
     assert_error(response, errors.Unavailable)
     assert response.headers["retry-after"] == "1"
