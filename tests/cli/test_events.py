@@ -104,7 +104,7 @@ async def test_export_writes_a_file_for_its_owner_and_is_on_the_trail(
     assert (exported.code, exported.out, exported.err) == (0, "", "Wrote 1 event.\n")
     file = tmp_path / "events.csv"
     lines = file.read_bytes().split(b"\r\n")
-    assert lines[0] == b"id,at,action,user_id,email,session_id,ip_address,user_agent,detail"
+    assert lines[0] == b"\xef\xbb\xbfid,at,action,user_id,email,session_id,ip_address,user_agent,detail"
     assert lines[1].endswith(b",a,,,,,'=1,{}")
     assert file.stat().st_mode & 0o777 == 0o600
     noted = await events(db, "events.exported")

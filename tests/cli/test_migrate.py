@@ -104,6 +104,11 @@ async def test_a_table_that_cannot_be_adopted_is_refused_and_left_alone(
     await execute(empty_dsn, "CREATE TABLE users (id serial PRIMARY KEY, login text)")
     refused = await command("migrate", "--json")
     assert refused.failed("adoption_refused")
+    told = (await command("migrate")).err.splitlines()
+    assert told == [
+        "Error: Tables exist that can't be taken over as they are:",
+        "Error: users.email is missing.",
+    ]
     assert await tables(empty_dsn) == "users"
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gatepost.errors import GatepostError, SettingsError, ValidationFailed
+from gatepost.errors import AdoptionRefused, GatepostError, SettingsError, ValidationFailed
 from gatepost.models import utc_text
 
 if TYPE_CHECKING:
@@ -120,6 +120,8 @@ def lines_of(error: GatepostError) -> list[str]:
         return error.problems
     if isinstance(error, ValidationFailed) and error.fields:
         return [f"{field}: {problem}" for field, problem in error.fields.items()]
+    if isinstance(error, AdoptionRefused):
+        return error.message.split("\n")
     return [error.message]
 
 

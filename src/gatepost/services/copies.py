@@ -1,7 +1,9 @@
 """Events as files have them: CSV for spreadsheets, NDJSON for programs."""
 
+import codecs
 import csv
 import io
+import re
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
@@ -26,8 +28,12 @@ COLUMNS = (
 
 MEDIA_TYPES: dict[Form, str] = {"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
 
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What makes a formula of a cell (ASVS 1.2.10), in full width too: some programs read it as the plain one."""
+_BLANKS = ("\t", "\r", "\n")
+"""What a cell may not begin with either: some programs read over it (ASVS 1.2.10)."""
+# A cell begins where ours does, and where the program that reads the file sets cells apart: in much of Europe
+# by semicolons, whatever RFC 4180 says of commas and quotes, elsewhere by tabs or bars, and at line breaks.
+# What makes a formula of it counts in full width too: some programs read it as the plain one.
+_FORMULA = re.compile(r'(\A|[;|\t\r\n])(?=[ "]*[=+\-@\uff1d\uff0b\uff0d\uff20])')
 
 
 def seen_event_data(seen: SeenEvent) -> dict[str, Any]:
@@ -37,8 +43,8 @@ def seen_event_data(seen: SeenEvent) -> dict[str, Any]:
 
 
 def head(form: Form) -> bytes:
-    """Return what a file begins with."""
-    return _csv([COLUMNS]) if form == "csv" else b""
+    """Return what a file begins with; CSV with the mark by which spreadsheets know UTF-8."""
+    return codecs.BOM_UTF8 + _csv([COLUMNS]) if form == "csv" else b""
 
 
 def lines(events: Sequence[SeenEvent], form: Form) -> bytes:
@@ -60,6 +66,7 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, dict):
-        return msgspec.json.encode(value).decode()
-    text = utc_text(value) if hasattr(value, "astimezone") else str(value)  # type: ignore[arg-type]  # a time
-    return f"'{text}" if text.startswith(_FORMULAS) else text
+        text = msgspec.json.encode(value).decode()
+    else:
+        text = utc_text(value) if hasattr(value, "astimezone") else str(value)  # type: ignore[arg-type]  # a time
+    return ("'" if text.startswith(_BLANKS) else "") + _FORMULA.sub(r"\1'", text)

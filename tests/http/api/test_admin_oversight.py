@@ -1,6 +1,7 @@
 """What administrators see of everybody's sessions and events over HTTP, and what they end."""
 
 import asyncio
+import codecs
 import csv
 import io
 import json
@@ -277,6 +278,31 @@ async def test_a_long_trail_is_searched_in_parts_and_by_time(
     assert len((await ask(client, admin, "events", **day))["events"]) == 24
 
 
+@pytest.mark.parametrize("separator", [";", "\t", "|", ","])
+async def test_no_program_reads_a_formula_in_an_export_wherever_it_sets_cells_apart(
+    client: httpx.AsyncClient, admin: str, db: Database, separator: str
+) -> None:
+    hostile = [
+        *(f"Mozilla{between}=cmd" for between in ("; ", ";", ';"', '; "', "|", "\t", "\n", "\r\n", ';;"" ')),
+        *("x;+1", "x;-1", "x;@x", "x;\uff1d1", ";=1", '"=1', " =1", '" =1', "a,=1", 'a","=1', 'a";"=1'),
+    ]
+    for text in hostile:
+        await db.execute(
+            "INSERT INTO auth_events (action, user_agent, detail)"
+            " VALUES ('a', $1::text, jsonb_build_object('email', $1::text))",
+            text,
+        )
+    url = "/api/auth/admin/events/export"
+    response = await client.get(url, headers=bearer(admin), params={"action": "a"})
+    text = response.content.decode("utf-8-sig")
+    cells = [cell for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) for cell in row]
+    if separator != ",":  # as a program reads it that heeds no quotes but those around a cell
+        cells += [cell for line in text.splitlines() for cell in line.split(separator)]
+    assert len(cells) > len(hostile)
+    formulas = [cell for cell in cells if cell.lstrip(' "').startswith(("=", "+", "-", "@", "\uff1d"))]
+    assert formulas == []
+
+
 async def test_an_export_is_all_of_a_filter_and_safe_for_spreadsheets(
     client: httpx.AsyncClient, admin: str, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -289,7 +315,8 @@ async def test_an_export_is_all_of_a_filter_and_safe_for_spreadsheets(
     assert response.headers["content-type"] == "text/csv; charset=utf-8"
     assert response.headers["content-disposition"] == 'attachment; filename="gatepost-events.csv"'
     assert response.headers["cache-control"] == "no-store"
-    head, *rows = csv.reader(io.StringIO(response.text, newline=""))
+    assert response.content.startswith(codecs.BOM_UTF8)  # else Excel reads another encoding
+    head, *rows = csv.reader(io.StringIO(response.content.decode("utf-8-sig"), newline=""))
     assert head == [
         *("id", "at", "action", "user_id", "email", "session_id", "ip_address", "user_agent", "detail")
     ]

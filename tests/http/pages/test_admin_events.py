@@ -249,7 +249,7 @@ async def test_a_file_is_all_of_the_filter_as_the_api_has_it(
     assert file.headers["content-disposition"] == 'attachment; filename="gatepost-events.csv"'
     assert file.headers["cache-control"] == "no-store"
     assert file.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
-    found = list(csv.DictReader(io.StringIO(file.text, newline="")))
+    found = list(csv.DictReader(io.StringIO(file.content.decode("utf-8-sig"), newline="")))
     assert [row["user_agent"] for row in found] == ['say "x", y', "'=1+1"]
     by_line = await admin.submit(path, at="/admin/events", format="ndjson")
     assert [json.loads(line)["action"] for line in by_line.text.splitlines()] == ["login.failed"] * 2
