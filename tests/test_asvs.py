@@ -327,4 +327,5 @@ async def test_a_user_has_neither_an_expiry_of_the_password_nor_a_hint(
         "created_at",
         "updated_at",
         "temporary_password_expires_at",  # of one that an administrator gave, none of the user's own
+        "email_key",
     ]
