@@ -14,7 +14,7 @@ from tests.conftest import PASSWORD
 from gatepost.settings.rates import Rate
 
 LIFETIME = timedelta(minutes=30)
-ABSOLUTE = timedelta(minutes=75)
+ABSOLUTE = timedelta(minutes=70)
 FRESH = timedelta(minutes=10)
 GRACE = timedelta(seconds=10)
 HISTORY = timedelta(days=1)

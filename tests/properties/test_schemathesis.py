@@ -23,8 +23,8 @@ from gatepost.app import create_app
 BOUNDED = ("--phases=examples,coverage,fuzzing", "--max-examples=6", "--generation-deterministic")
 FUZZ = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 """Examples in all that `make fuzz` asked for."""
-PROFILE = ("--phases=examples,coverage,fuzzing,stateful", f"--max-examples={FUZZ // 10}") if FUZZ else BOUNDED
-"""An operation each has its examples, and there are more than ten."""
+PROFILE = ("--phases=examples,coverage,fuzzing,stateful", f"--max-examples={FUZZ // 50}") if FUZZ else BOUNDED
+"""An operation each has its examples, and there are more than fifty."""
 
 
 @contextmanager

@@ -45,16 +45,18 @@ from tests.properties.workers import Answer, Workers
 from gatepost.models import Client
 
 USERS = ("ada@example.com", "bob@example.com")
+TICK = timedelta(microseconds=1)
 PASSWORDS = (PASSWORD, "another " + PASSWORD)
 
 BOUNDED = settings(
-    max_examples=40,
-    stateful_step_count=25,
+    max_examples=60,
+    stateful_step_count=40,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate, Phase.shrink],
 )
 FUZZ = int(os.environ.get("FUZZ_EXAMPLES", "0"))
-PROFILE = settings(BOUNDED, max_examples=FUZZ, stateful_step_count=30, print_blob=True) if FUZZ else BOUNDED
+PART = os.environ.get("FUZZ_PART", "")
+PROFILE = settings(BOUNDED, max_examples=FUZZ, stateful_step_count=40, print_blob=True) if FUZZ else BOUNDED
 
 numbers = st.integers(0, 1)
 callers = st.sampled_from([OWNER, OWNER, OWNER, APP, THIEF])
@@ -77,8 +79,10 @@ class Sessions(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         type(self).examples += 1
-        if FUZZ and self.examples % max(1, FUZZ // 100) == 0:
-            sys.stderr.write(f"{self.examples:,} of {FUZZ:,} examples\n")
+        done, former = (100 * examples // max(1, FUZZ) for examples in (self.examples, self.examples - 1))
+        if FUZZ and done > former:
+            bar = "#" * (done // 5)
+            sys.stderr.write(f"{PART} [{bar:20}] {self.examples:,} of {FUZZ:,} examples\n")
 
     def call(self, worker: int, method: str, path: str, by: Caller, *args: object) -> Answer:
         answer: Answer = self.workers.run(self.workers.call(worker, method, path, by, *args))  # type: ignore[arg-type]  # passed on
@@ -139,12 +143,6 @@ class Sessions(RuleBasedStateMachine):
     def register_another(self, worker: int) -> ModelSession:
         return self.register(worker, USERS[1])
 
-    @rule(worker=numbers, email=st.sampled_from(USERS))
-    def register_again(self, worker: int, email: str) -> None:
-        if email in self.world.users:
-            body = {"email": email.upper(), "name": "x", "password": PASSWORD}
-            assert self.call(worker, "POST", "register", APP, None, body).status == 409
-
     def try_login(self, worker: int, email: str, password: str, by: Caller) -> Answer | None:
         """Try to sign in; None where that was one too many, as it had to be."""
         wait = self.world.charge(email)
@@ -170,21 +168,29 @@ class Sessions(RuleBasedStateMachine):
     @rule(
         worker=numbers,
         email=st.sampled_from([*USERS, "nobody@example.com"]),
-        times=st.integers(1, GUESSES.burst + 1),
+        times=st.integers(0, GUESSES.burst + 1),
     )
-    def login_with_a_wrong_password(self, worker: int, email: str, times: int) -> None:
+    def strangers_try(self, worker: int, email: str, times: int) -> None:
+        """Register an e-mail that is taken, or guess a password."""
+        if times == 0 and email in self.world.users:
+            body = {"email": email.upper(), "name": "x", "password": PASSWORD}
+            assert self.call(worker, "POST", "register", APP, None, body).status == 409
         for number in range(times):
             answer = self.try_login((worker + number) % 2, email, PASSWORD + "!", OWNER)
             if answer is not None:
                 self.refused(answer, "invalid_credentials")
 
-    @rule(email=st.sampled_from(USERS), is_active=flags)
-    def disable_or_enable(self, email: str, is_active: bool) -> None:
+    @rule(email=st.sampled_from(USERS), is_active=flags, by_sql=flags)
+    def disable_or_enable(self, email: str, is_active: bool, by_sql: bool) -> None:
         user = self.world.users.get(email)
         if user is None:
             return
 
         async def change() -> None:
+            if by_sql:
+                sql = "UPDATE users SET is_active = $1 WHERE email = $2"
+                await self.workers.db.execute(sql, is_active, email)
+                return
             administration = self.workers.gate().administration
             await administration.set_active(
                 await administration.find(email), is_active=is_active, client=Client()
@@ -192,47 +198,45 @@ class Sessions(RuleBasedStateMachine):
 
         self.workers.run(change())
         user.is_active = is_active
-        if not is_active:
+        if not (is_active or by_sql):
             self.world.end_all(user, "user_disabled")
-
-    @rule(email=st.sampled_from(USERS), is_active=flags)
-    def disable_or_enable_by_sql(self, email: str, is_active: bool) -> None:
-        user = self.world.users.get(email)
-        if user is not None:
-            sql = "UPDATE users SET is_active = $1 WHERE email = $2"
-            self.workers.run(self.workers.db.execute(sql, is_active, email))
-            user.is_active = is_active
 
     # Tokens that are used.
 
-    @rule(worker=numbers, session=known, by=callers, by_cookie=flags)
-    def look(self, worker: int, session: ModelSession, by: Caller, by_cookie: bool) -> None:
-        answer = self.ask(worker, "GET", "me", by, session, by_cookie)
-        if self.opens(answer, session, by, by_cookie) is not None:
-            told = answer.data["session_info"]["expires_at"]
-            assert answer.data["user"]["email"] == session.user.email
-            assert told.rstrip("Z")[:19] == session.expires_at.isoformat()[:19]
-            assert answer.token == ""
+    @rule(
+        worker=numbers,
+        path=st.sampled_from(["me", "sessions", "export"]),
+        session=known,
+        by=callers,
+        by_cookie=flags,
+    )
+    def look(self, worker: int, path: str, session: ModelSession, by: Caller, by_cookie: bool) -> None:
+        """Use a token, whoever has it; the copy of all data is for a fresh session alone."""
+        self.use(worker, path, session, by, by_cookie)
 
-    @rule(worker=numbers, session=known, by=callers, by_cookie=flags)
-    def list_sessions(self, worker: int, session: ModelSession, by: Caller, by_cookie: bool) -> None:
-        answer = self.ask(worker, "GET", "sessions", by, session, by_cookie)
-        opened = self.opens(answer, session, by, by_cookie)
-        if opened is not None:
+    @rule(worker=numbers, session=known, times=st.integers(1, 5))
+    def a_browser_goes_on(self, worker: int, session: ModelSession, times: int) -> None:
+        """Use a cookie whenever half of its session's life is over."""
+        for _ in range(times):
+            self.time_passes(max(timedelta(), session.expires_at - LIFETIME / 2 - self.world.now))
+            self.use(worker, "me", session, session.by, by_cookie=True)
+
+    def use(self, worker: int, path: str, session: ModelSession, by: Caller, by_cookie: bool) -> None:
+        answer = self.ask(worker, "GET", path, by, session, by_cookie)
+        is_refused = answer.code == "fresh_session_required"
+        opened = self.opens(Answer(200, [], b"") if is_refused else answer, session, by, by_cookie)
+        if opened is None:
+            return
+        is_fresh = session.is_fresh(self.world.now)
+        assert answer.status == (403 if path == "export" and not is_fresh else 200)
+        if path == "me":
+            until = session.expires_at.isoformat()[:19]
+            assert answer.data["session_info"]["expires_at"].startswith(until)
+            assert (answer.data["user"]["email"], answer.token) == (session.user.email, "")
+        elif path == "sessions":
             listed = {each["session_token"]: each["is_current"] for each in answer.data["sessions"]}
             live = self.world.live(session.user)
             assert listed == {f"{s.token[:8]}...": s is opened for s in live}
-
-    @rule(worker=numbers, session=known, by=callers, by_cookie=flags)
-    def take_a_copy_of_everything(
-        self, worker: int, session: ModelSession, by: Caller, by_cookie: bool
-    ) -> None:
-        answer = self.ask(worker, "GET", "export", by, session, by_cookie)
-        if answer.code == "fresh_session_required":
-            assert not session.is_fresh(self.world.now)
-            self.opens(Answer(200, [], b""), session, by, by_cookie)
-        elif self.opens(answer, session, by, by_cookie) is not None:
-            assert (answer.status, session.is_fresh(self.world.now)) == (200, True)
 
     @rule(session=known, by=callers)
     def tabs_at_once(self, session: ModelSession, by: Caller) -> None:
@@ -259,30 +263,58 @@ class Sessions(RuleBasedStateMachine):
 
     # Tokens that are replaced.
 
-    @rule(target=known, worker=numbers, session=known, by=callers, by_cookie=flags, is_lost=flags)
-    def refresh(self, worker: int, session: ModelSession, by: Caller, by_cookie: bool, is_lost: bool) -> Any:
+    @rule(
+        target=known,
+        worker=numbers,
+        session=known,
+        by=callers,
+        how=st.sampled_from(["by cookie", "as bearer", "in both workers at once"]),
+        is_lost=flags,
+        then=st.none() | st.tuples(st.sampled_from([timedelta(), GRACE - TICK, GRACE]), callers),
+    )
+    def refresh(
+        self,
+        worker: int,
+        session: ModelSession,
+        by: Caller,
+        how: str,
+        is_lost: bool,
+        then: tuple[timedelta, Caller] | None,
+    ) -> Any:
+        """Refresh a token, and once more, as one whose answer was lost, a tab that is late, or a thief."""
+        if how == "in both workers at once" and session.refusal(self.world.now) is None:
+            new: ModelSession | None = self.refresh_at_once(session, by)
+        else:
+            new = self.try_refresh(worker, session, by, how == "by cookie")
+        found = [] if new is None or is_lost else [new]
+        if then is not None:
+            after, another = then
+            self.time_passes(after)
+            again = self.try_refresh(1 - worker, session, another, how == "by cookie")
+            found += [] if again is None or again in found else [again]
+        return multiple(*found)
+
+    def try_refresh(
+        self, worker: int, session: ModelSession, by: Caller, by_cookie: bool
+    ) -> ModelSession | None:
+        """Hold the answer to a refresh; return the session whose token it hands out."""
         world, answer = self.world, self.ask(worker, "POST", "refresh", by, session, by_cookie)
         repeated = world.repeated(session, by)
         if repeated is not None:
             assert (answer.status, answer.token) == (200, repeated.token)
-            return multiple() if is_lost else repeated
+            return repeated
         if by_cookie and session.refusal(world.now) is not None and world.held(session, by):
             assert (answer.status, answer.token) == (200, "")
-            return multiple()
+            return None
         refusal = world.refuse_refresh(session, by)
         if refusal is not None:
             self.refused(answer, refusal)
-            return multiple()
+            return None
         assert answer.status == 200
         assert ("token" in answer.data) is not by_cookie
-        new = world.replace(session, answer.token, by)
-        return multiple() if is_lost else new
+        return world.replace(session, answer.token, by)
 
-    @rule(target=known, session=known, by=callers)
-    def refresh_in_both_workers_at_once(self, session: ModelSession, by: Caller) -> Any:
-        if session.refusal(self.world.now) is not None:
-            return multiple()
-
+    def refresh_at_once(self, session: ModelSession, by: Caller) -> ModelSession:
         async def ask() -> list[Answer]:
             return await asyncio.gather(
                 *(self.workers.call(n, "POST", "refresh", by, session.token) for n in (0, 1, 0, 1))
@@ -297,9 +329,9 @@ class Sessions(RuleBasedStateMachine):
         session=known,
         by=st.sampled_from([OWNER, APP]),
         by_cookie=flags,
-        is_lost=flags,
+        then=st.sampled_from(["lost", "kept", "used"]),
     )
-    def confirm(self, worker: int, session: ModelSession, by: Caller, by_cookie: bool, is_lost: bool) -> Any:
+    def confirm(self, worker: int, session: ModelSession, by: Caller, by_cookie: bool, then: str) -> Any:
         body = {"password": session.user.password}
         answer = self.ask(worker, "POST", "confirm", by, session, by_cookie, body)
         opened = self.opens(answer, session, by, by_cookie)
@@ -307,7 +339,9 @@ class Sessions(RuleBasedStateMachine):
             return multiple()
         assert answer.status == 200
         new = self.world.confirm(opened, answer.token, by)
-        return multiple() if is_lost else new
+        if then == "used":
+            self.use(worker, "me", new, by, by_cookie)
+        return multiple() if then == "lost" else new
 
     @rule(
         target=known,
@@ -333,36 +367,20 @@ class Sessions(RuleBasedStateMachine):
 
     # Sessions that are ended.
 
-    @rule(worker=numbers, session=known, by=callers, by_cookie=flags)
-    def logout(self, worker: int, session: ModelSession, by: Caller, by_cookie: bool) -> None:
-        answer = self.ask(worker, "POST", "logout", by, session, by_cookie)
-        self.end(answer, session, by, by_cookie, "logout", everywhere=False)
-
-    @rule(worker=numbers, session=known, by=callers, by_cookie=flags)
-    def logout_everywhere(self, worker: int, session: ModelSession, by: Caller, by_cookie: bool) -> None:
-        answer = self.ask(worker, "POST", "logout-all", by, session, by_cookie)
-        ended = self.end(answer, session, by, by_cookie, "logout_all", everywhere=True)
-        assert ended is None or answer.data == {"sessions_revoked": ended}
-
-    def end(
-        self,
-        answer: Answer,
-        session: ModelSession,
-        by: Caller,
-        by_cookie: bool,
-        reason: str,
-        *,
-        everywhere: bool,
-    ) -> int | None:
-        """Hold the answer to a token that ends sessions; return how many it ended."""
+    @rule(worker=numbers, session=known, by=callers, by_cookie=flags, everywhere=flags)
+    def logout(
+        self, worker: int, session: ModelSession, by: Caller, by_cookie: bool, everywhere: bool
+    ) -> None:
+        path = "logout-all" if everywhere else "logout"
+        answer = self.ask(worker, "POST", path, by, session, by_cookie)
         refusal = session.refusal(self.world.now)
         held = self.world.held(session, by) if by_cookie and refusal is not None else None
         if refusal is not None and held is None:
             self.refused(answer, refusal)
-            return None
-        assert answer.status == 200
-        root = (held or session).root
-        return self.world.end_all(session.user, reason, None if everywhere else root)
+            return
+        root = None if everywhere else (held or session).root
+        ended = self.world.end_all(session.user, path.replace("-", "_"), root)
+        assert (answer.status, answer.data) == (200, {"sessions_revoked": ended} if everywhere else None)
 
     @rule(worker=numbers, session=known, by=callers, by_cookie=flags)
     def logout_everywhere_else(self, worker: int, session: ModelSession, by: Caller, by_cookie: bool) -> None:
@@ -400,17 +418,10 @@ class Sessions(RuleBasedStateMachine):
 
     # What goes on by itself.
 
-    @rule()
-    def keys_are_rotated(self) -> None:
-        self.workers.run(self.workers.rotate())
-        self.world.rotate()
-
     @rule(
         by=st.one_of(
-            st.sampled_from([timedelta(microseconds=1), GRACE, FRESH, LIFETIME, ABSOLUTE, HISTORY]),
-            st.sampled_from([GRACE, LIFETIME / 2, LIFETIME, HISTORY]).map(
-                lambda span: span - timedelta(microseconds=1)
-            ),
+            st.sampled_from([TICK, GRACE, FRESH, LIFETIME, ABSOLUTE, HISTORY]),
+            st.sampled_from([GRACE, LIFETIME / 2, LIFETIME, HISTORY]).map(lambda span: span - TICK),
             st.integers(1, 40).map(lambda minutes: timedelta(minutes=minutes)),
         )
     )
@@ -423,14 +434,16 @@ class Sessions(RuleBasedStateMachine):
         if at > self.world.now:
             self.world.now = self.workers.now = at
 
-    @rule()
-    def cleanup(self) -> None:
-        cleaned = self.workers.run(self.workers.gate().housekeeping.run(client=Client()))
-        assert (cleaned.expired, cleaned.purged) == self.world.cleanup()
-
-    @rule()
-    def write_behind(self) -> None:
-        self.workers.run(self.workers.write_behind())
+    @rule(what=st.sampled_from(["clean-up", "write-behind", "another key"]))
+    def the_server_goes_on(self, what: str) -> None:
+        if what == "clean-up":
+            cleaned = self.workers.run(self.workers.gate().housekeeping.run(client=Client()))
+            assert (cleaned.expired, cleaned.purged) == self.world.cleanup()
+        elif what == "write-behind":
+            self.workers.run(self.workers.write_behind())
+        else:
+            self.workers.run(self.workers.rotate())
+            self.world.rotate()
 
     # What holds after each.
 
@@ -516,9 +529,9 @@ def test_the_model_itself_would_tell(fault: str) -> None:
         assert (first.refusal(world.now), second.refusal(world.now)) == ("session_replaced", None)
     elif fault == "grace":
         world.come(second)
-        world.now += GRACE - timedelta(microseconds=1)
+        world.now += GRACE - TICK
         assert (world.repeated(first, OWNER), world.held(first, OWNER)) == (second, second)
-        world.now += timedelta(microseconds=1)
+        world.now += TICK
         assert (world.repeated(first, OWNER), world.held(first, OWNER)) == (None, None)
     elif fault == "lost":
         world.now += GRACE
