@@ -52,7 +52,8 @@ class Answer:
     @property
     def token(self) -> str:
         """The token that it hands out, in the body or in a cookie; empty where it hands out none."""
-        jar: SimpleCookie = SimpleCookie("; ".join(value for name, value in self.headers if name == "set-cookie"))
+        cookies = "; ".join(value for name, value in self.headers if name == "set-cookie")
+        jar: SimpleCookie = SimpleCookie(cookies)
         return str((self.data or {}).get("token") or (jar[COOKIE].value if COOKIE in jar else ""))
 
 
