@@ -6,9 +6,11 @@ import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from tests.cli.conftest import PATIENCE, Command, Database, Environment, run_process
+from tests.conftest import SECRET_KEY
 
 from gatepost.errors import EmbeddedServerError
 
@@ -103,3 +105,37 @@ async def test_help_is_ours(command: Command) -> None:
     shown = await command("psql", "--help")
     assert shown.code == 0
     assert "Run psql on the configured database" in shown.out
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"PGSERVICE": "elsewhere", "PGSERVICEFILE": "{here}/services"},
+        {"PGHOSTADDR": "192.0.2.1", "PGCONNECT_TIMEOUT": "1"},
+        {"PGDATABASE": "template1", "PGUSER": "nobody", "PGPORT": "1", "PGPASSWORD": "wrong"},
+        {
+            "PGOPTIONS": "-c search_path=pg_catalog",
+            "PGSSLMODE": "verify-full",
+            "PGREQUIREAUTH": "scram-sha-256",
+        },
+        {"PGTARGETSESSIONATTRS": "standby", "PGLOADBALANCEHOSTS": "random", "PGPASSFILE": "{here}/none"},
+    ],
+)
+async def test_what_libpq_reads_of_the_environment_leads_nowhere_else(
+    outside: Environment, owner_dsn: str, tmp_path: Path, variables: dict[str, str]
+) -> None:
+    (tmp_path / "services").write_text("[elsewhere]\ndbname=template1\nhost=192.0.2.1\n")
+    given = {name: value.format(here=tmp_path) for name, value in variables.items()}
+    asked = ("psql", "-XAtc", "SELECT current_database(), to_regclass('users')")
+    environment = outside | {"DATABASE_URL": owner_dsn} | given
+    shown = await run_process(environment, *asked, cwd=tmp_path)
+    assert (shown.code, shown.out) == (0, f"{urlsplit(owner_dsn).path[1:]}|users\n"), shown
+
+
+async def test_settings_are_not_handed_on(outside: Environment, owner_dsn: str, tmp_path: Path) -> None:
+    environment = outside | {"DATABASE_URL": owner_dsn, "SECRET_KEY": SECRET_KEY, "PSQL_PAGER": "cat"}
+    shown = await run_process(environment, "psql", "-X", cwd=tmp_path, stdin=b"\\! env\n")
+    assert shown.code == 0
+    assert "PSQL_PAGER=cat" in shown.out
+    assert SECRET_KEY not in shown.out
+    assert "DATABASE_URL" not in shown.out

@@ -31,7 +31,7 @@ def psql(context: typer.Context) -> None:
     settings = load_settings()
     command = [find_psql(settings), *context.args]
     with configured_dsn(settings) as dsn:
-        environment = os.environ | libpq_environment(dsn)
+        environment = inherited() | libpq_environment(dsn)
         # Ctrl-C is psql's: it cancels a query there, and must not end what psql works on.
         # A handler, other than SIG_IGN, does not pass on to the program that is started.
         former = signal.signal(signal.SIGINT, lambda *_: None)
@@ -40,6 +40,21 @@ def psql(context: typer.Context) -> None:
         finally:
             signal.signal(signal.SIGINT, former)
     raise typer.Exit(done.returncode if done.returncode >= 0 else 1)
+
+
+def inherited() -> dict[str, str]:
+    """Return the environment of psql: nothing that leads it elsewhere, and no setting of Gatepost's.
+
+    libpq would ask a `PG*` variable for all that DATABASE_URL does not say, and the secret key is nothing for
+    what psql starts in turn: a pager, an editor, a shell.
+    """
+    from gatepost.settings import Settings
+
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PG") and name.lower() not in Settings.model_fields
+    }
 
 
 def find_psql(settings: "Settings") -> str:

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from gatepost.errors import SettingsError
+from gatepost.settings import home
 from gatepost.settings.forms import KEY_LENGTH_MIN
 from gatepost.settings.model import Settings
 
@@ -22,7 +23,8 @@ def secret_key(settings: Settings) -> str:
         return settings.secret_key.get_secret_value()
     kept = settings.gatepost_home / "secret_key"
     try:
-        if not kept.exists():
+        kept = home.claim(kept.parent) / kept.name
+        if not kept.is_symlink() and not kept.exists():
             _keep(kept, secrets.token_urlsafe(48))
         found = _read(kept)
     except (OSError, UnicodeDecodeError) as error:
@@ -39,7 +41,7 @@ def secret_key(settings: Settings) -> str:
 
 def _read(kept: Path) -> str:
     """Return the kept key, after taking from others the right to read it."""
-    with kept.open(encoding="ascii") as file:
+    with os.fdopen(home.opened(kept, os.O_RDONLY), encoding="ascii") as file:
         mode = os.fstat(file.fileno()).st_mode
         if mode & 0o177:
             os.fchmod(file.fileno(), 0o600)
@@ -48,7 +50,6 @@ def _read(kept: Path) -> str:
 
 def _keep(kept: Path, key: str) -> None:
     """Write the key whole and durably, unless another process was first."""
-    kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".secret_key-", dir=kept.parent)
     written = Path(name)
     try:

@@ -23,6 +23,8 @@ def ensure(data: Path, programs: Programs, *, durable: bool) -> None:
     Raises:
         EmbeddedServerError: PostgreSQL couldn't make it, or it is another version's or no data directory.
     """
+    if data.is_symlink():
+        raise EmbeddedServerError(f"{data} is a link: let GATEPOST_HOME lead to where the data are")
     if not data.exists():
         _make(data, programs, durable=durable)
     version_file = data / "PG_VERSION"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from gatepost.db.embedded.programs import Programs, run, within_reach
 from gatepost.errors import EmbeddedServerError
+from gatepost.settings import home as own
 
 PORT = 5432  # part of the socket's name; nothing listens on the network
 SOCKET = f".s.PGSQL.{PORT}"
@@ -129,7 +130,7 @@ class Postmaster:
             # to start for that one's sake, unless it is told that it descends from it. Whether processes of
             # the old server still use the data it finds out through shared memory, as ever.
             environment["PG_GRANDPARENT_PID"] = str(recorded)
-        log = os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        log = own.opened(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         try:
             with within_reach(self.data, self.programs.account) as (path, descriptors):
                 server = [str(self.programs.directory / "postgres"), "-D", path, *options]
@@ -180,7 +181,7 @@ class Postmaster:
     def _log_since(self, position: int) -> str:
         if not self.log.exists():
             return ""
-        with self.log.open(encoding="utf-8", errors="replace") as log:
+        with os.fdopen(own.opened(self.log, os.O_RDONLY), encoding="utf-8", errors="replace") as log:
             log.seek(position)
             return log.read()
 

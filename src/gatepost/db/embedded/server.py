@@ -16,6 +16,7 @@ from gatepost.db.embedded.binaries import OWN_SERVER, find_binaries
 from gatepost.db.embedded.postmaster import PORT, SOCKET, Postmaster
 from gatepost.db.embedded.programs import programs_for, server_account
 from gatepost.errors import EmbeddedServerError
+from gatepost.settings import home as own
 
 # sockaddr_un holds 108 bytes on Linux and 104 elsewhere, the closing zero among them.
 LONGEST_SOCKET_PATH = 103
@@ -56,8 +57,7 @@ class EmbeddedServer:
         find_binaries()  # first of all, for its word on systems that have none
         home = home.expanduser().absolute()
         with _told(home):
-            home.mkdir(mode=0o700, parents=True, exist_ok=True)
-            home = home.resolve()
+            home = own.claim(home)
             with _locked(home / "lock"):
                 users = _opened(home / "users")
                 try:
@@ -181,7 +181,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _opened(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    return own.opened(path, os.O_RDWR | os.O_CREAT)
 
 
 def _flock(descriptor: int, *, shared: bool, wait: bool = True) -> bool:
