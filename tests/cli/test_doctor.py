@@ -250,3 +250,14 @@ def test_clocks_that_differ_are_a_warning(seconds: float, status: str) -> None:
 @pytest.mark.parametrize(("last", "status"), [(0, "ok"), (50, "ok"), (51, "warning")])
 def test_half_of_the_numbers_is_the_limit(last: int, status: str) -> None:
     assert checks.numbers(Numbering(table="users", last=last, highest=100)).status == status
+
+
+async def test_a_schema_with_an_unusual_name_is_looked_at_as_well(
+    command: Command, empty_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await execute(empty_dsn, 'CREATE SCHEMA "My Schema"')
+    monkeypatch.setenv(
+        "DATABASE_URL", f'{empty_dsn}{"&" if "?" in empty_dsn else "?"}search_path="My Schema"'
+    )
+    assert (await command("migrate")).code == 0
+    assert {check["status"] for check in (await examined(command, 0)).values()} <= {"ok", "warning"}

@@ -673,3 +673,43 @@ def test_a_session_without_an_end_is_told_and_nothing_changes(empty_dsn: str) ->
     ):
         asyncio.run(migrate(empty_dsn))
     assert rows(empty_dsn, OF_THE_SHOP + " ORDER BY 1, 2") == before
+
+
+# Soft deletion, and columns that can't be written
+
+
+@pytest.mark.parametrize(
+    ("column", "gone"),
+    [("deleted_at timestamptz", "now()"), ("is_deleted boolean", "true"), ("deleted_on date", "now()")],
+)
+def test_users_that_are_marked_as_deleted_are_not_active(empty_dsn: str, column: str, gone: str) -> None:
+    name = column.split()[0]
+    adopt(
+        empty_dsn,
+        users(f"hashed_password text, {column}"),
+        f"INSERT INTO users (email, {name}) VALUES ('gone@example.com', {gone}), ('here@example.com', NULL)",
+    )
+    assert rows(empty_dsn, "SELECT email, is_active FROM users ORDER BY id") == [
+        ("gone@example.com", False),
+        ("here@example.com", True),
+    ]
+
+
+def test_an_is_active_of_the_applications_own_is_left_as_it_is(empty_dsn: str) -> None:
+    adopt(
+        empty_dsn,
+        users("hashed_password text, deleted_at timestamptz, is_active boolean DEFAULT true"),
+        "INSERT INTO users (email, deleted_at) VALUES ('gone@example.com', now())",
+    )
+    assert rows(empty_dsn, "SELECT is_active FROM users") == [(True,)]
+
+
+@pytest.mark.parametrize("column", ["is_active boolean", "name text", "is_admin boolean"])
+def test_a_generated_column_that_gatepost_writes_is_refused(empty_dsn: str, column: str) -> None:
+    name, kind = column.split()
+    value = "nick" if kind == "text" else "nick IS NULL"
+    message = refused(
+        empty_dsn, users(f"hashed_password text, nick text, {column} GENERATED ALWAYS AS ({value}) STORED")
+    )
+    assert f"users.{name} is generated" in message
+    assert f"ALTER TABLE users ALTER COLUMN {name} DROP EXPRESSION" in message

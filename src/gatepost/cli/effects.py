@@ -37,7 +37,7 @@ async def adopted(conn: "Connection", *, is_new: bool) -> list[str]:
         DatabaseUnfit: PostgreSQL refuses a question.
     """
     return [
-        f"{check.found[0].upper()}{check.found[1:]}. {check.advice}"
+        f"{check.name}: {check.found}. {check.advice}"
         for check in await brought_along(conn)
         if check.advice is not None and (is_new or check.status is not Status.OK)
     ]
@@ -100,18 +100,18 @@ def soft_deletion(mark: "Mark") -> Check:
     if mark.is_kept and not mark.marked:
         return ok("soft delete", f"a trigger keeps is_active in step with {about}")
     index = (
-        f" {mark.index} lets such an e-mail be registered again, and Gatepost's own index does not."
+        f"; {mark.index} lets such an e-mail be registered again, and Gatepost's own index does not"
         if mark.index
         else ""
     )
     who = (
-        f"{mark.marked} users whom it marks are active and can sign in"
+        f"users whom it marks are active and can sign in, {mark.marked} in all"
         if mark.marked
         else "users whom it marks can sign in as long as they are active"
     )
     return warning(
         "soft delete",
-        f"{about} looks like soft deletion, which Gatepost does not know: {who}.{index}",
+        f"{about} looks like soft deletion, which Gatepost does not know: {who}{index}",
         f"Run: UPDATE users SET is_active = false WHERE {mark.condition}; and keep it so by the trigger in"  # noqa: S608 - to be read
         " docs/database.md, 'Users that are marked as deleted'",
     )

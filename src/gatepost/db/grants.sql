@@ -15,7 +15,7 @@ DECLARE
 BEGIN
     IF EXISTS (
         SELECT FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
-        WHERE c.relnamespace = own::regnamespace AND r.rolname = app
+        WHERE c.relnamespace = quote_ident(own)::regnamespace AND r.rolname = app
             AND c.relname IN ('users', 'user_sessions', 'auth_events', 'auth_throttles', 'auth_failures',
                 'auth_links', 'auth_event_hours', 'auth_housekeeping')
     ) THEN

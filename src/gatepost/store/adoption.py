@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Self
 
-from gatepost.db.pool import Connection, one
+from gatepost.db.pool import Connection
 from gatepost.models import Row
 
 
@@ -203,11 +203,6 @@ async def marks(conn: Connection) -> list[Mark]:
         """
     )
     return [Mark.from_row(row) for row in rows]
-
-
-async def is_adopted(conn: Connection) -> bool:
-    """Say whether there is a table `users` yet."""
-    return bool(one(await conn.fetchrow("SELECT to_regclass('users') IS NOT NULL AS found"))["found"])
 
 
 async def unusual_emails(conn: Connection, *, limit: int) -> AsyncIterator[tuple[int, str, str]]:

@@ -154,7 +154,7 @@ async def missing_privileges(conn: Connection) -> list[str]:
         UNION ALL
         SELECT format('EXECUTE ON FUNCTION %s', p.oid::regprocedure)
         FROM pg_proc p
-        WHERE p.pronamespace = current_schema()::regnamespace AND p.proname = ANY(ARRAY[
+        WHERE p.pronamespace = quote_ident(current_schema())::regnamespace AND p.proname = ANY(ARRAY[
                 'gatepost_end_sessions', 'gatepost_charge', 'gatepost_erase_user', 'gatepost_redact_events',
                 'gatepost_count_events', 'gatepost_inet', 'gatepost_email_key', 'gatepost_email_is_plain',
                 'gatepost_has_expired', 'gatepost_is_live', 'gatepost_refusal', 'gatepost_credentials_stamp'
@@ -172,7 +172,8 @@ async def rights(conn: Connection) -> Rights:
         SELECT r.rolname::text AS role, r.rolsuper AS is_superuser,
             coalesce((
                 SELECT string_agg(c.relname, ', ' ORDER BY c.relname) FROM pg_class c
-                WHERE c.relnamespace = current_schema()::regnamespace AND pg_has_role(c.relowner, 'MEMBER')
+                WHERE c.relnamespace = quote_ident(current_schema())::regnamespace
+                    AND pg_has_role(c.relowner, 'MEMBER')
                     AND c.relname IN ('users', 'user_sessions', 'auth_events', 'auth_throttles',
                         'auth_failures', 'auth_links', 'auth_event_hours', 'auth_housekeeping')
             ), '') AS owned,
@@ -181,8 +182,8 @@ async def rights(conn: Connection) -> Rights:
                 AS may_alter_events,
             EXISTS (
                 SELECT FROM pg_proc p
-                WHERE p.pronamespace = current_schema()::regnamespace AND p.proname = 'gatepost_purge_events'
-                    AND has_function_privilege(p.oid, 'EXECUTE')
+                WHERE p.pronamespace = quote_ident(current_schema())::regnamespace
+                    AND p.proname = 'gatepost_purge_events' AND has_function_privilege(p.oid, 'EXECUTE')
             ) AS may_purge_events
         FROM pg_roles r
         WHERE r.rolname = current_user

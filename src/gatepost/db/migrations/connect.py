@@ -78,9 +78,7 @@ def _advice(error: asyncpg.PostgresError) -> str:
     if isinstance(error, asyncpg.InsufficientPrivilegeError):
         return "Let the owner of the schema and its tables run what `gatepost migrate --sql` prints"
     if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
-        return (
-            "It is read-only: a standby perhaps (migrate the primary), or default_transaction_read_only is on"
-        )
+        return "It is read-only, a standby perhaps: migrate the primary, or see gatepost doctor"
     if isinstance(error, asyncpg.InvalidSchemaNameError):
         return "search_path names no schema that exists and that this role may use"
     return "`gatepost migrate --sql` prints what was run"

@@ -33,6 +33,16 @@ BEGIN
         WHERE held.atttypid NOT IN ('varchar'::regtype, 'text'::regtype) OR held.atttypmod BETWEEN 4 AND 103
     );
 
+    -- What Gatepost writes must be a column that can be written.
+    problems := problems || ARRAY(
+        SELECT format('users.%1$I is generated, and Gatepost writes to it. '
+            'Run: ALTER TABLE users ALTER COLUMN %1$I DROP EXPRESSION;', a.attname)
+        FROM pg_attribute a
+        WHERE a.attrelid = target AND a.attgenerated <> '' AND a.attname = ANY (ARRAY['email', 'name',
+            'hashed_password', 'is_admin', 'is_active', 'created_at', 'updated_at'])
+        ORDER BY a.attnum
+    );
+
     SELECT string_agg(same.ids, '; ') INTO doubled FROM (
         SELECT string_agg(u.id::text, ', ' ORDER BY u.id) AS ids FROM users u
         WHERE u.email IS NOT NULL

@@ -9,6 +9,28 @@ CREATE TABLE IF NOT EXISTS users (
     updated_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- Whom the application has marked as deleted, and whose rows are there, nobody signs in as. Afterwards it is the
+-- application's to keep the two in step: docs/database.md has a trigger for it.
+DO $$
+DECLARE
+    gone text;
+BEGIN
+    SELECT format(CASE t.typcategory WHEN 'B' THEN '%I IS TRUE' ELSE '%I IS NOT NULL' END, a.attname) INTO gone
+    FROM unnest(ARRAY['deleted_at', 'deleted_on', 'is_deleted', 'deleted', 'soft_deleted_at']) WITH ORDINALITY
+        AS candidate (name, place)
+    JOIN pg_attribute a ON a.attrelid = 'users'::regclass AND a.attname = candidate.name AND NOT a.attisdropped
+    JOIN pg_type t ON t.oid = a.atttypid AND t.typcategory IN ('B', 'D')
+    ORDER BY candidate.place LIMIT 1;
+
+    IF gone IS NULL OR EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'users'::regclass
+            AND attname = 'is_active' AND NOT attisdropped) THEN
+        RETURN;
+    END IF;
+    ALTER TABLE users ADD COLUMN is_active boolean NOT NULL DEFAULT true;
+    EXECUTE format('ALTER TABLE users ALTER COLUMN is_active TYPE boolean USING NOT (%s)', gone);
+END
+$$;
+
 -- What an application's own table lacks. Nothing in it is dropped, no column that it has is changed.
 ALTER TABLE users
     ADD COLUMN IF NOT EXISTS is_admin boolean NOT NULL DEFAULT false,
