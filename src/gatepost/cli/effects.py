@@ -201,7 +201,7 @@ def connections(capacity: "Capacity", settings: "Settings", server: "Server") ->
             fits = limit // settings.workers - BESIDE_THE_POOL
             smaller = f"Set DATABASE_POOL_SIZE to {fits} or less" if fits > 0 else "Set WORKERS to less"
             return warning("connections", f"{reckoned}, and {who} {limit}", f"{smaller}, or {remedy}")
-    return ok("connections", f"{reckoned} are allowed, of each host")
+    return ok("connections", f"{reckoned} for each host that serves, which the limits allow")
 
 
 def _limits(capacity: "Capacity", server: "Server") -> Iterator[tuple[int | None, str, str]]:
