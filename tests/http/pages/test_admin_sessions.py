@@ -238,7 +238,9 @@ async def test_a_session_that_has_ended_is_not_found_here_and_in_the_api(
     await client.post("/api/auth/logout", headers=bearer(token))
     assert (await admin.submit("/admin/sessions", end="2")).status_code == 404
     assert (await admin.submit("/admin/users/2", action="end_session", session="2")).status_code == 404
-    assert [event["detail"] for event in await events(db, "session.revoked")] == [{"reason": "logout"}]
+    assert [event["detail"] for event in await events(db, "session.revoked")] == [
+        {"reason": "logout", "sessions": 1}
+    ]
 
 
 # --- All of a filter ---
