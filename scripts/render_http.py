@@ -160,6 +160,10 @@ _DETAIL = {
         "`reason`, `sessions`; `replayed_session`, and the `successor` that was live, with its `successor_ip`"
     ),
     models.AuditAction.THROTTLED: "`bucket`, `verb`",
+    models.AuditAction.REFUSALS_COUNTED: (
+        "`action` that each would be; `refusals`; `since`; `address` or network that they came from"
+    ),
+    models.AuditAction.USER_EMAIL_CHANGED: "`email`: the former one",
     models.AuditAction.THROTTLES_CLEARED: "`buckets`; `email`, `address` or `all`",
     models.AuditAction.CROSS_ORIGIN_REFUSED: "`method`, `path`, `origin`",
     models.AuditAction.EVENTS_PURGED: "`before`, `events`",

@@ -18,6 +18,7 @@ from tests.conftest import PASSWORD, SECRET_KEY, MakeSettings, bearer, login, re
 from gatepost.app import create_app
 from gatepost.gate import Gate
 from gatepost.models import AuditAction, Client, EndReason, EventFilter, SessionFilter
+from gatepost.services.audit import REFUSALS_OF_A_PLACE
 from gatepost.settings import Settings
 
 Database = Any
@@ -117,6 +118,13 @@ async def drive_commands(gate: Gate) -> None:
     await gate.trail.note_export(EventFilter(), form="csv", client=at_the_server)
 
 
+async def refuse_often(gate: Gate) -> None:
+    """Refuse more than has a row each, and put the number of the others on the trail."""
+    for _ in range(REFUSALS_OF_A_PLACE.burst + 1):
+        await gate.audit.refuse(AuditAction.SESSION_REFUSED, client=Client())
+    await gate.housekeeping.run(client=Client())
+
+
 async def set_up(gate: Gate, db: Database) -> None:
     """Have a first administrator anew."""
     await db.execute("UPDATE users SET is_admin = false")
@@ -160,6 +168,7 @@ async def test_every_action_is_written_somewhere(
     await be_throttled(make_settings(throttle_enabled=True, throttle_login_address="1 then 1/day"))
     await drive_commands(gate)
     await set_up(gate, db)
+    await refuse_often(gate)
     leaver = (await login(client, "moved@example.com"))["token"]
     await client.request("DELETE", "/api/auth/me", json={"password": PASSWORD}, headers=bearer(leaver))
     await fail_a_command(dsn, environment, tmp_path)

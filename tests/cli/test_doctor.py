@@ -137,8 +137,10 @@ async def test_what_the_role_may_not_is_named_as_a_grant(
         monkeypatch.setenv("DATABASE_URL", urlunsplit(url._replace(netloc=f"{role}@{place}")))
         found = await examined(command, 1)
         privileges = found["privileges"]
-        assert "DELETE, UPDATE ON users" in privileges["found"]
-        assert "GRANT DELETE, UPDATE ON user_sessions TO …" in privileges["advice"]
+        assert "DELETE ON users" in privileges["found"]
+        assert "UPDATE (email, name, hashed_password" in privileges["found"]
+        assert "GRANT DELETE ON user_sessions TO …" in privileges["advice"]
+        assert "GRANT UPDATE (session_token, is_active," in privileges["advice"]
         assert "GRANT USAGE ON SEQUENCE public.user_sessions_id_seq TO …" in privileges["advice"]
         assert "GRANT DELETE, INSERT, SELECT, UPDATE ON auth_failures TO …" in privileges["advice"]
         assert "GRANT EXECUTE ON FUNCTION gatepost_end_sessions(" in privileges["advice"]
@@ -148,7 +150,7 @@ async def test_what_the_role_may_not_is_named_as_a_grant(
         assert "auth_events" not in privileges["found"]
         await execute(
             owner_dsn,
-            f"GRANT SELECT, INSERT, UPDATE, DELETE ON auth_failures TO {role}",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON auth_failures, auth_refusals TO {role}",
             f"GRANT UPDATE, DELETE ON users, user_sessions TO {role}",
             f"GRANT USAGE ON SEQUENCE user_sessions_id_seq TO {role}",
             f"GRANT EXECUTE ON FUNCTION gatepost_end_sessions, gatepost_erase_user TO {role}",

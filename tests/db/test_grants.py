@@ -54,10 +54,16 @@ async def served(granted: str, clock: MovableClock, tmp_path: Path) -> AsyncIter
 
 
 async def privileges(db: Database, role: str) -> set[tuple[str, str]]:
-    """Return what a role itself was granted on tables, and to everybody."""
+    """Return what a role itself was granted on tables and columns, and to everybody."""
     rows = await db.fetch(
         """
-        SELECT c.relname, a.privilege_type FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a
+        SELECT c.relname || coalesce('.' || g.attname, '') AS relname, a.privilege_type
+        FROM pg_class c
+        CROSS JOIN LATERAL (
+            SELECT NULL AS attname, c.relacl AS acl
+            UNION ALL SELECT t.attname, t.attacl FROM pg_attribute t WHERE t.attrelid = c.oid
+        ) g
+        CROSS JOIN LATERAL aclexplode(g.acl) a
         LEFT JOIN pg_roles r ON r.oid = a.grantee
         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
             AND coalesce(r.rolname, 'public') = ANY($1::text[])
@@ -75,11 +81,18 @@ async def test_every_table_is_granted_as_far_as_it_is_used(
 ) -> None:
     rows = {"SELECT", "INSERT", "UPDATE", "DELETE"}
     wanted = {(table, privilege) for table in COLUMNS for privilege in rows}
-    wanted -= {("auth_events", "UPDATE"), ("auth_events", "DELETE")}
+    wanted -= {("auth_events", "DELETE"), *(("auth_erased", privilege) for privilege in rows)}
     figures = ("auth_event_hours", "auth_housekeeping")
     wanted -= {(table, privilege) for table in figures for privilege in rows - {"SELECT"}}
     wanted |= {("gatepost_version", "SELECT")}
-    assert await privileges(db, app_role.name) == wanted
+    by_column = ("users", "user_sessions", "auth_links", "auth_events")
+    wanted -= {(table, privilege) for table in by_column for privilege in ("INSERT", "UPDATE")}
+    granted_ = await privileges(db, app_role.name)
+    columns = {each for each in granted_ if "." in each[0]}
+    assert granted_ - columns == wanted
+    assert {name for name, _ in columns if name.endswith(".id")} == {"user_sessions.id"}
+    assert {name.partition(".")[0] for name, _ in columns} == set(by_column)
+    assert not {name for name, privilege in columns if privilege == "UPDATE" and "events" in name}
 
 
 async def test_every_function_but_the_owners_may_be_called(as_app: Database) -> None:
@@ -117,7 +130,7 @@ async def test_a_role_that_was_granted_nothing_is_told_of_everything(
     tables = {
         line.partition(" ON ")[2] for line in missing if line.startswith(("DELETE", "INSERT", "SELECT"))
     }
-    assert tables == {*COLUMNS, "gatepost_version"}
+    assert tables == {*COLUMNS, "gatepost_version"} - {"auth_erased"}
     functions = {line.split("(")[0].rpartition(" ")[2] for line in missing if line.startswith("EXECUTE")}
     assert functions == set(FUNCTIONS) - {"gatepost_purge_events"}
     sequences = {line.rpartition(".")[2] for line in missing if line.startswith("USAGE ON SEQUENCE")}
@@ -190,7 +203,7 @@ async def test_a_name_is_quoted_wherever_it_stands(db: Database) -> None:
     await db.execute(f'CREATE ROLE "{quoted}"')
     try:
         await db.execute(render_grants(name))
-        assert await db.fetchval("SELECT has_table_privilege($1, 'users', 'INSERT')", name)
+        assert await db.fetchval("SELECT has_table_privilege($1, 'users', 'DELETE')", name)
     finally:
         await db.execute(f'DROP OWNED BY "{quoted}"; DROP ROLE "{quoted}"')
 
@@ -324,6 +337,15 @@ async def test_in_an_adopted_table_of_another_schema_accounts_are_deleted_too(
         "UPDATE gatepost_version SET version_num = '0001'",
         "SELECT setval('users_id_seq', 1)",
         "CREATE ROLE mine",
+        "INSERT INTO auth_events (id, action) VALUES (9223372036854775807, 'x')",
+        "INSERT INTO auth_links (id, purpose, digest, expires_at) VALUES (7, 'setup', '', now())",
+        "INSERT INTO users (id, email, name) VALUES (2147483647, 'a', 'a')",
+        "UPDATE users SET id = 7",
+        "UPDATE user_sessions SET id = 7, user_id = 7",
+        "UPDATE auth_links SET digest = ''",
+        "INSERT INTO auth_erased (user_id) VALUES (1)",
+        "DELETE FROM auth_erased",
+        "SELECT setval('auth_events_id_seq', 9223372036854775807)",
     ],
 )
 async def test_it_is_refused_what_a_server_never_does(as_app: Database, db: Database, statement: str) -> None:
@@ -342,6 +364,85 @@ async def test_it_redacts_nothing_of_a_user_who_is_there(
         with pytest.raises(asyncpg.ObjectInUseError, match="once their user is deleted"):
             await as_app.execute(f"SELECT gatepost_redact_events({named})")
     assert await db.fetch("SELECT * FROM auth_events ORDER BY id") == trail
+
+
+@pytest.mark.parametrize(
+    "put_back",
+    [
+        "INSERT INTO users SELECT * FROM kept",
+        "INSERT INTO users (email, name) SELECT email, name FROM kept",
+        "INSERT INTO users (email, name) VALUES ('x', ''); UPDATE users SET email = 'USER@Example.com'",
+    ],
+)
+async def test_nobody_is_redacted_and_put_back(
+    served: httpx.AsyncClient, as_app: Database, db: Database, app_role: Role, put_back: str
+) -> None:
+    """Whatever the role may do on users: the table may be an application's that the same role works on."""
+    await register(served)
+    await db.execute(f"GRANT ALL ON users TO {app_role.name}")
+    trail = await db.fetch("SELECT * FROM auth_events ORDER BY id")
+    await as_app.execute("BEGIN; CREATE TEMP TABLE kept ON COMMIT DROP AS SELECT * FROM users")
+    await as_app.execute("DELETE FROM users; SELECT gatepost_redact_events(1, 'user@example.com')")
+    await as_app.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    with pytest.raises(asyncpg.ObjectInUseError, match="took the user out of the trail"):
+        await as_app.execute(put_back)
+    await as_app.execute("COMMIT")  # which undoes what failed
+    assert await db.fetch("SELECT * FROM auth_events ORDER BY id") == trail
+    assert await db.fetchval("SELECT count(*) FROM users") == 1
+
+
+async def test_an_e_mail_is_not_moved_away_to_redact_what_names_it(
+    served: httpx.AsyncClient, as_app: Database, db: Database
+) -> None:
+    await register(served)
+    await as_app.execute("BEGIN; UPDATE users SET email = 'x@example.com'")
+    await as_app.execute("SELECT gatepost_redact_events(99, 'user@example.com')")
+    with pytest.raises(asyncpg.ObjectInUseError):
+        await as_app.execute("UPDATE users SET email = 'user@example.com'")
+    await as_app.execute("COMMIT")  # which undoes what failed
+
+
+async def test_an_erased_e_mail_may_have_an_account_again(served: httpx.AsyncClient, db: Database) -> None:
+    for _ in range(2):
+        token = (await register(served))["token"]
+        body = {"password": PASSWORD}
+        deleted = await served.request("DELETE", "/api/auth/me", json=body, headers=bearer(token))
+        assert deleted.status_code == 200, deleted.text
+    assert await db.fetchval("SELECT count(*) FROM auth_erased") <= 1
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "auth_events (action, at) VALUES ('x', 'infinity')",
+        "auth_events (action, at) VALUES ('x', '294276-01-01')",
+        "auth_events (action, at) VALUES ('x', '0044-03-15 BC')",
+        "auth_events (action, user_id) VALUES ('x', 9223372036854775807)",
+        "auth_events (action, detail) VALUES ('x', '[]')",
+        "auth_events (action, detail) VALUES ('x', jsonb_build_object('a', repeat('x', 200000)))",
+        "auth_events (action, user_agent) VALUES ('x', repeat('x', 200000))",
+        "auth_events (action) VALUES (repeat('x', 65))",
+        "auth_links (purpose, digest, expires_at) VALUES ('setup', '', '294276-01-01')",
+        "auth_throttles (bucket, key, tat) VALUES ('x', '', 'infinity')",
+        "auth_failures (user_id, place, last_at) VALUES (1, '', '294276-01-01')",
+        "auth_refusals (action, place, refusals, since) VALUES ('x', '', 0, now())",
+        "user_sessions (session_token, user_id, expires_at) VALUES ('x', 1, '294276-01-01')",
+        "user_sessions (session_token, expires_at, last_used_at) VALUES ('x', now(), '294276-01-01')",
+        "user_sessions (id, session_token, user_id, expires_at) VALUES (-1, 'x', 1, now())",
+    ],
+)
+async def test_no_row_is_written_that_readers_would_fail_at(
+    served: httpx.AsyncClient, as_app: Database, row: str
+) -> None:
+    await register(served)
+    with pytest.raises(asyncpg.CheckViolationError):
+        await as_app.execute("INSERT INTO " + row)
+
+
+async def test_the_time_of_housekeeping_is_one_that_readers_can_hold(as_app: Database) -> None:
+    for at in ("infinity", "294276-01-01"):
+        with pytest.raises(asyncpg.CheckViolationError):
+            await as_app.execute(f"SELECT gatepost_count_events(1, '{at}')")
 
 
 async def test_what_has_the_owners_rights_is_not_misled_by_tables_of_the_callers(
@@ -385,7 +486,7 @@ async def test_counting_events_is_not_misled_by_tables_of_the_callers(
     assert (await db.fetchval(actions, "true"), await db.fetchval(actions, "false")) == (1, None)
 
 
-async def test_two_functions_have_the_owners_rights_and_nobody_else_may_call_them(db: Database) -> None:
+async def test_three_functions_have_the_owners_rights_and_nobody_else_may_call_them(db: Database) -> None:
     rows = await db.fetch(
         """
         SELECT p.proname, p.proconfig, has_function_privilege('public', p.oid, 'EXECUTE') AS everybodys
@@ -395,7 +496,7 @@ async def test_two_functions_have_the_owners_rights_and_nobody_else_may_call_the
     )
     assert [tuple(row) for row in rows] == [
         (name, ["search_path=pg_catalog, public, pg_temp"], False)
-        for name in ("gatepost_count_events", "gatepost_redact_events")
+        for name in ("gatepost_count_events", "gatepost_redact_events", "users_not_erased")
     ]
 
 

@@ -328,6 +328,7 @@ def test_the_indexes_are_those_that_are_wanted(dsn: str) -> None:
         "CREATE UNIQUE INDEX auth_housekeeping_pkey ON auth_housekeeping btree (id)",
         "CREATE UNIQUE INDEX auth_throttles_pkey ON auth_throttles btree (bucket, key)",
         "CREATE UNIQUE INDEX auth_failures_pkey ON auth_failures btree (user_id, place)",
+        "CREATE UNIQUE INDEX auth_refusals_pkey ON auth_refusals btree (action, place, user_id)",
         "CREATE UNIQUE INDEX auth_links_pkey ON auth_links btree (id)",
         "CREATE UNIQUE INDEX auth_links_digest_key ON auth_links btree (digest)",
         (

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI, HTTPException
-from tests.conftest import MakeSettings, execute, register, serving
+from tests.conftest import PASSWORD, MakeSettings, bearer, execute, register, serving
 
 from gatepost import Client, Gatepost, User, ValidationFailed
 from gatepost.gate import Gate
@@ -168,3 +168,50 @@ async def test_a_login_runs_no_hook(app: FastAPI, auth: Gatepost) -> None:
         await register(client)
         await client.post("/api/auth/login", json={k: BODY[k] for k in ("email", "password")})
     assert ran == ["user@example.com"]
+
+
+# --- A change of the e-mail ---
+
+
+async def change_email(client: httpx.AsyncClient, token: str, email: str) -> httpx.Response:
+    body = {"email": email, "password": PASSWORD}
+    return await client.post("/api/auth/email", json=body, headers=bearer(token))
+
+
+async def test_a_hook_has_a_say_in_a_change_of_the_e_mail(app: FastAPI, auth: Gatepost, db: Any) -> None:
+    seen: list[tuple[int, str]] = []
+
+    @auth.on_register
+    @auth.on_email_change
+    async def colleagues_only(conn: Any, user: User) -> None:
+        seen.append((user.id, user.email))
+        assert await conn.fetchval("SELECT email FROM users") == user.email
+        if not user.email.endswith("@example.com"):
+            raise ValidationFailed({"email": "Use your address at example.com"})
+
+    async with serving(app) as client:
+        token = (await register(client))["token"]
+        refused = await change_email(client, token, "ceo@example.org")
+        assert refused.status_code == 422
+        assert refused.json()["error"]["fields"] == {"email": "Use your address at example.com"}
+        assert await db.fetchval("SELECT email FROM users") == "user@example.com"
+        assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE is_active") == 1
+        assert (await change_email(client, token, "other@example.com")).status_code == 200
+    assert seen == [(1, "user@example.com"), (1, "ceo@example.org"), (1, "other@example.com")]
+
+
+async def test_what_a_hook_of_an_e_mail_wrote_goes_with_what_it_raises(
+    app: FastAPI, auth: Gatepost, db: Any
+) -> None:
+    @auth.on_email_change
+    async def faulty(conn: Any, user: User) -> None:
+        await conn.execute("INSERT INTO profiles VALUES ($1, 'none')", user.id)
+        raise HTTPException(403, "Ask the office to change it")
+
+    async with serving(app) as client:
+        token = (await register(client))["token"]
+        refused = await change_email(client, token, "other@example.com")
+        assert refused.status_code == 403
+        assert (await client.get("/api/auth/me", headers=bearer(token))).status_code == 200
+    assert await db.fetchval("SELECT count(*) FROM profiles") == 0
+    assert await db.fetchval("SELECT email FROM users") == "user@example.com"

@@ -316,6 +316,10 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
         "NULL, 'login.failed', 17, NULL, NULL, NULL, '{}', '10.0.0.17', true",
         {"users_pkey"},
     ),
+    "refusals.record": (
+        "NULL, 'session.refused', NULL, NULL, NULL, NULL, '{}', 'k17', 'k17', '1 s', '1 min', '1 s', '1 min'",
+        set(),
+    ),
     "failures.clear": ("17", {"auth_failures_pkey"}),
     "statistics.tallies": (
         """
@@ -466,6 +470,7 @@ def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
     # Look at every live session, by the index of those where there are few.
     once |= {"oversight.matching", "oversight.count", "oversight.end_each"}
     once |= {"throttles.page", "throttles.clear", "throttles.purge_drained", "failures.purge_old"}
+    once |= {"refusals.settle"}
     # A bounded number of rows, or pages, whichever they are; the housekeeping's state is one row.
     once |= {"statistics.live_sessions", "statistics.sample_sessions", "statistics.condition"}
     once |= {"statistics.count_events"}

@@ -17,7 +17,7 @@ BEGIN
         SELECT FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
         WHERE c.relnamespace = quote_ident(own)::regnamespace AND r.rolname = app
             AND c.relname IN ('users', 'user_sessions', 'auth_events', 'auth_throttles', 'auth_failures',
-                'auth_links', 'auth_event_hours', 'auth_housekeeping')
+                'auth_links', 'auth_event_hours', 'auth_housekeeping', 'auth_refusals', 'auth_erased')
     ) THEN
         RAISE EXCEPTION 'The role % owns the tables: make another one for the server', app;
     END IF;
@@ -55,18 +55,35 @@ $$;
 -- Gatepost's own tables start from nothing, so that what was granted too much is taken back. From
 -- users, which may be the application's, nothing is taken.
 REVOKE ALL ON user_sessions, auth_events, auth_throttles, auth_failures, auth_links, auth_event_hours,
-    auth_housekeeping, gatepost_version FROM PUBLIC, :"role";
+    auth_housekeeping, auth_refusals, auth_erased, gatepost_version FROM PUBLIC, :"role";
 
 REVOKE ALL ON FUNCTION gatepost_end_sessions, gatepost_purge_events, gatepost_erase_user, gatepost_redact_events,
-    gatepost_count_events, gatepost_inet, gatepost_has_expired,
+    gatepost_emails_of, gatepost_count_events, gatepost_inet, gatepost_has_expired,
     gatepost_is_live, gatepost_refusal, gatepost_charge,
     gatepost_credentials_stamp FROM PUBLIC, :"role";
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON users, user_sessions, auth_throttles, auth_failures, auth_links
-    TO :"role";
+-- Column by column where there is an id: ids come from their sequences. One that the server chose could be one that
+-- was given out before, or the last that there is. A refresh takes the next id of sessions itself.
+GRANT SELECT, DELETE ON users, user_sessions, auth_links TO :"role";
+
+GRANT INSERT (email, email_key, name, hashed_password, is_admin, is_active, created_at, updated_at),
+    UPDATE (email, email_key, name, hashed_password, is_admin, is_active, updated_at, temporary_password_expires_at)
+    ON users TO :"role";
+
+GRANT INSERT (id, session_token, user_id, is_active, expires_at, created_at, last_used_at, ip_address, user_agent,
+        authenticated_at, absolute_expires_at, family_id, place, remembered, handed_by),
+    UPDATE (session_token, is_active, expires_at, last_used_at, ended_at, end_reason, replaced_by, successor_nonce,
+        place, handed_by)
+    ON user_sessions TO :"role";
+
+GRANT INSERT (purpose, digest, email, created_at, created_by, expires_at),
+    UPDATE (created_by, used_at, used_by, revoked_at)
+    ON auth_links TO :"role";
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON auth_throttles, auth_failures, auth_refusals TO :"role";
 
 -- The trail is added to and read. Removing what is old is its owner's, by gatepost_purge_events.
-GRANT SELECT, INSERT ON auth_events TO :"role";
+GRANT SELECT, INSERT (at, action, user_id, session_id, ip_address, user_agent, detail) ON auth_events TO :"role";
 
 GRANT SELECT ON gatepost_version TO :"role";
 
@@ -74,7 +91,7 @@ GRANT EXECUTE ON FUNCTION gatepost_end_sessions, gatepost_charge, gatepost_crede
 
 -- Erasing a user takes out of the trail who that was. The second of these, which the first one calls, has its
 -- owner's rights for it and works for users who are deleted alone.
-GRANT EXECUTE ON FUNCTION gatepost_erase_user, gatepost_redact_events TO :"role";
+GRANT EXECUTE ON FUNCTION gatepost_erase_user, gatepost_redact_events, gatepost_emails_of TO :"role";
 
 -- The figures are read. Adding to them has its owner's rights as well and counts events, nothing else.
 GRANT SELECT ON auth_event_hours, auth_housekeeping TO :"role";

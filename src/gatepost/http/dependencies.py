@@ -216,7 +216,7 @@ class AdminSessionScheme(CurrentSessionScheme):
         session: Session | None = None,
     ) -> None:
         edge = self.edge(connection)
-        await edge.gate.audit.record(
+        await edge.gate.audit.refuse(
             action,
             client=edge.client_of(connection.scope),
             user_id=None if session is None else session.user.id,

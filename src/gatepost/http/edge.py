@@ -112,7 +112,7 @@ class Edge:
         """Put on the trail that another site tried to use a browser's cookie."""
         if isinstance(error, CrossOriginRefused) and self.gate.is_open:
             origin = next((value for name, value in scope["headers"] if name == b"origin"), b"")
-            await self.gate.audit.record(
+            await self.gate.audit.refuse(
                 AuditAction.CROSS_ORIGIN_REFUSED,
                 client=self.client_of(scope),
                 detail={

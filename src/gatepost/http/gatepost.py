@@ -76,6 +76,7 @@ class Gatepost(Gate):
         for scheme in (self.current_session, self.fresh_session, self.admin_session):
             scheme.scheme_name += suffix
         self._register_hooks: list[Callable[[Any, User], Awaitable[None]]] = []
+        self._email_hooks: list[Callable[[Any, User], Awaitable[None]]] = []
         self._lifespans = 0
         self._turn = asyncio.Lock()
 
@@ -87,9 +88,10 @@ class Gatepost(Gate):
         wait: bool = True,
         on_wait: Callable[[float, str], None] | None = None,
     ) -> None:
-        """Open as `Gate.open` does, with the hooks of `on_register` in force."""
+        """Open as `Gate.open` does, with the hooks of the application in force."""
         await super().open(background=background, patient=patient, wait=wait, on_wait=on_wait)
         self.accounts.run_on_register(self._register_hooks)
+        self.profiles.run_on_email_change(self._email_hooks)
 
     @asynccontextmanager
     async def lifespan(self, _app: object = None) -> AsyncIterator[None]:
@@ -174,6 +176,15 @@ class Gatepost(Gate):
         is the answer: a `GatepostError` or an `HTTPException` in its own words, anything else a 500.
         """
         self._register_hooks.append(hook)
+        return hook
+
+    def on_email_change(self, hook: Hook) -> Hook:
+        """Have a function called inside the transaction of every change of an e-mail.
+
+        As `on_register`; the user that it is given has the new e-mail already. If it raises, nothing was
+        changed. The new e-mail is as unproven as the one of a registration.
+        """
+        self._email_hooks.append(hook)
         return hook
 
     def client_of(self, scope: Scope) -> Client:

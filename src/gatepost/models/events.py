@@ -69,6 +69,8 @@ class AuditAction(StrEnum):
     """A signed-in user asked for what only another, an administrator, or nobody may do or have."""
     THROTTLED = "throttled"
     """Attempts were refused, there were too many; `detail.bucket` says of what. Not each is written."""
+    REFUSALS_COUNTED = "refusals.counted"
+    """Refusals without a row of their own, so many came from one place; `detail` says what and how many."""
     THROTTLES_CLEARED = "throttles.cleared"
     """An administrator cleared buckets of the throttle; `detail` says which and how many."""
     CROSS_ORIGIN_REFUSED = "cross_origin.refused"

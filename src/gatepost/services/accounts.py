@@ -34,8 +34,8 @@ from gatepost.store import users as store
 
 log = get_logger("gatepost.accounts")
 
-RegisterHook: TypeAlias = Callable[[Any, User], Awaitable[None]]
-"""Called inside the transaction of registering, on its connection; if it raises, nothing was registered."""
+UserHook: TypeAlias = Callable[[Any, User], Awaitable[None]]
+"""Called inside the transaction that makes or changes a user, on its connection; it may raise to undo it."""
 
 
 class Accounts:
@@ -63,9 +63,9 @@ class Accounts:
         self._new_passwords = new_passwords
         self._invitations = invitations
         self._admission = admission
-        self._hooks: Sequence[RegisterHook] = ()
+        self._hooks: Sequence[UserHook] = ()
 
-    def run_on_register(self, hooks: Sequence[RegisterHook]) -> None:
+    def run_on_register(self, hooks: Sequence[UserHook]) -> None:
         """Set the hooks that run inside the transaction of every registration, in this order."""
         self._hooks = hooks
 
@@ -132,7 +132,7 @@ class Accounts:
             ) from None
         except Exception as error:
             reason = error.code if isinstance(error, GatepostError) else type(error).__name__
-            await self._audit.record(
+            await self._audit.refuse(
                 AuditAction.USER_REGISTRATION_REFUSED,
                 client=client,
                 detail={"reason": reason, "email": email},

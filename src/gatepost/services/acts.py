@@ -94,7 +94,7 @@ class Acts:
     ) -> None:
         is_over = isinstance(error, SessionRevoked)
         wanted = {"wanted_user": users[0]} if len(users) == 1 else {}
-        await self._audit.record(
+        await self._audit.refuse(
             AuditAction.SESSION_REFUSED if is_over else AuditAction.ACCESS_DENIED,
             client=client,
             user_id=by.user.id,

@@ -42,7 +42,7 @@ class Admission:
         else:
             return
         await self._throttles.refuse_link(client, verb="register")
-        await self._audit.record(
+        await self._audit.refuse(
             AuditAction.USER_REGISTRATION_REFUSED, client=client, detail={"reason": refusal.code}
         )
         raise refusal

@@ -6,10 +6,19 @@ from typing import Any
 from gatepost.db.pool import Database
 from gatepost.models import AuditAction, AuditEvent, Client
 from gatepost.services.clock import Clock
+from gatepost.settings.rates import Rate
 from gatepost.store import events as store
+from gatepost.store import refusals
 
 BY_COMMAND: Mapping[str, Any] = {"by": "command"}
 """What the detail of an event has where a command on the server did it and no request."""
+
+
+REFUSALS_OF_A_PLACE = Rate(30, 6, "minute")
+"""Refusals of one kind from one place that have a row each; the others are counted."""
+
+REFUSALS_OF_A_SITE = Rate(120, 24, "minute")
+"""Likewise of an IPv6 /48, where what is refused names nobody."""
 
 
 class Audit:
@@ -38,6 +47,33 @@ class Audit:
                 user_id=user_id,
                 session_id=session_id,
                 detail=detail,
+            )
+
+    async def refuse(
+        self,
+        action: AuditAction,
+        *,
+        client: Client,
+        user_id: int | None = None,
+        session_id: int | None = None,
+        detail: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write down a refusal, as `record` does; past a rate it is counted, so that nobody fills the trail.
+
+        Every refusal that a stranger can cause goes through here. Housekeeping puts the numbers on the trail
+        as `refusals.counted`.
+        """
+        async with self._database.connection() as conn:
+            await refusals.record(
+                conn,
+                action,
+                client=client,
+                at=self._clock(),
+                user_id=user_id,
+                session_id=session_id,
+                detail=detail or {},
+                place_rate=REFUSALS_OF_A_PLACE,
+                site_rate=REFUSALS_OF_A_SITE,
             )
 
     async def of_user(self, user_id: int, *, before: int | None, limit: int) -> list[AuditEvent]:

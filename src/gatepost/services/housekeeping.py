@@ -16,7 +16,7 @@ from gatepost.services import emails
 from gatepost.services.acts import Acts, By
 from gatepost.services.audit import BY_COMMAND, Audit
 from gatepost.services.clock import Clock
-from gatepost.store import endings, failures, links, statistics, throttles
+from gatepost.store import endings, failures, links, refusals, statistics, throttles
 
 log = get_logger("gatepost.housekeeping")
 
@@ -158,9 +158,10 @@ class Housekeeping:
                 await asyncio.sleep(min(loop.time() - begun, 1.0))
 
     async def _forget(self, *, alone: bool) -> None:
-        """Remove buckets of the throttle that have drained, failures of long ago, and links that are over."""
+        """Put numbers of refusals on the trail; remove drained buckets, old failures, links that are over."""
         loop = asyncio.get_running_loop()
         for purge in (
+            refusals.settle,
             throttles.purge_drained,
             partial(failures.purge_old, older_than=FAILURES_KEPT),
             partial(links.purge_ended, older_than=self._history),

@@ -174,7 +174,7 @@ class Invitations:
         self, reason: str, invitation: Invitation | None, *, client: Client, email: str | None = None
     ) -> InvalidInvitation:
         """Put an invitation that is not good on the trail, and return the error to be raised."""
-        await self._audit.record(
+        await self._audit.refuse(
             AuditAction.INVITATION_REFUSED,
             client=client,
             detail={

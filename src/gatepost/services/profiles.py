@@ -22,6 +22,7 @@ from gatepost.models import AuditAction, AuditEvent, Client, EndReason, Session,
 from gatepost.security.emails import canonical_email, canonical_name
 from gatepost.security.passwords import Password
 from gatepost.services import emails
+from gatepost.services.accounts import UserHook
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
 from gatepost.services.reauthentication import Reauthentication
@@ -74,7 +75,12 @@ class Profiles:
         self._reauthentication = reauthentication
         self._audit = audit
         self._refusals = refusals
+        self._hooks: Sequence[UserHook] = ()
         self._clock = clock
+
+    def run_on_email_change(self, hooks: Sequence[UserHook]) -> None:
+        """Set the hooks that run inside the transaction of every change of an e-mail, in this order."""
+        self._hooks = hooks
 
     async def rename(self, token: str, name: str, client: Client, *, by_cookie: bool = False) -> Session:
         """Give the user of a token another name; return the session with the user as they are now.
@@ -111,6 +117,7 @@ class Profiles:
             EmailTaken: another user has this e-mail; the attempt stays charged.
             Conflict, RejectedByDatabase: the database's own rules stand against it.
             InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: the token is not live.
+            Exception: what a hook raised; nothing was changed.
         """
         session = await self._sessions.resolve_for(token, client, verb="change_email", by_cookie=by_cookie)
         attempt = await self._reauthentication.begin(session, client, verb="change_email")
@@ -123,13 +130,22 @@ class Profiles:
             await emails.settle(conn)
             changed = await store.change_email(conn, session.user.id, email, hashed_password=hashed, at=at)
             await self._throttles.succeeded(conn, proof.attempt)
-            return hashed if changed else None
+            if not changed:
+                return None
+            for hook in self._hooks:
+                await hook(conn, msgspec.structs.replace(session.user, email=email))
+            return hashed
 
         try:
             return await self._reauthentication.begin_anew(
-                proof, change, reason=EndReason.EMAIL_CHANGED, action=AuditAction.USER_EMAIL_CHANGED
+                proof,
+                change,
+                reason=EndReason.EMAIL_CHANGED,
+                action=AuditAction.USER_EMAIL_CHANGED,
+                # What erasing the account looks for, to find what was tried with it.
+                detail={"email": _former(session.user.email)},
             )
-        except (EmailTaken, Conflict, RejectedByDatabase) as error:
+        except (EmailTaken, Conflict, RejectedByDatabase, ValidationFailed) as error:
             raise await self._denied(error, session, client, verb="change_email") from None
 
     async def export(self, session: Session, client: Client) -> Export:
@@ -183,7 +199,7 @@ class Profiles:
         self, error: GatepostError, session: Session, client: Client, *, verb: str
     ) -> GatepostError:
         """Put on the trail what a user asked for in vain, and hand the error back to be raised."""
-        await self._audit.record(
+        await self._audit.refuse(
             AuditAction.ACCESS_DENIED,
             client=client,
             user_id=session.user.id,
@@ -191,6 +207,14 @@ class Profiles:
             detail={"code": error.code, "verb": verb},
         )
         return error
+
+
+def _former(email: str) -> str:
+    """Return an e-mail as events hold it; one of an adopted table that is no address as it is."""
+    try:
+        return canonical_email(email)
+    except ValueError:
+        return email
 
 
 def _another_email(typed: str, current: str) -> str:

@@ -1,10 +1,10 @@
 """The password of a user who is signed in, asked for again before what a stolen session must not do."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from gatepost.db.pool import Connection, Database
 from gatepost.errors import AuthenticationError, InvalidCredentials, SessionRevoked
@@ -154,7 +154,13 @@ class Reauthentication:
             ) from None
 
     async def begin_anew(
-        self, proof: Proof, change: Change, *, reason: EndReason, action: AuditAction
+        self,
+        proof: Proof,
+        change: Change,
+        *,
+        reason: EndReason,
+        action: AuditAction,
+        detail: Mapping[str, Any] | None = None,
     ) -> SignedIn:
         """Change a user's row, end every session of theirs and start one for this client.
 
@@ -163,6 +169,7 @@ class Reauthentication:
             change: what changes the row.
             reason: why the sessions end.
             action: how the trail calls the change.
+            detail: of that event.
 
         Raises:
             InvalidCredentials, SessionRevoked: as `transaction`.
@@ -181,6 +188,6 @@ class Reauthentication:
             session_id = signed_in.session.id
             await successors.replace(conn, live.id, session_id)
             await event_store.insert(
-                conn, action, client=client, at=at, user_id=user_id, session_id=session_id
+                conn, action, client=client, at=at, user_id=user_id, session_id=session_id, detail=detail
             )
             return replace(signed_in, others_ended=max(0, ended - 1))  # one of them was the caller's

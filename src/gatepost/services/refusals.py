@@ -39,7 +39,7 @@ class Refusals:
         reason: str | None = None,
     ) -> Refusal:
         """Put a refused verb on the trail, with what the caller is not told, and hand the error back."""
-        await self._audit.record(
+        await self._audit.refuse(
             AuditAction.SESSION_REFUSED,
             client=client,
             user_id=user_id,

@@ -197,7 +197,7 @@ class Sessions(Opening):
             token, client, by_cookie=by_cookie, verb=verb, reason=EndReason.REVOKED, session_id=session_id
         )
         if ended.count == 0:
-            await self._audit.record(
+            await self._audit.refuse(
                 AuditAction.ACCESS_DENIED,
                 client=client,
                 user_id=ended.user_id,

@@ -155,7 +155,7 @@ class Setup:
     async def _refused(self, reason: str, client: Client, email: str | None = None) -> InvalidSetupLink:
         """Put it on the trail, and return the error to be raised."""
         whose = {} if email is None else {"email": email}
-        await self._audit.record(AuditAction.SETUP_REFUSED, client=client, detail={"reason": reason, **whose})
+        await self._audit.refuse(AuditAction.SETUP_REFUSED, client=client, detail={"reason": reason, **whose})
         return InvalidSetupLink()
 
 

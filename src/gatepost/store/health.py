@@ -133,17 +133,37 @@ async def missing_privileges(conn: Connection) -> list[str]:
         """
         SELECT format('%s ON %s', string_agg(w.privilege, ', ' ORDER BY w.privilege), w.relation) AS missing
         FROM (VALUES
-            ('users', 'SELECT'), ('users', 'INSERT'), ('users', 'UPDATE'), ('users', 'DELETE'),
-            ('user_sessions', 'SELECT'), ('user_sessions', 'INSERT'), ('user_sessions', 'UPDATE'),
-            ('user_sessions', 'DELETE'), ('auth_events', 'SELECT'), ('auth_events', 'INSERT'),
+            ('users', 'SELECT'), ('users', 'DELETE'), ('user_sessions', 'SELECT'),
+            ('user_sessions', 'DELETE'), ('auth_events', 'SELECT'), ('auth_refusals', 'SELECT'),
+            ('auth_refusals', 'INSERT'), ('auth_refusals', 'UPDATE'), ('auth_refusals', 'DELETE'),
             ('auth_throttles', 'SELECT'), ('auth_throttles', 'INSERT'), ('auth_throttles', 'UPDATE'),
             ('auth_throttles', 'DELETE'), ('auth_failures', 'SELECT'), ('auth_failures', 'INSERT'),
             ('auth_failures', 'UPDATE'), ('auth_failures', 'DELETE'), ('gatepost_version', 'SELECT'),
-            ('auth_links', 'SELECT'), ('auth_links', 'INSERT'), ('auth_links', 'UPDATE'),
-            ('auth_links', 'DELETE'), ('auth_event_hours', 'SELECT'), ('auth_housekeeping', 'SELECT')
+            ('auth_links', 'SELECT'), ('auth_links', 'DELETE'), ('auth_event_hours', 'SELECT'),
+            ('auth_housekeeping', 'SELECT')
         ) w (relation, privilege)
         WHERE NOT has_table_privilege(to_regclass(w.relation), w.privilege)
         GROUP BY w.relation
+        UNION ALL
+        SELECT format('%s (%s) ON %s', w.privilege, string_agg(c.name, ', ' ORDER BY c.place), w.relation)
+        FROM (VALUES
+            ('users', 'INSERT',
+                'email email_key name hashed_password is_admin is_active created_at updated_at'),
+            ('users', 'UPDATE',
+                'email email_key name hashed_password is_admin is_active updated_at '
+                'temporary_password_expires_at'),
+            ('user_sessions', 'INSERT', 'id session_token user_id is_active expires_at created_at '
+                'last_used_at ip_address user_agent authenticated_at absolute_expires_at family_id place '
+                'remembered handed_by'),
+            ('user_sessions', 'UPDATE', 'session_token is_active expires_at last_used_at ended_at end_reason '
+                'replaced_by successor_nonce place handed_by'),
+            ('auth_links', 'INSERT', 'purpose digest email created_at created_by expires_at'),
+            ('auth_links', 'UPDATE', 'created_by used_at used_by revoked_at'),
+            ('auth_events', 'INSERT', 'at action user_id session_id ip_address user_agent detail')
+        ) w (relation, privilege, columns)
+        CROSS JOIN LATERAL string_to_table(w.columns, ' ') WITH ORDINALITY c (name, place)
+        WHERE NOT has_column_privilege(to_regclass(w.relation), c.name, w.privilege)
+        GROUP BY w.relation, w.privilege
         UNION ALL
         SELECT format('USAGE ON SEQUENCE %s', s.name)
         FROM unnest(ARRAY['users', 'user_sessions', 'auth_events', 'auth_links']) t (relation)
@@ -156,8 +176,9 @@ async def missing_privileges(conn: Connection) -> list[str]:
         FROM pg_proc p
         WHERE p.pronamespace = quote_ident(current_schema())::regnamespace AND p.proname = ANY(ARRAY[
                 'gatepost_end_sessions', 'gatepost_charge', 'gatepost_erase_user', 'gatepost_redact_events',
-                'gatepost_count_events', 'gatepost_inet', 'gatepost_email_key', 'gatepost_email_is_plain',
-                'gatepost_has_expired', 'gatepost_is_live', 'gatepost_refusal', 'gatepost_credentials_stamp'
+                'gatepost_emails_of', 'gatepost_count_events', 'gatepost_inet', 'gatepost_email_key',
+                'gatepost_email_is_plain', 'gatepost_has_expired', 'gatepost_is_live', 'gatepost_refusal',
+                'gatepost_credentials_stamp'
             ]) AND NOT has_function_privilege(p.oid, 'EXECUTE')
         ORDER BY missing
         """
@@ -175,7 +196,8 @@ async def rights(conn: Connection) -> Rights:
                 WHERE c.relnamespace = quote_ident(current_schema())::regnamespace
                     AND pg_has_role(c.relowner, 'MEMBER')
                     AND c.relname IN ('users', 'user_sessions', 'auth_events', 'auth_throttles',
-                        'auth_failures', 'auth_links', 'auth_event_hours', 'auth_housekeeping')
+                        'auth_failures', 'auth_links', 'auth_event_hours', 'auth_housekeeping',
+                        'auth_refusals', 'auth_erased')
             ), '') AS owned,
             coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create,
             coalesce(has_table_privilege(to_regclass('auth_events'), 'UPDATE, DELETE, TRUNCATE'), false)

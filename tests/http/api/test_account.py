@@ -292,7 +292,7 @@ async def test_another_email_answers_as_login_does_and_ends_every_other_session(
     ended = await db.fetch("SELECT end_reason FROM user_sessions WHERE NOT is_active")
     assert [row["end_reason"] for row in ended] == ["email_changed"] * 2
     (changed,) = await events(db, "user.email_changed")
-    assert (changed["user_id"], changed["session_id"], changed["detail"]) == (1, 3, {})
+    assert (changed["user_id"], changed["session_id"], changed["detail"]) == (1, 3, {"email": EMAIL})
 
 
 async def test_by_cookie_the_new_token_comes_by_cookie_and_the_browser_stays_known(
@@ -492,6 +492,33 @@ async def test_deleting_the_account_ends_every_session_and_leaves_nobody(
     assert not await signs_in(client, EMAIL)
     assert [row["email"] for row in await db.fetch("SELECT email FROM users")] == [OTHER]
     assert [row["user_id"] for row in await db.fetch("SELECT user_id FROM user_sessions")] == [2]
+
+
+async def test_former_e_mails_of_the_erased_go_too(client: httpx.AsyncClient, db: Database) -> None:
+    """Two that are nobody's now, and one that somebody else has taken since."""
+    former = ("first@example.com", "second@example.com", "taken@example.com")
+    for email in former:
+        await client.post("/api/auth/login", json={"email": email, "password": "a guess"})
+    token = (await register(client, former[0]))["token"]
+    for email in (*former[1:], "last@example.com"):
+        moved = await client.post(
+            "/api/auth/email", json={"email": email, "password": PASSWORD}, headers=bearer(token)
+        )
+        token = moved.json()["data"]["token"]
+    await db.execute(
+        """
+        INSERT INTO auth_links (purpose, digest, email, expires_at)
+        SELECT 'invitation', e, e, now() FROM unnest($1::varchar[]) e
+        """,
+        former,
+    )
+    await db.execute("INSERT INTO auth_refusals VALUES ('session.refused', '203.0.113.7', 1, 5, now())")
+    await register(client, former[2])
+    assert (await erase(client, token)).is_success
+    trail = " ".join(str(tuple(row)) for row in await db.fetch("SELECT * FROM auth_events"))
+    assert [email for email in (*former, "last@example.com") if email in trail] == [former[2]]
+    assert [row["email"] for row in await db.fetch("SELECT email FROM auth_links")] == [former[2]]
+    assert await db.fetchval("SELECT count(*) FROM auth_refusals") == 0
 
 
 async def test_the_events_of_the_erased_stay_without_the_person(stopped_app: MakeApp, db: Database) -> None:

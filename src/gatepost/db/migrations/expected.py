@@ -44,6 +44,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "auth_failures": ("user_id", "place", "failures", "last_at"),
     "auth_event_hours": ("hour", "action", "events"),
     "auth_housekeeping": ("id", "counted_id", "marked_id", "marked_xid", "ran_at"),
+    "auth_refusals": ("action", "place", "user_id", "refusals", "since"),
+    "auth_erased": ("xid", "user_id", "email_digest"),
     "auth_links": (
         "id",
         "purpose",
@@ -94,6 +96,7 @@ TRIGGERS = (
     "user_sessions_note_end",
     "users_temporary_password",
     "users_email_key",
+    "users_not_erased",
 )
 """Triggers that must exist and fire."""
 
@@ -105,6 +108,7 @@ FUNCTIONS = (
     "gatepost_purge_events",
     "gatepost_erase_user",
     "gatepost_redact_events",
+    "gatepost_emails_of",
     "gatepost_count_events",
     "gatepost_inet",
     "gatepost_email_key",

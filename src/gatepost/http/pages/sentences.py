@@ -204,6 +204,16 @@ _WORDS = {
         N_("Attempts were refused, because there were too many"),
         N_("Attempts were refused, because there were too many"),
     ),
+    "refusals.counted": Words(
+        "bad",
+        N_("More requests on your account were refused"),
+        N_("More requests on the account of %(who)s were refused"),
+    ),
+    "refusals.counted/nobody": Words(
+        "bad",
+        N_("More requests from one place were refused"),
+        N_("More requests from one place were refused"),
+    ),
     "throttles.cleared": Words(
         "plain",
         N_("An administrator cleared the limits on attempts"),

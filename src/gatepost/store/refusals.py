@@ -1,0 +1,99 @@
+"""Statements on `auth_refusals`: refusals that are counted where too many came from one place."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from gatepost.db.pool import Connection, parse_count
+from gatepost.models import AuditAction, Client
+from gatepost.settings.rates import Rate
+from gatepost.store.endings import HOUSEKEEPING_LOCK
+
+
+async def record(
+    conn: Connection,
+    action: AuditAction,
+    *,
+    client: Client,
+    at: datetime | None,
+    user_id: int | None,
+    session_id: int | None,
+    detail: Mapping[str, Any],
+    place_rate: Rate,
+    site_rate: Rate,
+) -> None:
+    """Put a refusal on the trail; those of a kind that come too often from one place are counted instead.
+
+    A kind is the action and the user whom it names. What names nobody is limited by the place, and by the
+    network of many places (IPv6 /48) besides.
+    """
+    await conn.execute(
+        """
+        WITH names AS (
+            SELECT $2::varchar || ':' || $8::varchar || coalesce(':' || $3::bigint, '') AS of_place,
+                CASE WHEN $3 IS NULL AND $8 <> $9 THEN $2 || ':' || $9::varchar END AS of_site
+        ), turn AS MATERIALIZED (
+            SELECT c.full_key, n.of_place FROM names n CROSS JOIN LATERAL gatepost_charge(
+                ARRAY['event', 'event'], ARRAY[n.of_place, n.of_site],
+                ARRAY[$10::interval, $12::interval], ARRAY[$11::interval, $13::interval], $1::timestamptz
+            ) c
+        ), written AS (
+            INSERT INTO auth_events (at, action, user_id, session_id, ip_address, user_agent, detail)
+            SELECT coalesce($1, clock_timestamp()), $2, $3, $4, $5, $6, $7::text::jsonb
+            FROM turn WHERE turn.full_key IS NULL
+        )
+        INSERT INTO auth_refusals AS r (action, place, user_id, refusals, since)
+        SELECT $2, CASE WHEN turn.full_key = turn.of_place THEN $8 ELSE $9 END, coalesce($3, 0), 1,
+            coalesce($1, clock_timestamp())
+        FROM turn WHERE turn.full_key IS NOT NULL
+        ON CONFLICT (action, place, user_id) DO UPDATE SET refusals = r.refusals + 1
+        """,
+        at,
+        action,
+        user_id,
+        session_id,
+        client.ip_address,
+        client.user_agent,
+        json.dumps(dict(detail)),
+        client.place or "",
+        client.site or "",
+        place_rate.emission,
+        place_rate.tolerance,
+        site_rate.emission,
+        site_rate.tolerance,
+    )
+
+
+async def settle(conn: Connection, *, limit: int, alone: bool, at: datetime | None) -> int:
+    """Put at most `limit` of these numbers on the trail, an event each; return how many.
+
+    `alone` as in `store/endings.py`.
+    """
+    status = await conn.execute(
+        """
+        WITH turn AS MATERIALIZED (
+            SELECT NOT $3::boolean OR pg_try_advisory_xact_lock($4) AS mine
+        ), due AS MATERIALIZED (
+            SELECT r.action, r.place, r.user_id FROM auth_refusals r
+            WHERE (SELECT mine FROM turn)
+            LIMIT $2
+            FOR UPDATE SKIP LOCKED
+        ), settled AS (
+            DELETE FROM auth_refusals r USING due d
+            WHERE r.action = d.action AND r.place = d.place AND r.user_id = d.user_id
+            RETURNING r.*
+        )
+        INSERT INTO auth_events (at, action, user_id, detail)
+        SELECT coalesce($1::timestamptz, statement_timestamp()), $5, nullif(s.user_id, 0),
+            jsonb_build_object('action', s.action, 'address', s.place, 'refusals', s.refusals,
+                'since', to_char(s.since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
+        FROM settled s
+        """,
+        at,
+        limit,
+        alone,
+        HOUSEKEEPING_LOCK,
+        AuditAction.REFUSALS_COUNTED,
+    )
+    return parse_count(status)
