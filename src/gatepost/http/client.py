@@ -17,13 +17,12 @@ from starlette.types import Receive, Scope
 
 from gatepost.log import get_logger
 from gatepost.models import Client, canonical_address
+from gatepost.models.bounds import FORWARDED_MAX
 from gatepost.settings.forms import UNIX, Proxy
 
 MAX_HOPS = 32
 """Entries of a forwarded header that are walked through; one with more trusted proxies is not read."""
 
-MAX_LENGTH = 4_096
-"""Characters of a forwarded header that are read, from its end: what proxies added stands there."""
 _LOGGED = 100
 
 _IPV4_WITH_PORT = re.compile(r"([0-9.]+):[0-9]{1,5}")
@@ -119,7 +118,7 @@ def _values(headers: list[tuple[bytes, bytes]], name: bytes) -> list[str]:
 
 def _end(header: str) -> str:
     """Return what is read of a header: an entry that is cut off begins with what none can hold."""
-    return header if len(header) <= MAX_LENGTH else "\0" + header[-MAX_LENGTH:]
+    return header if len(header) <= FORWARDED_MAX else "\0" + header[-FORWARDED_MAX:]
 
 
 def _x_forwarded_for(header: str) -> Iterator[str]:

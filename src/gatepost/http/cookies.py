@@ -13,8 +13,9 @@ port, over plain http (`gatepost-8000`), and by the prefix of all but the usual 
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from functools import lru_cache
 
 from starlette.types import Scope
 
@@ -174,12 +175,16 @@ def _set(value: str) -> Header:
 
 
 def _values(scope: Scope, name: str) -> list[str]:
-    # Split by hand: a cookie of ours is never quoted, and taking quotes apart costs (CVE-2024-7592).
-    found = []
+    # Found by name alone: a cookie of ours is never quoted, and taking quotes apart costs (CVE-2024-7592), as
+    # does looking at each of thousands of others.
+    pairs, found = _pairs(name), list[str]()
     for header, value in scope["headers"]:
         if header == b"cookie":
-            for pair in value.decode("latin-1").split(";"):
-                key, equals, text = pair.strip(" \t").partition("=")
-                if equals and key == name:
-                    found.append(text)
+            found += [text.rstrip(" \t") for text in pairs(value.decode("latin-1"))]
     return found
+
+
+@lru_cache(maxsize=64)
+def _pairs(name: str) -> Callable[[str], list[str]]:
+    """Return what finds the values of the cookies of a name, in time that is proportional to the header."""
+    return re.compile(rf"(?:\A|;)[ \t]*{re.escape(name)}=([^;]*)").findall

@@ -14,12 +14,13 @@ from gatepost.errors import BodyTooLarge, BodyTooSlow, GatepostError, Unsupporte
 from gatepost.http.errors import last_resort, render
 from gatepost.http.headers import Headers
 from gatepost.log import get_logger
+from gatepost.models.bounds import BODY_MAX
 
 log = get_logger("gatepost.http")
 _plain_log = logging.getLogger("gatepost.http")
 
-BODY_MAX = 64 * 1024
-"""Bytes of a body that are read."""
+_DIGITS_MAX = 19
+"""Digits of a length that are read; Python reads no number of thousands."""
 
 BODY_SECONDS = 10.0
 """How long a body may take to arrive, from its head to its end."""
@@ -160,7 +161,7 @@ class BodyGuard:
         headers = dict(scope["headers"])
         try:
             length = headers.get(b"content-length", b"0")
-            if length.isdigit() and int(length) > BODY_MAX:
+            if length.isdigit() and (len(length) > _DIGITS_MAX or int(length) > BODY_MAX):
                 raise BodyTooLarge
             body = await _read(receive)
             if body is None:

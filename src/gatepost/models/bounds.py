@@ -1,8 +1,13 @@
 """How much is read of what comes from outside: the one place that says so.
 
 Whatever a stranger sends has a bound here, which is looked at before anything is done with it, so that no
-request costs more than in proportion to a small size. `docs/http.md` shows these bounds to users.
+request costs more than in proportion to a small size. `docs/http.md` shows these bounds to users. What an
+operator sets or types (settings, arguments) is bounded by the system alone; an e-mail, a name or a password
+among it is bounded as it is here.
 """
+
+from collections.abc import Mapping
+from types import MappingProxyType
 
 EMAIL_MAX = 320
 """Code points of an e-mail: 64, the @-sign and 255 (RFC 5321 §4.5.3.1). Mail itself ends at 254."""
@@ -14,18 +19,14 @@ SEARCH_MAX = 320
 """Code points that may be searched for: no e-mail has more."""
 TOKEN_MAX = 43
 """Characters of a token, of sessions and of links alike; one of another length is nobody's."""
-FORM_TOKEN_MAX = 64
-"""Characters of a form's token."""
 CURSOR_MAX = 4096
 """Characters of a place in a list."""
 ADDRESS_MAX = 64
 """Characters of an address or a network."""
 ACTION_MAX = 64
-"""Characters of the name of an event."""
+"""Characters of the name of an event, and of the id of one."""
 PLACE_MAX = 2000
 """Characters of where a sign-in leads to."""
-WORD_MAX = 32
-"""Characters of what is chosen of a list, of a number and of a time."""
 
 TYPED_FACTOR = 4
 """How many times as long a text may be before it is composed: NFC shortens it to no less than a quarter."""
@@ -36,3 +37,30 @@ BODY_MAX = 64 * 1024
 """Bytes of a body."""
 FORM_FIELDS_MAX = 100
 """Fields of a form."""
+
+USER_AGENT_MAX = 512
+"""Characters of a user agent that are kept."""
+ACCEPT_LANGUAGE_MAX = 1000
+"""Characters of `Accept-Language` that are read."""
+FORWARDED_MAX = 4096
+"""Characters of a forwarded header that are read, from its end: a trusted proxy adds there."""
+
+FIELDS: Mapping[str, int] = MappingProxyType(
+    {
+        "email": EMAIL_MAX,
+        "name": NAME_MAX,
+        "password": PASSWORD_MAX,
+        "new_password": PASSWORD_MAX,
+        "current": PASSWORD_MAX,
+        "new": PASSWORD_MAX,
+        "invitation": TOKEN_MAX,
+        "token": TOKEN_MAX,
+        "q": SEARCH_MAX,
+        "cursor": CURSOR_MAX,
+        "address": ADDRESS_MAX,
+        "action": ACTION_MAX,
+        "Last-Event-ID": ACTION_MAX,
+        "next": PLACE_MAX,
+    }
+)
+"""Name of a text in a body, a form or a query → characters that it may have."""

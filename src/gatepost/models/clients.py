@@ -5,8 +5,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Self
 
-USER_AGENT_MAX = 512
-"""Characters of a user agent that are kept."""
+from gatepost.models.bounds import USER_AGENT_MAX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

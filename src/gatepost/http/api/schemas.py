@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
 
 from gatepost.http.envelope import Envelope
-from gatepost.models import AuditEvent, Session, SessionRow, SignedIn, User
+from gatepost.models import AuditEvent, Session, SessionRow, SignedIn, User, bounds
 
 TIME = "2024-01-01T00:00:00Z"
 LATER = "2024-01-01T00:30:00Z"
@@ -42,15 +42,18 @@ EXPORT = {
 
 # Lengths are told here and checked in one place, by the service, after normalisation (NFC).
 Email = Annotated[
-    StrictStr, Field(json_schema_extra={"format": "email", "maxLength": 320}, examples=["user@example.com"])
+    StrictStr,
+    Field(
+        json_schema_extra={"format": "email", "maxLength": bounds.EMAIL_MAX}, examples=["user@example.com"]
+    ),
 ]
 Name = Annotated[
-    StrictStr, Field(json_schema_extra={"minLength": 1, "maxLength": 200}, examples=["John Doe"])
+    StrictStr, Field(json_schema_extra={"minLength": 1, "maxLength": bounds.NAME_MAX}, examples=["John Doe"])
 ]
 Password = Annotated[
     StrictStr,
     Field(
-        json_schema_extra={"minLength": 8, "maxLength": 1024, "format": "password"},
+        json_schema_extra={"minLength": 8, "maxLength": bounds.PASSWORD_MAX, "format": "password"},
         examples=["securepassword123"],
         repr=False,
     ),
@@ -80,7 +83,7 @@ def _without_required_token(schema: dict[str, Any]) -> None:
 GivenPassword = Annotated[
     StrictStr,
     Field(
-        json_schema_extra={"maxLength": 1024, "format": "password"},
+        json_schema_extra={"maxLength": bounds.PASSWORD_MAX, "format": "password"},
         examples=["securepassword123"],
         repr=False,
     ),
@@ -91,7 +94,7 @@ NewPassword = Annotated[
     StrictStr | None,
     Field(
         description="The password from now on, which a temporary one asks for: every other session ends.",
-        json_schema_extra={"minLength": 8, "maxLength": 1024, "format": "password"},
+        json_schema_extra={"minLength": 8, "maxLength": bounds.PASSWORD_MAX, "format": "password"},
         examples=["another secure password"],
         repr=False,
     ),
@@ -110,6 +113,7 @@ class RegisterRequest(BaseModel):
         StrictStr | None,
         Field(
             description="The token of an invitation: needed where only the invited may register.",
+            json_schema_extra={"maxLength": bounds.TOKEN_MAX},
             examples=[LINK_TOKEN],
             repr=False,
         ),

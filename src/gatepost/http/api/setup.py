@@ -13,6 +13,7 @@ from gatepost.http.api.responses import BODY, NEW_PASSWORD, USERS_ROW, responses
 from gatepost.http.api.signed_in import check_cookie, sign_in
 from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import CurrentEdge
+from gatepost.models.bounds import TOKEN_MAX
 
 public = APIRouter(tags=["accounts"], dependencies=[Depends(unambiguous_body)])
 
@@ -22,7 +23,12 @@ class SetupRequest(BaseModel):
 
     token: Annotated[
         StrictStr,
-        Field(description="Of the link.", examples=[schemas.LINK_TOKEN], repr=False),
+        Field(
+            description="Of the link.",
+            json_schema_extra={"maxLength": TOKEN_MAX},
+            examples=[schemas.LINK_TOKEN],
+            repr=False,
+        ),
     ]
     email: schemas.Email
     name: schemas.Name

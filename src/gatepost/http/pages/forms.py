@@ -7,13 +7,12 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 
 from gatepost.errors import ValidationFailed
+from gatepost.models.bounds import FORM_FIELDS_MAX
 
 MEDIA_TYPE = b"application/x-www-form-urlencoded"
 
 TOKEN = "form_token"  # noqa: S105 - the name of a field
 """The field that holds the form's token."""
-
-_FIELDS_MAX = 100
 
 Form = Mapping[str, str]
 """Name of a field → what was typed; a field that a form may lack is asked for with `get`."""
@@ -34,7 +33,7 @@ async def read_form(request: Request) -> Form:
             keep_blank_values=True,
             strict_parsing=True,
             errors="strict",
-            max_num_fields=_FIELDS_MAX,
+            max_num_fields=FORM_FIELDS_MAX,
         )
     except ValueError:
         raise ValidationFailed({}, "The form can't be read") from None

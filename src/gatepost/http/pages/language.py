@@ -19,6 +19,8 @@ from babel.numbers import format_compact_decimal, format_decimal, format_percent
 from babel.support import NullTranslations, Translations
 from babel.units import format_unit
 
+from gatepost.models.bounds import ACCEPT_LANGUAGE_MAX
+
 LANGUAGES = ("en", "de", "es", "fr", "hi", "ja", "zh_Hans")
 """What there are catalogues of; the first is the language of the source."""
 
@@ -170,7 +172,7 @@ def negotiated(accepted: str) -> Language:
     Args:
         accepted: the header `Accept-Language`.
     """
-    for tag in _by_quality(accepted):
+    for tag in _by_quality(accepted[:ACCEPT_LANGUAGE_MAX]):
         if tag == "*":
             break
         primary, *subtags = tag.lower().split("-")

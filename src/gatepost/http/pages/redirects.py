@@ -3,12 +3,12 @@
 import re
 from collections.abc import Collection
 
+from gatepost.models.bounds import PLACE_MAX
+
 # What browsers read in another way than it looks: a second slash or a backslash names a host, and they
 # drop tabs and line ends before they look.
 _OWN_PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
 _ORIGIN = re.compile(r"(?P<origin>https?://[a-z0-9.\[\]:_-]+)(?:[/?#][\x21-\x5b\x5d-\x7e]*)?")
-
-_LENGTH_MAX = 2000
 
 
 class Redirects:
@@ -24,7 +24,7 @@ class Redirects:
 
     def safe(self, place: str | None) -> str | None:
         """Return a place that may be led to as it was given, None for every other."""
-        if not place or len(place) > _LENGTH_MAX:
+        if not place or len(place) > PLACE_MAX:
             return None
         if _OWN_PATH.fullmatch(place):
             return place

@@ -20,16 +20,19 @@ from gatepost.http.dependencies import (
 from gatepost.http.envelope import encode, success
 from gatepost.http.streams import LiveEvents, events_download
 from gatepost.models import EventFilter
+from gatepost.models.bounds import ACTION_MAX, ADDRESS_MAX
 from gatepost.services.copies import seen_event_data
 
 router = APIRouter(tags=["administration"])
 
 Action = Annotated[
     str | None,
-    Query(max_length=64, description="This action, or with a dot at its end all that begin so: `login.`"),
+    Query(
+        max_length=ACTION_MAX, description="This action, or with a dot at its end all that begin so: `login.`"
+    ),
 ]
 User = Annotated[int | None, Query(ge=1, le=2**63 - 1, description="Of the user with this id.")]
-Address = Annotated[str | None, Query(max_length=64, description=shapes.ADDRESS)]
+Address = Annotated[str | None, Query(max_length=ADDRESS_MAX, description=shapes.ADDRESS)]
 Since = Annotated[datetime | None, Query(description="From this time on.")]
 Until = Annotated[datetime | None, Query(description="Before this time.")]
 
@@ -147,7 +150,11 @@ async def live_events(
     edge: CurrentEdge,
     after: Annotated[
         str | None,
-        Header(alias="Last-Event-ID", max_length=64, description="Of the last event that is known already."),
+        Header(
+            alias="Last-Event-ID",
+            max_length=ACTION_MAX,
+            description="Of the last event that is known already.",
+        ),
     ] = None,
 ) -> Response:
     """Send each event within a second, until the session ends; at most 8 streams a user and process.

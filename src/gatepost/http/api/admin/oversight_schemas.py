@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field, StrictInt, StrictStr
 from gatepost.http.api import schemas
 from gatepost.http.envelope import Envelope
 from gatepost.models import OverseenSession, Session
+from gatepost.models.bounds import ADDRESS_MAX
 from gatepost.services.oversight import COUNTED_MAX
 
 SESSION = schemas.SESSION | {"is_current": False, "user_id": 1, "email": "user@example.com"}
@@ -33,7 +34,7 @@ class EndSessionsRequest(BaseModel):
 
     user: Annotated[StrictInt | None, _USER] = None
     address: Annotated[
-        StrictStr | None, Field(max_length=64, description=ADDRESS, examples=["203.0.113.0/24"])
+        StrictStr | None, Field(max_length=ADDRESS_MAX, description=ADDRESS, examples=["203.0.113.0/24"])
     ] = None
     older_than_minutes: Annotated[
         StrictInt | None, Field(**_MINUTES, description="Started longer ago.", examples=[60])

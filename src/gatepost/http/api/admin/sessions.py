@@ -15,6 +15,7 @@ from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import AdminSession, CurrentClient, CurrentGate, FreshAdminSession
 from gatepost.http.envelope import success
 from gatepost.models import SessionFilter
+from gatepost.models.bounds import ADDRESS_MAX
 from gatepost.services.oversight import COUNTED_MAX
 
 router = APIRouter(tags=["administration"], dependencies=[Depends(unambiguous_body)])
@@ -40,7 +41,7 @@ async def admin_sessions(
     session: AdminSession,
     gate: CurrentGate,
     user: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="Of the user with this id.")] = None,
-    address: Annotated[str | None, Query(max_length=64, description=shapes.ADDRESS)] = None,
+    address: Annotated[str | None, Query(max_length=ADDRESS_MAX, description=shapes.ADDRESS)] = None,
     older_than_minutes: Annotated[
         int | None, Query(ge=0, le=60 * 24 * 3650, description="Started longer ago.")
     ] = None,
