@@ -262,7 +262,7 @@ def clock() -> MovableClock:
     return MovableClock()
 
 
-def settings_for(dsn: str, home: Path, **overrides: Any) -> Settings:
+def settings_for(dsn: str | None, home: Path, **overrides: Any) -> Settings:
     values: dict[str, Any] = {
         "database_url": dsn,
         "secret_key": SECRET_KEY,

@@ -100,6 +100,11 @@ class ServerProcess:
         """Return its exit code."""
         return self.process.wait(PATIENCE)
 
+    def workers(self) -> list[int]:
+        """Return the processes that answer, which on Linux are the children of this one."""
+        children = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        return [int(pid) for each in children for pid in each.read_text().split() if _serves(pid)]
+
     def client(self) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=PATIENCE)
 
@@ -115,6 +120,11 @@ class ServerProcess:
         except ConnectionError:
             return False
         return True
+
+
+def _serves(pid: str) -> bool:
+    """Say whether a child is a worker, and not what multiprocessing keeps beside them."""
+    return b"tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 @contextmanager

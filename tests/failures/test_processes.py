@@ -1,6 +1,7 @@
 """Real servers and what may befall them: no database, one that dies, bodies without end, being stopped."""
 
 import asyncio
+import os
 import re
 import signal
 from concurrent.futures import ThreadPoolExecutor
@@ -51,6 +52,14 @@ def test_a_server_waits_for_its_database_serves_and_outlives_it(
             back = [client.get("/api/auth/me", headers=bearer(token)) for _ in range(HANDFUL + 1)]
             mortal.kill()
             refused += ask(client, token)
+            worker = server.workers()[0]
+            os.kill(worker, signal.SIGKILL)
+        until(lambda: worker not in server.workers())
+        until(server.accepts)  # the one that comes after it
+        with server.client() as client:
+            refused += ask(client, token)
+            mortal.start()
+            back += [client.get("/api/auth/me", headers=bearer(token)) for _ in range(HANDFUL + 1)]
         server.tell()
         assert server.ended() == 0
     for answer in refused:
