@@ -52,6 +52,7 @@ def test_a_server_waits_for_its_database_serves_and_outlives_it(
             back = [client.get("/api/auth/me", headers=bearer(token)) for _ in range(HANDFUL + 1)]
             mortal.kill()
             refused += ask(client, token)
+            until(lambda: refused[-1].headers["x-request-id"] in server.written)
             worker = server.workers()[0]
             os.kill(worker, signal.SIGKILL)
         until(lambda: worker not in server.workers())

@@ -74,6 +74,7 @@ class Connections:
         self._waiting: deque[asyncio.Future[Kept]] = deque()
         self._open = 0  # places taken: idle, lent, being made or being closed
         self._growing: set[asyncio.Task[None]] = set()
+        self._making = 0
         self._heard = 0.0
         self._ceiling = size
         self._ceiling_until = 0.0
@@ -181,9 +182,10 @@ class Connections:
 
     def _grow(self) -> None:
         """Make as many connections as are waited for, and may be."""
-        wanted = sum(not turn.done() for turn in self._waiting) - len(self._growing)
+        wanted = sum(not turn.done() for turn in self._waiting) - self._making
         for _ in range(min(wanted, self._limit() - self._open)):
             self._open += 1
+            self._making += 1
             task = asyncio.create_task(self._make())
             self._growing.add(task)
             task.add_done_callback(self._growing.discard)
@@ -195,18 +197,21 @@ class Connections:
             kept = await self._connect(self._seconds)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, SetupError) as error:
             self._open -= 1
+            self._making -= 1
             # Silence is how a pooler says it; that the server is there, the others heard meanwhile.
             silent = isinstance(error, TimeoutError) and self._heard > began
             if self._open and (silent or isinstance(error, asyncpg.TooManyConnectionsError)):
                 log.warning("the server gives no more connections", connections=self._open)
                 self._lower(self._open)
-                return
-            if (turn := self._next()) is not None:
+            elif (turn := self._next()) is not None:
                 turn.set_exception(error)
+                self._grow()  # each who waits has a try
         except BaseException:
             self._open -= 1
+            self._making -= 1
             raise
         else:
+            self._making -= 1
             self._offer(kept)
 
     def _close(self, kept: Kept) -> None:
