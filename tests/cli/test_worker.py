@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conftest import settings_for
+from tests.conftest import on_database, settings_for
 
 from gatepost.app import create_app
 from gatepost.cli.worker import Announcement, Application, Worker
@@ -52,10 +52,11 @@ def signals_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_start_that_fails_is_one_line_of_the_log(
     announcement: Announcement,
     signals_as_they_are: None,
+    server_dsn: str,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    app: Any = create_app(settings_for("postgresql://127.0.0.1:1/x", tmp_path))
+    app: Any = create_app(settings_for(on_database(server_dsn, "nowhere"), tmp_path))
     assert await live(app, announcement) == [{"type": "lifespan.startup.failed", "message": ""}]
     (event,) = [r.msg for r in caplog.records if isinstance(r.msg, dict) and r.levelname == "ERROR"]
     assert event["event"] == "could not start"
