@@ -92,6 +92,19 @@ async def test_a_live_token_is_found_and_an_unknown_one_is_not(
     assert await lookups.find((StoredToken("nobody's"),)) is None
 
 
+async def test_the_query_is_planned_once(
+    lookups: Lookups, tokens: list[Tokens], statement: Counted, db: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    await db.execute("ANALYZE")
+    for token in tokens[:20]:
+        await lookups.find(token)
+    assert statement._ready is not None
+    plans = await statement._ready[0].conn.fetch(
+        "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement = $1", LOOKUP
+    )
+    assert [tuple(each) for each in plans] == [(20, 0)]
+
+
 async def test_lookups_of_one_turn_leave_in_one_query(
     lookups: Lookups, tokens: list[Tokens], statement: Counted
 ) -> None:

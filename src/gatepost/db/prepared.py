@@ -136,7 +136,12 @@ class Prepared:
             await asyncio.wait([self._retired])  # the place it has is the one that is wanted
             kept = await self._database.connect()
         try:
-            return kept, await kept.conn.prepare(self._sql) if self._database.prepares else None
+            if not self._database.prepares:
+                return kept, None
+            # Planned for each use, which PostgreSQL does as long as arrays are short, it takes longer to plan
+            # than to run.
+            await kept.conn.execute("SET plan_cache_mode = force_generic_plan")
+            return kept, await kept.conn.prepare(self._sql)
         except BaseException:
             self._retired = self._database.retire(kept)
             raise
