@@ -54,19 +54,17 @@ def list_sessions(
     before: Annotated[int | None, typer.Option(min=1, help="Only sessions with a lower id.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List live sessions, the latest first: all of a user's, or those of a filter page by page."""
+    """List live sessions page by page, the latest first: everybody's, a user's, or those of a filter."""
     out = Output(as_json=as_json)
     plain = address is None and older_than is None and unused_for is None
 
     async def work(gate: "Gate") -> list[SessionRow]:
-        if user is not None and plain:
-            return await gate.sessions.active((await gate.administration.find(user)).id)
         wanted = await _filter(gate, user, address, older_than, unused_for)
         page = await gate.oversight.page(wanted, before=before, limit=limit + 1)
         return [seen.row for seen in page]
 
     found = run(out, "sessions list", work, about=_about(user, address))
-    listed = found if user is not None and plain else found[:limit]
+    listed = found[:limit]
     rows = [_session_data(row) for row in listed]
     more = listed[-1].id if len(found) > len(listed) else None
     out.table(
@@ -74,7 +72,7 @@ def list_sessions(
         rows,
         _COLUMNS,
         empty="There are no live sessions.",
-        then=_after_list(rows, more, plain=plain),
+        then=_after_list(rows, more, plain=plain and user is None),
     )
 
 

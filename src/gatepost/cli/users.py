@@ -166,7 +166,7 @@ def show(user: UserArgument, *, as_json: AsJson = False) -> None:
 
     async def work(gate: "Gate") -> tuple[User, int]:
         found = await gate.administration.find(user)
-        return found, len(await gate.sessions.active(found.id))
+        return found, await gate.sessions.count_active(found.id)
 
     found, sessions = run(out, "users show", work, about={"user": user})
     data = user_data(found) | {"active_sessions": sessions}

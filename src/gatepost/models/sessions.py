@@ -1,7 +1,8 @@
 """Sessions: live ones, rows of the history, and which of them are meant."""
 
+import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
@@ -10,6 +11,8 @@ import msgspec
 from gatepost.models.filters import told
 from gatepost.models.rows import Row
 from gatepost.models.users import User
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class EndReason(StrEnum):
@@ -147,6 +150,36 @@ class SignedIn:
     remembered: bool = False
     others_ended: int = 0
     credentials_stamp: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionCursor:
+    """The place in a user's sessions, by their last use, where a page ended.
+
+    Attributes:
+        used_at: when the last session of the page was last used.
+        session_id: its id.
+    """
+
+    used_at: datetime
+    session_id: int
+
+    @classmethod
+    def of(cls, row: SessionRow) -> Self:
+        """Return the place of a session."""
+        return cls(used_at=row.last_used_at, session_id=row.id)
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read what `str` made of one; None where it made it of none."""
+        found = re.fullmatch(r"([0-9]{1,17})-([0-9]{1,18})", text, re.ASCII)
+        if found is None:
+            return None
+        return cls(used_at=_EPOCH + timedelta(microseconds=int(found[1])), session_id=int(found[2]))
+
+    def __str__(self) -> str:
+        """Return it as one word for an address."""
+        return f"{max(0, (self.used_at - _EPOCH) // timedelta(microseconds=1))}-{self.session_id}"
 
 
 class OverseenSession(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -1,8 +1,8 @@
 """What users do with their own account: change it, take its data with them, and delete it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -38,21 +38,54 @@ EXPORT_ROWS = 10_000
 """Sessions, and events, that an export has at the most."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+EXPORT_BATCH = 500
+"""Of these so many are read, and sent, at once: some milliseconds, which others wait for."""
+
+Kept = TypeVar("Kept", SessionRow, AuditEvent)
+
+
 class Export:
-    """What is stored about a user.
+    """What is stored about a user, read a batch at a time while it is sent.
 
     Attributes:
         user: who it is.
-        sessions: the one started last first, the ended ones too.
-        events: the newest first.
-        truncated: there is more than `EXPORT_ROWS` of one of them.
+        truncated: there was more than `EXPORT_ROWS` of what was read so far.
     """
 
-    user: User
-    sessions: Sequence[SessionRow]
-    events: Sequence[AuditEvent]
-    truncated: bool
+    def __init__(self, database: Database, user: User, *, before: int) -> None:
+        self.user = user
+        self.truncated = False
+        self._database = database
+        self._before = before
+
+    def sessions(self) -> AsyncIterator[list[SessionRow]]:
+        """Yield the sessions, the one started last first, the ended ones too."""
+        return self._batches(store.sessions, None)
+
+    def events(self) -> AsyncIterator[list[AuditEvent]]:
+        """Yield the events that there were when the export began, the newest first."""
+        return self._batches(event_store.page_of_user, self._before)
+
+    async def _batches(self, read: "Reader[Kept]", before: int | None) -> AsyncIterator[list[Kept]]:
+        left = EXPORT_ROWS
+        while True:
+            size = min(EXPORT_BATCH, left)
+            async with self._database.connection() as conn:
+                rows = await read(conn, self.user.id, before=before, limit=size + 1)
+            if rows[:size]:
+                yield rows[:size]
+            left -= size
+            if len(rows) <= size or not left:
+                self.truncated = self.truncated or len(rows) > size
+                return
+            before = rows[size - 1].id
+
+
+class Reader(Protocol[Kept]):
+    """Reads a page of what is kept of a user, what has an id below `before`, the newest first."""
+
+    async def __call__(self, conn: Connection, user_id: int, *, before: int | None, limit: int) -> list[Kept]:
+        """Return it."""
 
 
 class Profiles:
@@ -152,8 +185,7 @@ class Profiles:
         """Return what is stored about the user of a session; that it was asked for is on the trail."""
         user = session.user
         async with self._database.connection() as conn:
-            sessions = await store.sessions(conn, user.id, limit=EXPORT_ROWS + 1)
-            events = await event_store.page_of_user(conn, user.id, before=None, limit=EXPORT_ROWS + 1)
+            newest = await event_store.page_of_user(conn, user.id, before=None, limit=1)
             await event_store.insert(
                 conn,
                 AuditAction.USER_EXPORTED,
@@ -162,12 +194,7 @@ class Profiles:
                 user_id=user.id,
                 session_id=session.id,
             )
-        return Export(
-            user=user,
-            sessions=sessions[:EXPORT_ROWS],
-            events=events[:EXPORT_ROWS],
-            truncated=max(len(sessions), len(events)) > EXPORT_ROWS,
-        )
+        return Export(self._database, user, before=newest[0].id + 1 if newest else 0)
 
     async def erase(self, token: str, password: str, client: Client, *, by_cookie: bool = False) -> None:
         """Delete the user of a token, every session, and what the trail tells of the person.

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, suppress
 
 from gatepost.db.pool import Connection, Database, transaction_on
 from gatepost.errors import AuthenticationError, InvalidSession, NotFound, SessionRevoked
-from gatepost.models import AuditAction, Client, EndReason, Session, SessionRow, SignedIn, SignIn
+from gatepost.models import AuditAction, Client, EndReason, Session, SessionCursor, SignedIn, SignIn
 from gatepost.security.tokens import StoredToken, TokenCodec
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
@@ -18,6 +18,9 @@ from gatepost.services.touches import Touches
 from gatepost.store import endings, sign_ins, successors
 from gatepost.store import sessions as store
 from gatepost.store.refreshes import RefreshRates
+
+LISTED = 100
+"""Sessions a page, where nobody says otherwise."""
 
 
 class Sessions(Opening):
@@ -219,7 +222,9 @@ class Sessions(Opening):
             await sign_ins.lock_owner(conn, user_id)
             live = await sign_ins.lock_live(conn, session.id, at=at, idle=self._lifetimes.idle)
             if live is not None:
-                return await sign_ins.end_others(conn, user_id, kept=live.id, client=client, at=at)
+                return await sign_ins.end_others(
+                    conn, user_id, kept=live.id, client=client, at=at, idle=self._lifetimes.idle
+                )
         # It was ended while this waited for its turn.
         raise await self._refusals.of(
             SessionRevoked(), client, verb=verb, user_id=user_id, session_id=session.id
@@ -296,19 +301,16 @@ class Sessions(Opening):
             )
         return endings.Ended(session_id=held.id, user_id=held.user.id, refusal=None, count=count)
 
-    async def active(self, user_id: int) -> list[SessionRow]:
-        """Return a user's live sessions, the one used last first."""
+    async def active(
+        self, user_id: int, *, after: SessionCursor | None = None, limit: int = LISTED
+    ) -> list[SignIn]:
+        """Return a page of a user's live sessions, the one used last first, those that come after `after`."""
         async with self._database.connection() as conn:
-            return await store.active_of_user(conn, user_id, at=self._clock(), idle=self._lifetimes.idle)
-
-    async def live_sign_ins(self, user_id: int) -> list[SignIn]:
-        """Return what `active` does, with the time of each sign-in."""
-        async with self._database.connection() as conn:
-            return await sign_ins.of_user(conn, user_id, at=self._clock(), idle=self._lifetimes.idle)
-
-    async def page(self, *, before: int | None, limit: int) -> list[SessionRow]:
-        """Return everybody's live sessions, the one started last first, those with an id below `before`."""
-        async with self._database.connection() as conn:
-            return await store.active_page(
-                conn, before=before, limit=limit, at=self._clock(), idle=self._lifetimes.idle
+            return await sign_ins.of_user(
+                conn, user_id, after=after, limit=limit, at=self._clock(), idle=self._lifetimes.idle
             )
+
+    async def count_active(self, user_id: int) -> int:
+        """Count a user's live sessions."""
+        async with self._database.connection() as conn:
+            return await sign_ins.count(conn, user_id, at=self._clock(), idle=self._lifetimes.idle)

@@ -151,7 +151,7 @@ class Settings(BaseSettings):
         description="Minutes without a request after which a session is over; 0 turns that off",
     )
     max_sessions_per_user: int = Field(
-        0,
+        100,
         ge=0,
         le=10_000,
         description="Live sessions that a user may have: the oldest ends; 0 turns that off",

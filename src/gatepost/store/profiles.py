@@ -80,18 +80,19 @@ async def change_email(
     return parse_count(status) == 1
 
 
-async def sessions(conn: Connection, user_id: int, *, limit: int) -> list[SessionRow]:
-    """Return a user's sessions, the ended ones too, the one started last first."""
+async def sessions(conn: Connection, user_id: int, *, before: int | None, limit: int) -> list[SessionRow]:
+    """Return a user's sessions with an id below `before`, the ended ones too, the one started last first."""
     rows = await conn.fetch(
         """
         SELECT s.id, left(s.session_token, 8) AS token_hint, s.user_id, s.created_at, s.last_used_at,
             s.expires_at, s.ip_address, s.user_agent, s.ended_at, s.end_reason
         FROM user_sessions s
-        WHERE s.user_id = $1
-        ORDER BY s.created_at DESC, s.id DESC
-        LIMIT $2
+        WHERE s.user_id = $1 AND s.id < coalesce($2::bigint, 9223372036854775807)
+        ORDER BY s.id DESC
+        LIMIT $3
         """,
         user_id,
+        before,
         limit,
     )
     return [SessionRow.from_row(row) for row in rows]

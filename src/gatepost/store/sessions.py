@@ -19,7 +19,7 @@ from gatepost.errors import (
     SessionReplaced,
     SessionRevoked,
 )
-from gatepost.models import AuditAction, Client, Row, Session, SessionRow
+from gatepost.models import AuditAction, Client, Row, Session
 from gatepost.security.tokens import StoredToken
 
 _REFUSALS: Mapping[str, type[AuthenticationError]] = {
@@ -235,48 +235,3 @@ async def start(
         remembered,
     )
     return None if row is None else Started.from_row(row)
-
-
-async def active_of_user(
-    conn: Connection, user_id: int, *, at: datetime | None, idle: timedelta | None
-) -> list[SessionRow]:
-    """Return a user's live sessions, the one used last first."""
-    rows = await conn.fetch(
-        """
-        SELECT s.id, left(s.session_token, 8) AS token_hint, s.user_id, s.created_at, s.last_used_at,
-            s.expires_at, s.ip_address, s.user_agent, s.ended_at, s.end_reason
-        FROM user_sessions s
-        JOIN users u ON u.id = s.user_id
-        CROSS JOIN (SELECT coalesce($2::timestamptz, statement_timestamp()) AS now) t
-        WHERE s.user_id = $1 AND gatepost_is_live(s, u, t.now, $3::interval)
-        ORDER BY s.last_used_at DESC, s.id DESC
-        """,
-        user_id,
-        at,
-        idle,
-    )
-    return [SessionRow.from_row(row) for row in rows]
-
-
-async def active_page(
-    conn: Connection, *, before: int | None, limit: int, at: datetime | None, idle: timedelta | None
-) -> list[SessionRow]:
-    """Return everybody's live sessions, the one started last first, those with an id below `before`."""
-    rows = await conn.fetch(
-        """
-        SELECT s.id, left(s.session_token, 8) AS token_hint, s.user_id, s.created_at, s.last_used_at,
-            s.expires_at, s.ip_address, s.user_agent, s.ended_at, s.end_reason
-        FROM user_sessions s
-        JOIN users u ON u.id = s.user_id
-        CROSS JOIN (SELECT coalesce($3::timestamptz, statement_timestamp()) AS now) t
-        WHERE s.id < coalesce($1::bigint, 9223372036854775807)
-            AND gatepost_is_live(s, u, t.now, $4::interval)
-        ORDER BY s.id DESC
-        LIMIT $2
-        """,
-        before,
-        limit,
-        at,
-        idle,
-    )
-    return [SessionRow.from_row(row) for row in rows]

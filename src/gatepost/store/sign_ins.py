@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Self, TypeAlias
 
 from gatepost.db.pool import Connection, one
-from gatepost.models import AuditAction, Client, EndReason, Row, SignIn
+from gatepost.models import AuditAction, Client, EndReason, Row, SessionCursor, SignIn
 
 Lock: TypeAlias = Callable[[Connection, int], Awaitable[None]]
 """Locks the row of a user."""
@@ -116,7 +116,13 @@ async def end_beyond(
 
 
 async def end_others(
-    conn: Connection, user_id: int, *, kept: int, client: Client, at: datetime | None
+    conn: Connection,
+    user_id: int,
+    *,
+    kept: int,
+    client: Client,
+    at: datetime | None,
+    idle: timedelta | None,
 ) -> int:
     """End the sessions of a user but for those of one sign-in, with one event; return how many were live.
 
@@ -129,14 +135,19 @@ async def end_others(
         ), kept AS (
             SELECT coalesce(s.family_id, s.id) AS family FROM user_sessions s
             WHERE s.id = $2 AND s.user_id = $1
+        ), due AS MATERIALIZED (
+            SELECT s.id, gatepost_is_live(s, u, t.now, $8::interval) AS was_live,
+                gatepost_has_expired(s, t.now) AS is_over
+            FROM user_sessions s JOIN users u ON u.id = s.user_id CROSS JOIN kept k CROSS JOIN t
+            WHERE s.user_id = $1 AND s.is_active AND coalesce(s.family_id, s.id) <> k.family
+            FOR UPDATE OF s
         ), ended AS (
             UPDATE user_sessions s
-            SET is_active = false,
-                ended_at = least(s.expires_at, t.now),
-                end_reason = CASE WHEN s.expires_at <= t.now THEN 'expired' ELSE $4 END
-            FROM kept k, t
-            WHERE s.user_id = $1 AND s.is_active AND coalesce(s.family_id, s.id) <> k.family
-            RETURNING s.expires_at > t.now AS was_live
+            SET is_active = false, ended_at = least(s.expires_at, t.now),
+                end_reason = CASE WHEN d.is_over THEN 'expired' ELSE $4 END
+            FROM due d, t
+            WHERE s.id = d.id
+            RETURNING d.was_live
         ), counted AS (
             SELECT count(*) AS count FROM ended WHERE was_live
         ), event AS (
@@ -154,27 +165,57 @@ async def end_others(
         AuditAction.SESSIONS_REVOKED_ALL,
         client.ip_address,
         client.user_agent,
+        idle,
     )
     return int(one(row)["count"])
 
 
 async def of_user(
-    conn: Connection, user_id: int, *, at: datetime | None, idle: timedelta | None
+    conn: Connection,
+    user_id: int,
+    *,
+    after: SessionCursor | None,
+    limit: int,
+    at: datetime | None,
+    idle: timedelta | None,
 ) -> list[SignIn]:
     """Return a user's live sessions with the time of their sign-in, the one used last first."""
     rows = await conn.fetch(
         """
-        SELECT s.id, left(s.session_token, 8) AS token_hint, s.user_id, s.created_at, s.last_used_at,
-            s.expires_at, s.ip_address, s.user_agent, s.ended_at, s.end_reason,
+        SELECT s.id, left(s.session_token, 8) AS token_hint, s.user_id, s.created_at,
+            used.last AS last_used_at, s.expires_at, s.ip_address, s.user_agent, s.ended_at, s.end_reason,
             coalesce(s.authenticated_at, s.created_at) AS authenticated_at
+        FROM user_sessions s
+        JOIN users u ON u.id = s.user_id
+        CROSS JOIN LATERAL (SELECT coalesce(s.last_used_at, s.created_at, 'epoch') AS last) used
+        CROSS JOIN (SELECT coalesce($2::timestamptz, statement_timestamp()) AS now) t
+        WHERE s.user_id = $1 AND gatepost_is_live(s, u, t.now, $3::interval)
+            AND ($5::bigint IS NULL OR (used.last, s.id) < ($4::timestamptz, $5))
+        ORDER BY used.last DESC, s.id DESC
+        LIMIT $6
+        """,
+        user_id,
+        at,
+        idle,
+        None if after is None else after.used_at,
+        None if after is None else after.session_id,
+        limit,
+    )
+    return [SignIn.from_row(row) for row in rows]
+
+
+async def count(conn: Connection, user_id: int, *, at: datetime | None, idle: timedelta | None) -> int:
+    """Count a user's live sessions."""
+    row = await conn.fetchrow(
+        """
+        SELECT count(*) AS count
         FROM user_sessions s
         JOIN users u ON u.id = s.user_id
         CROSS JOIN (SELECT coalesce($2::timestamptz, statement_timestamp()) AS now) t
         WHERE s.user_id = $1 AND gatepost_is_live(s, u, t.now, $3::interval)
-        ORDER BY s.last_used_at DESC, s.id DESC
         """,
         user_id,
         at,
         idle,
     )
-    return [SignIn.from_row(row) for row in rows]
+    return int(one(row)["count"])

@@ -33,7 +33,7 @@ OPERATIONS = {
     "logout": ("POST", "/api/auth/logout", {200, 401, 403, 408, 413, 415, 500, 503}),
     "logout_all": ("POST", "/api/auth/logout-all", {200, 401, 403, 408, 413, 415, 500, 503}),
     "logout_others": ("POST", "/api/auth/logout-others", {200, 401, 403, 408, 413, 415, 500, 503}),
-    "sessions": ("GET", "/api/auth/sessions", {200, 401, 403, 500, 503}),
+    "sessions": ("GET", "/api/auth/sessions", {200, 401, 403, 422, 500, 503}),
     "revoke_session": (
         "DELETE",
         "/api/auth/sessions/{id}",

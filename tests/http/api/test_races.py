@@ -224,7 +224,7 @@ async def test_of_a_change_of_the_password_and_a_logout_of_the_same_token_one_wi
 
     async def active_by_gate(number: int) -> int:
         gate = workers.gates[0]
-        return len(await gate.sessions.active((await gate.administration.find(mail(number))).id))
+        return await gate.sessions.count_active((await gate.administration.find(mail(number))).id)
 
     await rounds(one_race)
 

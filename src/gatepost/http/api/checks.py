@@ -11,8 +11,8 @@ from gatepost.http.hot import SECURED, endpoints_of, response
 router = APIRouter(tags=["checks"])
 
 _HEADERS = {
-    "X-Gatepost-User": "Id of the user.",
-    "X-Gatepost-Email": "E-mail of the user, percent-encoded where it is not ASCII.",
+    "X-Gatepost-User": "Id of the user: key on this.",
+    "X-Gatepost-Email": "E-mail that the user typed, which nobody proved; percent-encoded where not ASCII.",
     "X-Gatepost-Session": "Id of the session.",
 }
 

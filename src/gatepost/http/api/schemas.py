@@ -209,10 +209,11 @@ class SessionData(BaseModel):
 
 
 class SessionsData(BaseModel):
-    """All live sessions of the caller, the one used last first."""
+    """A page of the caller's live sessions, the one used last first; `next_cursor` where there are more."""
 
     sessions: list[SessionData]
     total_active_sessions: int
+    next_cursor: str | None = None
 
 
 class RevokedData(BaseModel):

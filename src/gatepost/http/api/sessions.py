@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,8 +13,12 @@ from gatepost.http.api.signed_in import signed_out, signed_out_before
 from gatepost.http.dependencies import CurrentClient, CurrentEdge, CurrentGate, CurrentSession, PresentedToken
 from gatepost.http.envelope import success
 from gatepost.http.hot import SECURED, endpoints_of, response
+from gatepost.models import SessionCursor
+from gatepost.services.sessions import LISTED
 
 router = APIRouter(tags=["sessions"])
+
+_CURSOR = {"cursor": "Use `next_cursor` of the page before"}
 
 
 @router.post(
@@ -100,15 +104,33 @@ async def logout_others(presented: PresentedToken, gate: CurrentGate, client: Cu
         {"sessions": [schemas.SESSION], "total_active_sessions": 1},
         "User sessions retrieved successfully",
         *PRESENTED,
+        errors.ValidationFailed,
+        fields=_CURSOR,
     ),
 )
-async def sessions(session: CurrentSession, gate: CurrentGate) -> Response:
-    """List the caller's live sessions, the one used last first."""
-    rows = await gate.sessions.active(session.user.id)
-    listed = [schemas.session_data(row, session) for row in rows]
-    return success(
-        {"sessions": listed, "total_active_sessions": len(listed)}, "User sessions retrieved successfully"
-    )
+async def sessions(
+    session: CurrentSession,
+    gate: CurrentGate,
+    limit: Annotated[int, Query(ge=1, le=200, description="Sessions a page.")] = LISTED,
+    cursor: Annotated[
+        str | None, Query(max_length=64, description="`next_cursor` of the page before.")
+    ] = None,
+) -> Response:
+    """List the caller's live sessions, the one used last first; `total_active_sessions` counts all."""
+    after = None if cursor is None else SessionCursor.parse(cursor)
+    if cursor is not None and after is None:
+        raise errors.ValidationFailed(_CURSOR)
+    user_id = session.user.id
+    found = await gate.sessions.active(user_id, after=after, limit=limit + 1)
+    listed = [each.row for each in found[:limit]]
+    is_all = after is None and len(found) <= limit
+    data = {
+        "sessions": [schemas.session_data(row, session) for row in listed],
+        "total_active_sessions": len(listed) if is_all else await gate.sessions.count_active(user_id),
+    }
+    if len(found) > limit:
+        data["next_cursor"] = str(SessionCursor.of(listed[-1]))
+    return success(data, "User sessions retrieved successfully")
 
 
 @router.delete(

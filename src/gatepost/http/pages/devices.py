@@ -6,14 +6,26 @@ from gatepost.errors import NotFound
 from gatepost.http.pages import sign_out
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.visit import Visit
+from gatepost.models import SessionCursor
+
+ROWS = 25
+"""Sessions a page."""
 
 
 async def show(visit: Visit) -> Response:
-    """Show the sessions, this one first."""
-    current = visit.signed_in
-    found = await visit.gate.sessions.live_sign_ins(current.user.id)
-    found.sort(key=lambda each: each.row.id != current.id)
-    return visit.render("devices.html", sign_ins=found, current_id=current.id)
+    """Show a page of the sessions, the one used last first, and this one before the others of its page."""
+    current, after = visit.signed_in, SessionCursor.parse(visit.request.query_params.get("after", ""))
+    found = await visit.gate.sessions.active(current.user.id, after=after, limit=ROWS + 1)
+    shown = found[:ROWS]
+    following = SessionCursor.of(shown[-1].row) if len(found) > ROWS else None
+    return visit.render(
+        "devices.html",
+        sign_ins=sorted(shown, key=lambda each: each.row.id != current.id),
+        current_id=current.id,
+        is_alone=after is None and len(found) == 1,
+        newest=visit.url("/devices") if after is not None else None,
+        older=visit.url("/devices", after=following) if following is not None else None,
+    )
 
 
 async def submit(visit: Visit, form: Form) -> Response:
