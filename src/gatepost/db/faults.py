@@ -41,6 +41,9 @@ def is_away(error: BaseException) -> bool:
     if isinstance(error, asyncpg.InterfaceError):
         # The driver has one class for both; a lost connection is told by its text alone.
         return "clos" in str(error) or "connection" in str(error)
+    if isinstance(error, asyncpg.DatatypeMismatchError):
+        # A table was altered under the plan that a trigger keeps; on a new connection it is planned again.
+        return str(error.server_source_function or "").startswith("plpgsql_param_eval")
     return isinstance(error, AWAY)
 
 
@@ -54,7 +57,7 @@ def translated() -> Iterator[None]:
     """Turn the database's absence into `Unavailable`; every other fault passes."""
     try:
         yield
-    except (asyncpg.InterfaceError, *AWAY) as error:
+    except (asyncpg.InterfaceError, asyncpg.DatatypeMismatchError, *AWAY) as error:
         if not is_away(error):
             raise
         log.warning("database unavailable", fault=type(error).__name__, why=str(error) or None)
