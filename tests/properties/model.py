@@ -173,7 +173,6 @@ class World:
         assert live is not None
         self.end_all(user, "password_changed")
         user.password = password
-        self.drained_at.pop((self.key, user.email), None)
         new = self.start(user, token, by)
         for session in self.sign_in(old):
             if session is not new and session.reason is not None and session.ended_at == live.ended_at:

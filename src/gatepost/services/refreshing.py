@@ -1,9 +1,10 @@
 """Replacing a token by its successor, the answer repeated, and what a replay leads to."""
 
+from contextlib import suppress
 from typing import NoReturn
 
 from gatepost.db.pool import Connection, Database
-from gatepost.errors import InvalidSession, SessionReplaced, TooManyAttempts, Unavailable
+from gatepost.errors import AuthenticationError, InvalidSession, SessionReplaced, TooManyAttempts, Unavailable
 from gatepost.models import AuditAction, Client, EndReason, Session, SignedIn
 from gatepost.security.tokens import TokenCodec
 from gatepost.services.clock import Clock
@@ -97,15 +98,19 @@ class Refreshing:
                 rates=rates,
             )
 
-        async with self._database.connection() as conn:
-            refreshed = await ask(conn, self._rates)
-            if refreshed.in_grace and refreshed.successor_token is None:
-                # One who waited for another's claim does not see the successor yet; the second look does.
-                refreshed = await ask(conn, None)
-        if refreshed.unsettled:
-            await self._opening.resolve(token)
+        async def look(rates: store.RefreshRates | None) -> store.Refreshed:
             async with self._database.connection() as conn:
-                refreshed = await ask(conn, None)
+                refreshed = await ask(conn, rates)
+                if refreshed.in_grace and refreshed.successor_token is None:
+                    # One who waited for another's claim does not see the successor yet; the second look does.
+                    refreshed = await ask(conn, None)
+            return refreshed
+
+        refreshed = await look(self._rates)
+        if refreshed.unsettled:
+            with suppress(AuthenticationError):  # another of its requests was quicker, and this is a repeat
+                await self._opening.resolve(token)
+            refreshed = await look(None)
             if refreshed.unsettled:
                 raise Unavailable
         return refreshed, issued.raw

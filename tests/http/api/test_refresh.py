@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from tests.conftest import bearer, login, register, serving
+from tests.conftest import PASSWORD, bearer, login, register, serving
 from tests.http.conftest import (
     Database,
     MakeApp,
@@ -300,6 +300,25 @@ async def test_50_refreshes_at_once_make_one_successor_and_all_get_its_token(
     assert await db.fetchval("SELECT count(*) FROM user_sessions") == 2
     assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE is_active") == 1
     assert len(await events(db, "session.refreshed")) == 1
+    assert await events(db, "session.refused") == []
+
+
+async def test_refreshes_at_once_of_a_token_that_a_confirmation_handed_out_get_one_successor(
+    stopped_app: MakeApp, db: Database
+) -> None:
+    """The first of them is also the first use of that token, which ends the one before."""
+    app = stopped_app(database_pool_size=20)
+    async with serving(app) as client:
+        token = (await register(client))["token"]
+        body = {"password": PASSWORD}
+        confirmed = await client.post("/api/auth/confirm", json=body, headers=bearer(token))
+        fresh = confirmed.json()["data"]["token"]
+        answers = await asyncio.gather(*(refresh(client, fresh) for _ in range(20)))
+        assert {answer.status_code for answer in answers} == {200}
+        assert len({answer.content for answer in answers}) == 1
+        assert not await works(client, token)
+        assert await works(client, answers[0].json()["data"]["token"])
+    assert await db.fetchval("SELECT count(*) FROM user_sessions") == 3
     assert await events(db, "session.refused") == []
 
 
