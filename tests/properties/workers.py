@@ -68,6 +68,7 @@ async def ask(
         content = json.dumps(body).encode()
         given += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))]
     given += [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    unread = [content]
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -84,7 +85,9 @@ async def ask(
     }
 
     async def receive() -> Any:
-        return {"type": "http.request", "body": content, "more_body": False}
+        if not unread:
+            await asyncio.Event().wait()  # the caller does not hang up
+        return {"type": "http.request", "body": unread.pop(), "more_body": False}
 
     async def send(message: Any) -> None:
         sent.append(message)
