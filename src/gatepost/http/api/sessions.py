@@ -14,6 +14,7 @@ from gatepost.http.dependencies import CurrentClient, CurrentEdge, CurrentGate, 
 from gatepost.http.envelope import success
 from gatepost.http.hot import SECURED, endpoints_of, response
 from gatepost.models import SessionCursor
+from gatepost.models.bounds import CURSOR_MAX
 from gatepost.services.sessions import LISTED
 
 router = APIRouter(tags=["sessions"])
@@ -113,7 +114,7 @@ async def sessions(
     gate: CurrentGate,
     limit: Annotated[int, Query(ge=1, le=200, description="Sessions a page.")] = LISTED,
     cursor: Annotated[
-        str | None, Query(max_length=64, description="`next_cursor` of the page before.")
+        str | None, Query(max_length=CURSOR_MAX, description="`next_cursor` of the page before.")
     ] = None,
 ) -> Response:
     """List the caller's live sessions, the one used last first; `total_active_sessions` counts all."""

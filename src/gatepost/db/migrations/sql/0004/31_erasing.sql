@@ -40,8 +40,9 @@ CREATE OR REPLACE TRIGGER users_not_erased AFTER INSERT OR UPDATE ON users
 -- The e-mails that a user had: the one now, and those that a change of e-mail left on the trail, as far as they are
 -- nobody's.
 CREATE OR REPLACE FUNCTION gatepost_emails_of(p_user_id bigint, p_email varchar) RETURNS text[]
-LANGUAGE sql STABLE AS $$
-    SELECT coalesce(array_agg(f.email), '{}')
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT coalesce(array_agg(f.email), '{}')
     FROM (
         SELECT lower(p_email::text COLLATE "C") AS email WHERE p_email IS NOT NULL
         UNION
@@ -51,7 +52,8 @@ LANGUAGE sql STABLE AS $$
     WHERE NOT EXISTS (
         SELECT FROM users u
         WHERE gatepost_email_key(u.email, u.email_key) COLLATE "C" = f.email AND u.id <> p_user_id
-    )
+    ));
+END
 $$;
 
 -- Takes out of the trail who a user was that is gone: addresses, user agents, e-mails, the former ones too. The
