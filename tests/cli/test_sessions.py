@@ -190,3 +190,24 @@ async def test_revoke_matching_asks_for_a_filter_or_for_everybody(
     gatepost: Command, options: list[str]
 ) -> None:
     assert (await gatepost("sessions", "revoke-matching", *options, "--yes")).code == 2
+
+
+async def test_live_is_the_same_to_everybody_who_counts(
+    gatepost: Command, db: Database, client: httpx.AsyncClient
+) -> None:
+    """Of a user who was disabled by SQL, whose rows go on as they are, no session is live."""
+    admin = bearer((await register(client, "admin@example.com"))["token"])
+    await register(client)
+    await db.execute("UPDATE users SET is_admin = true WHERE id = 1")
+    for disabled, live in ((False, 1), (True, 0)):
+        await db.execute("UPDATE users SET is_active = $1 WHERE id = 2", not disabled)
+        listed = await gatepost("sessions", "list", "2", "--json")
+        assert len(listed.json["sessions"]) == live
+        assert len((await gatepost("sessions", "list", "--json")).json["sessions"]) == 1 + live
+        assert (await gatepost("users", "show", "2", "--json")).json["user"]["active_sessions"] == live
+        overview = (await gatepost("overview", "--json")).json
+        assert overview["active_sessions"]["value"] == 1 + live
+        shown = (await client.get("/api/auth/admin/users/2", headers=admin)).json()["data"]["user"]
+        assert shown["active_sessions"] == live
+        console = (await client.get("/api/auth/admin/sessions?user=2", headers=admin)).json()["data"]
+        assert (len(console["sessions"]), console["total_active_sessions"]) == (live, live)
