@@ -6,6 +6,8 @@ from fastapi import FastAPI
 from tests.conftest import PASSWORD, MakeSettings, serving
 
 from gatepost.app import create_app
+from gatepost.db.connect import Connector
+from gatepost.settings.address import Address
 
 EVERYWHERE = {
     "x-content-type-options": "nosniff",
@@ -99,7 +101,9 @@ async def test_a_fault_of_ours_and_a_database_that_is_away(
         monkeypatch.undo()
         await gate.database.close()
         await gate.sessions._lookups._statement.close()
-        gate.sessions._lookups._statement._database.dsn = "postgresql://127.0.0.1:1/x"
+        gate.sessions._lookups._statement._database._connector = Connector(
+            Address.parse("postgresql://127.0.0.1:1/x")
+        )
         away = await client.get("/api/auth/me", headers=token)
         assert away.status_code == 503
         assert_safe(away)

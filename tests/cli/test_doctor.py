@@ -138,7 +138,7 @@ async def test_what_the_role_may_not_is_named_as_a_grant(
         found = await examined(command, 1)
         privileges = found["privileges"]
         assert "DELETE ON users" in privileges["found"]
-        assert "UPDATE (email, name, hashed_password" in privileges["found"]
+        assert "UPDATE (email, email_key, name, hashed_password" in privileges["found"]
         assert "GRANT DELETE ON user_sessions TO …" in privileges["advice"]
         assert "GRANT UPDATE (session_token, is_active," in privileges["advice"]
         assert "GRANT USAGE ON SEQUENCE public.user_sessions_id_seq TO …" in privileges["advice"]

@@ -18,8 +18,8 @@ TABLES = """
     WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
 """
 SCHEMA = (
-    "auth_event_hours auth_events auth_failures auth_housekeeping auth_links auth_throttles "
-    "gatepost_version user_sessions users"
+    "auth_erased auth_event_hours auth_events auth_failures auth_housekeeping auth_links auth_refusals "
+    "auth_throttles gatepost_version user_sessions users"
 )
 
 
@@ -173,7 +173,7 @@ def test_what_was_done_is_said(
 async def test_grants_are_printed_and_no_database_is_touched(command: Command) -> None:
     printed = await command("migrate", "--grants", "app")
     assert (printed.code, printed.out) == (0, render_grants("app"))
-    assert 'GRANT SELECT, INSERT ON auth_events TO "app";' in printed.out
+    assert 'DELETE ON auth_throttles, auth_failures, auth_refusals TO "app";' in printed.out
     assert printed.err.startswith("Next: let the owner of the tables run this with psql ")
     as_json = await command("migrate", "--grants", "app", "--json")
     assert (as_json.json, as_json.err) == ({"sql": printed.out}, "")

@@ -13,7 +13,6 @@ from gatepost.cli.connection import configured_dsn, connected, location
 from gatepost.cli.options import AsJson
 from gatepost.cli.output import Output, lines_of
 from gatepost.cli.running import load_settings
-from gatepost.db.faults import told
 from gatepost.errors import DatabaseUnfit, GatepostError, SettingsError, Unavailable
 
 if TYPE_CHECKING:
@@ -88,6 +87,7 @@ def examine(out: Output) -> list[Check]:
 
 
 async def _examine(settings: "Settings", dsn: str, tell: Tell) -> None:
+    from gatepost.db.faults import told
     from gatepost.store import health
 
     async with connected(dsn) as conn:
@@ -174,6 +174,8 @@ async def _numbers(conn: "Connection") -> list[Check]:
 
 async def _ask(name: str, question: Awaitable[list[Check]], tell: Tell) -> bool:
     """Tell what came of a question, its own failure too; say whether nothing is wrong."""
+    from gatepost.db.faults import told
+
     try:
         with told():
             found = await question

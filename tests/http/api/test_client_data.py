@@ -58,7 +58,9 @@ async def test_the_peers_address_is_kept_in_its_one_spelling(
 async def test_a_trusted_proxys_header_says_who_the_client_is(
     stopped_app: MakeApp, db: Database, header: str, value: str, expected: str
 ) -> None:
-    async with serving(stopped_app(trusted_proxies="10.0.0.0/8"), host="10.0.0.1") as client:
+    counts = "forwarded" if header == "Forwarded" else "x-forwarded-for"
+    app = stopped_app(trusted_proxies="10.0.0.0/8", forwarded_header=counts)
+    async with serving(app, host="10.0.0.1") as client:
         await register(client, **{"User-Agent": AGENT, header: value})
     assert await recorded(db) == (expected, AGENT)
 
