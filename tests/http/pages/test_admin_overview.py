@@ -96,7 +96,7 @@ async def test_a_full_page_is_small_in_every_language(admin: Visitor, db: Databa
         await admin.get(f"{PAGE}?period={period}", **{"Accept-Language": tag})
         assert admin.answer.status_code == 200
         assert len(re.findall("<rect ", admin.answer.text)) > 80
-        assert len(admin.answer.content) <= 30_000
+        assert len(admin.answer.content) <= 33_000  # some months have longer names
 
 
 async def test_that_nothing_failed_is_told_as_well(admin: Visitor) -> None:
