@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -141,6 +142,24 @@ async def test_a_write_touches_no_index(client: httpx.AsyncClient, db: Any) -> N
             """
         )
     assert (updated, hot) == (1, 1)
+
+
+async def test_of_flushes_at_once_one_writes_and_the_others_wait_for_it(
+    client: httpx.AsyncClient, gate: Gate, db: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await register(client)
+    at, asked = datetime.now(UTC) + timedelta(hours=1), 0
+
+    async def touch(*args: Any, **kwargs: Any) -> int:
+        nonlocal asked
+        asked += 1
+        return await store.touch(*args, **kwargs)
+
+    monkeypatch.setattr(module, "store", SimpleNamespace(touch=touch, Use=store.Use))
+    touches(gate).note(1, at)
+    assert sorted(await asyncio.gather(*(touches(gate).flush() for _ in range(3)))) == [0, 0, 1]
+    assert asked == 1
+    assert await used(db) == at
 
 
 async def test_what_is_gathered_goes_in_statements_of_a_bounded_size(

@@ -76,14 +76,20 @@ class Touches:
         """
         async with self._turn:
             if session_id in self._gathered:
-                await self.flush()
+                await self._write()
 
     async def flush(self) -> int:
         """Write what was gathered; return how many rows were written. What can't be written is kept.
 
+        What another call is writing is written when this one returns.
+
         Raises:
             Unavailable: the database is away.
         """
+        async with self._turn:
+            return await self._write()
+
+    async def _write(self) -> int:
         written = 0
         gathered = list(self._gathered.items())  # what is noted meanwhile has its turn the next time
         for begin in range(0, len(gathered), STATEMENT_MAX):
