@@ -34,7 +34,7 @@ __all__ = [
     "render_sql",
 ]
 
-VERSIONS = ("0001", "0002", "0003", "0004")
+VERSIONS = ("0001", "0002", "0003", "0004", "0005")
 """Every version of the schema, oldest first."""
 
 HEAD = VERSIONS[-1]
