@@ -242,6 +242,20 @@ async def test_set_password_replaces_it_and_ends_every_session(
     ]
 
 
+async def test_a_password_that_the_database_keeps_is_not_set(
+    gatepost: Command, db: Database, ada: int
+) -> None:
+    await db.execute(
+        "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'kept'; END $$;"
+        " CREATE TRIGGER keep BEFORE UPDATE OF hashed_password ON users FOR EACH ROW EXECUTE FUNCTION keep()"
+    )
+    for options in (["--password-stdin"], ["--temporary"]):
+        refused = await gatepost("users", "set-password", "1", *options, "--json", stdin="another password")
+        assert refused.failed("rejected_by_database")
+    assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE is_active") == 0
+    assert await events(db, "user.password_set") == []
+
+
 async def test_a_password_that_does_not_fit_is_not_set(gatepost: Command, db: Database, ada: int) -> None:
     before = await db.fetchval("SELECT hashed_password FROM users")
     refused = await gatepost("users", "set-password", "1", "--password-stdin", "--json", stdin="short")

@@ -7,6 +7,7 @@ from starlette.types import Scope
 from gatepost.errors import InvalidSession, NotAuthenticated
 from gatepost.http.cookies import Cookies
 from gatepost.http.cross_origin import CrossOriginGuard
+from gatepost.models.bounds import AUTHORIZATION_MAX
 
 
 class Presented(NamedTuple):
@@ -38,7 +39,7 @@ def presented(scope: Scope, cookies: Cookies, guard: CrossOriginGuard) -> tuple[
     if len(values) > 1:
         raise InvalidSession("Send one Authorization header")
     if values:
-        scheme, _, token = values[0].partition(b" ")
+        scheme, _, token = values[0][:AUTHORIZATION_MAX].partition(b" ")
         if scheme.lower() == b"bearer":
             # What is no token, the codec tells: it knows exactly how ours look.
             return str(token.strip(b" "), "latin-1"), False

@@ -42,6 +42,8 @@ USER_AGENT_MAX = 512
 """Characters of a user agent that are kept."""
 ACCEPT_LANGUAGE_MAX = 1000
 """Characters of `Accept-Language` that are read."""
+AUTHORIZATION_MAX = 1024
+"""Bytes of `Authorization` that are read: a scheme, blanks and a token; of other schemes the name counts."""
 FORWARDED_MAX = 4096
 """Characters of a forwarded header that are read, from its end: a trusted proxy adds there."""
 

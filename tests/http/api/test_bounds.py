@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import login
 from tests.counting import steps
 from tests.http.conftest import RawRequest, Standing
 
@@ -54,6 +55,7 @@ def test_the_documentation_tells_each_bound() -> None:
     }
     headers = {
         "User-Agent": bounds.USER_AGENT_MAX,
+        "Authorization": bounds.AUTHORIZATION_MAX,
         "Accept-Language": bounds.ACCEPT_LANGUAGE_MAX,
         "X-Forwarded-For": bounds.FORWARDED_MAX,
         "Forwarded": bounds.FORWARDED_MAX,
@@ -71,6 +73,16 @@ def test_a_header_of_any_length_is_read_in_few_steps(text: str) -> None:
     assert steps(partial(cookies.device, scope)) < 5_000  # the cookies of this name alone
     assert steps(partial(negotiated, text)) < 2_000
     assert steps(partial(clean_user_agent, text)) < 10_000
+
+
+async def test_of_an_authorization_so_much_is_read(standing: Standing) -> None:
+    token = (await login(standing.client))["token"].encode()
+    most = bounds.AUTHORIZATION_MAX - len(b"Bearer ") - len(token)
+    for blanks, status in ((0, 200), (most, 200), (most + 1, 401), (60_000, 401)):
+        value = b"Bearer " + b" " * blanks + token
+        request = RawRequest("/api/auth/me", (b"authorization", value), method="GET")
+        await standing.app(request.scope, request.receive, request.send)
+        assert (blanks, request.status) == (blanks, status)
 
 
 @pytest.mark.parametrize("digits", [30, 5_000])

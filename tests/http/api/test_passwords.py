@@ -6,6 +6,7 @@ import functools
 import hashlib
 import unicodedata
 from collections.abc import Awaitable, Callable
+from typing import Literal
 
 import bcrypt
 import httpx
@@ -236,6 +237,28 @@ async def test_a_hash_made_elsewhere_signs_in_and_is_replaced(
     assert [(e["user_id"], e["session_id"]) for e in await events(db, "password.rehashed")] == [(1, None)]
     assert await signs_in(client, PASSWORD)
     assert await db.fetchval("SELECT hashed_password FROM users") == replaced
+
+
+@pytest.mark.parametrize(
+    ("stored", "sent"),
+    [("NFC", "NFC"), ("NFC", "NFD"), ("NFD", "NFD"), ("NFKC", "NFC"), ("NFKC", "NFD")],
+)
+async def test_a_hash_made_elsewhere_of_another_spelling_signs_in(
+    client: httpx.AsyncClient,
+    db: Database,
+    stored: Literal["NFC", "NFD", "NFKC"],
+    sent: Literal["NFC", "NFD"],
+) -> None:
+    """Software that composes nothing has hashed what a keyboard gave it: `e` with a mark of its own."""
+    password = "Zo\N{LATIN SMALL LETTER E WITH DIAERESIS} likes \N{LATIN SMALL LIGATURE FI}sh"
+    spelled = unicodedata.normalize(stored, password)
+    await register(client)
+    await db.execute("UPDATE users SET hashed_password = $1", django_pbkdf2(spelled))
+    typed = unicodedata.normalize(sent, password)
+    assert not await signs_in(client, typed + "x")
+    assert await signs_in(client, typed)
+    assert str(await db.fetchval("SELECT hashed_password FROM users")).startswith("$2b$04$")
+    assert await signs_in(client, password)
 
 
 async def test_a_raised_cost_is_taken_up_at_the_next_login(stopped_app: MakeApp, db: Database) -> None:

@@ -237,6 +237,17 @@ async def test_a_hash_that_the_database_keeps_lets_its_user_in(
     assert await events(db, "password.rehashed") == []
 
 
+async def test_a_login_with_a_new_password_that_the_database_keeps_is_an_answer(
+    client: httpx.AsyncClient, db: Database
+) -> None:
+    token = (await register(client))["token"]
+    await db.execute(raising("UPDATE OF hashed_password ON users", "RAISE EXCEPTION 'by the directory'"))
+    body = {"email": "user@example.com", "password": PASSWORD, "new_password": "another secure password"}
+    assert_error(await client.post("/api/auth/login", json=body), RejectedByDatabase, fields={})
+    assert (await client.get("/api/auth/me", headers=bearer(token))).status_code == 200
+    await login(client)
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [("POST", "disable"), ("POST", "promote"), ("POST", "temporary-password"), ("DELETE", "")],
