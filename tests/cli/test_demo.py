@@ -98,7 +98,7 @@ async def test_the_demo_agrees_with_itself(filled: tuple[Ended, Database]) -> No
     assert actions <= set(AuditAction)
     assert actions >= {"login.failed", "throttled", "user.disabled", "session.replayed"}
     failures = await conn.fetchval(
-        "SELECT max(n) FROM (SELECT count(*) AS n FROM auth_failures GROUP BY user_id)"
+        "SELECT max(n) FROM (SELECT count(*) AS n FROM auth_failures GROUP BY user_id) f"
     )
     assert failures > 10  # places from which one account was tried
 
