@@ -154,7 +154,7 @@ def test_a_decision_has_its_four_parts(record: Path) -> None:
 
 def test_decisions_have_a_number_each() -> None:
     numbers = [int(record.name[:4]) for record in DECISIONS]
-    assert numbers == list(range(1, len(DECISIONS) + 1))
+    assert len(set(numbers)) == len(numbers)
 
 
 # --- Commands ---

@@ -21,7 +21,7 @@ import gatepost
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "gatepost"
-HEAVY = {"fastapi", "starlette", "pydantic", "asyncpg", "structlog", "bcrypt", "alembic", "typer", "msgspec"}
+HEAVY = {"fastapi", "starlette", "pydantic", "asyncpg", "structlog", "bcrypt", "typer", "msgspec"}
 
 
 def run(*command: str | Path, cwd: Path, environment: dict[str, str]) -> str:

@@ -222,7 +222,7 @@ async def test_help_loads_nothing_heavy(outside: Environment) -> None:
 
 
 async def test_commands_do_without_the_web(outside: Environment, dsn: str) -> None:
-    heavy = ("fastapi", "starlette", "alembic", "granian")
+    heavy = ("fastapi", "starlette", "granian")
     environment = outside | {"DATABASE_URL": dsn}
     assert await loaded(environment, ["users", "list"], "asyncpg", *heavy) == ["asyncpg"]
 

@@ -135,13 +135,10 @@ def serve_with(
 
 def _open_database(settings: "Settings", stack: ExitStack) -> str:
     """Have the database running until `stack` closes, and load the application in the meantime."""
-    modules = ["gatepost.app", "gatepost.gate", "granian"]
-    if settings.database_url is None and not settings.gatepost_home.exists():
-        modules.append("gatepost.db.migrations.render")  # what makes a schema, needed this once
     with ThreadPoolExecutor(1) as pool:
         dsn = pool.submit(stack.enter_context, configured_dsn(settings))
         # The workers are forks where the system has them: what is loaded now, they need not load.
-        for module in modules:
+        for module in ("gatepost.app", "gatepost.gate", "granian"):
             import_module(module)
         return dsn.result()
 

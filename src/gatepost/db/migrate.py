@@ -1,8 +1,7 @@
 """The schema of a database: its version, the way to the newest one, and a database where there is none.
 
-Alembic knows the versions and renders the way as SQL; the driver runs exactly the text that
-`gatepost migrate --sql` prints. Alembic is imported where it is needed only: at most starts the
-database is at the newest version, which one query tells.
+The driver runs exactly the text that `gatepost migrate --sql` prints. At most starts the database is at the
+newest version, which one query tells.
 """
 
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import asyncpg
 from gatepost.db import fitness
 from gatepost.db.migrations.connect import connect, explained
 from gatepost.db.migrations.expected import missing_objects
-from gatepost.db.migrations.statements import statements
+from gatepost.db.migrations.render import VERSIONS, render, render_transaction, script
 from gatepost.db.pool import Connection
 from gatepost.errors import (
     DatabaseNotMigrated,
@@ -33,9 +32,6 @@ __all__ = [
     "missing_objects",
     "render_sql",
 ]
-
-VERSIONS = ("0001", "0002", "0003", "0004", "0005")
-"""Every version of the schema, oldest first."""
 
 HEAD = VERSIONS[-1]
 """The version that this Gatepost works with."""
@@ -133,22 +129,17 @@ async def _upgrade(conn: "asyncpg.Connection[asyncpg.Record]") -> str | None:
     """Upgrade in one transaction and return the version that stood there before."""
     # Under a stricter isolation the version would be read as it was before the wait for the lock.
     async with conn.transaction(isolation="read_committed"):
-        for statement in statements("before"):
-            await conn.execute(statement)
+        await conn.execute(script("before"))
         before = await current_version(conn)
         _refuse_newer(before)
         if before != HEAD:
-            from gatepost.db.migrations.render import render
-
-            await conn.execute(render(before=before, transaction=False))
+            await conn.execute(render(before=before))
     return before
 
 
 def render_sql() -> str:
     """Return the whole schema as SQL in one transaction, for an administrator to run with psql."""
-    from gatepost.db.migrations.render import render
-
-    return render(before=None, transaction=True)
+    return render_transaction()
 
 
 async def ensure_database(dsn: str) -> bool:

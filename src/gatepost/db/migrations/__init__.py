@@ -1,1 +1,1 @@
-"""The schema, as Alembic versions whose SQL is plain text in `sql/`."""
+"""The schema: a folder of plain SQL for each version, in `sql/`."""

@@ -1,48 +1,32 @@
-"""Alembic, asked for the SQL of an upgrade; importing this module takes half a second."""
+"""The SQL that takes a database from one version of the schema to the newest."""
 
-import io
-import threading
 from pathlib import Path
 
-from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
-from alembic.script import ScriptDirectory
+_SQL = Path(__file__).parent / "sql"
 
-from gatepost.db.migrations.statements import statements
-
-VERSION_TABLE = "gatepost_version"
-"""Gatepost's own, so that it never meets an application's `alembic_version`."""
-
-_alone = threading.Lock()  # alembic.op and alembic.context are one per process
+VERSIONS = tuple(sorted(folder.name for folder in _SQL.iterdir() if folder.name.isdigit()))
+"""Every version of the schema, oldest first: a folder each, whose files run in the order of their names."""
 
 
-def scripts() -> ScriptDirectory:
-    """Return the versions that are shipped in this package."""
-    return ScriptDirectory(str(Path(__file__).parent))
+def script(folder: str) -> str:
+    """Return the statements of `sql/<folder>`."""
+    files = sorted((_SQL / folder).glob("*.sql"))
+    return "\n\n".join(file.read_text(encoding="utf-8").strip() for file in files)
 
 
-def render(*, before: str | None, transaction: bool) -> str:
-    """Return the SQL that takes a database from a version to the newest one.
+def render(*, before: str | None) -> str:
+    """Return the SQL that takes a database to the newest version.
 
     Args:
-        before: the version the database has, None where it has none.
-        transaction: add BEGIN, the lock that lets one migration through at a time, and COMMIT.
+        before: the version that the database has, None where it has none.
     """
-    script, output = scripts(), io.StringIO()
-    with _alone, EnvironmentContext(Config(), script) as environment:
-        environment.configure(
-            dialect_name="postgresql",
-            dialect_opts={"paramstyle": "named"},  # another style would double each percent sign
-            as_sql=True,
-            starting_rev=before,
-            output_buffer=output,
-            version_table=VERSION_TABLE,
-            transactional_ddl=transaction,
-            fn=lambda version, _: script._upgrade_revs("head", version),  # noqa: SLF001 - as Alembic's own commands do
-        )
-        with environment.begin_transaction():
-            if transaction:
-                for statement in statements("before"):
-                    environment.execute(statement)
-            environment.run_migrations()
-    return output.getvalue()
+    parts = []
+    for version in VERSIONS[VERSIONS.index(before) + 1 if before else 0 :]:
+        noted = f"UPDATE gatepost_version SET version_num = '{version}';"  # noqa: S608 - a folder's name
+        parts += [f"-- Version {version}", script(version), noted]
+    return "\n\n".join(parts)
+
+
+def render_transaction() -> str:
+    """Return the whole schema in one transaction, under the lock that admits one migration at a time."""
+    return "\n\n".join(["BEGIN;", script("before"), render(before=None), "COMMIT;\n"])
