@@ -97,4 +97,4 @@ def test_nothing_else_normalises() -> None:
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Attribute) and node.attr in {"normalize", "casefold"}:
                 found.add(str(file.relative_to(SOURCE)))
-    assert found == {"security/texts.py", "services/demo/people.py"}
+    assert found == {"security/texts.py", "demo/people.py"}

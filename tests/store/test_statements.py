@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-import gatepost.store
+import gatepost
 
+PACKAGE = Path(gatepost.__file__).parent
 Database = "asyncpg.Connection[asyncpg.Record]"
 ASKING = {"fetch", "fetchrow", "fetchval", "execute"}
 OF_COMMANDS = ("adoption.", "demo.", "footing.", "health.", "rehearsal.")
@@ -32,17 +33,19 @@ class Statement:
 
     @property
     def name(self) -> str:
-        return f"{self.module.__name__.rpartition('.')[2]}.{self.function.name}"
+        places = [part for part in self.module.__name__.split(".") if part not in ("gatepost", "store")]
+        return ".".join((*places, self.function.name))
 
 
 def modules() -> list[Path]:
-    folder = Path(gatepost.store.__file__).parent
-    return sorted(path for path in folder.glob("*.py") if path.name != "__init__.py")
+    """Return the modules that hold statements: those of `store/`, and each `store.py`."""
+    return sorted({*PACKAGE.glob("store/[!_]*.py"), *PACKAGE.rglob("store.py")})
 
 
 def calls(path: Path) -> Iterator[tuple[ModuleType, ast.AsyncFunctionDef, ast.expr]]:
     """Yield what is given to the driver: where, and the expression."""
-    module = importlib.import_module(f"gatepost.store.{path.stem}")
+    name = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+    module = importlib.import_module(name)
     for function in ast.walk(ast.parse(path.read_text())):
         if not isinstance(function, ast.AsyncFunctionDef):
             continue

@@ -19,7 +19,7 @@ from gatepost.cli.serve import serve_with
 from gatepost.errors import DemoRefused
 
 if TYPE_CHECKING:
-    from gatepost.services.demo.numbering import Invented
+    from gatepost.demo.numbering import Invented
     from gatepost.settings import Settings
 
 PASSWORD = "onlyademonstration"  # noqa: S105 - of people who do not exist
@@ -46,7 +46,7 @@ def demo(
     Without DATABASE_URL an embedded one of its own, beside GATEPOST_HOME. One that DATABASE_URL names must
     be empty, a demo, or not there yet. Run again, it makes the demo anew.
     """
-    from gatepost.services.demo.history import EVENTS_A_USER
+    from gatepost.demo.history import EVENTS_A_USER
 
     out = Output(as_json=as_json)
     if events < users * EVENTS_A_USER:
@@ -80,10 +80,10 @@ async def _make(
 ) -> "tuple[Invented, bool]":
     from gatepost.db import migrate
     from gatepost.db.patience import patiently
+    from gatepost.demo.filling import fill, make_anew
+    from gatepost.demo.history import invent
     from gatepost.gate import lifetimes_of
     from gatepost.security.passwords import Password, PasswordHasher
-    from gatepost.services.demo.filling import fill, make_anew
-    from gatepost.services.demo.history import invent
 
     await patiently(
         lambda: migrate.ensure_database(dsn), seconds=settings.database_start_seconds, on_wait=out.waiting
@@ -115,7 +115,7 @@ def _report(
     out: Output, settings: "Settings", invented: "Invented", *, seed: int, was_demo: bool, served: bool
 ) -> None:
     """Say what was made, how to serve it and as whom to sign in."""
-    from gatepost.services.demo.people import ADMIN, USER
+    from gatepost.demo.people import ADMIN, USER
 
     where = location(settings)
     live = sum(session.ended_at is None for session in invented.sessions)

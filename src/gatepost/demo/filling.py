@@ -5,9 +5,9 @@ from collections.abc import Callable
 from gatepost.db import migrate
 from gatepost.db.migrations.expected import COLUMNS
 from gatepost.db.pool import Connection, Database, transaction_on
+from gatepost.demo import store
+from gatepost.demo.numbering import Invented
 from gatepost.errors import DemoRefused
-from gatepost.services.demo.numbering import Invented
-from gatepost.store import demo as store
 
 _OURS = {*COLUMNS, "gatepost_version", store.MARK}
 _BATCH = 2_000

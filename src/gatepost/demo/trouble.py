@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
+from gatepost.demo import people
+from gatepost.demo.records import Person
+from gatepost.demo.timeline import Timeline, by_command
 from gatepost.models import AuditAction, Bucket, Client
-from gatepost.services.demo import people
-from gatepost.services.demo.records import Person
-from gatepost.services.demo.timeline import Timeline, by_command
 
 Fail = Callable[[Person, datetime, str, Client], None]
 """Adds a login that is refused: whose, when, why, and from where."""

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from gatepost.demo.history import MANY_DEVICES, invent
+from gatepost.demo.numbering import Invented
+from gatepost.demo.timeline import WINDOW
 from gatepost.models import AuditAction, Client, EndReason
-from gatepost.services.demo.history import MANY_DEVICES, invent
-from gatepost.services.demo.numbering import Invented
-from gatepost.services.demo.timeline import WINDOW
 from gatepost.services.lifetimes import Lifetimes
 
 NOW = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from random import Random
 
+from gatepost.demo.records import Event, Person, Row
+from gatepost.demo.store import EventRow, FailureRow, SessionRow, UserRow
+from gatepost.demo.timeline import Timeline
 from gatepost.security.tokens import NONCE_BYTES, StoredToken
-from gatepost.services.demo.records import Event, Person, Row
-from gatepost.services.demo.timeline import Timeline
 from gatepost.services.lifetimes import Lifetimes
-from gatepost.store.demo import EventRow, FailureRow, SessionRow, UserRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

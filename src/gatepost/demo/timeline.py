@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
+from gatepost.demo.records import Event, Incident, Person, Row
 from gatepost.models import AuditAction, Client, EndReason
 from gatepost.services.audit import BY_COMMAND
-from gatepost.services.demo.records import Event, Incident, Person, Row
 from gatepost.services.lifetimes import Lifetimes
 
 WINDOW = timedelta(days=30)

@@ -6,12 +6,12 @@ from itertools import cycle
 from random import Random
 from typing import Any
 
+from gatepost.demo import people
+from gatepost.demo.numbering import Invented, numbered
+from gatepost.demo.records import Incident, Person
+from gatepost.demo.timeline import WINDOW, Timeline, by_command
+from gatepost.demo.trouble import ATTACKED, trouble
 from gatepost.models import AuditAction, Client, EndReason
-from gatepost.services.demo import people
-from gatepost.services.demo.numbering import Invented, numbered
-from gatepost.services.demo.records import Incident, Person
-from gatepost.services.demo.timeline import WINDOW, Timeline, by_command
-from gatepost.services.demo.trouble import ATTACKED, trouble
 from gatepost.services.lifetimes import Lifetimes
 
 EVENTS_A_USER = 10
