@@ -1,6 +1,6 @@
 """How every answer looks: `{"data", "message", "success"}`, errors with `error.code` besides."""
 
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 from pydantic import BaseModel, ConfigDict
@@ -8,12 +8,15 @@ from starlette.responses import Response
 
 encode = msgspec.json.encode
 
+Data = TypeVar("Data")
 
-class Envelope(BaseModel):
-    """What a successful answer has around its data; each operation says what `data` is."""
+
+class Envelope(BaseModel, Generic[Data]):
+    """What a successful answer has around its data."""
 
     model_config = ConfigDict(frozen=True)
 
+    data: Data
     message: str
     success: Literal[True]
 

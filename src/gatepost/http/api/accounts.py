@@ -1,26 +1,26 @@
 """Register and login."""
 
-from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.http.api import schemas
 from gatepost.http.api.responses import BODY, NEW_PASSWORD, USERS_ROW, responses
+from gatepost.http.api.routing import router_of
 from gatepost.http.api.signed_in import check_cookie, sign_in
 from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import CurrentEdge
+from gatepost.http.envelope import Envelope
 
-public = APIRouter(tags=["accounts"], dependencies=[Depends(unambiguous_body)])
+public = router_of("accounts", unambiguous_body)
 _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": schemas.SESSION_INFO}
 
 
 @public.post(
     "/register",
-    operation_id="register",
     summary="Register a new user and create a session",
     status_code=201,
-    response_model=schemas.SignedInEnvelope,
+    response_model=Envelope[schemas.SignedInData],
     responses=responses(
         _SIGNED_IN,
         "User registered successfully",
@@ -55,9 +55,8 @@ async def register(body: schemas.RegisterRequest, edge: CurrentEdge, request: Re
 
 @public.post(
     "/login",
-    operation_id="login",
     summary="Login with existing credentials and create a new session",
-    response_model=schemas.SignedInEnvelope,
+    response_model=Envelope[schemas.SignedInData],
     responses=responses(
         _SIGNED_IN,
         "Login successful",

@@ -1,14 +1,15 @@
 """Me and verify, the session checks: documented here, answered by `http/hot.py`."""
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gatepost.http.api import schemas
 from gatepost.http.api.responses import PRESENTED, responses
+from gatepost.http.api.routing import router_of
+from gatepost.http.envelope import Envelope
 from gatepost.http.hot import SECURED, endpoints_of, response
 
-router = APIRouter(tags=["checks"])
+router = router_of("checks")
 
 _HEADERS = {
     "X-Gatepost-User": "Id of the user: key on this.",
@@ -19,9 +20,8 @@ _HEADERS = {
 
 @router.get(
     "/me",
-    operation_id="me",
     summary="Get current user information",
-    response_model=schemas.MeEnvelope,
+    response_model=Envelope[schemas.MeData],
     openapi_extra=SECURED,
     responses=responses(
         {"user": schemas.USER, "session_info": schemas.SESSION_INFO},
@@ -36,7 +36,6 @@ async def me(request: Request) -> Response:
 
 @router.get(
     "/verify",
-    operation_id="verify",
     summary="Check a session on behalf of a proxy (forward-auth)",
     status_code=204,
     openapi_extra=SECURED,

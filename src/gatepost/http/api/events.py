@@ -2,23 +2,23 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.http.api import schemas
 from gatepost.http.api.responses import PRESENTED, responses
+from gatepost.http.api.routing import router_of
 from gatepost.http.dependencies import CurrentGate, CurrentSession
-from gatepost.http.envelope import success
+from gatepost.http.envelope import Envelope, success
 
-router = APIRouter(tags=["events"])
+router = router_of("events")
 
 
 @router.get(
     "/events",
-    operation_id="events",
     summary="Get the current user's audit trail",
-    response_model=schemas.EventsEnvelope,
+    response_model=Envelope[schemas.EventsData],
     responses=responses(
         {"events": [schemas.EVENT], "next_cursor": None},
         "Events retrieved successfully",

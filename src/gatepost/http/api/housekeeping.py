@@ -1,22 +1,21 @@
 """Cleaning up on demand."""
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.http.api import schemas
 from gatepost.http.api.responses import PRESENTED, UNWANTED_BODY, responses
+from gatepost.http.api.routing import router_of
 from gatepost.http.dependencies import AdminSession, CurrentClient, CurrentGate
-from gatepost.http.envelope import success
+from gatepost.http.envelope import Envelope, success
 
-router = APIRouter(tags=["administration"])
+router = router_of("administration")
 
 
 @router.post(
     "/cleanup",
-    operation_id="cleanup",
     summary="Clean up expired sessions (admin function)",
-    response_model=schemas.CleanupEnvelope,
+    response_model=Envelope[schemas.CleanupData],
     responses=responses(
         {"sessions_expired": 5, "sessions_purged": 2},
         "Expired sessions cleaned up successfully",

@@ -1,25 +1,25 @@
 """What a signed-in user does with their password: change it, and give it again."""
 
-from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.http.api import schemas
 from gatepost.http.api.responses import BODY, NEW_PASSWORD, PRESENTED, USERS_ROW, responses
+from gatepost.http.api.routing import router_of
 from gatepost.http.api.signed_in import continued
 from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import CurrentClient, CurrentEdge, PresentedToken
+from gatepost.http.envelope import Envelope
 
-router = APIRouter(tags=["accounts"], dependencies=[Depends(unambiguous_body)])
+router = router_of("accounts", unambiguous_body)
 _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": schemas.SESSION_INFO}
 
 
 @router.post(
     "/password",
-    operation_id="change_password",
     summary="Change the password and end every other session",
-    response_model=schemas.SignedInEnvelope,
+    response_model=Envelope[schemas.SignedInData],
     responses=responses(
         _SIGNED_IN,
         "Password changed successfully",
@@ -49,9 +49,8 @@ async def change_password(
 
 @router.post(
     "/confirm",
-    operation_id="confirm",
     summary="Give the password again for a fresh session",
-    response_model=schemas.SignedInEnvelope,
+    response_model=Envelope[schemas.SignedInData],
     responses=responses(
         _SIGNED_IN,
         "Password confirmed successfully",

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Sequence
 
-from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -10,6 +9,7 @@ from gatepost import errors
 from gatepost.gate import Gate
 from gatepost.http.api import schemas
 from gatepost.http.api.responses import BODY, PRESENTED, USERS_ROW, responses
+from gatepost.http.api.routing import router_of
 from gatepost.http.api.signed_in import continued, signed_out
 from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import (
@@ -19,20 +19,19 @@ from gatepost.http.dependencies import (
     FreshSession,
     PresentedToken,
 )
-from gatepost.http.envelope import encode, success
+from gatepost.http.envelope import Envelope, encode, success
 from gatepost.http.streams import Download
 from gatepost.models import Client, Session
 
-router = APIRouter(tags=["profile"], dependencies=[Depends(unambiguous_body)])
+router = router_of("profile", unambiguous_body)
 
 _EXPORT_NAME = "gatepost-export.json"
 
 
 @router.patch(
     "/me",
-    operation_id="update_me",
     summary="Change the name of the current user",
-    response_model=schemas.MeEnvelope,
+    response_model=Envelope[schemas.MeData],
     responses=responses(
         {"user": schemas.USER, "session_info": schemas.SESSION_INFO},
         "Profile updated successfully",
@@ -53,9 +52,8 @@ async def update_me(
 
 @router.post(
     "/email",
-    operation_id="change_email",
     summary="Change the e-mail and end every other session",
-    response_model=schemas.SignedInEnvelope,
+    response_model=Envelope[schemas.SignedInData],
     responses=responses(
         {"token": schemas.TOKEN, "user": schemas.USER, "session_info": schemas.SESSION_INFO},
         "E-mail changed successfully",
@@ -85,9 +83,8 @@ async def change_email(
 
 @router.get(
     "/export",
-    operation_id="export",
     summary="Download everything that is stored about the current user",
-    response_model=schemas.ExportEnvelope,
+    response_model=Envelope[schemas.ExportData],
     responses=responses(
         schemas.EXPORT,
         "Data exported successfully",
@@ -130,9 +127,8 @@ def _items(rows: Sequence[object]) -> bytes:
 
 @router.delete(
     "/me",
-    operation_id="delete_me",
     summary="Delete the current user's account",
-    response_model=schemas.EmptyEnvelope,
+    response_model=Envelope[None],
     responses=responses(
         None,
         "Account deleted successfully",

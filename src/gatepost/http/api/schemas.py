@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
 
-from gatepost.http.envelope import Envelope
 from gatepost.models import AuditEvent, Session, SessionRow, SignedIn, User, bounds
 
 TIME = "2024-01-01T00:00:00Z"
@@ -262,54 +261,6 @@ class ExportData(BaseModel):
     sessions: list[ExportedSessionData]
     events: list[EventData]
     truncated: bool
-
-
-class SignedInEnvelope(Envelope):
-    """Answer of register, login, refresh, of a changed e-mail or password, and of one given again."""
-
-    data: SignedInData
-
-
-class MeEnvelope(Envelope):
-    """Answer of me."""
-
-    data: MeData
-
-
-class SessionsEnvelope(Envelope):
-    """Answer of sessions."""
-
-    data: SessionsData
-
-
-class RevokedEnvelope(Envelope):
-    """Answer of logout-all and logout-others."""
-
-    data: RevokedData
-
-
-class CleanupEnvelope(Envelope):
-    """Answer of cleanup."""
-
-    data: CleanupData
-
-
-class EventsEnvelope(Envelope):
-    """Answer of events."""
-
-    data: EventsData
-
-
-class ExportEnvelope(Envelope):
-    """Answer of export."""
-
-    data: ExportData
-
-
-class EmptyEnvelope(Envelope):
-    """An answer that has nothing to tell but that it was done."""
-
-    data: None
 
 
 def user_data(user: User) -> dict[str, Any]:

@@ -2,31 +2,31 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.http.api import schemas
 from gatepost.http.api.responses import PRESENTED, UNWANTED_BODY, responses
+from gatepost.http.api.routing import router_of
 from gatepost.http.api.signed_in import signed_out, signed_out_before
 from gatepost.http.dependencies import CurrentClient, CurrentEdge, CurrentGate, CurrentSession, PresentedToken
-from gatepost.http.envelope import success
+from gatepost.http.envelope import Envelope, success
 from gatepost.http.hot import SECURED, endpoints_of, response
 from gatepost.models import SessionCursor
 from gatepost.models.bounds import CURSOR_MAX
 from gatepost.services.sessions import LISTED
 
-router = APIRouter(tags=["sessions"])
+router = router_of("sessions")
 
 _CURSOR = {"cursor": "Use `next_cursor` of the page before"}
 
 
 @router.post(
     "/refresh",
-    operation_id="refresh",
     summary="Refresh the current session with a new token",
-    response_model=schemas.SignedInEnvelope,
+    response_model=Envelope[schemas.SignedInData],
     openapi_extra=SECURED,
     responses=responses(
         {"token": schemas.TOKEN, "user": schemas.USER, "session_info": schemas.SESSION_INFO},
@@ -43,9 +43,8 @@ async def refresh(request: Request) -> Response:
 
 @router.post(
     "/logout",
-    operation_id="logout",
     summary="Logout and invalidate the current session",
-    response_model=schemas.EmptyEnvelope,
+    response_model=Envelope[None],
     responses=responses(None, "Logout successful", *PRESENTED, *UNWANTED_BODY),
 )
 async def logout(
@@ -62,9 +61,8 @@ async def logout(
 
 @router.post(
     "/logout-all",
-    operation_id="logout_all",
     summary="Logout from all active sessions for the current user",
-    response_model=schemas.RevokedEnvelope,
+    response_model=Envelope[schemas.RevokedData],
     responses=responses({"sessions_revoked": 3}, "Logged out from all sessions", *PRESENTED, *UNWANTED_BODY),
 )
 async def logout_all(
@@ -83,9 +81,8 @@ async def logout_all(
 
 @router.post(
     "/logout-others",
-    operation_id="logout_others",
     summary="Logout from all active sessions but the current one",
-    response_model=schemas.RevokedEnvelope,
+    response_model=Envelope[schemas.RevokedData],
     responses=responses(
         {"sessions_revoked": 2}, "Logged out from all other sessions", *PRESENTED, *UNWANTED_BODY
     ),
@@ -98,9 +95,8 @@ async def logout_others(presented: PresentedToken, gate: CurrentGate, client: Cu
 
 @router.get(
     "/sessions",
-    operation_id="sessions",
     summary="Get all active sessions for the current user",
-    response_model=schemas.SessionsEnvelope,
+    response_model=Envelope[schemas.SessionsData],
     responses=responses(
         {"sessions": [schemas.SESSION], "total_active_sessions": 1},
         "User sessions retrieved successfully",
@@ -136,9 +132,8 @@ async def sessions(
 
 @router.delete(
     "/sessions/{id}",
-    operation_id="revoke_session",
     summary="End one of the current user's sessions",
-    response_model=schemas.EmptyEnvelope,
+    response_model=Envelope[None],
     responses=responses(
         None,
         "Session revoked successfully",

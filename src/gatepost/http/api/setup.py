@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field, StrictStr
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,12 +9,14 @@ from starlette.responses import Response
 from gatepost import errors
 from gatepost.http.api import schemas
 from gatepost.http.api.responses import BODY, NEW_PASSWORD, USERS_ROW, responses
+from gatepost.http.api.routing import router_of
 from gatepost.http.api.signed_in import check_cookie, sign_in
 from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import CurrentEdge
+from gatepost.http.envelope import Envelope
 from gatepost.models.bounds import TOKEN_MAX
 
-public = APIRouter(tags=["accounts"], dependencies=[Depends(unambiguous_body)])
+public = router_of("accounts", unambiguous_body)
 
 
 class SetupRequest(BaseModel):
@@ -39,10 +40,9 @@ class SetupRequest(BaseModel):
 
 @public.post(
     "/setup",
-    operation_id="setup",
     summary="Make the first administrator and create a session",
     status_code=201,
-    response_model=schemas.SignedInEnvelope,
+    response_model=Envelope[schemas.SignedInData],
     responses=responses(
         {"token": schemas.TOKEN, "user": schemas.USER, "session_info": schemas.SESSION_INFO},
         "Administrator registered successfully",

@@ -3,13 +3,14 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query
+from fastapi import Header, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.http.api.admin import oversight_schemas as shapes
 from gatepost.http.api.responses import PRESENTED, responses
+from gatepost.http.api.routing import router_of
 from gatepost.http.dependencies import (
     AdminSession,
     CurrentClient,
@@ -17,13 +18,13 @@ from gatepost.http.dependencies import (
     CurrentGate,
     FreshAdminSession,
 )
-from gatepost.http.envelope import encode, success
+from gatepost.http.envelope import Envelope, encode, success
 from gatepost.http.streams import LiveEvents, events_download
 from gatepost.models import EventFilter
 from gatepost.models.bounds import ACTION_MAX, ADDRESS_MAX
 from gatepost.services.copies import seen_event_data
 
-router = APIRouter(tags=["administration"])
+router = router_of("administration")
 
 Action = Annotated[
     str | None,
@@ -56,9 +57,8 @@ _LINE = encode(shapes.EVENT).decode()
 
 @router.get(
     "/admin/events",
-    operation_id="admin_events",
     summary="Search the whole audit trail (admin function)",
-    response_model=shapes.AdminEventsEnvelope,
+    response_model=Envelope[shapes.AdminEventsData],
     responses=responses(
         {"events": [shapes.EVENT], "next_cursor": None},
         "Events retrieved successfully",
@@ -95,7 +95,6 @@ async def admin_events(
 
 @router.get(
     "/admin/events/export",
-    operation_id="export_events",
     summary="Download events as CSV or NDJSON (admin function)",
     response_class=Response,
     responses=_streamed(
@@ -131,7 +130,6 @@ async def export_events(
 
 @router.get(
     "/admin/events/live",
-    operation_id="live_events",
     summary="Watch events as they happen (admin function)",
     response_class=Response,
     responses=_streamed(

@@ -3,19 +3,20 @@
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import Depends, Path, Query
 from pydantic import BaseModel, Field, StrictInt
 from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.http.api import schemas
 from gatepost.http.api.responses import BODY, PRESENTED, UNWANTED_BODY, responses
+from gatepost.http.api.routing import router_of
 from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import AdminSession, CurrentClient, CurrentGate, FreshAdminSession
 from gatepost.http.envelope import Envelope, success
 from gatepost.models import Invitation
 
-router = APIRouter(tags=["administration"])
+router = router_of("administration")
 
 HOURS_MAX = 8_760
 """A year: a link that lies in somebody's mail for longer is everybody's."""
@@ -77,28 +78,15 @@ class InvitationsData(BaseModel):
     next_cursor: str | None
 
 
-class NewInvitationEnvelope(Envelope):
-    """Answer of a new invitation."""
-
-    data: NewInvitationData
-
-
-class InvitationsEnvelope(Envelope):
-    """Answer of invitations."""
-
-    data: InvitationsData
-
-
 def _data(invitation: Invitation) -> dict[str, object]:
     return {name: getattr(invitation, name) for name in InvitationData.model_fields}
 
 
 @router.post(
     "/admin/invitations",
-    operation_id="create_invitation",
     summary="Invite somebody to register (admin function)",
     status_code=201,
-    response_model=NewInvitationEnvelope,
+    response_model=Envelope[NewInvitationData],
     dependencies=[Depends(unambiguous_body)],
     responses=responses(
         {
@@ -135,9 +123,8 @@ async def create_invitation(
 
 @router.get(
     "/admin/invitations",
-    operation_id="invitations",
     summary="Get all invitations (admin function)",
-    response_model=InvitationsEnvelope,
+    response_model=Envelope[InvitationsData],
     responses=responses(
         {"invitations": [_INVITATION], "next_cursor": None},
         "Invitations retrieved successfully",
@@ -167,9 +154,8 @@ async def invitations(
 
 @router.delete(
     "/admin/invitations/{id}",
-    operation_id="revoke_invitation",
     summary="Take an invitation back (admin function)",
-    response_model=schemas.EmptyEnvelope,
+    response_model=Envelope[None],
     responses=responses(
         None,
         "Invitation revoked successfully",

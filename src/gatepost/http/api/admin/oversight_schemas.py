@@ -5,7 +5,6 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, StrictInt, StrictStr
 
 from gatepost.http.api import schemas
-from gatepost.http.envelope import Envelope
 from gatepost.models import OverseenSession, Session
 from gatepost.models.bounds import ADDRESS_MAX
 from gatepost.services.oversight import COUNTED_MAX
@@ -80,18 +79,6 @@ class AdminEventsData(BaseModel):
 
     events: list[AdminEventData]
     next_cursor: str | None
-
-
-class AdminSessionsEnvelope(Envelope):
-    """Answer of the list of all sessions."""
-
-    data: AdminSessionsData
-
-
-class AdminEventsEnvelope(Envelope):
-    """Answer of the list of all events."""
-
-    data: AdminEventsData
 
 
 def overseen_session_data(seen: OverseenSession, current: Session) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.http.api.responses import PRESENTED, responses
+from gatepost.http.api.routing import router_of
 from gatepost.http.api.schemas import TIME
 from gatepost.http.dependencies import AdminSession, CurrentGate
 from gatepost.http.envelope import Envelope, success
@@ -109,20 +110,13 @@ class OverviewData(BaseModel):
     oldest_event_at: datetime | None
 
 
-class OverviewEnvelope(Envelope):
-    """Answer of `overview`."""
-
-    data: OverviewData
-
-
-router = APIRouter(tags=["administration"])
+router = router_of("administration")
 
 
 @router.get(
     "/admin/overview",
-    operation_id="overview",
     summary="Get the figures of an overview (admin function)",
-    response_model=OverviewEnvelope,
+    response_model=Envelope[OverviewData],
     responses=responses(
         _EXAMPLE,
         "Overview retrieved successfully",

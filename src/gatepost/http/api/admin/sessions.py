@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import Path, Query
 from starlette.responses import Response
 
 from gatepost import errors
@@ -11,23 +11,23 @@ from gatepost.gate import Gate
 from gatepost.http.api import schemas
 from gatepost.http.api.admin import oversight_schemas as shapes
 from gatepost.http.api.responses import BODY, PRESENTED, UNWANTED_BODY, responses
+from gatepost.http.api.routing import router_of
 from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import AdminSession, CurrentClient, CurrentGate, FreshAdminSession
-from gatepost.http.envelope import success
+from gatepost.http.envelope import Envelope, success
 from gatepost.models import SessionFilter
 from gatepost.models.bounds import ADDRESS_MAX
 from gatepost.services.oversight import COUNTED_MAX
 
-router = APIRouter(tags=["administration"], dependencies=[Depends(unambiguous_body)])
+router = router_of("administration", unambiguous_body)
 
 ADMIN_CHANGE = (*PRESENTED, errors.AdminRequired, errors.FreshSessionRequired)
 
 
 @router.get(
     "/admin/sessions",
-    operation_id="admin_sessions",
     summary="List everybody's live sessions (admin function)",
-    response_model=shapes.AdminSessionsEnvelope,
+    response_model=Envelope[shapes.AdminSessionsData],
     responses=responses(
         {"sessions": [shapes.SESSION], "next_cursor": None, "total_active_sessions": 1},
         "Sessions retrieved successfully",
@@ -75,9 +75,8 @@ async def admin_sessions(
 
 @router.delete(
     "/admin/sessions/{id}",
-    operation_id="admin_revoke_session",
     summary="End a session of anybody's (admin function)",
-    response_model=schemas.EmptyEnvelope,
+    response_model=Envelope[None],
     responses=responses(
         None,
         "Session revoked successfully",
@@ -103,9 +102,8 @@ async def admin_revoke_session(
 
 @router.post(
     "/admin/sessions/end",
-    operation_id="admin_end_sessions",
     summary="End all live sessions of a filter (admin function)",
-    response_model=schemas.RevokedEnvelope,
+    response_model=Envelope[schemas.RevokedData],
     responses=responses(
         {"sessions_revoked": 3},
         "Sessions ended successfully",

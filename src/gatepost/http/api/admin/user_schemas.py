@@ -6,7 +6,6 @@ from typing import Any
 from pydantic import BaseModel
 
 from gatepost.http.api import schemas
-from gatepost.http.envelope import Envelope
 from gatepost.models import User
 from gatepost.services.directory import Account
 
@@ -78,30 +77,6 @@ class TemporaryPasswordData(AccountOnlyData):
 
     password: str
     expires_at: datetime
-
-
-class FoundUsersEnvelope(Envelope):
-    """Answer of a search."""
-
-    data: FoundUsersData
-
-
-class AccountEnvelope(Envelope):
-    """Answer about one user, and of most changes."""
-
-    data: AccountOnlyData
-
-
-class LoggedOutEnvelope(Envelope):
-    """Answer of a user's sessions being ended."""
-
-    data: LoggedOutData
-
-
-class TemporaryPasswordEnvelope(Envelope):
-    """Answer of a temporary password."""
-
-    data: TemporaryPasswordData
 
 
 def found_user_data(user: User) -> dict[str, Any]:

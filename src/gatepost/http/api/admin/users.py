@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import Depends, Path, Query
 from starlette.responses import Response
 
 from gatepost import errors
@@ -10,12 +10,13 @@ from gatepost.gate import Gate
 from gatepost.http.api import schemas
 from gatepost.http.api.admin import user_schemas
 from gatepost.http.api.responses import PRESENTED, UNWANTED_BODY, USERS_ROW, Kinds, responses
+from gatepost.http.api.routing import router_of
 from gatepost.http.dependencies import AdminSessionScheme, CurrentClient, CurrentGate, FreshAdminSession
-from gatepost.http.envelope import success
+from gatepost.http.envelope import Envelope, success
 from gatepost.models.bounds import CURSOR_MAX, SEARCH_MAX
 from gatepost.services.directory import UserCursor, UserFilter
 
-router = APIRouter(tags=["administration"])
+router = router_of("administration")
 
 UserId: TypeAlias = Annotated[int, Path(alias="id", ge=1, le=2**63 - 1, description="Of the user.")]
 _FIELDS = {"id": "Input should be greater than or equal to 1"}
@@ -33,10 +34,9 @@ async def _as_it_is_now(gate: Gate, user_id: int) -> dict[str, Any]:
 
 @router.get(
     "/admin/users",
-    operation_id="find_users",
     summary="Find users (admin function)",
     dependencies=_ADMIN,
-    response_model=user_schemas.FoundUsersEnvelope,
+    response_model=Envelope[user_schemas.FoundUsersData],
     responses=responses(
         {"users": [user_schemas.USER], "next_cursor": None},
         "Users retrieved successfully",
@@ -83,10 +83,9 @@ async def find_users(
 
 @router.get(
     "/admin/users/{id}",
-    operation_id="get_user",
     summary="Get a user and how the account stands (admin function)",
     dependencies=_ADMIN,
-    response_model=user_schemas.AccountEnvelope,
+    response_model=Envelope[user_schemas.AccountOnlyData],
     responses=responses(_ACCOUNT, "User retrieved successfully", *_FOUND, fields=_FIELDS),
 )
 async def get_user(user_id: UserId, gate: CurrentGate) -> Response:
@@ -96,9 +95,8 @@ async def get_user(user_id: UserId, gate: CurrentGate) -> Response:
 
 @router.post(
     "/admin/users/{id}/disable",
-    operation_id="disable_user",
     summary="Disable a user and end their sessions (admin function)",
-    response_model=user_schemas.AccountEnvelope,
+    response_model=Envelope[user_schemas.AccountOnlyData],
     responses=responses(
         {"user": user_schemas.ACCOUNT | {"is_active": False, "active_sessions": 0}},
         "User disabled successfully",
@@ -117,9 +115,8 @@ async def disable_user(
 
 @router.post(
     "/admin/users/{id}/enable",
-    operation_id="enable_user",
     summary="Enable a disabled user (admin function)",
-    response_model=user_schemas.AccountEnvelope,
+    response_model=Envelope[user_schemas.AccountOnlyData],
     responses=responses(_ACCOUNT, "User enabled successfully", *_CHANGED, fields=_FIELDS),
 )
 async def enable_user(
@@ -133,9 +130,8 @@ async def enable_user(
 
 @router.post(
     "/admin/users/{id}/promote",
-    operation_id="promote_user",
     summary="Make a user an administrator (admin function)",
-    response_model=user_schemas.AccountEnvelope,
+    response_model=Envelope[user_schemas.AccountOnlyData],
     responses=responses(
         {"user": user_schemas.ACCOUNT | {"is_admin": True}},
         "User promoted successfully",
@@ -154,9 +150,8 @@ async def promote_user(
 
 @router.post(
     "/admin/users/{id}/demote",
-    operation_id="demote_user",
     summary="Make an administrator a plain user (admin function)",
-    response_model=user_schemas.AccountEnvelope,
+    response_model=Envelope[user_schemas.AccountOnlyData],
     responses=responses(_ACCOUNT, "User demoted successfully", *_TAKEN_AWAY, fields=_FIELDS),
 )
 async def demote_user(
@@ -170,9 +165,8 @@ async def demote_user(
 
 @router.post(
     "/admin/users/{id}/unlock",
-    operation_id="unlock_user",
     summary="Unlock a user after too many wrong passwords (admin function)",
-    response_model=user_schemas.AccountEnvelope,
+    response_model=Envelope[user_schemas.AccountOnlyData],
     responses=responses(_ACCOUNT, "User unlocked successfully", *_CHANGED, fields=_FIELDS),
 )
 async def unlock_user(
@@ -186,9 +180,8 @@ async def unlock_user(
 
 @router.post(
     "/admin/users/{id}/logout-all",
-    operation_id="logout_user",
     summary="End every session of a user (admin function)",
-    response_model=user_schemas.LoggedOutEnvelope,
+    response_model=Envelope[user_schemas.LoggedOutData],
     responses=responses(
         {"user": user_schemas.ACCOUNT | {"active_sessions": 0}, "sessions_revoked": 1},
         "User logged out successfully",
@@ -208,9 +201,8 @@ async def logout_user(
 
 @router.post(
     "/admin/users/{id}/temporary-password",
-    operation_id="set_temporary_password",
     summary="Give a user a temporary password and end their sessions (admin function)",
-    response_model=user_schemas.TemporaryPasswordEnvelope,
+    response_model=Envelope[user_schemas.TemporaryPasswordData],
     responses=responses(
         {
             "user": user_schemas.ACCOUNT
@@ -236,9 +228,8 @@ async def set_temporary_password(
 
 @router.delete(
     "/admin/users/{id}",
-    operation_id="delete_user",
     summary="Delete a user (admin function)",
-    response_model=schemas.EmptyEnvelope,
+    response_model=Envelope[None],
     responses=responses(None, "User deleted successfully", *_TAKEN_AWAY, errors.AccountInUse, fields=_FIELDS),
 )
 async def delete_user(
