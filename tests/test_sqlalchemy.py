@@ -1,0 +1,183 @@
+"""`gatepost.sqlalchemy`: its tables mapped, and sessions on the connection of a hook."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import asyncpg
+import httpx
+import pytest
+from sqlalchemy import ForeignKey, Table, func, select, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, selectinload
+from tests.conftest import PASSWORD, MakeSettings, bearer, login, register, serving
+from tests.http.conftest import Database
+
+from gatepost.app import create_app
+from gatepost.errors import ValidationFailed
+from gatepost.settings import Settings
+from gatepost.sqlalchemy import AuthEvent, User, UserSession, session_on
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Profile(Base):
+    __tablename__ = "profiles"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id, ondelete="CASCADE"), unique=True)
+    user: Mapped[User] = relationship(User)
+    options: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+@pytest.fixture
+async def engine(dsn: str, anyio_backend: str) -> AsyncIterator[AsyncEngine]:
+    """The application's own."""
+    engine = create_async_engine(dsn.replace("postgresql:", "postgresql+asyncpg:", 1))
+    async with engine.begin() as conn:
+        await conn.run_sync(Base.metadata.create_all)
+    yield engine
+    await engine.dispose()
+
+
+Hook = Callable[[Any, Any], Awaitable[None]]
+
+
+@asynccontextmanager
+async def hooked(settings: Settings, *hooks: Hook) -> AsyncIterator[httpx.AsyncClient]:
+    app = create_app(settings)
+    for hook in hooks:
+        app.state.gatepost.on_register(hook)
+    async with serving(app) as client:
+        yield client
+
+
+async def add_profile(conn: Any, user: Any) -> None:
+    async with session_on(conn) as session:
+        found = await session.get_one(User, user.id)  # which nobody else sees yet
+        session.add(Profile(user=found, options={"theme": "dark", "of": [found.email]}))
+
+
+async def count(engine: AsyncEngine, what: Any = Profile) -> int:
+    async with AsyncSession(engine) as session:
+        return await session.scalar(select(func.count()).select_from(what)) or 0
+
+
+async def test_a_hook_writes_with_a_session_on_its_connection(
+    make_settings: MakeSettings, engine: AsyncEngine
+) -> None:
+    async with hooked(make_settings(), add_profile) as client:
+        await register(client)
+        token = (await register(client, "other@example.com"))["token"]
+        assert (await client.get("/api/auth/me", headers=bearer(token))).status_code == 200
+    async with AsyncSession(engine) as session:
+        profiles = (await session.scalars(select(Profile).options(selectinload(Profile.user)))).all()
+        assert [(each.user.email, each.options) for each in profiles] == [
+            (email, {"theme": "dark", "of": [email]}) for email in ("user@example.com", "other@example.com")
+        ]
+
+
+@pytest.mark.parametrize("where", ["in the session", "behind it", "another hook"])
+async def test_what_it_wrote_is_undone_with_the_registration(
+    make_settings: MakeSettings, engine: AsyncEngine, where: str
+) -> None:
+    async def refuse(conn: Any, user: Any) -> None:
+        raise ValidationFailed({"email": "not you"})
+
+    async def writes(conn: Any, user: Any) -> None:
+        async with session_on(conn) as session:
+            session.add(Profile(user_id=user.id, options={}))
+            await session.commit()  # a savepoint's
+            if where == "in the session":
+                await refuse(conn, user)
+        if where == "behind it":
+            await refuse(conn, user)
+
+    async with hooked(make_settings(), writes, refuse) as client:
+        body = {"email": "user@example.com", "name": "Ada", "password": PASSWORD}
+        assert (await client.post("/api/auth/register", json=body)).status_code == 422
+    assert (await count(engine), await count(engine, User)) == (0, 0)
+
+
+async def test_a_statement_that_fails_undoes_its_session_alone(
+    make_settings: MakeSettings, engine: AsyncEngine
+) -> None:
+    async def tries(conn: Any, user: Any) -> None:
+        await add_profile(conn, user)
+        with pytest.raises(IntegrityError):
+            async with session_on(conn) as session:
+                session.add(Profile(user_id=user.id, options={}))  # a second one
+        async with session_on(conn) as session:
+            assert await session.scalar(select(func.count()).select_from(Profile)) == 1
+            await session.execute(text("UPDATE profiles SET options = '[1]'"))
+            await session.rollback()
+
+    async with hooked(make_settings(), tries) as client:
+        await register(client)
+    async with AsyncSession(engine) as session:
+        assert (await session.scalars(select(Profile.options))).one()["theme"] == "dark"
+
+
+async def test_the_connection_goes_on_as_it_was(dsn: str, engine: AsyncEngine) -> None:
+    conn = await asyncpg.connect(dsn)
+    try:
+        for _ in range(2):
+            async with session_on(conn) as session:
+                found = await session.execute(text("SELECT '{\"a\": 1}'::jsonb, '[2]'::json"))
+                assert found.one() == ('{"a": 1}', "[2]")  # of no mapped type
+            assert await conn.fetchval("SELECT '{}'::jsonb") == "{}"
+            assert not conn.is_in_transaction()
+    finally:
+        await conn.close()
+
+
+async def test_sessions_at_once_are_each_on_their_own_connection(dsn: str) -> None:
+    async def backend() -> tuple[int, int]:
+        conn = await asyncpg.connect(dsn)
+        try:
+            async with session_on(conn) as session:
+                first = await session.scalar(text("SELECT pg_backend_pid()"))
+                await asyncio.gather(*(other() for _ in range(2)))
+                assert await session.scalar(text("SELECT pg_backend_pid()")) == first
+            return conn.get_server_pid(), int(first or 0)
+        finally:
+            await conn.close()
+
+    async def other() -> None:
+        conn = await asyncpg.connect(dsn)
+        try:
+            async with session_on(conn) as session:
+                assert await session.scalar(text("SELECT pg_backend_pid()")) == conn.get_server_pid()
+        finally:
+            await conn.close()
+
+    for own, asked in await asyncio.gather(*(backend() for _ in range(3))):
+        assert own == asked
+
+
+async def test_the_tables_are_read_as_objects(
+    make_settings: MakeSettings, engine: AsyncEngine, db: Database
+) -> None:
+    async with hooked(make_settings()) as client:
+        await register(client)
+        await login(client)
+    async with AsyncSession(engine) as session:
+        sessions = (await session.scalars(select(UserSession).options(selectinload(UserSession.user)))).all()
+        assert {each.user.email for each in sessions} == {"user@example.com"}
+        assert all(each.is_active and each.expires_at > datetime.now(UTC) for each in sessions)
+        events = (await session.scalars(select(AuthEvent).order_by(AuthEvent.id.desc()))).all()
+        assert events[0].action == "session.started"
+        assert {"version": "0001"} in [each.detail for each in events]
+    for model in (User, UserSession, AuthEvent):
+        table = cast("Table", model.__table__)
+        found = await db.fetch(
+            "SELECT column_name FROM information_schema.columns WHERE table_name = $1", table.name
+        )
+        assert set(table.columns.keys()) <= {row["column_name"] for row in found}
+        assert not {"hashed_password", "session_token", "successor_nonce"} & set(table.columns.keys())
