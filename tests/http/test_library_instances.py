@@ -11,6 +11,7 @@ from fastapi import Depends, FastAPI
 from tests.conftest import AsApp, MakeSettings, bearer, execute, scratch_database, serving
 
 from gatepost import CurrentSession, Gatepost, Session, Settings
+from gatepost.models import EventFilter
 
 
 @pytest.fixture
@@ -85,8 +86,8 @@ async def test_an_admin_of_one_instance_is_none_of_the_other(app: FastAPI, staff
         await execute(app.state.gatepost.database.dsn, "UPDATE users SET is_admin = true")
         assert (await client.get("/wages", headers=customer)).status_code == 401
         assert (await client.get("/wages", headers=clerk)).status_code == 403
-        denied = [event.action for event in await staff.audit.page(before=None, limit=1)]
-        assert denied == ["access.denied"]
+        denied = await staff.trail.page(EventFilter(), before=None, limit=1)
+        assert [seen.event.action for seen in denied.events] == ["access.denied"]
         await execute(staff.database.dsn, "UPDATE users SET is_admin = true")
         assert (await client.get("/wages", headers=clerk)).json() == "clerk@example.com"
 

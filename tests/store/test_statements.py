@@ -278,8 +278,6 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     ),
     "events.page_of_user": ("17, NULL, 51", {"auth_events_user_id_id_idx"}),
     "events.newer_of_user": ("17, 17, 51", {"auth_events_user_id_id_idx"}),
-    "events.page": ("NULL, 51, NULL", {"auth_events_pkey"}),
-    "events.after": ("17, 100", {"auth_events_pkey"}),
     "users.find_credential": ("'user17@example.com', NULL", {"users_email_key"}),
     "directory.search": (
         "'user1', NULL, NULL, 0, '', -1, 51",

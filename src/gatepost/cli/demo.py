@@ -3,8 +3,6 @@
 import asyncio
 import secrets
 import shlex
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +11,7 @@ import typer
 
 from gatepost.cli.connection import configured_dsn, location
 from gatepost.cli.options import AsJson
-from gatepost.cli.output import Output, program
+from gatepost.cli.output import Output, program, progress_bar
 from gatepost.cli.running import load_settings
 from gatepost.cli.serve import serve_with
 from gatepost.errors import DemoRefused
@@ -93,22 +91,10 @@ async def _make(
         seed=seed, now=datetime.now(UTC), users=users, events=events, lifetimes=lifetimes_of(settings)
     )
     hashed = PasswordHasher(rounds=settings.bcrypt_rounds).hash(Password.read(PASSWORD))
-    with _progress(invented.rows) as progress:
-        await fill(dsn, invented, hashed_password=hashed, progress=progress)
+    with progress_bar() as bar:
+        task = bar.add_task("Filling the demo", total=invented.rows)
+        await fill(dsn, invented, hashed_password=hashed, progress=lambda rows: bar.advance(task, rows))
     return invented, was_demo
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar on standard error; on a terminal only."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("Filling the demo", total=total)
-        yield lambda rows: bar.advance(task, rows)
 
 
 def _report(

@@ -1,8 +1,6 @@
 """`gatepost events`: read the audit trail, once or as it grows."""
 
-import asyncio
 import sys
-from collections import deque
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,22 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 import typer
 
 from gatepost.cli.options import Address, AsJson, Limit
-from gatepost.cli.output import Output, program, shown
+from gatepost.cli.output import Output, program, progress_bar, shown
 from gatepost.cli.running import run
-from gatepost.errors import SetupError, Unavailable
-from gatepost.models import AuditEvent, Client, EventFilter
+from gatepost.errors import SetupError
+from gatepost.models import AuditEvent, Client, EventFilter, row_id
 
 if TYPE_CHECKING:
     from gatepost.gate import Gate
     from gatepost.services.copies import Form
 
 app = typer.Typer(name="events", help="Read the audit trail.", no_args_is_help=True)
-
-LATE_SECONDS = 30.0
-"""How much later than one with a higher id an event may be seen: its transaction may have taken longer."""
-
-PAGE = 500
-"""Events that are asked for at once."""
 
 _COLUMNS = {
     "id": "Id",
@@ -113,8 +105,9 @@ async def _filter(
     user_id = None
     if user is not None:
         # By its id also one who is deleted: the events stay.
-        is_id = user.isascii() and user.isdigit() and len(user) < 19
-        user_id = int(user) if is_id else (await gate.administration.find(user)).id
+        user_id = row_id(user)
+        if user_id is None:
+            user_id = (await gate.administration.find(user)).id
     times = [None if at is None else at.replace(tzinfo=UTC) for at in (since, until)]
     return EventFilter(user_id=user_id, action=action, address=address, since=times[0], until=times[1])
 
@@ -157,12 +150,13 @@ def export(
         written = 0
         with ExitStack() as stack:
             file = stack.enter_context(_opened(output)) if output is not None else sys.stdout.buffer
-            bar = stack.enter_context(_Bar())
+            bar = stack.enter_context(progress_bar())
+            task = bar.add_task("Writing events", total=None)
             file.write(head(kind))
             async for batch in gate.trail.batches(wanted):
                 file.write(lines(batch, kind))
                 written += len(batch)
-                bar.advance(len(batch))
+                bar.advance(task, len(batch))
             file.flush()
         return written
 
@@ -186,90 +180,25 @@ def _opened(path: Path) -> BinaryIO:
         raise CannotWrite(f"{path} can't be written: {error.strerror}") from error
 
 
-class _Bar:
-    """How far an export has come, on standard error; on a terminal only."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-        console = Console(stderr=True)
-        self._bar = Progress(
-            TextColumn("Writing events"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self._task = self._bar.add_task("", total=None)
-
-    def advance(self, events: int) -> None:
-        """Take note of a batch."""
-        self._bar.advance(self._task, events)
-
-    def __enter__(self) -> "_Bar":
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-
 @app.command(epilog="Example: gatepost events follow --json | jq .action")
-def follow(
-    *,
-    every: Annotated[float, typer.Option(min=0.1, max=3600, help="Seconds between two looks.")] = 1.0,
-    as_json: AsJson = False,
-) -> None:
+def follow(*, as_json: AsJson = False) -> None:
     """Print events as they happen, until Ctrl-C; with --json one document a line."""
     out = Output(as_json=as_json)
 
     async def work(gate: "Gate") -> None:
-        newest = await gate.audit.page(before=None, limit=1)
-        tail = Tail(newest[0].id if newest else 0)
-        out.note("Following the audit trail, Ctrl-C ends it.")
-        while True:
-            try:
-                for event in await tail.look(gate):
-                    _print_event(out, event)
-            except Unavailable:
-                out.note("The database is away, trying again.", style="yellow")
-            await asyncio.sleep(every)
+        last: int | None = None
+        while True:  # the feed lets go of one who is too far behind
+            async with gate.feed.subscribe(after=last) as subscription:
+                if last is None:
+                    out.note("Following the audit trail, Ctrl-C ends it.")
+                async for seen in subscription:
+                    _print_event(out, seen.event)
+                    last = seen.event.id
 
     try:
         run(out, "events follow", work)
     except KeyboardInterrupt:
         return
-
-
-class Tail:
-    """The end of the trail.
-
-    Events get their ids before they can be seen, so that one may come to sight after others with higher
-    ids. What came to sight in the last `LATE_SECONDS` is therefore looked at again.
-    """
-
-    def __init__(self, after: int) -> None:
-        self._after = after
-        self._seen: deque[tuple[float, int]] = deque()
-
-    async def look(self, gate: "Gate") -> list[AuditEvent]:
-        """Return the events that were not there at the last look."""
-        now = asyncio.get_running_loop().time()
-        known = {event_id for _, event_id in self._seen}
-        fresh: list[AuditEvent] = []
-        cursor = self._after
-        while True:
-            page = await gate.audit.after(cursor, limit=PAGE)
-            fresh += [event for event in page if event.id not in known]
-            if len(page) < PAGE:
-                break
-            cursor = page[-1].id
-        self._seen.extend((now, event.id) for event in fresh)
-        while self._seen and self._seen[0][0] < now - LATE_SECONDS:
-            self._after = max(self._after, self._seen.popleft()[1])
-        return fresh
 
 
 def _print_event(out: Output, event: AuditEvent) -> None:

@@ -17,6 +17,7 @@ from gatepost.models import utc_text
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress
 
 PIPED_WIDTH = 250
 """Columns of a table that no terminal limits."""
@@ -148,6 +149,16 @@ def program() -> str:
         return "gatepost"
     path, here = called.absolute(), Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def progress_bar() -> "Progress":
+    """Return how far work has come, to be shown on standard error while it is entered; on a terminal only."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console, disable=not console.is_terminal)
 
 
 def _console(*, stderr: bool = False) -> "Console":

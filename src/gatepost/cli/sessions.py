@@ -1,12 +1,12 @@
 """`gatepost sessions`: see who is signed in, and end it."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gatepost.cli.options import Address, AsJson, Limit, OlderThan, UnusedFor, UserArgument, Yes, confirm
-from gatepost.cli.output import Output, program
+from gatepost.cli.output import Output, program, progress_bar
 from gatepost.cli.running import run
 from gatepost.cli.users import described
 from gatepost.models import Client, SessionFilter, SessionRow, User
@@ -183,8 +183,14 @@ def cleanup(*, as_json: AsJson = False) -> None:
 
     async def work(gate: "Gate") -> "Cleaned":
         expired = await gate.housekeeping.count_expired()
-        with _Bar(expired) as bar:
-            return await gate.housekeeping.run(client=Client(), progress=bar.advance)
+        with progress_bar() as bar:
+            tasks = {
+                "expired": bar.add_task("Ending what has expired", total=expired),
+                "purged": bar.add_task("Purging the history", total=None),
+            }
+            return await gate.housekeeping.run(
+                client=Client(), progress=lambda what, rows: bar.advance(tasks[what], rows)
+            )
 
     cleaned = run(out, "sessions cleanup", work)
     out.done(
@@ -192,35 +198,3 @@ def cleanup(*, as_json: AsJson = False) -> None:
         f"Ended {cleaned.expired} that had expired, purged {cleaned.purged} from the history.",
         then="nothing, the server does this by itself every CLEANUP_INTERVAL_SECONDS",
     )
-
-
-class _Bar:
-    """A progress bar on standard error; on a terminal only."""
-
-    def __init__(self, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=Console(stderr=True),
-            disable=not Console(stderr=True).is_terminal,
-        )
-        self._tasks = {
-            "expired": self._bar.add_task("Ending what has expired", total=total),
-            "purged": self._bar.add_task("Purging the history", total=None),
-        }
-
-    def advance(self, what: Literal["expired", "purged"], rows: int) -> None:
-        """Take note of a batch."""
-        self._bar.advance(self._tasks[what], rows)
-
-    def __enter__(self) -> "_Bar":
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()

@@ -13,7 +13,7 @@ from gatepost.models.clients import (
 )
 from gatepost.models.events import AuditAction, AuditEvent, EventFilter, EventPage, SeenEvent
 from gatepost.models.periods import Period
-from gatepost.models.rows import Row
+from gatepost.models.rows import Columns, Row, row_id
 from gatepost.models.sessions import (
     EndReason,
     OverseenSession,
@@ -34,6 +34,7 @@ __all__ = [
     "AuditEvent",
     "Bucket",
     "Client",
+    "Columns",
     "EndReason",
     "EventFilter",
     "EventPage",
@@ -52,5 +53,6 @@ __all__ = [
     "canonical_address",
     "canonical_network",
     "clean_user_agent",
+    "row_id",
     "utc_text",
 ]

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 
 from gatepost.models.filters import told
-from gatepost.models.rows import Row
+from gatepost.models.rows import Columns
 
 
 class AuditAction(StrEnum):
@@ -101,7 +101,7 @@ class AuditAction(StrEnum):
     """The schema was brought to a version; `detail.version` names it."""
 
 
-class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class AuditEvent(Columns, frozen=True, kw_only=True, gc=False):
     """One row of the audit trail.
 
     Attributes:
@@ -126,20 +126,6 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def is_by_admin(self) -> bool:
         """Whether an administrator or a command did it: address and user agent are then not the user's."""
         return "admin_id" in self.detail or self.detail.get("by") == "command"
-
-    @classmethod
-    def from_row(cls, row: Row) -> Self:
-        """Read the columns of `store.events`."""
-        return cls(
-            id=row["id"],
-            at=row["at"],
-            action=row["action"],
-            user_id=row["user_id"],
-            session_id=row["session_id"],
-            ip_address=row["ip_address"],
-            user_agent=row["user_agent"],
-            detail=row["detail"],
-        )
 
 
 class SeenEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -9,7 +9,7 @@ from typing import Any, Self
 import msgspec
 
 from gatepost.models.filters import told
-from gatepost.models.rows import Row
+from gatepost.models.rows import Columns, Row
 from gatepost.models.users import User
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,7 +36,7 @@ class EndReason(StrEnum):
     """Its browser signed in anew."""
 
 
-class SessionRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class SessionRow(Columns, frozen=True, kw_only=True, gc=False):
     """A session as its row has it, for lists and the history.
 
     Attributes:
@@ -58,22 +58,6 @@ class SessionRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     user_agent: str | None
     ended_at: datetime | None
     end_reason: str | None
-
-    @classmethod
-    def from_row(cls, row: Row) -> Self:
-        """Read the columns of `store.sessions`."""
-        return cls(
-            id=row["id"],
-            token_hint=row["token_hint"],
-            user_id=row["user_id"],
-            created_at=row["created_at"],
-            last_used_at=row["last_used_at"],
-            expires_at=row["expires_at"],
-            ip_address=row["ip_address"],
-            user_agent=row["user_agent"],
-            ended_at=row["ended_at"],
-            end_reason=row["end_reason"],
-        )
 
 
 class SignIn(msgspec.Struct, frozen=True, kw_only=True, gc=False):

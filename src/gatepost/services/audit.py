@@ -85,13 +85,3 @@ class Audit:
         """Return the events of a user that came right after one, newest first."""
         async with self._database.connection() as conn:
             return await store.newer_of_user(conn, user_id, after=after, limit=limit)
-
-    async def page(self, *, before: int | None, limit: int, action: str | None = None) -> list[AuditEvent]:
-        """Return everybody's events, newest first, those with an id below `before`."""
-        async with self._database.connection() as conn:
-            return await store.page(conn, before=before, limit=limit, action=action)
-
-    async def after(self, event_id: int, *, limit: int) -> list[AuditEvent]:
-        """Return the events that came after one, oldest first."""
-        async with self._database.connection() as conn:
-            return await store.after(conn, event_id, limit=limit)

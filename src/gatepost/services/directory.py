@@ -10,7 +10,7 @@ import msgspec
 
 from gatepost.db.pool import Database
 from gatepost.errors import NotFound, ValidationFailed
-from gatepost.models import User
+from gatepost.models import User, row_id
 from gatepost.models.bounds import EMAIL_MAX, SEARCH_MAX
 from gatepost.security.emails import canonical_email
 from gatepost.security.texts import composed
@@ -127,8 +127,8 @@ class Directory:
             NotFound: there is none.
         """
         async with self._database.connection() as conn:
-            if email_or_id.isascii() and email_or_id.isdigit() and len(email_or_id) < 19:
-                user = await user_store.get(conn, int(email_or_id))
+            if (user_id := row_id(email_or_id)) is not None:
+                user = await user_store.get(conn, user_id)
             else:
                 user = await user_store.find(conn, _looked_up(email_or_id))
         if user is None:

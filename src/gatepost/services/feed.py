@@ -173,6 +173,8 @@ class Feed:
                 self._say_polling()
                 await self._poll()
             except Unavailable:
+                if pause == RETRY_SECONDS[0]:
+                    log.warning("the database is away, the live feed tries again")
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, RETRY_SECONDS[1])
             except Exception:
@@ -212,8 +214,8 @@ class Feed:
         async with self._database.connection() as conn:
             _, beyond = await store.span(conn)
             self._last = max(0, beyond - 1 - GAPS_MAX)
-            for seen in await store.after(conn, self._last, limit=GAPS_MAX + PAGE):
-                self._pass(seen.id)
+            for seen in await store.seen_after(conn, self._last, limit=GAPS_MAX + PAGE):
+                self._pass(seen.event.id)
 
     async def _look(self) -> None:
         """Hand over what has come."""

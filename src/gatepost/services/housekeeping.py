@@ -1,13 +1,13 @@
 """Ends expired sessions and purges what is of no use any more, in batches that hold no lock for long."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Literal, TypeAlias
 
-from gatepost.db.pool import Database
+from gatepost.db.pool import Connection, Database
 from gatepost.deadline import deadlines_of_their_own
 from gatepost.errors import Unavailable
 from gatepost.log import get_logger
@@ -117,76 +117,54 @@ class Housekeeping:
             await asyncio.sleep(seconds)
 
     async def _clean(self, *, alone: bool, progress: Progress | None) -> Cleaned:
-        expired = await self._batches("expired", alone=alone, progress=progress)
-        purged = await self._batches("purged", alone=alone, progress=progress)
-        await self._forget(alone=alone)
-        await self._count_events(alone=alone)
-        async with self._database.connection() as conn:
-            await emails.settle(conn)
-        return Cleaned(expired=expired, purged=purged)
-
-    async def _batches(
-        self, what: Literal["expired", "purged"], *, alone: bool, progress: Progress | None
-    ) -> int:
-        total = 0
-        since = None
-        loop = asyncio.get_running_loop()
-        while True:
-            begun = loop.time()
-            async with self._database.connection() as conn:
-                if what == "expired":
-                    batch = await endings.end_expired(
-                        conn, limit=BATCH, alone=alone, at=self._clock(), since=since
-                    )
-                else:
-                    batch = await endings.purge_ended(
-                        conn,
-                        older_than=self._history,
-                        limit=BATCH,
-                        alone=alone,
-                        at=self._clock(),
-                        since=since,
-                    )
-            since = batch.last
-            total += batch.count
-            if progress is not None:
-                progress(what, batch.count)
-            if batch.count < BATCH:
-                return total
-            if alone:
-                # In the background half of the time belongs to those who wait for an answer.
-                await asyncio.sleep(min(loop.time() - begun, 1.0))
-
-    async def _forget(self, *, alone: bool) -> None:
-        """Put numbers of refusals on the trail; remove drained buckets, old failures, links that are over."""
-        loop = asyncio.get_running_loop()
-        for purge in (
+        expired = await self._end("expired", endings.end_expired, alone=alone, progress=progress)
+        purge = partial(endings.purge_ended, older_than=self._history)
+        purged = await self._end("purged", purge, alone=alone, progress=progress)
+        for forget in (
             refusals.settle,
             throttles.purge_drained,
             partial(failures.purge_old, older_than=FAILURES_KEPT),
             partial(links.purge_ended, older_than=self._history),
         ):
-            purged = BATCH
-            while purged == BATCH:
-                begun = loop.time()
-                async with self._database.connection() as conn:
-                    purged = await purge(conn, limit=BATCH, alone=alone, at=self._clock())
-                if alone and purged == BATCH:
-                    # In the background half of the time belongs to those who wait for an answer.
-                    await asyncio.sleep(min(loop.time() - begun, 1.0))
-
-    async def _count_events(self, *, alone: bool) -> None:
-        """Count what happened into its hours, and note that housekeeping ran.
-
-        Twice, because the first call may only set the mark up to which the second one then counts.
-        """
-        loop = asyncio.get_running_loop()
+            await self._repeat(partial(forget, limit=BATCH, alone=alone), limit=BATCH, pauses=alone)
+        # Twice, because the first call may only set the mark up to which the second one then counts.
+        count = partial(statistics.count_events, limit=EVENTS, alone=alone)
         for _ in range(2):
-            counted = EVENTS
-            while counted == EVENTS:
-                begun = loop.time()
-                async with self._database.connection() as conn:
-                    counted = await statistics.count_events(conn, limit=EVENTS, alone=alone, at=self._clock())
-                if alone and counted == EVENTS:
-                    # In the background half of the time belongs to those who wait for an answer.
-                    await asyncio.sleep(min(loop.time() - begun, 1.0))
+            await self._repeat(count, limit=EVENTS, pauses=alone)
+        async with self._database.connection() as conn:
+            await emails.settle(conn)
+        return Cleaned(expired=expired, purged=purged)
+
+    async def _end(
+        self,
+        what: Literal["expired", "purged"],
+        end: Callable[..., Awaitable[endings.Batch]],
+        *,
+        alone: bool,
+        progress: Progress | None,
+    ) -> int:
+        """End or purge sessions, each batch from where the one before it ended; return how many."""
+        since: object = None
+
+        async def batch(conn: Connection, *, at: datetime | None) -> int:
+            nonlocal since
+            done = await end(conn, limit=BATCH, alone=alone, at=at, since=since)
+            since = done.last
+            if progress is not None:
+                progress(what, done.count)
+            return done.count
+
+        return await self._repeat(batch, limit=BATCH, pauses=alone)
+
+    async def _repeat(self, step: Callable[..., Awaitable[int]], *, limit: int, pauses: bool) -> int:
+        """Run a step, on a connection each time, until it does less than its limit; return what it did."""
+        total, done, loop = 0, limit, asyncio.get_running_loop()
+        while done == limit:
+            begun = loop.time()
+            async with self._database.connection() as conn:
+                done = await step(conn, at=self._clock())
+            total += done
+            if pauses and done == limit:
+                # In the background half of the time belongs to those who wait for an answer.
+                await asyncio.sleep(min(loop.time() - begun, 1.0))
+        return total

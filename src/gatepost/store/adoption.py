@@ -1,15 +1,12 @@
 """Statements that look at what an application's table brings along: rules, marks, numbers, addresses."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Self
 
 from gatepost.db.pool import Connection
-from gatepost.models import Row
+from gatepost.models import Columns
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Behind:
+class Behind(Columns, frozen=True, kw_only=True, gc=False):
     """A sequence that is about to give out numbers that are taken.
 
     Attributes:
@@ -24,16 +21,8 @@ class Behind:
     next: int
     highest: int
 
-    @classmethod
-    def from_row(cls, row: Row) -> Self:
-        """Read the columns of `sequences_behind`."""
-        return cls(
-            table=row["table_name"], sequence=row["sequence"], next=row["next"], highest=row["highest"]
-        )
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(Columns, frozen=True, kw_only=True, gc=False):
     """Something of the application's that can reject a row which Gatepost writes.
 
     Attributes:
@@ -46,14 +35,8 @@ class Rule:
     name: str
     definition: str
 
-    @classmethod
-    def from_row(cls, row: Row) -> Self:
-        """Read the columns of `rules`."""
-        return cls(table=row["table_name"], name=row["name"], definition=row["definition"])
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class Mark(Columns, frozen=True, kw_only=True, gc=False):
     """A column by which the application says that a user is gone, without deleting the row.
 
     Attributes:
@@ -69,17 +52,6 @@ class Mark:
     marked: int
     condition: str
     index: str | None
-
-    @classmethod
-    def from_row(cls, row: Row) -> Self:
-        """Read the columns of `marks`."""
-        return cls(
-            column=row["column_name"],
-            is_kept=row["is_kept"],
-            marked=row["marked"],
-            condition=row["condition"],
-            index=row["index_name"],
-        )
 
 
 async def sequences_behind(conn: Connection) -> list[Behind]:
@@ -109,7 +81,7 @@ async def sequences_behind(conn: Connection) -> list[Behind]:
                 WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum
             ) s
         )
-        SELECT c.relation AS table_name, c.oid::regclass::text AS sequence, n.next, c.highest
+        SELECT c.relation AS table, c.oid::regclass::text AS sequence, n.next, c.highest
         FROM counted c
         JOIN pg_sequence q ON q.seqrelid = c.oid
         CROSS JOIN LATERAL (
@@ -160,7 +132,7 @@ async def rules(conn: Connection, ours: list[str]) -> list[Rule]:
             WHERE NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgname <> ALL($1::text[])
                 AND g.tgrelid IN (to_regclass('users'), to_regclass('user_sessions'))
         )
-        SELECT c.relname::text AS table_name, r.name::text AS name, r.definition
+        SELECT c.relname::text AS table, r.name::text AS name, r.definition
         FROM rule r JOIN pg_class c ON c.oid = r.relation
         WHERE NOT starts_with(r.definition, 'btree (gatepost_email_key(')
             AND r.definition !~ '^(btree|UNIQUE) \\((lower\\()?\\(?email\\)?(::text)?\\)*$'
@@ -175,7 +147,7 @@ async def marks(conn: Connection) -> list[Mark]:
     """Return the columns of `users` that look like soft deletion."""
     rows = await conn.fetch(
         """
-        SELECT a.attname::text AS column_name,
+        SELECT a.attname::text AS column,
             format(CASE t.typcategory WHEN 'B' THEN '%I' ELSE '%I IS NOT NULL' END, a.attname) AS condition,
             EXISTS (
                 SELECT FROM pg_trigger g JOIN pg_proc p ON p.oid = g.tgfoid
@@ -192,7 +164,7 @@ async def marks(conn: Connection) -> list[Mark]:
                     AND strpos(pg_get_expr(x.indpred, x.indrelid), a.attname) > 0
                     AND strpos(pg_get_indexdef(x.indexrelid, 1, true), 'email') > 0
                 LIMIT 1
-            ) AS index_name
+            ) AS index
         FROM pg_attribute a
         JOIN pg_type t ON t.oid = a.atttypid
         WHERE a.attrelid = to_regclass('users') AND NOT a.attisdropped AND t.typcategory IN ('B', 'D')

@@ -1,14 +1,10 @@
 """Statements on the canonical e-mails of users, `users.email_key`."""
 
-from dataclasses import dataclass
-from typing import Self
-
 from gatepost.db.pool import Connection
-from gatepost.models import Row
+from gatepost.models import Columns
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unkeyed:
+class Unkeyed(Columns, frozen=True, kw_only=True, gc=False):
     """A user whose canonical e-mail the database doesn't have.
 
     Attributes:
@@ -18,11 +14,6 @@ class Unkeyed:
 
     user_id: int
     email: str
-
-    @classmethod
-    def from_row(cls, row: Row) -> Self:
-        """Read the columns of `unkeyed`."""
-        return cls(user_id=row["user_id"], email=row["email"])
 
 
 async def unkeyed(conn: Connection, *, after: int, limit: int) -> list[Unkeyed]:

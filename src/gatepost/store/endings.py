@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from gatepost.db.pool import Connection, one
 from gatepost.errors import AuthenticationError
-from gatepost.models import AuditAction, Client, EndReason, Row
+from gatepost.models import AuditAction, Client, Columns, EndReason, Row
 from gatepost.security.tokens import StoredToken
 from gatepost.store.sessions import refusal_of
 
@@ -45,8 +45,7 @@ class Ended:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class Batch(Columns, frozen=True, kw_only=True, gc=False):
     """What a batch of housekeeping did.
 
     Attributes:
@@ -56,11 +55,6 @@ class Batch:
 
     count: int
     last: datetime | None
-
-    @classmethod
-    def from_row(cls, row: Row) -> Self:
-        """Read the columns of `end_expired` and `purge_ended`."""
-        return cls(count=row["count"], last=row["last"])
 
 
 async def end_by_presented(

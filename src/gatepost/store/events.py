@@ -79,45 +79,8 @@ async def newer_of_user(conn: Connection, user_id: int, *, after: int, limit: in
     return [_event(row) for row in reversed(rows)]
 
 
-async def page(
-    conn: Connection, *, before: int | None, limit: int, action: str | None = None
-) -> list[AuditEvent]:
-    """Return everybody's events, newest first, those with an id below `before`."""
-    rows = await conn.fetch(
-        """
-        SELECT e.id, e.at, e.action, e.user_id, e.session_id, e.ip_address, e.user_agent,
-            e.detail::text AS detail
-        FROM auth_events e
-        WHERE e.id < coalesce($1::bigint, 9223372036854775807) AND ($3::varchar IS NULL OR e.action = $3)
-        ORDER BY e.id DESC
-        LIMIT $2
-        """,
-        before,
-        limit,
-        action,
-    )
-    return [_event(row) for row in rows]
-
-
-async def after(conn: Connection, event_id: int, *, limit: int) -> list[AuditEvent]:
-    """Return the events that came after one, oldest first: what following the trail asks for."""
-    rows = await conn.fetch(
-        """
-        SELECT e.id, e.at, e.action, e.user_id, e.session_id, e.ip_address, e.user_agent,
-            e.detail::text AS detail
-        FROM auth_events e
-        WHERE e.id > $1
-        ORDER BY e.id
-        LIMIT $2
-        """,
-        event_id,
-        limit,
-    )
-    return [_event(row) for row in rows]
-
-
 async def seen_after(conn: Connection, event_id: int, *, limit: int) -> list[SeenEvent]:
-    """Return what `after` does, with the users' e-mails."""
+    """Return the events that came after one, oldest first, with the users' e-mails."""
     rows = await conn.fetch(
         """
         SELECT e.id, e.at, e.action, e.user_id, e.session_id, e.ip_address, e.user_agent,

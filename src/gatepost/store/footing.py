@@ -1,14 +1,10 @@
 """Statements that look at what stands around the tables: policies on rows, and how many may connect."""
 
-from dataclasses import dataclass
-from typing import Self
-
 from gatepost.db.pool import Connection, one
-from gatepost.models import Row
+from gatepost.models import Columns
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policies:
+class Policies(Columns, frozen=True, kw_only=True, gc=False):
     """Row-level security that is in force for this role on a table.
 
     Attributes:
@@ -19,14 +15,8 @@ class Policies:
     table: str
     lets_all: bool
 
-    @classmethod
-    def from_row(cls, row: Row) -> Self:
-        """Read the columns of `policies`."""
-        return cls(table=row["table_name"], lets_all=row["lets_all"])
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capacity:
+class Capacity(Columns, frozen=True, kw_only=True, gc=False):
     """How many connections may be open; None where there is no limit.
 
     Attributes:
@@ -38,11 +28,6 @@ class Capacity:
     of_role: int | None
     of_database: int | None
     of_server: int
-
-    @classmethod
-    def from_row(cls, row: Row) -> Self:
-        """Read the columns of `capacity`."""
-        return cls(of_role=row["of_role"], of_database=row["of_database"], of_server=row["of_server"])
 
 
 async def policies(conn: Connection) -> list[Policies]:
@@ -66,7 +51,7 @@ async def policies(conn: Connection) -> list[Policies]:
                 WHERE r.oid = 0 OR pg_has_role(current_user, r.oid, 'USAGE')
             )
         )
-        SELECT o.table_name, NOT EXISTS (
+        SELECT o.table_name AS table, NOT EXISTS (
                 SELECT FROM applied a WHERE a.polrelid = o.oid AND NOT a.polpermissive AND NOT a.lets_all
             ) AND NOT EXISTS (
                 SELECT FROM unnest(ARRAY['r', 'a', 'w', 'd']) c (cmd)

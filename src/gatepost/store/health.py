@@ -1,15 +1,12 @@
 """Statements that look at the database itself: what `gatepost doctor` and `gatepost serve` tell of it."""
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
 
 from gatepost.db.pool import Connection, one
-from gatepost.models import Row
+from gatepost.models import Columns
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
+class Server(Columns, frozen=True, kw_only=True, gc=False):
     """What the server says of itself.
 
     Attributes:
@@ -39,24 +36,8 @@ class Server:
         """The number of its release line."""
         return self.version_number // 10_000
 
-    @classmethod
-    def from_row(cls, row: Row) -> Self:
-        """Read the columns of `server`."""
-        return cls(
-            version=row["version"].partition(" ")[0],
-            version_number=row["version_number"],
-            encoding=row["encoding"],
-            is_standby=row["is_standby"],
-            read_only_by=row["read_only_by"],
-            role=row["role"],
-            database=row["database"],
-            schema=row["schema"],
-            now=row["now"],
-        )
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Numbering:
+class Numbering(Columns, frozen=True, kw_only=True, gc=False):
     """How far the numbers of a table's rows have come.
 
     Attributes:
@@ -69,14 +50,8 @@ class Numbering:
     last: int
     highest: int
 
-    @classmethod
-    def from_row(cls, row: Row) -> Self:
-        """Read the columns of `numberings`."""
-        return cls(table=row["table_name"], last=row["last"], highest=row["highest"])
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rights:
+class Rights(Columns, frozen=True, kw_only=True, gc=False):
     """What the role in use may do, as far as that may be more than a server needs.
 
     Attributes:
@@ -95,24 +70,12 @@ class Rights:
     may_alter_events: bool
     may_purge_events: bool
 
-    @classmethod
-    def from_row(cls, row: Row) -> Self:
-        """Read the columns of `rights`."""
-        return cls(
-            role=row["role"],
-            is_superuser=row["is_superuser"],
-            owned=row["owned"],
-            may_create=row["may_create"],
-            may_alter_events=row["may_alter_events"],
-            may_purge_events=row["may_purge_events"],
-        )
-
 
 async def server(conn: Connection) -> Server:
     """Return what the server says of itself."""
     row = await conn.fetchrow(
         """
-        SELECT current_setting('server_version') AS version,
+        SELECT split_part(current_setting('server_version'), ' ', 1) AS version,
             current_setting('server_version_num')::integer AS version_number,
             pg_encoding_to_char(d.encoding) AS encoding,
             pg_is_in_recovery() AS is_standby, clock_timestamp() AS now,
@@ -234,7 +197,7 @@ async def numberings(conn: Connection) -> list[Numbering]:
     """Return how far the numbers of each table have come; the column may end before its sequence does."""
     rows = await conn.fetch(
         """
-        SELECT t.relation AS table_name, coalesce(CASE
+        SELECT t.relation AS table, coalesce(CASE
                 WHEN has_sequence_privilege(q.seqrelid, 'USAGE, SELECT')
                 THEN pg_sequence_last_value(q.seqrelid) END, 0) AS last,
             least(q.seqmax, CASE a.atttypid WHEN 'integer'::regtype THEN 2147483647

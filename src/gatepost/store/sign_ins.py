@@ -4,19 +4,17 @@ A sign-in is what one password began: a session and whatever it was refreshed to
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Self, TypeAlias
+from typing import TypeAlias
 
 from gatepost.db.pool import Connection, one
-from gatepost.models import AuditAction, Client, EndReason, Row, SessionCursor, SignIn
+from gatepost.models import AuditAction, Client, Columns, EndReason, SessionCursor, SignIn
 
 Lock: TypeAlias = Callable[[Connection, int], Awaitable[None]]
 """Locks the row of a user."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Live:
+class Live(Columns, frozen=True, kw_only=True, gc=False):
     """The live session of a sign-in.
 
     Attributes:
@@ -28,11 +26,6 @@ class Live:
     id: int
     ip_address: str | None
     remembered: bool
-
-    @classmethod
-    def from_row(cls, row: Row) -> Self:
-        """Read the columns of `lock_live`."""
-        return cls(id=row["id"], ip_address=row["ip_address"], remembered=row["remembered"])
 
 
 async def lock_owner(conn: Connection, user_id: int) -> None:

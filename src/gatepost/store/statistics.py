@@ -1,16 +1,13 @@
 """Statements that count: what happened by the hour, who is signed in, whose password is being guessed."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Self
 
 from gatepost.db.pool import Connection, one
-from gatepost.models import Row
+from gatepost.models import Columns
 from gatepost.store.endings import HOUSEKEEPING_LOCK
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class Tally(Columns, frozen=True, kw_only=True, gc=False):
     """Events of one action in a stretch of time.
 
     Attributes:
@@ -23,14 +20,8 @@ class Tally:
     action: str
     events: int
 
-    @classmethod
-    def from_row(cls, row: Row) -> Self:
-        """Read the columns of `tallies`."""
-        return cls(begin=row["begin"], action=row["action"], events=row["events"])
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveSessions:
+class LiveSessions(Columns, frozen=True, kw_only=True, gc=False):
     """How many sessions are live, and of how many users.
 
     Attributes:
@@ -44,19 +35,8 @@ class LiveSessions:
     is_whole: bool
     table_rows: float
 
-    @classmethod
-    def from_row(cls, row: Row) -> Self:
-        """Read the columns of `live_sessions`."""
-        return cls(
-            sessions=row["sessions"],
-            users=row["users"],
-            is_whole=row["is_whole"],
-            table_rows=row["table_rows"],
-        )
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sampled:
+class Sampled(Columns, frozen=True, kw_only=True, gc=False):
     """What a part of the sessions tells of all.
 
     Attributes:
@@ -67,14 +47,8 @@ class Sampled:
     live: int
     users_each: float
 
-    @classmethod
-    def from_row(cls, row: Row) -> Self:
-        """Read the columns of `sample_sessions`."""
-        return cls(live=row["live"], users_each=row["users_each"])
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailingAddress:
+class FailingAddress(Columns, frozen=True, kw_only=True, gc=False):
     """An address that failed logins came from.
 
     Attributes:
@@ -87,14 +61,8 @@ class FailingAddress:
     failures: int
     users: int
 
-    @classmethod
-    def from_row(cls, row: Row) -> Self:
-        """Read the columns of `failing_addresses`."""
-        return cls(ip_address=row["ip_address"], failures=row["failures"], users=row["users"])
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttackedUser:
+class AttackedUser(Columns, frozen=True, kw_only=True, gc=False):
     """A user whose logins fail.
 
     Attributes:
@@ -110,20 +78,8 @@ class AttackedUser:
     in_a_row: int
     last_at: datetime
 
-    @classmethod
-    def from_row(cls, row: Row) -> Self:
-        """Read the columns of `attacked_users`."""
-        return cls(
-            user_id=row["user_id"],
-            email=row["email"],
-            failures=row["failures"],
-            in_a_row=row["in_a_row"],
-            last_at=row["last_at"],
-        )
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
+class Condition(Columns, frozen=True, kw_only=True, gc=False):
     """The database itself.
 
     Attributes:
@@ -142,18 +98,6 @@ class Condition:
     cleaned_at: datetime | None
     oldest_event_at: datetime | None
 
-    @classmethod
-    def from_row(cls, row: Row) -> Self:
-        """Read the columns of `condition`."""
-        return cls(
-            now=row["now"],
-            size_bytes=row["size_bytes"],
-            server_version=row["server_version"].partition(" ")[0],
-            schema_version=row["schema_version"],
-            cleaned_at=row["cleaned_at"],
-            oldest_event_at=row["oldest_event_at"],
-        )
-
 
 async def condition(conn: Connection, *, at: datetime | None) -> Condition:
     """Return how the database is; the oldest event is the one with the least id."""
@@ -161,7 +105,7 @@ async def condition(conn: Connection, *, at: datetime | None) -> Condition:
         """
         SELECT coalesce($1::timestamptz, statement_timestamp()) AS now,
             pg_database_size(current_database()) AS size_bytes,
-            current_setting('server_version') AS server_version,
+            split_part(current_setting('server_version'), ' ', 1) AS server_version,
             (SELECT max(v.version_num) FROM gatepost_version v) AS schema_version,
             (SELECT h.ran_at FROM auth_housekeeping h WHERE h.id = 1) AS cleaned_at,
             (SELECT e.at FROM auth_events e ORDER BY e.id LIMIT 1) AS oldest_event_at

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from gatepost.db.pool import Connection, one, parse_count
-from gatepost.models import AuditAction, Bucket, Client, Row
+from gatepost.models import AuditAction, Bucket, Client, Columns, Row
 from gatepost.settings.rates import Rate
 from gatepost.store.endings import HOUSEKEEPING_LOCK
 
@@ -51,8 +51,7 @@ class Full:
         return cls(bucket=row["full_bucket"], key=row["full_key"], retry_after=row["retry_after"])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Level:
+class Level(Columns, frozen=True, kw_only=True, gc=False):
     """How full a bucket is.
 
     Attributes:
@@ -65,11 +64,6 @@ class Level:
     key: str
     tat: datetime
     now: datetime
-
-    @classmethod
-    def from_row(cls, row: Row) -> Self:
-        """Read the columns of `page`."""
-        return cls(bucket=row["bucket"], key=row["key"], tat=row["tat"], now=row["now"])
 
 
 def spans(rates: Iterable[Rate]) -> tuple[list[timedelta], list[timedelta]]:

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from gatepost.http.pages.sentences import told
 from gatepost.http.pages.visit import Visit
-from gatepost.models import AuditEvent
+from gatepost.models import AuditEvent, row_id
 
 PAGE = 50
 """Events a page."""
@@ -35,6 +35,4 @@ def _page(visit: Visit, events: Sequence[AuditEvent], *, has_newer: bool, has_ol
 
 
 def _cursor(visit: Visit, name: str) -> int | None:
-    """Return the id of an event that the query names; None for what can't be one."""
-    text = visit.request.query_params.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+    return row_id(visit.request.query_params.get(name, ""))

@@ -6,7 +6,7 @@ from gatepost.errors import NotFound
 from gatepost.http.pages import sign_out
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.visit import Visit
-from gatepost.models import SessionCursor
+from gatepost.models import SessionCursor, row_id
 
 ROWS = 25
 """Sessions a page."""
@@ -39,10 +39,9 @@ async def submit(visit: Visit, form: Form) -> Response:
     if "others" in form:
         count = await sessions.revoke_others(visit.token, visit.client, by_cookie=visit.by_cookie)
         return visit.redirect(here, notice=f"sessions_ended.{count}")
-    end = form.get("end", "")
-    if not (end.isascii() and end.isdigit() and len(end) < 19):
+    if (end := row_id(form.get("end", ""))) is None:
         raise NotFound
-    if int(end) == visit.signed_in.id:
+    if end == visit.signed_in.id:
         return await sign_out.submit(visit, form)
-    await sessions.revoke_one(visit.token, int(end), visit.client, by_cookie=visit.by_cookie)
+    await sessions.revoke_one(visit.token, end, visit.client, by_cookie=visit.by_cookie)
     return visit.redirect(here, notice="session_ended")

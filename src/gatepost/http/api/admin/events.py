@@ -20,7 +20,7 @@ from gatepost.http.dependencies import (
 )
 from gatepost.http.envelope import Envelope, encode, success
 from gatepost.http.streams import LiveEvents, events_download
-from gatepost.models import EventFilter
+from gatepost.models import EventFilter, row_id
 from gatepost.models.bounds import ACTION_MAX, ADDRESS_MAX
 from gatepost.services.copies import seen_event_data
 
@@ -160,11 +160,10 @@ async def live_events(
     A browser's `EventSource` comes again by itself and gets what it missed.
     """
     token, _ = edge.presented(request.scope)
-    known = after is not None and after.isascii() and after.isdigit() and len(after) < 19
     return LiveEvents(
         edge.gate,
         edge.streams,
         user_id=session.user.id,
         token=token,
-        after=int(after) if known and after is not None else None,
+        after=None if after is None else row_id(after),
     )

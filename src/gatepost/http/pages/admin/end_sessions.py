@@ -3,11 +3,12 @@
 from starlette.responses import Response
 
 from gatepost.errors import CountChanged, ValidationFailed
-from gatepost.http.pages.admin.filters import given, id_of
+from gatepost.http.pages.admin.filters import given
 from gatepost.http.pages.admin.sessions import AGES, FILTERS, filter_of
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.language import N_
 from gatepost.http.pages.visit import Visit
+from gatepost.models import row_id
 from gatepost.services.oversight import COUNTED_MAX
 
 CHANGED = N_("There are more or fewer sessions by now, so none was ended. Look at the number again.")
@@ -33,7 +34,7 @@ async def submit(visit: Visit, form: Form) -> Response:
         ValidationFailed: the filter can't be understood, or the count is no number.
     """
     asked = given(visit, FILTERS)
-    expected = id_of(form.get("count", ""))
+    expected = row_id(form.get("count", ""))
     if expected is None or expected > COUNTED_MAX:
         raise ValidationFailed({}, "The form can't be read")
     try:

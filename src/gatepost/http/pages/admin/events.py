@@ -10,14 +10,14 @@ import msgspec
 from starlette.responses import Response
 
 from gatepost.errors import ValidationFailed
-from gatepost.http.pages.admin.filters import cursor_of, given, id_of, time_of, user_of
+from gatepost.http.pages.admin.filters import cursor_of, given, time_of, user_of
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.language import Language
 from gatepost.http.pages.sentences import told
 from gatepost.http.pages.user_agents import device_of
 from gatepost.http.pages.visit import Visit
 from gatepost.http.streams import LiveEvents, events_download
-from gatepost.models import AuditAction, EventFilter, EventPage, SeenEvent, canonical_network
+from gatepost.models import AuditAction, EventFilter, EventPage, SeenEvent, canonical_network, row_id
 
 ROWS = 20
 """Events a page: with more it takes more than 30 kB, in scripts of three bytes a character."""
@@ -119,7 +119,7 @@ async def live(visit: Visit) -> Response:
         visit.edge.streams,
         user_id=visit.signed_in.user.id,
         token=visit.token,
-        after=id_of(known),
+        after=row_id(known),
         told=lambda seen: shown(visit, seen) if takes(seen.event) else None,
     )
 

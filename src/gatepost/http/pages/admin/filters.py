@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from gatepost.errors import NotFound, ValidationFailed
 from gatepost.http.pages.language import N_
 from gatepost.http.pages.visit import Visit
+from gatepost.models import row_id
 
 NO_SUCH_USER = N_("There is no such user")
 CHOOSE_ONE = N_("Choose one of the list")
@@ -29,12 +30,7 @@ def given(visit: Visit, names: tuple[str, ...]) -> dict[str, str]:
 
 def cursor_of(visit: Visit) -> int | None:
     """Return the id that the page begins below; None for what can't be one."""
-    return id_of(visit.request.query_params.get("before", ""))
-
-
-def id_of(text: str) -> int | None:
-    """Return the id that a text is; None for what can't be one."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+    return row_id(visit.request.query_params.get("before", ""))
 
 
 async def user_of(visit: Visit, asked: dict[str, str]) -> int | None:
@@ -46,7 +42,7 @@ async def user_of(visit: Visit, asked: dict[str, str]) -> int | None:
     text = asked.get("user")
     if text is None:
         return None
-    if (user_id := id_of(text)) is not None:
+    if (user_id := row_id(text)) is not None:
         return user_id
     try:
         return (await visit.gate.administration.find(text)).id

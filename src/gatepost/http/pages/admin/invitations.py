@@ -5,7 +5,7 @@ from datetime import timedelta
 from starlette.responses import Response
 
 from gatepost.errors import ValidationFailed
-from gatepost.http.pages.admin.visits import row_id
+from gatepost.http.pages.admin.visits import named_id
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.language import N_
 from gatepost.http.pages.visit import Visit
@@ -28,7 +28,7 @@ STATUSES = {
 async def show(visit: Visit) -> Response:
     """Show the form and the invitations, those made before `before`."""
     asked = visit.request.query_params.get("before")
-    page = await visit.gate.invitations.page(before=row_id(asked) if asked else None, limit=ROWS + 1)
+    page = await visit.gate.invitations.page(before=named_id(asked) if asked else None, limit=ROWS + 1)
     shown = page[:ROWS]
     return visit.render(
         "admin/invitations.html",
@@ -50,7 +50,7 @@ async def submit(visit: Visit, form: Form) -> Response:
         NotFound: there is none with this id that is open.
     """
     if "revoke" in form:
-        await visit.gate.invitations.revoke(row_id(form["revoke"]), client=visit.client, by=visit.signed_in)
+        await visit.gate.invitations.revoke(named_id(form["revoke"]), client=visit.client, by=visit.signed_in)
         return visit.redirect(visit.url("/admin/invitations"), notice="invitation_revoked")
     issued = await visit.gate.invitations.create(
         email=form.get("email", "").strip() or None,

@@ -5,11 +5,11 @@ from datetime import timedelta
 from starlette.responses import Response
 
 from gatepost.errors import NotFound, ValidationFailed
-from gatepost.http.pages.admin.filters import CHOOSE_ONE, cursor_of, given, id_of, user_of
+from gatepost.http.pages.admin.filters import CHOOSE_ONE, cursor_of, given, user_of
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.language import N_
 from gatepost.http.pages.visit import Visit
-from gatepost.models import OverseenSession, SessionFilter
+from gatepost.models import OverseenSession, SessionFilter, row_id
 from gatepost.services.oversight import COUNTED_MAX
 
 ROWS = 25
@@ -64,7 +64,7 @@ async def submit(visit: Visit, form: Form) -> Response:
     Raises:
         NotFound: there is none.
     """
-    session_id = id_of(form.get("end", ""))
+    session_id = row_id(form.get("end", ""))
     if session_id is None:
         raise NotFound
     await visit.gate.oversight.end(session_id, client=visit.client, by=visit.signed_in)

@@ -1,14 +1,16 @@
 """What the console's pages read of a visit."""
 
 from gatepost.errors import NotFound
+from gatepost.models import row_id
 
 
-def row_id(text: str) -> int:
+def named_id(text: str) -> int:
     """Return the id that a path, a link or a form names.
 
     Raises:
         NotFound: it can be none.
     """
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
+    found = row_id(text)
+    if found is None:
         raise NotFound
-    return int(text)
+    return found
