@@ -35,7 +35,7 @@ TEST_OLDEST := echo "Left out, off Linux on x86_64: the store, migrations and pr
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test test-postgres test-dates test-least-rights chromium lint format audit attack fuzz bench screenshots docs clean
+.PHONY: help install serve test test-postgres test-dates test-least-rights chromium lint format audit attack fuzz bench screenshots client docs clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -90,12 +90,15 @@ bench: $(VENV)/.runtime ## Measure Gatepost beside others (QUICK=1: a look; GROW
 screenshots: chromium ## Take the pictures of the pages for docs/images anew, of a demo (ARGS="devices users": these alone)
 	@$(BIN)/python scripts/screenshots.py $(ARGS)
 
+client: $(VENV)/.dev ## Build the client for browsers into clients/js/dist
+	@$(BIN)/python -m scripts.client
+
 docs: $(VENV)/.dev ## Build the documentation into site/; a broken link is an error
 	@if [ -f mkdocs.yml ]; then NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet; fi
 
 clean: ## Remove what was built, .venv too; the data in .gatepost stay
 	@rm -rf $(VENV) dist site htmlcov .coverage .coverage.* .hypothesis .schemathesis \
-		.mypy_cache .ruff_cache .pytest_cache .import_linter_cache .chromium bench/.cache
+		.mypy_cache .ruff_cache .pytest_cache .import_linter_cache .chromium .npm clients/js/dist bench/.cache
 	@find src tests backend scripts -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(VENV)/.runtime $(VENV)/.dev: $(VENV)/.%: pyproject.toml uv.lock scripts/bootstrap.py

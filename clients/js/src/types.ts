@@ -1,0 +1,339 @@
+// Made from the OpenAPI document by scripts/render_client.py: change it there.
+
+export interface Account {
+  id: number;
+  email: string;
+  name: string;
+  is_admin: boolean;
+  is_active: boolean;
+  created_at: string;
+  active_sessions: number;
+  last_sign_in_at: string | null;
+  failures: number;
+  is_locked: boolean;
+  temporary_password_expires_at: string | null;
+}
+
+export interface AccountOnly {
+  user: Account;
+}
+
+export interface AdminEvent {
+  id: number;
+  at: string;
+  action: string;
+  session_id: number | null;
+  ip_address: string | null;
+  user_agent: string | null;
+  detail: Record<string, unknown>;
+  user_id: number | null;
+  email: string | null;
+}
+
+export interface AdminEvents {
+  events: AdminEvent[];
+  next_cursor: string | null;
+}
+
+export interface AdminSession {
+  id: number;
+  session_token: string;
+  created_at: string;
+  last_used_at: string;
+  expires_at: string;
+  ip_address: string | null;
+  user_agent: string | null;
+  is_current: boolean;
+  user_id: number;
+  email: string;
+}
+
+export interface AdminSessions {
+  sessions: AdminSession[];
+  next_cursor: string | null;
+  total_active_sessions: number | null;
+}
+
+export interface AllSeries {
+  /** Sessions that a login or a registration started. */
+  sign_ins: Series;
+  /** Failed logins. */
+  failures: Series;
+  /** Attempts refused because there were too many. Not each is written: there were more. */
+  throttled: Series;
+  /** Users who registered or were made by an administrator. */
+  new_accounts: Series;
+}
+
+export interface AttackedAccount {
+  user_id: number;
+  email: string;
+  failures: number;
+  /** Failures since the last success, however long ago. */
+  in_a_row: number;
+  /** The password works from known places alone. */
+  is_locked: boolean;
+  last_at: string;
+}
+
+export interface ChangeEmailRequest {
+  email: string;
+  password: string;
+}
+
+export interface ChangePasswordRequest {
+  current: string;
+  new: string;
+}
+
+export interface Cleanup {
+  sessions_expired: number;
+  sessions_purged: number;
+}
+
+export interface ConfirmRequest {
+  password: string;
+}
+
+export interface Count {
+  value: number;
+  /** Each was counted; else it is an estimate, to two digits. */
+  is_exact: boolean;
+}
+
+export interface CreateInvitationRequest {
+  /** The only one that may use it; null for anybody with the link. */
+  email?: string | null;
+  /** For which the link is good. */
+  hours?: number;
+}
+
+export interface DeleteMeRequest {
+  password: string;
+}
+
+export interface EndSessionsRequest {
+  /** Of this user. */
+  user?: number | null;
+  /** An address, or a network such as 203.0.113.0/24. */
+  address?: string | null;
+  /** Started longer ago. */
+  older_than_minutes?: number | null;
+  /** Not used for so long. */
+  unused_for_minutes?: number | null;
+  expected: number;
+}
+
+export interface ErrorInfo {
+  code: string;
+}
+
+export interface Event {
+  id: number;
+  at: string;
+  action: string;
+  session_id: number | null;
+  ip_address: string | null;
+  user_agent: string | null;
+  detail: Record<string, unknown>;
+}
+
+export interface Events {
+  events: Event[];
+  next_cursor: string | null;
+}
+
+export interface Export {
+  user: User;
+  sessions: ExportedSession[];
+  events: Event[];
+  truncated: boolean;
+}
+
+export interface ExportedSession {
+  id: number;
+  session_token: string;
+  created_at: string;
+  last_used_at: string;
+  expires_at: string;
+  ip_address: string | null;
+  user_agent: string | null;
+  is_current: boolean;
+  ended_at: string | null;
+  end_reason: string | null;
+}
+
+export interface FailingAddress {
+  ip_address: string | null;
+  failures: number;
+  /** Accounts that exist and were tried. */
+  users: number;
+}
+
+export interface FoundUser {
+  id: number;
+  email: string;
+  name: string;
+  is_admin: boolean;
+  is_active: boolean;
+  created_at: string;
+}
+
+export interface FoundUsers {
+  users: FoundUser[];
+  next_cursor: string | null;
+}
+
+export interface Invitation {
+  id: number;
+  email: string | null;
+  status: "open" | "used" | "revoked" | "expired";
+  created_at: string;
+  created_by: number | null;
+  expires_at: string;
+  used_at: string | null;
+  used_by: number | null;
+  revoked_at: string | null;
+}
+
+export interface Invitations {
+  invitations: Invitation[];
+  next_cursor: string | null;
+}
+
+export interface LoggedOut {
+  user: Account;
+  sessions_revoked: number;
+}
+
+export interface LoginRequest {
+  email: string;
+  password: string;
+  /** Hand the token over in a cookie instead of the body, as pages in a browser want it. */
+  cookie?: boolean;
+  /** Keep the cookie, and the session, after the browser was closed: keep me signed in. */
+  remember?: boolean;
+  /** The password from now on, which a temporary one asks for: every other session ends. */
+  new_password?: string | null;
+}
+
+export interface Me {
+  user: User;
+  session_info: SessionInfo;
+}
+
+export interface NewInvitation {
+  invitation: Invitation;
+  token: string;
+  url: string;
+}
+
+export interface Overview {
+  at: string;
+  period: Period;
+  /** When the first point begins, UTC. */
+  since: string;
+  step_seconds: number;
+  active_sessions: Count;
+  active_users: Count;
+  series: AllSeries;
+  /** Of failed logins, last 24 hours. */
+  addresses: FailingAddress[];
+  /** With failed logins, last 24 hours. */
+  accounts: AttackedAccount[];
+  database_bytes: number;
+  postgresql_version: string;
+  schema_version: string;
+  last_cleanup_at: string | null;
+  /** null: turned off, or not known yet. */
+  next_cleanup_at: string | null;
+  oldest_event_at: string | null;
+}
+
+export type Period = "24h" | "7d" | "30d";
+
+export interface RegisterRequest {
+  email: string;
+  name: string;
+  password: string;
+  /** Hand the token over in a cookie instead of the body, as pages in a browser want it. */
+  cookie?: boolean;
+  /** Keep the cookie, and the session, after the browser was closed: keep me signed in. */
+  remember?: boolean;
+  /** The token of an invitation: needed where only the invited may register. */
+  invitation?: string | null;
+}
+
+export interface Revoked {
+  sessions_revoked: number;
+}
+
+export interface Series {
+  /** How often, one a step, the oldest first; the last is not over. */
+  points: number[];
+  total: number;
+  /** In the period before, up to the same hour of its last step. */
+  before: number;
+}
+
+export interface Session {
+  id: number;
+  session_token: string;
+  created_at: string;
+  last_used_at: string;
+  expires_at: string;
+  ip_address: string | null;
+  user_agent: string | null;
+  is_current: boolean;
+}
+
+export interface SessionInfo {
+  expires_at: string;
+  created_at: string;
+}
+
+export interface Sessions {
+  sessions: Session[];
+  total_active_sessions: number;
+  next_cursor?: string | null;
+}
+
+export interface SetupRequest {
+  /** Of the link. */
+  token: string;
+  email: string;
+  name: string;
+  password: string;
+  /** Hand the token over in a cookie instead of the body, as pages in a browser want it. */
+  cookie?: boolean;
+  /** Keep the cookie, and the session, after the browser was closed: keep me signed in. */
+  remember?: boolean;
+}
+
+export interface SignedIn {
+  token?: string;
+  user: User;
+  session_info: SessionInfo;
+}
+
+export interface TemporaryPassword {
+  user: Account;
+  password: string;
+  expires_at: string;
+}
+
+export interface UpdateMeRequest {
+  name: string;
+}
+
+export interface User {
+  id: number;
+  email: string;
+  name: string;
+  created_at: string;
+}
+
+export interface ValidationErrorInfo {
+  code: "validation_failed" | "password_too_common" | "password_is_context" | "rejected_by_database";
+  fields: Record<string, string>;
+}
