@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gatepost.http.asgi import AuthMiddleware
     from gatepost.http.dependencies import AdminSession, CurrentSession, FreshSession
     from gatepost.http.gatepost import Gatepost
-    from gatepost.models import AuditAction, AuditEvent, Client, Session, SessionRow, SignedIn, User
+    from gatepost.models import AuditAction, AuditEvent, Client, Session, SessionRow, SignedIn, User, UserId
     from gatepost.settings import Settings
 
     __version__: str
@@ -47,6 +47,7 @@ __all__ = [
     "SignedIn",
     "Unavailable",
     "User",
+    "UserId",
     "ValidationFailed",
     "__version__",
     "create_app",
@@ -74,6 +75,7 @@ if not TYPE_CHECKING:  # a type checker would take `__getattr__` for every name 
             "SessionRow",
             "SignedIn",
             "User",
+            "UserId",
         ),
         "gatepost.settings": ("Settings",),
     }

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Mount
 from tests.conftest import SECRET_KEY, MakeSettings, bearer, execute, register, serving, settings_for
 
-from gatepost import AdminSession, CurrentSession, Gatepost, GatepostError, Session
+from gatepost import AdminSession, CurrentSession, Gatepost, GatepostError, Session, UserId
 from gatepost.errors import AuthenticationError, DatabaseNotMigrated, SessionRevoked
 from gatepost.services.sessions import Sessions
 
@@ -168,7 +168,7 @@ async def test_routers_and_routes_from_before_and_after_install_are_protected(au
     app = FastAPI(lifespan=auth.lifespan)
 
     @app.get("/before")
-    async def before(session: CurrentSession) -> int:
+    async def before(session: CurrentSession) -> UserId:
         return session.user.id
 
     auth.install(app)

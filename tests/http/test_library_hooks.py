@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI, HTTPException
 from tests.conftest import PASSWORD, MakeSettings, bearer, execute, register, serving
 
-from gatepost import Client, Gatepost, User, ValidationFailed
+from gatepost import Client, Gatepost, User, UserId, ValidationFailed
 from gatepost.gate import Gate
 
 BODY = {"email": "user@example.com", "name": "John Doe", "password": "securepassword123"}
@@ -86,7 +86,7 @@ async def test_a_hook_that_raises_leaves_nothing_but_the_refusal(
 async def test_a_statement_that_fails_in_a_hook_leaves_nothing(app: FastAPI, auth: Gatepost, db: Any) -> None:
     @auth.on_register
     async def profile(conn: Any, user: User) -> None:
-        await conn.execute("INSERT INTO profiles VALUES ($1, 'none')", user.id + 1)
+        await conn.execute("INSERT INTO profiles VALUES ($1, 'none')", 2)
 
     assert (await attempt(app)).status_code == 500
     assert await counts(db) == {"users": 0, "user_sessions": 0, "profiles": 0}
@@ -179,7 +179,7 @@ async def change_email(client: httpx.AsyncClient, token: str, email: str) -> htt
 
 
 async def test_a_hook_has_a_say_in_a_change_of_the_e_mail(app: FastAPI, auth: Gatepost, db: Any) -> None:
-    seen: list[tuple[int, str]] = []
+    seen: list[tuple[UserId, str]] = []
 
     @auth.on_register
     @auth.on_email_change

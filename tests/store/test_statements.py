@@ -280,7 +280,7 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     "events.newer_of_user": ("17, 17, 51", {"auth_events_user_id_id_idx"}),
     "users.find_credential": ("'user17@example.com', NULL", {"users_email_key"}),
     "directory.search": (
-        "'user1', NULL, NULL, 0, '', -1, 51",
+        "'user1', NULL, NULL, 0, '', -1, 51, -1, -1",
         {
             "users_search_email_idx",
             "users_search_name_idx",
@@ -321,7 +321,10 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
         {"users_pkey"},
     ),
     "refusals.record": (
-        "NULL, 'session.refused', NULL, NULL, NULL, NULL, '{}', 'k17', 'k17', '1 s', '1 min', '1 s', '1 min'",
+        """
+        NULL, 'session.refused', NULL, NULL, NULL, NULL, '{}', 'k17', 'k17', '1 s', '1 min', '1 s', '1 min',
+        0, 'session.refused:k17', NULL
+        """,
         set(),
     ),
     "failures.clear": ("17", {"auth_failures_pkey"}),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from gatepost.cli.checks import Check, Status, ok, warning, wrong
 from gatepost.cli.output import program
+from gatepost.models import UserId
 from gatepost.security.emails import canonical_email
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def soft_deletion(mark: "Mark") -> Check:
     )
 
 
-def emails(unusual: Sequence[tuple[int, str, str]]) -> Check:
+def emails(unusual: Sequence[tuple[UserId, str, str]]) -> Check:
     """Judge whether every e-mail is one by which its user is found."""
     lost = [(number, email) for number, email, compared in unusual if _canonical(email) != compared]
     if not lost:

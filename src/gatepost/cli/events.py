@@ -12,7 +12,7 @@ from gatepost.cli.options import Address, AsJson, Limit
 from gatepost.cli.output import Output, program, progress_bar, shown
 from gatepost.cli.running import run
 from gatepost.errors import SetupError
-from gatepost.models import AuditEvent, Client, EventFilter, row_id
+from gatepost.models import AuditEvent, Client, EventFilter
 
 if TYPE_CHECKING:
     from gatepost.gate import Gate
@@ -102,12 +102,8 @@ async def _filter(
     Raises:
         NotFound: there is no user with this e-mail.
     """
-    user_id = None
-    if user is not None:
-        # By its id also one who is deleted: the events stay.
-        user_id = row_id(user)
-        if user_id is None:
-            user_id = (await gate.administration.find(user)).id
+    # By its id also one who is deleted: the events stay.
+    user_id = None if user is None else await gate.administration.id_of(user)
     times = [None if at is None else at.replace(tzinfo=UTC) for at in (since, until)]
     return EventFilter(user_id=user_id, action=action, address=address, since=times[0], until=times[1])
 

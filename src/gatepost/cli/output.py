@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from gatepost.errors import AdoptionRefused, GatepostError, SettingsError, ValidationFailed
 from gatepost.models import utc_text
@@ -75,7 +76,7 @@ class Output:
 
     def document(self, data: Mapping[str, Any], *, indent: int | None = 2) -> None:
         """Print a JSON document."""
-        text = json.dumps(data, default=utc_text, indent=indent)  # what is no JSON by itself is a time
+        text = json.dumps(data, default=_plain, indent=indent)
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
 
@@ -137,6 +138,11 @@ def shown(value: object) -> str:
     if isinstance(value, Mapping):
         return " ".join(f"{key}={shown(item)}" for key, item in value.items())
     return str(value)
+
+
+def _plain(value: datetime | UUID) -> str:
+    """Return what is no JSON by itself, a time or an id, as JSON has it."""
+    return utc_text(value) if isinstance(value, datetime) else str(value)
 
 
 def program() -> str:

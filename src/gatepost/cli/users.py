@@ -18,6 +18,7 @@ from gatepost.cli.options import (
 )
 from gatepost.cli.output import Output, program
 from gatepost.cli.running import run
+from gatepost.errors import ValidationFailed
 from gatepost.models import Client, User, utc_text
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def create(
 def list_users(
     *,
     limit: Limit = 100,
-    after: Annotated[int, typer.Option(min=0, help="Only users with a higher id.")] = 0,
+    after: Annotated[str | None, typer.Option(metavar="ID", help="Only users with a higher id.")] = None,
     search: Annotated[
         str | None, typer.Option(help="Only users whose e-mail, name or last name begins like this.")
     ] = None,
@@ -116,7 +117,10 @@ def list_users(
         return
 
     async def work(gate: "Gate") -> list[User]:
-        return await gate.administration.page(after=after, limit=limit + 1)
+        start = None if after is None else gate.database.user_ids.parse(after)
+        if after is not None and start is None:
+            raise ValidationFailed({"--after": "Give the id of a user"})
+        return await gate.administration.page(after=start, limit=limit + 1)
 
     found = run(out, "users list", work)
     rows = [user_data(user) for user in found[:limit]]

@@ -16,6 +16,7 @@ from gatepost.db.rejections import answered
 from gatepost.db.revival import Revival
 from gatepost.deadline import spending
 from gatepost.errors import DatabaseUnreachable, SettingsError
+from gatepost.models import UserIdType
 from gatepost.settings.address import Address
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -50,6 +51,9 @@ class Database:
         check: is asked about the first connection, before anybody is lent one.
         revive: starts a server that is ours; called in a thread when nobody answers.
 
+    Attributes:
+        user_ids: the type of users' ids; whoever opens the database says it.
+
     Raises:
         SettingsError: the URL can't be read.
     """
@@ -66,6 +70,7 @@ class Database:
     ) -> None:
         self.dsn = dsn
         self.timeout = timeout
+        self.user_ids = UserIdType.INTEGER
         try:
             address = Address.parse(dsn)
         except ValueError as error:

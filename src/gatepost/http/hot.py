@@ -59,7 +59,7 @@ class HotEndpoints:
         # A header's value is ASCII (RFC 9110 §5.5); whatever is not comes percent-encoded.
         email = quote(session.user.email, safe="@+!#$&'*/=?^`{|}~").encode()
         headers = [
-            (b"x-gatepost-user", b"%d" % session.user.id),
+            (b"x-gatepost-user", quote(str(session.user.id)).encode()),
             (b"x-gatepost-email", email),
             (b"x-gatepost-session", b"%d" % session.id),
         ]

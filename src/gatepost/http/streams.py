@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from gatepost.errors import AuthenticationError, SessionReplaced, TooManyAttempts, Unavailable
 from gatepost.http.envelope import encode
-from gatepost.models import Client, EventFilter, SeenEvent, Session
+from gatepost.models import Client, EventFilter, SeenEvent, Session, UserId
 from gatepost.services.copies import MEDIA_TYPES, head, lines, seen_event_data
 from gatepost.services.feed import Subscription
 
@@ -48,11 +48,11 @@ class Streams:
 
     def __init__(self) -> None:
         self._open: set[Subscription] = set()
-        self._users: Counter[int] = Counter()
+        self._users: Counter[UserId] = Counter()
         self._handlers: dict[signal.Signals, Any] = {}
 
     @contextmanager
-    def place(self, user_id: int) -> Iterator[None]:
+    def place(self, user_id: UserId) -> Iterator[None]:
         """Take one of the places that a user has.
 
         Raises:
@@ -130,7 +130,7 @@ class LiveEvents(Response):
         gate: "Gate",
         streams: Streams,
         *,
-        user_id: int,
+        user_id: UserId,
         token: str,
         after: int | None,
         told: Callable[[SeenEvent], object] = seen_event_data,

@@ -26,6 +26,7 @@ from gatepost.models.sessions import (
 )
 from gatepost.models.throttles import Bucket
 from gatepost.models.times import utc_text
+from gatepost.models.user_ids import UserId, UserIdType, as_json
 from gatepost.models.users import Invitation, User
 
 __all__ = [
@@ -50,6 +51,9 @@ __all__ = [
     "SignIn",
     "SignedIn",
     "User",
+    "UserId",
+    "UserIdType",
+    "as_json",
     "canonical_address",
     "canonical_network",
     "clean_user_agent",

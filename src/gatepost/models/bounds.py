@@ -23,6 +23,8 @@ CURSOR_MAX = 4096
 """Characters of a place in a list."""
 ADDRESS_MAX = 64
 """Characters of an address or a network."""
+USER_ID_MAX = 255
+"""Characters of a user's id where ids are texts."""
 ACTION_MAX = 64
 """Characters of the name of an event, and of the id of one."""
 PLACE_MAX = 2000

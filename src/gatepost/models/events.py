@@ -10,6 +10,7 @@ import msgspec
 
 from gatepost.models.filters import told
 from gatepost.models.rows import Columns
+from gatepost.models.user_ids import UserId
 
 
 class AuditAction(StrEnum):
@@ -116,7 +117,7 @@ class AuditEvent(Columns, frozen=True, kw_only=True, gc=False):
     id: int
     at: datetime
     action: str
-    user_id: int | None
+    user_id: UserId | None
     session_id: int | None
     ip_address: str | None
     user_agent: str | None
@@ -164,7 +165,7 @@ class EventFilter:
     """
 
     action: str | None = None
-    user_id: int | None = None
+    user_id: UserId | None = None
     address: str | None = None
     since: datetime | None = None
     until: datetime | None = None

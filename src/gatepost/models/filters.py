@@ -3,6 +3,7 @@
 from dataclasses import fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from gatepost.models.times import utc_text
 
@@ -10,11 +11,13 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return utc_text(value)
+    return str(value) if isinstance(value, UUID) else value
+
+
 def told(asked: "DataclassInstance") -> dict[str, Any]:
     """Return the fields of a filter that are set, as the detail of an event has them."""
     found = {each.name: getattr(asked, each.name) for each in fields(asked)}
-    return {
-        name: utc_text(value) if isinstance(value, datetime) else value
-        for name, value in found.items()
-        if value is not None
-    }
+    return {name: _plain(value) for name, value in found.items() if value is not None}

@@ -10,6 +10,7 @@ import msgspec
 
 from gatepost.models.filters import told
 from gatepost.models.rows import Columns, Row
+from gatepost.models.user_ids import UserId
 from gatepost.models.users import User
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -50,7 +51,7 @@ class SessionRow(Columns, frozen=True, kw_only=True, gc=False):
 
     id: int
     token_hint: str
-    user_id: int
+    user_id: UserId
     created_at: datetime
     last_used_at: datetime
     expires_at: datetime
@@ -195,7 +196,7 @@ class SessionFilter:
         unused_since: not used at that time or later.
     """
 
-    user_id: int | None = None
+    user_id: UserId | None = None
     address: str | None = None
     started_before: datetime | None = None
     started_after: datetime | None = None

@@ -6,6 +6,7 @@ from typing import Self
 import msgspec
 
 from gatepost.models.rows import Row
+from gatepost.models.user_ids import UserId
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -20,7 +21,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         created_at: when the user was made, UTC.
     """
 
-    id: int
+    id: UserId
     email: str
     name: str
     is_admin: bool
@@ -58,10 +59,10 @@ class Invitation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     email: str | None
     status: str
     created_at: datetime
-    created_by: int | None
+    created_by: UserId | None
     expires_at: datetime
     used_at: datetime | None
-    used_by: int | None
+    used_by: UserId | None
     revoked_at: datetime | None
 
     @classmethod

@@ -14,7 +14,7 @@ from gatepost.errors import (
     ValidationFailed,
 )
 from gatepost.log import get_logger
-from gatepost.models import AuditAction, Client, EndReason, SignedIn, User
+from gatepost.models import AuditAction, Client, EndReason, SignedIn, User, UserId
 from gatepost.security.emails import canonical_email, canonical_name
 from gatepost.security.passwords import Password, PasswordCheck
 from gatepost.services import emails
@@ -291,7 +291,7 @@ class Accounts:
         return PasswordChangeRequired()
 
     async def _succeed(
-        self, conn: Connection, user_id: int, hashed: str, attempt: Attempt, *, remembered: bool
+        self, conn: Connection, user_id: UserId, hashed: str, attempt: Attempt, *, remembered: bool
     ) -> SignedIn | None:
         signed_in = await self._sessions.start(
             conn,

@@ -12,7 +12,7 @@ from gatepost.errors import (
     OwnAccount,
     SessionRevoked,
 )
-from gatepost.models import AuditAction, Client, Session
+from gatepost.models import AuditAction, Client, Session, UserId, as_json
 from gatepost.services.audit import BY_COMMAND, Audit
 from gatepost.services.clock import Clock
 from gatepost.services.lifetimes import Lifetimes
@@ -25,7 +25,7 @@ By: TypeAlias = Session | None
 
 def told(by: By) -> Mapping[str, Any]:
     """Return who acted, as the detail of an event has it."""
-    return BY_COMMAND if by is None else {"admin_id": by.user.id}
+    return BY_COMMAND if by is None else {"admin_id": as_json(by.user.id)}
 
 
 class Acts:
@@ -46,7 +46,7 @@ class Acts:
     async def begin(
         self,
         verb: str,
-        *users: int,
+        *users: UserId,
         by: By,
         client: Client,
         lock: store.LockAll = store.lock_all,
@@ -72,7 +72,7 @@ class Acts:
             if spares_self and by is not None and by.user.id in users:
                 raise OwnAccount  # noqa: TRY301 - what is refused is on the trail
             async with self._database.transaction() as conn:
-                await lock(conn, sorted({*users, *([] if by is None else [by.user.id])}))
+                await lock(conn, list({*users, *([] if by is None else [by.user.id])}))
                 if by is not None:
                     await self._check(conn, by)
                 yield conn
@@ -90,10 +90,10 @@ class Acts:
             raise AdminRequired
 
     async def _note(
-        self, error: GatepostError, verb: str, users: tuple[int, ...], *, by: Session, client: Client
+        self, error: GatepostError, verb: str, users: tuple[UserId, ...], *, by: Session, client: Client
     ) -> None:
         is_over = isinstance(error, SessionRevoked)
-        wanted = {"wanted_user": users[0]} if len(users) == 1 else {}
+        wanted = {"wanted_user": as_json(users[0])} if len(users) == 1 else {}
         await self._audit.refuse(
             AuditAction.SESSION_REFUSED if is_over else AuditAction.ACCESS_DENIED,
             client=client,

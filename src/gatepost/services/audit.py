@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gatepost.db.pool import Database
-from gatepost.models import AuditAction, AuditEvent, Client
+from gatepost.models import AuditAction, AuditEvent, Client, UserId
 from gatepost.services.clock import Clock
 from gatepost.settings.rates import Rate
 from gatepost.store import events as store
@@ -33,7 +33,7 @@ class Audit:
         action: AuditAction,
         *,
         client: Client,
-        user_id: int | None = None,
+        user_id: UserId | None = None,
         session_id: int | None = None,
         detail: Mapping[str, Any] | None = None,
     ) -> None:
@@ -54,7 +54,7 @@ class Audit:
         action: AuditAction,
         *,
         client: Client,
-        user_id: int | None = None,
+        user_id: UserId | None = None,
         session_id: int | None = None,
         detail: Mapping[str, Any] | None = None,
     ) -> None:
@@ -74,14 +74,15 @@ class Audit:
                 detail=detail or {},
                 place_rate=REFUSALS_OF_A_PLACE,
                 site_rate=REFUSALS_OF_A_SITE,
+                nobody=self._database.user_ids.nobody,
             )
 
-    async def of_user(self, user_id: int, *, before: int | None, limit: int) -> list[AuditEvent]:
+    async def of_user(self, user_id: UserId, *, before: int | None, limit: int) -> list[AuditEvent]:
         """Return a user's events, newest first, those with an id below `before`."""
         async with self._database.connection() as conn:
             return await store.page_of_user(conn, user_id, before=before, limit=limit)
 
-    async def newer_of_user(self, user_id: int, *, after: int, limit: int) -> list[AuditEvent]:
+    async def newer_of_user(self, user_id: UserId, *, after: int, limit: int) -> list[AuditEvent]:
         """Return the events of a user that came right after one, newest first."""
         async with self._database.connection() as conn:
             return await store.newer_of_user(conn, user_id, after=after, limit=limit)

@@ -10,7 +10,7 @@ import msgspec
 
 from gatepost.db.pool import Database
 from gatepost.errors import NotFound, ValidationFailed
-from gatepost.models import User, row_id
+from gatepost.models import User, UserId, as_json
 from gatepost.models.bounds import EMAIL_MAX, SEARCH_MAX
 from gatepost.security.emails import canonical_email
 from gatepost.security.texts import composed
@@ -19,6 +19,8 @@ from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.throttles import Throttles
 from gatepost.store import directory as store
 from gatepost.store import users as user_store
+
+NO_CURSOR = {"cursor": "Use `next_cursor` of the page before"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +43,12 @@ class UserCursor(msgspec.Struct, frozen=True, array_like=True):
     Attributes:
         rank: what began with the text: 0 the e-mail, 1 the name, 2 the last word of the name.
         key: the text that did.
-        user_id: of the last user.
+        user_id: of the last user, as JSON has it.
     """
 
     rank: int
     key: str
-    user_id: int
+    user_id: int | str
 
     def __str__(self) -> str:
         """Return it as one word for an address."""
@@ -64,13 +66,8 @@ class UserCursor(msgspec.Struct, frozen=True, array_like=True):
             cursor = msgspec.json.decode(decoded, type=cls)
         except (ValueError, msgspec.MsgspecError):
             cursor = None
-        if (
-            cursor is None
-            or "\0" in cursor.key
-            or abs(cursor.user_id) >= 2**63
-            or cursor.rank not in range(3)
-        ):
-            raise ValidationFailed({"cursor": "Use `next_cursor` of the page before"})
+        if cursor is None or "\0" in cursor.key or cursor.rank not in range(3):
+            raise ValidationFailed(NO_CURSOR)
         return cursor
 
 
@@ -126,16 +123,29 @@ class Directory:
         Raises:
             NotFound: there is none.
         """
+        user_id = self._id_in(email_or_id)
         async with self._database.connection() as conn:
-            if (user_id := row_id(email_or_id)) is not None:
-                user = await user_store.get(conn, user_id)
-            else:
+            user = None if user_id is None else await user_store.get(conn, user_id)
+            if user is None:
                 user = await user_store.find(conn, _looked_up(email_or_id))
         if user is None:
             raise NotFound("There is no such user")
         return user
 
-    async def get(self, user_id: int) -> User:
+    async def id_of(self, email_or_id: str) -> UserId:
+        """Return the id of a user; what can be an id is one, also that of a user who was deleted.
+
+        Raises:
+            NotFound: nobody has this e-mail.
+        """
+        user_id = self._id_in(email_or_id)
+        return (await self.find(email_or_id)).id if user_id is None else user_id
+
+    def _id_in(self, email_or_id: str) -> UserId | None:
+        """Return the id that a text is; with an @-sign it is an e-mail."""
+        return None if "@" in email_or_id else self._database.user_ids.parse(email_or_id)
+
+    async def get(self, user_id: UserId) -> User:
         """Return the user with this id.
 
         Raises:
@@ -147,7 +157,7 @@ class Directory:
             raise NotFound("There is no such user")
         return user
 
-    async def account(self, user_id: int) -> Account:
+    async def account(self, user_id: UserId) -> Account:
         """Return the user with this id and how the account stands.
 
         Raises:
@@ -175,6 +185,10 @@ class Directory:
             ValidationFailed: no text of anybody begins like this.
         """
         text = _searched(wanted.text)
+        ids = self._database.user_ids
+        after_id = ids.lowest if after is None else ids.parse(str(after.user_id))
+        if after_id is None:
+            raise ValidationFailed(NO_CURSOR)
         async with self._database.connection() as conn:
             found = await store.search(
                 conn,
@@ -183,18 +197,20 @@ class Directory:
                 is_active=wanted.is_active,
                 after_rank=0 if after is None else after.rank,
                 after_key="" if after is None else after.key,
-                after_id=-(2**63) if after is None else after.user_id,
+                after_id=after_id,
+                lowest_id=ids.lowest,
                 limit=limit + 1,
             )
         shown = found[:limit]
         following = None
         if len(found) > limit:
             last = shown[-1]
-            following = UserCursor(rank=last.rank, key=last.key, user_id=last.user.id)
+            following = UserCursor(rank=last.rank, key=last.key, user_id=as_json(last.user.id))
         return UserPage(users=[match.user for match in shown], next_cursor=following)
 
-    async def page(self, *, after: int, limit: int) -> list[User]:
+    async def page(self, *, after: UserId | None = None, limit: int) -> list[User]:
         """Return users in the order of their ids, those after `after`."""
+        after = self._database.user_ids.lowest if after is None else after
         async with self._database.connection() as conn:
             return await user_store.page(conn, after=after, limit=limit)
 

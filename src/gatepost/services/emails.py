@@ -1,6 +1,7 @@
 """The canonical e-mails of users whom an application wrote into the table by itself."""
 
 from gatepost.db.pool import Connection
+from gatepost.models import UserId
 from gatepost.security.emails import canonical_email
 from gatepost.store import emails as store
 
@@ -15,7 +16,7 @@ async def settle(conn: Connection) -> None:
     is one look at an empty index. An e-mail that is no address, and one that is another user's in another
     spelling, stay as they are: nobody signs in by them, and `gatepost doctor` names them.
     """
-    after = -(2**63)
+    after: UserId | None = None
     while found := await store.unkeyed(conn, after=after, limit=BATCH):
         for each in found:
             try:

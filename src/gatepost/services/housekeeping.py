@@ -121,7 +121,7 @@ class Housekeeping:
         purge = partial(endings.purge_ended, older_than=self._history)
         purged = await self._end("purged", purge, alone=alone, progress=progress)
         for forget in (
-            refusals.settle,
+            partial(refusals.settle, nobody=self._database.user_ids.nobody),
             throttles.purge_drained,
             partial(failures.purge_old, older_than=FAILURES_KEPT),
             partial(links.purge_ended, older_than=self._history),

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from gatepost.db.pool import Connection, Database
 from gatepost.errors import EmailTaken, InvalidInvitation, NotFound
-from gatepost.models import AuditAction, Client, Invitation
+from gatepost.models import AuditAction, Client, Invitation, UserId
 from gatepost.security.emails import canonical_email
 from gatepost.security.links import LinkCodec
 from gatepost.services.acts import Acts, By, told
@@ -166,7 +166,7 @@ class Invitations:
         """Lock an invitation in the caller's transaction; False where it is over, or was used."""
         return await store.claim(conn, invitation.id, email=email, at=self._clock())
 
-    async def use(self, conn: Connection, invitation: Invitation, user_id: int) -> None:
+    async def use(self, conn: Connection, invitation: Invitation, user_id: UserId) -> None:
         """Use up an invitation that was claimed, and write down who was made by it."""
         await store.use(conn, invitation.id, user_id, at=self._clock())
 

@@ -4,7 +4,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gatepost.models import Bucket, Client
+from gatepost.models import Bucket, Client, UserId
 from gatepost.settings.rates import Rate
 from gatepost.store.throttles import Charge, Level
 
@@ -63,12 +63,12 @@ class Limits:
             return None
         return max(0, (level.now + rate.tolerance - level.tat) // rate.emission + 1)
 
-    def of_account(self, email: str, user_id: int | None) -> list[tuple[str, str]]:
+    def of_account(self, email: str, user_id: UserId | None) -> list[tuple[str, str]]:
         """Return the buckets of an account, as `store.throttles.clear` takes them."""
         own = [] if user_id is None else self.of_user(email, user_id)
         return [*_with_events([(Bucket.LOGIN_ACCOUNT, self.account(email))]), *own]
 
-    def of_user(self, email: str, user_id: int) -> list[tuple[str, str]]:
+    def of_user(self, email: str, user_id: UserId) -> list[tuple[str, str]]:
         """Return those of them that nobody fills but who signed in to the account."""
         return _with_events(
             [(Bucket.LOGIN_KNOWN, self.account(email)), (Bucket.CONFIRM_USER, f"{user_id}:%")]

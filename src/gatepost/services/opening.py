@@ -7,7 +7,7 @@ import msgspec
 
 from gatepost.db.pool import Database
 from gatepost.errors import AuthenticationError, InvalidSession, Unavailable
-from gatepost.models import Client, Session
+from gatepost.models import Client, Session, UserId
 from gatepost.security.tokens import StoredToken, TokenCodec
 from gatepost.services.clock import Clock
 from gatepost.services.lifetimes import Lifetimes
@@ -129,7 +129,7 @@ class Opening:
         found = await self._lookups.find(self._codec.parse(token))
         return None if found is None else _held(found, client)
 
-    async def settle(self, user_id: int, session_id: int) -> None:
+    async def settle(self, user_id: UserId, session_id: int) -> None:
         """End what a confirmation left alive of a sign-in, because the token that it gave out has come.
 
         Raises:

@@ -12,6 +12,7 @@ from gatepost.models import (
     EventFilter,
     OverseenSession,
     SessionFilter,
+    UserId,
     canonical_network,
 )
 from gatepost.services.acts import Acts, By, told
@@ -101,7 +102,9 @@ class Oversight:
                 idle=self._idle,
             )
 
-    async def end(self, session_id: int, *, client: Client, by: By = None, owner: int | None = None) -> int:
+    async def end(
+        self, session_id: int, *, client: Client, by: By = None, owner: UserId | None = None
+    ) -> int:
         """End a session, or whatever it was refreshed to since; return how many were live.
 
         Args:
@@ -163,7 +166,7 @@ class Oversight:
         wanted = canonical(wanted)
         now = self._clock()
 
-        async def matching(conn: Connection) -> dict[int, int]:
+        async def matching(conn: Connection) -> dict[int, UserId]:
             # One more is as good as all of them: nothing ends.
             return await store.matching(
                 conn, wanted, spared=except_session_id, most=expected + 1, at=now, idle=self._idle
@@ -180,7 +183,9 @@ class Oversight:
                     conn, wanted, spared=except_session_id, most=COUNTED_MAX + 1, at=now, idle=self._idle
                 )
                 raise _changed(there, expected)
-            ended = await store.end_each(conn, found, reason=reason, client=client, at=now, detail=told(by))
+            ended = await store.end_each(
+                conn, list(found), reason=reason, client=client, at=now, detail=told(by)
+            )
             await event_store.insert(
                 conn,
                 AuditAction.SESSIONS_ENDED,

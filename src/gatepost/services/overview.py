@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from gatepost.db.pool import Database
-from gatepost.models import AuditAction, Period
+from gatepost.models import AuditAction, Period, UserId
 from gatepost.services.clock import Clock
 from gatepost.services.lifetimes import Lifetimes
 from gatepost.store import statistics as store
@@ -96,7 +96,7 @@ class AttackedAccount:
         last_at: when the last one failed, UTC.
     """
 
-    user_id: int
+    user_id: UserId
     email: str
     failures: int
     in_a_row: int

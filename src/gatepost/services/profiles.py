@@ -18,7 +18,17 @@ from gatepost.errors import (
     SessionRevoked,
     ValidationFailed,
 )
-from gatepost.models import AuditAction, AuditEvent, Client, EndReason, Session, SessionRow, SignedIn, User
+from gatepost.models import (
+    AuditAction,
+    AuditEvent,
+    Client,
+    EndReason,
+    Session,
+    SessionRow,
+    SignedIn,
+    User,
+    UserId,
+)
 from gatepost.security.emails import canonical_email, canonical_name
 from gatepost.security.passwords import Password
 from gatepost.services import emails
@@ -84,7 +94,9 @@ class Export:
 class Reader(Protocol[Kept]):
     """Reads a page of what is kept of a user, what has an id below `before`, the newest first."""
 
-    async def __call__(self, conn: Connection, user_id: int, *, before: int | None, limit: int) -> list[Kept]:
+    async def __call__(
+        self, conn: Connection, user_id: UserId, *, before: int | None, limit: int
+    ) -> list[Kept]:
         """Return it."""
 
 

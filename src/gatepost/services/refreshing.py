@@ -5,7 +5,7 @@ from typing import NoReturn
 
 from gatepost.db.pool import Connection, Database
 from gatepost.errors import AuthenticationError, InvalidSession, SessionReplaced, TooManyAttempts, Unavailable
-from gatepost.models import AuditAction, Client, EndReason, Session, SignedIn
+from gatepost.models import AuditAction, Client, EndReason, Session, SignedIn, UserId
 from gatepost.security.tokens import TokenCodec
 from gatepost.services.clock import Clock
 from gatepost.services.lifetimes import Lifetimes
@@ -159,7 +159,7 @@ class Refreshing:
             reason=reason,
         )
 
-    async def _end_line(self, session_id: int, user_id: int, client: Client) -> bool:
+    async def _end_line(self, session_id: int, user_id: UserId, client: Client) -> bool:
         """End whatever a replayed token was refreshed to; say whether there was anything left to end."""
         async with self._database.transaction() as conn:
             at = self._clock()

@@ -3,7 +3,7 @@
 from typing import TypeVar
 
 from gatepost.errors import AuthenticationError, GatepostError
-from gatepost.models import AuditAction, Client
+from gatepost.models import AuditAction, Client, UserId
 from gatepost.security.tokens import StoredToken, TokenCodec
 from gatepost.services.audit import Audit
 
@@ -34,7 +34,7 @@ class Refusals:
         client: Client,
         *,
         verb: str,
-        user_id: int | None = None,
+        user_id: UserId | None = None,
         session_id: int | None = None,
         reason: str | None = None,
     ) -> Refusal:

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, suppress
 
 from gatepost.db.pool import Connection, Database, transaction_on
 from gatepost.errors import AuthenticationError, InvalidSession, NotFound, SessionRevoked
-from gatepost.models import AuditAction, Client, EndReason, Session, SessionCursor, SignedIn, SignIn
+from gatepost.models import AuditAction, Client, EndReason, Session, SessionCursor, SignedIn, SignIn, UserId
 from gatepost.security.tokens import StoredToken, TokenCodec
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
@@ -70,7 +70,7 @@ class Sessions(Opening):
         self,
         conn: Connection,
         *,
-        user_id: int,
+        user_id: UserId,
         hashed_password: str,
         client: Client,
         remembered: bool = False,
@@ -302,7 +302,7 @@ class Sessions(Opening):
         return endings.Ended(session_id=held.id, user_id=held.user.id, refusal=None, count=count)
 
     async def active(
-        self, user_id: int, *, after: SessionCursor | None = None, limit: int = LISTED
+        self, user_id: UserId, *, after: SessionCursor | None = None, limit: int = LISTED
     ) -> list[SignIn]:
         """Return a page of a user's live sessions, the one used last first, those that come after `after`."""
         async with self._database.connection() as conn:
@@ -310,7 +310,7 @@ class Sessions(Opening):
                 conn, user_id, after=after, limit=limit, at=self._clock(), idle=self._lifetimes.idle
             )
 
-    async def count_active(self, user_id: int) -> int:
+    async def count_active(self, user_id: UserId) -> int:
         """Count a user's live sessions."""
         async with self._database.connection() as conn:
             return await sign_ins.count(conn, user_id, at=self._clock(), idle=self._lifetimes.idle)

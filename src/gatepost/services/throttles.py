@@ -10,7 +10,7 @@ from typing import Any
 
 from gatepost.db.pool import Connection, Database
 from gatepost.errors import TooManyAttempts
-from gatepost.models import AuditAction, Bucket, Client
+from gatepost.models import AuditAction, Bucket, Client, UserId
 from gatepost.security.devices import Devices
 from gatepost.services.audit import BY_COMMAND
 from gatepost.services.clock import Clock
@@ -38,7 +38,7 @@ class Attempt:
     """
 
     client: Client
-    user_id: int | None
+    user_id: UserId | None
     is_known: bool
     is_locked: bool
     charge: Charge | None
@@ -121,7 +121,7 @@ class Throttles:
         """
         await self._charge([self._limits.charge(Bucket.FORM_ADDRESS, client.place or "")], client, verb=verb)
 
-    async def confirm(self, user_id: int, *, session_id: int, client: Client, verb: str) -> Attempt:
+    async def confirm(self, user_id: UserId, *, session_id: int, client: Client, verb: str) -> Attempt:
         """Begin to check the password of a user who is signed in and gives it again.
 
         Args:
@@ -271,7 +271,7 @@ class Throttles:
             )
             return cleared
 
-    async def forget(self, conn: Connection, user_id: int, email: str, *, by_owner: bool = False) -> None:
+    async def forget(self, conn: Connection, user_id: UserId, email: str, *, by_owner: bool = False) -> None:
         """Clear a user's failures and buckets: they have another password, are unlocked, or gone.
 
         A user's own change leaves the bucket that everybody fills who tries the account from elsewhere: were
@@ -282,7 +282,7 @@ class Throttles:
         await store.clear(conn, names)
 
     async def _refused(
-        self, full: Full, *, verb: str, client: Client, user_id: int | None = None
+        self, full: Full, *, verb: str, client: Client, user_id: UserId | None = None
     ) -> TooManyAttempts:
         """Put it on the trail, not each time, and return the error to be raised."""
         async with self._database.connection() as conn:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 from gatepost.db.pool import Connection
-from gatepost.models import Columns
+from gatepost.models import Columns, UserId
 
 
 class Behind(Columns, frozen=True, kw_only=True, gc=False):
@@ -62,7 +62,10 @@ async def sequences_behind(conn: Connection) -> list[Behind]:
     rows = await conn.fetch(
         """
         WITH held (relation, highest) AS (
-            SELECT 'users', max(u.id)::bigint FROM users u
+            SELECT 'users', (
+                SELECT CASE WHEN u.id::text ~ '^-?[0-9]{1,19}$' THEN u.id::text::bigint END
+                FROM users u ORDER BY u.id DESC LIMIT 1
+            )
             UNION ALL SELECT 'user_sessions', max(s.id)::bigint FROM user_sessions s
             UNION ALL SELECT 'auth_events', max(e.id)::bigint FROM auth_events e
             UNION ALL SELECT 'auth_links', max(l.id)::bigint FROM auth_links l
@@ -177,14 +180,14 @@ async def marks(conn: Connection) -> list[Mark]:
     return [Mark.from_row(row) for row in rows]
 
 
-async def unusual_emails(conn: Connection, *, limit: int) -> AsyncIterator[tuple[int, str, str]]:
+async def unusual_emails(conn: Connection, *, limit: int) -> AsyncIterator[tuple[UserId, str, str]]:
     """Yield id, e-mail and what a sign-in compares, of those e-mails that are more than plain letters.
 
     Most are plain, and a plain one is in the form that it is looked up by.
     """
     rows = await conn.fetch(
         """
-        SELECT u.id::bigint AS id, u.email::text AS email,
+        SELECT u.id, u.email::text AS email,
             gatepost_email_key(u.email, u.email_key) AS compared
         FROM users u
         WHERE u.email::text !~ '^[A-Za-z0-9_+-]+(\\.[A-Za-z0-9_+-]+)*@([A-Za-z0-9]+([.-][A-Za-z0-9]+)*)$'

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from gatepost.db.pool import Connection, one
-from gatepost.models import Bucket, Client, Row
+from gatepost.models import Bucket, Client, Row, UserId
 from gatepost.settings.rates import Rate
 from gatepost.store.throttles import Charge, Full, spans
 from gatepost.store.users import Credential
@@ -147,7 +147,7 @@ async def begin_login(
 async def begin_confirmation(
     conn: Connection,
     *,
-    user_id: int,
+    user_id: UserId,
     session_id: int,
     client: Client,
     rate: Rate | None,
@@ -169,7 +169,7 @@ async def begin_confirmation(
             ) AS is_known
             FROM t
         ), own AS MATERIALIZED (
-            SELECT concat_ws(':', $2::bigint, coalesce((
+            SELECT concat_ws(':', $2, coalesce((
                 SELECT coalesce(s.family_id, s.id) FROM user_sessions s WHERE s.id = $3 AND s.user_id = $2
             ), $3::bigint), CASE WHEN p.is_known THEN 'known' END) AS key
             FROM place p
@@ -190,7 +190,7 @@ async def begin_confirmation(
     return Confirmation.from_row(one(row))
 
 
-async def succeed(conn: Connection, charge: Charge | None, *, user_id: int, place: str) -> None:
+async def succeed(conn: Connection, charge: Charge | None, *, user_id: UserId, place: str) -> None:
     """Give a charge back, and clear the failures in a row of this user at this place alone."""
     await conn.execute(
         """

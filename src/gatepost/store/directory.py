@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from gatepost.db.pool import Connection
-from gatepost.models import Row, User
+from gatepost.models import Row, User, UserId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,8 @@ async def search(
     is_active: bool | None,
     after_rank: int,
     after_key: str,
-    after_id: int,
+    after_id: UserId,
+    lowest_id: UserId,
     limit: int,
 ) -> list[Match]:
     """Return users whose e-mail, name or last word of the name begins with a text, whatever its case.
@@ -84,6 +85,7 @@ async def search(
         after_rank: of the match that the page before ended with.
         after_key: likewise.
         after_id: likewise.
+        lowest_id: what every id is greater than.
         limit: matches at the most.
     """
     rows = await conn.fetch(
@@ -104,7 +106,7 @@ async def search(
                     SELECT lower(left(coalesce(u.email, '')::text COLLATE "default", 320)) COLLATE "C" AS key
                 ) k
                 WHERE coalesce(u.is_admin, false) = g.is_admin AND coalesce(u.is_active, false) = g.is_active
-                    AND (k.key, u.id) > (greatest(q.low, $5::text COLLATE "C"), $6::bigint)
+                    AND (k.key, u.id) > (greatest(q.low, $5::text COLLATE "C"), $6)
                     AND k.key < q.high
                 ORDER BY k.key, u.id
                 LIMIT $7
@@ -123,7 +125,7 @@ async def search(
                 WHERE coalesce(u.is_admin, false) = g.is_admin AND coalesce(u.is_active, false) = g.is_active
                     AND (k.key, u.id) > (
                         CASE WHEN $4 = 1 THEN greatest(q.low, $5 COLLATE "C") ELSE q.low END,
-                        CASE WHEN $4 = 1 THEN $6 ELSE -9223372036854775808 END
+                        $8
                     )
                     AND k.key < q.high
                     AND NOT starts_with(k.email, q.low)
@@ -148,7 +150,7 @@ async def search(
                     AND strpos(rtrim(left(coalesce(u.name, '')::text COLLATE "default", 100)), ' ') > 0
                     AND (k.key, u.id) > (
                         CASE WHEN $4 = 2 THEN greatest(q.low, $5 COLLATE "C") ELSE q.low END,
-                        CASE WHEN $4 = 2 THEN $6 ELSE -9223372036854775808 END
+                        $9
                     )
                     AND k.key < q.high
                     AND NOT starts_with(k.email, q.low) AND NOT starts_with(k.name, q.low)
@@ -185,12 +187,13 @@ async def search(
         after_key,
         after_id,
         limit,
+        *(after_id if after_rank == rank else lowest_id for rank in (1, 2)),
     )
     return [Match.from_row(row) for row in rows]
 
 
 async def standing(
-    conn: Connection, user_id: int, *, at: datetime | None, idle: timedelta | None
+    conn: Connection, user_id: UserId, *, at: datetime | None, idle: timedelta | None
 ) -> Standing | None:
     """Return how an account stands; None where there is none."""
     row = await conn.fetchrow(
@@ -209,7 +212,7 @@ async def standing(
                 SELECT max(s.created_at) FROM user_sessions s WHERE s.user_id = u.id AND s.family_id IS NULL
             ) AS last_sign_in_at
         FROM users u CROSS JOIN (SELECT coalesce($2::timestamptz, statement_timestamp()) AS now) t
-        WHERE u.id = $1::bigint
+        WHERE u.id = $1
         """,
         user_id,
         at,

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from gatepost.db.pool import Connection, one
 from gatepost.errors import AuthenticationError
-from gatepost.models import AuditAction, Client, Columns, EndReason, Row
+from gatepost.models import AuditAction, Client, Columns, EndReason, Row, UserId
 from gatepost.security.tokens import StoredToken
 from gatepost.store.sessions import refusal_of
 
@@ -28,7 +28,7 @@ class Ended:
     """
 
     session_id: int
-    user_id: int
+    user_id: UserId
     refusal: AuthenticationError | None
     count: int
     unsettled: bool = False
@@ -102,7 +102,7 @@ async def end_by_presented(
 
 async def end_of_user(
     conn: Connection,
-    user_id: int,
+    user_id: UserId,
     *,
     reason: EndReason,
     client: Client,

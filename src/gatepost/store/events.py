@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from gatepost.db.pool import Connection, Record, one
-from gatepost.models import AuditAction, AuditEvent, Client, EventFilter, SeenEvent
+from gatepost.models import AuditAction, AuditEvent, Client, EventFilter, SeenEvent, UserId
 
 
 def _event(row: Record) -> AuditEvent:
@@ -23,7 +23,7 @@ async def insert(
     *,
     client: Client,
     at: datetime | None,
-    user_id: int | None = None,
+    user_id: UserId | None = None,
     session_id: int | None = None,
     detail: Mapping[str, Any] | None = None,
 ) -> None:
@@ -43,7 +43,9 @@ async def insert(
     )
 
 
-async def page_of_user(conn: Connection, user_id: int, *, before: int | None, limit: int) -> list[AuditEvent]:
+async def page_of_user(
+    conn: Connection, user_id: UserId, *, before: int | None, limit: int
+) -> list[AuditEvent]:
     """Return a user's events, newest first, those with an id below `before`."""
     rows = await conn.fetch(
         """
@@ -61,7 +63,7 @@ async def page_of_user(conn: Connection, user_id: int, *, before: int | None, li
     return [_event(row) for row in rows]
 
 
-async def newer_of_user(conn: Connection, user_id: int, *, after: int, limit: int) -> list[AuditEvent]:
+async def newer_of_user(conn: Connection, user_id: UserId, *, after: int, limit: int) -> list[AuditEvent]:
     """Return the events of a user that came right after one, newest first: the page before `page_of_user`."""
     rows = await conn.fetch(
         """
@@ -187,7 +189,7 @@ async def search(
 
 
 async def search_of_user(
-    conn: Connection, user_id: int, wanted: EventFilter, *, lowest: int, before: int, limit: int
+    conn: Connection, user_id: UserId, wanted: EventFilter, *, lowest: int, before: int, limit: int
 ) -> list[SeenEvent]:
     """Return a user's events as `search` does."""
     rows = await conn.fetch(

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gatepost.db.pool import Connection, parse_count
-from gatepost.models import AuditAction, Client
+from gatepost.models import AuditAction, Client, UserId
 from gatepost.store.endings import HOUSEKEEPING_LOCK
 
 
@@ -16,7 +16,7 @@ async def record(
     *,
     client: Client,
     at: datetime | None,
-    user_id: int | None,
+    user_id: UserId | None,
     session_id: int | None,
     detail: Mapping[str, Any],
     counts: bool,
@@ -31,9 +31,9 @@ async def record(
             SELECT coalesce($1::timestamptz, statement_timestamp()) AS now
         ), event AS (
             INSERT INTO auth_events (at, action, user_id, session_id, ip_address, user_agent, detail)
-            SELECT t.now, $2, $3::bigint, $4, $5, $6, $7::text::jsonb FROM t
+            SELECT t.now, $2, $3, $4, $5, $6, $7::text::jsonb FROM t
         ), owner AS MATERIALIZED (
-            SELECT u.id FROM users u WHERE u.id = $3::bigint AND $9::boolean FOR KEY SHARE
+            SELECT u.id FROM users u WHERE u.id = $3 AND $9::boolean FOR KEY SHARE
         )
         INSERT INTO auth_failures AS f (user_id, place, failures, last_at)
         SELECT o.id, $8, 1, t.now FROM owner o CROSS JOIN t
@@ -51,7 +51,7 @@ async def record(
     )
 
 
-async def clear(conn: Connection, user_id: int) -> None:
+async def clear(conn: Connection, user_id: UserId) -> None:
     """Forget the failures of a user, wherever they came from."""
     await conn.execute("DELETE FROM auth_failures WHERE user_id = $1", user_id)
 

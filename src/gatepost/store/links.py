@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
 from gatepost.db.pool import Connection, one, parse_count
-from gatepost.models import Invitation
+from gatepost.models import Invitation, UserId
 from gatepost.security.links import StoredLink
 from gatepost.store.endings import HOUSEKEEPING_LOCK
 
@@ -19,7 +19,7 @@ async def insert(
     *,
     lifetime: timedelta,
     email: str | None = None,
-    created_by: int | None = None,
+    created_by: UserId | None = None,
     at: datetime | None,
 ) -> Invitation:
     """Add a link."""
@@ -82,7 +82,7 @@ async def claim(conn: Connection, link_id: int, *, email: str, at: datetime | No
     return row is not None
 
 
-async def use(conn: Connection, link_id: int, user_id: int, *, at: datetime | None) -> None:
+async def use(conn: Connection, link_id: int, user_id: UserId, *, at: datetime | None) -> None:
     """Use up a link that was claimed, and write down who was made by it.
 
     One change and not two: a row that its own transaction has changed before is asked for all its foreign

@@ -4,12 +4,12 @@ A user's sessions have their own index, so that what is asked of one user is a s
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from gatepost.db.pool import Connection, one
-from gatepost.models import AuditAction, Client, EndReason, OverseenSession, SessionFilter
+from gatepost.models import AuditAction, Client, EndReason, OverseenSession, SessionFilter, UserId
 
 
 def _halves(address: str | None) -> tuple[str | None, str | None]:
@@ -60,7 +60,7 @@ async def page(
 
 async def page_of_user(
     conn: Connection,
-    user_id: int,
+    user_id: UserId,
     wanted: SessionFilter,
     *,
     before: int | None,
@@ -107,7 +107,7 @@ async def matching(
     most: int,
     at: datetime | None,
     idle: timedelta | None,
-) -> dict[int, int]:
+) -> dict[int, UserId]:
     """Return whose live sessions these are: id of the session → id of its user, in the order of users.
 
     `spared` is a session whose whole sign-in is left out; of more than `most` there are that many.
@@ -124,7 +124,7 @@ async def matching(
             AND ($5::timestamptz IS NULL OR s.created_at < $5)
             AND ($6::timestamptz IS NULL OR s.created_at >= $6)
             AND ($7::timestamptz IS NULL OR coalesce(s.last_used_at, '-infinity') < $7)
-            AND ($8::bigint IS NULL OR s.user_id = $8)
+            AND (s.user_id = $8 OR $8 IS NULL)
             AND ($9::bigint IS NULL OR coalesce(s.family_id, s.id) IS DISTINCT FROM (
                 SELECT coalesce(own.family_id, own.id) FROM user_sessions own WHERE own.id = $9))
         ORDER BY s.user_id, s.id
@@ -165,7 +165,7 @@ async def count(
             AND ($5::timestamptz IS NULL OR s.created_at < $5)
             AND ($6::timestamptz IS NULL OR s.created_at >= $6)
             AND ($7::timestamptz IS NULL OR coalesce(s.last_used_at, '-infinity') < $7)
-            AND ($8::bigint IS NULL OR s.user_id = $8)
+            AND (s.user_id = $8 OR $8 IS NULL)
             AND ($9::bigint IS NULL OR coalesce(s.family_id, s.id) IS DISTINCT FROM (
                 SELECT coalesce(own.family_id, own.id) FROM user_sessions own WHERE own.id = $9))
         LIMIT $10) found
@@ -185,7 +185,7 @@ async def count(
 
 async def end_each(
     conn: Connection,
-    sessions: Mapping[int, int],
+    sessions: Sequence[int],
     *,
     reason: EndReason,
     client: Client,
@@ -195,12 +195,12 @@ async def end_each(
     """End these sessions, each with its event; return how many were live. Their users are locked."""
     row = await conn.fetchrow(
         """
-        SELECT coalesce(sum(gatepost_end_sessions(e.user_id, $3, e.id, $4, $5, $6, $7, $8::text::jsonb)), 0)
+        SELECT coalesce(sum(gatepost_end_sessions(s.user_id, $2, s.id, $3, $4, $5, $6, $7::text::jsonb)), 0)
             AS count
-        FROM unnest($1::bigint[], $2::bigint[]) AS e (id, user_id)
+        FROM user_sessions s
+        WHERE s.id = ANY($1::bigint[])
         """,
-        list(sessions.keys()),
-        list(sessions.values()),
+        sessions,
         reason,
         at,
         AuditAction.SESSION_REVOKED,

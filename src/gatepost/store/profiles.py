@@ -7,13 +7,13 @@ from asyncpg import PostgresError
 from gatepost.db.pool import Connection, one, parse_count
 from gatepost.db.rejections import is_rejection, sent
 from gatepost.errors import AccountInUse, LastAdmin
-from gatepost.models import AuditAction, Client, SessionRow, User
+from gatepost.models import AuditAction, Client, SessionRow, User, UserId
 from gatepost.security.emails import email_key
 
 
 async def rename(
     conn: Connection,
-    user_id: int,
+    user_id: UserId,
     name: str,
     *,
     session_id: int,
@@ -33,7 +33,7 @@ async def rename(
             ), renamed AS (
                 UPDATE users u SET name = $2::varchar, updated_at = t.now
                 FROM t
-                WHERE u.id = $1::bigint AND u.is_active
+                WHERE u.id = $1 AND u.is_active
                 RETURNING u.*
             ), event AS (
                 INSERT INTO auth_events (at, action, user_id, session_id, ip_address, user_agent)
@@ -56,7 +56,7 @@ async def rename(
 
 
 async def change_email(
-    conn: Connection, user_id: int, email: str, *, hashed_password: str, at: datetime | None
+    conn: Connection, user_id: UserId, email: str, *, hashed_password: str, at: datetime | None
 ) -> bool:
     """Give a user another canonical e-mail, unless the hash that was checked is no longer theirs.
 
@@ -69,7 +69,7 @@ async def change_email(
             UPDATE users
             SET email = $3::varchar, email_key = $5,
                 updated_at = coalesce($4::timestamptz, statement_timestamp())
-            WHERE id = $1::bigint AND hashed_password = $2
+            WHERE id = $1 AND hashed_password = $2
             """,
             user_id,
             hashed_password,
@@ -80,7 +80,7 @@ async def change_email(
     return parse_count(status) == 1
 
 
-async def sessions(conn: Connection, user_id: int, *, before: int | None, limit: int) -> list[SessionRow]:
+async def sessions(conn: Connection, user_id: UserId, *, before: int | None, limit: int) -> list[SessionRow]:
     """Return a user's sessions with an id below `before`, the ended ones too, the one started last first."""
     rows = await conn.fetch(
         """
@@ -98,12 +98,12 @@ async def sessions(conn: Connection, user_id: int, *, before: int | None, limit:
     return [SessionRow.from_row(row) for row in rows]
 
 
-async def lock(conn: Connection, user_id: int) -> None:
+async def lock(conn: Connection, user_id: UserId) -> None:
     """Lock a user's row as one does who is going to delete it, from the start: no deadlock with anybody."""
     await conn.execute("SELECT FROM users u WHERE u.id = $1 FOR UPDATE", user_id)
 
 
-async def erase(conn: Connection, user_id: int, *, session_id: int | None, at: datetime | None) -> bool:
+async def erase(conn: Connection, user_id: UserId, *, session_id: int | None, at: datetime | None) -> bool:
     """Delete a user with every session, and what their events hold about the person; False if they are gone.
 
     Raises:

@@ -7,7 +7,7 @@ from typing import Self
 
 from gatepost.db.pool import Connection, one
 from gatepost.errors import AuthenticationError
-from gatepost.models import AuditAction, Client, EndReason, Row, Session
+from gatepost.models import AuditAction, Client, EndReason, Row, Session, UserId
 from gatepost.security.tokens import StoredToken
 from gatepost.settings.rates import Rate
 from gatepost.store.sessions import refusal_of
@@ -38,7 +38,7 @@ class Throttled:
 
     full: Full
     session_id: int | None
-    user_id: int | None
+    user_id: UserId | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ class Refreshed:
 
     throttled: Throttled | None
     found_id: int | None
-    found_user_id: int | None
+    found_user_id: UserId | None
     claimed: bool
     unsettled: bool
     in_grace: bool

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from gatepost.db.pool import Connection, parse_count
-from gatepost.models import AuditAction, Client
+from gatepost.models import AuditAction, Client, UserId
 from gatepost.settings.rates import Rate
 from gatepost.store.endings import HOUSEKEEPING_LOCK
 
@@ -17,25 +17,26 @@ async def record(
     *,
     client: Client,
     at: datetime | None,
-    user_id: int | None,
+    user_id: UserId | None,
     session_id: int | None,
     detail: Mapping[str, Any],
     place_rate: Rate,
     site_rate: Rate,
+    nobody: UserId,
 ) -> None:
     """Put a refusal on the trail; those of a kind that come too often from one place are counted instead.
 
     A kind is the action and the user whom it names. What names nobody is limited by the place, and by the
-    network of many places (IPv6 /48) besides.
+    network of many places (IPv6 /48) besides. `nobody` stands in the column where no user is named.
     """
+    place, site = client.place or "", client.site or ""
+    of_place = f"{action}:{place}" if user_id is None else f"{action}:{place}:{user_id}"
+    of_site = f"{action}:{site}" if user_id is None and site != place else None
     await conn.execute(
         """
-        WITH names AS (
-            SELECT $2::varchar || ':' || $8::varchar || coalesce(':' || $3::bigint, '') AS of_place,
-                CASE WHEN $3 IS NULL AND $8 <> $9 THEN $2 || ':' || $9::varchar END AS of_site
-        ), turn AS MATERIALIZED (
-            SELECT c.full_key, n.of_place FROM names n CROSS JOIN LATERAL gatepost_charge(
-                ARRAY['event', 'event'], ARRAY[n.of_place, n.of_site],
+        WITH turn AS MATERIALIZED (
+            SELECT c.full_key FROM gatepost_charge(
+                ARRAY['event', 'event'], ARRAY[$15::varchar, $16::varchar],
                 ARRAY[$10::interval, $12::interval], ARRAY[$11::interval, $13::interval], $1::timestamptz
             ) c
         ), written AS (
@@ -44,7 +45,7 @@ async def record(
             FROM turn WHERE turn.full_key IS NULL
         )
         INSERT INTO auth_refusals AS r (action, place, user_id, refusals, since)
-        SELECT $2, CASE WHEN turn.full_key = turn.of_place THEN $8 ELSE $9 END, coalesce($3, 0), 1,
+        SELECT $2, CASE WHEN turn.full_key = $15 THEN $8::varchar ELSE $9 END, coalesce($3, $14), 1,
             coalesce($1, clock_timestamp())
         FROM turn WHERE turn.full_key IS NOT NULL
         ON CONFLICT (action, place, user_id) DO UPDATE SET refusals = r.refusals + 1
@@ -56,19 +57,22 @@ async def record(
         client.ip_address,
         client.user_agent,
         json.dumps(dict(detail)),
-        client.place or "",
-        client.site or "",
+        place,
+        site,
         place_rate.emission,
         place_rate.tolerance,
         site_rate.emission,
         site_rate.tolerance,
+        nobody,
+        of_place,
+        of_site,
     )
 
 
-async def settle(conn: Connection, *, limit: int, alone: bool, at: datetime | None) -> int:
+async def settle(conn: Connection, *, limit: int, alone: bool, at: datetime | None, nobody: UserId) -> int:
     """Put at most `limit` of these numbers on the trail, an event each; return how many.
 
-    `alone` as in `store/endings.py`.
+    `alone` as in `store/endings.py`, `nobody` as in `record`.
     """
     status = await conn.execute(
         """
@@ -85,7 +89,7 @@ async def settle(conn: Connection, *, limit: int, alone: bool, at: datetime | No
             RETURNING r.*
         )
         INSERT INTO auth_events (at, action, user_id, detail)
-        SELECT coalesce($1::timestamptz, statement_timestamp()), $5, nullif(s.user_id, 0),
+        SELECT coalesce($1::timestamptz, statement_timestamp()), $5, nullif(s.user_id, $6),
             jsonb_build_object('action', s.action, 'address', s.place, 'refusals', s.refusals,
                 'since', to_char(s.since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
         FROM settled s
@@ -95,5 +99,6 @@ async def settle(conn: Connection, *, limit: int, alone: bool, at: datetime | No
         alone,
         HOUSEKEEPING_LOCK,
         AuditAction.REFUSALS_COUNTED,
+        nobody,
     )
     return parse_count(status)

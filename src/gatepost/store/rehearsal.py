@@ -12,7 +12,7 @@ from asyncpg import PostgresError
 from gatepost.db.pool import Connection
 from gatepost.db.rejections import Rejection, is_rejection
 from gatepost.errors import AccountInUse
-from gatepost.models import AuditAction, Bucket, Client, EndReason, User
+from gatepost.models import AuditAction, Bucket, Client, EndReason, User, UserId
 from gatepost.security.links import StoredLink
 from gatepost.security.tokens import StoredToken
 from gatepost.settings.rates import Rate
@@ -76,7 +76,7 @@ class Trial:
     user: User | None = None
 
     @property
-    def user_id(self) -> int:
+    def user_id(self) -> UserId:
         """Whose rows are worked on."""
         if self.user is None:
             raise _Hidden

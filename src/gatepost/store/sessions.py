@@ -19,7 +19,7 @@ from gatepost.errors import (
     SessionReplaced,
     SessionRevoked,
 )
-from gatepost.models import AuditAction, Client, Row, Session
+from gatepost.models import AuditAction, Client, Row, Session, UserId
 from gatepost.security.tokens import StoredToken
 
 _REFUSALS: Mapping[str, type[AuthenticationError]] = {
@@ -41,7 +41,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
 
     session_id: int
-    user_id: int
+    user_id: UserId
     error: AuthenticationError
 
 
@@ -184,7 +184,7 @@ async def start(
     conn: Connection,
     token: StoredToken,
     *,
-    user_id: int,
+    user_id: UserId,
     hashed_password: str,
     client: Client,
     remembered: bool,

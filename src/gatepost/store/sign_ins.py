@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from gatepost.db.pool import Connection, one
-from gatepost.models import AuditAction, Client, Columns, EndReason, SessionCursor, SignIn
+from gatepost.models import AuditAction, Client, Columns, EndReason, SessionCursor, SignIn, UserId
 
-Lock: TypeAlias = Callable[[Connection, int], Awaitable[None]]
+Lock: TypeAlias = Callable[[Connection, UserId], Awaitable[None]]
 """Locks the row of a user."""
 
 
@@ -28,7 +28,7 @@ class Live(Columns, frozen=True, kw_only=True, gc=False):
     remembered: bool
 
 
-async def lock_owner(conn: Connection, user_id: int) -> None:
+async def lock_owner(conn: Connection, user_id: UserId) -> None:
     """Lock a user's row, as whoever ends several sessions does: none starts or is refreshed meanwhile.
 
     A statement of its own, so that the next one looks at the sessions anew.
@@ -62,7 +62,7 @@ async def lock_live(
 
 async def end_beyond(
     conn: Connection,
-    user_id: int,
+    user_id: UserId,
     *,
     kept: int,
     client: Client,
@@ -110,7 +110,7 @@ async def end_beyond(
 
 async def end_others(
     conn: Connection,
-    user_id: int,
+    user_id: UserId,
     *,
     kept: int,
     client: Client,
@@ -165,7 +165,7 @@ async def end_others(
 
 async def of_user(
     conn: Connection,
-    user_id: int,
+    user_id: UserId,
     *,
     after: SessionCursor | None,
     limit: int,
@@ -197,7 +197,7 @@ async def of_user(
     return [SignIn.from_row(row) for row in rows]
 
 
-async def count(conn: Connection, user_id: int, *, at: datetime | None, idle: timedelta | None) -> int:
+async def count(conn: Connection, user_id: UserId, *, at: datetime | None, idle: timedelta | None) -> int:
     """Count a user's live sessions."""
     row = await conn.fetchrow(
         """

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from gatepost.db.pool import Connection, one
-from gatepost.models import Columns
+from gatepost.models import Columns, UserId
 from gatepost.store.endings import HOUSEKEEPING_LOCK
 
 
@@ -72,7 +72,7 @@ class AttackedUser(Columns, frozen=True, kw_only=True, gc=False):
         last_at: when the last of them failed.
     """
 
-    user_id: int
+    user_id: UserId
     email: str
     failures: int
     in_a_row: int
@@ -244,7 +244,7 @@ async def attacked_users(conn: Connection, *, since: datetime, limit: int) -> li
     """Return whose logins failed most since a time, the most first; who is deleted is left out."""
     rows = await conn.fetch(
         """
-        SELECT u.id::bigint AS user_id, u.email::text AS email, f.failures, f.last_at,
+        SELECT u.id AS user_id, u.email::text AS email, f.failures, f.last_at,
             coalesce((SELECT sum(r.failures) FROM auth_failures r WHERE r.user_id = u.id), 0)::bigint
                 AS in_a_row
         FROM (

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from gatepost.db.pool import Connection, one, parse_count
-from gatepost.models import AuditAction, Bucket, Client, Columns, Row
+from gatepost.models import AuditAction, Bucket, Client, Columns, Row, UserId
 from gatepost.settings.rates import Rate
 from gatepost.store.endings import HOUSEKEEPING_LOCK
 
@@ -95,7 +95,7 @@ async def refuse(
     *,
     event_rate: Rate,
     verb: str,
-    user_id: int | None,
+    user_id: UserId | None,
     session_id: int | None = None,
     client: Client,
     at: datetime | None,

@@ -7,15 +7,15 @@ from typing import Literal, Self, TypeAlias
 
 from gatepost.db.pool import Connection, one, parse_count
 from gatepost.db.rejections import sent
-from gatepost.models import Row, User
+from gatepost.models import Row, User, UserId
 from gatepost.security.emails import email_key
 
 ADMINS_LOCK = 7_238_150_043_211_874_562
 """Key of the advisory lock under which administrators go, one at a time; `gatepost_erase_user` has it too."""
 
 
-LockAll: TypeAlias = Callable[[Connection, Sequence[int]], Awaitable[None]]
-"""Locks the rows of users, in the order in which their ids are given."""
+LockAll: TypeAlias = Callable[[Connection, Sequence[UserId]], Awaitable[None]]
+"""Locks the rows of users, in the order of their ids."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Credential:
         has_expired: it is temporary, and its time is over.
     """
 
-    user_id: int
+    user_id: UserId
     is_active: bool
     hashed_password: str | None = field(repr=False)
     is_temporary: bool
@@ -65,7 +65,7 @@ async def find_credential(conn: Connection, email: str, *, at: datetime | None) 
     return None if row is None else Credential.from_row(row)
 
 
-async def hash_of(conn: Connection, user_id: int) -> str | None:
+async def hash_of(conn: Connection, user_id: UserId) -> str | None:
     """Return the stored hash of a user; None where they have none."""
     row = await conn.fetchrow("SELECT u.hashed_password FROM users u WHERE u.id = $1", user_id)
     return None if row is None else row["hashed_password"]
@@ -107,7 +107,7 @@ async def insert(
     return User.from_row(one(row))
 
 
-async def get(conn: Connection, user_id: int) -> User | None:
+async def get(conn: Connection, user_id: UserId) -> User | None:
     """Return one user."""
     row = await conn.fetchrow(
         """
@@ -116,7 +116,7 @@ async def get(conn: Connection, user_id: int) -> User | None:
             coalesce(u.is_active, false) AS user_is_active,
             coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
         FROM users u
-        WHERE u.id = $1::bigint
+        WHERE u.id = $1
         """,
         user_id,
     )
@@ -139,7 +139,7 @@ async def find(conn: Connection, email: str) -> User | None:
     return None if row is None else User.from_row(row)
 
 
-async def page(conn: Connection, *, after: int, limit: int) -> list[User]:
+async def page(conn: Connection, *, after: UserId, limit: int) -> list[User]:
     """Return users in the order of their ids, those after `after`."""
     rows = await conn.fetch(
         """
@@ -170,18 +170,14 @@ async def any_admin(conn: Connection) -> bool:
     return bool(one(row)["found"])
 
 
-async def lock_all(conn: Connection, user_ids: Sequence[int]) -> None:
+async def lock_all(conn: Connection, user_ids: Sequence[UserId]) -> None:
     """Lock these users in the order of their ids, as whoever ends several sessions of one does."""
-    await conn.execute(
-        "SELECT FROM users u WHERE u.id = ANY($1::bigint[]) ORDER BY u.id FOR NO KEY UPDATE", user_ids
-    )
+    await conn.execute("SELECT FROM users u WHERE u.id = ANY($1) ORDER BY u.id FOR NO KEY UPDATE", user_ids)
 
 
-async def lock_all_to_delete(conn: Connection, user_ids: Sequence[int]) -> None:
+async def lock_all_to_delete(conn: Connection, user_ids: Sequence[UserId]) -> None:
     """Lock these users as `lock_all` does, as whoever deletes one of them does from the start."""
-    await conn.execute(
-        "SELECT FROM users u WHERE u.id = ANY($1::bigint[]) ORDER BY u.id FOR UPDATE", user_ids
-    )
+    await conn.execute("SELECT FROM users u WHERE u.id = ANY($1) ORDER BY u.id FOR UPDATE", user_ids)
 
 
 async def lock_admins(conn: Connection) -> None:
@@ -193,7 +189,7 @@ async def lock_admins(conn: Connection) -> None:
     await conn.execute("SELECT pg_advisory_xact_lock($1)", ADMINS_LOCK)
 
 
-async def is_active_admin(conn: Connection, user_id: int) -> bool:
+async def is_active_admin(conn: Connection, user_id: UserId) -> bool:
     """Say whether a user is an administrator who may sign in."""
     row = await conn.fetchrow(
         "SELECT coalesce(u.is_admin AND u.is_active, false) AS is_one FROM users u WHERE u.id = $1", user_id
@@ -201,7 +197,7 @@ async def is_active_admin(conn: Connection, user_id: int) -> bool:
     return row is not None and bool(row["is_one"])
 
 
-async def replace_hash(conn: Connection, user_id: int, *, old: str, new: str) -> bool:
+async def replace_hash(conn: Connection, user_id: UserId, *, old: str, new: str) -> bool:
     """Replace a stored hash by one of the same password, unless the password was changed meanwhile."""
     status = await conn.execute(
         "UPDATE users SET hashed_password = $3 WHERE id = $1 AND hashed_password = $2", user_id, old, new
@@ -209,7 +205,9 @@ async def replace_hash(conn: Connection, user_id: int, *, old: str, new: str) ->
     return parse_count(status) == 1
 
 
-async def change_password(conn: Connection, user_id: int, *, old: str, new: str, at: datetime | None) -> bool:
+async def change_password(
+    conn: Connection, user_id: UserId, *, old: str, new: str, at: datetime | None
+) -> bool:
     """Give a user another password, unless the hash that was checked is no longer theirs."""
     status = await conn.execute(
         """
@@ -224,7 +222,9 @@ async def change_password(conn: Connection, user_id: int, *, old: str, new: str,
     return parse_count(status) == 1
 
 
-async def set_password(conn: Connection, user_id: int, hashed_password: str, *, at: datetime | None) -> None:
+async def set_password(
+    conn: Connection, user_id: UserId, hashed_password: str, *, at: datetime | None
+) -> None:
     """Give a user another password."""
     await conn.execute(
         """
@@ -238,7 +238,7 @@ async def set_password(conn: Connection, user_id: int, hashed_password: str, *, 
 
 
 async def set_temporary_password(
-    conn: Connection, user_id: int, hashed_password: str, *, lifetime: timedelta, at: datetime | None
+    conn: Connection, user_id: UserId, hashed_password: str, *, lifetime: timedelta, at: datetime | None
 ) -> datetime | None:
     """Give a user a password for so long; return until when, None where the user is gone.
 
@@ -263,7 +263,7 @@ async def set_temporary_password(
 
 async def set_flag(
     conn: Connection,
-    user_id: int,
+    user_id: UserId,
     flag: Literal["is_admin", "is_active"],
     *,
     value: bool,

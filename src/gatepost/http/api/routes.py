@@ -15,7 +15,17 @@ from starlette.types import ASGIApp
 
 from gatepost.errors import GatepostError
 from gatepost.http import errors
-from gatepost.http.api import accounts, checks, events, housekeeping, passwords, profiles, sessions, setup
+from gatepost.http.api import (
+    accounts,
+    checks,
+    events,
+    housekeeping,
+    passwords,
+    profiles,
+    sessions,
+    setup,
+    user_ids,
+)
 from gatepost.http.api.admin import events as admin_events
 from gatepost.http.api.admin import invitations as admin_invitations
 from gatepost.http.api.admin import overview as admin_overview
@@ -80,7 +90,7 @@ def create_api(edge: Edge, *, prefix: str) -> ASGIApp:
     api.router.routes.extend(_routes())
     if settings.environment != "production":
         api.include_router(docs_router())
-    _document_full_paths(api, prefix)
+    _document(api, edge, prefix)
     return Handshakes(HotPaths(api, endpoints))
 
 
@@ -108,14 +118,15 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     return response
 
 
-def _document_full_paths(api: FastAPI, prefix: str) -> None:
-    """Have the OpenAPI document name the paths as callers see them, the prefix included."""
+def _document(api: FastAPI, edge: Edge, prefix: str) -> None:
+    """Have the OpenAPI document name the paths as callers see them, and users' ids in the type they have."""
     generate = api.openapi
 
     def openapi() -> dict[str, Any]:
         if api.openapi_schema is None:
             document = generate()
             _restore_examples(document)
+            document = user_ids.document(document, edge.gate.database.user_ids)
             document["paths"] = {prefix + path: item for path, item in document["paths"].items()}
         return api.openapi_schema or {}
 

@@ -5,13 +5,14 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
 
+from gatepost.http.api.user_ids import ExampleUserId, ShownUserId
 from gatepost.models import AuditEvent, Session, SessionRow, SignedIn, User, bounds
 
 TIME = "2024-01-01T00:00:00Z"
 LATER = "2024-01-01T00:30:00Z"
 TOKEN = "5f0c8b1e-7d43-4a53-9d7e-2f6f1a0f6c3b"  # noqa: S105 - an example
 LINK_TOKEN = "vTq1f0mYx8sJb3nWc5RzKd7Lh2Pg9EuAi4Xo6QyNk0M"  # noqa: S105 - an example
-USER = {"id": 1, "email": "user@example.com", "name": "John Doe", "created_at": TIME}
+USER = {"id": ExampleUserId(1), "email": "user@example.com", "name": "John Doe", "created_at": TIME}
 SESSION_INFO = {"expires_at": LATER, "created_at": TIME}
 SESSION = {
     "id": 1,
@@ -164,7 +165,7 @@ class DeleteMeRequest(BaseModel):
 class UserData(BaseModel):
     """A user as the API shows one."""
 
-    id: int
+    id: ShownUserId
     email: str
     name: str
     created_at: datetime
@@ -304,7 +305,7 @@ def exported_session_data(row: SessionRow, current: Session) -> dict[str, Any]:
 
 def event_data(event: AuditEvent) -> dict[str, Any]:
     """Return `EventData`, for the user whom it concerns: where an administrator sat is not their business."""
-    is_others = event.is_by_admin and event.detail.get("admin_id") != event.user_id
+    is_others = event.is_by_admin and str(event.detail.get("admin_id")) != str(event.user_id)
     return {
         "id": event.id,
         "at": event.at,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 from starlette.requests import Request
@@ -18,7 +18,7 @@ from gatepost.http.pages.forms import TOKEN, Form
 from gatepost.http.pages.language import N_, Language, negotiated
 from gatepost.http.pages.notices import read_notice
 from gatepost.http.pages.site import Site
-from gatepost.models import Client, Session, SignedIn
+from gatepost.models import Client, Session, SignedIn, UserId
 
 NO_FORM: Form = MappingProxyType({})
 
@@ -121,6 +121,10 @@ class Visit:
         given = {name: value for name, value in query.items() if value not in {None, ""}}
         return f"{self.request.scope['root_path']}{path}" + (f"?{urlencode(given)}" if given else "")
 
+    def user_url(self, user_id: UserId) -> str:
+        """Return where the console's page of a user is."""
+        return self.url(f"/admin/users/{quote(str(user_id), safe='')}")
+
     def text(self, message: str) -> str:
         """Return a text in the language of the visit."""
         return self.language.gettext(message)
@@ -189,6 +193,7 @@ class Visit:
                 "typed": self.typed,
                 "problems": self.problems,
                 "url": self.url,
+                "user_url": self.user_url,
                 "asset": lambda name: self.url(self.site.assets.paths[name]),
                 "form_token": self.form_token,
                 "notice": read_notice(self.language, notice) if notice else None,

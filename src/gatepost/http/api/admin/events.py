@@ -11,6 +11,7 @@ from gatepost import errors
 from gatepost.http.api.admin import oversight_schemas as shapes
 from gatepost.http.api.responses import PRESENTED, responses
 from gatepost.http.api.routing import router_of
+from gatepost.http.api.user_ids import QueryUserId, document
 from gatepost.http.dependencies import (
     AdminSession,
     CurrentClient,
@@ -20,7 +21,7 @@ from gatepost.http.dependencies import (
 )
 from gatepost.http.envelope import Envelope, encode, success
 from gatepost.http.streams import LiveEvents, events_download
-from gatepost.models import EventFilter, row_id
+from gatepost.models import EventFilter, UserIdType, row_id
 from gatepost.models.bounds import ACTION_MAX, ADDRESS_MAX
 from gatepost.services.copies import seen_event_data
 
@@ -32,7 +33,6 @@ Action = Annotated[
         max_length=ACTION_MAX, description="This action, or with a dot at its end all that begin so: `login.`"
     ),
 ]
-User = Annotated[int | None, Query(ge=1, le=2**63 - 1, description="Of the user with this id.")]
 Address = Annotated[str | None, Query(max_length=ADDRESS_MAX, description=shapes.ADDRESS)]
 Since = Annotated[datetime | None, Query(description="From this time on.")]
 Until = Annotated[datetime | None, Query(description="Before this time.")]
@@ -52,7 +52,7 @@ def _streamed(
     return documented
 
 
-_LINE = encode(shapes.EVENT).decode()
+_LINE = encode(document(shapes.EVENT, UserIdType.INTEGER)).decode()
 
 
 @router.get(
@@ -71,8 +71,8 @@ _LINE = encode(shapes.EVENT).decode()
 async def admin_events(
     _: AdminSession,
     gate: CurrentGate,
+    user: QueryUserId,
     action: Action = None,
-    user: User = None,
     address: Address = None,
     since: Since = None,
     until: Until = None,
@@ -114,11 +114,11 @@ async def export_events(
     session: FreshAdminSession,
     gate: CurrentGate,
     client: CurrentClient,
+    user: QueryUserId,
     form: Annotated[
         Literal["csv", "ndjson"], Query(alias="format", description="`csv`, or `ndjson`: an object a line.")
     ] = "csv",
     action: Action = None,
-    user: User = None,
     address: Address = None,
     since: Since = None,
     until: Until = None,

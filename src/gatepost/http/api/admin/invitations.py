@@ -11,6 +11,7 @@ from gatepost import errors
 from gatepost.http.api import schemas
 from gatepost.http.api.responses import BODY, PRESENTED, UNWANTED_BODY, responses
 from gatepost.http.api.routing import router_of
+from gatepost.http.api.user_ids import ExampleUserId, ShownUserId
 from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import AdminSession, CurrentClient, CurrentGate, FreshAdminSession
 from gatepost.http.envelope import Envelope, success
@@ -26,7 +27,7 @@ _INVITATION = {
     "email": "user@example.com",
     "status": "open",
     "created_at": schemas.TIME,
-    "created_by": 1,
+    "created_by": ExampleUserId(1),
     "expires_at": "2024-01-08T00:00:00Z",
     "used_at": None,
     "used_by": None,
@@ -56,10 +57,10 @@ class InvitationData(BaseModel):
     email: str | None
     status: Literal["open", "used", "revoked", "expired"]
     created_at: datetime
-    created_by: int | None
+    created_by: ShownUserId | None
     expires_at: datetime
     used_at: datetime | None
-    used_by: int | None
+    used_by: ShownUserId | None
     revoked_at: datetime | None
 
 

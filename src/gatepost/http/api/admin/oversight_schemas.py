@@ -5,16 +5,17 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, StrictInt, StrictStr
 
 from gatepost.http.api import schemas
+from gatepost.http.api.user_ids import ExampleUserId, GivenUserId, ShownUserId
 from gatepost.models import OverseenSession, Session
 from gatepost.models.bounds import ADDRESS_MAX
 from gatepost.services.oversight import COUNTED_MAX
 
-SESSION = schemas.SESSION | {"is_current": False, "user_id": 1, "email": "user@example.com"}
+SESSION = schemas.SESSION | {"is_current": False, "user_id": ExampleUserId(1), "email": "user@example.com"}
 EVENT = {
     "id": 42,
     "at": schemas.TIME,
     "action": "session.started",
-    "user_id": 1,
+    "user_id": ExampleUserId(1),
     "email": "user@example.com",
     "session_id": 1,
     "ip_address": "192.168.1.100",
@@ -24,14 +25,13 @@ EVENT = {
 
 ADDRESS = "An address, or a network such as 203.0.113.0/24."
 
-_USER = Field(ge=1, le=2**63 - 1, description="Of this user.", examples=[1])
 _MINUTES = {"ge": 0, "le": 60 * 24 * 3650}
 
 
 class EndSessionsRequest(BaseModel):
     """Which sessions are to end, and how many they are: `total_active_sessions` of their list."""
 
-    user: Annotated[StrictInt | None, _USER] = None
+    user: Annotated[GivenUserId | None, Field(description="Of this user.")] = None
     address: Annotated[
         StrictStr | None, Field(max_length=ADDRESS_MAX, description=ADDRESS, examples=["203.0.113.0/24"])
     ] = None
@@ -47,7 +47,7 @@ class EndSessionsRequest(BaseModel):
 class AdminSessionData(schemas.SessionData):
     """One live session, and whose it is."""
 
-    user_id: int
+    user_id: ShownUserId
     email: str
 
 
@@ -66,7 +66,7 @@ class AdminSessionsData(BaseModel):
 class AdminEventData(schemas.EventData):
     """One event, and whom it concerns."""
 
-    user_id: int | None
+    user_id: ShownUserId | None
     email: str | None
 
 

@@ -11,6 +11,7 @@ from gatepost import errors
 from gatepost.http.api.responses import PRESENTED, responses
 from gatepost.http.api.routing import router_of
 from gatepost.http.api.schemas import TIME
+from gatepost.http.api.user_ids import ExampleUserId, ShownUserId
 from gatepost.http.dependencies import AdminSession, CurrentGate
 from gatepost.http.envelope import Envelope, success
 from gatepost.models import Period
@@ -28,7 +29,7 @@ _EXAMPLE: dict[str, Any] = {
     "addresses": [{"ip_address": "203.0.113.9", "failures": 8, "users": 1}],
     "accounts": [
         {
-            "user_id": 1,
+            "user_id": ExampleUserId(1),
             "email": "user@example.com",
             "failures": 8,
             "in_a_row": 8,
@@ -82,7 +83,7 @@ class FailingAddressData(BaseModel):
 class AttackedAccountData(BaseModel):
     """A user whose logins failed in the last 24 hours."""
 
-    user_id: int
+    user_id: ShownUserId
     email: str
     failures: int
     in_a_row: int = Field(description="Failures since the last success, however long ago.")

@@ -12,10 +12,11 @@ from gatepost.http.api import schemas
 from gatepost.http.api.admin import oversight_schemas as shapes
 from gatepost.http.api.responses import BODY, PRESENTED, UNWANTED_BODY, responses
 from gatepost.http.api.routing import router_of
+from gatepost.http.api.user_ids import QueryUserId, parsed
 from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import AdminSession, CurrentClient, CurrentGate, FreshAdminSession
 from gatepost.http.envelope import Envelope, success
-from gatepost.models import SessionFilter
+from gatepost.models import SessionFilter, UserId
 from gatepost.models.bounds import ADDRESS_MAX
 from gatepost.services.oversight import COUNTED_MAX
 
@@ -40,7 +41,7 @@ ADMIN_CHANGE = (*PRESENTED, errors.AdminRequired, errors.FreshSessionRequired)
 async def admin_sessions(
     session: AdminSession,
     gate: CurrentGate,
-    user: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="Of the user with this id.")] = None,
+    user: QueryUserId,
     address: Annotated[str | None, Query(max_length=ADDRESS_MAX, description=shapes.ADDRESS)] = None,
     older_than_minutes: Annotated[
         int | None, Query(ge=0, le=60 * 24 * 3650, description="Started longer ago.")
@@ -123,7 +124,13 @@ async def admin_end_sessions(
 
     Where their number is another one, `count_changed` tells it and nothing has ended.
     """
-    wanted = _filter(gate, body.user, body.address, body.older_than_minutes, body.unused_for_minutes)
+    wanted = _filter(
+        gate,
+        parsed(body.user, gate.database.user_ids, "user"),
+        body.address,
+        body.older_than_minutes,
+        body.unused_for_minutes,
+    )
     ended = await gate.oversight.end_all(
         wanted,
         expected=body.expected,
@@ -135,7 +142,7 @@ async def admin_end_sessions(
 
 
 def _filter(
-    gate: Gate, user: int | None, address: str | None, older_than: int | None, unused_for: int | None
+    gate: Gate, user: UserId | None, address: str | None, older_than: int | None, unused_for: int | None
 ) -> SessionFilter:
     now = gate.now()
     return SessionFilter(

@@ -6,12 +6,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from gatepost.http.api import schemas
+from gatepost.http.api.user_ids import ExampleUserId, ShownUserId
 from gatepost.models import User
 from gatepost.services.directory import Account
 
 PASSWORD = "mKd7wXvRq3TzhB9nYs4c"  # noqa: S105 - an example
 USER = {
-    "id": 2,
+    "id": ExampleUserId(2),
     "email": "jane@example.com",
     "name": "Jane Doe",
     "is_admin": False,
@@ -30,7 +31,7 @@ ACCOUNT = USER | {
 class FoundUserData(BaseModel):
     """A user as administrators find one."""
 
-    id: int
+    id: ShownUserId
     email: str
     name: str
     is_admin: bool

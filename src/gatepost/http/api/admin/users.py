@@ -1,8 +1,8 @@
 """What administrators do to the accounts of others."""
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
-from fastapi import Depends, Path, Query
+from fastapi import Depends, Query
 from starlette.responses import Response
 
 from gatepost import errors
@@ -11,15 +11,16 @@ from gatepost.http.api import schemas
 from gatepost.http.api.admin import user_schemas
 from gatepost.http.api.responses import PRESENTED, UNWANTED_BODY, USERS_ROW, Kinds, responses
 from gatepost.http.api.routing import router_of
+from gatepost.http.api.user_ids import PathUserId
 from gatepost.http.dependencies import AdminSessionScheme, CurrentClient, CurrentGate, FreshAdminSession
 from gatepost.http.envelope import Envelope, success
+from gatepost.models import UserId
 from gatepost.models.bounds import CURSOR_MAX, SEARCH_MAX
 from gatepost.services.directory import UserCursor, UserFilter
 
 router = router_of("administration")
 
-UserId: TypeAlias = Annotated[int, Path(alias="id", ge=1, le=2**63 - 1, description="Of the user.")]
-_FIELDS = {"id": "Input should be greater than or equal to 1"}
+_FIELDS = {"id": f"Give the id of a user, a number up to {2**31 - 1}"}
 _FOUND: Kinds = (*PRESENTED, errors.AdminRequired, errors.NotFound, errors.ValidationFailed)
 _CHANGED: Kinds = (*_FOUND, *UNWANTED_BODY, errors.FreshSessionRequired, *USERS_ROW)
 _TAKEN_AWAY: Kinds = (*_CHANGED, errors.OwnAccount)
@@ -28,7 +29,7 @@ _ADMIN = (Depends(AdminSessionScheme()),)
 _ACCOUNT = {"user": user_schemas.ACCOUNT}
 
 
-async def _as_it_is_now(gate: Gate, user_id: int) -> dict[str, Any]:
+async def _as_it_is_now(gate: Gate, user_id: UserId) -> dict[str, Any]:
     return {"user": user_schemas.account_data(await gate.administration.account(user_id))}
 
 
@@ -88,7 +89,7 @@ async def find_users(
     response_model=Envelope[user_schemas.AccountOnlyData],
     responses=responses(_ACCOUNT, "User retrieved successfully", *_FOUND, fields=_FIELDS),
 )
-async def get_user(user_id: UserId, gate: CurrentGate) -> Response:
+async def get_user(user_id: PathUserId, gate: CurrentGate) -> Response:
     """Show who it is, the live sessions, the last sign-in, failures, and a temporary password."""
     return success(await _as_it_is_now(gate, user_id), "User retrieved successfully")
 
@@ -105,7 +106,7 @@ async def get_user(user_id: UserId, gate: CurrentGate) -> Response:
     ),
 )
 async def disable_user(
-    user_id: UserId, session: FreshAdminSession, gate: CurrentGate, client: CurrentClient
+    session: FreshAdminSession, user_id: PathUserId, gate: CurrentGate, client: CurrentClient
 ) -> Response:
     """Shut a user out: every session ends, and no sign-in succeeds."""
     user = await gate.administration.get(user_id)
@@ -120,7 +121,7 @@ async def disable_user(
     responses=responses(_ACCOUNT, "User enabled successfully", *_CHANGED, fields=_FIELDS),
 )
 async def enable_user(
-    user_id: UserId, session: FreshAdminSession, gate: CurrentGate, client: CurrentClient
+    session: FreshAdminSession, user_id: PathUserId, gate: CurrentGate, client: CurrentClient
 ) -> Response:
     """Let a user sign in again."""
     user = await gate.administration.get(user_id)
@@ -140,7 +141,7 @@ async def enable_user(
     ),
 )
 async def promote_user(
-    user_id: UserId, session: FreshAdminSession, gate: CurrentGate, client: CurrentClient
+    session: FreshAdminSession, user_id: PathUserId, gate: CurrentGate, client: CurrentClient
 ) -> Response:
     """Let a user do what administrators may, from their next request on."""
     user = await gate.administration.get(user_id)
@@ -155,7 +156,7 @@ async def promote_user(
     responses=responses(_ACCOUNT, "User demoted successfully", *_TAKEN_AWAY, fields=_FIELDS),
 )
 async def demote_user(
-    user_id: UserId, session: FreshAdminSession, gate: CurrentGate, client: CurrentClient
+    session: FreshAdminSession, user_id: PathUserId, gate: CurrentGate, client: CurrentClient
 ) -> Response:
     """Take back what administrators may, from their next request on."""
     user = await gate.administration.get(user_id)
@@ -170,7 +171,7 @@ async def demote_user(
     responses=responses(_ACCOUNT, "User unlocked successfully", *_CHANGED, fields=_FIELDS),
 )
 async def unlock_user(
-    user_id: UserId, session: FreshAdminSession, gate: CurrentGate, client: CurrentClient
+    session: FreshAdminSession, user_id: PathUserId, gate: CurrentGate, client: CurrentClient
 ) -> Response:
     """Forget the wrong passwords of a user, so that the right one works from everywhere again."""
     user = await gate.administration.get(user_id)
@@ -190,7 +191,7 @@ async def unlock_user(
     ),
 )
 async def logout_user(
-    user_id: UserId, session: FreshAdminSession, gate: CurrentGate, client: CurrentClient
+    session: FreshAdminSession, user_id: PathUserId, gate: CurrentGate, client: CurrentClient
 ) -> Response:
     """Sign a user out everywhere and count the sessions that were live."""
     user = await gate.administration.get(user_id)
@@ -217,7 +218,7 @@ async def logout_user(
     ),
 )
 async def set_temporary_password(
-    user_id: UserId, session: FreshAdminSession, gate: CurrentGate, client: CurrentClient
+    session: FreshAdminSession, user_id: PathUserId, gate: CurrentGate, client: CurrentClient
 ) -> Response:
     """Make a password, shown this once, that works for 24 hours and must be changed at the next sign-in."""
     user = await gate.administration.get(user_id)
@@ -233,7 +234,7 @@ async def set_temporary_password(
     responses=responses(None, "User deleted successfully", *_TAKEN_AWAY, errors.AccountInUse, fields=_FIELDS),
 )
 async def delete_user(
-    user_id: UserId, session: FreshAdminSession, gate: CurrentGate, client: CurrentClient
+    session: FreshAdminSession, user_id: PathUserId, gate: CurrentGate, client: CurrentClient
 ) -> Response:
     """Nothing of the user is kept but what happened, on the audit trail, without whom it happened to."""
     user = await gate.administration.get(user_id)

@@ -146,7 +146,7 @@ def shown(visit: Visit, seen: SeenEvent) -> Shown:
     who = who_url = address_url = None
     if event.user_id is not None:
         who = seen.email or language.gettext("user %(id)s").replace("%(id)s", str(event.user_id))
-        who_url = visit.url(f"/admin/users/{event.user_id}")
+        who_url = visit.user_url(event.user_id)
     if event.ip_address is not None and canonical_network(event.ip_address) is not None:
         address_url = visit.url("/admin/events", address=event.ip_address)
     return Shown(

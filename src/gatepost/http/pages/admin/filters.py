@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from gatepost.errors import NotFound, ValidationFailed
 from gatepost.http.pages.language import N_
 from gatepost.http.pages.visit import Visit
-from gatepost.models import row_id
+from gatepost.models import UserId, row_id
 
 NO_SUCH_USER = N_("There is no such user")
 CHOOSE_ONE = N_("Choose one of the list")
@@ -33,7 +33,7 @@ def cursor_of(visit: Visit) -> int | None:
     return row_id(visit.request.query_params.get("before", ""))
 
 
-async def user_of(visit: Visit, asked: dict[str, str]) -> int | None:
+async def user_of(visit: Visit, asked: dict[str, str]) -> UserId | None:
     """Return the id of the user that was asked for by e-mail or id; one who is gone still has an id.
 
     Raises:
@@ -42,10 +42,8 @@ async def user_of(visit: Visit, asked: dict[str, str]) -> int | None:
     text = asked.get("user")
     if text is None:
         return None
-    if (user_id := row_id(text)) is not None:
-        return user_id
     try:
-        return (await visit.gate.administration.find(text)).id
+        return await visit.gate.administration.id_of(text)
     except NotFound:
         raise ValidationFailed({"user": NO_SUCH_USER}) from None
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from starlette.responses import Response
 
 from gatepost.errors import NotFound, ValidationFailed
-from gatepost.http.pages.admin.visits import named_id
+from gatepost.http.pages.admin.visits import named_id, named_user
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.language import N_
 from gatepost.http.pages.sentences import told
@@ -28,7 +28,7 @@ async def show(visit: Visit) -> Response:
     Raises:
         NotFound: there is none with this id.
     """
-    gate, user_id = visit.gate, named_id(visit.request.path_params["id"])
+    gate, user_id = visit.gate, named_user(visit)
     account = await gate.administration.account(user_id)
     sessions = await gate.oversight.page(SessionFilter(user_id=user_id), before=None, limit=SESSIONS)
     events = await gate.audit.of_user(user_id, before=None, limit=EVENTS)
@@ -51,7 +51,7 @@ async def submit(visit: Visit, form: Form) -> Response:
         ValidationFailed: it has to be confirmed, and was not.
         OwnAccount, AccountInUse: as `Administration`.
     """
-    user = await visit.gate.administration.get(named_id(visit.request.path_params["id"]))
+    user = await visit.gate.administration.get(named_user(visit))
     act = _ACTIONS.get(form.get("action", ""))
     if act is None:
         raise NotFound
@@ -142,4 +142,4 @@ def _check_ticked(form: Form) -> None:
 
 
 def _back(visit: Visit, user: User, notice: str) -> Response:
-    return visit.redirect(visit.url(f"/admin/users/{user.id}"), notice=notice)
+    return visit.redirect(visit.user_url(user.id), notice=notice)

@@ -1,7 +1,8 @@
 """What the console's pages read of a visit."""
 
 from gatepost.errors import NotFound
-from gatepost.models import row_id
+from gatepost.http.pages.visit import Visit
+from gatepost.models import UserId, row_id
 
 
 def named_id(text: str) -> int:
@@ -11,6 +12,18 @@ def named_id(text: str) -> int:
         NotFound: it can be none.
     """
     found = row_id(text)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def named_user(visit: Visit) -> UserId:
+    """Return the id of the user that the path names.
+
+    Raises:
+        NotFound: it can be none.
+    """
+    found = visit.gate.database.user_ids.parse(visit.request.path_params["id"])
     if found is None:
         raise NotFound
     return found

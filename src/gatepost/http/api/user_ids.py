@@ -1,0 +1,102 @@
+"""Users' ids in requests and answers: numbers or strings, by the type that the database has.
+
+Which one is known once the database is: so what OpenAPI says of them is put in when somebody asks for it.
+"""
+
+from typing import Annotated, Any, TypeAlias
+from uuid import UUID
+
+from fastapi import Depends, Path, Query
+from pydantic import StrictInt, StrictStr, WithJsonSchema
+
+from gatepost.errors import ValidationFailed
+from gatepost.http.dependencies import CurrentGate
+from gatepost.models import UserId, UserIdType
+from gatepost.models.bounds import USER_ID_MAX
+
+_MARK = {"format": "gatepost-user-id"}
+_STRINGS = {UserIdType.UUID: "a UUID", UserIdType.TEXT: f"a text of up to {USER_ID_MAX} characters"}
+_UUID_7 = UUID("017f22e2-79b0-7cc3-98c4-dc0c0c07398f")
+
+ShownUserId: TypeAlias = Annotated[UserId, WithJsonSchema(_MARK)]
+"""An id in an answer."""
+
+GivenUserId: TypeAlias = Annotated[StrictInt | StrictStr, WithJsonSchema(_MARK | {"examples": [1]})]
+"""An id in a body; `parsed` reads it."""
+
+
+_Text: TypeAlias = Annotated[str, WithJsonSchema(_MARK)]
+
+
+class ExampleUserId(int):
+    """An id in an example, which is shown in the type that ids have."""
+
+
+def parsed(given: int | str | None, ids: UserIdType, field: str) -> UserId | None:
+    """Return the id that a body names, if any.
+
+    Raises:
+        ValidationFailed: it can be none.
+    """
+    if given is None:
+        return None
+    is_number = isinstance(given, int)
+    return _read(str(given) if is_number == (ids.highest is not None) else "", ids, field)
+
+
+def _read(text: str, ids: UserIdType, field: str) -> UserId:
+    found = ids.parse(text)
+    if found is not None:
+        return found
+    if ids.highest is not None:
+        raise ValidationFailed({field: f"Give the id of a user, a number up to {ids.highest}"})
+    raise ValidationFailed({field: f"Give the id of a user, {_STRINGS[ids]}"})
+
+
+async def _of_path(
+    gate: CurrentGate,
+    text: Annotated[_Text, Path(alias="id", description="Of the user.")],
+) -> UserId:
+    return _read(text, gate.database.user_ids, "id")
+
+
+async def _of_query(
+    gate: CurrentGate,
+    text: Annotated[_Text | None, Query(alias="user", description="Of the user with this id.")] = None,
+) -> UserId | None:
+    return None if text is None else _read(text, gate.database.user_ids, "user")
+
+
+PathUserId: TypeAlias = Annotated[UserId, Depends(_of_path)]
+"""The `id` in a path. A route names it after whom it asks for: who may not ask learns nothing of ids."""
+
+QueryUserId: TypeAlias = Annotated[UserId | None, Depends(_of_query)]
+"""The parameter `user` of a query."""
+
+
+def document(part: Any, ids: UserIdType) -> Any:  # noqa: ANN401 - a part of a JSON document
+    """Return a part of an OpenAPI document with the ids in it as this type has them."""
+    if isinstance(part, ExampleUserId):
+        return _example(part, ids)
+    if isinstance(part, list):
+        return [document(each, ids) for each in part]
+    if not isinstance(part, dict):
+        return part
+    if part.get("format") == _MARK["format"]:
+        part = {name: each for name, each in part.items() if name != "format"} | _shape(ids)
+        if "examples" in part:
+            part["examples"] = [_example(each, ids) for each in part["examples"]]
+    return {name: document(each, ids) for name, each in part.items()}
+
+
+def _shape(ids: UserIdType) -> dict[str, Any]:
+    if ids is UserIdType.UUID:
+        return {"type": "string", "format": "uuid"}
+    if ids is UserIdType.TEXT:
+        return {"type": "string", "minLength": 1, "maxLength": USER_ID_MAX}
+    return {"type": "integer", "minimum": 0, "maximum": ids.highest}
+
+
+def _example(number: int, ids: UserIdType) -> int | str:
+    """Return an id: of a UUID the one that RFC 9562 has as its example of version 7, counted on."""
+    return int(number) if ids.highest is not None else str(UUID(int=_UUID_7.int + number - 1))
