@@ -13,7 +13,7 @@ from gatepost.db.pool import Connection, Database
 from gatepost.db.prepared import Prepared
 from gatepost.errors import Unavailable
 from gatepost.log import get_logger
-from gatepost.models import Bucket
+from gatepost.models import Bucket, UserIdType
 from gatepost.security.devices import Devices
 from gatepost.security.form_tokens import FormTokens
 from gatepost.security.keys import KeyPurpose, KeyRing
@@ -120,6 +120,11 @@ class Gate:
     def is_embedded(self) -> bool:
         """Say whether the database is the embedded one."""
         return self.settings.database_url is None
+
+    @property
+    def user_ids(self) -> UserIdType:
+        """The type of users' ids; before the database is open, the one that a new database gets."""
+        return self.database.user_ids if self.is_open else UserIdType.INTEGER
 
     def now(self) -> datetime:
         """Return what time it is, without asking the database: for what is no matter of seconds."""

@@ -140,7 +140,7 @@ async def test_what_nobody_is_called_is_refused(gate: Gate, text: str) -> None:
     "text",
     [
         *("", "x", "=", "é", "[]", "W10", "e30", str(UserCursor(3, "", 1)), str(UserCursor(-1, "", 1))),
-        *(str(UserCursor(0, "\0", 1)), str(UserCursor(0, "", 2**63)), "WzAsIlx1ZDgwMCIsMV0", "WzAsIiIsMV1b"),
+        *(str(UserCursor(0, "\0", 1)), "WzAsIlx1ZDgwMCIsMV0", "WzAsIiIsMV1b"),
     ],
 )
 def test_a_cursor_that_is_none_is_refused(text: str) -> None:
@@ -210,12 +210,12 @@ async def test_plans_of_the_search_read_ranges_of_indexes_wherever_a_page_begins
     source = inspect.getsource(directory.search)
     sql = source[source.index("WITH sought AS") : source.index("ORDER BY p.rank, p.key, p.id")]
     pages = [
-        "'', NULL, NULL, 0, '', 0, 51",
-        "'a', NULL, NULL, 0, '', 0, 51",
-        "'a', true, NULL, 0, '', 0, 51",
-        "'a', NULL, false, 1, 'aname', 10000, 51",
-        "'zmail19', NULL, NULL, 0, '', 0, 51",
-        "'last1', NULL, NULL, 2, 'last15', 15000, 51",
+        "'', NULL, NULL, 0, '', 0, 51, -1, -1",
+        "'a', NULL, NULL, 0, '', 0, 51, -1, -1",
+        "'a', true, NULL, 0, '', 0, 51, -1, -1",
+        "'a', NULL, false, 1, 'aname', -1, 51, 10000, -1",
+        "'zmail19', NULL, NULL, 0, '', 0, 51, -1, -1",
+        "'last1', NULL, NULL, 2, 'last15', -1, 51, -1, 15000",
     ]
     for mode in ("force_generic_plan", "force_custom_plan"):
         await db.execute(f"SET plan_cache_mode = {mode}")

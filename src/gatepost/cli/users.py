@@ -117,7 +117,7 @@ def list_users(
         return
 
     async def work(gate: "Gate") -> list[User]:
-        start = None if after is None else gate.database.user_ids.parse(after)
+        start = None if after is None else gate.user_ids.parse(after)
         if after is not None and start is None:
             raise ValidationFailed({"--after": "Give the id of a user"})
         return await gate.administration.page(after=start, limit=limit + 1)

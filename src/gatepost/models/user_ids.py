@@ -52,6 +52,12 @@ class UserIdType(StrEnum):
         is_number = text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX
         return int(text) if is_number and int(text) <= self.highest else None
 
+    def of_json(self, given: int | str) -> UserId | None:
+        """Read an id as `as_json` returns one; None where it can be none."""
+        if self.highest is None or isinstance(given, str):
+            return self.parse(given) if self.highest is None and isinstance(given, str) else None
+        return given if -self.highest <= given <= self.highest else None
+
 
 _HIGHEST = {
     UserIdType.SMALLINT: 2**15 - 1,

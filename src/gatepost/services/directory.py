@@ -186,7 +186,7 @@ class Directory:
         """
         text = _searched(wanted.text)
         ids = self._database.user_ids
-        after_id = ids.lowest if after is None else ids.parse(str(after.user_id))
+        after_id = ids.lowest if after is None else ids.of_json(after.user_id)
         if after_id is None:
             raise ValidationFailed(NO_CURSOR)
         async with self._database.connection() as conn:

@@ -126,8 +126,8 @@ def _document(api: FastAPI, edge: Edge, prefix: str) -> None:
         if api.openapi_schema is None:
             document = generate()
             _restore_examples(document)
-            document = user_ids.document(document, edge.gate.database.user_ids)
             document["paths"] = {prefix + path: item for path, item in document["paths"].items()}
+            api.openapi_schema = user_ids.document(document, edge.gate.user_ids)
         return api.openapi_schema or {}
 
     api.openapi = openapi  # type: ignore[method-assign]  # FastAPI documents this way of extending it

@@ -21,7 +21,7 @@ _UUID_7 = UUID("017f22e2-79b0-7cc3-98c4-dc0c0c07398f")
 ShownUserId: TypeAlias = Annotated[UserId, WithJsonSchema(_MARK)]
 """An id in an answer."""
 
-GivenUserId: TypeAlias = Annotated[StrictInt | StrictStr, WithJsonSchema(_MARK | {"examples": [1]})]
+GivenUserId: TypeAlias = Annotated[StrictInt | StrictStr, WithJsonSchema(_MARK)]
 """An id in a body; `parsed` reads it."""
 
 
@@ -40,12 +40,10 @@ def parsed(given: int | str | None, ids: UserIdType, field: str) -> UserId | Non
     """
     if given is None:
         return None
-    is_number = isinstance(given, int)
-    return _read(str(given) if is_number == (ids.highest is not None) else "", ids, field)
+    return _accepted(ids.of_json(given), ids, field)
 
 
-def _read(text: str, ids: UserIdType, field: str) -> UserId:
-    found = ids.parse(text)
+def _accepted(found: UserId | None, ids: UserIdType, field: str) -> UserId:
     if found is not None:
         return found
     if ids.highest is not None:
@@ -57,14 +55,14 @@ async def _of_path(
     gate: CurrentGate,
     text: Annotated[_Text, Path(alias="id", description="Of the user.")],
 ) -> UserId:
-    return _read(text, gate.database.user_ids, "id")
+    return _accepted(gate.user_ids.parse(text), gate.user_ids, "id")
 
 
 async def _of_query(
     gate: CurrentGate,
     text: Annotated[_Text | None, Query(alias="user", description="Of the user with this id.")] = None,
 ) -> UserId | None:
-    return None if text is None else _read(text, gate.database.user_ids, "user")
+    return None if text is None else _accepted(gate.user_ids.parse(text), gate.user_ids, "user")
 
 
 PathUserId: TypeAlias = Annotated[UserId, Depends(_of_path)]
@@ -82,11 +80,15 @@ def document(part: Any, ids: UserIdType) -> Any:  # noqa: ANN401 - a part of a J
         return [document(each, ids) for each in part]
     if not isinstance(part, dict):
         return part
-    if part.get("format") == _MARK["format"]:
+    if any(_is_id(schema) for schema in (part, *part.get("anyOf", ()))) and "examples" in part:
+        part = part | {"examples": [_example(each, ids) for each in part["examples"]]}
+    if _is_id(part):
         part = {name: each for name, each in part.items() if name != "format"} | _shape(ids)
-        if "examples" in part:
-            part["examples"] = [_example(each, ids) for each in part["examples"]]
     return {name: document(each, ids) for name, each in part.items()}
+
+
+def _is_id(schema: Any) -> bool:  # noqa: ANN401 - as `document`
+    return isinstance(schema, dict) and schema.get("format") == _MARK["format"]
 
 
 def _shape(ids: UserIdType) -> dict[str, Any]:

@@ -31,7 +31,7 @@ _MINUTES = {"ge": 0, "le": 60 * 24 * 3650}
 class EndSessionsRequest(BaseModel):
     """Which sessions are to end, and how many they are: `total_active_sessions` of their list."""
 
-    user: Annotated[GivenUserId | None, Field(description="Of this user.")] = None
+    user: Annotated[GivenUserId | None, Field(description="Of this user.", examples=[1])] = None
     address: Annotated[
         StrictStr | None, Field(max_length=ADDRESS_MAX, description=ADDRESS, examples=["203.0.113.0/24"])
     ] = None

@@ -126,7 +126,7 @@ async def admin_end_sessions(
     """
     wanted = _filter(
         gate,
-        parsed(body.user, gate.database.user_ids, "user"),
+        parsed(body.user, gate.user_ids, "user"),
         body.address,
         body.older_than_minutes,
         body.unused_for_minutes,

@@ -23,7 +23,7 @@ def named_user(visit: Visit) -> UserId:
     Raises:
         NotFound: it can be none.
     """
-    found = visit.gate.database.user_ids.parse(visit.request.path_params["id"])
+    found = visit.gate.user_ids.parse(visit.request.path_params["id"])
     if found is None:
         raise NotFound
     return found
