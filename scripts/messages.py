@@ -14,23 +14,26 @@ from babel.messages import Catalog
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 
+import gatepost.features  # noqa: F401 - features have errors of their own
 from gatepost import errors
 from gatepost.http.pages.language import LANGUAGES, LOCALE_DIR
 
 PAGES = LOCALE_DIR.parent
 SOURCE = PAGES.parents[1]
+FEATURES = SOURCE / "features"
 KEYWORDS = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2), "text": None}
 
 
 def messages() -> Iterator[tuple[str | tuple[str, ...], str, list[str]]]:
     """Yield every text with where it stands, relative to the package, and what translators are told."""
-    for file in sorted(PAGES.rglob("*.py")):
-        yield from _of(file, "python")
-    for file in sorted(PAGES.rglob("*.html")):
-        yield from _of(file, "jinja2.ext:babel_extract")
+    for place in (PAGES, FEATURES):
+        for file in sorted(place.rglob("*.py")):
+            yield from _of(file, "python")
+        for file in sorted(place.rglob("*.html")):
+            yield from _of(file, "jinja2.ext:babel_extract")
     for kind in _kinds(errors.GatepostError):
         if kind.message and not issubclass(kind, errors.SetupError):
-            yield kind.message, "errors.py", []
+            yield kind.message, kind.__module__.partition(".")[2].replace(".", "/") + ".py", []
 
 
 def _of(file: Path, method: str) -> Iterator[tuple[str | tuple[str, ...], str, list[str]]]:

@@ -4,7 +4,7 @@ python scripts/render_http.py           writes them
 python scripts/render_http.py --check   writes nothing; exit code 1 where one is out of date
 
 docs/reference/http.md comes from the OpenAPI document, errors.md from the tree in `gatepost.errors` and its
-statuses, audit.md from `AuditAction` and `EndReason`.
+statuses, audit.md from `AuditAction`, the actions of features and `EndReason`.
 """
 
 import argparse
@@ -23,7 +23,8 @@ import httpx
 import gatepost.cli  # noqa: F401 - the commands have errors of their own
 from gatepost import errors, models
 from gatepost.app import create_app
-from gatepost.http.errors import STATUS
+from gatepost.features import FEATURES
+from gatepost.http.errors import status_of
 from gatepost.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -112,7 +113,7 @@ What `user_sessions.end_reason` and `detail.reason` of an ended session may hold
 
 _FLAG = "`changed`: false where there was nothing to do"
 _CHANGED = f"{_FLAG}; `admin_id` where it was done over HTTP"
-_DETAIL = {
+_DETAIL: dict[str, str] = {
     models.AuditAction.USER_REGISTERED: "`invitation` where one was used",
     models.AuditAction.USER_REGISTRATION_REFUSED: "`reason`, `email`",
     models.AuditAction.INVITATION_CREATED: "`invitation`; `email` it is for; `admin_id` over HTTP",
@@ -120,12 +121,6 @@ _DETAIL = {
     models.AuditAction.INVITATION_REFUSED: (
         "`reason`: `unknown`, `used`, `expired`, `revoked`, `other_email` or `ended_meanwhile`; "
         "`invitation`; `email` who came with it"
-    ),
-    models.AuditAction.SETUP_ISSUED: "`link`",
-    models.AuditAction.SETUP_COMPLETED: "`link`",
-    models.AuditAction.SETUP_REFUSED: (
-        "`reason`: `unknown`, `used`, `expired`, `revoked`, `has_admin`, `ended_meanwhile` or `email_taken`; "
-        "`email` who came with it"
     ),
     models.AuditAction.USER_PROMOTED: _CHANGED,
     models.AuditAction.USER_DEMOTED: _CHANGED,
@@ -355,8 +350,8 @@ def errors_page() -> str:
     }
     ours = [kind for kind in leaves(errors.GatepostError) if not issubclass(kind, errors.SetupError)]
     over_http = "".join(
-        f"| `{kind.code}` | {STATUS[kind.code]} | {_sentence(kind)} | {kind.message.replace('<', '&lt;')} |\n"
-        for kind in sorted(ours, key=lambda kind: STATUS[kind.code])
+        f"| `{kind.code}` | {status_of(kind)} | {_sentence(kind)} | {kind.message.replace('<', '&lt;')} |\n"
+        for kind in sorted(ours, key=lambda kind: status_of(kind))
     )
     setup = "".join(f"| `{kind.code}` | {_sentence(kind)} |\n" for kind in leaves(errors.SetupError))
     head = _ERRORS_HEAD.format(
@@ -374,25 +369,29 @@ def _sentence(kind: type[errors.GatepostError]) -> str:
 
 def audit_page() -> str:
     """Return the text of docs/reference/audit.md."""
+    kinds: list[type[models.Action]] = [models.AuditAction]
+    kinds += [each.actions for each in FEATURES if each.actions is not None]
     actions = "".join(
-        f"| `{action}` | {sentence} | {_DETAIL.get(models.AuditAction(action), '')} |\n"
-        for action, sentence in documented_members(models.AuditAction).items()
+        f"| `{action}` | {sentence} | {detail or _DETAIL.get(action, '')} |\n"
+        for kind in kinds
+        for action, (sentence, detail) in documented_members(kind).items()
     )
     reasons = "".join(f"| `{reason}` | {_REASONS[reason]} |\n" for reason in models.EndReason)
     head = _AUDIT_HEAD.format(note=_NOTE.format(source="gatepost.models"))
     return head + actions + _AUDIT_REASONS + reasons
 
 
-def documented_members(enum: type[StrEnum]) -> dict[str, str]:
-    """Return what its source says below each member of an enum, by the member's value."""
+def documented_members(enum: type[StrEnum]) -> dict[str, tuple[str, str]]:
+    """Return what its source says below each member of an enum, and after a blank line, by the value."""
     [definition] = ast.parse(inspect.getsource(enum)).body
     if not isinstance(definition, ast.ClassDef):
         raise TypeError(f"{enum} is no class")
-    found: dict[str, str] = {}
+    found: dict[str, tuple[str, str]] = {}
     for assigned, note in zip(definition.body, definition.body[1:], strict=False):
         match assigned, note:
             case ast.Assign(targets=[ast.Name(id=name)]), ast.Expr(value=ast.Constant(value=str(text))):
-                found[enum[name].value] = " ".join(text.split())
+                meaning, _, more = text.partition("\n\n")
+                found[enum[name].value] = " ".join(meaning.split()), " ".join(more.split())
     return found
 
 

@@ -34,8 +34,8 @@ from gatepost.app import create_app
 from gatepost.db import migrate
 from gatepost.db.embedded import EmbeddedServer
 from gatepost.db.grants import render_grants
-from gatepost.http.gatepost import Gatepost
 from gatepost.http.pages import site
+from gatepost.library import Gatepost
 from gatepost.settings import Settings
 
 SECRET_KEY = "a-key-for-tests-that-is-long-enough-to-be-one"

@@ -14,10 +14,13 @@ import asyncpg
 import httpx
 import pytest
 from tests.conftest import PASSWORD, SECRET_KEY, MakeSettings, bearer, login, register, serving
+from tests.summed import ACTIONS
 
 from gatepost.app import create_app
+from gatepost.features import FEATURES
+from gatepost.features.setup.service import Setup
 from gatepost.gate import Gate
-from gatepost.models import AuditAction, Client, EndReason, EventFilter, SessionFilter
+from gatepost.models import Action, AuditAction, Client, EndReason, EventFilter, SessionFilter
 from gatepost.services.audit import REFUSALS_OF_A_PLACE
 from gatepost.settings import Settings
 
@@ -40,17 +43,21 @@ def documented(enum: type[StrEnum]) -> dict[str, str]:
     return found
 
 
-def test_every_action_says_what_it_means() -> None:
-    meanings = documented(AuditAction)
-    assert set(meanings) == {action.name for action in AuditAction}
-    assert all(meaning.endswith(".") for meaning in meanings.values())
+@pytest.mark.parametrize(
+    "kind", [AuditAction, *(feature.actions for feature in FEATURES if feature.actions is not None)]
+)
+def test_every_action_says_what_it_means(kind: type[Action]) -> None:
+    meanings = documented(kind)
+    assert set(meanings) == {action.name for action in kind}
+    assert all(meaning.partition("\n\n")[0].endswith(".") for meaning in meanings.values())
     assert len(set(meanings.values())) == len(meanings)
 
 
 def test_every_action_is_named_as_a_noun_and_what_happened_to_it() -> None:
     alone = {AuditAction.THROTTLED}  # nobody's in particular
-    assert all(action.value.count(".") == 1 for action in set(AuditAction) - alone)
-    assert all(action.value.islower() for action in AuditAction)
+    assert all(action.value.count(".") == 1 for action in set(ACTIONS) - alone)
+    assert all(action.value.islower() for action in ACTIONS)
+    assert len(set(ACTIONS)) == len(ACTIONS)
 
 
 async def drive_http(client: httpx.AsyncClient, gate: Gate, db: Database) -> None:
@@ -128,9 +135,9 @@ async def refuse_often(gate: Gate) -> None:
 async def set_up(gate: Gate, db: Database) -> None:
     """Have a first administrator anew."""
     await db.execute("UPDATE users SET is_admin = false")
-    token = await gate.setup.issue()
+    token = await gate.service(Setup).issue()
     assert token is not None
-    await gate.setup.redeem(
+    await gate.service(Setup).redeem(
         token=token, email="first@example.com", name="First", password=PASSWORD, client=Client()
     )
 
@@ -174,7 +181,7 @@ async def test_every_action_is_written_somewhere(
     await fail_a_command(dsn, environment, tmp_path)
     await db.execute("SELECT gatepost_purge_events(now() - interval '1 year')")
     rows = await db.fetch("SELECT DISTINCT action FROM auth_events")
-    assert {row["action"] for row in rows} == set(AuditAction)
+    assert {row["action"] for row in rows} == set(ACTIONS)
 
 
 async def test_every_reason_for_an_end_is_given_somewhere(

@@ -13,10 +13,10 @@ from typing import Any
 import asyncpg
 import pytest
 import typer
+from tests.summed import ACTIONS, STATUS
 
 from gatepost import errors, models
 from gatepost.cli import app as commands
-from gatepost.http.errors import STATUS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -124,7 +124,7 @@ def test_every_setup_error_is_documented(kind: type[errors.SetupError]) -> None:
     assert f"| `{kind.code}` |" in (DOCS / "reference/errors.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("name", [*models.AuditAction, *models.EndReason])
+@pytest.mark.parametrize("name", [*ACTIONS, *models.EndReason])
 def test_every_action_and_reason_is_documented(name: str) -> None:
     page = (DOCS / "reference/audit.md").read_text("utf-8")
 

@@ -3,10 +3,11 @@
 import re
 
 import pytest
+from tests.summed import CODED, ON_HTTP, STATUS, kernel_errors
 
 from gatepost import errors
-from gatepost.errors import GatepostError, SetupError, TooManyAttempts, ValidationFailed
-from gatepost.http.errors import STATUS, render
+from gatepost.errors import GatepostError, TooManyAttempts, ValidationFailed
+from gatepost.http.errors import render, status_of
 
 CONTRACT = {
     "validation_failed": 422,
@@ -47,20 +48,6 @@ CONTRACT = {
 """The codes of the HTTP contract; a change of one breaks clients."""
 
 
-def subclasses(kind: type[GatepostError]) -> list[type[GatepostError]]:
-    """Return all of them that the tree itself has; the commands have some of their own."""
-    found = []
-    for each in kind.__subclasses__():
-        if each.__module__ == errors.__name__:
-            found += [each, *subclasses(each)]
-    return found
-
-
-# The commands raise SetupError itself where none of its leaves fits.
-CODED = [each for each in subclasses(GatepostError) if "code" in vars(each) and each is not SetupError]
-ON_HTTP = [kind for kind in CODED if not issubclass(kind, SetupError)]
-
-
 def example(kind: type[GatepostError]) -> GatepostError:
     if issubclass(kind, ValidationFailed):
         return kind({"name": "Give a name"})
@@ -74,18 +61,25 @@ def test_every_code_is_of_one_error_alone() -> None:
 
 
 def test_what_has_no_code_is_never_raised_itself_but_what_is_below_it() -> None:
-    branches = [kind for kind in subclasses(GatepostError) if "code" not in vars(kind)]
-    assert {kind.__name__ for kind in branches} == {"InvalidInput", "AuthenticationError"}
+    branches = [kind for kind in kernel_errors(GatepostError) if "code" not in vars(kind)]
+    assert {kind.__name__ for kind in branches} == {
+        "InvalidInput",
+        "AuthenticationError",
+        "Forbidden",
+        "Conflicting",
+    }
 
 
 def test_the_tree_in_the_docstring_is_the_tree() -> None:
     drawn = re.findall(r"[├└]── (\w+) +(?:([a-z_]+)$)?", errors.__doc__ or "", re.MULTILINE)
     with_code = {name: code for name, code in drawn if code}
-    assert with_code == {kind.__name__: kind.code for kind in CODED}
+    ours = [kind for kind in CODED if kind.__module__ == errors.__name__]
+    assert with_code == {kind.__name__: kind.code for kind in ours}
 
 
-def test_every_code_but_the_operators_has_a_status_and_no_status_is_left_over() -> None:
-    assert {kind.code for kind in ON_HTTP} == set(STATUS)
+def test_what_is_for_the_operator_has_no_status() -> None:
+    with pytest.raises(LookupError, match="SettingsError is not for HTTP"):
+        status_of(errors.SettingsError(["x"]))
 
 
 def test_the_statuses_are_those_of_the_contract() -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gatepost.app import create_app
+    from gatepost.asgi import AuthMiddleware
     from gatepost.errors import (
         AdminRequired,
         AuthenticationError,
@@ -20,9 +21,8 @@ if TYPE_CHECKING:
         Unavailable,
         ValidationFailed,
     )
-    from gatepost.http.asgi import AuthMiddleware
     from gatepost.http.dependencies import AdminSession, CurrentSession, FreshSession
-    from gatepost.http.gatepost import Gatepost
+    from gatepost.library import Gatepost
     from gatepost.models import AuditAction, AuditEvent, Client, Session, SessionRow, SignedIn, User, UserId
     from gatepost.settings import Settings
 
@@ -64,9 +64,9 @@ if not TYPE_CHECKING:  # a type checker would take `__getattr__` for every name 
             "Unavailable",
             "ValidationFailed",
         ),
-        "gatepost.http.asgi": ("AuthMiddleware",),
+        "gatepost.asgi": ("AuthMiddleware",),
         "gatepost.http.dependencies": ("AdminSession", "CurrentSession", "FreshSession"),
-        "gatepost.http.gatepost": ("Gatepost",),
+        "gatepost.library": ("Gatepost",),
         "gatepost.models": (
             "AuditAction",
             "AuditEvent",

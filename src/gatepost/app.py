@@ -7,12 +7,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gatepost.feature import Feature
+from gatepost.features import FEATURES
 from gatepost.http.as_get import Handshakes
 from gatepost.http.errors import on_http_exception
-from gatepost.http.gatepost import PAGES_PREFIX, Gatepost
 from gatepost.http.hot import HotEndpoints, HotPaths
 from gatepost.http.middleware import RequestLog
 from gatepost.http.strays import StrayCookies
+from gatepost.library import PAGES_PREFIX, Gatepost
 from gatepost.services.clock import Clock, database_clock
 from gatepost.settings import Settings
 
@@ -35,9 +37,14 @@ class StandAlone(FastAPI):
         await super().__call__(scope, receive, send)
 
 
-def create_app(settings: Settings | None = None, *, clock: Clock = database_clock) -> FastAPI:
+def create_app(
+    settings: Settings | None = None,
+    *,
+    clock: Clock = database_clock,
+    features: tuple[Feature, ...] = FEATURES,
+) -> FastAPI:
     """Return the application that `gatepost serve` runs; nothing is opened before its lifespan begins."""
-    auth = Gatepost(settings, clock=clock)
+    auth = Gatepost(settings, clock=clock, features=features)
     app = StandAlone(
         lifespan=auth.lifespan,
         openapi_url=None,

@@ -1,7 +1,8 @@
 """What can go wrong, as one tree; each leaf carries a stable `code` and speaks for itself.
 
-Only the HTTP layer knows which status a code has (`http/errors.py`), only the commands know which
-exit code. An error's `message` is meant for the caller: it never holds a token, password or digest.
+Only the HTTP layer knows which status a branch has (`http/errors.py`), only the commands know which
+exit code. A feature's errors stand in its folder, each below the branch that has its status. An error's
+`message` is meant for the caller: it never holds a token, password or digest.
 
     GatepostError
     ├── InvalidInput             the caller can mend what was sent
@@ -21,20 +22,21 @@ exit code. An error's `message` is meant for the caller: it never holds a token,
     │   ├── SessionExpired           session_expired
     │   ├── SessionRevoked           session_revoked
     │   └── SessionReplaced          session_replaced
-    ├── AdminRequired            admin_required
-    ├── FreshSessionRequired     fresh_session_required
-    ├── PasswordChangeRequired   password_change_required
-    ├── CrossOriginRefused       cross_origin_refused
-    ├── FormExpired              form_expired
-    ├── RegistrationClosed       registration_closed
-    ├── InvitationRequired       invitation_required
-    ├── InvalidInvitation        invalid_invitation
-    ├── InvalidSetupLink         invalid_setup_link
-    ├── EmailTaken               email_taken
-    ├── LastAdmin                last_admin
-    ├── OwnAccount               own_account
-    ├── AccountInUse             account_in_use
-    ├── CountChanged             count_changed
+    ├── Forbidden                whoever asks may not do this
+    │   ├── AdminRequired            admin_required
+    │   ├── FreshSessionRequired     fresh_session_required
+    │   ├── PasswordChangeRequired   password_change_required
+    │   ├── CrossOriginRefused       cross_origin_refused
+    │   ├── FormExpired              form_expired
+    │   ├── RegistrationClosed       registration_closed
+    │   ├── InvitationRequired       invitation_required
+    │   └── InvalidInvitation        invalid_invitation
+    ├── Conflicting              what is there stands against it
+    │   ├── EmailTaken               email_taken
+    │   ├── LastAdmin                last_admin
+    │   ├── OwnAccount               own_account
+    │   ├── AccountInUse             account_in_use
+    │   └── CountChanged             count_changed
     ├── NotFound                 not_found
     ├── MethodNotAllowed         method_not_allowed
     ├── TooManyAttempts          too_many_attempts
@@ -205,98 +207,99 @@ class SessionReplaced(AuthenticationError):
     message = "The session token has been replaced by a newer one"
 
 
-class AdminRequired(GatepostError):
+class Forbidden(GatepostError):
+    """Whoever asks may not do this, or not in this way."""
+
+
+class AdminRequired(Forbidden):
     """The caller is signed in and no administrator."""
 
     code = "admin_required"
     message = "Only an administrator may do this"
 
 
-class FreshSessionRequired(GatepostError):
+class FreshSessionRequired(Forbidden):
     """The password was given too long ago for what is asked (ASVS 7.2.4, 7.5.3)."""
 
     code = "fresh_session_required"
     message = "Confirm your password first: POST /api/auth/confirm"
 
 
-class PasswordChangeRequired(GatepostError):
+class PasswordChangeRequired(Forbidden):
     """The password is right and temporary: no session starts before it is changed (ASVS 6.4.1)."""
 
     code = "password_change_required"
     message = "This password is temporary: send it again, together with a new_password of your choice"
 
 
-class CrossOriginRefused(GatepostError):
+class CrossOriginRefused(Forbidden):
     """A request with a cookie came from another site (ASVS 3.5.1); it changed nothing."""
 
     code = "cross_origin_refused"
     message = "With a cookie, requests must come from this site's own pages; programs use a bearer token"
 
 
-class FormExpired(GatepostError):
+class FormExpired(Forbidden):
     """A form of a page was sent without the token that it had, or under another sign-in (ASVS 3.5.1)."""
 
     code = "form_expired"
     message = "This form was out of date: look it over and send it again"
 
 
-class RegistrationClosed(GatepostError):
+class RegistrationClosed(Forbidden):
     """Nobody may register here (REGISTRATION=closed)."""
 
     code = "registration_closed"
     message = "Nobody can register here by themselves: ask an administrator for an account"
 
 
-class InvitationRequired(GatepostError):
+class InvitationRequired(Forbidden):
     """Only who was invited may register here (REGISTRATION=invite)."""
 
     code = "invitation_required"
     message = "Registering here takes an invitation: ask an administrator for one"
 
 
-class InvalidInvitation(GatepostError):
+class InvalidInvitation(Forbidden):
     """Unknown, used, expired, revoked or for another e-mail: the same answer; the trail knows which."""
 
     code = "invalid_invitation"
     message = "The invitation is not valid, or not any more: ask an administrator for another one"
 
 
-class InvalidSetupLink(GatepostError):
-    """Unknown, used, expired or replaced, or there is an administrator: the same answer to all."""
-
-    code = "invalid_setup_link"
-    message = "The setup link is not valid, or not any more: the server prints a new one when it starts"
+class Conflicting(GatepostError):
+    """What is there stands against it."""
 
 
-class EmailTaken(GatepostError):
+class EmailTaken(Conflicting):
     """A user with this e-mail exists already, in whatever case it is written."""
 
     code = "email_taken"
     message = "A user with this e-mail exists already"
 
 
-class LastAdmin(GatepostError):
+class LastAdmin(Conflicting):
     """The account is the last active administrator's, and nobody would be left to administer."""
 
     code = "last_admin"
     message = "This is the last administrator: make somebody else one first"
 
 
-class OwnAccount(GatepostError):
+class OwnAccount(Conflicting):
     """Administrators demote, disable, delete and give temporary passwords to others, not to themselves."""
 
     code = "own_account"
     message = "Another administrator has to do this to your account"
 
 
-class AccountInUse(GatepostError):
+class AccountInUse(Conflicting):
     """The application refers to the account from tables of its own, in a way that forbids deleting it."""
 
     code = "account_in_use"
     message = "The account can't be deleted while the application has records that belong to it"
 
 
-class CountChanged(GatepostError):
+class CountChanged(Conflicting):
     """What was to be done to a number of things finds another number of them; nothing was done.
 
     Attributes:

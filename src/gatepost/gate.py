@@ -12,8 +12,9 @@ from gatepost.db.embedded import EmbeddedServer
 from gatepost.db.pool import Connection, Database
 from gatepost.db.prepared import Prepared
 from gatepost.errors import Unavailable
+from gatepost.feature import Feature
 from gatepost.log import get_logger
-from gatepost.models import Bucket, UserIdType
+from gatepost.models import Action, AuditAction, Bucket, UserIdType
 from gatepost.security.devices import Devices
 from gatepost.security.form_tokens import FormTokens
 from gatepost.security.keys import KeyPurpose, KeyRing
@@ -29,6 +30,7 @@ from gatepost.services.audit import Audit
 from gatepost.services.breached import BreachedPasswords
 from gatepost.services.clock import Clock, database_clock
 from gatepost.services.credentials import Credentials
+from gatepost.services.feature import Service, Wiring
 from gatepost.services.feed import Feed
 from gatepost.services.hashing import Hashing
 from gatepost.services.housekeeping import Housekeeping
@@ -43,7 +45,6 @@ from gatepost.services.profiles import Profiles
 from gatepost.services.reauthentication import Reauthentication
 from gatepost.services.refusals import Refusals
 from gatepost.services.sessions import Sessions
-from gatepost.services.setup import Setup
 from gatepost.services.throttles import Throttles
 from gatepost.services.touches import Touches
 from gatepost.services.trail import Trail
@@ -68,16 +69,19 @@ class Gate:
     Args:
         settings: how to work; the environment and `.env` decide where none are given.
         clock: what time it is; the database's clock where none is given.
+        features: what stands on the kernel; none by default.
 
     Attributes:
         settings: the settings in force.
+        clock, features: as given.
         database: the pool, open between `open` and `close`.
         devices: makes and verifies device cookies, there once it is open.
         form_tokens: makes and verifies the tokens of forms, there once it is open.
-        accounts, administration, credentials, profiles, sessions, throttles, invitations, setup, audit,
+        accounts, administration, credentials, profiles, sessions, throttles, invitations, audit,
             housekeeping, overview: the services, there once it is open.
         oversight, trail, feed: what administrators see of sessions and events, there once it is open.
         new_passwords: what judges a password that somebody wants to have; there once it is open.
+        links: makes and recognises the tokens of links, there once it is open.
     """
 
     database: Database
@@ -90,7 +94,6 @@ class Gate:
     sessions: Sessions
     throttles: Throttles
     invitations: Invitations
-    setup: Setup
     audit: Audit
     oversight: Oversight
     trail: Trail
@@ -98,10 +101,19 @@ class Gate:
     housekeeping: Housekeeping
     overview: Overviews
     new_passwords: NewPasswords
+    links: LinkCodec
 
-    def __init__(self, settings: Settings | None = None, *, clock: Clock = database_clock) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        clock: Clock = database_clock,
+        features: tuple[Feature, ...] = (),
+    ) -> None:
         self.settings = settings if settings is not None else Settings.load()
-        self._clock = clock
+        self.clock = clock
+        self.features = features
+        self._wiring = Wiring()
         self._opened: AsyncExitStack | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._embedded: EmbeddedServer | None = None
@@ -126,9 +138,23 @@ class Gate:
         """The type of users' ids; before the database is open, the one that a new database gets."""
         return self.database.user_ids if self.is_open else UserIdType.INTEGER
 
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """Every action that may be written into the audit trail, of features too."""
+        theirs = (action for feature in self.features for action in feature.actions or ())
+        return (*AuditAction, *theirs)
+
+    def service(self, kind: type[Service]) -> Service:
+        """Return the service of a feature, there once it is open.
+
+        Raises:
+            LookupError: its feature is not part of this Gatepost.
+        """
+        return self._wiring.service(kind)
+
     def now(self) -> datetime:
         """Return what time it is, without asking the database: for what is no matter of seconds."""
-        return self._clock() or datetime.now(UTC)
+        return self.clock() or datetime.now(UTC)
 
     async def open(
         self,
@@ -188,7 +214,8 @@ class Gate:
         return server.dsn()
 
     async def _wire(self, stack: AsyncExitStack, *, background: bool) -> None:
-        settings, database, clock = self.settings, self.database, self._clock
+        self._wiring = Wiring()
+        settings, database, clock = self.settings, self.database, self.clock
         fallbacks = [key.get_secret_value() for key in settings.secret_key_fallbacks]
         keys = KeyRing.derive(secret_key(settings), fallbacks)
         codec = TokenCodec(keys, settings.session_token_format)
@@ -224,10 +251,10 @@ class Gate:
             database, limits=_limits(settings, keys), devices=self.devices, clock=clock
         )
         self.new_passwords = await _new_passwords(settings)
-        links = LinkCodec(keys)
+        self.links = LinkCodec(keys)
         self.invitations = Invitations(
             database,
-            codec=links,
+            codec=self.links,
             acts=acts,
             throttles=self.throttles,
             audit=self.audit,
@@ -250,15 +277,6 @@ class Gate:
                 audit=self.audit,
             ),
         )
-        self.setup = Setup(
-            database,
-            codec=links,
-            accounts=self.accounts,
-            sessions=self.sessions,
-            throttles=self.throttles,
-            audit=self.audit,
-            clock=clock,
-        )
         self.administration = Administration(
             database,
             accounts=self.accounts,
@@ -268,6 +286,7 @@ class Gate:
             clock=clock,
             lifetimes=lifetimes,
             new_passwords=self.new_passwords,
+            features=self._wiring,
         )
         reauthentication = Reauthentication(
             database,
@@ -311,6 +330,9 @@ class Gate:
             failures_max=settings.login_failures_max,
             cleanup_every=every,
         )
+        for feature in self.features:
+            if feature.wire is not None:
+                self._wiring.add(feature.wire(self))
         if background:
             with suppress(Unavailable):
                 await statement.open()  # before requests can have taken all connections that there are

@@ -29,7 +29,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gatepost.db import migrate
 from gatepost.db.embedded import EmbeddedServer
 from gatepost.db.migrations.connect import connect
-from gatepost.http.gatepost import Gatepost
+from gatepost.library import Gatepost
 from gatepost.models import Client
 from gatepost.settings import Settings
 

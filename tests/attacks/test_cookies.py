@@ -11,7 +11,7 @@ from tests.http.conftest import Database, assert_error, events
 
 from gatepost import errors
 from gatepost.app import create_app
-from gatepost.http.gatepost import Gatepost
+from gatepost.library import Gatepost
 from gatepost.models import AuditAction
 
 ORIGIN = "https://auth.example.com"

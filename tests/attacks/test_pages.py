@@ -14,6 +14,7 @@ from tests.http.conftest import Database, events
 from tests.http.pages.conftest import ADMIN, EMAIL, ORIGIN, SAME, Visitor, another, make_user, visiting
 
 from gatepost.app import create_app
+from gatepost.features.setup.service import Setup
 from gatepost.http.pages import assets
 from gatepost.http.pages.language import negotiated
 from gatepost.http.pages.routes import PAGES
@@ -399,7 +400,7 @@ async def test_no_host_gets_into_an_invitation(app: FastAPI, admin: Visitor) -> 
 
 
 async def test_a_secret_in_an_address_goes_to_no_other_site(app: FastAPI, visitor: Visitor) -> None:
-    token = await app.state.gatepost.setup.issue()
+    token = await app.state.gatepost.service(Setup).issue()
     answer = await visitor.get(f"/auth/setup?token={token}")
     assert answer.status_code == 200
     assert answer.headers["referrer-policy"] == "strict-origin"

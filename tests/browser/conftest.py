@@ -34,7 +34,7 @@ from starlette.types import ASGIApp
 from tests.conftest import PASSWORD, MakeSettings, MovableClock
 
 from gatepost.app import create_app
-from gatepost.http.gatepost import Gatepost
+from gatepost.library import Gatepost
 from gatepost.models import Client, User
 
 ROOT = Path(__file__).parents[2]

@@ -15,6 +15,7 @@ from tests.browser.conftest import (
 )
 from tests.conftest import PASSWORD
 
+from gatepost.features.setup.service import Setup
 from gatepost.models import Client
 
 EMAIL = "user@example.com"
@@ -209,7 +210,7 @@ async def test_an_expired_session_leads_back(site: Site, visitor: Visitors, cloc
 
 
 async def test_the_setup_link_is_used_once(site: Site, visitor: Visitors) -> None:
-    link = f"{site.url}/auth/setup?token={await site.gate.setup.issue()}"
+    link = f"{site.url}/auth/setup?token={await site.gate.service(Setup).issue()}"
     page, late = await visitor(), await visitor()
     visitor.faults(late).expect("403")
     for each in (page, late):

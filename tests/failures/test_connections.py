@@ -13,7 +13,7 @@ from tests.http.conftest import assert_error
 
 from gatepost import errors
 from gatepost.gate import Gate
-from gatepost.http.gatepost import Gatepost
+from gatepost.library import Gatepost
 
 
 def gate_of(site: Site) -> Gate:

@@ -17,8 +17,8 @@ from tests.failures.test_outages import stopped
 from tests.http.conftest import assert_error, logged
 
 from gatepost import errors, log
-from gatepost.http.gatepost import Gatepost
 from gatepost.http.middleware import RequestLog
+from gatepost.library import Gatepost
 
 FORMS: list[Literal["json", "console"]] = ["json", "console"]
 

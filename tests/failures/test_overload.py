@@ -11,7 +11,7 @@ from tests.failures.conftest import PATIENCE, eventually
 from tests.http.conftest import assert_error
 
 from gatepost import errors
-from gatepost.http.gatepost import Gatepost
+from gatepost.library import Gatepost
 from gatepost.security.passwords import Password, PasswordCheck, PasswordHasher
 from gatepost.services.hashing import Hashing
 

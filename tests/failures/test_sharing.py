@@ -15,7 +15,7 @@ from gatepost import deadline, errors
 from gatepost.app import create_app
 from gatepost.db import connections
 from gatepost.db.grants import render_grants
-from gatepost.http.gatepost import Gatepost
+from gatepost.library import Gatepost
 
 LIMIT = 4
 

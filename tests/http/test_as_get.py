@@ -10,7 +10,7 @@ from tests.conftest import MakeSettings, bearer, execute, register, serving
 from tests.http.conftest import RawRequest, Standing, logged
 
 from gatepost.app import create_app
-from gatepost.http.gatepost import Gatepost
+from gatepost.library import Gatepost
 
 READ = [
     "me", "verify", "sessions", "events", "export", "openapi.json", "docs", "admin/users", "admin/overview",

@@ -12,7 +12,7 @@ from tests.http.conftest import assert_error
 from gatepost import errors
 from gatepost.app import create_app
 from gatepost.http import docs
-from gatepost.http.gatepost import Gatepost
+from gatepost.library import Gatepost
 
 PAGE = "/api/auth/docs"
 

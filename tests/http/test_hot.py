@@ -15,8 +15,8 @@ from tests.http.conftest import Standing, assert_error
 
 from gatepost import errors
 from gatepost.app import create_app
-from gatepost.http.gatepost import Gatepost
 from gatepost.http.hot import HotPaths
+from gatepost.library import Gatepost
 
 CHECKS = [(method, path) for method in ("GET", "HEAD") for path in ("me", "verify")]
 

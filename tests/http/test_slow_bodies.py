@@ -12,7 +12,7 @@ from tests.http.test_uvicorn import running
 
 from gatepost.app import create_app
 from gatepost.http import middleware
-from gatepost.http.gatepost import Gatepost
+from gatepost.library import Gatepost
 
 JSON = (b"content-type", b"application/json")
 FORM = (b"content-type", b"application/x-www-form-urlencoded")

@@ -17,7 +17,7 @@ from tests.conftest import SECRET_KEY, AsApp, bearer, scratch_database, serving,
 from tests.properties.model import ABSOLUTE, FRESH, GRACE, GUESSES, HISTORY, KEYS, LIFETIME, Caller, World
 
 from gatepost.app import create_app
-from gatepost.http.gatepost import Gatepost
+from gatepost.library import Gatepost
 from gatepost.settings import Settings
 from gatepost.settings.rates import Rate
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from gatepost.cli.output import Output
 from gatepost.errors import GatepostError, InternalError, Unavailable
+from gatepost.features import FEATURES
 
 if TYPE_CHECKING:
     from gatepost.gate import Gate
@@ -60,7 +61,7 @@ async def _run(
 ) -> T:
     from gatepost.gate import Gate
 
-    gate = Gate(settings)
+    gate = Gate(settings, features=FEATURES)
     await gate.open(background=False, patient=True, on_wait=out.waiting)
     try:
         return await work(gate)

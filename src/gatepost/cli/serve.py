@@ -6,10 +6,10 @@ import json
 import multiprocessing
 import signal
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from importlib.metadata import version
@@ -25,10 +25,12 @@ from gatepost.cli.options import AsJson
 from gatepost.cli.output import Output, program
 from gatepost.cli.psql import ProgramMissing
 from gatepost.cli.running import load_settings
+from gatepost.features import FEATURES
 
 if TYPE_CHECKING:
     from granian.server.common import AbstractServer
 
+    from gatepost.feature import Announced
     from gatepost.settings import Settings
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -49,12 +51,12 @@ class Found:
     Attributes:
         version: PostgreSQL's.
         has_admin: an administrator exists.
-        setup_token: of the link that makes the first one; None where there is one, or no page to go to.
+        announced: what features have to say.
     """
 
     version: str
     has_admin: bool
-    setup_token: str | None = field(repr=False)
+    announced: "Sequence[Announced]"
 
 
 def serve(
@@ -119,7 +121,8 @@ def serve_with(
         found_port = {"port": listening.port}
         settings = settings.model_copy(update=found_port)
         dsn = _open_database(settings, stack)
-        found = asyncio.run(_look(settings, dsn, out))
+        root = (settings.public_url or listening.url) + settings.root_path
+        found = asyncio.run(_look(settings, dsn, out, root))
         announcement = Announcement(
             text=_announced(settings, listening, found, as_json=out.as_json),
             address=listening.address,
@@ -143,8 +146,15 @@ def _open_database(settings: "Settings", stack: ExitStack) -> str:
         return dsn.result()
 
 
-async def _look(settings: "Settings", dsn: str, out: Output) -> Found:
-    """Bring the database up as far as it is the server's to do, and look at it."""
+async def _look(settings: "Settings", dsn: str, out: Output, root: str) -> Found:
+    """Bring the database up as far as it is the server's to do, and look at it.
+
+    Args:
+        settings: how to work.
+        dsn: on which database.
+        out: where to tell of it.
+        root: what stands before every path of ours, for links.
+    """
     from gatepost.gate import Gate
     from gatepost.store import health
 
@@ -155,30 +165,21 @@ async def _look(settings: "Settings", dsn: str, out: Output) -> Found:
         if migrated.applied:
             made = "Created and migrated" if created else "Migrated"
             out.note(f"{made} {location(settings)} to version {migrated.after}.")
-    gate = Gate(settings)
+    gate = Gate(settings, features=FEATURES)
     await gate.open(background=False, on_wait=out.waiting)
     try:
         async with gate.database.connection() as conn:
             server = await health.server(conn)
-        # Here and not in the workers: each link that is issued ends the one before.
-        setup_token = await gate.setup.issue() if settings.pages else None
+        # Here and not in the workers, so that it is said once.
+        announced = [await each.announce(gate, root) for each in FEATURES if each.announce is not None]
         has_admin = await gate.administration.has_admin()
-        return Found(version=server.version, has_admin=has_admin, setup_token=setup_token)
+        return Found(version=server.version, has_admin=has_admin, announced=announced)
     finally:
         await gate.close()
 
 
-def _setup_url(settings: "Settings", listening: Listening, found: Found) -> str | None:
-    from gatepost.services.setup import setup_url
-
-    if found.setup_token is None:
-        return None
-    return setup_url((settings.public_url or listening.url) + settings.root_path, found.setup_token)
-
-
 def _announced(settings: "Settings", listening: Listening, found: Found, *, as_json: bool) -> str:
     """Return what is said once requests are answered."""
-    link = _setup_url(settings, listening, found)
     docs = None if settings.environment == "production" else f"{listening.url}/api/auth/docs"
     if as_json:
         return json.dumps(
@@ -189,7 +190,7 @@ def _announced(settings: "Settings", listening: Listening, found: Found, *, as_j
                 "postgresql": found.version,
                 "docs": docs,
                 "has_admin": found.has_admin,
-                "setup_url": link,
+                **{name: value for each in found.announced for name, value in each.data.items()},
             }
         )
     lines = {
@@ -199,8 +200,9 @@ def _announced(settings: "Settings", listening: Listening, found: Found, *, as_j
     if docs is not None:
         lines["API docs"] = docs
     if not found.has_admin:
-        by_command = f"{program()} users create --admin"
-        lines["First admin"] = by_command if link is None else f"{link} (once, within 24 hours)"
+        lines["First admin"] = f"{program()} users create --admin"
+    for each in found.announced:
+        lines |= each.lines
     told = (f"  {name:12} {value}" for name, value in lines.items())
     return "\n".join([f"Gatepost {version('gatepost')} is ready, Ctrl-C stops it.", *told])
 

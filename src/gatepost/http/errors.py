@@ -1,7 +1,7 @@
 """Errors on HTTP: which status a code has, and what stands around it."""
 
 import http
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -13,15 +13,22 @@ from starlette.websockets import WebSocket, WebSocketState
 
 from gatepost.errors import (
     AuthenticationError,
+    BodyTooLarge,
+    BodyTooSlow,
+    Conflict,
+    Conflicting,
+    Forbidden,
     GatepostError,
     InternalError,
     InvalidCredentials,
+    InvalidInput,
     MalformedJson,
     MethodNotAllowed,
     NotAuthenticated,
     NotFound,
     TooManyAttempts,
     Unavailable,
+    UnsupportedMediaType,
     ValidationFailed,
 )
 from gatepost.http.envelope import encode, error_body
@@ -29,43 +36,36 @@ from gatepost.log import get_logger
 
 log = get_logger("gatepost.http")
 
-STATUS = {
-    "validation_failed": 422,
-    "password_too_common": 422,
-    "password_is_context": 422,
-    "conflict": 409,
-    "rejected_by_database": 422,
-    "malformed_json": 400,
-    "body_too_large": 413,
-    "body_too_slow": 408,
-    "unsupported_media_type": 415,
-    "invalid_credentials": 401,
-    "not_authenticated": 401,
-    "invalid_session": 401,
-    "session_expired": 401,
-    "session_revoked": 401,
-    "session_replaced": 401,
-    "admin_required": 403,
-    "fresh_session_required": 403,
-    "password_change_required": 403,
-    "cross_origin_refused": 403,
-    "form_expired": 403,
-    "registration_closed": 403,
-    "invitation_required": 403,
-    "invalid_invitation": 403,
-    "invalid_setup_link": 403,
-    "email_taken": 409,
-    "last_admin": 409,
-    "own_account": 409,
-    "account_in_use": 409,
-    "count_changed": 409,
-    "not_found": 404,
-    "method_not_allowed": 405,
-    "too_many_attempts": 429,
-    "unavailable": 503,
-    "internal_error": 500,
+STATUS: Mapping[type[GatepostError], int] = {
+    InvalidInput: 400,
+    ValidationFailed: 422,
+    Conflict: 409,
+    BodyTooLarge: 413,
+    BodyTooSlow: 408,
+    UnsupportedMediaType: 415,
+    AuthenticationError: 401,
+    Forbidden: 403,
+    Conflicting: 409,
+    NotFound: 404,
+    MethodNotAllowed: 405,
+    TooManyAttempts: 429,
+    Unavailable: 503,
+    InternalError: 500,
 }
-"""Status of each code of `gatepost.errors`; a test holds the two against each other."""
+"""Error → its status, and that of what stands below it in the tree, unless that has one of its own."""
+
+
+def status_of(error: GatepostError | type[GatepostError]) -> int:
+    """Return the status of an error, of this tree or of a feature.
+
+    Raises:
+        LookupError: it is for the operator, and never for a caller over HTTP.
+    """
+    kind = error if isinstance(error, type) else type(error)
+    for each in kind.__mro__:
+        if each in STATUS:
+            return STATUS[each]
+    raise LookupError(f"{kind.__name__} is not for HTTP")
 
 
 def render(error: GatepostError) -> Response:
@@ -73,7 +73,7 @@ def render(error: GatepostError) -> Response:
     fields = error.fields if isinstance(error, ValidationFailed) else None
     response = Response(
         encode(error_body(error.code, error.message, fields)),
-        status_code=STATUS[error.code],
+        status_code=status_of(error),
         media_type="application/json",
     )
     if isinstance(error, AuthenticationError):
@@ -107,7 +107,7 @@ async def _deny(websocket: WebSocket, error: GatepostError) -> None:
     elif websocket.application_state in {WebSocketState.CONNECTING, WebSocketState.CONNECTED}:
         # No status of ours can be sent: 1013 is "try again later", 1011 a fault of ours, 1008 "policy
         # violation" (RFC 6455 §7.4.1 and IANA's registry). Before it is accepted the server makes it a 403.
-        status = STATUS[error.code]
+        status = status_of(error)
         await websocket.close({503: 1013, 500: 1011}.get(status, 1008), error.code)
 
 

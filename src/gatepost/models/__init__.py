@@ -11,7 +11,7 @@ from gatepost.models.clients import (
     canonical_network,
     clean_user_agent,
 )
-from gatepost.models.events import AuditAction, AuditEvent, EventFilter, EventPage, SeenEvent
+from gatepost.models.events import Action, AuditAction, AuditEvent, EventFilter, EventPage, SeenEvent
 from gatepost.models.periods import Period
 from gatepost.models.rows import Columns, Row, row_id
 from gatepost.models.sessions import (
@@ -31,6 +31,7 @@ from gatepost.models.users import Invitation, User
 
 __all__ = [
     "USER_AGENT_MAX",
+    "Action",
     "AuditAction",
     "AuditEvent",
     "Bucket",

@@ -13,8 +13,12 @@ from gatepost.models.rows import Columns
 from gatepost.models.user_ids import UserId
 
 
-class AuditAction(StrEnum):
-    """What `auth_events.action` may hold. A refused or failed action has a name of its own."""
+class Action(StrEnum):
+    """What `auth_events.action` may hold: the kernel's `AuditAction`, and what features have of their own."""
+
+
+class AuditAction(Action):
+    """What the kernel writes there. A refused or failed action has a name of its own."""
 
     USER_REGISTERED = "user.registered"
     """A user registered, over HTTP."""
@@ -88,12 +92,6 @@ class AuditAction(StrEnum):
     """An administrator took an invitation back."""
     INVITATION_REFUSED = "invitation.refused"
     """Somebody came with an invitation that is not good; `detail.reason` says why, they were not told."""
-    SETUP_ISSUED = "setup.issued"
-    """A link was made for the first administrator; one that was made before is good no more."""
-    SETUP_COMPLETED = "setup.completed"
-    """The setup link was used: its user is the first administrator."""
-    SETUP_REFUSED = "setup.refused"
-    """Somebody came with a setup link in vain; `detail.reason` says why."""
     COMMAND_FAILED = "command.failed"
     """A command was refused or failed; `detail` names it and says why."""
     EVENTS_PURGED = "events.purged"
@@ -108,7 +106,7 @@ class AuditEvent(Columns, frozen=True, kw_only=True, gc=False):
     Attributes:
         id: grows with time, the cursor of lists.
         at: when, UTC.
-        action: a name of `AuditAction`; text, because a newer Gatepost may have written the row.
+        action: a name of an `Action`; text, because a newer Gatepost may have written the row.
         user_id, session_id: whom it concerns; None where unknown.
         ip_address, user_agent: of the client that asked; None for commands.
         detail: what else is worth knowing.

@@ -14,7 +14,7 @@ from gatepost.errors import (
     ValidationFailed,
 )
 from gatepost.log import get_logger
-from gatepost.models import AuditAction, Client, EndReason, SignedIn, User, UserId
+from gatepost.models import Action, AuditAction, Client, EndReason, SignedIn, User, UserId
 from gatepost.security.emails import canonical_email, canonical_name
 from gatepost.security.passwords import Password, PasswordCheck
 from gatepost.services import emails
@@ -334,7 +334,7 @@ class Accounts:
         name: str,
         hashed: str,
         client: Client,
-        action: AuditAction,
+        action: Action,
         is_admin: bool = False,
         detail: Mapping[str, Any] | None = None,
     ) -> User:

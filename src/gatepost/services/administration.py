@@ -12,12 +12,13 @@ from gatepost.services.acts import Acts, By, told
 from gatepost.services.audit import BY_COMMAND
 from gatepost.services.clock import Clock
 from gatepost.services.directory import Directory
+from gatepost.services.feature import Wiring
 from gatepost.services.hashing import Hashing
 from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.lines import Line
 from gatepost.services.new_passwords import NewPasswords
 from gatepost.services.throttles import Throttles
-from gatepost.store import endings, links, profiles
+from gatepost.store import endings, profiles
 from gatepost.store import events as event_store
 from gatepost.store import users as store
 
@@ -56,12 +57,14 @@ class Administration(Directory):
         clock: Clock,
         lifetimes: Lifetimes,
         new_passwords: NewPasswords,
+        features: Wiring,
     ) -> None:
         super().__init__(database, throttles=throttles, clock=clock, lifetimes=lifetimes)
         self._accounts = accounts
         self._hashing = hashing
         self._acts = acts
         self._new_passwords = new_passwords
+        self._features = features
 
     async def create(self, *, email: str, name: str, password: str, is_admin: bool, client: Client) -> User:
         """Add a user without a session.
@@ -75,7 +78,7 @@ class Administration(Directory):
         )
         async with self._database.transaction() as conn:
             if is_admin:
-                await self._end_setup(conn)
+                await self._note_admin(conn)
             return await self._accounts.insert(
                 conn,
                 email=email,
@@ -100,7 +103,7 @@ class Administration(Directory):
         async with self._acts.begin(verb, user.id, by=by, client=client, spares_self=not is_admin) as conn:
             if is_admin:
                 # First the rows and then the lock of administrators, as whoever demotes or deletes one.
-                await self._end_setup(conn)
+                await self._note_admin(conn)
             changed = await store.set_flag(conn, user.id, "is_admin", value=is_admin, at=self._clock())
             await self._note(conn, action, user, client, by, changed=changed)
         return changed
@@ -209,10 +212,10 @@ class Administration(Directory):
             await self._throttles.forget(conn, user.id, user.email)
             await self._note(conn, AuditAction.USER_DELETED, user, client, by, changed=True)
 
-    async def _end_setup(self, conn: Connection) -> None:
-        """Have the setup link be good no more: there is an administrator from now on."""
+    async def _note_admin(self, conn: Connection) -> None:
+        """Tell features that there is an administrator from now on."""
         await store.lock_admins(conn)
-        await links.revoke_setup(conn, at=self._clock())
+        await self._features.admin_made(conn)
 
     async def _end_all(self, conn: Connection, user: User, reason: EndReason, client: Client, by: By) -> int:
         return await endings.end_of_user(

@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from gatepost.db.pool import Connection, parse_count
-from gatepost.models import AuditAction, Client, UserId
+from gatepost.models import Action, AuditAction, Client, UserId
 from gatepost.settings.rates import Rate
 from gatepost.store.endings import HOUSEKEEPING_LOCK
 
 
 async def record(
     conn: Connection,
-    action: AuditAction,
+    action: Action,
     *,
     client: Client,
     at: datetime | None,

@@ -21,7 +21,7 @@ from tests.http.conftest import (
 
 from gatepost import errors
 from gatepost.app import create_app
-from gatepost.http.gatepost import Gatepost
+from gatepost.library import Gatepost
 from gatepost.security.passwords import Password
 from gatepost.services import profiles
 from gatepost.services.lines import Line

@@ -10,7 +10,7 @@ from tests.conftest import bearer, register
 from tests.http.conftest import Database, assert_error, events
 
 from gatepost import errors
-from gatepost.http.gatepost import Gatepost
+from gatepost.library import Gatepost
 from gatepost.models import Client
 from gatepost.security.passwords import Password
 from gatepost.services.lines import Line

@@ -19,7 +19,7 @@ from tests.http.conftest import (
 )
 
 from gatepost import errors
-from gatepost.http.gatepost import Gatepost
+from gatepost.library import Gatepost
 from gatepost.models import Client, Session
 from gatepost.security.passwords import Password
 from gatepost.services.lines import Line

@@ -9,7 +9,7 @@ from tests.conftest import PASSWORD, bearer, register
 from tests.http.conftest import Database, assert_error
 
 from gatepost import errors
-from gatepost.http.gatepost import Gatepost
+from gatepost.library import Gatepost
 from gatepost.models import Client
 from gatepost.security.emails import canonical_email, email_key
 

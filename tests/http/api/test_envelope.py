@@ -11,7 +11,7 @@ from tests.conftest import MakeSettings, bearer, register, serving
 from tests.http.conftest import Database, RawRequest, Standing, assert_error, assert_headers, logged
 
 from gatepost import errors
-from gatepost.http.gatepost import Gatepost
+from gatepost.library import Gatepost
 
 # --- No such thing ---
 

@@ -11,13 +11,14 @@ import pytest
 from fastapi import FastAPI
 from tests.conftest import MakeSettings, bearer, login, register, serving
 from tests.http.conftest import Database, Standing
+from tests.summed import STATUS
 
 from gatepost import errors
 from gatepost.app import create_app
+from gatepost.features.setup.service import Setup
 from gatepost.http.as_get import Handshakes
-from gatepost.http.errors import STATUS
-from gatepost.http.gatepost import Gatepost
 from gatepost.http.pages.routes import PAGES
+from gatepost.library import Gatepost
 from gatepost.security import policy
 from gatepost.settings import Settings
 
@@ -399,7 +400,7 @@ async def answered(
     client: httpx.AsyncClient, db: Database, gate: Gatepost
 ) -> list[tuple[str, httpx.Response]]:
     """Ask each operation once, so that it succeeds."""
-    link = await gate.setup.issue()
+    link = await gate.service(Setup).issue()
     asked = [("setup", await client.post("/api/auth/setup", json=ADMIN | {"token": link}))]
     first = (await register(client))["token"]
     await db.execute("UPDATE users SET is_admin = true")

@@ -15,7 +15,7 @@ from tests.conftest import PASSWORD, MakeSettings, login, register, serving
 from tests.http.conftest import Database, MakeApp, Standing, assert_error, events, logged
 
 from gatepost import errors
-from gatepost.http.gatepost import Gatepost
+from gatepost.library import Gatepost
 from gatepost.security import policy
 from gatepost.security.passwords import Password, PasswordCheck
 from gatepost.services.lines import Line, Lines

@@ -10,7 +10,7 @@ from tests.conftest import MakeSettings, bearer, register, serving
 from tests.http.conftest import Database, events
 
 from gatepost.app import create_app
-from gatepost.http.gatepost import Gatepost
+from gatepost.library import Gatepost
 from gatepost.models import AuditAction, Client
 from gatepost.services.audit import REFUSALS_OF_A_PLACE, REFUSALS_OF_A_SITE
 

@@ -16,7 +16,9 @@ from tests.http.conftest import Database, assert_error, assert_success, events, 
 
 from gatepost import errors
 from gatepost.app import create_app
-from gatepost.http.gatepost import Gatepost
+from gatepost.features.setup.errors import InvalidSetupLink
+from gatepost.features.setup.service import Setup
+from gatepost.library import Gatepost
 from gatepost.models import Client, User
 from gatepost.security.links import StoredLink
 from gatepost.store import links
@@ -129,7 +131,7 @@ async def _others(gate: Gatepost, _: MovableClock) -> str:
 
 
 async def _setup(gate: Gatepost, _: MovableClock) -> str:
-    return str(await gate.setup.issue())
+    return str(await gate.service(Setup).issue())
 
 
 @pytest.mark.parametrize(
@@ -440,7 +442,7 @@ async def test_housekeeping_forgets_links_as_it_forgets_sessions(
     gate: Gatepost, client: httpx.AsyncClient, clock: MovableClock, db: Database
 ) -> None:
     await invited(gate)
-    await gate.setup.issue()
+    await gate.service(Setup).issue()
     clock.advance(days=96)
     await invited(gate)
     await gate.housekeeping.run(client=Client())
@@ -464,17 +466,17 @@ async def test_the_setup_link_makes_the_first_administrator_even_where_nobody_ma
     serve: Serve, db: Database
 ) -> None:
     async with serve(registration="closed") as (client, gate):
-        token = await gate.setup.issue()
-        assert (await gate.setup.look(token, client=Client())).status == "open"
+        token = await gate.service(Setup).issue()
+        assert (await gate.service(Setup).look(token, client=Client())).status == "open"
         data = assert_success(
             await set_up(client, token), "Administrator registered successfully", status=201
         )
         assert (await client.post("/api/auth/cleanup", headers=bearer(data["token"]))).status_code == 200
         again = await set_up(client, token, email="second@example.com")
-        assert_error(again, errors.InvalidSetupLink)
-        with pytest.raises(errors.InvalidSetupLink):
-            await gate.setup.look(token, client=Client())
-        assert await gate.setup.issue() is None
+        assert_error(again, InvalidSetupLink)
+        with pytest.raises(InvalidSetupLink):
+            await gate.service(Setup).look(token, client=Client())
+        assert await gate.service(Setup).issue() is None
         await login(client, FIRST["email"])
     assert [tuple(row) for row in await db.fetch("SELECT email, is_admin FROM users")] == [
         ("first@example.com", True)
@@ -486,7 +488,7 @@ async def test_the_setup_link_makes_the_first_administrator_even_where_nobody_ma
 
 
 async def test_by_cookie_the_answer_holds_no_token(client: httpx.AsyncClient, gate: Gatepost) -> None:
-    response = await set_up(client, await gate.setup.issue(), cookie=True)
+    response = await set_up(client, await gate.service(Setup).issue(), cookie=True)
     assert response.status_code == 201
     assert "token" not in response.json()["data"]
     assert "gatepost" in response.headers["set-cookie"]
@@ -495,8 +497,8 @@ async def test_by_cookie_the_answer_holds_no_token(client: httpx.AsyncClient, ga
 async def test_a_newer_setup_link_replaces_the_former(
     client: httpx.AsyncClient, gate: Gatepost, db: Database
 ) -> None:
-    former, newer = await gate.setup.issue(), await gate.setup.issue()
-    assert_error(await set_up(client, former), errors.InvalidSetupLink)
+    former, newer = await gate.service(Setup).issue(), await gate.service(Setup).issue()
+    assert_error(await set_up(client, former), InvalidSetupLink)
     assert (await set_up(client, newer)).status_code == 201
     assert [each["detail"]["reason"] for each in await events(db, "setup.refused")] == ["revoked"]
 
@@ -507,27 +509,27 @@ async def test_another_link_makes_no_administrator(
 ) -> None:
     token: str | None = UNKNOWN
     if what == "expired":
-        token = await gate.setup.issue()
+        token = await gate.service(Setup).issue()
         clock.advance(hours=24)
     elif what == "invitation":
         token = await invited(gate)
-    assert_error(await set_up(client, token), errors.InvalidSetupLink)
+    assert_error(await set_up(client, token), InvalidSetupLink)
     assert await users(db) == 0
 
 
 async def test_whoever_is_made_an_administrator_otherwise_ends_the_link_for_good(
     client: httpx.AsyncClient, gate: Gatepost, db: Database
 ) -> None:
-    token = await gate.setup.issue()
+    token = await gate.service(Setup).issue()
     await register(client)
     user = await gate.administration.find("user@example.com")
     await gate.administration.set_admin(user, is_admin=True, client=Client())
-    assert_error(await set_up(client, token), errors.InvalidSetupLink)
+    assert_error(await set_up(client, token), InvalidSetupLink)
     await gate.administration.set_admin(user, is_admin=False, client=Client())
-    assert_error(await set_up(client, token), errors.InvalidSetupLink)
-    token = await gate.setup.issue()
+    assert_error(await set_up(client, token), InvalidSetupLink)
+    token = await gate.service(Setup).issue()
     await db.execute("UPDATE users SET is_admin = true")  # behind our back
-    assert_error(await set_up(client, token), errors.InvalidSetupLink)
+    assert_error(await set_up(client, token), InvalidSetupLink)
     assert await users(db) == 1
     reasons = [each["detail"]["reason"] for each in await events(db, "setup.refused")]
     assert reasons == ["revoked", "revoked", "has_admin"]
@@ -536,7 +538,7 @@ async def test_whoever_is_made_an_administrator_otherwise_ends_the_link_for_good
 async def test_an_email_that_has_an_account_leaves_the_link(
     client: httpx.AsyncClient, gate: Gatepost, db: Database
 ) -> None:
-    token = await gate.setup.issue()
+    token = await gate.service(Setup).issue()
     await register(client, FIRST["email"])
     assert_error(await set_up(client, token), errors.EmailTaken)
     assert (await set_up(client, token, password="short")).status_code == 422
@@ -551,7 +553,7 @@ async def test_one_setup_link_makes_one_administrator_however_many_come_with_it_
     serve: Serve, db: Database
 ) -> None:
     async with serve() as (client, gate):
-        token = await gate.setup.issue()
+        token = await gate.service(Setup).issue()
         answers = await asyncio.gather(*(set_up(client, token, email=f"{i}@example.com") for i in range(20)))
     assert sorted(answer.status_code for answer in answers) == [201] + [403] * 19
     assert await users(db) == 1
@@ -564,7 +566,7 @@ async def test_of_a_setup_and_a_promotion_at_once_the_promotion_always_stands(
     async with serve() as (client, gate):
         await register(client)
         user = await gate.administration.find("user@example.com")
-        token = await gate.setup.issue()
+        token = await gate.service(Setup).issue()
         async with gate.database.transaction() as conn:
             await conn.execute("SELECT pg_advisory_xact_lock(7238150043211874562)")
             promoted = asyncio.create_task(
@@ -574,7 +576,7 @@ async def test_of_a_setup_and_a_promotion_at_once_the_promotion_always_stands(
             made = asyncio.create_task(set_up(client, token))
             await until_waiting(db, 2)
         assert await promoted
-        assert_error(await made, errors.InvalidSetupLink)
+        assert_error(await made, InvalidSetupLink)
     assert [row["email"] for row in await db.fetch("SELECT email FROM users WHERE is_admin")] == [
         "user@example.com"
     ]
@@ -582,9 +584,9 @@ async def test_of_a_setup_and_a_promotion_at_once_the_promotion_always_stands(
 
 async def test_guesses_of_the_setup_link_are_throttled(serve: Serve) -> None:
     async with serve(throttle_enabled=True, throttle_register_address="2 then 1/day") as (client, gate):
-        token = await gate.setup.issue()
+        token = await gate.service(Setup).issue()
         for _ in range(2):
-            assert_error(await set_up(client, UNKNOWN), errors.InvalidSetupLink)
+            assert_error(await set_up(client, UNKNOWN), InvalidSetupLink)
         assert_error(await set_up(client, UNKNOWN), errors.TooManyAttempts)
         # Whoever has the link is not kept out by those who guess.
         assert (await set_up(client, token)).status_code == 201
@@ -596,7 +598,7 @@ async def test_guesses_of_the_setup_link_are_throttled(serve: Serve) -> None:
 async def test_a_link_that_is_clicked_stands_in_no_line_of_the_log(
     client: httpx.AsyncClient, gate: Gatepost, caplog: pytest.LogCaptureFixture
 ) -> None:
-    invitation, setup = await invited(gate), str(await gate.setup.issue())
+    invitation, setup = await invited(gate), str(await gate.service(Setup).issue())
     with caplog.at_level(logging.DEBUG):
         await client.get(f"/auth/sign-up?invitation={invitation}")
         await client.get(f"/auth/setup?token={setup}")

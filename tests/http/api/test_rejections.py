@@ -9,7 +9,8 @@ from tests.http.conftest import Database, assert_error, events
 
 from gatepost import errors
 from gatepost.errors import Conflict, GatepostError, RejectedByDatabase
-from gatepost.http.gatepost import Gatepost
+from gatepost.features.setup.service import Setup
+from gatepost.library import Gatepost
 from gatepost.models import Client
 
 BODY = {"email": "new@example.com", "name": "Ada", "password": PASSWORD}
@@ -297,7 +298,7 @@ async def test_an_invitation_and_the_setup_link_outlast_a_rule(
     client: httpx.AsyncClient, gate: Gatepost, db: Database
 ) -> None:
     invitation = (await gate.invitations.create(email=None, client=Client())).token
-    link = await gate.setup.issue()
+    link = await gate.service(Setup).issue()
     await db.execute("ALTER TABLE users ADD CONSTRAINT no_ada CHECK (name <> 'Ada')")
     for path, proof in (("register", {"invitation": invitation}), ("setup", {"token": link})):
         refused = await client.post(f"/api/auth/{path}", json=BODY | proof)

@@ -11,7 +11,7 @@ from tests.http.conftest import Database, assert_error, assert_success, at, even
 
 from gatepost import errors
 from gatepost.app import create_app
-from gatepost.http.gatepost import Gatepost
+from gatepost.library import Gatepost
 from gatepost.models import Client
 
 OWN = "a password of my own"

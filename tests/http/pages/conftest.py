@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from tests.conftest import PASSWORD, MakeSettings, MovableClock, serving
 
 from gatepost.app import create_app
-from gatepost.http.gatepost import Gatepost
+from gatepost.library import Gatepost
 from gatepost.models import Client, User
 
 ORIGIN = "https://auth.example.com"

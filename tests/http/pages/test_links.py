@@ -11,7 +11,8 @@ from tests.http.conftest import Database
 from tests.http.pages.conftest import EMAIL, ORIGIN, Visitor, another, make_user, visiting
 
 from gatepost.app import create_app
-from gatepost.http.gatepost import Gatepost
+from gatepost.features.setup.service import Setup
+from gatepost.library import Gatepost
 from gatepost.models import Client
 
 WHO = {"email": EMAIL, "name": "Ann", "password": PASSWORD}
@@ -115,7 +116,7 @@ async def test_an_e_mail_that_is_taken_is_told_beside_its_field(visitor: Visitor
 async def test_the_setup_link_makes_the_first_administrator_once(
     app: FastAPI, visitor: Visitor, db: Database
 ) -> None:
-    link = f"/auth/setup?token={await app.state.gatepost.setup.issue()}"
+    link = f"/auth/setup?token={await app.state.gatepost.service(Setup).issue()}"
     await visitor.get(link)
     assert visitor.answer.status_code == 200
     assert visitor.answer.headers["referrer-policy"] == "strict-origin"

@@ -1,16 +1,20 @@
 """The audit trail in words: every action has its sentences."""
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
+from tests.summed import ACTIONS, SENTENCES
 
 from gatepost.http.pages import sentences
 from gatepost.http.pages.language import language
-from gatepost.http.pages.sentences import kind, sentence, told
-from gatepost.models import AuditAction, AuditEvent, EndReason
+from gatepost.models import Action, AuditEvent, EndReason
 
 ENGLISH = language("en")
+told = partial(sentences.told, words=SENTENCES)
+sentence = partial(sentences.sentence, words=SENTENCES)
+kind = partial(sentences.kind, words=SENTENCES)
 
 
 def event(action: str, *, user_id: int | None = 5, **detail: Any) -> AuditEvent:
@@ -26,10 +30,10 @@ def event(action: str, *, user_id: int | None = 5, **detail: Any) -> AuditEvent:
     )
 
 
-@pytest.mark.parametrize("action", AuditAction)
+@pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("user_id", [5, None])
 def test_every_action_has_a_sentence_for_oneself_and_one_for_others(
-    action: AuditAction, user_id: int | None
+    action: Action, user_id: int | None
 ) -> None:
     happened = event(action, user_id=user_id)
     for text in (
@@ -44,11 +48,11 @@ def test_every_action_has_a_sentence_for_oneself_and_one_for_others(
 
 
 def test_no_sentence_is_of_an_action_that_there_is_not() -> None:
-    assert {key.partition("/")[0] for key in sentences._WORDS} == set(AuditAction)
+    assert {key.partition("/")[0] for key in SENTENCES} == set(ACTIONS)
 
 
 def test_every_reason_that_stands_in_a_key_is_one_that_is_written() -> None:
-    reasons = {key.partition("/")[2] for key in sentences._WORDS if key.startswith("session.revoked")}
+    reasons = {key.partition("/")[2] for key in SENTENCES if key.startswith("session.revoked")}
     assert reasons - {"", "by", "others"} <= set(EndReason)
 
 

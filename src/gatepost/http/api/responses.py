@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from gatepost import errors
 from gatepost.errors import GatepostError
 from gatepost.http.envelope import ErrorEnvelope, ValidationErrorEnvelope, error_body
-from gatepost.http.errors import STATUS
+from gatepost.http.errors import status_of
 from gatepost.security import policy
 
 Kinds: TypeAlias = tuple[type[GatepostError], ...]
@@ -76,7 +76,7 @@ def responses(
         }
     documented: dict[int | str, dict[str, Any]] = {status: succeeded}
     for kind in (*kinds, *ALWAYS):
-        code = STATUS[kind.code]
+        code = status_of(kind)
         entry = documented.setdefault(
             code,
             {

@@ -1,6 +1,6 @@
 """The API's table of contents: everything asks for a session but what stands on a `public` router."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fastapi import FastAPI
@@ -14,18 +14,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from gatepost.errors import GatepostError
+from gatepost.feature import Feature
 from gatepost.http import errors
-from gatepost.http.api import (
-    accounts,
-    checks,
-    events,
-    housekeeping,
-    passwords,
-    profiles,
-    sessions,
-    setup,
-    user_ids,
-)
+from gatepost.http.api import accounts, checks, events, housekeeping, passwords, profiles, sessions, user_ids
 from gatepost.http.api.admin import events as admin_events
 from gatepost.http.api.admin import invitations as admin_invitations
 from gatepost.http.api.admin import overview as admin_overview
@@ -47,7 +38,7 @@ SENT_HEADERS = (
 
 _ADMIN = (admin_overview, admin_users, admin_invitations, admin_sessions, admin_events)
 _CLOSED = (checks, profiles, sessions, passwords, events, housekeeping, *_ADMIN)
-_PUBLIC = (accounts, setup)
+_PUBLIC = (accounts,)
 
 
 def create_api(edge: Edge, *, prefix: str) -> ASGIApp:
@@ -87,16 +78,23 @@ def create_api(edge: Edge, *, prefix: str) -> ASGIApp:
     api.state.gatepost, api.state.gatepost_edge, api.state.gatepost_endpoints = edge.gate, edge, endpoints
     # The routes as they were made when their modules were loaded: including their routers would make each of
     # them anew, for every application, which takes longer than all the rest of a start.
-    api.router.routes.extend(_routes())
+    api.router.routes.extend(_routes(edge.gate.features))
     if settings.environment != "production":
         api.include_router(docs_router())
     _document(api, edge, prefix)
     return Handshakes(HotPaths(api, endpoints))
 
 
-def _routes() -> Iterator[APIRoute]:
-    for router in (*(noun.public for noun in _PUBLIC), *(noun.router for noun in _CLOSED)):
+def _routes(features: Iterable[Feature]) -> Iterator[APIRoute]:
+    theirs = [feature.api() for feature in features if feature.api is not None]
+    public = (*(noun.public for noun in _PUBLIC), *(router for api in theirs for router in api.public))
+    closed = (*(noun.router for noun in _CLOSED), *(router for api in theirs for router in api.closed))
+    for router in (*public, *closed):
         yield from (route for route in router.routes if isinstance(route, APIRoute))
+
+
+def _documented(api: FastAPI) -> Iterator[APIRoute]:
+    return (route for route in api.routes if isinstance(route, APIRoute) and route.include_in_schema)
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
@@ -107,7 +105,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     response = await errors.on_http_exception(request, error)
     if response.status_code == 405:
         path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
-        matching = [route for route in _routes() if route.path_regex.match(path)]
+        matching = [route for route in _documented(request.app) if route.path_regex.match(path)]
         # A path without parameters is not the one of which it could be an id.
         own = [route for route in matching if route.path == path] or matching
         methods = {method for route in own for method in route.methods or ()}
@@ -125,7 +123,7 @@ def _document(api: FastAPI, edge: Edge, prefix: str) -> None:
     def openapi() -> dict[str, Any]:
         if api.openapi_schema is None:
             document = generate()
-            _restore_examples(document)
+            _restore_examples(api, document)
             document["paths"] = {prefix + path: item for path, item in document["paths"].items()}
             api.openapi_schema = user_ids.document(document, edge.gate.user_ids)
         return api.openapi_schema or {}
@@ -133,9 +131,9 @@ def _document(api: FastAPI, edge: Edge, prefix: str) -> None:
     api.openapi = openapi  # type: ignore[method-assign]  # FastAPI documents this way of extending it
 
 
-def _restore_examples(document: dict[str, Any]) -> None:
+def _restore_examples(api: FastAPI, document: dict[str, Any]) -> None:
     """Put the examples back as they were written: FastAPI leaves out what is null in them."""
-    for route in _routes():
+    for route in _documented(api):
         for method in route.methods or ():
             documented = document["paths"][route.path_format][method.lower()]["responses"]
             for status, response in route.responses.items():

@@ -28,7 +28,7 @@ async def show(visit: Visit) -> Response:
 def _page(visit: Visit, events: Sequence[AuditEvent], *, has_newer: bool, has_older: bool) -> Response:
     return visit.render(
         "activity.html",
-        rows=[told(visit.language, event, own=True) for event in events],
+        rows=[told(visit.language, event, own=True, words=visit.site.words) for event in events],
         newer=visit.url("/activity", after=events[0].id) if events and has_newer else None,
         older=visit.url("/activity", before=events[-1].id) if has_older else None,
     )

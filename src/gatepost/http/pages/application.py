@@ -39,7 +39,7 @@ def create_pages(edge: Edge) -> ASGIApp:
         routes=[
             Route("/", answers.home),
             Route("/assets/{path:path}", answers.asset),
-            *(page.route(site) for page in PAGES),
+            *(page.route(site) for page in (*PAGES, *site.pages)),
         ],
         middleware=[
             Middleware(RequestLog, headers=edge.headers, fault=answers.fault),

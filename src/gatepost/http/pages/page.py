@@ -9,25 +9,22 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gatepost.errors import (
-    AdminRequired,
     AuthenticationError,
     CrossOriginRefused,
+    Forbidden,
     FormExpired,
     FreshSessionRequired,
     GatepostError,
     InternalError,
     InvalidCredentials,
-    InvalidInvitation,
-    InvalidSetupLink,
-    InvitationRequired,
     NotAuthenticated,
     NotFound,
-    RegistrationClosed,
+    PasswordChangeRequired,
     TooManyAttempts,
     Unavailable,
 )
 from gatepost.http.dependencies import CurrentSessionScheme, find_session
-from gatepost.http.errors import STATUS
+from gatepost.http.errors import status_of
 from gatepost.http.pages.forms import Form, read_form
 from gatepost.http.pages.language import N_
 from gatepost.http.pages.site import Site
@@ -95,7 +92,7 @@ async def _submitted(page: Page, submit: Submit, visit: Visit) -> Response:
         response = await page.show(visit)
         if response.status_code == 200:
             # A 401 would have to name a scheme for programs to authenticate by (RFC 9110 §15.5.2).
-            response.status_code = 422 if isinstance(error, AuthenticationError) else STATUS[error.code]
+            response.status_code = 422 if isinstance(error, AuthenticationError) else status_of(error)
         return _with_wait(response, error)
 
 
@@ -117,22 +114,9 @@ async def _check(visit: Visit, form: Form) -> None:
 
 def _ends_the_visit(error: GatepostError) -> bool:
     """Say whether there is no form to be shown again."""
-    if isinstance(error, InvalidCredentials):
+    if isinstance(error, InvalidCredentials | PasswordChangeRequired | FormExpired):
         return False
-    return isinstance(
-        error,
-        AuthenticationError
-        | FreshSessionRequired
-        | AdminRequired
-        | CrossOriginRefused
-        | RegistrationClosed
-        | InvitationRequired
-        | InvalidInvitation
-        | InvalidSetupLink
-        | NotFound
-        | Unavailable
-        | InternalError,
-    )
+    return isinstance(error, AuthenticationError | Forbidden | NotFound | Unavailable | InternalError)
 
 
 def refused(visit: Visit, error: GatepostError) -> Response:
@@ -151,7 +135,7 @@ def error_page(visit: Visit, error: GatepostError) -> Response:
     """Return the page that tells of an error and nothing else."""
     visit.error = error
     visit.problems = Problems(_for_people(visit, error))
-    return _with_wait(visit.render("error.html", status=STATUS[error.code]), error)
+    return _with_wait(visit.render("error.html", status=status_of(error)), error)
 
 
 _FOR_PEOPLE = {

@@ -16,7 +16,6 @@ from gatepost.http.pages import (
     email,
     export,
     password,
-    setup,
     sign_in,
     sign_out,
     sign_up,
@@ -27,7 +26,6 @@ from gatepost.http.pages.page import Page
 PAGES = (
     Page(path="/sign-in", show=sign_in.show, submit=sign_in.submit),
     Page(path="/sign-up", show=sign_up.show, submit=sign_up.submit, fields={EmailTaken: "email"}),
-    Page(path="/setup", show=setup.show, submit=setup.submit, fields={EmailTaken: "email"}),
     Page(path="/sign-out", show=sign_out.show, submit=sign_out.submit),
     Page(
         path="/confirm",

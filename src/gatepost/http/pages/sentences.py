@@ -1,6 +1,6 @@
 """The audit trail in sentences: as one reads one's own, and as an administrator reads everybody's."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from gatepost.http.pages.language import N_, Language
@@ -41,8 +41,9 @@ class Told:
     is_by_admin: bool
 
 
+# Features have theirs in their folders.
 # Behind a slash stands what tells one event of an action from another, as `_keys` has it.
-_WORDS = {
+WORDS: dict[str, Words] = {
     "user.registered": Words("good", N_("You signed up"), N_("%(who)s signed up")),
     "user.registration_refused": Words(
         "warn", N_("A sign-up with your e-mail was refused"), N_("A sign-up as %(who)s was refused")
@@ -252,24 +253,6 @@ _WORDS = {
         N_("You came with an invitation that is not good"),
         N_("%(who)s came with an invitation that is not good"),
     ),
-    "setup.issued": Words(
-        "warn",
-        N_("A link for the first administrator was made"),
-        N_("A link for the first administrator was made"),
-    ),
-    "setup.completed": Words(
-        "warn", N_("You became the first administrator"), N_("%(who)s became the first administrator")
-    ),
-    "setup.refused": Words(
-        "bad",
-        N_("Somebody came with a setup link that is not good"),
-        N_("Somebody came with a setup link that is not good"),
-    ),
-    "setup.refused/named": Words(
-        "bad",
-        N_("You came with a setup link that is not good"),
-        N_("%(who)s came with a setup link that is not good"),
-    ),
     "cleanup.run": Words("plain", N_("You ran the clean-up"), N_("%(who)s ran the clean-up")),
     "cleanup.run/nobody": Words("plain", N_("The clean-up was run"), N_("The clean-up was run")),
     "command.failed": Words(
@@ -284,18 +267,32 @@ _COUNTED = {AuditAction.SESSIONS_REVOKED_ALL, AuditAction.SESSIONS_ENDED}
 """Actions that end several sessions."""
 
 
-def told(language: Language, event: AuditEvent, *, own: bool, who: str | None = None) -> Told:
+def told(
+    language: Language,
+    event: AuditEvent,
+    *,
+    own: bool,
+    who: str | None = None,
+    words: Mapping[str, Words] = WORDS,
+) -> Told:
     """Return an event with all that is said of it; what is given is as `sentence` takes it."""
     return Told(
         event=event,
-        text=sentence(language, event, own=own, who=who),
+        text=sentence(language, event, own=own, who=who, words=words),
         more=sessions_ended(language, event),
-        kind=kind(event),
+        kind=kind(event, words),
         is_by_admin=event.is_by_admin,
     )
 
 
-def sentence(language: Language, event: AuditEvent, *, own: bool, who: str | None = None) -> str:
+def sentence(
+    language: Language,
+    event: AuditEvent,
+    *,
+    own: bool,
+    who: str | None = None,
+    words: Mapping[str, Words] = WORDS,
+) -> str:
     """Return what happened, as a sentence without its full stop.
 
     Args:
@@ -303,19 +300,20 @@ def sentence(language: Language, event: AuditEvent, *, own: bool, who: str | Non
         event: what happened; an action that only a newer Gatepost knows is told by its name.
         own: the reader is whom it concerns.
         who: how everybody else is told whom it concerns, such as an e-mail.
+        words: what is said of every action, those of features included.
     """
-    words = _words(event)
-    if words is None:
+    said = _said(event, words)
+    if said is None:
         return event.action
     if own:
-        return language.gettext(words.own)
-    return language.gettext(words.other).replace("%(who)s", who or _who(language, event))
+        return language.gettext(said.own)
+    return language.gettext(said.other).replace("%(who)s", who or _who(language, event))
 
 
-def kind(event: AuditEvent) -> str:
+def kind(event: AuditEvent, words: Mapping[str, Words] = WORDS) -> str:
     """Return how an event is to be taken: "good", "plain", "warn" or "bad"."""
-    words = _words(event)
-    return "plain" if words is None else words.kind
+    said = _said(event, words)
+    return "plain" if said is None else said.kind
 
 
 def sessions_ended(language: Language, event: AuditEvent) -> str | None:
@@ -327,8 +325,8 @@ def sessions_ended(language: Language, event: AuditEvent) -> str | None:
     return text.replace("%(count)s", language.number(count))
 
 
-def _words(event: AuditEvent) -> Words | None:
-    return next((_WORDS[key] for key in _keys(event) if key in _WORDS), None)
+def _said(event: AuditEvent, words: Mapping[str, Words]) -> Words | None:
+    return next((words[key] for key in _keys(event) if key in words), None)
 
 
 def _keys(event: AuditEvent) -> Iterator[str]:

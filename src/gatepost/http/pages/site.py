@@ -1,6 +1,6 @@
 """What all visits share: the templates, what pages load, where they may lead."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from gatepost.errors import SettingsError
 from gatepost.http.edge import Edge
 from gatepost.http.pages.assets import Assets
 from gatepost.http.pages.redirects import Redirects
+from gatepost.http.pages.sentences import WORDS
 from gatepost.http.pages.user_agents import Device, device_of
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -37,6 +38,8 @@ class Site:
         edge: what they stand at.
         assets: what pages load.
         redirects: where `next` may lead.
+        pages: those of features.
+        words: what is said of every action.
         policy: the content security policy of every page.
 
     Raises:
@@ -46,6 +49,9 @@ class Site:
     def __init__(self, edge: Edge) -> None:
         settings = edge.gate.settings
         self.edge = edge
+        theirs = [feature.pages() for feature in edge.gate.features if feature.pages is not None]
+        self.pages = tuple(page for each in theirs for page in each.pages)
+        self.words = WORDS | {name: words for each in theirs for name, words in each.sentences.items()}
         self.assets = Assets(settings)
         self.redirects = Redirects(settings.effective_public_url, settings.allowed_redirects)
         # Browsers ask `form-action` of where a form's answer leads to as well.
@@ -56,7 +62,11 @@ class Site:
             "require-trusted-types-for 'script'; trusted-types 'none'"
         )
         # Where templates are written, each change is seen at once.
-        self._templates = _environment(settings.templates_dir, reload=settings.environment != "production")
+        self._templates = _environment(
+            settings.templates_dir,
+            (TEMPLATES, *(each.templates for each in theirs if each.templates is not None)),
+            reload=settings.environment != "production",
+        )
         self._own = settings.templates_dir
         self._templates.globals.update(app_name=settings.app_name, logo_file=self.assets.logo)
 
@@ -78,8 +88,8 @@ class Site:
                 raise SettingsError([f"TEMPLATES_DIR: {name} can't be used: {error}"]) from error
 
 
-def _environment(own: Path | None, *, reload: bool) -> Environment:
-    ours = FileSystemLoader(TEMPLATES)
+def _environment(own: Path | None, directories: Sequence[Path], *, reload: bool) -> Environment:
+    ours = FileSystemLoader(directories)
     loaders: list[BaseLoader] = [ours, PrefixLoader({"gatepost": ours})]
     if own is not None:
         if not own.is_dir():

@@ -1,6 +1,6 @@
 """The whole audit trail: searched, as it grows, and to take away."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,18 +17,13 @@ from gatepost.http.pages.sentences import told
 from gatepost.http.pages.user_agents import device_of
 from gatepost.http.pages.visit import Visit
 from gatepost.http.streams import LiveEvents, events_download
-from gatepost.models import AuditAction, EventFilter, EventPage, SeenEvent, canonical_network, row_id
+from gatepost.models import Action, EventFilter, EventPage, SeenEvent, canonical_network, row_id
 
 ROWS = 20
 """Events a page: with more it takes more than 30 kB, in scripts of three bytes a character."""
 
 REFRESH_SECONDS = 10
 """Between two looks of a browser without scripts that was asked to look again."""
-
-FAMILIES = tuple(
-    (name, tuple(group)) for name, group in groupby(sorted(AuditAction), lambda each: each.partition(".")[0])
-)
-"""The actions, by what stands before their dots."""
 
 FILTERS = ("action", "user", "address", "since", "until")
 
@@ -78,7 +73,7 @@ async def show(visit: Visit) -> Response:
         "admin/events.html",
         status=status,
         asked=asked,
-        families=FAMILIES,
+        families=_families(visit.gate.actions),
         rows=[shown(visit, seen) for seen in found.events],
         live=visit.url("/admin/events/live", **asked) if is_open else None,
         newest=newest,
@@ -142,7 +137,7 @@ async def filter_of(visit: Visit, asked: dict[str, str]) -> EventFilter:
 def shown(visit: Visit, seen: SeenEvent) -> Shown:
     """Return an event as the page shows it."""
     event, language = seen.event, visit.language
-    said = told(language, event, own=False, who=seen.email)
+    said = told(language, event, own=False, who=seen.email, words=visit.site.words)
     who = who_url = address_url = None
     if event.user_id is not None:
         who = seen.email or language.gettext("user %(id)s").replace("%(id)s", str(event.user_id))
@@ -173,6 +168,12 @@ def _asked(visit: Visit) -> dict[str, str]:
             if (at := time_of(asked, name)) is not None:
                 asked[name] = at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
     return asked
+
+
+def _families(actions: Iterable[Action]) -> list[tuple[str, tuple[Action, ...]]]:
+    """Return the actions, by what stands before their dots."""
+    by_family = groupby(sorted(actions), lambda each: each.partition(".")[0])
+    return [(name, tuple(group)) for name, group in by_family]
 
 
 def _facts(language: Language, seen: SeenEvent) -> Iterator[tuple[str, str]]:

@@ -39,7 +39,9 @@ async def show(visit: Visit) -> Response:
         who=account.user,
         is_own=account.user.id == visit.signed_in.user.id,
         sessions=[each.row for each in sessions],
-        events=[told(visit.language, event, own=False, who=named) for event in events],
+        events=[
+            told(visit.language, event, own=False, who=named, words=visit.site.words) for event in events
+        ],
     )
 
 

@@ -11,6 +11,8 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Scope
 
 from gatepost.errors import GatepostError
+from gatepost.feature import Feature
+from gatepost.features import FEATURES
 from gatepost.gate import ELSEWHERE, Gate
 from gatepost.http.api.routes import create_api
 from gatepost.http.caching import PrivateAnswers
@@ -46,6 +48,7 @@ class Gatepost(Gate):
         settings: how to work; the environment and `.env` decide where none are given.
         prefix: where `install` puts the API.
         clock: what time it is; the database's clock where none is given.
+        features: what stands on the kernel: those of Gatepost where no others are given.
 
     Attributes:
         edge: how it meets the web: clients, cookies, the headers of its answers.
@@ -63,8 +66,9 @@ class Gatepost(Gate):
         *,
         prefix: str = PREFIX,
         clock: Clock = database_clock,
+        features: tuple[Feature, ...] = FEATURES,
     ) -> None:
-        super().__init__(settings, clock=clock)
+        super().__init__(settings, clock=clock, features=features)
         _check_path("prefix", prefix, like=PREFIX)
         self.prefix = prefix
         # Tokens of another instance are others': browsers and OpenAPI tell the two apart by name.

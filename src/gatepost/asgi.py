@@ -9,7 +9,7 @@ from gatepost.errors import AuthenticationError, GatepostError, SetupError
 from gatepost.http.caching import varying_send
 from gatepost.http.dependencies import ERROR_KEY, find_session
 from gatepost.http.errors import on_gatepost_error, render
-from gatepost.http.gatepost import Gatepost
+from gatepost.library import Gatepost
 from gatepost.log import get_logger
 
 log = get_logger("gatepost.http")

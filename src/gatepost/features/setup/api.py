@@ -7,6 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gatepost import errors
+from gatepost.features.setup.errors import InvalidSetupLink
+from gatepost.features.setup.service import Setup
 from gatepost.http.api import schemas
 from gatepost.http.api.responses import BODY, NEW_PASSWORD, USERS_ROW, responses
 from gatepost.http.api.routing import router_of
@@ -49,7 +51,7 @@ class SetupRequest(BaseModel):
         *BODY,
         *NEW_PASSWORD,
         *USERS_ROW,
-        errors.InvalidSetupLink,
+        InvalidSetupLink,
         errors.EmailTaken,
         errors.CrossOriginRefused,
         errors.TooManyAttempts,
@@ -60,7 +62,7 @@ class SetupRequest(BaseModel):
 async def setup(body: SetupRequest, edge: CurrentEdge, request: Request) -> Response:
     """Make an administrator by the link that the server prints while there is none; answers as register."""
     await check_cookie(edge, request.scope, cookie=body.cookie, remember=body.remember)
-    signed_in = await edge.gate.setup.redeem(
+    signed_in = await edge.gate.service(Setup).redeem(
         token=body.token,
         email=body.email,
         name=body.name,

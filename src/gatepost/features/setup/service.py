@@ -3,8 +3,10 @@
 from datetime import timedelta
 
 from gatepost.db.pool import Connection, Database
-from gatepost.errors import GatepostError, InvalidCredentials, InvalidSetupLink, Unavailable
-from gatepost.models import AuditAction, Client, Invitation, SignedIn
+from gatepost.errors import GatepostError, InvalidCredentials, Unavailable
+from gatepost.features.setup.actions import SetupAction
+from gatepost.features.setup.errors import InvalidSetupLink
+from gatepost.models import Client, Invitation, SignedIn
 from gatepost.security.links import LinkCodec
 from gatepost.services.accounts import Accounts
 from gatepost.services.audit import BY_COMMAND, Audit
@@ -58,12 +60,16 @@ class Setup:
             made = await store.insert(conn, "setup", link.stored, lifetime=LIFETIME, at=self._clock())
             await event_store.insert(
                 conn,
-                AuditAction.SETUP_ISSUED,
+                SetupAction.ISSUED,
                 client=Client(),
                 at=self._clock(),
                 detail={**BY_COMMAND, "link": made.id},
             )
         return link.raw
+
+    async def end(self, conn: Connection) -> None:
+        """Have the link be good no more: there is an administrator from now on."""
+        await store.revoke_setup(conn, at=self._clock())
 
     async def look(self, token: str, *, client: Client) -> Invitation:
         """Return the setup link of a token where it can be used; it stays open.
@@ -125,7 +131,7 @@ class Setup:
                         name=name,
                         hashed=hashed,
                         client=client,
-                        action=AuditAction.SETUP_COMPLETED,
+                        action=SetupAction.COMPLETED,
                         is_admin=True,
                         detail={"link": link.id},
                     )
@@ -155,7 +161,7 @@ class Setup:
     async def _refused(self, reason: str, client: Client, email: str | None = None) -> InvalidSetupLink:
         """Put it on the trail, and return the error to be raised."""
         whose = {} if email is None else {"email": email}
-        await self._audit.refuse(AuditAction.SETUP_REFUSED, client=client, detail={"reason": reason, **whose})
+        await self._audit.refuse(SetupAction.REFUSED, client=client, detail={"reason": reason, **whose})
         return InvalidSetupLink()
 
 

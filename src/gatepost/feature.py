@@ -1,0 +1,56 @@
+"""What a feature is: a folder of `features/`, and the one value in which it says what it contributes.
+
+The kernel knows no feature by name. `features/__init__.py` has the tuple of those that are shipped, an
+application may add its own, and every list that there is by feature is the sum over that tuple.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gatepost.errors import GatepostError
+    from gatepost.gate import Gate
+    from gatepost.http.api.feature import Api
+    from gatepost.http.pages.feature import Pages
+    from gatepost.models import Action
+    from gatepost.services.feature import Wired
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announced:
+    """What `gatepost serve` says of a feature once it is ready.
+
+    Attributes:
+        lines: what is said → the rest of the line.
+        data: the same for programs (`--json`).
+    """
+
+    lines: Mapping[str, str] = field(default_factory=dict, repr=False)
+    data: Mapping[str, object] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    """What a feature contributes.
+
+    What takes a module of its own is a function that imports it when it is called: a command need not load
+    the web framework, and an application without pages need not load theirs.
+
+    Attributes:
+        name: of its folder.
+        errors: what it raises besides the kernel's, each below the branch that has its status.
+        actions: what it writes into the audit trail.
+        wire: makes its services in a Gate that opens; None where it has none.
+        api: its routes; None where it has none.
+        pages: its pages and all that they show; None where it has none.
+        announce: returns what `gatepost serve` says of it, given the address before every path.
+    """
+
+    name: str
+    errors: "tuple[type[GatepostError], ...]" = ()
+    actions: "type[Action] | None" = None
+    wire: "Callable[[Gate], Wired] | None" = None
+    api: "Callable[[], Api] | None" = None
+    pages: "Callable[[], Pages] | None" = None
+    announce: "Callable[[Gate, str], Awaitable[Announced]] | None" = None
