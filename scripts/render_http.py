@@ -131,7 +131,8 @@ _DETAIL: dict[str, str] = {
     models.AuditAction.PASSWORD_CHANGED: "`verb`: `login` and `temporary` where it was done at a sign-in",
     models.AuditAction.LOGIN_FAILED: (
         "`email`; `reason`: `unknown_user`, `no_password`, `wrong_password`, `locked`, `user_disabled`, "
-        "`temporary_password_expired`, `password_change_required`, `corrupt_hash` or `changed_meanwhile`"
+        "`temporary_password_expired`, `password_change_required`, `corrupt_hash`, `unsupported_hash` "
+        "or `changed_meanwhile`"
     ),
     models.AuditAction.SESSION_REFRESHED: "`successor`",
     models.AuditAction.SESSION_REVOKED: "`reason`; `sessions` where it was ended by its id",

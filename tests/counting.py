@@ -5,21 +5,14 @@ import sys
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from types import FrameType
 from typing import Any
 
 import bcrypt
 import pytest
-from passlib import hash as libpass  # type: ignore[import-untyped] # libpass ships no types
 
 from gatepost.models.bounds import MARKS_MAX, PASSWORD_MAX, TYPED_FACTOR
-
-_LIBPASS: dict[str, Callable[[Any], int]] = {
-    "argon2": lambda hash_: hash_.memory_cost * hash_.rounds,
-    "scrypt": lambda hash_: 1 << min(hash_.rounds, 64),
-    **dict.fromkeys(("pbkdf2_sha1", "pbkdf2_sha256", "pbkdf2_sha512"), lambda hash_: hash_.rounds),
-}
+from gatepost.security.hashes import argon2s, crypts
 
 
 def steps(work: Callable[[], object]) -> int:
@@ -79,11 +72,8 @@ def hashing() -> Iterator[list[tuple[str, int]]]:
             note(bcrypt, name, "bcrypt", lambda _, salt: 1 << int(salt[4:6]))
         note(hashlib, "scrypt", "scrypt", lambda *_, n, r, p, **__: 128 * n * r * p)
         note(hashlib, "pbkdf2_hmac", "pbkdf2", lambda *args: args[3])
-        for name, work_of in _LIBPASS.items():
-            handler = getattr(libpass, name)
-            note(handler, "verify", name, partial(_of_libpass, handler, work_of))
+        for name in ("hash_secret", "hash_secret_raw"):
+            note(argon2s, name, "argon2", lambda *_, time_cost, memory_cost, **__: time_cost * memory_cost)
+        note(crypts, "_repeated", "crypt", lambda *args: args[-1])
+        note(crypts, "_phpass", "phpass", lambda *args: args[-1])
         yield done
-
-
-def _of_libpass(handler: Any, work_of: Callable[[Any], int], _: bytes, stored: str) -> int:
-    return work_of(handler.from_string(stored))

@@ -261,6 +261,7 @@ _NETWORKS = (
         ("SESSION_TOUCH_SECONDS", "-1", "'-1' is not accepted; set a whole number from 0 to 86400"),
         ("SESSION_HISTORY_DAYS", "36501", "'36501' is not accepted; set a whole number from 0 to 36500"),
         ("CLEANUP_INTERVAL_SECONDS", "86401", "'86401' is not accepted; set a whole number from 0 to 86400"),
+        ("PASSWORD_HASH", "md5", "'md5' is not accepted; set one of bcrypt, argon2id"),
         ("BCRYPT_ROUNDS", "3", "'3' is not accepted; set a whole number from 4 to 16"),
         ("PASSWORD_MIN_LENGTH", "7", "'7' is not accepted; set a whole number from 8 to 128"),
         (
@@ -348,7 +349,7 @@ def test_every_setting_has_a_refused_value_above_or_takes_any_text() -> None:
     marks = test_refused.pytestmark  # type: ignore[attr-defined]  # set by the decorator
     refused = {case[0].lower() for mark in marks if mark.name == "parametrize" for case in mark.args[1]}
 
-    assert set(Settings.model_fields) - refused == {"secret_key"}
+    assert set(Settings.model_fields) - refused == {"secret_key", "devise_pepper"}
 
 
 @pytest.mark.parametrize(
@@ -359,6 +360,7 @@ def test_every_setting_has_a_refused_value_above_or_takes_any_text() -> None:
             {"secret_key": "\ud800hush"},
             "SECRET_KEY: it is not text in UTF-8; set 32 random characters or more",
         ),
+        ({"devise_pepper": "\ud800hush"}, "DEVISE_PEPPER: it is not text in UTF-8; set text"),
         ({"secret_key_fallbacks": 7}, f"SECRET_KEY_FALLBACKS: it is no list; set {_KEYS}"),
         ({"gatepost_home": 7}, "GATEPOST_HOME: 7 is not accepted; set the path of a directory"),
         (

@@ -219,7 +219,7 @@ class Gate:
         fallbacks = [key.get_secret_value() for key in settings.secret_key_fallbacks]
         keys = KeyRing.derive(secret_key(settings), fallbacks)
         codec = TokenCodec(keys, settings.session_token_format)
-        hashing = Hashing(PasswordHasher(settings.bcrypt_rounds), rounds=settings.bcrypt_rounds)
+        hashing = Hashing(hasher_of(settings))
         stack.callback(hashing.close)
         lifetimes = lifetimes_of(settings)
         statement = Prepared(database, LOOKUP)
@@ -390,6 +390,16 @@ def _limits(settings: Settings, keys: KeyRing) -> Limits:
         failures_max=settings.login_failures_max,
         # The newest alone: after a rotation the buckets of accounts are empty.
         key=keys.keys(KeyPurpose.THROTTLE)[0],
+    )
+
+
+def hasher_of(settings: Settings) -> PasswordHasher:
+    """Return what makes and checks password hashes."""
+    pepper = settings.devise_pepper
+    return PasswordHasher(
+        settings.bcrypt_rounds,
+        method=settings.password_hash,
+        devise_pepper="" if pepper is None else pepper.get_secret_value(),
     )
 
 

@@ -52,7 +52,13 @@ _SECRET_FORMS = (
     (re.compile(r"(\binvitation=)[\w-]{43}"), rf"\1{HIDDEN}"),
     (re.compile(r"(Failing row contains ).*"), rf"\1{HIDDEN}"),
     # The hash of a password.
-    (re.compile(r"\$(?:2[abxy]|bcrypt-sha256|argon2\w*|scrypt|pbkdf2[\w-]*)\$[^\s\"']+"), HIDDEN),
+    (
+        re.compile(
+            r"\$(?:[156PH]|apr1|2[abxy]|wp|bcrypt-sha256|argon2\w*|(?:fire)?scrypt|pbkdf2[\w-]*"
+            r"|(?:hmac-)?(?:md5|sha\d+)(?:-crypt)?)\$[^\s\"']+"
+        ),
+        HIDDEN,
+    ),
     # The digest of a token.
     (re.compile(r"\b[0-9a-f]{64}\b"), HIDDEN),
 )

@@ -19,7 +19,8 @@ from gatepost.services.hashing import Hashing, queue_limit
 
 Answer: TypeAlias = "asyncio.Task[httpx.Response]"
 HOME = "198.51.100.7"
-WAITING = queue_limit(1, 14)
+SECONDS = 1.0
+WAITING = queue_limit(1, SECONDS)
 """How many strangers may wait for one thread."""
 
 
@@ -30,6 +31,10 @@ class Watched(PasswordHasher):
         super().__init__(4)
         self.go = threading.Event()
         self.order: list[str] = []
+
+    @property
+    def seconds(self) -> float:
+        return SECONDS
 
     def check(self, password: Password, stored: str | None) -> PasswordCheck:
         assert self.go.wait(PATIENCE)
@@ -48,7 +53,7 @@ class Queue:
     def __init__(self, client: httpx.AsyncClient, gate: Gate) -> None:
         self.client = client
         self.hasher = Watched()
-        self.hashing = Hashing(self.hasher, rounds=14, threads=1)
+        self.hashing = Hashing(self.hasher, threads=1)
         self._places: list[tuple[Any, Hashing]] = []
         services = (gate.accounts, gate.credentials, gate.credentials._reauthentication)
         for service in services:

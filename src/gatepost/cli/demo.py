@@ -80,8 +80,8 @@ async def _make(
     from gatepost.db.patience import patiently
     from gatepost.demo.filling import fill, make_anew
     from gatepost.demo.history import invent
-    from gatepost.gate import lifetimes_of
-    from gatepost.security.passwords import Password, PasswordHasher
+    from gatepost.gate import hasher_of, lifetimes_of
+    from gatepost.security.passwords import Password
 
     await patiently(
         lambda: migrate.ensure_database(dsn), seconds=settings.database_start_seconds, on_wait=out.waiting
@@ -90,7 +90,7 @@ async def _make(
     invented = invent(
         seed=seed, now=datetime.now(UTC), users=users, events=events, lifetimes=lifetimes_of(settings)
     )
-    hashed = PasswordHasher(rounds=settings.bcrypt_rounds).hash(Password.read(PASSWORD))
+    hashed = hasher_of(settings).hash(Password.read(PASSWORD))
     with progress_bar() as bar:
         task = bar.add_task("Filling the demo", total=invented.rows)
         await fill(dsn, invented, hashed_password=hashed, progress=lambda rows: bar.advance(task, rows))

@@ -3,54 +3,36 @@
 - Every password is NFC-normalised first, once, where it becomes a `Password`, so that one typed on another
   keyboard or system is the same password. Other software may have hashed it as it was typed, or in NFKC: a
   stored hash is tried against the former too, and one that is surely not ours against the latter.
-- bcrypt reads at most 72 bytes and treats its input as ended by NUL. What fits is hashed as it is
-  (`$2b$`); a longer password, or one with a NUL, goes through HMAC-SHA256 keyed by the salt first
-  (`$bcrypt-sha256$v=2`, libpass's format). Nothing is ever cut off (ASVS 6.2.8), not for hashes made
-  elsewhere either: some libraries cut at 72 bytes in silence, and such a hash can't be told from that
-  of a password of exactly 72 bytes. Accepting it would accept 72 bytes plus anything for everybody; so
-  a user adopted with a longer password than that resets it.
-- An unknown user costs the work of a known one. For one whose hash is bcrypt with a lower cost than the
-  setting's the difference is made up; for hashes of other kinds (until the next login replaces them)
-  or a higher cost the time is that hash's own.
+- New hashes are made by bcrypt, or by argon2id where that is set (`PASSWORD_HASH`). Nothing is ever cut off
+  (ASVS 6.2.8), not for hashes made elsewhere either: some libraries cut at 72 bytes in silence, and such a
+  hash can't be told from that of a password of exactly 72 bytes. Accepting it would accept 72 bytes plus
+  anything for everybody; so a user adopted with a longer password than that resets it.
+- A hash made elsewhere, or at a lower cost, is replaced at the next sign-in. argon2id at OWASP's parameters
+  or above is kept, whoever made it and whichever method is set.
+- An unknown user costs the work of a known one. For one whose hash is of the set method with a lower cost the
+  difference is made up. A hash of another kind costs its own work and an unknown user's, one of a higher cost
+  its own: the time that takes tells them apart, and a cheap one from an unknown user not.
 
-Everything here is CPU-bound and synchronous: a check takes about 250 ms at cost 12, without the GIL.
+Everything here is CPU-bound and synchronous: a check takes about 250 ms at bcrypt's cost 12, without the GIL.
 """
 
-import hashlib
-import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Literal, Self, TypeAlias
 
-import bcrypt
+from argon2.exceptions import Argon2Error
 
 from gatepost.models.bounds import PASSWORD_MAX
-from gatepost.security import foreign
+from gatepost.security import hashes
+from gatepost.security.hashes import Argon2id, Bcrypt, StoredHash
 from gatepost.security.texts import compatible, composed
 
-MAX_FOREIGN_COST = 16
-"""bcrypt cost of a stored hash that is still checked (some five seconds), unless the setting is higher."""
+PasswordMethod: TypeAlias = Literal["bcrypt", "argon2id"]
 
 MADE_LENGTH = 20
 _MADE_OF = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789"
 """What can't be taken for one another: 116 bits in a password of 20."""
-
-_BCRYPT_MAX_BYTES = 72
-_ALPHABET = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-
-# `$2x$` is left out: it marks the hashes of a faulty implementation, which bcrypt does not imitate.
-_BCRYPT_FAMILY = re.compile(
-    r"(?P<django>bcrypt\$|bcrypt_sha256\$)?"
-    r"(?P<plain>\$2(?P<ident>[aby])\$(?P<cost>[0-9]{2})\$[./0-9A-Za-z]{22}[./0-9A-Za-z]{31})"
-    r"|\$bcrypt-sha256\$(?:(?P<v2>v=2,t=2b,r=)|2[ab],)(?P<wrapped_cost>[1-9][0-9]?)"
-    r"\$[./0-9A-Za-z]{22}\$[./0-9A-Za-z]{31}"
-)
-# Of the last character of a salt four bits count for nothing, of a digest's two. Most software writes them
-# as zeros and reads over them; bcrypt itself refuses others.
-_ENDS = re.compile(r"(?P<salt>.)(?P<between>\$?.{30})(?P<digest>.)\Z")
-_SALT_ENDS = {char: _ALPHABET[place & 0x30] for place, char in enumerate(_ALPHABET)}
-_DIGEST_ENDS = {char: _ALPHABET[place & 0x3C] for place, char in enumerate(_ALPHABET)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +86,13 @@ class PasswordCheck:
     Attributes:
         matches: the password is the right one.
         needs_rehash: it matches, and the stored hash should be replaced by `PasswordHasher.hash`'s.
-        corrupt: the stored hash is of no known kind, damaged or of an absurd cost: an error to log.
+        unreadable: why no password can be checked against the stored hash, an error to log:
+            `corrupt_hash` (damaged, or of an absurd cost) or `unsupported_hash` (of no known kind).
     """
 
     matches: bool
     needs_rehash: bool = False
-    corrupt: bool = False
+    unreadable: str | None = None
 
 
 def make_password() -> str:
@@ -122,23 +105,22 @@ class PasswordHasher:
 
     Args:
         rounds: bcrypt's cost of new hashes, 4 to 31; the work doubles with each step.
+        method: what new hashes are made by.
+        devise_pepper: what Devise put behind each password of its hashes.
     """
 
-    def __init__(self, rounds: int) -> None:
-        self._rounds = rounds
-        # The hashes of nobody's password: a random digest in place of a computed one, which would take
-        # as long as a login. Checking against them takes the full work all the same.
-        salt = bcrypt.gensalt(rounds).decode()
-        digest = "".join(secrets.choice(_ALPHABET) for _ in range(30)) + "."
-        self._nobody = salt + digest
-        self._nobody_long = f"$bcrypt-sha256$v=2,t=2b,r={rounds}${salt[-22:]}${digest}"
+    def __init__(self, rounds: int, *, method: PasswordMethod = "bcrypt", devise_pepper: str = "") -> None:
+        self._method = Bcrypt(rounds) if method == "bcrypt" else Argon2id()
+        self._devise_pepper = devise_pepper.encode()
+
+    @property
+    def seconds(self) -> float:
+        """About how long one hash, or one check of an unknown user's password, takes one core."""
+        return self._method.seconds
 
     def hash(self, password: Password) -> str:
         """Return the hash to store."""
-        secret = password.text.encode()
-        if _fits_bcrypt(secret):
-            return bcrypt.hashpw(secret, bcrypt.gensalt(self._rounds)).decode()
-        return foreign.libpass_handler("bcrypt_sha256").using(rounds=self._rounds).hash(secret)
+        return self._method.make(password.text.encode())
 
     def check(self, password: Password, stored: str | None) -> PasswordCheck:
         """Check a password against the stored hash; never raises.
@@ -150,77 +132,25 @@ class PasswordHasher:
             password: the password.
             stored: the hash; None for an unknown user or one without a password, as Django's `!…`.
         """
-        known = None if not stored or stored.startswith("!") else _without_padding(stored)
-        hash_ = None if known is None else _BCRYPT_FAMILY.fullmatch(known)
-        is_foreign = known is not None and not _may_be_ours(hash_)
-        is_corrupt = False
-        for number, secret in enumerate(password.secrets(compatibly=is_foreign)):
-            matches = self._matches(secret, known, hash_)
-            if matches:
-                is_current = number == 0 and known == stored and self._is_current(hash_)
-                return PasswordCheck(matches=True, needs_rehash=not is_current)
-            is_corrupt = matches is None
-        return PasswordCheck(matches=False, corrupt=is_corrupt)
+        known, unreadable = None, None
+        if stored and not stored.startswith("!"):
+            try:
+                known = hashes.read(stored, devise_pepper=self._devise_pepper)
+            except hashes.UnreadableHash as error:
+                unreadable = error.reason
+        try:
+            if known is not None:
+                return self._compare(password, known)
+        except (ValueError, MemoryError, Argon2Error):  # a cost that is fine, and too much for this machine
+            unreadable = hashes.CorruptHash.reason
+        for secret in password.secrets(compatibly=False):
+            self._method.equalize(secret, None)
+        return PasswordCheck(matches=False, unreadable=unreadable)
 
-    def _matches(self, secret: bytes, known: str | None, hash_: re.Match[str] | None) -> bool | None:
-        """Say whether a secret is the one that was hashed; None for a hash that can't be read."""
-        if known is None:
-            self._check_nobody(secret)
-            return False
-        matches = foreign.verify(secret, known) if hash_ is None else self._check_bcrypt(secret, hash_)
-        if matches is None:
-            self._check_nobody(secret)
-        return matches
-
-    def _check_nobody(self, secret: bytes) -> None:
-        if _fits_bcrypt(secret):
-            bcrypt.checkpw(secret, self._nobody.encode())
-        else:
-            foreign.libpass_handler("bcrypt_sha256").verify(secret, self._nobody_long)
-
-    def _check_bcrypt(self, secret: bytes, hash_: re.Match[str]) -> bool | None:
-        cost = _cost(hash_)
-        if not 4 <= cost <= max(MAX_FOREIGN_COST, self._rounds):
-            return None
-        wrapped = hash_["plain"] is None
-        digested = hash_["django"] == "bcrypt_sha256$"
-        if not (wrapped or digested or _fits_bcrypt(secret)):
-            self._check_nobody(secret)
-            return False
-        if wrapped:
-            matches = foreign.libpass_handler("bcrypt_sha256").verify(secret, hash_[0])
-        else:
-            entered = hashlib.sha256(secret).hexdigest().encode() if digested else secret
-            matches = bcrypt.checkpw(entered, hash_["plain"].encode())
-        if not matches:
-            # 2^c + 2^c + 2^(c+1) + … + 2^(setting-1) = 2^setting: the work that an unknown user costs.
-            for step in range(cost, self._rounds):
-                bcrypt.hashpw(b"", bcrypt.gensalt(step))
-        return matches
-
-    def _is_current(self, hash_: re.Match[str] | None) -> bool:
-        return hash_ is not None and _may_be_ours(hash_) and _cost(hash_) >= self._rounds
-
-
-def _may_be_ours(hash_: re.Match[str] | None) -> bool:
-    """Say whether a hash is of the kinds that are made here; other software may have made it too."""
-    if hash_ is None or hash_["django"]:
-        return False
-    return hash_["ident"] == "b" or hash_["v2"] is not None
-
-
-def _without_padding(stored: str) -> str:
-    """Return a hash of bcrypt's family with zeros for the bits that count for nothing, another as it is."""
-    if _BCRYPT_FAMILY.fullmatch(stored) is None:
-        return stored
-    return _ENDS.sub(
-        lambda ends: _SALT_ENDS[ends["salt"]] + ends["between"] + _DIGEST_ENDS[ends["digest"]], stored
-    )
-
-
-def _fits_bcrypt(secret: bytes) -> bool:
-    return len(secret) <= _BCRYPT_MAX_BYTES and b"\0" not in secret
-
-
-def _cost(hash_: re.Match[str]) -> int:
-    return int(hash_["cost"] or hash_["wrapped_cost"])
+    def _compare(self, password: Password, stored: StoredHash) -> PasswordCheck:
+        for number, secret in enumerate(password.secrets(compatibly=not stored.is_ours)):
+            if stored.matches(secret):
+                is_kept = number == 0 and self._method.keeps(stored)
+                return PasswordCheck(matches=True, needs_rehash=not is_kept)
+            self._method.equalize(secret, stored)
+        return PasswordCheck(matches=False)

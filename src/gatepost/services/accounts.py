@@ -305,8 +305,8 @@ class Accounts:
         return signed_in
 
     async def _login_failed(self, email: str, reason: str, attempt: Attempt) -> InvalidCredentials:
-        if reason == "corrupt_hash":
-            log.error("stored password hash can't be read", user_id=attempt.user_id)
+        if reason in {"corrupt_hash", "unsupported_hash"}:
+            log.error("stored password hash can't be read", user_id=attempt.user_id, reason=reason)
         await self._throttles.failed(
             attempt,
             AuditAction.LOGIN_FAILED,
@@ -380,8 +380,8 @@ def _refusal(credential: store.Credential | None, check: PasswordCheck, attempt:
         return "unknown_user"
     if attempt.is_locked:
         return "locked"
-    if check.corrupt:
-        return "corrupt_hash"
+    if check.unreadable is not None:
+        return check.unreadable
     if not check.matches:
         return "wrong_password"
     if not credential.is_active:

@@ -19,7 +19,7 @@ QUEUE_SECONDS = 10
 known ones, and twice that while there are both; past the queue that makes, 503 (ASVS 15.2.2)."""
 
 NICENESS = 10
-"""bcrypt gives way to the threads that check sessions."""
+"""Hashing gives way to the threads that check sessions."""
 
 
 def cores() -> int:
@@ -27,12 +27,13 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def queue_limit(threads: int, rounds: int) -> int:
+def queue_limit(threads: int, seconds: float) -> int:
     """Return how many checks may wait: as many as the threads get through in `QUEUE_SECONDS`.
 
-    A check of cost 12 takes about a quarter of a second, and each step of cost doubles it.
+    Args:
+        threads: that work on them.
+        seconds: that each takes.
     """
-    seconds = 0.25 * 2.0 ** (rounds - 12)
     return max(4, min(1_000, int(QUEUE_SECONDS * threads / seconds)))
 
 
@@ -45,20 +46,20 @@ def _give_way() -> None:
 class Hashing:
     """Makes and checks password hashes in a bounded pool of threads, and lets everybody have their turn.
 
-    bcrypt releases the interpreter's lock, so that threads are enough; one a core uses the machine up. Those
-    who are known wait beside strangers: every other turn is theirs, and as many places.
+    bcrypt and argon2 release the interpreter's lock, so that threads are enough; one a core uses the machine
+    up. Those who are known wait beside strangers: every other turn is theirs, and as many places.
     """
 
-    def __init__(self, hasher: PasswordHasher, *, rounds: int, threads: int | None = None) -> None:
+    def __init__(self, hasher: PasswordHasher, *, threads: int | None = None) -> None:
         self._threads = threads or cores()
         self._hasher = hasher
-        limit = queue_limit(self._threads, rounds)
+        limit = queue_limit(self._threads, hasher.seconds)
         self._known: Lines[asyncio.Future[None]] = Lines(limit)
         self._strangers: Lines[asyncio.Future[None]] = Lines(limit)
         self._known_first = True
         self._busy = 0
         self._pool = ThreadPoolExecutor(
-            self._threads, thread_name_prefix="gatepost-bcrypt", initializer=_give_way
+            self._threads, thread_name_prefix="gatepost-passwords", initializer=_give_way
         )
 
     @property

@@ -102,11 +102,11 @@ class Reauthentication:
         async with self._database.connection() as conn:
             stored = await store.hash_of(conn, user_id)
         check = await self._hashing.check(password, stored, attempt.line)
-        if check.corrupt:
-            log.error("stored password hash can't be read", user_id=user_id)
+        if check.unreadable is not None:
+            log.error("stored password hash can't be read", user_id=user_id, reason=check.unreadable)
         proof = Proof(session=session, attempt=attempt, hashed_password=stored or "", verb=verb)
         if not check.matches or stored is None or attempt.is_locked:
-            reason = "corrupt_hash" if check.corrupt else "locked" if check.matches else "wrong_password"
+            reason = check.unreadable or ("locked" if check.matches else "wrong_password")
             raise await self.refused(proof, reason=reason)
         return proof
 

@@ -94,11 +94,20 @@ class Settings(BaseSettings):
         le=86_400,
         description="Seconds between two clean-ups of expired sessions; 0 turns them off",
     )
+    password_hash: Annotated[Literal["bcrypt", "argon2id"], BeforeValidator(forms.lower_case)] = Field(
+        "bcrypt",
+        description="How new passwords are hashed; argon2id takes 19 MiB and two passes, as OWASP advises",
+    )
     bcrypt_rounds: int = Field(
         12,
         ge=4,
         le=16,
-        description="Cost of a password's hash, each step doubles it; production wants 10 or more",
+        description="Cost of a password's hash by bcrypt, each step doubles it; production wants 10 or more",
+    )
+    devise_pepper: Annotated[SecretStr | None, BeforeValidator(forms.plain_text)] = Field(
+        None,
+        description="Devise's config.pepper, where users come from it: their $2a$ hashes are checked with it",
+        json_schema_extra={"accepted": "text"},
     )
     password_min_length: int = Field(8, ge=8, le=128, description="Characters of a new password, at least")
     breached_passwords: Annotated[Path | None, BeforeValidator(forms.path)] = Field(
@@ -341,7 +350,7 @@ class Settings(BaseSettings):
             refused["PUBLIC_URL"] = (
                 "PUBLIC_URL: cookies need https; set an origin such as https://auth.example.com"
             )
-        if self.bcrypt_rounds < 10:
+        if self.password_hash == "bcrypt" and self.bcrypt_rounds < 10:  # noqa: S105 - the name of a method
             refused["BCRYPT_ROUNDS"] = "BCRYPT_ROUNDS: it is too cheap for production; set 10 to 16"
         if self.secret_key is None:
             refused["SECRET_KEY"] = f"SECRET_KEY: production needs one, other than the example's; set {_KEY}"

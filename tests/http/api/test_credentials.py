@@ -494,7 +494,7 @@ async def test_a_password_that_changes_while_it_is_checked_confirms_nothing(
     assert_error(await change(client, token), errors.InvalidCredentials)
     assert [event["detail"]["reason"] for event in await events(db, "password.refused")] == [
         "changed_meanwhile",
-        "corrupt_hash",
+        "unsupported_hash",
     ]
     assert await db.fetchval("SELECT count(*) FROM user_sessions") == 1
     assert await events(db, "session.refused") == []

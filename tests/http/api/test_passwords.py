@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
+import argon2
 import bcrypt
 import httpx
 import pytest
@@ -25,8 +26,8 @@ LOGIN = "/api/auth/login"
 EMAIL = "user@example.com"
 
 
-async def sign_up(client: httpx.AsyncClient, password: str) -> httpx.Response:
-    return await client.post(REGISTER, json={"email": EMAIL, "name": "John Doe", "password": password})
+async def sign_up(client: httpx.AsyncClient, password: str, email: str = EMAIL) -> httpx.Response:
+    return await client.post(REGISTER, json={"email": email, "name": "John Doe", "password": password})
 
 
 async def signs_in(client: httpx.AsyncClient, password: str) -> bool:
@@ -280,35 +281,74 @@ async def test_of_many_logins_that_replace_a_hash_at_once_none_is_refused(
     assert await db.fetchval("SELECT count(*) FROM user_sessions") == 9
 
 
-CORRUPT = [
-    "",
-    "x",
-    "$2b$04$",
-    "$2b$99$" + "a" * 53,
-    "$argon2id$v=19$m=1",
-    "pbkdf2_sha256$x$y$z",
-    "\u2603" * 60,
-]
-
-
-@pytest.mark.parametrize("stored", CORRUPT)
-async def test_a_corrupt_hash_is_a_failed_login(client: httpx.AsyncClient, db: Database, stored: str) -> None:
+async def test_a_strong_hash_made_elsewhere_is_kept(client: httpx.AsyncClient, db: Database) -> None:
+    stored = argon2.PasswordHasher().hash(PASSWORD)
     await register(client)
     await db.execute("UPDATE users SET hashed_password = $1", stored)
-    assert not await signs_in(client, PASSWORD)
+    assert await signs_in(client, PASSWORD)
+    assert not await signs_in(client, "wrong password")
     assert await db.fetchval("SELECT hashed_password FROM users") == stored
+    assert await events(db, "password.rehashed") == []
 
 
-async def test_a_corrupt_hash_is_a_logged_error_that_names_the_user_and_not_the_hash(
-    client: httpx.AsyncClient, db: Database, caplog: pytest.LogCaptureFixture
+async def test_with_argon2id_set_new_passwords_are_hashed_by_it_and_others_at_their_next_login(
+    stopped_app: MakeApp, db: Database
 ) -> None:
-    await register(client)
-    await db.execute("UPDATE users SET hashed_password = '$2b$04$cut-off'")
-    assert not await signs_in(client, PASSWORD)
-    (line,) = logged(caplog, "stored password hash can't be read")
-    assert (line["level"], line["user_id"]) == ("error", 1)
-    assert "cut-off" not in caplog.text
-    assert [e["detail"]["reason"] for e in await events(db, "login.failed")] == ["corrupt_hash"]
+    async with serving(stopped_app()) as client:
+        await sign_up(client, PASSWORD)
+    async with serving(stopped_app(password_hash="argon2id")) as client:
+        await sign_up(client, PASSWORD, email="new@example.com")
+        assert await signs_in(client, PASSWORD)
+    stored = [row["hashed_password"] for row in await db.fetch("SELECT hashed_password FROM users")]
+    assert [each[:31] for each in stored] == ["$argon2id$v=19$m=19456,t=2,p=1$"] * 2
+    async with serving(stopped_app()) as client:
+        assert await signs_in(client, PASSWORD)
+    assert {row["hashed_password"] for row in await db.fetch("SELECT hashed_password FROM users")} == set(
+        stored
+    )
+
+
+async def test_users_of_devise_sign_in_with_its_pepper(stopped_app: MakeApp, db: Database) -> None:
+    pepper = "0123456789abcdef" * 8
+    made = bcrypt.hashpw((PASSWORD + pepper).encode()[:72], bcrypt.gensalt(4, b"2a")).decode()
+    async with serving(stopped_app(devise_pepper=pepper)) as client:
+        await sign_up(client, "another password")
+        await db.execute("UPDATE users SET hashed_password = $1", made)
+        assert await signs_in(client, PASSWORD)
+    async with serving(stopped_app()) as client:
+        assert await signs_in(client, PASSWORD)
+
+
+UNREADABLE = {
+    "x": "unsupported_hash",
+    "$2x$04$" + "a" * 53: "unsupported_hash",
+    "\u2603" * 60: "unsupported_hash",
+    "$2b$04$cut-off": "corrupt_hash",
+    "$2b$99$" + "a" * 53: "corrupt_hash",
+    "$argon2id$v=19$m=1": "corrupt_hash",
+    "pbkdf2_sha256$x$y$z": "corrupt_hash",
+}
+
+
+@pytest.mark.parametrize(("stored", "reason"), UNREADABLE.items(), ids=range(len(UNREADABLE)))
+async def test_a_hash_that_cannot_be_read_is_a_failed_login_and_no_guess(
+    stopped_app: MakeApp, db: Database, caplog: pytest.LogCaptureFixture, stored: str, reason: str
+) -> None:
+    """The client hears what it hears of a wrong password; the log names the user, and not the hash."""
+    async with serving(stopped_app(throttle_enabled=True)) as client:
+        await sign_up(client, PASSWORD)
+        wrong = await client.post(LOGIN, json={"email": EMAIL, "password": "wrong password"})
+        guesses = await db.fetchval("SELECT sum(failures) FROM auth_failures")
+        await db.execute("UPDATE users SET hashed_password = $1", stored)
+        refused = await client.post(LOGIN, json={"email": EMAIL, "password": PASSWORD})
+    assert (refused.status_code, refused.content) == (wrong.status_code, wrong.content)
+    assert await db.fetchval("SELECT hashed_password FROM users") == stored
+    assert [e["detail"]["reason"] for e in await events(db, "login.failed")] == ["wrong_password", reason]
+    assert await db.fetchval("SELECT sum(failures) FROM auth_failures") == guesses == 1
+    lines = logged(caplog, "stored password hash can't be read")
+    expected = [] if reason == "no_password" else [("error", 1, reason)]
+    assert [(line["level"], line["user_id"], line["reason"]) for line in lines] == expected
+    assert len(stored) < 2 or stored not in caplog.text
 
 
 # --- Under load ---
