@@ -26,6 +26,7 @@ from gatepost.app import create_app
 from gatepost.features import FEATURES
 from gatepost.http.errors import status_of
 from gatepost.settings import Settings
+from gatepost.texts import Text
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs/reference"
@@ -341,17 +342,25 @@ def leaves(root: type[errors.GatepostError]) -> Iterator[type[errors.GatepostErr
         yield from leaves(kind)
 
 
+def _message(kind: type[errors.GatepostError]) -> str:
+    return str(kind.standard()).replace("<", "&lt;")
+
+
 def errors_page() -> str:
     """Return the text of docs/reference/errors.md."""
+    problem = str(Text("field.too_short", count=8))
     example = {
         "data": None,
-        "message": errors.ValidationFailed.message,
+        "message": str(errors.ValidationFailed.standard()),
         "success": False,
-        "error": {"code": errors.ValidationFailed.code, "fields": {"password": "Use at least 8 characters"}},
+        "error": {
+            "code": errors.ValidationFailed.code,
+            "fields": {"password": problem},
+        },
     }
     ours = [kind for kind in leaves(errors.GatepostError) if not issubclass(kind, errors.SetupError)]
     over_http = "".join(
-        f"| `{kind.code}` | {status_of(kind)} | {_sentence(kind)} | {kind.message.replace('<', '&lt;')} |\n"
+        f"| `{kind.code}` | {status_of(kind)} | {_sentence(kind)} | {_message(kind)} |\n"
         for kind in sorted(ours, key=lambda kind: status_of(kind))
     )
     setup = "".join(f"| `{kind.code}` | {_sentence(kind)} |\n" for kind in leaves(errors.SetupError))

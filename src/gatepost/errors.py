@@ -1,8 +1,8 @@
-"""What can go wrong, as one tree; each leaf carries a stable `code` and speaks for itself.
+"""What can go wrong, as one tree; each leaf carries a stable `code` and a text of the catalogues.
 
 Only the HTTP layer knows which status a branch has (`http/errors.py`), only the commands know which
 exit code. A feature's errors stand in its folder, each below the branch that has its status. An error's
-`message` is meant for the caller: it never holds a token, password or digest.
+`text` is meant for the caller: it never holds a token, password or digest.
 
     GatepostError
     ├── InvalidInput             the caller can mend what was sent
@@ -56,23 +56,33 @@ exit code. A feature's errors stand in its folder, each below the branch that ha
 from collections.abc import Mapping
 from typing import ClassVar
 
+from gatepost.texts import Text
+
 
 class GatepostError(Exception):
     """The root of the tree.
 
     Attributes:
         code: stable name of the error, part of the contract.
-        message: one sentence for the caller.
+        text: one sentence for the caller.
     """
 
     code: ClassVar[str]
-    message: str = ""
 
-    def __init__(self, message: str | None = None) -> None:
-        """Take another sentence than the class's own where one says more."""
-        if message is not None:
-            self.message = message
-        super().__init__(self.message)
+    def __init__(self, text: Text | str | None = None) -> None:
+        """Take another sentence than the standard one where it says more; a `str` is not translated."""
+        self.text = self.standard() if text is None else _text(text)
+        super().__init__(self.text)
+
+    @classmethod
+    def standard(cls) -> Text:
+        """Return what is said where no other sentence says more."""
+        return Text(f"error.{cls.code}")
+
+    @property
+    def message(self) -> str:
+        """The sentence in English."""
+        return str(self.text)
 
 
 class InvalidInput(GatepostError):
@@ -87,78 +97,68 @@ class ValidationFailed(InvalidInput):
     """
 
     code = "validation_failed"
-    message = "Some fields are not valid"
 
-    def __init__(self, fields: Mapping[str, str], message: str | None = None) -> None:
-        """Say for each field what would be accepted."""
-        super().__init__(message)
-        self.fields = dict(fields)
+    def __init__(self, fields: Mapping[str, Text | str], text: Text | str | None = None) -> None:
+        """Say for each field what would be accepted; a `str` is not translated."""
+        super().__init__(text)
+        self.fields = {name: _text(each) for name, each in fields.items()}
 
 
 class PasswordTooCommon(ValidationFailed):
     """The new password is one that attackers try first (ASVS 6.2.4, 6.2.12)."""
 
     code = "password_too_common"
-    message = "This password is too common: many people use it, and attackers try it first"
 
 
 class PasswordIsContext(ValidationFailed):
     """The new password is what anybody would guess of this user or service (ASVS 6.1.2, 6.2.11)."""
 
     code = "password_is_context"
-    message = "This password is too easy to guess: it is the e-mail, or the name of this service"
 
 
 class Conflict(ValidationFailed):
-    """The application allows a value once, and another record has it; `fields` names it where it was sent.
-
-    Attributes:
-        of_field: what is said of the field.
-    """
+    """The application allows a value once, and another record has it; `fields` names it where it was sent."""
 
     code = "conflict"
-    message = "Another record has this already, and it may be there once"
-    of_field: ClassVar[str] = "Another record has this value already"
 
 
 class RejectedByDatabase(ValidationFailed):
-    """A constraint or a trigger of the application refuses it; `fields` names it where it was sent.
-
-    Attributes:
-        of_field: what is said of the field.
-    """
+    """A constraint or a trigger of the application refuses it; `fields` names it where it was sent."""
 
     code = "rejected_by_database"
-    message = "The rules of this application's database do not allow this"
-    of_field: ClassVar[str] = "This value is not accepted here"
 
 
 class MalformedJson(InvalidInput):
     """The body is no JSON document."""
 
     code = "malformed_json"
-    message = "The body is not valid JSON"
 
 
 class BodyTooLarge(InvalidInput):
     """The body is over the limit and was not read whole."""
 
     code = "body_too_large"
-    message = "The body is too large"
 
 
 class BodyTooSlow(InvalidInput):
     """The end of the body did not come in time, and nothing was done."""
 
     code = "body_too_slow"
-    message = "The body took too long to arrive"
 
 
 class UnsupportedMediaType(InvalidInput):
     """The body is of another type than `application/json`."""
 
     code = "unsupported_media_type"
-    message = "Send the body as application/json"
+
+    def __init__(self, media_type: str = "application/json") -> None:
+        """Say which type is accepted."""
+        super().__init__(Text("error.unsupported_media_type", media_type=media_type))
+
+    @classmethod
+    def standard(cls) -> Text:
+        """Return what is said of a body that is to be JSON."""
+        return Text("error.unsupported_media_type", media_type="application/json")
 
 
 class AuthenticationError(GatepostError):
@@ -169,42 +169,36 @@ class InvalidCredentials(AuthenticationError):
     """Unknown e-mail, wrong password or disabled user: the same answer to all (ASVS 6.3.8)."""
 
     code = "invalid_credentials"
-    message = "The e-mail or the password is wrong"
 
 
 class NotAuthenticated(AuthenticationError):
     """No session token was sent."""
 
     code = "not_authenticated"
-    message = "Send a session token: Authorization: Bearer <session_token>"
 
 
 class InvalidSession(AuthenticationError):
     """The token is malformed or belongs to no session."""
 
     code = "invalid_session"
-    message = "The session token is not valid"
 
 
 class SessionExpired(AuthenticationError):
     """The session reached its `expires_at`."""
 
     code = "session_expired"
-    message = "The session has expired, sign in again"
 
 
 class SessionRevoked(AuthenticationError):
     """The session was ended by a logout, its user, an administrator or a disabled account."""
 
     code = "session_revoked"
-    message = "The session has been ended, sign in again"
 
 
 class SessionReplaced(AuthenticationError):
     """The token was refreshed; its successor is the one to use."""
 
     code = "session_replaced"
-    message = "The session token has been replaced by a newer one"
 
 
 class Forbidden(GatepostError):
@@ -215,56 +209,48 @@ class AdminRequired(Forbidden):
     """The caller is signed in and no administrator."""
 
     code = "admin_required"
-    message = "Only an administrator may do this"
 
 
 class FreshSessionRequired(Forbidden):
     """The password was given too long ago for what is asked (ASVS 7.2.4, 7.5.3)."""
 
     code = "fresh_session_required"
-    message = "Confirm your password first: POST /api/auth/confirm"
 
 
 class PasswordChangeRequired(Forbidden):
     """The password is right and temporary: no session starts before it is changed (ASVS 6.4.1)."""
 
     code = "password_change_required"
-    message = "This password is temporary: send it again, together with a new_password of your choice"
 
 
 class CrossOriginRefused(Forbidden):
     """A request with a cookie came from another site (ASVS 3.5.1); it changed nothing."""
 
     code = "cross_origin_refused"
-    message = "With a cookie, requests must come from this site's own pages; programs use a bearer token"
 
 
 class FormExpired(Forbidden):
     """A form of a page was sent without the token that it had, or under another sign-in (ASVS 3.5.1)."""
 
     code = "form_expired"
-    message = "This form was out of date: look it over and send it again"
 
 
 class RegistrationClosed(Forbidden):
     """Nobody may register here (REGISTRATION=closed)."""
 
     code = "registration_closed"
-    message = "Nobody can register here by themselves: ask an administrator for an account"
 
 
 class InvitationRequired(Forbidden):
     """Only who was invited may register here (REGISTRATION=invite)."""
 
     code = "invitation_required"
-    message = "Registering here takes an invitation: ask an administrator for one"
 
 
 class InvalidInvitation(Forbidden):
     """Unknown, used, expired, revoked or for another e-mail: the same answer; the trail knows which."""
 
     code = "invalid_invitation"
-    message = "The invitation is not valid, or not any more: ask an administrator for another one"
 
 
 class Conflicting(GatepostError):
@@ -275,28 +261,24 @@ class EmailTaken(Conflicting):
     """A user with this e-mail exists already, in whatever case it is written."""
 
     code = "email_taken"
-    message = "A user with this e-mail exists already"
 
 
 class LastAdmin(Conflicting):
     """The account is the last active administrator's, and nobody would be left to administer."""
 
     code = "last_admin"
-    message = "This is the last administrator: make somebody else one first"
 
 
 class OwnAccount(Conflicting):
     """Administrators demote, disable, delete and give temporary passwords to others, not to themselves."""
 
     code = "own_account"
-    message = "Another administrator has to do this to your account"
 
 
 class AccountInUse(Conflicting):
     """The application refers to the account from tables of its own, in a way that forbids deleting it."""
 
     code = "account_in_use"
-    message = "The account can't be deleted while the application has records that belong to it"
 
 
 class CountChanged(Conflicting):
@@ -307,11 +289,10 @@ class CountChanged(Conflicting):
     """
 
     code = "count_changed"
-    message = "Their number has changed: look again"
 
-    def __init__(self, message: str | None = None, *, found: int = 0) -> None:
+    def __init__(self, text: Text | None = None, *, found: int = 0) -> None:
         """Say how many there are."""
-        super().__init__(message)
+        super().__init__(text)
         self.found = found
 
 
@@ -319,14 +300,12 @@ class NotFound(GatepostError):
     """There is no such thing, or none that the caller may see."""
 
     code = "not_found"
-    message = "There is no such resource"
 
 
 class MethodNotAllowed(GatepostError):
     """The resource exists and does not answer to this method."""
 
     code = "method_not_allowed"
-    message = "The method is not allowed here"
 
 
 class TooManyAttempts(GatepostError):
@@ -337,11 +316,10 @@ class TooManyAttempts(GatepostError):
     """
 
     code = "too_many_attempts"
-    message = "Too many attempts, try again later"
 
-    def __init__(self, retry_after: int, message: str | None = None) -> None:
+    def __init__(self, retry_after: int, text: Text | None = None) -> None:
         """Say when another attempt makes sense."""
-        super().__init__(message)
+        super().__init__(text)
         self.retry_after = retry_after
 
 
@@ -353,7 +331,6 @@ class Unavailable(GatepostError):
     """
 
     code = "unavailable"
-    message = "The service is unavailable for the moment, try again"
     retry_after: int = 1
 
 
@@ -361,13 +338,16 @@ class InternalError(GatepostError):
     """A fault of ours; the log has it under the request id."""
 
     code = "internal_error"
-    message = "Something went wrong on our side"
 
 
 class SetupError(GatepostError):
-    """For the operator at start-up or on the command line, never for a caller over HTTP."""
+    """For the operator at start-up or on the command line, never for a caller over HTTP: English alone."""
 
     code = "setup_failed"
+
+    def __init__(self, message: str) -> None:
+        """Say what is to be done."""
+        super().__init__(message)
 
 
 class SettingsError(SetupError):
@@ -401,7 +381,10 @@ class DatabaseNotMigrated(SetupError):
     """The schema is missing or older than this Gatepost needs."""
 
     code = "database_not_migrated"
-    message = "The database is not migrated: run `gatepost migrate`"
+
+    def __init__(self, message: str = "The database is not migrated: run `gatepost migrate`") -> None:
+        """Say what is to be done."""
+        super().__init__(message)
 
 
 class DatabaseUnfit(SetupError):
@@ -426,3 +409,19 @@ class DemoRefused(SetupError):
     """`gatepost demo` was to fill a database that holds other data, or to run in production."""
 
     code = "demo_refused"
+
+
+class InvalidValue(ValueError):
+    """A value is not accepted, whatever field it was typed into.
+
+    Attributes:
+        text: what is accepted.
+    """
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+def _text(said: Text | str) -> Text:
+    return Text.verbatim(said) if isinstance(said, str) else said

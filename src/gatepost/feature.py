@@ -8,7 +8,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gatepost import texts
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gatepost.errors import GatepostError
     from gatepost.gate import Gate
     from gatepost.http.api.feature import Api
@@ -39,6 +43,7 @@ class Feature:
 
     Attributes:
         name: of its folder.
+        locale: directory of its catalogues of texts; None where it says nothing.
         errors: what it raises besides the kernel's, each below the branch that has its status.
         actions: what it writes into the audit trail.
         wire: makes its services in a Gate that opens; None where it has none.
@@ -48,9 +53,15 @@ class Feature:
     """
 
     name: str
+    locale: "Path | None" = None
     errors: "tuple[type[GatepostError], ...]" = ()
     actions: "type[Action] | None" = None
     wire: "Callable[[Gate], Wired] | None" = None
     api: "Callable[[], Api] | None" = None
     pages: "Callable[[], Pages] | None" = None
     announce: "Callable[[Gate, str], Awaitable[Announced]] | None" = None
+
+    def __post_init__(self) -> None:
+        # Modules that are loaded later document its errors, with their texts.
+        if self.locale is not None:
+            texts.add(self.locale)

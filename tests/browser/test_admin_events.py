@@ -18,8 +18,8 @@ from tests.browser.conftest import (
 from tests.conftest import PASSWORD
 from tests.http.conftest import Database
 
-from gatepost.http.pages.language import LANGUAGES
 from gatepost.models import Client
+from gatepost.texts import LANGUAGES
 
 ADMIN = "admin@example.com"
 LONG = f"{'a' * 60}@{'b' * 60}.example.com"

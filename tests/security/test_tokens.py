@@ -116,7 +116,7 @@ def test_what_is_no_token_is_refused_without_being_repeated(raw: str) -> None:
     for refusing in (lambda: reader.parse(raw), lambda: reader.successor(raw, NONCE)):
         with pytest.raises(InvalidSession) as caught:
             refusing()
-        assert caught.value.args == (InvalidSession.message,)
+        assert caught.value.args == (InvalidSession.standard(),)
         assert caught.value.__cause__ is None
         assert caught.value.__context__ is None
 

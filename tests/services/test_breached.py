@@ -15,8 +15,9 @@ from gatepost.errors import SettingsError, Unavailable
 from gatepost.gate import Gate
 from gatepost.security.passwords import Password
 from gatepost.services.breached import BreachedPasswords
-from gatepost.services.new_passwords import IS_BREACHED
+from gatepost.texts import Text
 
+IS_BREACHED = Text("field.password.breached")
 BREACHED = ["correct horse battery", "Zo\xeb was here 1999", "trustno1 but longer"]
 PADDING = "padding is no password"
 UNKNOWN = "nobody has ever had this one"
@@ -190,7 +191,7 @@ async def test_a_breached_password_is_refused_at_register_and_signs_in_all_the_s
     settings = make_settings(breached_passwords=single(tmp_path / "pwned.txt"))
     async with serving(create_app(settings)) as client:
         refused = await client.post("/api/auth/register", json=body(BREACHED[0], "new@example.com"))
-        told = assert_error(refused, errors.PasswordTooCommon, fields={"password": IS_BREACHED})
+        told = assert_error(refused, errors.PasswordTooCommon, fields={"password": str(IS_BREACHED)})
         assert "data breach" in told["message"]
         assert await db.fetchval("SELECT count(*) FROM users") == 1
         await login(client, password=BREACHED[0])

@@ -7,8 +7,9 @@ import typer
 from gatepost.cli.options import AsJson, Limit, Yes, confirm
 from gatepost.cli.output import Output, program
 from gatepost.cli.running import run
-from gatepost.errors import ValidationFailed
+from gatepost.errors import InvalidValue, ValidationFailed
 from gatepost.models import Client, canonical_address
+from gatepost.texts import Text
 
 if TYPE_CHECKING:
     from gatepost.gate import Gate
@@ -82,12 +83,12 @@ def _canonical(email: str | None, address: str | None) -> tuple[str | None, str 
     """
     from gatepost.security.emails import canonical_email
 
-    fields: dict[str, str] = {}
+    fields: dict[str, Text | str] = {}
     if email is not None:
         try:
             email = canonical_email(email)
-        except ValueError as error:
-            fields["email"] = str(error)
+        except InvalidValue as error:
+            fields["email"] = error.text
     if address is not None:
         address = canonical_address(address.partition("/")[0])
         if address is None:

@@ -15,13 +15,14 @@ from gatepost.db.faults import is_away
 from gatepost.db.migrations.expected import COLUMNS
 from gatepost.errors import Conflict, EmailTaken, GatepostError, RejectedByDatabase, ValidationFailed
 from gatepost.log import get_logger
+from gatepost.texts import Text
 
 if TYPE_CHECKING:
     from gatepost.db.pool import Connection
 
 log = get_logger("gatepost.db")
 
-TOO_LONG = "It is longer than the users table of this database takes"
+TOO_LONG = Text("field.too_long_for_column")
 """Said of a field whose column is narrower than its value."""
 
 _CLASSES = ("22", "23", "27", "38", "39", "44", "P0")
@@ -132,11 +133,11 @@ def _report(cause: asyncpg.PostgresError, columns: set[str]) -> None:
 
 def _answer(cause: asyncpg.PostgresError, broken: Sequence[str], fields: Sequence[str]) -> GatepostError:
     if cause.sqlstate in _UNIQUE:
-        return EmailTaken() if "email" in broken else Conflict(dict.fromkeys(broken, Conflict.of_field))
+        return EmailTaken() if "email" in broken else Conflict(dict.fromkeys(broken, Text("field.conflict")))
     if cause.sqlstate == _TRUNCATED and fields:
         # PostgreSQL does not say which column it was.
         return ValidationFailed(dict.fromkeys(broken or fields, TOO_LONG))
-    return RejectedByDatabase(dict.fromkeys(broken, RejectedByDatabase.of_field))
+    return RejectedByDatabase(dict.fromkeys(broken, Text("field.rejected")))
 
 
 def _raised_in(error: asyncpg.PostgresError) -> str:

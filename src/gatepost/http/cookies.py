@@ -22,6 +22,7 @@ from starlette.types import Scope
 from gatepost.errors import InvalidSession
 from gatepost.models import SignedIn
 from gatepost.security.devices import LIFETIME
+from gatepost.texts import Text
 
 PATHS_MAX = 6
 """Segments of a request's path at which a second cookie of the session's name is looked for."""
@@ -64,7 +65,7 @@ class Cookies:
         """
         found = _values(scope, self._session)
         if len(found) > 1:  # what becomes of them: `strays.py`
-            raise InvalidSession("Two session cookies were sent")
+            raise InvalidSession(Text("error.invalid_session.two_cookies"))
         return found[0] if found else None
 
     def device(self, scope: Scope) -> str | None:

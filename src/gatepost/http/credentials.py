@@ -8,6 +8,7 @@ from gatepost.errors import InvalidSession, NotAuthenticated
 from gatepost.http.cookies import Cookies
 from gatepost.http.cross_origin import CrossOriginGuard
 from gatepost.models.bounds import AUTHORIZATION_MAX
+from gatepost.texts import Text
 
 
 class Presented(NamedTuple):
@@ -37,7 +38,7 @@ def presented(scope: Scope, cookies: Cookies, guard: CrossOriginGuard) -> tuple[
     """
     values = [value for name, value in scope["headers"] if name == b"authorization"]
     if len(values) > 1:
-        raise InvalidSession("Send one Authorization header")
+        raise InvalidSession(Text("error.invalid_session.one_header"))
     if values:
         scheme, _, token = values[0][:AUTHORIZATION_MAX].partition(b" ")
         if scheme.lower() == b"bearer":

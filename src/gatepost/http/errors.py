@@ -70,7 +70,11 @@ def status_of(error: GatepostError | type[GatepostError]) -> int:
 
 def render(error: GatepostError) -> Response:
     """Return the answer that an error has."""
-    fields = error.fields if isinstance(error, ValidationFailed) else None
+    fields = (
+        {name: str(text) for name, text in error.fields.items()}
+        if isinstance(error, ValidationFailed)
+        else None
+    )
     response = Response(
         encode(error_body(error.code, error.message, fields)),
         status_code=status_of(error),

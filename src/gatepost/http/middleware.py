@@ -170,7 +170,7 @@ class BodyGuard:
             declared = headers.get(b"content-type", b"")
             is_declared = declared.partition(b";")[0].strip().lower() == self._media_type
             if (body or (declared and b"cookie" in headers)) and not is_declared:
-                raise UnsupportedMediaType(f"Send the body as {self._media_type.decode()}")
+                raise UnsupportedMediaType(self._media_type.decode())
         except GatepostError as error:
             if isinstance(error, BodyTooLarge | BodyTooSlow):
                 send = _closing(scope, send)

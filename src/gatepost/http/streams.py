@@ -15,6 +15,7 @@ from gatepost.http.envelope import encode
 from gatepost.models import Client, EventFilter, SeenEvent, Session, UserId
 from gatepost.services.copies import MEDIA_TYPES, head, lines, seen_event_data
 from gatepost.services.feed import Subscription
+from gatepost.texts import Text
 
 if TYPE_CHECKING:
     from gatepost.gate import Gate
@@ -60,7 +61,7 @@ class Streams:
         """
         if self._users[user_id] >= STREAMS_MAX:
             raise TooManyAttempts(
-                int(CHECK_SECONDS), f"There are {STREAMS_MAX} live streams of yours already: close one"
+                int(CHECK_SECONDS), Text("error.too_many_attempts.streams", count=STREAMS_MAX)
             )
         self._users[user_id] += 1
         try:

@@ -11,8 +11,10 @@ turns it into that one (NFKC) and would read another address.
 import re
 import unicodedata
 
+from gatepost.errors import InvalidValue
 from gatepost.models.bounds import EMAIL_MAX, NAME_MAX
 from gatepost.security.texts import compatible, composed
+from gatepost.texts import Text
 
 _STAND_IN = ".x"
 _PLAIN = re.compile("[!-~]*")
@@ -28,16 +30,16 @@ def canonical_email(text: str) -> str:
     Quoted local parts and addresses in brackets are not.
 
     Raises:
-        ValueError: with a sentence on what is wrong.
+        InvalidValue: it is none.
     """
     address = composed(text.strip(" "), EMAIL_MAX)
     if "<" in address:
-        raise ValueError("Give the address alone, without a name and angle brackets")
+        raise InvalidValue(Text("field.email.address_alone"))
     local, _, domain = address.rpartition("@")
     if len(_DOTS.findall(domain)) > _DOTS_MAX:
-        raise ValueError("The part after the @-sign has too many dots")
+        raise InvalidValue(Text("field.email.too_many_dots"))
     if any(not c.isascii() and _holds_ascii(compatible(c)) for c in local):
-        raise ValueError("The part before the @-sign has a character that only looks like a plain one")
+        raise InvalidValue(Text("field.email.lookalike"))
     return composed(_validated(address).lower(), EMAIL_MAX)
 
 
@@ -53,13 +55,13 @@ def canonical_name(text: str) -> str:
     """Return what a person is called: trimmed, NFC, 1 to 200 characters, something visible, no controls.
 
     Raises:
-        ValueError: with a sentence on what is wrong.
+        InvalidValue: it is none.
     """
     name = composed(text.strip(), NAME_MAX)
     if any(_breaks_text(c) for c in name):
-        raise ValueError("A name has no control characters, line breaks or halves of surrogate pairs")
+        raise InvalidValue(Text("field.name.characters"))
     if not any(unicodedata.category(c)[0] in "LNPS" for c in name):
-        raise ValueError("Give a name")
+        raise InvalidValue(Text("field.name.missing"))
     return name
 
 
@@ -73,9 +75,23 @@ def _validated(address: str) -> str:
     suffix = _STAND_IN if special else ""
     try:
         found = validate_email(address + suffix, check_deliverability=False, globally_deliverable=False)
-    except EmailNotValidError as problem:
-        raise ValueError(str(problem).removesuffix(".")) from None
+    except EmailNotValidError:
+        raise InvalidValue(_problem(address)) from None
     return found.normalized.removesuffix(suffix)
+
+
+def _problem(address: str) -> Text:
+    """Return what is wrong with an address that the library refuses: it says so in English alone."""
+    local, at, domain = address.rpartition("@")
+    if not at:
+        return Text("field.email.no_at")
+    if not local:
+        return Text("field.email.no_local_part")
+    if not domain:
+        return Text("field.email.no_domain")
+    if ".." in address:
+        return Text("field.email.two_periods")
+    return Text("field.email.invalid")
 
 
 def _breaks_text(c: str) -> bool:

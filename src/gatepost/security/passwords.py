@@ -23,10 +23,12 @@ from typing import Literal, Self, TypeAlias
 
 from argon2.exceptions import Argon2Error
 
+from gatepost.errors import InvalidValue
 from gatepost.models.bounds import PASSWORD_MAX
 from gatepost.security import hashes
 from gatepost.security.hashes import Argon2id, Bcrypt, StoredHash
 from gatepost.security.texts import compatible, composed
+from gatepost.texts import Text
 
 PasswordMethod: TypeAlias = Literal["bcrypt", "argon2id"]
 
@@ -56,13 +58,13 @@ class Password:
             min_length: code points that a new one must have; one that is set may be from another time.
 
         Raises:
-            ValueError: with a sentence on why that can't be a password.
+            InvalidValue: that can't be a password.
         """
         text = composed(typed, PASSWORD_MAX)
         if len(text) < min_length:
-            raise ValueError(f"Use at least {min_length} characters")
+            raise InvalidValue(Text("field.too_short", count=min_length))
         if any("\ud800" <= c <= "\udfff" for c in text):
-            raise ValueError("Use valid Unicode: a half of a surrogate pair is no character")
+            raise InvalidValue(Text("field.not_unicode"))
         return cls(text, typed)
 
     def secrets(self, *, compatibly: bool) -> Iterator[bytes]:

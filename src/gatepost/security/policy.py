@@ -14,12 +14,13 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from gatepost.errors import PasswordIsContext, PasswordTooCommon, ValidationFailed
+from gatepost.errors import InvalidValue, PasswordIsContext, PasswordTooCommon, ValidationFailed
 from gatepost.security.passwords import Password
 from gatepost.security.texts import folded
+from gatepost.texts import Text
 
-TOO_COMMON = "Many people use this one: choose another, such as several words that do not belong together"
-IS_CONTEXT = "This is the e-mail or the name of this service, or one of them backwards: choose another"
+TOO_COMMON = Text("field.password.too_common")
+IS_CONTEXT = Text("field.password.is_context")
 
 LABEL_MIN_LENGTH = 4
 """Characters of a host's first label from which on it is a name: not `www`, nor the `10` of an address."""
@@ -83,8 +84,8 @@ class PasswordPolicy:
         """
         try:
             password = Password.read(typed, min_length=self.min_length)
-        except ValueError as error:
-            raise ValidationFailed({field: str(error)}) from None
+        except InvalidValue as error:
+            raise ValidationFailed({field: error.text}) from None
         if is_common(password):
             raise PasswordTooCommon({field: TOO_COMMON})
         words = self.service_words | {folded(email), folded(email.rpartition("@")[0])}

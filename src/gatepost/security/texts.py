@@ -6,7 +6,9 @@ measured first, and then its runs, in one pass (UAX 15 §13: no text of any lang
 
 import unicodedata
 
+from gatepost.errors import InvalidValue
 from gatepost.models.bounds import MARKS_MAX, TYPED_FACTOR
+from gatepost.texts import Text
 
 
 def composed(text: str, most: int) -> str:
@@ -17,16 +19,16 @@ def composed(text: str, most: int) -> str:
         most: code points that it may have then.
 
     Raises:
-        ValueError: with a sentence: it is too long, or has too many marks on one character.
+        InvalidValue: it is too long, or has too many marks on one character.
     """
-    too_long = f"Use at most {most} characters"
+    too_long = InvalidValue(Text("field.too_long", count=most))
     if len(text) > TYPED_FACTOR * most:
-        raise ValueError(too_long)
+        raise too_long
     if not is_stream_safe(text):
-        raise ValueError(f"Use at most {MARKS_MAX} accents or other marks on one character")
+        raise InvalidValue(Text("field.too_many_marks", count=MARKS_MAX))
     found = unicodedata.normalize("NFC", text)
     if len(found) > most:
-        raise ValueError(too_long)
+        raise too_long
     return found
 
 

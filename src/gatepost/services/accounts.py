@@ -31,6 +31,7 @@ from gatepost.services.typed import read
 from gatepost.store import endings
 from gatepost.store import events as event_store
 from gatepost.store import users as store
+from gatepost.texts import Text
 
 log = get_logger("gatepost.accounts")
 
@@ -355,7 +356,7 @@ class Accounts:
         return user
 
     async def _checked(self, *, email: str, name: str, password: str) -> tuple[str, str, Password]:
-        fields: dict[str, str] = {}
+        fields: dict[str, Text] = {}
         canonical = {"email": email, "name": name}
         for field, rule in (("email", canonical_email), ("name", canonical_name)):
             try:

@@ -21,6 +21,7 @@ from gatepost.services.throttles import Throttles
 from gatepost.store import endings, profiles
 from gatepost.store import events as event_store
 from gatepost.store import users as store
+from gatepost.texts import Text
 
 TEMPORARY_FOR = timedelta(hours=24)
 """How long a temporary password works (ASVS 6.4.1)."""
@@ -158,7 +159,7 @@ class Administration(Directory):
                 conn, user.id, hashed, lifetime=TEMPORARY_FOR, at=self._clock()
             )
             if expires_at is None:
-                raise NotFound("There is no such user")
+                raise NotFound(Text("error.not_found.user"))
             await self._note(
                 conn, AuditAction.USER_PASSWORD_SET, user, client, by, changed=True, temporary=True
             )
@@ -208,7 +209,7 @@ class Administration(Directory):
                 # Who is no administrator any more is not the last one.
                 await store.set_flag(conn, user.id, "is_admin", value=False, at=self._clock())
             if not await profiles.erase(conn, user.id, session_id=None, at=self._clock()):
-                raise NotFound("There is no such user")
+                raise NotFound(Text("error.not_found.user"))
             await self._throttles.forget(conn, user.id, user.email)
             await self._note(conn, AuditAction.USER_DELETED, user, client, by, changed=True)
 

@@ -19,6 +19,7 @@ from typing import BinaryIO
 from gatepost.errors import SettingsError, Unavailable
 from gatepost.log import get_logger
 from gatepost.security.passwords import Password
+from gatepost.texts import Text
 
 log = get_logger("gatepost.breached")
 
@@ -71,7 +72,7 @@ class BreachedPasswords:
             # Not which range, and no traceback that names it: it is a part of the password's hash.
             path, why = str(self._path), _why(error)
             log.error("list of breached passwords can't be read", path=path, why=why)  # noqa: TRY400 - see above
-            raise Unavailable("New passwords can't be checked at the moment, try again") from None
+            raise Unavailable(Text("error.unavailable.breached")) from None
 
     def _holds(self, digest: str) -> bool:
         if self._path.is_dir():

@@ -9,7 +9,7 @@ from typing import Self
 import msgspec
 
 from gatepost.db.pool import Database
-from gatepost.errors import NotFound, ValidationFailed
+from gatepost.errors import InvalidValue, NotFound, ValidationFailed
 from gatepost.models import User, UserId, as_json
 from gatepost.models.bounds import EMAIL_MAX, SEARCH_MAX
 from gatepost.security.emails import canonical_email
@@ -19,8 +19,9 @@ from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.throttles import Throttles
 from gatepost.store import directory as store
 from gatepost.store import users as user_store
+from gatepost.texts import Text
 
-NO_CURSOR = {"cursor": "Use `next_cursor` of the page before"}
+NO_CURSOR = {"cursor": Text("field.cursor")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +130,7 @@ class Directory:
             if user is None:
                 user = await user_store.find(conn, _looked_up(email_or_id))
         if user is None:
-            raise NotFound("There is no such user")
+            raise NotFound(Text("error.not_found.user"))
         return user
 
     async def id_of(self, email_or_id: str) -> UserId:
@@ -154,7 +155,7 @@ class Directory:
         async with self._database.connection() as conn:
             user = await user_store.get(conn, user_id)
         if user is None:
-            raise NotFound("There is no such user")
+            raise NotFound(Text("error.not_found.user"))
         return user
 
     async def account(self, user_id: UserId) -> Account:
@@ -166,7 +167,7 @@ class Directory:
         async with self._database.connection() as conn:
             found = await store.standing(conn, user_id, at=self._clock(), idle=self._lifetimes.idle)
         if found is None:
-            raise NotFound("There is no such user")
+            raise NotFound(Text("error.not_found.user"))
         return Account(
             user=found.user,
             active_sessions=found.active_sessions,
@@ -228,10 +229,10 @@ def _searched(typed: str) -> str:
     """
     try:
         text = composed(typed.strip(), SEARCH_MAX)
-    except ValueError as error:
-        raise ValidationFailed({"q": str(error)}) from None
+    except InvalidValue as error:
+        raise ValidationFailed({"q": error.text}) from None
     if not text.isprintable():
-        raise ValidationFailed({"q": f"Use up to {SEARCH_MAX} characters, no control characters"})
+        raise ValidationFailed({"q": Text("field.search", count=SEARCH_MAX)})
     return text
 
 
@@ -245,5 +246,5 @@ def _looked_up(email: str) -> str:
         return canonical_email(email)
     except ValueError:
         if len(email) > EMAIL_MAX or not email.isprintable():
-            raise NotFound("There is no such user") from None
+            raise NotFound(Text("error.not_found.user")) from None
         return email.strip().lower()

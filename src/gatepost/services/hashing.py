@@ -10,6 +10,7 @@ from typing import ParamSpec, TypeVar
 from gatepost.errors import Unavailable
 from gatepost.security.passwords import Password, PasswordCheck, PasswordHasher
 from gatepost.services.lines import Line, Lines
+from gatepost.texts import Text
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -143,7 +144,7 @@ class Hashing:
 
 
 def _overload() -> Unavailable:
-    return Unavailable("Too many sign-ins at the moment, try again")
+    return Unavailable(Text("error.unavailable.busy"))
 
 
 def _tell(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:

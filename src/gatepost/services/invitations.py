@@ -16,6 +16,7 @@ from gatepost.services.typed import read
 from gatepost.store import events as event_store
 from gatepost.store import links as store
 from gatepost.store import users as user_store
+from gatepost.texts import Text
 
 DEFAULT_LIFETIME = timedelta(days=7)
 """How long an invitation is good where nobody says otherwise."""
@@ -126,7 +127,7 @@ class Invitations:
         async with self._acts.begin("revoke-invitation", by=by, client=client) as conn:
             invitation = await store.revoke(conn, invitation_id, at=self._clock())
             if invitation is None:
-                raise NotFound("There is no open invitation with this id")
+                raise NotFound(Text("error.not_found.invitation"))
             await self._note(conn, AuditAction.INVITATION_REVOKED, invitation, client, by)
         return invitation
 

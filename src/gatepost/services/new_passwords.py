@@ -4,9 +4,7 @@ from gatepost.errors import PasswordTooCommon, ValidationFailed
 from gatepost.security.passwords import Password
 from gatepost.security.policy import PasswordPolicy
 from gatepost.services.breached import BreachedPasswords
-
-BREACHED = "This password is known from a data breach, and attackers try such passwords first"
-IS_BREACHED = "This one is known from a data breach: choose another, and change it wherever you use it"
+from gatepost.texts import Text
 
 
 class NewPasswords:
@@ -37,7 +35,9 @@ class NewPasswords:
         """
         password = self._policy.accept(typed, email=email, field=field)
         if self._breached is not None and await self._breached.holds(password):
-            raise PasswordTooCommon({field: IS_BREACHED}, BREACHED)
+            raise PasswordTooCommon(
+                {field: Text("field.password.breached")}, Text("error.password_too_common.breached")
+            )
         return password
 
     async def another(self, current: Password, typed: str, *, email: str, field: str) -> Password:
@@ -48,5 +48,5 @@ class NewPasswords:
         """
         password = await self.accept(typed, email=email, field=field)
         if password == current:
-            raise ValidationFailed({field: "Use another password than the current one"})
+            raise ValidationFailed({field: Text("field.password.same")})
         return password

@@ -21,6 +21,7 @@ from gatepost.services.lifetimes import Lifetimes
 from gatepost.store import endings
 from gatepost.store import events as event_store
 from gatepost.store import oversight as store
+from gatepost.texts import Text
 
 Filter = TypeVar("Filter", SessionFilter, EventFilter)
 
@@ -35,16 +36,14 @@ def canonical(wanted: Filter) -> Filter:
         return wanted
     address = canonical_network(wanted.address)
     if address is None:
-        raise ValidationFailed(
-            {"address": "Give an address such as 203.0.113.7, or a network: 2001:db8::/32"}
-        )
+        raise ValidationFailed({"address": Text("field.address")})
     return replace(wanted, address=address)
 
 
 COUNTED_MAX = 10_000
 """Sessions that are counted, and ended at once, while somebody waits for an answer."""
 
-GONE = "There is no such session"
+GONE = Text("error.not_found.session")
 
 
 class Oversight:
@@ -197,6 +196,8 @@ class Oversight:
 
 
 def _changed(found: int, expected: int) -> CountChanged:
-    more = found > COUNTED_MAX
-    said = "is 1 session" if found == 1 else f"are {'more than ' if more else ''}{found - more} sessions"
-    return CountChanged(f"There {said} now, not {expected}: none has ended, look again", found=found)
+    if found > COUNTED_MAX:
+        text = Text("error.count_changed.more", count=COUNTED_MAX, expected=expected)
+    else:
+        text = Text("error.count_changed.sessions", count=found, expected=expected)
+    return CountChanged(text, found=found)

@@ -43,6 +43,7 @@ from gatepost.services.typed import read
 from gatepost.store import events as event_store
 from gatepost.store import profiles as store
 from gatepost.store import users as user_store
+from gatepost.texts import Text
 
 EXPORT_ROWS = 10_000
 """Sessions, and events, that an export has at the most."""
@@ -264,5 +265,5 @@ def _another_email(typed: str, current: str) -> str:
     """
     email = read("email", typed, canonical_email)
     if email == current:
-        raise ValidationFailed({"email": "Use another e-mail than the current one"})
+        raise ValidationFailed({"email": Text("field.email.same")})
     return email

@@ -20,6 +20,7 @@ from gatepost.services.throttles import Attempt, Throttles
 from gatepost.store import endings, sign_ins, successors
 from gatepost.store import events as event_store
 from gatepost.store import users as store
+from gatepost.texts import Text
 
 log = get_logger("gatepost.reauthentication")
 
@@ -119,7 +120,7 @@ class Reauthentication:
             detail={"verb": proof.verb, "reason": reason},
             counts=reason == "wrong_password",
         )
-        return InvalidCredentials("The password is wrong")
+        return InvalidCredentials(Text("error.invalid_credentials.password"))
 
     @asynccontextmanager
     async def transaction(

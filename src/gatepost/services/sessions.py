@@ -18,6 +18,7 @@ from gatepost.services.touches import Touches
 from gatepost.store import endings, sign_ins, successors
 from gatepost.store import sessions as store
 from gatepost.store.refreshes import RefreshRates
+from gatepost.texts import Text
 
 LISTED = 100
 """Sessions a page, where nobody says otherwise."""
@@ -207,7 +208,7 @@ class Sessions(Opening):
                 session_id=ended.session_id,
                 detail={"code": NotFound.code, "verb": verb, "wanted_session": session_id},
             )
-            raise NotFound("There is no such session")
+            raise NotFound(Text("error.not_found.session"))
 
     async def revoke_others(self, token: str, client: Client, *, by_cookie: bool = False) -> int:
         """End every session of the user whose live token this is, but its own; return how many were live.

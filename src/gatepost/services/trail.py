@@ -22,6 +22,7 @@ from gatepost.services.acts import Acts, By, told
 from gatepost.services.clock import Clock
 from gatepost.services.oversight import canonical
 from gatepost.store import events as store
+from gatepost.texts import Text
 
 WINDOW = 100_000
 """Ids that one statement looks at: some tens of milliseconds, whatever the filter."""
@@ -181,7 +182,7 @@ def _checked(wanted: EventFilter) -> EventFilter:
     """
     action = wanted.action
     if action is not None and not (action.isascii() and action.isprintable()):
-        raise ValidationFailed({"action": "Give an action such as login.failed, or a family: login."})
+        raise ValidationFailed({"action": Text("field.action")})
     times: dict[str, Any] = {}
     for name in ("since", "until"):
         at = getattr(wanted, name)
@@ -189,6 +190,6 @@ def _checked(wanted: EventFilter) -> EventFilter:
             continue
         at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
         if not 1970 <= at.year < 9999:
-            raise ValidationFailed({name: "Give a time such as 2024-01-01T00:00:00Z"})
+            raise ValidationFailed({name: Text("field.time")})
         times[name] = at
     return replace(canonical(wanted), **times)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from gatepost.errors import ValidationFailed
+from gatepost.errors import InvalidValue, ValidationFailed
 
 Read = TypeVar("Read")
 
@@ -14,12 +14,12 @@ def read(field: str, typed: str, rule: Callable[[str], Read]) -> Read:
     Args:
         field: what the text is called where it was typed.
         typed: any text, of any length.
-        rule: bounds it first; raises ValueError with a sentence for what does not fit.
+        rule: bounds it first; raises InvalidValue for what does not fit.
 
     Raises:
         ValidationFailed: it does not fit; `fields` has the sentence.
     """
     try:
         return rule(typed)
-    except ValueError as error:
-        raise ValidationFailed({field: str(error)}) from None
+    except InvalidValue as error:
+        raise ValidationFailed({field: error.text}) from None

@@ -151,7 +151,7 @@ async def test_an_invitation_that_is_not_good_gets_one_answer_and_the_trail_know
     async with serve(registration="invite") as (client, gate):
         response = await sign_up(client, await spoil(gate, clock))
     body = assert_error(response, errors.InvalidInvitation)
-    assert body["message"] == errors.InvalidInvitation.message
+    assert body["message"] == str(errors.InvalidInvitation.standard())
     assert await users(db) == 0
     (event,) = await events(db, "invitation.refused")
     assert event["detail"]["reason"] == reason

@@ -12,11 +12,12 @@ from gatepost.errors import Conflict, GatepostError, RejectedByDatabase
 from gatepost.features.setup.service import Setup
 from gatepost.library import Gatepost
 from gatepost.models import Client
+from gatepost.texts import Text
 
 BODY = {"email": "new@example.com", "name": "Ada", "password": PASSWORD}
-TAKEN = Conflict.of_field
-BROKEN = RejectedByDatabase.of_field
-TOO_LONG = "It is longer than the users table of this database takes"
+TAKEN = str(Text("field.conflict"))
+BROKEN = str(Text("field.rejected"))
+TOO_LONG = str(Text("field.too_long_for_column"))
 
 
 def raising(when: str, raised: str, timing: str = "BEFORE", kind: str = "TRIGGER") -> str:

@@ -10,7 +10,8 @@ from tests.http.conftest import Database
 from tests.http.pages.conftest import EMAIL, Visitor, make_user
 
 from gatepost.http.pages.charts import Axis, chart
-from gatepost.http.pages.language import LANGUAGES, language
+from gatepost.http.pages.language import language
+from gatepost.texts import LANGUAGES
 
 PAGE = "/auth/admin"
 SINCE = datetime(2024, 1, 1, tzinfo=UTC)

@@ -14,6 +14,7 @@ from tests.http.pages.forms import ORIGIN, Visitor, at, problems, said, visiting
 
 from gatepost.http.pages.admin import sessions
 from gatepost.services.oversight import COUNTED_MAX
+from gatepost.texts import Text
 
 PATHS = ("/admin/sessions", "/admin/sessions/end")
 
@@ -294,7 +295,7 @@ async def test_another_number_ends_none_and_is_counted_anew(
     await login(client)
     page = await admin.post("/admin/sessions/end?user=2", form_token=token[1], count="1")
     assert page.status_code == 409
-    assert "There are more or fewer sessions by now, so none was ended." in problems(page)
+    assert str(Text("error.count_changed.sessions", count=2, expected=1)) in problems(page)
     assert 'name="count" value="2"' in page.text
     assert await alive(db) == [1, 2, 3]
     assert await events(db, "sessions.ended") == []

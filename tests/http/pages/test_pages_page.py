@@ -9,9 +9,10 @@ from tests.conftest import MakeSettings, MovableClock
 from tests.http.pages.conftest import ORIGIN, visiting
 
 from gatepost.app import create_app
-from gatepost.http.pages.language import LANGUAGES, language
+from gatepost.http.pages.language import language
 from gatepost.http.pages.routes import PAGES
 from gatepost.http.pages.site import TEMPLATES
+from gatepost.texts import LANGUAGES
 
 PAGE = (Path(__file__).parents[3] / "docs" / "pages.md").read_text("utf-8")
 EACH = {"title", "content", "main_class"}

@@ -1,5 +1,6 @@
 """The first administrator: made by a link that the server prints while there is none."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gatepost.feature import Announced, Feature
@@ -55,6 +56,7 @@ async def _announce(gate: "Gate", root: str) -> Announced:
 
 SETUP = Feature(
     name="setup",
+    locale=Path(__file__).parent / "locale",
     errors=(InvalidSetupLink,),
     actions=SetupAction,
     wire=_wire,

@@ -17,6 +17,7 @@ from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import CurrentEdge
 from gatepost.http.envelope import Envelope
 from gatepost.models.bounds import TOKEN_MAX
+from gatepost.texts import Text
 
 public = router_of("accounts", unambiguous_body)
 
@@ -56,7 +57,7 @@ class SetupRequest(BaseModel):
         errors.CrossOriginRefused,
         errors.TooManyAttempts,
         status=201,
-        fields={"password": "Use at least 8 characters"},
+        fields={"password": Text("field.too_short", count=8)},
     ),
 )
 async def setup(body: SetupRequest, edge: CurrentEdge, request: Request) -> Response:

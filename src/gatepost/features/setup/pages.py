@@ -8,7 +8,6 @@ from gatepost.errors import EmailTaken
 from gatepost.features.setup.service import Setup
 from gatepost.http.pages.feature import Pages
 from gatepost.http.pages.forms import Form
-from gatepost.http.pages.language import N_
 from gatepost.http.pages.page import Page
 from gatepost.http.pages.sentences import Words
 from gatepost.http.pages.visit import Visit
@@ -51,23 +50,9 @@ PAGES = Pages(
     pages=(Page(path="/setup", show=show, submit=submit, fields={EmailTaken: "email"}),),
     templates=Path(__file__).parent / "templates",
     sentences={
-        "setup.issued": Words(
-            "warn",
-            N_("A link for the first administrator was made"),
-            N_("A link for the first administrator was made"),
-        ),
-        "setup.completed": Words(
-            "warn", N_("You became the first administrator"), N_("%(who)s became the first administrator")
-        ),
-        "setup.refused": Words(
-            "bad",
-            N_("Somebody came with a setup link that is not good"),
-            N_("Somebody came with a setup link that is not good"),
-        ),
-        "setup.refused/named": Words(
-            "bad",
-            N_("You came with a setup link that is not good"),
-            N_("%(who)s came with a setup link that is not good"),
-        ),
+        "setup.issued": Words("warn", is_personal=False),
+        "setup.completed": Words("warn"),
+        "setup.refused": Words("bad", is_personal=False),
+        "setup.refused/named": Words("bad"),
     },
 )

@@ -11,6 +11,7 @@ from gatepost.http.api.signed_in import check_cookie, sign_in
 from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import CurrentEdge
 from gatepost.http.envelope import Envelope
+from gatepost.texts import Text
 
 public = router_of("accounts", unambiguous_body)
 _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": schemas.SESSION_INFO}
@@ -34,7 +35,7 @@ _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": sche
         errors.CrossOriginRefused,
         errors.TooManyAttempts,
         status=201,
-        fields={"password": "Use at least 8 characters"},
+        fields={"password": Text("field.too_short", count=8)},
     ),
 )
 async def register(body: schemas.RegisterRequest, edge: CurrentEdge, request: Request) -> Response:

@@ -11,6 +11,7 @@ from gatepost.http.api.signed_in import continued
 from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import CurrentClient, CurrentEdge, PresentedToken
 from gatepost.http.envelope import Envelope
+from gatepost.texts import Text
 
 router = router_of("accounts", unambiguous_body)
 _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": schemas.SESSION_INFO}
@@ -29,7 +30,7 @@ _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": sche
         *PRESENTED,
         errors.InvalidCredentials,
         errors.TooManyAttempts,
-        fields={"new": "Use at least 8 characters"},
+        fields={"new": Text("field.too_short", count=8)},
     ),
 )
 async def change_password(

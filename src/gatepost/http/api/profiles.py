@@ -22,6 +22,7 @@ from gatepost.http.dependencies import (
 from gatepost.http.envelope import Envelope, encode, success
 from gatepost.http.streams import Download
 from gatepost.models import Client, Session
+from gatepost.texts import Text
 
 router = router_of("profile", unambiguous_body)
 
@@ -38,7 +39,7 @@ _EXPORT_NAME = "gatepost-export.json"
         *BODY,
         *PRESENTED,
         *USERS_ROW,
-        fields={"name": "Give a name"},
+        fields={"name": Text("field.name.missing")},
     ),
 )
 async def update_me(
@@ -63,7 +64,7 @@ async def update_me(
         errors.EmailTaken,
         *USERS_ROW,
         errors.TooManyAttempts,
-        fields={"email": "Use another e-mail than the current one"},
+        fields={"email": Text("field.email.same")},
     ),
 )
 async def change_email(

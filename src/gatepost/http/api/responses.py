@@ -8,6 +8,7 @@ from gatepost.errors import GatepostError
 from gatepost.http.envelope import ErrorEnvelope, ValidationErrorEnvelope, error_body
 from gatepost.http.errors import status_of
 from gatepost.security import policy
+from gatepost.texts import Text
 
 Kinds: TypeAlias = tuple[type[GatepostError], ...]
 
@@ -36,9 +37,11 @@ USERS_ROW: Kinds = (errors.Conflict, errors.RejectedByDatabase)
 ALWAYS: Kinds = (errors.Unavailable, errors.InternalError)
 """Errors of every operation."""
 
-_ADVICE: dict[type[GatepostError], str] = {
+_OF_FIELD: dict[type[GatepostError], Text] = {
     errors.PasswordTooCommon: policy.TOO_COMMON,
     errors.PasswordIsContext: policy.IS_CONTEXT,
+    errors.Conflict: Text("field.conflict"),
+    errors.RejectedByDatabase: Text("field.rejected"),
 }
 _HEADERS = {
     401: {"WWW-Authenticate": {"description": "The challenge (RFC 6750 §3).", "schema": {"type": "string"}}},
@@ -53,7 +56,7 @@ def responses(
     *kinds: type[GatepostError],
     status: int = 200,
     headers: Mapping[str, str] | None = None,
-    fields: Mapping[str, str] | None = None,
+    fields: Mapping[str, Text | str] | None = None,
 ) -> dict[int | str, dict[str, Any]]:
     """Return `responses=` of an operation.
 
@@ -87,17 +90,17 @@ def responses(
             },
         )
         entry["content"]["application/json"]["examples"][kind.code] = {
-            "summary": kind.message,
-            "value": error_body(kind.code, kind.message, _told(kind, fields or {})),
+            "summary": str(kind.standard()),
+            "value": error_body(kind.code, str(kind.standard()), _told(kind, fields or {})),
         }
         entry["description"] = " or ".join(entry["content"]["application/json"]["examples"])
     return documented
 
 
-def _told(kind: type[GatepostError], fields: Mapping[str, str]) -> dict[str, str] | None:
+def _told(kind: type[GatepostError], fields: Mapping[str, Text | str]) -> dict[str, str] | None:
     """Return the example of an error's `fields`; None where it has none."""
     if not issubclass(kind, errors.ValidationFailed):
         return None
     if issubclass(kind, errors.Conflict | errors.RejectedByDatabase):
-        return {name: kind.of_field for name in fields if name in {"email", "name"}}
-    return {name: _ADVICE.get(kind, accepted) for name, accepted in fields.items()}
+        fields = {name: accepted for name, accepted in fields.items() if name in {"email", "name"}}
+    return {name: str(_OF_FIELD.get(kind, accepted)) for name, accepted in fields.items()}

@@ -17,10 +17,11 @@ from gatepost.http.hot import SECURED, endpoints_of, response
 from gatepost.models import SessionCursor
 from gatepost.models.bounds import CURSOR_MAX
 from gatepost.services.sessions import LISTED
+from gatepost.texts import Text
 
 router = router_of("sessions")
 
-_CURSOR = {"cursor": "Use `next_cursor` of the page before"}
+_CURSOR = {"cursor": Text("field.cursor")}
 
 
 @router.post(

@@ -10,6 +10,7 @@ from gatepost.http.edge import Edge
 from gatepost.http.envelope import success
 from gatepost.http.errors import render
 from gatepost.models import SignedIn
+from gatepost.texts import Text
 
 
 async def check_cookie(edge: Edge, scope: Scope, *, cookie: bool, remember: bool) -> None:
@@ -20,7 +21,7 @@ async def check_cookie(edge: Edge, scope: Scope, *, cookie: bool, remember: bool
         CrossOriginRefused: the request says that it comes from elsewhere.
     """
     if remember and not cookie:
-        raise ValidationFailed({"remember": 'Only together with "cookie": true'})
+        raise ValidationFailed({"remember": Text("field.remember")})
     if cookie:
         try:
             edge.guard.check_declared(scope)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gatepost.http.pages.language import Language
+from gatepost.texts import Text
 
 _GAP = 0.28
 """What of a bar's room is left free."""
@@ -132,14 +133,9 @@ def chart(language: Language, axis: Axis, points: Sequence[int]) -> Chart:
 def _told(language: Language, axis: Axis, points: Sequence[int]) -> str:
     most = max(points)
     if not most:
-        return language.gettext("There were none.")
-    text = language.gettext("There were %(total)s, most of them at %(when)s: %(most)s.")
-    words = {
-        "total": language.number(sum(points)),
-        "when": axis.label(language, axis.starts[points.index(most)]),
-        "most": language.number(most),
-    }
-    return text % words
+        return language.say(Text("chart.none"))
+    when = axis.label(language, axis.starts[points.index(most)])
+    return language.say(Text("chart.summary", total=sum(points), when=when, most=most))
 
 
 def _top(most: int) -> int:

@@ -5,10 +5,10 @@ from starlette.responses import Response
 from gatepost.errors import ValidationFailed
 from gatepost.http import browser
 from gatepost.http.pages.forms import Form
-from gatepost.http.pages.language import N_
 from gatepost.http.pages.visit import Visit
+from gatepost.texts import Text
 
-_NOT_SURE = N_("Say that you want to delete your account for good")
+_NOT_SURE = Text("field.delete_sure")
 
 
 async def show(visit: Visit) -> Response:

@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from gatepost.errors import ValidationFailed
 from gatepost.models.bounds import FORM_FIELDS_MAX
+from gatepost.texts import Text
 
 MEDIA_TYPE = b"application/x-www-form-urlencoded"
 
@@ -36,8 +37,8 @@ async def read_form(request: Request) -> Form:
             max_num_fields=FORM_FIELDS_MAX,
         )
     except ValueError:
-        raise ValidationFailed({}, "The form can't be read") from None
+        raise ValidationFailed({}, Text("error.validation_failed.form")) from None
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise ValidationFailed({}, "The form can't be read")
+        raise ValidationFailed({}, Text("error.validation_failed.form"))
     return MappingProxyType(fields)

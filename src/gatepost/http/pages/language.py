@@ -1,69 +1,19 @@
-"""The language of a visit: its texts, and how it writes times and numbers.
+"""The language of a visit: its texts, and how it writes times and numbers."""
 
-The catalogues are gettext's, in `locale/`; a message without a translation stays English. They are
-read as they are written (`.po`), once a process and language, so that nothing has to be compiled first.
-"""
-
-import io
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
-from pathlib import Path
 
 from babel import Locale
 from babel.dates import format_date, format_skeleton, format_time
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
 from babel.numbers import format_compact_decimal, format_decimal, format_percent
-from babel.support import NullTranslations, Translations
 from babel.units import format_unit
 
 from gatepost.models.bounds import ACCEPT_LANGUAGE_MAX
-
-LANGUAGES = ("en", "de", "es", "fr", "hi", "ja", "zh_Hans")
-"""What there are catalogues of; the first is the language of the source."""
-
-LOCALE_DIR = Path(__file__).parent / "locale"
+from gatepost.texts import LANGUAGES, Text, catalogue
 
 _TAGS_MAX = 20
 _TRADITIONAL = {"hant", "tw", "hk", "mo"}
-
-
-def N_(message: str) -> str:  # noqa: N802 - gettext's name for it
-    """Mark a text for the catalogues where it stands; it is translated where it is shown."""
-    return message
-
-
-SENTENCES = (
-    N_("Use at most %(number)s characters"),
-    N_("Use at least %(number)s characters"),
-    N_("Use at most %(number)s accents or other marks on one character"),
-    N_("Use valid Unicode: a half of a surrogate pair is no character"),
-    N_("Give the address alone, without a name and angle brackets"),
-    N_("The part before the @-sign has a character that only looks like a plain one"),
-    N_("A name has no control characters, line breaks or halves of surrogate pairs"),
-    N_("Give a name"),
-    N_("Use another e-mail than the current one"),
-    N_("Use another password than the current one"),
-    N_("It is longer than the users table of this database takes"),
-    N_("Another record has this already, and it may be there once"),
-    N_("Another record has this value already"),
-    N_("The rules of this application's database do not allow this"),
-    N_("This value is not accepted here"),
-    N_("This one is known from a data breach: choose another, and change it wherever you use it"),
-    N_("This password is known from a data breach, and attackers try such passwords first"),
-    N_("An email address must have an @-sign"),
-    N_("There must be something before the @-sign"),
-    N_("There must be something after the @-sign"),
-    N_("An email address cannot have two periods in a row"),
-    N_("Many people use this one: choose another, such as several words that do not belong together"),
-    N_("This is the e-mail or the name of this service, or one of them backwards: choose another"),
-    N_("The form can't be read"),
-    N_("The password is wrong"),
-    N_("There is no such session"),
-)
-"""What services say of fields; a number in it is left out."""
 
 
 class Language:
@@ -78,31 +28,16 @@ class Language:
 
     def __init__(self, name: str) -> None:
         self.tag = name.replace("_", "-")
+        self._name = name
         self._locale = Locale.parse(name)
-        self._texts = _catalogue(name)
 
-    def gettext(self, message: str) -> str:
-        """Return a text in this language."""
-        return self._texts.ugettext(message)
+    def say(self, text: Text) -> str:
+        """Return a text in this language, its numbers with the separators of the language."""
+        return catalogue(self._name).say(text, self.number)
 
-    def told(self, sentence: str, otherwise: str | None = None) -> str:
-        """Return what a service says, in this language.
-
-        Args:
-            sentence: in English.
-            otherwise: a text of the catalogues that stands in for one that has no translation; without it
-                such a sentence stays English.
-        """
-        if (known := self.gettext(sentence)) != sentence:
-            return known
-        if number := re.search(r"\d+", sentence):
-            general = sentence.replace(number[0], "%(number)s", 1)
-            return self.gettext(general).replace("%(number)s", number[0])
-        return sentence if otherwise is None else self.gettext(otherwise)
-
-    def ngettext(self, one: str, many: str, count: int) -> str:
-        """Return a text in the form that this language has for a number of things."""
-        return self._texts.ungettext(one, many, count)
+    def pattern(self, id: str, count: int) -> str:  # noqa: A002 - the field's name for it
+        """Return the sentence of a number of things with its placeholders, for scripts to fill in."""
+        return catalogue(self._name).pattern(id, count) or id
 
     def time(self, at: datetime) -> str:
         """Return a time to the minute, in UTC; scripts put it into the reader's zone."""
@@ -194,14 +129,3 @@ def _by_quality(accepted: str) -> Iterator[str]:
         if weight > 0:
             tags.append((-weight, tag.strip()))
     return (tag for _, tag in sorted(tags, key=lambda each: each[0]) if tag)
-
-
-def _catalogue(name: str) -> NullTranslations:
-    file = LOCALE_DIR / f"{name}.po"
-    if not file.exists():
-        return NullTranslations()
-    compiled = io.BytesIO()
-    with file.open("rb") as source:
-        write_mo(compiled, read_po(source, locale=name))
-    compiled.seek(0)
-    return Translations(compiled)

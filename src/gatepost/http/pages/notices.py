@@ -4,41 +4,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gatepost.http.pages.language import Language
+from gatepost.texts import Text
 
-_TEXTS: dict[str, Callable[[Language, int], str]] = {
-    "session_expired": lambda to, _: to.gettext("Your session has expired. Sign in to go on."),
-    "session_revoked": lambda to, _: to.gettext("Your session was ended. Sign in to go on."),
-    "session_replaced": lambda to, _: to.gettext("Your session was ended. Sign in to go on."),
-    "name_changed": lambda to, _: to.gettext("Your name was changed."),
-    "password_changed": lambda to, count: (
-        to.ngettext(
-            "Your password was changed. %(count)s other session was ended.",
-            "Your password was changed. %(count)s other sessions were ended.",
-            count,
-        )
-        if count
-        else to.gettext("Your password was changed. No other session was open.")
+_TEXTS: dict[str, Callable[[int], Text]] = {
+    "session_expired": lambda _: Text("flash.session_expired"),
+    "session_revoked": lambda _: Text("flash.session_revoked"),
+    "session_replaced": lambda _: Text("flash.session_revoked"),
+    "name_changed": lambda _: Text("flash.name_changed"),
+    "password_changed": lambda count: (
+        Text("flash.password_changed", count=count) if count else Text("flash.password_changed.alone")
     ),
-    "email_changed": lambda to, count: (
-        to.ngettext(
-            "Your e-mail was changed. %(count)s other session was ended.",
-            "Your e-mail was changed. %(count)s other sessions were ended.",
-            count,
-        )
-        if count
-        else to.gettext("Your e-mail was changed. No other session was open.")
+    "email_changed": lambda count: (
+        Text("flash.email_changed", count=count) if count else Text("flash.email_changed.alone")
     ),
-    "user_disabled": lambda to, _: to.gettext("The account was disabled, and its sessions were ended."),
-    "user_enabled": lambda to, _: to.gettext("The account was enabled."),
-    "user_promoted": lambda to, _: to.gettext("The user is an administrator now."),
-    "user_demoted": lambda to, _: to.gettext("The user is no longer an administrator."),
-    "user_unlocked": lambda to, _: to.gettext("The account was unlocked."),
-    "user_deleted": lambda to, _: to.gettext("The account was deleted."),
-    "invitation_revoked": lambda to, _: to.gettext("The invitation was revoked."),
-    "session_ended": lambda to, _: to.gettext("The session was ended."),
-    "sessions_ended": lambda to, count: to.ngettext(
-        "%(count)s session was ended.", "%(count)s sessions were ended.", count
-    ),
+    "user_disabled": lambda _: Text("flash.user_disabled"),
+    "user_enabled": lambda _: Text("flash.user_enabled"),
+    "user_promoted": lambda _: Text("flash.user_promoted"),
+    "user_demoted": lambda _: Text("flash.user_demoted"),
+    "user_unlocked": lambda _: Text("flash.user_unlocked"),
+    "user_deleted": lambda _: Text("flash.user_deleted"),
+    "invitation_revoked": lambda _: Text("flash.invitation_revoked"),
+    "session_ended": lambda _: Text("flash.session_ended"),
+    "sessions_ended": lambda count: Text("word.sessions_ended", count=count),
 }
 """Name → the text; what has no name here is not said."""
 
@@ -65,5 +52,4 @@ def read_notice(language: Language, notice: str) -> Notice | None:
     if name not in _TEXTS:
         return None
     number = int(count) if count.isascii() and count.isdigit() and len(count) < 10 else 0
-    text = _TEXTS[name](language, number).replace("%(count)s", language.number(number))
-    return Notice(text, "neutral" if name in _NEUTRAL else "good")
+    return Notice(language.say(_TEXTS[name](number)), "neutral" if name in _NEUTRAL else "good")

@@ -26,9 +26,9 @@ from gatepost.errors import (
 from gatepost.http.dependencies import CurrentSessionScheme, find_session
 from gatepost.http.errors import status_of
 from gatepost.http.pages.forms import Form, read_form
-from gatepost.http.pages.language import N_
 from gatepost.http.pages.site import Site
 from gatepost.http.pages.visit import Problems, Visit
+from gatepost.texts import Text
 
 Show = Callable[[Visit], Awaitable[Response]]
 Submit = Callable[[Visit, Form], Awaitable[Response]]
@@ -88,7 +88,7 @@ async def _submitted(page: Page, submit: Submit, visit: Visit) -> Response:
         visit.error = error
         visit.show_again(form, error, about=page.fields.get(type(error)))
         if visit.problems is not None and not visit.problems.fields:
-            visit.problems = Problems(_for_people(visit, error))
+            visit.problems = Problems(visit.language.say(_for_people(error)))
         response = await page.show(visit)
         if response.status_code == 200:
             # A 401 would have to name a scheme for programs to authenticate by (RFC 9110 §15.5.2).
@@ -134,37 +134,17 @@ def refused(visit: Visit, error: GatepostError) -> Response:
 def error_page(visit: Visit, error: GatepostError) -> Response:
     """Return the page that tells of an error and nothing else."""
     visit.error = error
-    visit.problems = Problems(_for_people(visit, error))
+    visit.problems = Problems(visit.language.say(_for_people(error)))
     return _with_wait(visit.render("error.html", status=status_of(error)), error)
 
 
-_FOR_PEOPLE = {
-    "admin_required": N_("This page is for administrators"),
-    "body_too_large": N_("That was too much for this form"),
-    "body_too_slow": N_("This form took too long to arrive: try again"),
-    "cross_origin_refused": N_("That came from another site, so nothing was done"),
-    "internal_error": N_("Something went wrong on our side"),
-    "method_not_allowed": N_("This page can't be used in that way"),
-    "not_found": N_("There is no such page"),
-    "password_change_required": N_("This password is temporary: choose one of your own to sign in with it"),
-    "unavailable": N_("This service can't be reached at the moment: try again shortly"),
-    "unsupported_media_type": N_("This form can't be sent in that way"),
-}
-"""Code of an error → what people are told, where its message is for those who write programs."""
-
-
-def _for_people(visit: Visit, error: GatepostError) -> str:
+def _for_people(error: GatepostError) -> Text:
+    """Return what a page says of an error: its own sentence where the other is for programmers."""
     if isinstance(error, TooManyAttempts):
         minutes = max(1, math.ceil(error.retry_after / 60))
-        told = visit.language.ngettext(
-            "Too many attempts. Try again in %(count)s minute.",
-            "Too many attempts. Try again in %(count)s minutes.",
-            minutes,
-        )
-        return told.replace("%(count)s", visit.language.number(minutes))
-    if error.code in _FOR_PEOPLE and error.message == type(error).message:
-        return visit.text(_FOR_PEOPLE[error.code])
-    return visit.language.told(error.message)
+        return Text("error.too_many_attempts.page", count=minutes)
+    for_people = Text(f"error.{error.code}.page")
+    return for_people if error.text == type(error).standard() and for_people.exists else error.text
 
 
 def _with_wait(response: Response, error: GatepostError) -> Response:

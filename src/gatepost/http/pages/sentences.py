@@ -3,23 +3,27 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from gatepost.http.pages.language import N_, Language
+from gatepost.http.pages.language import Language
 from gatepost.models import AuditAction, AuditEvent
+from gatepost.texts import Text
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What is said of an action.
+    """How an event is told: `event.<name>.own` to the person it concerns, `event.<name>.other` to others.
 
     Attributes:
         kind: "good", "plain", "warn" or "bad", for who looks through many.
-        own: to the person whom it concerns.
-        other: to everybody else, with `%(who)s` for the person.
+        is_personal: it concerns a person; what does not is told to everybody alike, in `event.<name>`.
     """
 
     kind: str
-    own: str
-    other: str
+    is_personal: bool = True
+
+    def texts(self, name: str) -> tuple[str, str]:
+        """Return the ids of what is said of the event of this name: to the person, to others."""
+        about = f"event.{name.replace('/', '.')}"
+        return (f"{about}.own", f"{about}.other") if self.is_personal else (about, about)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,226 +46,71 @@ class Told:
 
 
 # Features have theirs in their folders.
-# Behind a slash stands what tells one event of an action from another, as `_keys` has it.
 WORDS: dict[str, Words] = {
-    "user.registered": Words("good", N_("You signed up"), N_("%(who)s signed up")),
-    "user.registration_refused": Words(
-        "warn", N_("A sign-up with your e-mail was refused"), N_("A sign-up as %(who)s was refused")
-    ),
-    "user.created": Words(
-        "plain", N_("An administrator made your account"), N_("An account was made for %(who)s")
-    ),
-    "user.promoted": Words("warn", N_("You became an administrator"), N_("%(who)s became an administrator")),
-    "user.demoted": Words(
-        "warn", N_("You are no longer an administrator"), N_("%(who)s is no longer an administrator")
-    ),
-    "user.disabled": Words(
-        "bad", N_("An administrator disabled your account"), N_("The account of %(who)s was disabled")
-    ),
-    "user.enabled": Words(
-        "good",
-        N_("An administrator enabled your account again"),
-        N_("The account of %(who)s was enabled again"),
-    ),
-    "user.password_set": Words(
-        "warn",
-        N_("An administrator gave your account another password"),
-        N_("The account of %(who)s was given another password"),
-    ),
-    "user.password_set/temporary": Words(
-        "warn",
-        N_("An administrator gave your account a temporary password"),
-        N_("The account of %(who)s was given a temporary password"),
-    ),
-    "user.deleted": Words(
-        "bad", N_("An administrator deleted your account"), N_("The account of %(who)s was deleted")
-    ),
-    "user.renamed": Words("plain", N_("You changed your name"), N_("%(who)s changed their name")),
-    "user.email_changed": Words("warn", N_("You changed your e-mail"), N_("%(who)s changed their e-mail")),
-    "user.exported": Words("plain", N_("You downloaded your data"), N_("%(who)s downloaded their data")),
-    "user.erased": Words("bad", N_("You deleted your account"), N_("%(who)s deleted their account")),
-    "user.unlocked": Words(
-        "good", N_("An administrator unlocked your account"), N_("The account of %(who)s was unlocked")
-    ),
-    "password.rehashed": Words(
-        "plain",
-        N_("Your password was put into safer storage"),
-        N_("The password of %(who)s was put into safer storage"),
-    ),
-    "password.changed": Words("good", N_("You changed your password"), N_("%(who)s changed their password")),
-    "password.refused": Words(
-        "bad",
-        N_("A wrong password was given where you were asked for it again"),
-        N_("A wrong password was given where %(who)s was asked for it again"),
-    ),
-    "login.failed": Words(
-        "bad", N_("Somebody tried your password and failed"), N_("Failed sign-in to %(who)s")
-    ),
-    "login.failed/unknown_user": Words(
-        "bad",
-        N_("Somebody tried your password and failed"),
-        N_("Failed sign-in to %(who)s: there is no such account"),
-    ),
-    "login.failed/locked": Words(
-        "bad",
-        N_("A sign-in was refused after too many wrong passwords"),
-        N_("A sign-in to %(who)s was refused after too many wrong passwords"),
-    ),
-    "login.failed/user_disabled": Words(
-        "bad",
-        N_("A sign-in was refused while your account was disabled"),
-        N_("A sign-in to %(who)s was refused: the account is disabled"),
-    ),
-    "session.started": Words("good", N_("You signed in"), N_("%(who)s signed in")),
-    "session.refreshed": Words(
-        "plain", N_("Your session was renewed"), N_("A session of %(who)s was renewed")
-    ),
-    "session.confirmed": Words(
-        "good", N_("You confirmed that it is you"), N_("%(who)s gave the password once more")
-    ),
-    "session.replayed": Words(
-        "bad",
-        N_("Somebody used an old copy of one of your sessions, so the session was ended"),
-        N_("Somebody used an old copy of a session of %(who)s, so the session was ended"),
-    ),
-    "session.revoked": Words(
-        "plain", N_("One of your sessions was ended"), N_("A session of %(who)s was ended")
-    ),
-    "session.revoked/logout": Words("plain", N_("You signed out"), N_("%(who)s signed out")),
-    "session.revoked/signed_in_again": Words(
-        "plain",
-        N_("You signed in anew, and the browser's former session was ended"),
-        N_("%(who)s signed in anew, and the browser's former session was ended"),
-    ),
-    "session.revoked/limit": Words(
-        "warn",
-        N_("Your oldest session was ended, because there were too many"),
-        N_("The oldest session of %(who)s was ended, because there were too many"),
-    ),
-    "session.revoked/revoked": Words(
-        "plain", N_("You ended one of your sessions"), N_("%(who)s ended one of their sessions")
-    ),
-    "session.revoked/by": Words(
-        "warn",
-        N_("An administrator ended one of your sessions"),
-        N_("An administrator ended a session of %(who)s"),
-    ),
-    "session.revoked_all": Words(
-        "plain", N_("Your sessions were ended"), N_("The sessions of %(who)s were ended")
-    ),
-    "session.revoked_all/logout_all": Words(
-        "plain", N_("You signed out everywhere"), N_("%(who)s signed out everywhere")
-    ),
-    "session.revoked_all/others": Words(
-        "plain", N_("You ended all your other sessions"), N_("%(who)s ended all their other sessions")
-    ),
-    "session.revoked_all/by": Words(
-        "warn",
-        N_("An administrator ended your sessions"),
-        N_("An administrator ended the sessions of %(who)s"),
-    ),
-    "session.revoked_all/user_disabled": Words(
-        "warn",
-        N_("Your sessions were ended, because your account was disabled"),
-        N_("The sessions of %(who)s were ended, because the account was disabled"),
-    ),
-    "session.revoked_all/password_set": Words(
-        "warn",
-        N_("Your sessions were ended, because an administrator set another password"),
-        N_("The sessions of %(who)s were ended, because an administrator set another password"),
-    ),
-    "session.revoked_all/password_changed": Words(
-        "plain",
-        N_("Your sessions were ended, because you changed your password"),
-        N_("The sessions of %(who)s were ended, because the password was changed"),
-    ),
-    "session.revoked_all/email_changed": Words(
-        "plain",
-        N_("Your sessions were ended, because you changed your e-mail"),
-        N_("The sessions of %(who)s were ended, because the e-mail was changed"),
-    ),
-    "session.refused": Words(
-        "warn",
-        N_("Something was asked for with a session of yours that had ended"),
-        N_("Something was asked for with a session of %(who)s that had ended"),
-    ),
-    "session.refused/nobody": Words(
-        "warn",
-        N_("Something was asked for with a session that is not valid"),
-        N_("Something was asked for with a session that is not valid"),
-    ),
-    "access.denied": Words(
-        "warn",
-        N_("You asked for something that you may not do or see"),
-        N_("%(who)s asked for something that they may not do or see"),
-    ),
-    "throttled": Words(
-        "bad",
-        N_("Attempts on your account were refused, because there were too many"),
-        N_("Attempts on the account of %(who)s were refused, because there were too many"),
-    ),
-    "throttled/nobody": Words(
-        "bad",
-        N_("Attempts were refused, because there were too many"),
-        N_("Attempts were refused, because there were too many"),
-    ),
-    "refusals.counted": Words(
-        "bad",
-        N_("More requests on your account were refused"),
-        N_("More requests on the account of %(who)s were refused"),
-    ),
-    "refusals.counted/nobody": Words(
-        "bad",
-        N_("More requests from one place were refused"),
-        N_("More requests from one place were refused"),
-    ),
-    "throttles.cleared": Words(
-        "plain",
-        N_("An administrator cleared the limits on attempts"),
-        N_("The limits on attempts were cleared"),
-    ),
-    "cross_origin.refused": Words(
-        "bad",
-        N_("Another site tried to use your session and was refused"),
-        N_("Another site tried to use the session of a browser and was refused"),
-    ),
-    "sessions.ended": Words(
-        "warn",
-        N_("An administrator ended the sessions that a filter names"),
-        N_("An administrator ended the sessions that a filter names"),
-    ),
-    "events.exported": Words(
-        "warn",
-        N_("An administrator took a copy of the audit trail"),
-        N_("An administrator took a copy of the audit trail"),
-    ),
-    "invitation.created": Words("plain", N_("An invitation was made"), N_("An invitation was made")),
-    "invitation.created/named": Words("plain", N_("You were invited"), N_("%(who)s was invited")),
-    "invitation.revoked": Words(
-        "plain", N_("An invitation was taken back"), N_("An invitation was taken back")
-    ),
-    "invitation.revoked/named": Words(
-        "plain", N_("Your invitation was taken back"), N_("The invitation of %(who)s was taken back")
-    ),
-    "invitation.refused": Words(
-        "warn",
-        N_("Somebody came with an invitation that is not good"),
-        N_("Somebody came with an invitation that is not good"),
-    ),
-    "invitation.refused/named": Words(
-        "warn",
-        N_("You came with an invitation that is not good"),
-        N_("%(who)s came with an invitation that is not good"),
-    ),
-    "cleanup.run": Words("plain", N_("You ran the clean-up"), N_("%(who)s ran the clean-up")),
-    "cleanup.run/nobody": Words("plain", N_("The clean-up was run"), N_("The clean-up was run")),
-    "command.failed": Words(
-        "warn", N_("A command on the server failed"), N_("A command on the server failed")
-    ),
-    "events.purged": Words("warn", N_("Old events were removed"), N_("Old events were removed")),
-    "schema.migrated": Words("plain", N_("The database was migrated"), N_("The database was migrated")),
+    "user.registered": Words("good"),
+    "user.registration_refused": Words("warn"),
+    "user.created": Words("plain"),
+    "user.promoted": Words("warn"),
+    "user.demoted": Words("warn"),
+    "user.disabled": Words("bad"),
+    "user.enabled": Words("good"),
+    "user.password_set": Words("warn"),
+    "user.password_set/temporary": Words("warn"),
+    "user.deleted": Words("bad"),
+    "user.renamed": Words("plain"),
+    "user.email_changed": Words("warn"),
+    "user.exported": Words("plain"),
+    "user.erased": Words("bad"),
+    "user.unlocked": Words("good"),
+    "password.rehashed": Words("plain"),
+    "password.changed": Words("good"),
+    "password.refused": Words("bad"),
+    "login.failed": Words("bad"),
+    "login.failed/unknown_user": Words("bad"),
+    "login.failed/locked": Words("bad"),
+    "login.failed/user_disabled": Words("bad"),
+    "session.started": Words("good"),
+    "session.refreshed": Words("plain"),
+    "session.confirmed": Words("good"),
+    "session.replayed": Words("bad"),
+    "session.revoked": Words("plain"),
+    "session.revoked/logout": Words("plain"),
+    "session.revoked/signed_in_again": Words("plain"),
+    "session.revoked/limit": Words("warn"),
+    "session.revoked/revoked": Words("plain"),
+    "session.revoked/by": Words("warn"),
+    "session.revoked_all": Words("plain"),
+    "session.revoked_all/logout_all": Words("plain"),
+    "session.revoked_all/others": Words("plain"),
+    "session.revoked_all/by": Words("warn"),
+    "session.revoked_all/user_disabled": Words("warn"),
+    "session.revoked_all/password_set": Words("warn"),
+    "session.revoked_all/password_changed": Words("plain"),
+    "session.revoked_all/email_changed": Words("plain"),
+    "session.refused": Words("warn"),
+    "session.refused/nobody": Words("warn", is_personal=False),
+    "access.denied": Words("warn"),
+    "throttled": Words("bad"),
+    "throttled/nobody": Words("bad", is_personal=False),
+    "refusals.counted": Words("bad"),
+    "refusals.counted/nobody": Words("bad", is_personal=False),
+    "throttles.cleared": Words("plain"),
+    "cross_origin.refused": Words("bad"),
+    "sessions.ended": Words("warn", is_personal=False),
+    "events.exported": Words("warn", is_personal=False),
+    "invitation.created": Words("plain", is_personal=False),
+    "invitation.created/named": Words("plain"),
+    "invitation.revoked": Words("plain", is_personal=False),
+    "invitation.revoked/named": Words("plain"),
+    "invitation.refused": Words("warn", is_personal=False),
+    "invitation.refused/named": Words("warn"),
+    "cleanup.run": Words("plain"),
+    "cleanup.run/nobody": Words("plain", is_personal=False),
+    "command.failed": Words("warn", is_personal=False),
+    "events.purged": Words("warn", is_personal=False),
+    "schema.migrated": Words("plain", is_personal=False),
 }
-
+"""Action → how it is told; after a slash what tells its events from each other, as `_names` has it."""
 
 _COUNTED = {AuditAction.SESSIONS_REVOKED_ALL, AuditAction.SESSIONS_ENDED}
 """Actions that end several sessions."""
@@ -302,18 +151,19 @@ def sentence(
         who: how everybody else is told whom it concerns, such as an e-mail.
         words: what is said of every action, those of features included.
     """
-    said = _said(event, words)
-    if said is None:
+    name = _name(event, words)
+    if name is None:
         return event.action
+    to_person, to_others = words[name].texts(name)
     if own:
-        return language.gettext(said.own)
-    return language.gettext(said.other).replace("%(who)s", who or _who(language, event))
+        return language.say(Text(to_person))
+    return language.say(Text(to_others, who=who or _who(language, event)))
 
 
 def kind(event: AuditEvent, words: Mapping[str, Words] = WORDS) -> str:
     """Return how an event is to be taken: "good", "plain", "warn" or "bad"."""
-    said = _said(event, words)
-    return "plain" if said is None else said.kind
+    name = _name(event, words)
+    return "plain" if name is None else words[name].kind
 
 
 def sessions_ended(language: Language, event: AuditEvent) -> str | None:
@@ -321,16 +171,15 @@ def sessions_ended(language: Language, event: AuditEvent) -> str | None:
     count = event.detail.get("sessions")
     if not isinstance(count, int) or event.action not in _COUNTED:
         return None
-    text = language.ngettext("%(count)s session was ended.", "%(count)s sessions were ended.", count)
-    return text.replace("%(count)s", language.number(count))
+    return language.say(Text("word.sessions_ended", count=count))
 
 
-def _said(event: AuditEvent, words: Mapping[str, Words]) -> Words | None:
-    return next((words[key] for key in _keys(event) if key in words), None)
+def _name(event: AuditEvent, words: Mapping[str, Words]) -> str | None:
+    return next((name for name in _names(event) if name in words), None)
 
 
-def _keys(event: AuditEvent) -> Iterator[str]:
-    """Yield where the words of an event may stand, those that say most first."""
+def _names(event: AuditEvent) -> Iterator[str]:
+    """Yield what the words of an event may be called, those that say most first."""
     reason = event.detail.get("reason")
     if "kept_session" in event.detail:
         yield f"{event.action}/others"
@@ -349,5 +198,5 @@ def _who(language: Language, event: AuditEvent) -> str:
     if isinstance(named, str) and named:
         return named
     if event.user_id is not None:
-        return language.gettext("user %(id)s").replace("%(id)s", str(event.user_id))
-    return language.gettext("somebody")
+        return language.say(Text("event.user", id=str(event.user_id)))
+    return language.say(Text("event.somebody"))

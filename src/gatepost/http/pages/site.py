@@ -16,7 +16,7 @@ from jinja2 import (
     pass_context,
 )
 from jinja2.runtime import Context
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from gatepost.errors import SettingsError
 from gatepost.http.edge import Edge
@@ -24,6 +24,7 @@ from gatepost.http.pages.assets import Assets
 from gatepost.http.pages.redirects import Redirects
 from gatepost.http.pages.sentences import WORDS
 from gatepost.http.pages.user_agents import Device, device_of
+from gatepost.texts import Text, Value
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -102,21 +103,28 @@ def _environment(own: Path | None, directories: Sequence[Path], *, reload: bool)
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        extensions=["jinja2.ext.i18n"],
     )
-    environment.install_gettext_callables(_gettext, _ngettext, newstyle=True)  # type: ignore[attr-defined]  # of the extension
+    environment.globals.update(_=_text, say=_say, _pattern=_pattern)
     environment.filters.update(time=_time, day=_day, number=_number, size=_size, device=_device)
     return environment
 
 
 @pass_context
-def _gettext(context: Context, message: str) -> str:
-    return str(context["language"].gettext(message))
+def _text(context: Context, id: str, /, **values: Value) -> Markup:  # noqa: A002 - the field's name for it
+    """Return a text of the catalogues, which may have markup; what goes into it is escaped."""
+    escaped = {name: each if isinstance(each, int) else escape(each) for name, each in values.items()}
+    # Catalogues are ours, like the templates.
+    return Markup(context["language"].say(Text(id, **escaped)))  # noqa: S704
 
 
 @pass_context
-def _ngettext(context: Context, one: str, many: str, count: int) -> str:
-    return str(context["language"].ngettext(one, many, count))
+def _say(context: Context, text: Text) -> str:
+    return str(context["language"].say(text))
+
+
+@pass_context
+def _pattern(context: Context, id: str, count: int) -> str:  # noqa: A002 - the field's name for it
+    return str(context["language"].pattern(id, count))
 
 
 @pass_context

@@ -15,7 +15,7 @@ from gatepost.http import browser
 from gatepost.http.edge import Edge
 from gatepost.http.headers import PAGE_HEADERS
 from gatepost.http.pages.forms import TOKEN, Form
-from gatepost.http.pages.language import N_, Language, negotiated
+from gatepost.http.pages.language import Language, negotiated
 from gatepost.http.pages.notices import read_notice
 from gatepost.http.pages.site import Site
 from gatepost.models import Client, Session, SignedIn, UserId
@@ -125,10 +125,6 @@ class Visit:
         """Return where the console's page of a user is."""
         return self.url(f"/admin/users/{quote(str(user_id), safe='')}")
 
-    def text(self, message: str) -> str:
-        """Return a text in the language of the visit."""
-        return self.language.gettext(message)
-
     # --- Forms ---
 
     @property
@@ -164,18 +160,12 @@ class Visit:
             error: what is wrong.
             about: the one field that it is about, None where the error names them itself or is about none.
         """
-        message, fields = error.message, error.fields if isinstance(error, ValidationFailed) else {}
+        text, fields = error.text, error.fields if isinstance(error, ValidationFailed) else {}
         if about is not None and not fields:
-            message, fields = ValidationFailed.message, {about: error.message}
-        # The library that reads addresses knows English alone, and says more than there are texts for.
-        stand_ins = (
-            {"email": N_("This is no valid e-mail address")}
-            if about is None and self.language.tag != "en"
-            else {}
-        )
-        told = {name: self.language.told(why, stand_ins.get(name)) for name, why in fields.items()}
+            text, fields = ValidationFailed.standard(), {about: error.text}
+        say = self.language.say
         self.typed = form
-        self.problems = Problems(self.language.told(message), told)
+        self.problems = Problems(say(text), {name: say(problem) for name, problem in fields.items()})
 
     # --- Answers ---
 

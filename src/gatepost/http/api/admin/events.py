@@ -1,5 +1,6 @@
 """The whole audit trail: filtered, as it grows, and to take away."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -24,6 +25,7 @@ from gatepost.http.streams import LiveEvents, events_download
 from gatepost.models import EventFilter, UserIdType, row_id
 from gatepost.models.bounds import ACTION_MAX, ADDRESS_MAX
 from gatepost.services.copies import seen_event_data
+from gatepost.texts import Text
 
 router = router_of("administration")
 
@@ -37,11 +39,14 @@ Address = Annotated[str | None, Query(max_length=ADDRESS_MAX, description=shapes
 Since = Annotated[datetime | None, Query(description="From this time on.")]
 Until = Annotated[datetime | None, Query(description="Before this time.")]
 
-_FIELDS = {"address": "Give an address such as 203.0.113.7, or a network: 2001:db8::/32"}
+_FIELDS = {"address": Text("field.address")}
 
 
 def _streamed(
-    message: str, contents: dict[str, str], *kinds: type[errors.GatepostError], fields: dict[str, str]
+    message: str,
+    contents: dict[str, str],
+    *kinds: type[errors.GatepostError],
+    fields: Mapping[str, Text | str],
 ) -> dict[Any, Any]:
     """Return `responses=` of an operation whose success is no JSON document."""
     documented = responses(None, message, *kinds, fields=fields)

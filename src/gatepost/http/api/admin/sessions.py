@@ -19,6 +19,7 @@ from gatepost.http.envelope import Envelope, success
 from gatepost.models import SessionFilter, UserId
 from gatepost.models.bounds import ADDRESS_MAX
 from gatepost.services.oversight import COUNTED_MAX
+from gatepost.texts import Text
 
 router = router_of("administration", unambiguous_body)
 
@@ -35,7 +36,7 @@ ADMIN_CHANGE = (*PRESENTED, errors.AdminRequired, errors.FreshSessionRequired)
         *PRESENTED,
         errors.AdminRequired,
         errors.ValidationFailed,
-        fields={"address": "Give an address such as 203.0.113.7, or a network: 2001:db8::/32"},
+        fields={"address": Text("field.address")},
     ),
 )
 async def admin_sessions(

@@ -17,6 +17,7 @@ from gatepost.http.envelope import Envelope, success
 from gatepost.models import UserId
 from gatepost.models.bounds import CURSOR_MAX, SEARCH_MAX
 from gatepost.services.directory import UserCursor, UserFilter
+from gatepost.texts import Text
 
 router = router_of("administration")
 
@@ -44,7 +45,7 @@ async def _as_it_is_now(gate: Gate, user_id: UserId) -> dict[str, Any]:
         *PRESENTED,
         errors.AdminRequired,
         errors.ValidationFailed,
-        fields={"cursor": "Use `next_cursor` of the page before"},
+        fields={"cursor": Text("field.cursor")},
     ),
 )
 async def find_users(

@@ -18,6 +18,7 @@ from gatepost.http.pages.user_agents import device_of
 from gatepost.http.pages.visit import Visit
 from gatepost.http.streams import LiveEvents, events_download
 from gatepost.models import Action, EventFilter, EventPage, SeenEvent, canonical_network, row_id
+from gatepost.texts import Text
 
 ROWS = 20
 """Events a page: with more it takes more than 30 kB, in scripts of three bytes a character."""
@@ -140,7 +141,7 @@ def shown(visit: Visit, seen: SeenEvent) -> Shown:
     said = told(language, event, own=False, who=seen.email, words=visit.site.words)
     who = who_url = address_url = None
     if event.user_id is not None:
-        who = seen.email or language.gettext("user %(id)s").replace("%(id)s", str(event.user_id))
+        who = seen.email or language.say(Text("event.user", id=str(event.user_id)))
         who_url = visit.user_url(event.user_id)
     if event.ip_address is not None and canonical_network(event.ip_address) is not None:
         address_url = visit.url("/admin/events", address=event.ip_address)
@@ -178,11 +179,11 @@ def _families(actions: Iterable[Action]) -> list[tuple[str, tuple[Action, ...]]]
 
 def _facts(language: Language, seen: SeenEvent) -> Iterator[tuple[str, str]]:
     event = seen.event
-    yield language.gettext("Event"), str(event.id)
+    yield language.say(Text("admin.events.event")), str(event.id)
     if event.session_id is not None:
-        yield language.gettext("Session"), str(event.session_id)
+        yield language.say(Text("admin.events.session")), str(event.session_id)
     if event.user_agent is not None:
-        yield language.gettext("User agent"), event.user_agent
+        yield language.say(Text("admin.events.user_agent")), event.user_agent
     for name, value in event.detail.items():
         yield name, value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
@@ -191,5 +192,4 @@ def _device(language: Language, user_agent: str | None) -> str | None:
     device = device_of(user_agent)
     if device.browser is None or device.system is None:
         return device.browser
-    text = language.gettext("%(browser)s on %(system)s")
-    return text.replace("%(browser)s", device.browser).replace("%(system)s", device.system)
+    return language.say(Text("device.browser_on_system", browser=device.browser, system=device.system))

@@ -6,20 +6,9 @@ A filter that lost a part on the way would show, and end, more than was asked fo
 from datetime import UTC, datetime
 
 from gatepost.errors import NotFound, ValidationFailed
-from gatepost.http.pages.language import N_
 from gatepost.http.pages.visit import Visit
 from gatepost.models import UserId, row_id
-
-NO_SUCH_USER = N_("There is no such user")
-CHOOSE_ONE = N_("Choose one of the list")
-GIVE_A_TIME = N_("Give a day and a time")
-
-TOLD_BY_SERVICES = (
-    N_("Give an address such as 203.0.113.7, or a network: 2001:db8::/32"),
-    N_("Give an action such as login.failed, or a family: login."),
-    N_("Give a time such as 2024-01-01T00:00:00Z"),
-)
-"""What the services behind the lists say of a filter."""
+from gatepost.texts import Text
 
 
 def given(visit: Visit, names: tuple[str, ...]) -> dict[str, str]:
@@ -45,7 +34,7 @@ async def user_of(visit: Visit, asked: dict[str, str]) -> UserId | None:
     try:
         return await visit.gate.administration.id_of(text)
     except NotFound:
-        raise ValidationFailed({"user": NO_SUCH_USER}) from None
+        raise ValidationFailed({"user": Text("error.not_found.user")}) from None
 
 
 def time_of(asked: dict[str, str], name: str) -> datetime | None:
@@ -60,5 +49,5 @@ def time_of(asked: dict[str, str], name: str) -> datetime | None:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise ValidationFailed({name: GIVE_A_TIME}) from None
+        raise ValidationFailed({name: Text("field.time.day_and_time")}) from None
     return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -7,8 +7,8 @@ from starlette.responses import Response
 from gatepost.errors import ValidationFailed
 from gatepost.http.pages.admin.visits import named_id
 from gatepost.http.pages.forms import Form
-from gatepost.http.pages.language import N_
 from gatepost.http.pages.visit import Visit
+from gatepost.texts import Text
 
 ROWS = 50
 """Invitations a page."""
@@ -17,10 +17,10 @@ DAYS, DAYS_MAX = 7, 365
 """For how long a link is good where nobody says otherwise, and at the most."""
 
 STATUSES = {
-    "open": (N_("Open"), "good"),
-    "used": (N_("Used"), "plain"),
-    "expired": (N_("Expired"), "warn"),
-    "revoked": (N_("Revoked"), "bad"),
+    "open": (Text("admin.invitations.open"), "good"),
+    "used": (Text("admin.invitations.used"), "plain"),
+    "expired": (Text("admin.invitations.expired"), "warn"),
+    "revoked": (Text("admin.invitations.revoked"), "bad"),
 }
 """How an invitation stands → its name, and the class of its badge."""
 
@@ -65,4 +65,4 @@ async def submit(visit: Visit, form: Form) -> Response:
 def _lifetime(days: str) -> timedelta:
     if days.isascii() and days.isdigit() and len(days) < 4 and 1 <= int(days) <= DAYS_MAX:
         return timedelta(days=int(days))
-    raise ValidationFailed({"days": N_("Give a number of days from 1 to 365")})
+    raise ValidationFailed({"days": Text("field.days", most=DAYS_MAX)})

@@ -6,10 +6,11 @@ from datetime import timedelta
 from starlette.responses import Response
 
 from gatepost.http.pages.charts import Axis, Chart, chart
-from gatepost.http.pages.language import N_, Language
+from gatepost.http.pages.language import Language
 from gatepost.http.pages.visit import Visit
 from gatepost.models import AuditAction, Period
 from gatepost.services.overview import Kind, Overview, Series
+from gatepost.texts import Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,7 @@ class Look:
         action: of the events there; None for users.
     """
 
-    label: str
+    label: Text
     tone: str
     path: str
     is_bad: bool = False
@@ -33,29 +34,32 @@ class Look:
 
 LOOKS = {
     Kind.SIGN_INS: Look(
-        label=N_("Sign-ins"), tone="main", path="/admin/events", action=AuditAction.SESSION_STARTED
+        label=Text("admin.overview.sign_ins"),
+        tone="main",
+        path="/admin/events",
+        action=AuditAction.SESSION_STARTED,
     ),
     Kind.FAILURES: Look(
-        label=N_("Failed sign-ins"),
+        label=Text("admin.overview.failed_sign_ins"),
         tone="bad",
         path="/admin/events",
         is_bad=True,
         action=AuditAction.LOGIN_FAILED,
     ),
     Kind.THROTTLED: Look(
-        label=N_("Throttled attempts"),
+        label=Text("admin.overview.throttled"),
         tone="warn",
         path="/admin/events",
         is_bad=True,
         action=AuditAction.THROTTLED,
     ),
-    Kind.NEW_ACCOUNTS: Look(label=N_("New accounts"), tone="good", path="/admin/users"),
+    Kind.NEW_ACCOUNTS: Look(label=Text("admin.overview.new_accounts"), tone="good", path="/admin/users"),
 }
 
 PERIODS = {
-    Period.DAY: (N_("24 hours"), N_("Changes are against the 24 hours before.")),
-    Period.WEEK: (N_("7 days"), N_("Changes are against the 7 days before.")),
-    Period.MONTH: (N_("30 days"), N_("Changes are against the 30 days before.")),
+    Period.DAY: (Text("duration.hours_24"), Text("admin.overview.against_24_hours")),
+    Period.WEEK: (Text("duration.days_7"), Text("admin.overview.against_7_days")),
+    Period.MONTH: (Text("duration.days_30"), Text("admin.overview.against_30_days")),
 }
 """Period → its name, and what its changes compare with."""
 

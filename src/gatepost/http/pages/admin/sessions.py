@@ -5,12 +5,12 @@ from datetime import timedelta
 from starlette.responses import Response
 
 from gatepost.errors import NotFound, ValidationFailed
-from gatepost.http.pages.admin.filters import CHOOSE_ONE, cursor_of, given, user_of
+from gatepost.http.pages.admin.filters import cursor_of, given, user_of
 from gatepost.http.pages.forms import Form
-from gatepost.http.pages.language import N_
 from gatepost.http.pages.visit import Visit
 from gatepost.models import OverseenSession, SessionFilter, row_id
 from gatepost.services.oversight import COUNTED_MAX
+from gatepost.texts import Text
 
 ROWS = 25
 """Sessions a page: with more it takes more than 30 kB, in scripts of three bytes a character."""
@@ -18,11 +18,11 @@ ROWS = 25
 FILTERS = ("user", "address", "older_than", "unused_for")
 
 AGES = {
-    "15": N_("15 minutes"),
-    "60": N_("1 hour"),
-    "1440": N_("1 day"),
-    "10080": N_("7 days"),
-    "43200": N_("30 days"),
+    "15": Text("duration.minutes_15"),
+    "60": Text("duration.hour"),
+    "1440": Text("duration.day"),
+    "10080": Text("duration.days_7"),
+    "43200": Text("duration.days_30"),
 }
 """What can be chosen for the latter two, in minutes."""
 
@@ -81,7 +81,7 @@ async def filter_of(visit: Visit, asked: dict[str, str]) -> SessionFilter:
     for name in ("older_than", "unused_for"):
         text = asked.get(name)
         if text is not None and text not in AGES:
-            raise ValidationFailed({name: CHOOSE_ONE})
+            raise ValidationFailed({name: Text("field.choose_one")})
         ages[name] = None if text is None else timedelta(minutes=int(text))
     now, older, unused = visit.gate.now(), ages["older_than"], ages["unused_for"]
     return SessionFilter(

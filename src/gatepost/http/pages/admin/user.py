@@ -7,11 +7,11 @@ from starlette.responses import Response
 from gatepost.errors import NotFound, ValidationFailed
 from gatepost.http.pages.admin.visits import named_id, named_user
 from gatepost.http.pages.forms import Form
-from gatepost.http.pages.language import N_
 from gatepost.http.pages.sentences import told
 from gatepost.http.pages.visit import Visit
 from gatepost.models import SessionFilter, User
 from gatepost.security.texts import folded
+from gatepost.texts import Text
 
 SESSIONS = 10
 """Live sessions that are shown; a link leads to the others."""
@@ -114,7 +114,7 @@ async def _set_temporary_password(visit: Visit, user: User, form: Form) -> Respo
 
 async def _delete(visit: Visit, user: User, form: Form) -> Response:
     if folded(form.get("email", "").strip()) != folded(user.email):
-        raise ValidationFailed({"email": N_("This is not the e-mail of the account")})
+        raise ValidationFailed({"email": Text("field.email.not_the_accounts")})
     await visit.gate.administration.delete(user, client=visit.client, by=visit.signed_in)
     return visit.redirect(visit.url("/admin/users"), notice="user_deleted")
 
@@ -140,7 +140,7 @@ def _check_ticked(form: Form) -> None:
         ValidationFailed: it was not.
     """
     if "sure" not in form:
-        raise ValidationFailed({f"sure-{form['action']}": N_("Tick the box to say that you mean it")})
+        raise ValidationFailed({f"sure-{form['action']}": Text("field.tick_sure")})
 
 
 def _back(visit: Visit, user: User, notice: str) -> Response:
