@@ -6,9 +6,11 @@ With GATEPOST_TEST_APP_ROLE set, the application under test signs in as a role t
 
 import asyncio
 import gc
+import importlib.util
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from types import CodeType
+from types import CodeType, ModuleType
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
@@ -281,6 +283,32 @@ MakeSettings = Callable[..., Settings]
 
 
 @pytest.fixture
+def users_environment(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of an application of a user's, which reads its settings from there."""
+    values = {
+        "DATABASE_URL": dsn,
+        "SECRET_KEY": SECRET_KEY,
+        "BCRYPT_ROUNDS": "4",
+        "DATABASE_TIMEOUT_SECONDS": "30",
+        "ENVIRONMENT": "test",
+        "GATEPOST_HOME": str(tmp_path),
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+
+
+def load(path: Path, monkeypatch: pytest.MonkeyPatch, name: str = "") -> ModuleType:
+    """Import a file as a module of a user's."""
+    spec = importlib.util.spec_from_file_location(name or f"users_{path.parent.name}_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
 def make_settings(dsn: str, tmp_path: Path) -> MakeSettings:
     """Make settings for the database of this test."""
 
@@ -292,12 +320,14 @@ def make_settings(dsn: str, tmp_path: Path) -> MakeSettings:
 
 @asynccontextmanager
 async def serving(
-    app: FastAPI, *, host: str = "127.0.0.1", **kwargs: Any
+    app: FastAPI, *, host: str = "127.0.0.1", root_path: str = "", **kwargs: Any
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Run an application with its lifespan and return a client that speaks to it."""
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(app.router.lifespan_context(app))
-        transport = httpx.ASGITransport(app=app, client=(host, 50_000), raise_app_exceptions=False)
+        transport = httpx.ASGITransport(
+            app=app, client=(host, 50_000), root_path=root_path, raise_app_exceptions=False
+        )
         client = httpx.AsyncClient(transport=transport, base_url="http://gatepost.test", **kwargs)
         yield await stack.enter_async_context(client)
 

@@ -1,9 +1,11 @@
 """`gatepost.sqlalchemy`: its tables mapped, and sessions on the connection of a hook."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, cast
 
 import asyncpg
@@ -14,13 +16,17 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, selectinload
-from tests.conftest import PASSWORD, MakeSettings, bearer, login, register, serving
+from tests.conftest import PASSWORD, MakeSettings, bearer, load, login, register, serving
 from tests.http.conftest import Database
 
 from gatepost.app import create_app
 from gatepost.errors import ValidationFailed
 from gatepost.settings import Settings
 from gatepost.sqlalchemy import AuthEvent, User, UserSession, session_on
+
+PAGE = (Path(__file__).parents[1] / "docs" / "sqlalchemy.md").read_text()
+BLOCKS = re.findall(r'^```python(?: title="([^"]+)")?\n(.*?)^```$', PAGE, re.MULTILINE | re.DOTALL)
+FILES = {title: code for title, code in BLOCKS if title}
 
 
 class Base(DeclarativeBase):
@@ -36,10 +42,14 @@ class Profile(Base):
     options: Mapped[dict[str, Any]] = mapped_column(JSONB)
 
 
+def as_sqlalchemy(dsn: str) -> str:
+    return dsn.replace("postgresql:", "postgresql+asyncpg:", 1)
+
+
 @pytest.fixture
 async def engine(dsn: str, anyio_backend: str) -> AsyncIterator[AsyncEngine]:
     """The application's own."""
-    engine = create_async_engine(dsn.replace("postgresql:", "postgresql+asyncpg:", 1))
+    engine = create_async_engine(as_sqlalchemy(dsn))
     async with engine.begin() as conn:
         await conn.run_sync(Base.metadata.create_all)
     yield engine
@@ -159,6 +169,33 @@ async def test_sessions_at_once_are_each_on_their_own_connection(dsn: str) -> No
 
     for own, asked in await asyncio.gather(*(backend() for _ in range(3))):
         assert own == asked
+
+
+async def test_the_page_of_the_documentation(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, users_environment: None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    untitled = [code for title, code in BLOCKS if not title]
+    (tmp_path / "models.py").write_text("\n".join([FILES["models.py"], *untitled]))
+    models = load(tmp_path / "models.py", monkeypatch, "models")
+    (tmp_path / "hooks.py").write_text(FILES["hooks.py"])
+    hooks = load(tmp_path / "hooks.py", monkeypatch, "hooks")
+    engine = create_async_engine(as_sqlalchemy(dsn))
+    async with engine.begin() as conn:
+        await conn.run_sync(models.Base.metadata.create_all)
+        await conn.run_sync(models.Task.metadata.create_all)
+    async with serving(hooks.app) as client:
+        await register(client, name="Ada")
+    async with AsyncSession(engine) as session:
+        project = (
+            await session.scalars(select(models.Project).options(selectinload(models.Project.owner)))
+        ).one()
+        assert (project.owner.email, project.title) == ("user@example.com", "Ada's first project")
+        session.add(models.Task(owner_id=project.owner_id))
+        await session.commit()
+    assert models.Accounts.User.__table__.schema == "auth"
+    await engine.dispose()
 
 
 async def test_the_tables_are_read_as_objects(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         ValidationFailed,
     )
     from gatepost.http.dependencies import AdminSession, CurrentSession, FreshSession
+    from gatepost.http.own_pages import OptionalSession, PageSession
     from gatepost.library import Gatepost
     from gatepost.models import AuditAction, AuditEvent, Client, Session, SessionRow, SignedIn, User, UserId
     from gatepost.settings import Settings
@@ -40,6 +41,8 @@ __all__ = [
     "FreshSession",
     "Gatepost",
     "GatepostError",
+    "OptionalSession",
+    "PageSession",
     "Session",
     "SessionRow",
     "Settings",
@@ -66,6 +69,7 @@ if not TYPE_CHECKING:  # a type checker would take `__getattr__` for every name 
         ),
         "gatepost.asgi": ("AuthMiddleware",),
         "gatepost.http.dependencies": ("AdminSession", "CurrentSession", "FreshSession"),
+        "gatepost.http.own_pages": ("OptionalSession", "PageSession"),
         "gatepost.library": ("Gatepost",),
         "gatepost.models": (
             "AuditAction",

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Scope
 
@@ -17,12 +18,20 @@ from gatepost.gate import ELSEWHERE, Gate
 from gatepost.http.api.routes import create_api
 from gatepost.http.caching import PrivateAnswers
 from gatepost.http.collector import settle
-from gatepost.http.dependencies import AdminSessionScheme, CurrentSessionScheme, FreshSessionScheme
+from gatepost.http.dependencies import (
+    GATE_KEY,
+    SESSION_KEY,
+    AdminSessionScheme,
+    CurrentSessionScheme,
+    FreshSessionScheme,
+)
 from gatepost.http.edge import Edge
 from gatepost.http.errors import on_gatepost_error
 from gatepost.http.mounts import PlacedMount
+from gatepost.http.own_pages import OptionalSessionScheme, PageSessionScheme, place_of, root_of
 from gatepost.http.strays import StrayCookies
-from gatepost.models import Client, User
+from gatepost.models import Client, Session, User
+from gatepost.security.form_tokens import sign_in_binding
 from gatepost.services.clock import Clock, database_clock
 from gatepost.settings import Settings
 
@@ -52,8 +61,9 @@ class Gatepost(Gate):
 
     Attributes:
         edge: how it meets the web: clients, cookies, the headers of its answers.
-        current_session, fresh_session, admin_session: what `CurrentSession`, `FreshSession` and
-            `AdminSession` stand for, of this very instance, for an application that has several:
+        current_session, fresh_session, admin_session, optional_session, page_session: what `CurrentSession`,
+            `FreshSession`, `AdminSession`, `OptionalSession` and `PageSession` stand for, of this very
+            instance, for an application that has several:
             `StaffSession = Annotated[Session, Depends(staff.current_session)]`.
 
     Raises:
@@ -77,7 +87,15 @@ class Gatepost(Gate):
         self.current_session = CurrentSessionScheme(self.edge)
         self.fresh_session = FreshSessionScheme(self.edge)
         self.admin_session = AdminSessionScheme(self.edge)
-        for scheme in (self.current_session, self.fresh_session, self.admin_session):
+        self.optional_session = OptionalSessionScheme(self.edge)
+        self.page_session = PageSessionScheme(self.edge)
+        for scheme in (
+            self.current_session,
+            self.fresh_session,
+            self.admin_session,
+            self.optional_session,
+            self.page_session,
+        ):
             scheme.scheme_name += suffix
         self._register_hooks: list[Callable[[Any, User], Awaitable[None]]] = []
         self._email_hooks: list[Callable[[Any, User], Awaitable[None]]] = []
@@ -158,6 +176,7 @@ class Gatepost(Gate):
             )
 
             self._mount(app, path, create_pages(self.edge))
+            self.edge.pages_path = path
         if not hasattr(app.state, "gatepost"):
             # The first one installed is the one that a plain `CurrentSession` means.
             app.state.gatepost, app.state.gatepost_edge = self, self.edge
@@ -190,6 +209,40 @@ class Gatepost(Gate):
         """
         self._email_hooks.append(hook)
         return hook
+
+    def url_for(
+        self,
+        page: str,
+        *,
+        next: str | None = None,  # noqa: A002 - as the query has it
+        request: HTTPConnection | None = None,
+    ) -> str:
+        """Return the path of one of Gatepost's pages: `auth.url_for("sign_in", next="/notes")`.
+
+        Args:
+            page: `sign_in`, `sign_up`, `sign_out`, `confirm`, `account`, `devices`, `activity` or `admin`.
+            next: where it leads to afterwards.
+            request: what is being answered, for an application below a path that its server tells.
+
+        Raises:
+            RuntimeError: no pages were installed.
+            ValueError: there is no such page.
+        """
+        root = self.settings.root_path if request is None else root_of(request.scope)
+        return place_of(self.edge, page, root_path=root, next_=next)
+
+    def form_token(self, request: HTTPConnection) -> str:
+        """Return what a form needs in its field `form_token` to be one of Gatepost's: a sign-out button.
+
+        The route asks for its session, as `PageSession` or `OptionalSession`. Empty where there is none.
+
+        Raises:
+            RuntimeError: the route has not asked for its session.
+        """
+        if request.scope.get(GATE_KEY) is not self:
+            raise RuntimeError("Ask for the session of this route first: PageSession or OptionalSession")
+        session: Session | None = request.scope[SESSION_KEY]
+        return "" if session is None else self.form_tokens.issue(sign_in_binding(session))
 
     def client_of(self, scope: Scope) -> Client:
         """Return who is at the other end of an ASGI scope."""

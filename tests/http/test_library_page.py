@@ -1,17 +1,18 @@
 """The page on the library: its examples, run as they stand."""
 
-import importlib.util
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import httpx
 import pytest
-from tests.conftest import PASSWORD, SECRET_KEY, bearer, execute, scratch_database, serving
+from tests.conftest import PASSWORD, bearer, execute, scratch_database, serving
+from tests.conftest import load as load_module
 
 from gatepost.testing import running
 
@@ -23,29 +24,18 @@ CONTINUED = [code for title, code in BLOCKS if not title]
 """Pieces without a file's name: they go on where notes.py ends."""
 
 
+Load = Callable[[str], ModuleType]
+
+
 @pytest.fixture
-def load(tmp_path: Path, dsn: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Any:
+def load(tmp_path: Path, users_environment: None, monkeypatch: pytest.MonkeyPatch) -> Load:
     """Import code as a user's module, with the settings of the environment."""
     monkeypatch.chdir(tmp_path)
-    values = {
-        "DATABASE_URL": dsn,
-        "SECRET_KEY": SECRET_KEY,
-        "BCRYPT_ROUNDS": "4",
-        "DATABASE_TIMEOUT_SECONDS": "30",
-        "ENVIRONMENT": "test",
-    }
-    for name, value in values.items():
-        monkeypatch.setenv(name, value)
 
     def load(code: str) -> ModuleType:
         path = tmp_path / "page.py"
         path.write_text(code)
-        spec = importlib.util.spec_from_file_location(f"page_{request.node.name}", path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
+        return load_module(path, monkeypatch)
 
     return load
 
@@ -59,7 +49,7 @@ def test_every_block_is_python_and_every_file_has_a_test() -> None:
     for title, code in BLOCKS:
         compile(code, title or "page", "exec")
     tested = {"notes.py", "journal.py", "shop.py", "versions.py", "starlette_app.py", "own_errors.py"}
-    tested |= {"conftest.py", "test_notes.py"}
+    tested |= {"conftest.py", "test_notes.py", "board.py"}
     # Django is not installed here; the middleware's tests have an application that refuses as it does.
     assert set(FILES) == tested | {"asgi.py (Django)"}
 
@@ -84,6 +74,16 @@ async def test_the_pieces_go_on_where_the_first_example_ends(load: Any, dsn: str
         assert (await alice.delete("/notes")).status_code == 403
         assert (await admin.delete("/notes")).status_code == 200
         assert page.app.url_path_for("live") == "/live"
+
+
+async def test_board(load: Any) -> None:
+    page = load(FILES["board.py"])
+    async with serving(page.app) as client:
+        assert (await client.get("/board")).headers["Location"] == "/auth/sign-in?next=%2Fboard"
+        data = (await register_at(client, "/api/auth", "alice@example.com")).json()["data"]
+        shown = await client.get("/board", headers=bearer(data["token"]))
+    assert 'action="/auth/sign-out"' in shown.text
+    assert re.search(r'name="form_token" value="[\w=-]{64}"', shown.text)
 
 
 async def test_journal(load: Any, dsn: str, owner_dsn: str, db: Any) -> None:

@@ -37,7 +37,10 @@ class Edge:
         guard: refuses requests of other sites.
         headers: of every answer.
         streams: its live streams.
+        pages_path: where its pages are, None where there are none.
     """
+
+    pages_path: str | None = None
 
     def __init__(self, gate: Gate, suffix: str = "") -> None:
         settings = gate.settings

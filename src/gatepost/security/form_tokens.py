@@ -9,6 +9,7 @@ import base64
 import hmac
 import os
 
+from gatepost.models import Session
 from gatepost.security.keys import KeyPurpose, KeyRing
 
 _NONCE_BYTES = 16
@@ -44,6 +45,11 @@ class FormTokens:
             return False
         nonce, mac = raw[:_NONCE_BYTES], raw[_NONCE_BYTES:]
         return any(hmac.compare_digest(mac, _mac(key, nonce, binding)) for key in self._keys)
+
+
+def sign_in_binding(session: Session) -> str:
+    """Return what the forms of a sign-in are bound to; renewing its session keeps it."""
+    return f"user {session.user.id} {session.authenticated_at.isoformat()}"
 
 
 def _mac(key: bytes, nonce: bytes, binding: str) -> bytes:

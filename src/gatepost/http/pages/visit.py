@@ -19,6 +19,7 @@ from gatepost.http.pages.language import Language, negotiated
 from gatepost.http.pages.notices import read_notice
 from gatepost.http.pages.site import Site
 from gatepost.models import Client, Session, SignedIn, UserId
+from gatepost.security.form_tokens import sign_in_binding
 
 NO_FORM: Form = MappingProxyType({})
 
@@ -136,8 +137,7 @@ class Visit:
     def binding(self) -> str:
         """What the tokens of forms are bound to: the sign-in, or before it a cookie of this browser."""
         if self.session is not None:
-            # Renewing a session keeps both, so that a form outlives it.
-            return f"user {self.session.user.id} {self.session.authenticated_at.isoformat()}"
+            return sign_in_binding(self.session)
         kept = self.edge.cookies.form(self.request.scope) or self._new_form_cookie
         if kept is None:
             kept = self._new_form_cookie = uuid4().hex
