@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from functools import cache
 
 import pytest
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Browser, Page, Route, expect
 from scripts import npm
-from tests.browser.conftest import ROOT, Browser, Visitors, listening, visiting
+from tests.browser.conftest import ROOT, Visitors, listening, visiting
 from tests.conftest import PASSWORD, load
 
 HTMX = "oF7JgXhDW9UXCy/k1ZYFUQgzu/rm19ORWPSPNL91vPluB2PB9+MV55tyQdH/w7o2EAbTYUG5SDW1R60mdkdqGg=="
