@@ -54,6 +54,7 @@ async def test_a_sound_database_is_ok_in_every_point(
         "sequences",
         "rules",
         "emails",
+        "hashes",
         "auth_events.id",
         "auth_links.id",
         "user_sessions.id",

@@ -11,10 +11,12 @@ from tests.cli.conftest import Command, Database
 from tests.cli.test_doctor import examined
 from tests.conftest import Role, execute, on_database
 from tests.pooler import pooled
+from tests.security.test_hashes import VECTORS
 
 from gatepost.cli import effects
 from gatepost.db.grants import render_grants
 from gatepost.db.pooling import Pooling
+from gatepost.security.hashes import pattern
 
 TABLES = (
     "users",
@@ -270,6 +272,44 @@ async def test_emails_that_nobody_can_type_are_told(gatepost: Command, db: Datab
         assert f"(id {user})" in emails["found"]
     await db.execute("DELETE FROM users WHERE id IN (2, 3, 6)")
     assert (await examined(gatepost, 0))["emails"]["status"] == "ok"
+
+
+# --- Hashes ---
+
+
+async def test_hashes_that_cannot_be_read_are_told_by_kind_and_never_shown(
+    gatepost: Command, db: Database, ada: int
+) -> None:
+    stored = [
+        "$2b$04$cut-off",
+        "plain text",
+        "$S$DFURCPdWMHpPuUUt1Nq3gcQSHPRG9QX",
+        "pbkdf2_sha256$1$salt",
+        "",
+        "!x",
+    ]
+    for number, each in enumerate([*stored, None, "$1$z97CpFvI$WW50gujRWodAHVpNxaQDu."], start=11):
+        await db.execute(
+            "INSERT INTO users (id, email, name, hashed_password) VALUES ($1, $2, 'U', $3)",
+            number,
+            f"u{number}@example.com",
+            each,
+        )
+    done = await gatepost("doctor", "--json")
+    found = [check for check in done.json["checks"] if check["name"] == "hashes"]
+    assert {check["status"] for check in found} == {"warning"}
+    assert [check["found"].partition(" can't")[0] for check in found] == ["2 users", "2 users"]
+    assert [check["found"].partition(": id ")[2] for check in found] == ["11, 14", "12, 13"]
+    assert not any(text in done.out for text in ("cut-off", "plain text", "DFURCP", "pbkdf2"))
+    migrated = await gatepost("migrate", "--json")
+    assert [each for each in migrated.json["warnings"] if each.startswith("hashes: 2 users")] != []
+
+
+@pytest.mark.parametrize("stored", [stored for _, stored in VECTORS.values()], ids=list(VECTORS))
+async def test_postgresql_knows_the_same_forms_as_we_do(db: Database, stored: str) -> None:
+    assert await db.fetchval("SELECT $1::text ~ $2", stored, pattern())
+    for damaged in (stored[:-1] + "\u00e9", "x" + stored, stored + "\n"):
+        assert not await db.fetchval("SELECT $1::text ~ $2", damaged, pattern())
 
 
 # --- Soft deletion ---

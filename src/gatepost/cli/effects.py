@@ -23,6 +23,9 @@ BESIDE_THE_POOL = 2
 EMAILS_LOOKED_AT = 10_000
 """E-mails that are more than plain letters, at the most."""
 
+HASHES_LOOKED_AT = 10_000
+"""Hashes that can't be read, at the most."""
+
 SHOWN = 10
 """Of what there may be many, at the most."""
 
@@ -52,6 +55,7 @@ async def brought_along(conn: "Connection") -> list[Check]:
     """
     from gatepost.db.faults import told
     from gatepost.db.migrations.expected import OWN_TRIGGERS
+    from gatepost.security.hashes import pattern
     from gatepost.services.emails import settle
     from gatepost.store import adoption
 
@@ -61,12 +65,14 @@ async def brought_along(conn: "Connection") -> list[Check]:
         marks = await adoption.marks(conn)
         await settle(conn)
         unusual = [each async for each in adoption.unusual_emails(conn, limit=EMAILS_LOOKED_AT)]
+        unread = [each async for each in adoption.unreadable_hashes(conn, pattern(), limit=HASHES_LOOKED_AT)]
     return [
         *(sequence(each) for each in behind),
         *([] if behind else [ok("sequences", "no id that comes next is taken")]),
         rules_of(rules),
         *(soft_deletion(mark) for mark in marks),
         emails(unusual),
+        *hashes(unread),
     ]
 
 
@@ -138,6 +144,40 @@ def _canonical(email: str) -> str | None:
         return canonical_email(email)
     except ValueError:
         return None
+
+
+def hashes(unread: Sequence[tuple[UserId, str]]) -> list[Check]:
+    """Judge whether every password can be checked; of hashes that are damaged and unknown each is told."""
+    from gatepost.security.hashes import CorruptHash, UnreadableHash, UnsupportedHash, read
+
+    found: dict[type[UnreadableHash], list[UserId]] = {}
+    for user, stored in unread:
+        try:
+            read(stored)
+        except UnreadableHash as error:
+            found.setdefault(type(error), []).append(user)
+    if not found:
+        return [ok("hashes", "every password hash has a form that is read")]
+    why = {UnsupportedHash: "of a kind that Gatepost can't check", CorruptHash: "damaged"}
+    return [
+        warning(
+            "hashes",
+            f"{_counted(users)} can't sign in by password, because their hash is {why[kind]}:"
+            f" id {_ids(users)}",
+            f"What is read: docs/migrating-from-jwt.md, 'Hashes'. Give them a password: {program()} users"
+            " set-password --temporary",
+        )
+        for kind, users in found.items()
+    ]
+
+
+def _counted(users: Sequence[UserId]) -> str:
+    return f"{len(users)} users" if len(users) > 1 else "1 user"
+
+
+def _ids(users: Sequence[UserId]) -> str:
+    more = f" and {len(users) - SHOWN} more" if len(users) > SHOWN else ""
+    return ", ".join(str(user) for user in users[:SHOWN]) + more
 
 
 def policies(found: "Sequence[Policies]", role: str) -> Check:

@@ -1,4 +1,4 @@
-"""Statements that look at what an application's table brings along: rules, marks, numbers, addresses."""
+"""Statements that look at what an application's table brings along: rules, marks, ids, e-mails, hashes."""
 
 from collections.abc import AsyncIterator
 
@@ -198,3 +198,29 @@ async def unusual_emails(conn: Connection, *, limit: int) -> AsyncIterator[tuple
     )
     for row in rows:
         yield row["id"], row["email"], row["compared"]
+
+
+async def unreadable_hashes(
+    conn: Connection, readable: str, *, limit: int
+) -> AsyncIterator[tuple[UserId, str]]:
+    """Yield id and stored hash of users whose hash has none of the forms that are read.
+
+    Args:
+        conn: where to ask.
+        readable: the forms, as a regular expression.
+        limit: users, at the most.
+    """
+    rows = await conn.fetch(
+        """
+        SELECT u.id, u.hashed_password::text AS hashed_password
+        FROM users u
+        WHERE u.hashed_password::text <> '' AND NOT starts_with(u.hashed_password::text, '!')
+            AND u.hashed_password::text !~ $1
+        ORDER BY u.id
+        LIMIT $2
+        """,
+        readable,
+        limit,
+    )
+    for row in rows:
+        yield row["id"], row["hashed_password"]

@@ -4,6 +4,8 @@ Each family has a module: how its forms are read, and what a password is checked
 one table, `KINDS`. New hashes are made by `bcrypts.Bcrypt` or `argon2s.Argon2id`.
 """
 
+import re
+
 from gatepost.security.hashes import argon2s, bcrypts, crypts, digests, pbkdf2, scrypts
 from gatepost.security.hashes.argon2s import Argon2id
 from gatepost.security.hashes.bcrypts import Bcrypt
@@ -25,6 +27,7 @@ __all__ = [
     "StoredHash",
     "UnreadableHash",
     "UnsupportedHash",
+    "pattern",
     "read",
 ]
 
@@ -56,6 +59,8 @@ def read(stored: str, *, devise_pepper: bytes = b"") -> StoredHash:
                 return bcrypts.peppered(devise, devise_pepper)
             for kind in KINDS:
                 if found := kind.form.fullmatch(stored):
+                    if not kind.is_supported:
+                        raise UnsupportedHash
                     return kind.read(found)
         except UnreadableHash:
             raise
@@ -64,3 +69,9 @@ def read(stored: str, *, devise_pepper: bytes = b"") -> StoredHash:
     if any(stored.startswith(kind.begins) for kind in KINDS):
         raise CorruptHash
     raise UnsupportedHash
+
+
+def pattern() -> str:
+    """Return the form of every hash that is read, as PostgreSQL writes regular expressions."""
+    forms = (re.sub(r"\(\?P<\w+>", "(?:", kind.form.pattern) for kind in KINDS if kind.is_supported)
+    return f"^(?:{'|'.join(forms)})$"

@@ -16,7 +16,6 @@ from gatepost.security.hashes.stored import (
     NUMBER,
     Kind,
     StoredHash,
-    UnsupportedHash,
     decoded,
     require,
 )
@@ -76,12 +75,10 @@ def _better_auth(found: re.Match[str]) -> StoredHash:
 
 
 def _firebase(found: re.Match[str]) -> StoredHash:
-    try:
-        from cryptography.hazmat.primitives.ciphers import Cipher
-        from cryptography.hazmat.primitives.ciphers.algorithms import AES256
-        from cryptography.hazmat.primitives.ciphers.modes import CTR
-    except ImportError:
-        raise UnsupportedHash from None
+    from cryptography.hazmat.primitives.ciphers import Cipher
+    from cryptography.hazmat.primitives.ciphers.algorithms import AES256
+    from cryptography.hazmat.primitives.ciphers.modes import CTR
+
     n, r, p = _power(found["ln"]), int(found["r"]), int(found["p"])
     _require_affordable(n, r, p)
     salt = decoded(found["salt"]) + decoded(found["separator"])
@@ -140,5 +137,6 @@ KINDS = (
             rf"\$(?P<separator>(?:{BASE64})?)\$(?P<key>{BASE64})"
         ),
         _firebase,
+        needs="cryptography",
     ),
 )

@@ -6,6 +6,7 @@ of the makers recommends, and each keeps one check below some five seconds of on
 """
 
 import base64
+import importlib.util
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -94,12 +95,19 @@ class Kind:
         begins: how each begins that is of this kind, a damaged one too.
         form: a whole one.
         read: makes of it what can be checked; raises ValueError where that can't be, or costs too much.
+        needs: a package that not every installation has.
     """
 
     name: str
     begins: tuple[str, ...]
     form: re.Pattern[str]
     read: Callable[[re.Match[str]], StoredHash]
+    needs: str | None = None
+
+    @property
+    def is_supported(self) -> bool:
+        """Whether what it needs is there."""
+        return self.needs is None or importlib.util.find_spec(self.needs) is not None
 
 
 def require(condition: bool) -> None:

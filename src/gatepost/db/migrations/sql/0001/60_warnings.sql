@@ -29,8 +29,8 @@ BEGIN
         EXECUTE format('SELECT EXISTS (SELECT FROM users WHERE %1$I <> '''' AND %1$I NOT LIKE ''$2%%'')', twin)
             INTO found_rows;
         IF found_rows THEN
-            RAISE WARNING 'Some hashes in users.% are not bcrypt. Gatepost puts bcrypt in their place, each at its '
-                'user''s next sign-in: an application that goes on using the column must accept it.', twin
+            RAISE WARNING 'Some hashes in users.% are not bcrypt. Most are replaced, each at its user''s next sign-in, '
+                'by what PASSWORD_HASH says: an application that goes on using the column must accept it.', twin
                 USING ERRCODE = 'GP002';
         END IF;
     ELSIF EXISTS (SELECT FROM users) AND NOT EXISTS (SELECT FROM users WHERE hashed_password IS NOT NULL) THEN
