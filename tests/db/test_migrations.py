@@ -196,7 +196,9 @@ def test_the_guides_columns_come_first_as_the_guide_has_them(dsn: str) -> None:
             created_at timestamp with time zone t now()
             updated_at timestamp with time zone t now()
             temporary_password_expires_at timestamp with time zone f
-            email_key character varying f""",
+            email_key character varying f
+            credentials_stamp uuid f gen_random_uuid()
+            email_verified_at timestamp with time zone f""",
         ),
         (
             "user_sessions",
@@ -218,7 +220,9 @@ def test_the_guides_columns_come_first_as_the_guide_has_them(dsn: str) -> None:
             successor_nonce bytea f
             place character varying f
             remembered boolean t false
-            handed_by character varying f""",
+            handed_by character varying f
+            methods character varying[] t '{}'::character varying[]
+            aal smallint t 1""",
         ),
         (
             "auth_events",

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from gatepost.security.devices import ACCOUNTS_MAX, LIFETIME, Devices
 from gatepost.security.keys import KeyRing
 
-ADA, BOB = "0a" * 16, "0b" * 16
+ADA, BOB = UUID("0a" * 16), UUID("0b" * 16)
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 
 
@@ -19,11 +20,11 @@ def devices(*secrets: str) -> Devices:
     return Devices(KeyRing.derive(first, fallbacks))
 
 
-def issue(value: str | None, stamp: str, *secrets: str, now: datetime = NOW) -> str:
+def issue(value: str | None, stamp: UUID, *secrets: str, now: datetime = NOW) -> str:
     return devices(*secrets).issue(value, stamp, now=now)
 
 
-def stamps(value: str | None, *secrets: str, now: datetime = NOW) -> list[str]:
+def stamps(value: str | None, *secrets: str, now: datetime = NOW) -> list[UUID]:
     return devices(*secrets).stamps(value, now=now)
 
 
@@ -41,7 +42,7 @@ def test_several_accounts_share_a_browser() -> None:
 
 
 def test_the_account_that_signed_in_longest_ago_is_forgotten() -> None:
-    people = [f"{number:032x}" for number in range(ACCOUNTS_MAX + 1)]
+    people = [UUID(int=number) for number in range(ACCOUNTS_MAX + 1)]
     value: str | None = None
     for stamp in people[:-1]:
         value = issue(value, stamp)

@@ -18,7 +18,7 @@ from gatepost.db.pool import Database
 from gatepost.db.prepared import Prepared
 from gatepost.errors import AuthenticationError, SessionRevoked, Unavailable
 from gatepost.gate import Gate
-from gatepost.models import Client
+from gatepost.models import Client, Proof
 from gatepost.security.tokens import StoredToken
 from gatepost.services.clock import database_clock
 from gatepost.services.lifetimes import Lifetimes
@@ -252,7 +252,7 @@ async def test_no_check_that_arrives_after_a_logout_succeeds(make_settings: Make
     async with serving(create_app(make_settings())) as first, serving(create_app(make_settings())) as second:
         await register(first)
         one, other = (client._transport.app.state.gatepost for client in (first, second))  # type: ignore[attr-defined]
-        stored = await _hash(one)
+        proof = await _proof(one)
         client, seen = Client(), {"before": 0, "after": 0}
 
         async def check(token: str, over: asyncio.Event) -> None:
@@ -264,7 +264,7 @@ async def test_no_check_that_arrives_after_a_logout_succeeds(make_settings: Make
         async def lane() -> None:
             for _ in range(rounds):
                 async with one.database.connection() as conn:
-                    started = await one.sessions.start(conn, user_id=1, hashed_password=stored, client=client)
+                    started = await one.sessions.start(conn, proof, client=client)
                 over = asyncio.Event()
                 checking = asyncio.ensure_future(check(started.token, over))
                 await one.sessions.revoke(started.token, client)
@@ -282,11 +282,11 @@ async def test_no_check_that_arrives_after_a_logout_succeeds(make_settings: Make
     assert seen["before"] > 0, "no check ran while the session was live"
 
 
-async def _hash(gate: Gate) -> str:
+async def _proof(gate: Gate) -> Proof:
     async with gate.database.connection() as conn:
-        stored = await users.hash_of(conn, 1)
-    assert stored is not None
-    return stored
+        _, stamp = await users.hash_of(conn, 1)
+    assert stamp is not None
+    return Proof(user_id=1, methods=("pwd",), stamp=stamp, at=None)
 
 
 async def kill_backends(server_dsn: str, dsn: str) -> int:

@@ -126,9 +126,9 @@ async def test_each_endpoint_asks_the_database_as_often_as_it_must(
         # what it replaces, event, commit. The start locks and ends the oldest, within a savepoint.
         "password": 18,
         "email": 18,  # as the password, but for one of the throttle, and e-mails of the application's
-        # The check, the charge, the hash; begin, two locks, the hash again, invitations, the end, two of the
-        # throttle, commit.
-        "erase": 11,
+        # The check, the charge, the hash; begin, two locks, invitations, the end, two of the throttle,
+        # commit.
+        "erase": 10,
         # Two charges, begin, the application's e-mails, the user, the event, the session, commit; hooks may
         # come between.
         "register": 12,

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -129,7 +130,6 @@ def test_what_rows_become_is_found() -> None:
         "Found",
         "Live",
         "Session",
-        "Started",
         "SessionRow",
         "OverseenSession",
         "SignIn",
@@ -176,6 +176,7 @@ def subscripts(statement: Statement) -> set[str]:
 
 VALUES: dict[str, Any] = {
     "bool": True,
+    "int2": 1,
     "int4": 1,
     "int8": 1,
     "float8": 1.0,
@@ -186,6 +187,8 @@ VALUES: dict[str, Any] = {
     "timestamptz": datetime(2024, 1, 1, tzinfo=UTC),
     "interval": timedelta(seconds=1),
     "text[]": ["1", "text", "text"],
+    "varchar[]": ["text"],
+    "uuid": UUID(int=1),
 }
 """A value of each type."""
 
@@ -218,7 +221,10 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
         {"user_sessions_session_token_key", "users_pkey"},
     ),
     "sessions.start": (
-        "'new', 17, 'hash', NULL, NULL, NULL, '1 hour', '1 day', 'session.started', NULL, false",
+        """
+        'new', 17, gen_random_uuid(), NULL, NULL, NULL, '1 hour', '1 day', 'session.started', NULL, false,
+        NULL, '{pwd}', 1
+        """,
         {"users_pkey"},
     ),
     "refreshes.refresh": (
@@ -234,7 +240,10 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
         {"user_sessions_pkey"},
     ),
     "successors.start_fresh": (
-        "'new', 17, 'hash', 'session.confirmed', NULL, '1 hour', '1 day', NULL, NULL",
+        """
+        'new', 17, gen_random_uuid(), 'session.confirmed', NULL, '1 hour', '1 day', NULL, NULL, NULL,
+        '{pwd}', 1
+        """,
         {"user_sessions_pkey", "users_pkey"},
     ),
     "successors.settle": (
@@ -300,7 +309,7 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     "users.hash_of": ("17", {"users_pkey"}),
     "users.page": ("17, 50", {"users_pkey"}),
     "attempts.begin_login": (
-        "NULL, 'user17@example.com', 'k17', '{s17}', '10.0.0.17', NULL, '30 days', '{}', '{}'",
+        "NULL, 'user17@example.com', 'k17', '{}', '10.0.0.17', NULL, '30 days', '{}', '{}'",
         {"users_email_key", "user_sessions_user_id_place_idx", "auth_failures_pkey"},
     ),
     "attempts.begin_confirmation": (

@@ -67,11 +67,13 @@ REVOKE ALL ON FUNCTION gatepost_end_sessions, gatepost_purge_events, gatepost_er
 GRANT SELECT, DELETE ON users, user_sessions, auth_links TO :"role";
 
 GRANT INSERT (email, email_key, name, hashed_password, is_admin, is_active, created_at, updated_at),
-    UPDATE (email, email_key, name, hashed_password, is_admin, is_active, updated_at, temporary_password_expires_at)
+    UPDATE (email, email_key, name, hashed_password, is_admin, is_active, updated_at, temporary_password_expires_at,
+        credentials_stamp, email_verified_at)
     ON users TO :"role";
 
 GRANT INSERT (id, session_token, user_id, is_active, expires_at, created_at, last_used_at, ip_address, user_agent,
-        authenticated_at, absolute_expires_at, family_id, place, remembered, handed_by),
+        authenticated_at, absolute_expires_at, family_id, place, remembered, handed_by,
+        methods, aal),
     UPDATE (session_token, is_active, expires_at, last_used_at, ended_at, end_reason, replaced_by, successor_nonce,
         place, handed_by)
     ON user_sessions TO :"role";

@@ -13,6 +13,7 @@ from gatepost.models.clients import (
 )
 from gatepost.models.events import Action, AuditAction, AuditEvent, EventFilter, EventPage, SeenEvent
 from gatepost.models.periods import Period
+from gatepost.models.proofs import MULTIPLE_FACTORS, PASSWORD, Proof
 from gatepost.models.rows import Columns, Row, row_id
 from gatepost.models.sessions import (
     EndReason,
@@ -30,6 +31,8 @@ from gatepost.models.user_ids import UserId, UserIdType, as_json
 from gatepost.models.users import Invitation, User
 
 __all__ = [
+    "MULTIPLE_FACTORS",
+    "PASSWORD",
     "USER_AGENT_MAX",
     "Action",
     "AuditAction",
@@ -43,6 +46,7 @@ __all__ = [
     "Invitation",
     "OverseenSession",
     "Period",
+    "Proof",
     "Row",
     "SeenEvent",
     "Session",

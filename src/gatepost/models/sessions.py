@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
+from uuid import UUID
 
 import msgspec
 
@@ -89,6 +90,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         authenticated_at: when the password was last presented, UTC; refreshing does not move it.
         is_fresh: that was less than `FRESH_SESSION_MINUTES` ago when the session was looked up, by the
             database's clock (ASVS 7.2.4).
+        methods: what the user proved their identity with, by the names of RFC 8176, such as `pwd`.
+        aal: authenticator assurance level (NIST SP 800-63B-4), 2 where more than one factor was proven.
     """
 
     id: int
@@ -97,6 +100,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     expires_at: datetime
     authenticated_at: datetime
     is_fresh: bool
+    methods: tuple[str, ...]
+    aal: int
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
@@ -110,11 +115,14 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
                 is_admin=row["is_admin"],
                 is_active=True,
                 created_at=row["user_created_at"],
+                email_verified=row["email_verified"],
             ),
             created_at=row["created_at"],
             expires_at=row["expires_at"],
             authenticated_at=row["authenticated_at"],
             is_fresh=row["is_fresh"],
+            methods=tuple(row["methods"]),
+            aal=row["aal"],
         )
 
 
@@ -134,7 +142,7 @@ class SignedIn:
     session: Session
     remembered: bool = False
     others_ended: int = 0
-    credentials_stamp: str | None = None
+    credentials_stamp: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

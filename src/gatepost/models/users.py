@@ -19,6 +19,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         is_admin: may use what only administrators may.
         is_active: False where an administrator disabled the user.
         created_at: when the user was made, UTC.
+        email_verified: the user proved that the e-mail is theirs.
     """
 
     id: UserId
@@ -27,6 +28,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     is_admin: bool
     is_active: bool
     created_at: datetime
+    email_verified: bool
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
@@ -38,6 +40,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             is_admin=row["is_admin"],
             is_active=row["user_is_active"],
             created_at=row["user_created_at"],
+            email_verified=row["email_verified"],
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
+from uuid import UUID
 
 from gatepost.db.pool import Connection, Database
 from gatepost.db.rejections import in_hook
@@ -14,7 +15,7 @@ from gatepost.errors import (
     ValidationFailed,
 )
 from gatepost.log import get_logger
-from gatepost.models import Action, AuditAction, Client, EndReason, SignedIn, User, UserId
+from gatepost.models import PASSWORD, Action, AuditAction, Client, EndReason, Proof, SignedIn, User
 from gatepost.security.emails import canonical_email, canonical_name
 from gatepost.security.passwords import Password, PasswordCheck
 from gatepost.services import emails
@@ -108,7 +109,7 @@ class Accounts:
         try:
             async with self._database.transaction() as conn:
                 claimed = await self._admission.claim(conn, invited, email=email)
-                user = await self.insert(
+                user, stamp = await self.insert(
                     conn,
                     email=email,
                     name=name,
@@ -119,9 +120,8 @@ class Accounts:
                 )
                 if claimed is not None:
                     await self._invitations.use(conn, claimed, user.id)
-                signed_in = await self._sessions.start(
-                    conn, user_id=user.id, hashed_password=hashed, client=client, remembered=remembered
-                )
+                proof = Proof(user_id=user.id, methods=(PASSWORD,), stamp=stamp, at=self._clock())
+                signed_in = await self._sessions.start(conn, proof, client=client, remembered=remembered)
                 if signed_in is None:
                     raise InvalidCredentials  # noqa: TRY301 - undoes the transaction
                 return signed_in
@@ -192,77 +192,72 @@ class Accounts:
             reason = _refusal(credential, check, attempt)
             if credential is None or stored is None or reason is not None:
                 raise await self._login_failed(email, reason or "no_password", attempt)
+            proof = Proof(
+                user_id=credential.user_id, methods=(PASSWORD,), stamp=credential.stamp, at=self._clock()
+            )
             if another is not None:
                 signed_in = await self._change(
-                    credential, stored, another, email, attempt, remembered=remembered
+                    proof, another, email, attempt, credential=credential, remembered=remembered
                 )
             elif credential.is_temporary:
                 raise await self._change_required(email, attempt)
+            elif check.needs_rehash:
+                signed_in = await self._rehash(proof, stored, given, attempt, remembered=remembered)
             else:
-                signed_in = await self._start(
-                    credential, stored, given, check, attempt, remembered=remembered
-                )
+                async with self._database.connection() as conn:
+                    signed_in = await self._succeed(conn, proof, attempt, remembered=remembered)
             if signed_in is not None:
                 return signed_in
-            # Another login at the same moment may have put a newer hash of this password in place.
+            # Whatever changed meanwhile, the password may be right all the same.
             async with self._database.connection() as conn:
                 credential = await store.find_credential(conn, email, at=self._clock())
         raise await self._login_failed(email, "changed_meanwhile", attempt)
 
-    async def _start(
-        self,
-        credential: store.Credential,
-        stored: str,
-        password: Password,
-        check: PasswordCheck,
-        attempt: Attempt,
-        *,
-        remembered: bool,
+    async def _rehash(
+        self, proof: Proof, stored: str, password: Password, attempt: Attempt, *, remembered: bool
     ) -> SignedIn | None:
-        user_id = credential.user_id
-        if not check.needs_rehash:
-            async with self._database.connection() as conn:
-                return await self._succeed(conn, user_id, stored, attempt, remembered=remembered)
+        """Put the password into a hash of the current kind and cost, and start a session."""
         fresh = await self._hashing.hash(password, Line.of(attempt.client, is_known=True))
         try:
             async with self._database.transaction() as conn:
-                if await store.replace_hash(conn, user_id, old=stored, new=fresh):
+                if await store.replace_hash(conn, proof, old=stored, new=fresh):
                     await event_store.insert(
                         conn,
                         AuditAction.PASSWORD_REHASHED,
                         client=attempt.client,
                         at=self._clock(),
-                        user_id=user_id,
+                        user_id=proof.user_id,
                     )
-                return await self._succeed(conn, user_id, fresh, attempt, remembered=remembered)
+                return await self._succeed(conn, proof, attempt, remembered=remembered)
         except ValidationFailed:
             # A rule of the application keeps the former hash, which is no reason to keep its user out.
             async with self._database.connection() as conn:
-                return await self._succeed(conn, user_id, stored, attempt, remembered=remembered)
+                return await self._succeed(conn, proof, attempt, remembered=remembered)
 
     async def _change(
         self,
-        credential: store.Credential,
-        stored: str,
+        proof: Proof,
         new_password: Password,
         email: str,
         attempt: Attempt,
         *,
+        credential: store.Credential,
         remembered: bool,
     ) -> SignedIn | None:
         """Change the password that was just checked and start a session; None as `Sessions.start`."""
-        user_id, client, at = credential.user_id, attempt.client, self._clock()
+        user_id, client, at = proof.user_id, attempt.client, self._clock()
         hashed = await self._hashing.hash(new_password, Line.of(client, is_known=True))
         try:
             async with self._database.transaction() as conn:
-                if not await store.change_password(conn, user_id, old=stored, new=hashed, at=at):
+                stamp = await store.change_password(conn, proof, hashed, at=at)
+                if stamp is None:
                     return None
                 await self._throttles.forget(conn, user_id, email, by_owner=True)
                 await self._throttles.succeeded(conn, attempt)
                 reason = EndReason.PASSWORD_CHANGED
                 await endings.end_of_user(conn, user_id, reason=reason, client=client, at=at)
                 signed_in = await self._sessions.start(
-                    conn, user_id=user_id, hashed_password=hashed, client=client, remembered=remembered
+                    conn, proof.moved_to(stamp), client=client, remembered=remembered
                 )
                 if signed_in is None:
                     raise InvalidCredentials  # noqa: TRY301 - undoes the transaction
@@ -292,15 +287,9 @@ class Accounts:
         return PasswordChangeRequired()
 
     async def _succeed(
-        self, conn: Connection, user_id: UserId, hashed: str, attempt: Attempt, *, remembered: bool
+        self, conn: Connection, proof: Proof, attempt: Attempt, *, remembered: bool
     ) -> SignedIn | None:
-        signed_in = await self._sessions.start(
-            conn,
-            user_id=user_id,
-            hashed_password=hashed,
-            client=attempt.client,
-            remembered=remembered,
-        )
+        signed_in = await self._sessions.start(conn, proof, client=attempt.client, remembered=remembered)
         if signed_in is not None:
             await self._throttles.succeeded(conn, attempt)
         return signed_in
@@ -338,22 +327,25 @@ class Accounts:
         action: Action,
         is_admin: bool = False,
         detail: Mapping[str, Any] | None = None,
-    ) -> User:
+    ) -> tuple[User, UUID]:
         """Add a user on the caller's connection, with the event, and run the hooks.
+
+        Returns:
+            The user, and the stamp of their credentials.
 
         Raises:
             EmailTaken: the e-mail exists already.
         """
         at = self._clock()
         await emails.settle(conn)
-        user = await store.insert(
+        user, stamp = await store.insert(
             conn, email=email, name=name, hashed_password=hashed, is_admin=is_admin, at=at
         )
         await event_store.insert(conn, action, client=client, at=at, user_id=user.id, detail=detail)
         for hook in self._hooks:
             with in_hook():
                 await hook(conn, user)
-        return user
+        return user, stamp
 
     async def _checked(self, *, email: str, name: str, password: str) -> tuple[str, str, Password]:
         fields: dict[str, Text] = {}

@@ -80,7 +80,7 @@ class Administration(Directory):
         async with self._database.transaction() as conn:
             if is_admin:
                 await self._note_admin(conn)
-            return await self._accounts.insert(
+            user, _ = await self._accounts.insert(
                 conn,
                 email=email,
                 name=name,
@@ -90,6 +90,7 @@ class Administration(Directory):
                 is_admin=is_admin,
                 detail={**BY_COMMAND, "is_admin": is_admin},
             )
+            return user
 
     async def set_admin(self, user: User, *, is_admin: bool, client: Client, by: By = None) -> bool:
         """Promote or demote a user, which binds the next request; say whether that changed anything.

@@ -1,6 +1,7 @@
 """What a signed-in user does with their password: give it again, and change it."""
 
 from datetime import datetime
+from uuid import UUID
 
 from gatepost.db.pool import Connection, Database
 from gatepost.errors import InvalidCredentials
@@ -49,12 +50,12 @@ class Credentials:
         session = await self._sessions.resolve_for(token, client, verb="confirm", by_cookie=by_cookie)
         attempt = await self._reauthentication.begin(session, client, verb="confirm")
         given = read("password", password, Password.read)
-        proof = await self._reauthentication.check(session, given, attempt, verb="confirm")
-        async with self._reauthentication.transaction(proof) as (conn, live):
-            signed_in = await self._sessions.confirm(conn, live.id, proof.hashed_password, client)
+        reproven = await self._reauthentication.check(session, given, attempt, verb="confirm")
+        async with self._reauthentication.transaction(reproven) as (conn, live):
+            signed_in = await self._sessions.confirm(conn, live.id, reproven.proof, client)
             if signed_in is None:
                 raise InvalidCredentials
-            await self._throttles.succeeded(conn, proof.attempt)
+            await self._throttles.succeeded(conn, reproven.attempt)
             return signed_in
 
     async def change(
@@ -74,15 +75,15 @@ class Credentials:
         attempt = await self._reauthentication.begin(session, client, verb="change_password")
         given = read("current", current, Password.read)
         another = await self._new_passwords.another(given, new, email=user.email, field="new")
-        proof = await self._reauthentication.check(session, given, attempt, verb="change_password")
-        hashed = await self._hashing.hash(another, proof.attempt.line)
+        reproven = await self._reauthentication.check(session, given, attempt, verb="change_password")
+        hashed = await self._hashing.hash(another, attempt.line)
 
-        async def change(conn: Connection, at: datetime | None) -> str | None:
-            if not await store.change_password(conn, user.id, old=proof.hashed_password, new=hashed, at=at):
-                return None
-            await self._throttles.forget(conn, user.id, user.email, by_owner=True)
-            return hashed
+        async def change(conn: Connection, at: datetime | None) -> UUID | None:
+            stamp = await store.change_password(conn, reproven.proof, hashed, at=at)
+            if stamp is not None:
+                await self._throttles.forget(conn, user.id, user.email, by_owner=True)
+            return stamp
 
         return await self._reauthentication.begin_anew(
-            proof, change, reason=EndReason.PASSWORD_CHANGED, action=AuditAction.PASSWORD_CHANGED
+            reproven, change, reason=EndReason.PASSWORD_CHANGED, action=AuditAction.PASSWORD_CHANGED
         )

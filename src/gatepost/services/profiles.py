@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
+from uuid import UUID
 
 import msgspec
 
@@ -12,7 +13,6 @@ from gatepost.errors import (
     Conflict,
     EmailTaken,
     GatepostError,
-    InvalidCredentials,
     LastAdmin,
     RejectedByDatabase,
     SessionRevoked,
@@ -42,7 +42,6 @@ from gatepost.services.throttles import Throttles
 from gatepost.services.typed import read
 from gatepost.store import events as event_store
 from gatepost.store import profiles as store
-from gatepost.store import users as user_store
 from gatepost.texts import Text
 
 EXPORT_ROWS = 10_000
@@ -169,22 +168,22 @@ class Profiles:
         attempt = await self._reauthentication.begin(session, client, verb="change_email")
         email = _another_email(email, session.user.email)
         given = read("password", password, Password.read)
-        proof = await self._reauthentication.check(session, given, attempt, verb="change_email")
-        hashed = proof.hashed_password
+        reproven = await self._reauthentication.check(session, given, attempt, verb="change_email")
 
-        async def change(conn: Connection, at: datetime | None) -> str | None:
+        async def change(conn: Connection, at: datetime | None) -> UUID | None:
             await emails.settle(conn)
-            changed = await store.change_email(conn, session.user.id, email, hashed_password=hashed, at=at)
-            await self._throttles.succeeded(conn, proof.attempt)
-            if not changed:
+            stamp = await store.change_email(conn, session.user.id, email, at=at)
+            await self._throttles.succeeded(conn, attempt)
+            if stamp is None:
                 return None
+            user = msgspec.structs.replace(session.user, email=email, email_verified=False)
             for hook in self._hooks:
-                await hook(conn, msgspec.structs.replace(session.user, email=email))
-            return hashed
+                await hook(conn, user)
+            return stamp
 
         try:
             return await self._reauthentication.begin_anew(
-                proof,
+                reproven,
                 change,
                 reason=EndReason.EMAIL_CHANGED,
                 action=AuditAction.USER_EMAIL_CHANGED,
@@ -224,11 +223,9 @@ class Profiles:
         user = session.user
         attempt = await self._reauthentication.begin(session, client, verb="erase")
         given = read("password", password, Password.read)
-        proof = await self._reauthentication.check(session, given, attempt, verb="erase")
+        reproven = await self._reauthentication.check(session, given, attempt, verb="erase")
         try:
-            async with self._reauthentication.transaction(proof, lock=store.lock) as (conn, live):
-                if await user_store.hash_of(conn, user.id) != proof.hashed_password:
-                    raise InvalidCredentials
+            async with self._reauthentication.transaction(reproven, lock=store.lock) as (conn, live):
                 if not await store.erase(conn, user.id, session_id=live.id, at=self._clock()):
                     raise SessionRevoked
                 await self._throttles.forget(conn, user.id, user.email)

@@ -1,15 +1,16 @@
-"""The password of a user who is signed in, asked for again before what a stolen session must not do."""
+"""A signed-in user proves who they are once more, before what a stolen session must not do."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeAlias
+from uuid import UUID
 
 from gatepost.db.pool import Connection, Database
 from gatepost.errors import AuthenticationError, InvalidCredentials, SessionRevoked
 from gatepost.log import get_logger
-from gatepost.models import AuditAction, Client, EndReason, Session, SignedIn
+from gatepost.models import PASSWORD, AuditAction, Client, EndReason, Proof, Session, SignedIn
 from gatepost.security.passwords import Password
 from gatepost.services.clock import Clock
 from gatepost.services.hashing import Hashing
@@ -26,30 +27,30 @@ log = get_logger("gatepost.reauthentication")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
-    """A password that was given again and is the user's.
+class Reproven:
+    """What a signed-in user has proven once more.
 
     Attributes:
-        session: the session that it was given with.
+        session: the session that it was proven with.
         attempt: what it was charged.
-        hashed_password: the stored hash that it fits, or did when it was checked.
-        verb: what it was given for.
+        proof: that they are its user.
+        verb: what it was asked for.
     """
 
     session: Session
     attempt: Attempt
-    hashed_password: str = field(repr=False)
+    proof: Proof
     verb: str
 
     @property
     def client(self) -> Client:
-        """Who gave it."""
+        """Who it was."""
         return self.attempt.client
 
 
-Change: TypeAlias = Callable[[Connection, datetime | None], Awaitable[str | None]]
-"""Changes a user's row, on a connection and at a time; returns the hash that it has from then on, None where
-the password is not the one any more that was checked."""
+Change: TypeAlias = Callable[[Connection, datetime | None], Awaitable[UUID | None]]
+"""Changes a user's row, on a connection and at a time; returns the stamp that their credentials have from
+then on, None where they are no longer those proven."""
 
 
 class Reauthentication:
@@ -87,7 +88,7 @@ class Reauthentication:
         """
         return await self._throttles.confirm(session.user.id, session_id=session.id, client=client, verb=verb)
 
-    async def check(self, session: Session, password: Password, attempt: Attempt, *, verb: str) -> Proof:
+    async def check(self, session: Session, password: Password, attempt: Attempt, *, verb: str) -> Reproven:
         """Check the password of a session's user.
 
         Args:
@@ -101,62 +102,68 @@ class Reauthentication:
         """
         user_id = session.user.id
         async with self._database.connection() as conn:
-            stored = await store.hash_of(conn, user_id)
+            stored, stamp = await store.hash_of(conn, user_id)
         check = await self._hashing.check(password, stored, attempt.line)
         if check.unreadable is not None:
             log.error("stored password hash can't be read", user_id=user_id, reason=check.unreadable)
-        proof = Proof(session=session, attempt=attempt, hashed_password=stored or "", verb=verb)
-        if not check.matches or stored is None or attempt.is_locked:
+        if not check.matches or stamp is None or attempt.is_locked:
             reason = check.unreadable or ("locked" if check.matches else "wrong_password")
-            raise await self.refused(proof, reason=reason)
-        return proof
+            raise await self._refused(session, attempt, verb=verb, reason=reason)
+        proof = Proof(user_id=user_id, methods=(PASSWORD,), stamp=stamp, at=self._clock())
+        return Reproven(session=session, attempt=attempt, proof=proof, verb=verb)
 
-    async def refused(self, proof: Proof, *, reason: str) -> InvalidCredentials:
+    async def _refused(
+        self, session: Session, attempt: Attempt, *, verb: str, reason: str
+    ) -> InvalidCredentials:
         """Put a refused password on the trail, count it, and hand the error back to be raised."""
         await self._throttles.failed(
-            proof.attempt,
+            attempt,
             AuditAction.PASSWORD_REFUSED,
-            session_id=proof.session.id,
-            detail={"verb": proof.verb, "reason": reason},
+            session_id=session.id,
+            detail={"verb": verb, "reason": reason},
             counts=reason == "wrong_password",
         )
         return InvalidCredentials(Text("error.invalid_credentials.password"))
 
     @asynccontextmanager
     async def transaction(
-        self, proof: Proof, *, lock: sign_ins.Lock = sign_ins.lock_owner
+        self, reproven: Reproven, *, lock: sign_ins.Lock = sign_ins.lock_owner
     ) -> AsyncIterator[tuple[Connection, sign_ins.Live]]:
-        """Lend a transaction in which the user and the session of a proof stay what they are.
+        """Lend a transaction in which the user and the session stay what they are, as they were proven.
 
         Args:
-            proof: what the password was given for.
+            reproven: what was proven, and what for.
             lock: locks the user's row.
 
         Yields:
             Its connection, and the session that the sign-in has come to.
 
         Raises:
-            InvalidCredentials: the caller found that the password was changed since it was checked.
+            InvalidCredentials: the credentials were changed since they were proven.
             SessionRevoked: the session was ended since then. Both are on the trail.
         """
-        session = proof.session
+        session = reproven.session
         try:
             async with self._database.transaction() as conn:
-                await lock(conn, session.user.id)
+                stamp = await lock(conn, session.user.id)
                 live = await sign_ins.lock_live(conn, session.id, at=self._clock(), idle=self._lifetimes.idle)
                 if live is None:
                     raise SessionRevoked
+                if stamp != reproven.proof.stamp:
+                    raise InvalidCredentials  # noqa: TRY301 - undoes the transaction
                 yield conn, live
         except InvalidCredentials:
-            raise await self.refused(proof, reason="changed_meanwhile") from None
+            raise await self._refused(
+                session, reproven.attempt, verb=reproven.verb, reason="changed_meanwhile"
+            ) from None
         except AuthenticationError as error:
             raise await self._refusals.of(
-                error, proof.client, verb=proof.verb, user_id=session.user.id, session_id=session.id
+                error, reproven.client, verb=reproven.verb, user_id=session.user.id, session_id=session.id
             ) from None
 
     async def begin_anew(
         self,
-        proof: Proof,
+        reproven: Reproven,
         change: Change,
         *,
         reason: EndReason,
@@ -166,7 +173,7 @@ class Reauthentication:
         """Change a user's row, end every session of theirs and start one for this client.
 
         Args:
-            proof: the password that was asked for it.
+            reproven: what was proven for it.
             change: what changes the row.
             reason: why the sessions end.
             action: how the trail calls the change.
@@ -175,14 +182,17 @@ class Reauthentication:
         Raises:
             InvalidCredentials, SessionRevoked: as `transaction`.
         """
-        user_id, client, at = proof.session.user.id, proof.client, self._clock()
-        async with self.transaction(proof) as (conn, live):
-            hashed = await change(conn, at)
-            if hashed is None:
+        user_id, client, at = reproven.session.user.id, reproven.client, self._clock()
+        async with self.transaction(reproven) as (conn, live):
+            stamp = await change(conn, at)
+            if stamp is None:
                 raise InvalidCredentials
             ended = await endings.end_of_user(conn, user_id, reason=reason, client=client, at=at)
             signed_in = await self._sessions.start(
-                conn, user_id=user_id, hashed_password=hashed, client=client, remembered=live.remembered
+                conn,
+                reproven.proof.moved_to(stamp).after(live.methods),
+                client=client,
+                remembered=live.remembered,
             )
             if signed_in is None:
                 raise SessionRevoked  # the user was disabled meanwhile

@@ -5,7 +5,17 @@ from contextlib import AsyncExitStack, suppress
 
 from gatepost.db.pool import Connection, Database, transaction_on
 from gatepost.errors import AuthenticationError, InvalidSession, NotFound, SessionRevoked
-from gatepost.models import AuditAction, Client, EndReason, Session, SessionCursor, SignedIn, SignIn, UserId
+from gatepost.models import (
+    AuditAction,
+    Client,
+    EndReason,
+    Proof,
+    Session,
+    SessionCursor,
+    SignedIn,
+    SignIn,
+    UserId,
+)
 from gatepost.security.tokens import StoredToken, TokenCodec
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
@@ -70,66 +80,59 @@ class Sessions(Opening):
     async def start(
         self,
         conn: Connection,
+        proof: Proof,
         *,
-        user_id: UserId,
-        hashed_password: str,
         client: Client,
         remembered: bool = False,
     ) -> SignedIn | None:
-        """Start a session on the caller's connection, for a user whose password was just checked.
+        """Start a session on the caller's connection, for a user who has just proven who they are.
 
-        None where the user was disabled or the password changed since `hashed_password` was read. Where
-        the user may have only so many sessions, the oldest sign-in ends: under the user's lock, so that
-        logins at the same moment count each other (ASVS 7.1.2).
+        None where the user was disabled or their credentials changed since then. Where the user may have
+        only so many sessions, the oldest sign-in ends: under the user's lock, so that logins at the same
+        moment count each other (ASVS 7.1.2).
         """
         issued = self._codec.issue()
         async with AsyncExitStack() as stack:
             if self._max_per_user:
                 await stack.enter_async_context(transaction_on(conn))
-                await sign_ins.lock_owner(conn, user_id)
-            started = await store.start(
+                await sign_ins.lock_owner(conn, proof.user_id)
+            session = await store.start(
                 conn,
                 issued.stored,
-                user_id=user_id,
-                hashed_password=hashed_password,
+                proof,
                 client=client,
                 remembered=remembered,
                 at=self._clock(),
                 lifetime=self._lifetimes.absolute if remembered else self._lifetimes.session,
                 absolute=self._lifetimes.absolute,
             )
-            if started is None:
+            if session is None:
                 return None
             if self._max_per_user:
                 await sign_ins.end_beyond(
                     conn,
-                    user_id,
+                    proof.user_id,
                     kept=self._max_per_user,
                     client=client,
                     at=self._clock(),
                     idle=self._lifetimes.idle,
                 )
         return SignedIn(
-            token=issued.raw,
-            session=started.session,
-            remembered=remembered,
-            credentials_stamp=started.credentials_stamp,
+            token=issued.raw, session=session, remembered=remembered, credentials_stamp=proof.stamp
         )
 
-    async def confirm(
-        self, conn: Connection, live_id: int, hashed_password: str, client: Client
-    ) -> SignedIn | None:
-        """Start a fresh session of a sign-in on the caller's connection, for a password just checked.
+    async def confirm(self, conn: Connection, live_id: int, proof: Proof, client: Client) -> SignedIn | None:
+        """Start a fresh session of a sign-in on the caller's connection, for a user who proved themselves.
 
-        It takes the place of the live one once its token comes (`Opening.settle`). None where the password is
-        another one by now. The caller has locked the user's row.
+        It takes the place of the live one once its token comes (`Opening.settle`). None where the credentials
+        are others by now. The caller has locked the user's row.
         """
         issued = self._codec.issue()
         started = await successors.start_fresh(
             conn,
             issued.stored,
             live_id=live_id,
-            hashed_password=hashed_password,
+            proof=proof,
             client=client,
             at=self._clock(),
             lifetime=self._lifetimes.session,

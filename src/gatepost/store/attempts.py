@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
+from uuid import UUID
 
 from gatepost.db.pool import Connection, one
 from gatepost.models import Bucket, Client, Row, UserId
@@ -80,7 +81,7 @@ async def begin_login(
     *,
     email: str,
     account: str,
-    stamps: Sequence[str],
+    stamps: Sequence[UUID],
     client: Client,
     rates: Mapping[str, Rate] | None,
     at: datetime | None,
@@ -111,7 +112,7 @@ async def begin_login(
             FROM users u
             WHERE gatepost_email_key(u.email, u.email_key) COLLATE "C" = $2
         ), device AS MATERIALIZED (
-            SELECT EXISTS (SELECT FROM owner o WHERE o.stamp = ANY($4::varchar[])) AS is_known
+            SELECT EXISTS (SELECT FROM owner o WHERE o.stamp = ANY($4::uuid[])) AS is_known
         ), charged AS MATERIALIZED (
             SELECT c.full_bucket, c.full_key, c.retry_after
             FROM t CROSS JOIN device d CROSS JOIN gatepost_charge(
@@ -121,7 +122,7 @@ async def begin_login(
                 $8::interval[], $9::interval[], t.now
             ) c
         )
-        SELECT o.id AS user_id, o.is_active, o.hashed_password, d.is_known AS is_known_device,
+        SELECT o.id AS user_id, o.is_active, o.hashed_password, o.stamp, d.is_known AS is_known_device,
             d.is_known OR EXISTS (
                 SELECT FROM user_sessions s
                 WHERE s.user_id = o.id AND s.place = $5 AND s.created_at > t.now - $7::interval

@@ -173,7 +173,8 @@ async def search(
             SELECT u.id AS user_id, coalesce(u.email, '') AS email, coalesce(u.name, '') AS name,
                 coalesce(u.is_admin, false) AS is_admin,
                 coalesce(u.is_active, false) AS user_is_active,
-                coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
+                coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at,
+                u.email_verified_at IS NOT NULL AS email_verified
             FROM users u
             WHERE u.id = p.id
             LIMIT 1 -- so that it is looked up by id, however many there might be
@@ -202,6 +203,7 @@ async def standing(
             coalesce(u.is_admin, false) AS is_admin,
             coalesce(u.is_active, false) AS user_is_active,
             coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at,
+            u.email_verified_at IS NOT NULL AS email_verified,
             u.temporary_password_expires_at,
             coalesce((SELECT sum(f.failures) FROM auth_failures f WHERE f.user_id = u.id), 0) AS failures,
             (

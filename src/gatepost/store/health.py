@@ -114,10 +114,10 @@ async def missing_privileges(conn: Connection) -> list[str]:
                 'email email_key name hashed_password is_admin is_active created_at updated_at'),
             ('users', 'UPDATE',
                 'email email_key name hashed_password is_admin is_active updated_at '
-                'temporary_password_expires_at'),
+                'temporary_password_expires_at credentials_stamp email_verified_at'),
             ('user_sessions', 'INSERT', 'id session_token user_id is_active expires_at created_at '
                 'last_used_at ip_address user_agent authenticated_at absolute_expires_at family_id place '
-                'remembered handed_by'),
+                'remembered handed_by methods aal'),
             ('user_sessions', 'UPDATE', 'session_token is_active expires_at last_used_at ended_at end_reason '
                 'replaced_by successor_nonce place handed_by'),
             ('auth_links', 'INSERT', 'purpose digest email created_at created_by expires_at'),

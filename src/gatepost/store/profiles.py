@@ -1,10 +1,11 @@
 """Statements by which users change what is theirs, take it with them, and have it erased."""
 
 from datetime import datetime
+from uuid import UUID
 
 from asyncpg import PostgresError
 
-from gatepost.db.pool import Connection, one, parse_count
+from gatepost.db.pool import Connection, one
 from gatepost.db.rejections import is_rejection, sent
 from gatepost.errors import AccountInUse, LastAdmin
 from gatepost.models import AuditAction, Client, SessionRow, User, UserId
@@ -41,7 +42,8 @@ async def rename(
             )
             SELECT r.id AS user_id, r.email, coalesce(r.name, '') AS name,
                 coalesce(r.is_admin, false) AS is_admin, true AS user_is_active,
-                coalesce(r.created_at::timestamptz, 'epoch') AS user_created_at
+                coalesce(r.created_at::timestamptz, 'epoch') AS user_created_at,
+                r.email_verified_at IS NOT NULL AS email_verified
             FROM renamed r
             """,
             user_id,
@@ -55,29 +57,27 @@ async def rename(
     return None if row is None else User.from_row(row)
 
 
-async def change_email(
-    conn: Connection, user_id: UserId, email: str, *, hashed_password: str, at: datetime | None
-) -> bool:
-    """Give a user another canonical e-mail, unless the hash that was checked is no longer theirs.
+async def change_email(conn: Connection, user_id: UserId, email: str, *, at: datetime | None) -> UUID | None:
+    """Give a user another canonical e-mail; return the stamp of their credentials, None where they are gone.
 
     Raises:
         EmailTaken, Conflict, ValidationFailed, RejectedByDatabase: as `users.insert`.
     """
     with sent("email"):
-        status = await conn.execute(
+        row = await conn.fetchrow(
             """
-            UPDATE users
-            SET email = $3::varchar, email_key = $5,
-                updated_at = coalesce($4::timestamptz, statement_timestamp())
-            WHERE id = $1 AND hashed_password = $2
+            UPDATE users u
+            SET email = $2::varchar, email_key = $4,
+                updated_at = coalesce($3::timestamptz, statement_timestamp())
+            WHERE id = $1
+            RETURNING gatepost_credentials_stamp(u) AS stamp
             """,
             user_id,
-            hashed_password,
             email,
             at,
             email_key(email),
         )
-    return parse_count(status) == 1
+    return None if row is None else row["stamp"]
 
 
 async def sessions(conn: Connection, user_id: UserId, *, before: int | None, limit: int) -> list[SessionRow]:
@@ -98,9 +98,12 @@ async def sessions(conn: Connection, user_id: UserId, *, before: int | None, lim
     return [SessionRow.from_row(row) for row in rows]
 
 
-async def lock(conn: Connection, user_id: UserId) -> None:
+async def lock(conn: Connection, user_id: UserId) -> UUID | None:
     """Lock a user's row as one does who is going to delete it, from the start: no deadlock with anybody."""
-    await conn.execute("SELECT FROM users u WHERE u.id = $1 FOR UPDATE", user_id)
+    row = await conn.fetchrow(
+        "SELECT gatepost_credentials_stamp(u) AS stamp FROM users u WHERE u.id = $1 FOR UPDATE", user_id
+    )
+    return None if row is None else row["stamp"]
 
 
 async def erase(conn: Connection, user_id: UserId, *, session_id: int | None, at: datetime | None) -> bool:

@@ -164,11 +164,11 @@ async def refresh(
         ), started AS (
             INSERT INTO user_sessions (id, session_token, user_id, is_active, expires_at, created_at,
                 last_used_at, ip_address, user_agent, authenticated_at, absolute_expires_at, family_id,
-                remembered, handed_by)
+                remembered, handed_by, methods, aal)
             SELECT c.replaced_by, $2, c.user_id, true,
                 least(CASE WHEN NOT c.remembered THEN t.now + $5::interval END, c.absolute_expires_at),
                 t.now, t.now, $7, $8, c.authenticated_at, c.absolute_expires_at,
-                coalesce(c.family_id, c.id), c.remembered, 'refresh'
+                coalesce(c.family_id, c.id), c.remembered, 'refresh', c.methods, c.aal
             FROM claimed c, t
             RETURNING *
         ), event AS (
@@ -190,12 +190,13 @@ async def refresh(
             f.refusal AS found_refusal, f.successor_nonce AS nonce,
             s.id AS session_id, s.session_token, s.refusal AS successor_refusal,
             coalesce(s.handed_by = 'refresh', false) AS successor_unused, s.ip_address, s.user_agent,
-            s.created_at, s.expires_at, s.authenticated_at,
+            s.created_at, s.expires_at, s.authenticated_at, s.methods, s.aal,
             coalesce(s.authenticated_at > t.now - $12::interval, false) AS is_fresh,
             coalesce(s.remembered, false) AS remembered,
             (o.u).id AS user_id, (o.u).email, coalesce((o.u).name, '') AS name,
             coalesce((o.u).is_admin, false) AS is_admin,
-            coalesce((o.u).created_at::timestamptz, 'epoch') AS user_created_at
+            coalesce((o.u).created_at::timestamptz, 'epoch') AS user_created_at,
+            (o.u).email_verified_at IS NOT NULL AS email_verified
         FROM t CROSS JOIN charged c LEFT JOIN presented p ON true LEFT JOIN owner o ON true
             LEFT JOIN found f ON true LEFT JOIN successor s ON true
         """,

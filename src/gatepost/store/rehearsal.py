@@ -6,13 +6,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
+from uuid import UUID
 
 from asyncpg import PostgresError
 
 from gatepost.db.pool import Connection
 from gatepost.db.rejections import Rejection, is_rejection
 from gatepost.errors import AccountInUse
-from gatepost.models import AuditAction, Bucket, Client, EndReason, User, UserId
+from gatepost.models import PASSWORD, AuditAction, Bucket, Client, EndReason, Proof, User, UserId
 from gatepost.security.links import StoredLink
 from gatepost.security.tokens import StoredToken
 from gatepost.settings.rates import Rate
@@ -70,10 +71,19 @@ class Trial:
     Attributes:
         mark: random, so that what is made is nobody else's.
         user: who was made.
+        stamp: of their credentials.
     """
 
     mark: str
     user: User | None = None
+    stamp: UUID | None = None
+
+    @property
+    def proof(self) -> Proof:
+        """That it is the user who was made."""
+        if self.stamp is None:
+            raise _Hidden
+        return Proof(user_id=self.user_id, methods=(PASSWORD,), stamp=self.stamp, at=None)
 
     @property
     def user_id(self) -> UserId:
@@ -130,7 +140,7 @@ async def _undone(conn: Connection) -> AsyncIterator[None]:
 
 
 async def _register(conn: Connection, trial: Trial) -> None:
-    trial.user = await users.insert(
+    trial.user, trial.stamp = await users.insert(
         conn,
         email=f"doctor-{trial.mark[:12]}@example.com",
         name="Gatepost Doctor",
@@ -152,8 +162,7 @@ async def _sign_in(conn: Connection, trial: Trial) -> None:
     started = await sessions.start(
         conn,
         trial.token(1),
-        user_id=trial.user_id,
-        hashed_password=_HASH,
+        trial.proof,
         client=_CLIENT,
         remembered=False,
         at=None,
@@ -227,8 +236,8 @@ async def _change(conn: Connection, trial: Trial) -> None:
         conn, trial.user_id, "Gatepost Doctor II", session_id=0, client=_CLIENT, at=None
     )
     _seen(renamed is not None)
-    changed = await users.change_password(conn, trial.user_id, old=_HASH, new=_HASH[:-1] + "a", at=None)
-    _seen(changed)
+    changed = await users.change_password(conn, trial.proof, _HASH[:-1] + "a", at=None)
+    _seen(changed is not None)
 
 
 async def _end(conn: Connection, trial: Trial) -> None:

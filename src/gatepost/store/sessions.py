@@ -19,7 +19,7 @@ from gatepost.errors import (
     SessionReplaced,
     SessionRevoked,
 )
-from gatepost.models import AuditAction, Client, Row, Session, UserId
+from gatepost.models import AuditAction, Client, Proof, Row, Session, UserId
 from gatepost.security.tokens import StoredToken
 
 _REFUSALS: Mapping[str, type[AuthenticationError]] = {
@@ -130,10 +130,11 @@ LOOKUP = """
                 ORDER BY live.id DESC
                 LIMIT 1
             ) END AS overlap,
-        s.created_at, s.expires_at, s.authenticated_at,
+        s.created_at, s.expires_at, s.authenticated_at, s.methods, s.aal,
         coalesce(s.authenticated_at > t.now - $5::interval, false) AS is_fresh,
         u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
-        coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
+        coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at,
+        u.email_verified_at IS NOT NULL AS email_verified
     FROM user_sessions s
     JOIN users u ON u.id = s.user_id
     CROSS JOIN (SELECT coalesce($2::timestamptz, statement_timestamp()) AS now) t
@@ -163,68 +164,53 @@ async def lookup(
     return {row["session_token"]: Found.from_row(row) for row in rows}
 
 
-class Started(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A session that has just started.
-
-    Attributes:
-        session: it.
-        credentials_stamp: of its user, as they signed in.
-    """
-
-    session: Session
-    credentials_stamp: str
-
-    @classmethod
-    def from_row(cls, row: Row) -> Self:
-        """Read the columns of `start`."""
-        return cls(session=Session.from_row(row), credentials_stamp=row["credentials_stamp"])
-
-
 async def start(
     conn: Connection,
     token: StoredToken,
+    proof: Proof,
     *,
-    user_id: UserId,
-    hashed_password: str,
     client: Client,
     remembered: bool,
     at: datetime | None,
     lifetime: timedelta,
     absolute: timedelta,
-) -> Started | None:
-    """Start a session, with its event, for a user who is active and whose hash is still the one checked.
+) -> Session | None:
+    """Start a session, with its event, for a user who is active and whose credentials are those proven.
 
-    None where that changed since the password was looked at: disabled or another password meanwhile.
+    None where that changed since: disabled, another password or another e-mail meanwhile.
     """
     row = await conn.fetchrow(
         """
         WITH owner AS MATERIALIZED (
-            SELECT u.id, u.email, u.name, u.is_admin, u.created_at,
-                gatepost_credentials_stamp(u) AS credentials_stamp
+            SELECT u.id, u.email, u.name, u.is_admin, u.created_at, u.email_verified_at
             FROM users u
-            WHERE u.id = $2 AND u.is_active AND u.hashed_password = $3
+            WHERE u.id = $2 AND u.is_active AND gatepost_credentials_stamp(u) = $3::uuid
             FOR SHARE
         ), started AS (
             INSERT INTO user_sessions (session_token, user_id, is_active, expires_at, created_at,
                 last_used_at, ip_address, user_agent, authenticated_at, absolute_expires_at, place,
-                remembered)
+                remembered, methods, aal)
             SELECT $1, u.id, true, least(t.now + $7::interval, t.now + $8::interval), t.now, t.now,
-                $4, $5, t.now, t.now + $8::interval, $10, $11
+                $4, $5, coalesce($12::timestamptz, t.now), t.now + $8::interval, $10, $11, $13, $14
             FROM owner u
             CROSS JOIN (SELECT coalesce($6::timestamptz, statement_timestamp()) AS now) t
             RETURNING *
         ), event AS (
-            INSERT INTO auth_events (at, action, user_id, session_id, ip_address, user_agent)
-            SELECT s.created_at, $9, s.user_id, s.id, $4, $5 FROM started s
+            INSERT INTO auth_events (at, action, user_id, session_id, ip_address, user_agent, detail)
+            SELECT s.created_at, $9, s.user_id, s.id, $4, $5,
+                CASE WHEN s.methods = '{pwd}' THEN '{}' ELSE jsonb_build_object('methods', s.methods) END
+            FROM started s
         )
         SELECT s.id AS session_id, s.created_at, s.expires_at, s.authenticated_at, true AS is_fresh,
-            u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
-            coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at, u.credentials_stamp
+            s.methods, s.aal, u.id AS user_id, u.email, coalesce(u.name, '') AS name,
+            coalesce(u.is_admin, false) AS is_admin,
+            coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at,
+            u.email_verified_at IS NOT NULL AS email_verified
         FROM started s CROSS JOIN owner u
         """,
         token,
-        user_id,
-        hashed_password,
+        proof.user_id,
+        proof.stamp,
         client.ip_address,
         client.user_agent,
         at,
@@ -233,5 +219,8 @@ async def start(
         AuditAction.SESSION_STARTED,
         client.place,
         remembered,
+        proof.at,
+        list(proof.methods),
+        proof.aal,
     )
-    return None if row is None else Started.from_row(row)
+    return None if row is None else Session.from_row(row)

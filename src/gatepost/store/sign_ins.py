@@ -6,12 +6,13 @@ A sign-in is what one password began: a session and whatever it was refreshed to
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import TypeAlias
+from uuid import UUID
 
 from gatepost.db.pool import Connection, one
 from gatepost.models import AuditAction, Client, Columns, EndReason, SessionCursor, SignIn, UserId
 
-Lock: TypeAlias = Callable[[Connection, UserId], Awaitable[None]]
-"""Locks the row of a user."""
+Lock: TypeAlias = Callable[[Connection, UserId], Awaitable[UUID | None]]
+"""Locks the row of a user, and returns the stamp of their credentials; None where they are gone."""
 
 
 class Live(Columns, frozen=True, kw_only=True, gc=False):
@@ -21,19 +22,25 @@ class Live(Columns, frozen=True, kw_only=True, gc=False):
         id: primary key.
         ip_address: of the client that started it.
         remembered: its cookie outlives the browser.
+        methods: what was proven for it.
     """
 
     id: int
     ip_address: str | None
     remembered: bool
+    methods: list[str]
 
 
-async def lock_owner(conn: Connection, user_id: UserId) -> None:
+async def lock_owner(conn: Connection, user_id: UserId) -> UUID | None:
     """Lock a user's row, as whoever ends several sessions does: none starts or is refreshed meanwhile.
 
     A statement of its own, so that the next one looks at the sessions anew.
     """
-    await conn.execute("SELECT FROM users u WHERE u.id = $1 FOR NO KEY UPDATE", user_id)
+    row = await conn.fetchrow(
+        "SELECT gatepost_credentials_stamp(u) AS stamp FROM users u WHERE u.id = $1 FOR NO KEY UPDATE",
+        user_id,
+    )
+    return None if row is None else row["stamp"]
 
 
 async def lock_live(
@@ -42,7 +49,7 @@ async def lock_live(
     """Lock and return the live session of the sign-in that this session belongs to, if there is one."""
     row = await conn.fetchrow(
         """
-        SELECT s.id, s.ip_address, s.remembered
+        SELECT s.id, s.ip_address, s.remembered, s.methods
         FROM user_sessions named
         JOIN user_sessions s ON s.user_id = named.user_id
             AND coalesce(s.family_id, s.id) = coalesce(named.family_id, named.id)

@@ -6,7 +6,7 @@ All of it happens under the user's lock, which the caller holds.
 from datetime import datetime, timedelta
 
 from gatepost.db.pool import Connection
-from gatepost.models import AuditAction, Client, EndReason, Row, Session
+from gatepost.models import AuditAction, Client, EndReason, Proof, Row, Session
 from gatepost.security.tokens import StoredToken
 
 
@@ -15,7 +15,7 @@ async def start_fresh(
     token: StoredToken,
     *,
     live_id: int,
-    hashed_password: str,
+    proof: Proof,
     client: Client,
     at: datetime | None,
     lifetime: timedelta,
@@ -24,10 +24,10 @@ async def start_fresh(
     """Start a fresh session of the sign-in that a live session belongs to, with its event.
 
     The live session stays as it is, so that a lost answer signs nobody out; `settle` ends it once the new
-    token comes. `hashed_password`, which the password was checked against, must still be the user's.
+    token comes. What was proven for the sign-in before stays proven.
 
     Returns:
-        The session and whether its cookie outlives the browser; None where the password is another by now.
+        The session and whether its cookie outlives the browser; None where the credentials are others by now.
     """
     row: Row | None = await conn.fetchrow(
         """
@@ -36,13 +36,15 @@ async def start_fresh(
         ), started AS (
             INSERT INTO user_sessions (session_token, user_id, is_active, expires_at, created_at,
                 last_used_at, ip_address, user_agent, authenticated_at, absolute_expires_at, family_id,
-                remembered, handed_by)
+                remembered, handed_by, methods, aal)
             SELECT $1, s.user_id, true,
                 least(CASE WHEN NOT s.remembered THEN t.now + $6::interval END, t.now + $7::interval),
-                t.now, t.now, $8, $9, t.now, t.now + $7::interval, coalesce(s.family_id, s.id), s.remembered,
-                'confirm'
+                t.now, t.now, $8, $9, coalesce($10::timestamptz, t.now), t.now + $7::interval,
+                coalesce(s.family_id, s.id), s.remembered, 'confirm',
+                s.methods || ARRAY(SELECT m FROM unnest($11::varchar[]) m WHERE m <> ALL (s.methods)),
+                greatest(s.aal, $12)
             FROM user_sessions s JOIN users u ON u.id = s.user_id CROSS JOIN t
-            WHERE s.id = $2 AND u.is_active AND u.hashed_password = $3
+            WHERE s.id = $2 AND u.is_active AND gatepost_credentials_stamp(u) = $3::uuid
             RETURNING *
         ), event AS (
             INSERT INTO auth_events (at, action, user_id, session_id, ip_address, user_agent, detail)
@@ -50,20 +52,24 @@ async def start_fresh(
             FROM started s
         )
         SELECT s.id AS session_id, s.created_at, s.expires_at, s.authenticated_at, true AS is_fresh,
-            s.remembered, u.id AS user_id, u.email, coalesce(u.name, '') AS name,
+            s.methods, s.aal, s.remembered, u.id AS user_id, u.email, coalesce(u.name, '') AS name,
             coalesce(u.is_admin, false) AS is_admin,
-            coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
+            coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at,
+            u.email_verified_at IS NOT NULL AS email_verified
         FROM started s JOIN users u ON u.id = s.user_id
         """,
         token,
         live_id,
-        hashed_password,
+        proof.stamp,
         AuditAction.SESSION_CONFIRMED,
         at,
         lifetime,
         absolute,
         client.ip_address,
         client.user_agent,
+        proof.at,
+        list(proof.methods),
+        proof.aal,
     )
     return None if row is None else (Session.from_row(row), row["remembered"])
 

@@ -4,10 +4,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Self, TypeAlias
+from uuid import UUID
 
 from gatepost.db.pool import Connection, one, parse_count
 from gatepost.db.rejections import sent
-from gatepost.models import Row, User, UserId
+from gatepost.models import Proof, Row, User, UserId
 from gatepost.security.emails import email_key
 
 ADMINS_LOCK = 7_238_150_043_211_874_562
@@ -26,6 +27,7 @@ class Credential:
         user_id: whose it is.
         is_active: False where the user is disabled.
         hashed_password: the stored hash, None where the user has none.
+        stamp: of the credentials, which a proof is bound to.
         is_temporary: the password must be changed before a session starts.
         has_expired: it is temporary, and its time is over.
     """
@@ -33,6 +35,7 @@ class Credential:
     user_id: UserId
     is_active: bool
     hashed_password: str | None = field(repr=False)
+    stamp: UUID
     is_temporary: bool
     has_expired: bool
 
@@ -43,6 +46,7 @@ class Credential:
             user_id=row["user_id"],
             is_active=row["is_active"],
             hashed_password=row["hashed_password"],
+            stamp=row["stamp"],
             is_temporary=row["is_temporary"],
             has_expired=row["has_expired"],
         )
@@ -53,6 +57,7 @@ async def find_credential(conn: Connection, email: str, *, at: datetime | None) 
     row = await conn.fetchrow(
         """
         SELECT u.id AS user_id, coalesce(u.is_active, false) AS is_active, u.hashed_password,
+            gatepost_credentials_stamp(u) AS stamp,
             u.temporary_password_expires_at IS NOT NULL AS is_temporary,
             coalesce(u.temporary_password_expires_at <= coalesce($2, statement_timestamp()), false)
                 AS has_expired
@@ -65,10 +70,15 @@ async def find_credential(conn: Connection, email: str, *, at: datetime | None) 
     return None if row is None else Credential.from_row(row)
 
 
-async def hash_of(conn: Connection, user_id: UserId) -> str | None:
-    """Return the stored hash of a user; None where they have none."""
-    row = await conn.fetchrow("SELECT u.hashed_password FROM users u WHERE u.id = $1", user_id)
-    return None if row is None else row["hashed_password"]
+async def hash_of(conn: Connection, user_id: UserId) -> tuple[str | None, UUID | None]:
+    """Return the stored hash of a user and the stamp of their credentials; None for what there is not."""
+    row = await conn.fetchrow(
+        """
+        SELECT u.hashed_password, gatepost_credentials_stamp(u) AS stamp FROM users u WHERE u.id = $1
+        """,
+        user_id,
+    )
+    return (None, None) if row is None else (row["hashed_password"], row["stamp"])
 
 
 async def insert(
@@ -79,8 +89,8 @@ async def insert(
     hashed_password: str,
     is_admin: bool = False,
     at: datetime | None,
-) -> User:
-    """Add a user.
+) -> tuple[User, UUID]:
+    """Add a user; return also the stamp of their credentials.
 
     Raises:
         EmailTaken, Conflict, ValidationFailed, RejectedByDatabase: once the connection is given back, as
@@ -89,13 +99,14 @@ async def insert(
     with sent("email", "name"):
         row = await conn.fetchrow(
             """
-            INSERT INTO users (
+            INSERT INTO users AS u (
                 email, name, hashed_password, is_admin, is_active, created_at, updated_at, email_key
             )
             SELECT $1, $2, $3, $4, true, t.now, t.now, $6
             FROM (SELECT coalesce($5::timestamptz, statement_timestamp()) AS now) t
             RETURNING id AS user_id, email, name, is_admin, is_active AS user_is_active,
-                created_at::timestamptz AS user_created_at
+                created_at::timestamptz AS user_created_at, email_verified_at IS NOT NULL AS email_verified,
+                gatepost_credentials_stamp(u) AS stamp
             """,
             email,
             name,
@@ -104,7 +115,8 @@ async def insert(
             at,
             email_key(email),
         )
-    return User.from_row(one(row))
+    made = one(row)
+    return User.from_row(made), made["stamp"]
 
 
 async def get(conn: Connection, user_id: UserId) -> User | None:
@@ -114,7 +126,8 @@ async def get(conn: Connection, user_id: UserId) -> User | None:
         SELECT u.id AS user_id, u.email, coalesce(u.name, '') AS name,
             coalesce(u.is_admin, false) AS is_admin,
             coalesce(u.is_active, false) AS user_is_active,
-            coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
+            coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at,
+            u.email_verified_at IS NOT NULL AS email_verified
         FROM users u
         WHERE u.id = $1
         """,
@@ -130,7 +143,8 @@ async def find(conn: Connection, email: str) -> User | None:
         SELECT u.id AS user_id, u.email, coalesce(u.name, '') AS name,
             coalesce(u.is_admin, false) AS is_admin,
             coalesce(u.is_active, false) AS user_is_active,
-            coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
+            coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at,
+            u.email_verified_at IS NOT NULL AS email_verified
         FROM users u
         WHERE gatepost_email_key(u.email, u.email_key) COLLATE "C" = $1
         """,
@@ -146,7 +160,8 @@ async def page(conn: Connection, *, after: UserId, limit: int) -> list[User]:
         SELECT u.id AS user_id, u.email, coalesce(u.name, '') AS name,
             coalesce(u.is_admin, false) AS is_admin,
             coalesce(u.is_active, false) AS user_is_active,
-            coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at
+            coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at,
+            u.email_verified_at IS NOT NULL AS email_verified
         FROM users u
         WHERE u.id > $1
         ORDER BY u.id
@@ -197,29 +212,46 @@ async def is_active_admin(conn: Connection, user_id: UserId) -> bool:
     return row is not None and bool(row["is_one"])
 
 
-async def replace_hash(conn: Connection, user_id: UserId, *, old: str, new: str) -> bool:
-    """Replace a stored hash by one of the same password, unless the password was changed meanwhile."""
-    status = await conn.execute(
-        "UPDATE users SET hashed_password = $3 WHERE id = $1 AND hashed_password = $2", user_id, old, new
-    )
-    return parse_count(status) == 1
+async def replace_hash(conn: Connection, proof: Proof, *, old: str, new: str) -> bool:
+    """Replace a stored hash by one of the same password, unless either has changed since it was proven.
 
-
-async def change_password(
-    conn: Connection, user_id: UserId, *, old: str, new: str, at: datetime | None
-) -> bool:
-    """Give a user another password, unless the hash that was checked is no longer theirs."""
+    It is the same password, so that the stamp stays: what was proven by it still is, and devices stay known.
+    The caller has begun a transaction, so that nobody sees the stamp that lies between.
+    """
     status = await conn.execute(
         """
-        UPDATE users SET hashed_password = $3, updated_at = coalesce($4::timestamptz, statement_timestamp())
-        WHERE id = $1 AND hashed_password = $2
+        UPDATE users u SET hashed_password = $4
+        WHERE u.id = $1 AND gatepost_credentials_stamp(u) = $2::uuid AND u.hashed_password = $3
         """,
-        user_id,
+        proof.user_id,
+        proof.stamp,
         old,
+        new,
+    )
+    if parse_count(status) == 0:
+        return False
+    await conn.execute("UPDATE users SET credentials_stamp = $2 WHERE id = $1", proof.user_id, proof.stamp)
+    return True
+
+
+async def change_password(conn: Connection, proof: Proof, new: str, *, at: datetime | None) -> UUID | None:
+    """Give a user another password; return the stamp that their credentials have from now on.
+
+    None where they have changed since they were proven.
+    """
+    row = await conn.fetchrow(
+        """
+        UPDATE users u
+        SET hashed_password = $3, updated_at = coalesce($4::timestamptz, statement_timestamp())
+        WHERE u.id = $1 AND gatepost_credentials_stamp(u) = $2::uuid
+        RETURNING gatepost_credentials_stamp(u) AS stamp
+        """,
+        proof.user_id,
+        proof.stamp,
         new,
         at,
     )
-    return parse_count(status) == 1
+    return None if row is None else row["stamp"]
 
 
 async def set_password(

@@ -43,8 +43,16 @@ async def test_register_answers_as_the_guide_shows(
             "email": "user@example.com",
             "name": "John Doe",
             "created_at": "2024-01-01T00:00:00Z",
+            "is_admin": False,
+            "email_verified": False,
         },
-        "session_info": {"expires_at": "2024-01-01T00:30:00Z", "created_at": "2024-01-01T00:00:00Z"},
+        "session_info": {
+            "expires_at": "2024-01-01T00:30:00Z",
+            "created_at": "2024-01-01T00:00:00Z",
+            "methods": ["pwd"],
+            "aal": 1,
+            "is_fresh": True,
+        },
     }
     row = await db.fetchrow("SELECT email, name, is_admin, is_active, created_at, updated_at FROM users")
     assert row is not None
@@ -62,6 +70,9 @@ async def test_login_answers_as_register_does(stopped_app: MakeApp, stopped: Sto
         "session_info": {
             "expires_at": "2024-01-01T00:31:30.250000Z",
             "created_at": "2024-01-01T00:01:30.250000Z",
+            "methods": ["pwd"],
+            "aal": 1,
+            "is_fresh": True,
         },
     }
     assert data["token"] != registered["token"]
@@ -135,6 +146,8 @@ async def test_a_started_session_has_all_of_its_row(
         "place": "127.0.0.1",
         "remembered": False,
         "handed_by": None,
+        "methods": ["pwd"],
+        "aal": 1,
     }
 
 

@@ -110,6 +110,7 @@ async def test_a_search_answers_page_by_page(client: httpx.AsyncClient, user: st
         "name": "John Doe",
         "is_admin": False,
         "is_active": True,
+        "email_verified": False,
     }
     assert found["next_cursor"] is None
     first = assert_success(await look(client, admin, limit=1), "Users retrieved successfully")

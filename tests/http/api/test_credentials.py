@@ -118,7 +118,13 @@ async def test_confirming_answers_as_refresh_does_and_the_session_is_fresh(
         assert data == {
             "token": data["token"],
             "user": signed_in["user"],
-            "session_info": {"expires_at": "2024-01-01T00:50:00Z", "created_at": "2024-01-01T00:20:00Z"},
+            "session_info": {
+                "expires_at": "2024-01-01T00:50:00Z",
+                "created_at": "2024-01-01T00:20:00Z",
+                "methods": ["pwd"],
+                "aal": 1,
+                "is_fresh": True,
+            },
         }
         found = await session(gate_of(app), data["token"])
         assert (found.is_fresh, found.authenticated_at) == (True, stopped.now)

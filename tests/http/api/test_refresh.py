@@ -50,7 +50,13 @@ async def test_refresh_answers_as_login_does_with_a_new_token(
         assert data == {
             "token": data["token"],
             "user": signed_in["user"],
-            "session_info": {"expires_at": "2024-01-01T00:40:00Z", "created_at": "2024-01-01T00:10:00Z"},
+            "session_info": {
+                "expires_at": "2024-01-01T00:40:00Z",
+                "created_at": "2024-01-01T00:10:00Z",
+                "methods": ["pwd"],
+                "aal": 1,
+                "is_fresh": False,
+            },
         }
         assert data["token"] != signed_in["token"]
         assert await works(client, data["token"])
@@ -87,6 +93,8 @@ async def test_the_old_row_ends_and_one_successor_starts(
         "place": None,
         "remembered": False,
         "handed_by": "refresh",
+        "methods": ["pwd"],
+        "aal": 1,
     }
     assert new["session_token"].startswith(successor[:8] + ".")
 

@@ -17,6 +17,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "updated_at",
         "temporary_password_expires_at",
         "email_key",
+        "credentials_stamp",
+        "email_verified_at",
     ),
     "user_sessions": (
         "id",
@@ -38,6 +40,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "place",
         "remembered",
         "handed_by",
+        "methods",
+        "aal",
     ),
     "auth_events": ("id", "at", "action", "user_id", "session_id", "ip_address", "user_agent", "detail"),
     "auth_throttles": ("bucket", "key", "tat"),
@@ -97,6 +101,7 @@ TRIGGERS = (
     "users_temporary_password",
     "users_email_key",
     "users_not_erased",
+    "users_stamp_credentials",
 )
 """Triggers that must exist and fire."""
 

@@ -6,7 +6,7 @@ from gatepost.db.pool import Connection, Database
 from gatepost.errors import GatepostError, InvalidCredentials, Unavailable
 from gatepost.features.setup.actions import SetupAction
 from gatepost.features.setup.errors import InvalidSetupLink
-from gatepost.models import Client, Invitation, SignedIn
+from gatepost.models import PASSWORD, Client, Invitation, Proof, SignedIn
 from gatepost.security.links import LinkCodec
 from gatepost.services.accounts import Accounts
 from gatepost.services.audit import BY_COMMAND, Audit
@@ -125,7 +125,7 @@ class Setup:
                 await user_store.lock_admins(conn)
                 refusal = await self._claim(conn, link, email)
                 if refusal is None:
-                    user = await self._accounts.insert(
+                    user, stamp = await self._accounts.insert(
                         conn,
                         email=email,
                         name=name,
@@ -136,9 +136,8 @@ class Setup:
                         detail={"link": link.id},
                     )
                     await store.use(conn, link.id, user.id, at=self._clock())
-                    signed_in = await self._sessions.start(
-                        conn, user_id=user.id, hashed_password=hashed, client=client, remembered=remembered
-                    )
+                    proof = Proof(user_id=user.id, methods=(PASSWORD,), stamp=stamp, at=self._clock())
+                    signed_in = await self._sessions.start(conn, proof, client=client, remembered=remembered)
                     if signed_in is None:
                         raise InvalidCredentials  # noqa: TRY301 - undoes the transaction
                     return signed_in

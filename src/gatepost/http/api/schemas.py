@@ -12,8 +12,15 @@ TIME = "2024-01-01T00:00:00Z"
 LATER = "2024-01-01T00:30:00Z"
 TOKEN = "5f0c8b1e-7d43-4a53-9d7e-2f6f1a0f6c3b"  # noqa: S105 - an example
 LINK_TOKEN = "vTq1f0mYx8sJb3nWc5RzKd7Lh2Pg9EuAi4Xo6QyNk0M"  # noqa: S105 - an example
-USER = {"id": ExampleUserId(1), "email": "user@example.com", "name": "John Doe", "created_at": TIME}
-SESSION_INFO = {"expires_at": LATER, "created_at": TIME}
+USER = {
+    "id": ExampleUserId(1),
+    "email": "user@example.com",
+    "name": "John Doe",
+    "created_at": TIME,
+    "is_admin": False,
+    "email_verified": False,
+}
+SESSION_INFO = {"expires_at": LATER, "created_at": TIME, "methods": ["pwd"], "aal": 1, "is_fresh": True}
 SESSION = {
     "id": 1,
     "session_token": f"{TOKEN[:8]}...",
@@ -169,13 +176,18 @@ class UserData(BaseModel):
     email: str
     name: str
     created_at: datetime
+    is_admin: bool
+    email_verified: bool
 
 
 class SessionInfo(BaseModel):
-    """The times of a session: valid before `expires_at`."""
+    """A session: valid before `expires_at`; `methods` (RFC 8176) and `aal` tell how its user signed in."""
 
     expires_at: datetime
     created_at: datetime
+    methods: list[str]
+    aal: int
+    is_fresh: bool
 
 
 class SignedInData(BaseModel):
@@ -266,12 +278,25 @@ class ExportData(BaseModel):
 
 def user_data(user: User) -> dict[str, Any]:
     """Return `UserData`."""
-    return {"id": user.id, "email": user.email, "name": user.name, "created_at": user.created_at}
+    return {
+        "id": user.id,
+        "email": user.email,
+        "name": user.name,
+        "created_at": user.created_at,
+        "is_admin": user.is_admin,
+        "email_verified": user.email_verified,
+    }
 
 
 def session_info(session: Session) -> dict[str, Any]:
     """Return `SessionInfo`."""
-    return {"expires_at": session.expires_at, "created_at": session.created_at}
+    return {
+        "expires_at": session.expires_at,
+        "created_at": session.created_at,
+        "methods": session.methods,
+        "aal": session.aal,
+        "is_fresh": session.is_fresh,
+    }
 
 
 def signed_in_data(signed_in: SignedIn | Session, *, by_cookie: bool = False) -> dict[str, Any]:

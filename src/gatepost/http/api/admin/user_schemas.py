@@ -18,6 +18,7 @@ USER = {
     "is_admin": False,
     "is_active": True,
     "created_at": schemas.TIME,
+    "email_verified": False,
 }
 ACCOUNT = USER | {
     "active_sessions": 1,
@@ -37,6 +38,7 @@ class FoundUserData(BaseModel):
     is_admin: bool
     is_active: bool
     created_at: datetime
+    email_verified: bool
 
 
 class FoundUsersData(BaseModel):
@@ -82,7 +84,7 @@ class TemporaryPasswordData(AccountOnlyData):
 
 def found_user_data(user: User) -> dict[str, Any]:
     """Return `FoundUserData`."""
-    return schemas.user_data(user) | {"is_admin": user.is_admin, "is_active": user.is_active}
+    return schemas.user_data(user) | {"is_active": user.is_active}
 
 
 def account_data(account: Account) -> dict[str, Any]:
