@@ -8,10 +8,12 @@ That secrets are never logged is the callers' duty; here they are taken out once
 form (ASVS 16.2.5). Control characters are escaped, so that nobody writes lines of their own (ASVS 16.4.1).
 """
 
+import json
 import logging
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Literal, TextIO, cast
 
 import structlog
@@ -85,6 +87,29 @@ def get_logger(name: str) -> BoundLogger:
         logging.getLogger(name), processors=_OWN, wrapper_class=BoundLogger, cache_logger_on_first_use=True
     )
     return cast("BoundLogger", logger)
+
+
+def write(logger: logging.Logger, level: int, event: str, told: dict[str, Any]) -> None:
+    """Log an event of plain data, whose texts were redacted, at a third of what `get_logger`'s events cost.
+
+    For what comes with every request.
+
+    Args:
+        logger: of the standard library, below `gatepost`.
+        level: as the standard library counts.
+        event: its name.
+        told: what else is known.
+    """
+    if not logger.isEnabledFor(level):
+        return
+    name = logging.getLevelName(level).lower()
+    timestamp = f"{datetime.now(UTC).replace(tzinfo=None).isoformat()}Z"
+    line = _Event(event=event, **told, level=name, logger=logger.name, timestamp=timestamp)
+    for key, value in structlog.contextvars.get_contextvars().items():
+        line.setdefault(key, _clean(key, value))
+    # What `ProcessorFormatter` of an application looks for.
+    extra = {"_logger": logger, "_name": name}
+    logger.handle(logger.makeRecord(logger.name, level, "", 0, line, (), None, extra=extra))
 
 
 def configure(
@@ -176,16 +201,29 @@ class _Handler(logging.StreamHandler[TextIO]):
         super().emit(record)
 
 
-def _formatter(form: str, *, colors: bool) -> ProcessorFormatter:
-    renderers: list[Processor] = [structlog.processors.JSONRenderer()]
-    if form == "console":
-        # Its default shows local variables, and with them passwords.
-        plain = structlog.dev.plain_traceback
-        renderers = [_escape_event, structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)]
-    return ProcessorFormatter(
-        foreign_pre_chain=_COMMON,
-        processors=[ProcessorFormatter.remove_processors_meta, *renderers],
-    )
+class _Formatter(ProcessorFormatter):
+    """Renders events of ours as they are, and what others log after making an event of it."""
+
+    def __init__(self, render: Callable[[EventDict], str]) -> None:
+        super().__init__(
+            foreign_pre_chain=_COMMON,
+            processors=[self.remove_processors_meta, lambda _, __, event: render(event)],
+        )
+        self._render = render
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the text of a record."""
+        if isinstance(record.msg, _Event):
+            return self._render(record.msg.copy())
+        return super().format(record)
+
+
+def _formatter(form: str, *, colors: bool) -> _Formatter:
+    if form == "json":
+        return _Formatter(json.JSONEncoder(default=repr).encode)
+    # Its default shows local variables, and with them passwords.
+    renderer = structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)
+    return _Formatter(lambda event: renderer(None, "", _escape_event(event)))
 
 
 def _redact_event(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
@@ -219,7 +257,7 @@ def _set_off(traceback: str) -> str:
     return "\n".join(f"    {_escape(line)}" for line in traceback.split("\n"))
 
 
-def _escape_event(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+def _escape_event(event: EventDict) -> EventDict:
     """Escape what would act on a terminal or begin a line."""
     for key, value in event.items():
         if not isinstance(value, str):

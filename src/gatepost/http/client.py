@@ -79,7 +79,7 @@ class ClientResolver:
         peer = canonical_address(named)
         if peer is None and (named or not self._trusts_unix):
             return None
-        if peer is not None and not self._trusts(ip_address(peer)):
+        if peer is not None and not (self._networks and self._trusts(ip_address(peer))):
             return peer
         lines = _values(headers, self._header)
         if not lines:

@@ -13,7 +13,7 @@ from gatepost.deadline import one_deadline
 from gatepost.errors import BodyTooLarge, BodyTooSlow, GatepostError, UnsupportedMediaType
 from gatepost.http.errors import last_resort, render
 from gatepost.http.headers import Headers
-from gatepost.log import get_logger
+from gatepost.log import get_logger, redact, write
 from gatepost.models.bounds import BODY_MAX
 
 log = get_logger("gatepost.http")
@@ -55,15 +55,15 @@ class Begun:
         if quiet and not _plain_log.isEnabledFor(logging.DEBUG):
             return  # asked before anything is made ready: this comes with every session check
         # What failed is told at every level that is in use: its id is what the caller was given.
-        write = log.warning if status >= 500 else log.debug if quiet else log.info
-        write(
-            "request",
-            method=self._scope["method"],
-            path=path,
-            status=status,
-            ms=round((time.perf_counter() - self._began) * 1000, 1),
-            request_id=self.request_id,
-        )
+        level = logging.WARNING if status >= 500 else logging.DEBUG if quiet else logging.INFO
+        told = {
+            "method": redact(self._scope["method"]),
+            "path": redact(path),
+            "status": status,
+            "ms": round((time.perf_counter() - self._began) * 1000, 1),
+            "request_id": self.request_id,
+        }
+        write(_plain_log, level, "request", told)
 
 
 class RequestLog:

@@ -3,9 +3,13 @@
 import ipaddress
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 from gatepost.models.bounds import USER_AGENT_MAX
+
+_ADDRESS_MAX = 45
+"""Characters of the longest spelling, that of an IPv4 address mapped into IPv6."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +51,15 @@ def canonical_address(text: str | None) -> str | None:
     """
     if not text:
         return None
+    bare = text.strip().partition("%")[0]
+    return _canonical(bare) if len(bare) <= _ADDRESS_MAX else None
+
+
+@lru_cache(maxsize=4096)
+def _canonical(text: str) -> str | None:
+    # Kept, because every request has the address of its client spelled, and few are new.
     try:
-        address = ipaddress.ip_address(text.strip().partition("%")[0])
+        address = ipaddress.ip_address(text)
     except ValueError:
         return None
     mapped = getattr(address, "ipv4_mapped", None)
@@ -81,5 +92,7 @@ def clean_user_agent(text: str | None) -> str | None:
     """Return the user agent without control and format characters, cut at `USER_AGENT_MAX`; None if empty."""
     if text is None:
         return None
-    kept = "".join(c for c in text[: 4 * USER_AGENT_MAX] if unicodedata.category(c) not in {"Cc", "Cf", "Cs"})
+    kept = text[: 4 * USER_AGENT_MAX]
+    if not (kept.isascii() and kept.isprintable()):
+        kept = "".join(c for c in kept if unicodedata.category(c) not in {"Cc", "Cf", "Cs"})
     return kept.strip()[:USER_AGENT_MAX].rstrip() or None

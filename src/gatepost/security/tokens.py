@@ -25,7 +25,6 @@ import hashlib
 import hmac
 import os
 import re
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NewType
@@ -74,7 +73,7 @@ class TokenCodec:
 
     def __init__(self, keys: KeyRing, format: TokenFormat) -> None:  # noqa: A002 - the setting's own name
         self._stored_forms = tuple(_stored_form(key) for key in keys.keys(KeyPurpose.SESSION_TOKEN))
-        self._successor_keys = keys.keys(KeyPurpose.SUCCESSOR)
+        self._successors = tuple(_digest(key) for key in keys.keys(KeyPurpose.SUCCESSOR))
         self._formats: tuple[TokenFormat, ...] = (format, "opaque" if format == "uuid" else "uuid")
 
     def issue(self) -> Issued:
@@ -117,8 +116,8 @@ class TokenCodec:
             # Together with a fixed length, nonce || token can be read in one way only.
             raise ValueError(f"a nonce has {NONCE_BYTES} bytes")
         for format_ in self._formats:
-            for key, stored_form in zip(self._successor_keys, self._stored_forms, strict=True):
-                new = _shape(hmac.digest(key, nonce + raw.encode(), "sha256"), format_)
+            for digest, stored_form in zip(self._successors, self._stored_forms, strict=True):
+                new = _shape(digest(nonce + raw.encode()), format_)
                 yield Issued(raw=new, stored=stored_form(new))
 
     def successor_stored_as(self, stored: str, raw: str, nonce: bytes) -> Issued | None:
@@ -139,8 +138,8 @@ class TokenCodec:
         return None
 
 
-def _stored_form(key: bytes) -> Callable[[str], StoredToken]:
-    """Return the function that computes stored forms under `key`: HMAC-SHA256 as RFC 2104 spells it.
+def _digest(key: bytes) -> Callable[[bytes], bytes]:
+    """Return the function that computes digests under `key`: HMAC-SHA256 as RFC 2104 spells it.
 
     Every request pays for this: with both padded key blocks hashed beforehand it takes a third of
     `hmac.digest`, which looks the algorithm up and hashes the key each time. A test holds it against
@@ -150,17 +149,26 @@ def _stored_form(key: bytes) -> Callable[[str], StoredToken]:
     inner_hash = hashlib.sha256(bytes(byte ^ 0x36 for byte in block)).copy
     outer_hash = hashlib.sha256(bytes(byte ^ 0x5C for byte in block)).copy
 
-    def stored_form(raw: str) -> StoredToken:
+    def digest(message: bytes) -> bytes:
         inner = inner_hash()
-        inner.update(raw.encode())
+        inner.update(message)
         outer = outer_hash()
         outer.update(inner.digest())
-        return StoredToken(f"{raw[:HINT_LENGTH]}.{outer.hexdigest()}")
+        return outer.digest()
 
-    return stored_form
+    return digest
+
+
+def _stored_form(key: bytes) -> Callable[[str], StoredToken]:
+    """Return the function that computes stored forms under `key`."""
+    digest = _digest(key)
+    return lambda raw: StoredToken(f"{raw[:HINT_LENGTH]}.{digest(raw.encode()).hex()}")
 
 
 def _shape(random: bytes, format_: TokenFormat) -> str:
     if format_ == "uuid":
-        return str(uuid.UUID(bytes=random[:16], version=4))
+        made = bytearray(random[:16])
+        made[6], made[8] = made[6] & 0x0F | 0x40, made[8] & 0x3F | 0x80  # version and variant (RFC 9562 §5.4)
+        text = made.hex()
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
     return base64.urlsafe_b64encode(random).rstrip(b"=").decode()

@@ -152,7 +152,7 @@ async def refresh(
         ), found AS MATERIALIZED (
             SELECT s.*, gatepost_refusal(s, o.u, t.now, $11::interval) AS refusal
             FROM owner o JOIN user_sessions s ON s.user_id = (o.u).id CROSS JOIN t
-            WHERE s.session_token = ANY($1::varchar[])
+            WHERE s.id = (SELECT p.id FROM presented p)
             FOR UPDATE OF s
         ), claimed AS (
             UPDATE user_sessions s
