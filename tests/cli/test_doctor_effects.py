@@ -16,7 +16,7 @@ from tests.security.test_hashes import VECTORS
 from gatepost.cli import effects
 from gatepost.db.grants import render_grants
 from gatepost.db.pooling import Pooling
-from gatepost.security.hashes import pattern
+from gatepost.security.hashes import patterns
 
 TABLES = (
     "users",
@@ -281,7 +281,7 @@ async def test_hashes_that_cannot_be_read_are_told_by_kind_and_never_shown(
     gatepost: Command, db: Database, ada: int
 ) -> None:
     stored = [
-        "$2b$04$cut-off",
+        "$2b$04$cutoff",
         "plain text",
         "$S$DFURCPdWMHpPuUUt1Nq3gcQSHPRG9QX",
         "pbkdf2_sha256$1$salt",
@@ -300,16 +300,16 @@ async def test_hashes_that_cannot_be_read_are_told_by_kind_and_never_shown(
     assert {check["status"] for check in found} == {"warning"}
     assert [check["found"].partition(" can't")[0] for check in found] == ["2 users", "2 users"]
     assert [check["found"].partition(": id ")[2] for check in found] == ["11, 14", "12, 13"]
-    assert not any(text in done.out for text in ("cut-off", "plain text", "DFURCP", "pbkdf2"))
+    assert not any(text in done.out for text in ("cutoff", "plain text", "DFURCP", "pbkdf2"))
     migrated = await gatepost("migrate", "--json")
     assert [each for each in migrated.json["warnings"] if each.startswith("hashes: 2 users")] != []
 
 
 @pytest.mark.parametrize("stored", [stored for _, stored in VECTORS.values()], ids=list(VECTORS))
 async def test_postgresql_knows_the_same_forms_as_we_do(db: Database, stored: str) -> None:
-    assert await db.fetchval("SELECT $1::text ~ $2", stored, pattern())
+    assert await db.fetchval("SELECT $1::text ~ ANY($2::text[])", stored, patterns())
     for damaged in (stored[:-1] + "\u00e9", "x" + stored, stored + "\n"):
-        assert not await db.fetchval("SELECT $1::text ~ $2", damaged, pattern())
+        assert not await db.fetchval("SELECT $1::text ~ ANY($2::text[])", damaged, patterns())
 
 
 # --- Soft deletion ---

@@ -55,7 +55,7 @@ async def brought_along(conn: "Connection") -> list[Check]:
     """
     from gatepost.db.faults import told
     from gatepost.db.migrations.expected import OWN_TRIGGERS
-    from gatepost.security.hashes import pattern
+    from gatepost.security.hashes import patterns
     from gatepost.services.emails import settle
     from gatepost.store import adoption
 
@@ -65,7 +65,7 @@ async def brought_along(conn: "Connection") -> list[Check]:
         marks = await adoption.marks(conn)
         await settle(conn)
         unusual = [each async for each in adoption.unusual_emails(conn, limit=EMAILS_LOOKED_AT)]
-        unread = [each async for each in adoption.unreadable_hashes(conn, pattern(), limit=HASHES_LOOKED_AT)]
+        unread = [each async for each in adoption.unreadable_hashes(conn, patterns(), limit=HASHES_LOOKED_AT)]
     return [
         *(sequence(each) for each in behind),
         *([] if behind else [ok("sequences", "no id that comes next is taken")]),

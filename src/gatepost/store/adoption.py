@@ -201,13 +201,13 @@ async def unusual_emails(conn: Connection, *, limit: int) -> AsyncIterator[tuple
 
 
 async def unreadable_hashes(
-    conn: Connection, readable: str, *, limit: int
+    conn: Connection, readable: list[str], *, limit: int
 ) -> AsyncIterator[tuple[UserId, str]]:
-    """Yield id and stored hash of users whose hash has none of the forms that are read.
+    """Yield id and stored hash of users whose hash has none of the forms that are read, or is a cut bcrypt.
 
     Args:
         conn: where to ask.
-        readable: the forms, as a regular expression.
+        readable: the forms, as regular expressions.
         limit: users, at the most.
     """
     rows = await conn.fetch(
@@ -215,7 +215,8 @@ async def unreadable_hashes(
         SELECT u.id, u.hashed_password::text AS hashed_password
         FROM users u
         WHERE u.hashed_password::text <> '' AND NOT starts_with(u.hashed_password::text, '!')
-            AND u.hashed_password::text !~ $1
+            AND (NOT u.hashed_password::text ~ ANY($1::text[])
+                OR (u.hashed_password::text LIKE '$2_$%' AND length(u.hashed_password) <> 60))
         ORDER BY u.id
         LIMIT $2
         """,
