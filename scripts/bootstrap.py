@@ -55,13 +55,17 @@ WHEELS = {
 }
 
 
+EXTRAS = ("--extra", "server", "--extra", "embedded")
+"""All that `make serve` has."""
+
+
 def main(kind: str) -> None:
     """Build or refresh .venv; leave a stamp in it for make, newer than what it was built from."""
     say(f"Building .venv with Python {platform.python_version()}")
     if not works(PYTHON):
         venv.create(ENVIRONMENT, clear=True, symlinks=True, with_pip=False)
     groups = ["--group", "dev"] if kind == "dev" else []
-    command = [find_uv(), "sync", "--frozen", "--inexact", "--no-default-groups", *groups]
+    command = [find_uv(), "sync", "--frozen", "--inexact", "--no-default-groups", *EXTRAS, *groups]
     if subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode:
         sys.exit(f"{command[0]} could not install what uv.lock names; its message stands above")
     for stamp in {"runtime", kind}:

@@ -77,7 +77,9 @@ def runtime(lock: Mapping[str, Any]) -> dict[str, Package]:
     for package in lock["package"]:
         packages.setdefault(package["name"], package)
     found: dict[str, Package] = {}
-    wanted = ["gatepost"]
+    # The server and the embedded database are extras; of the others the owner decides.
+    extras = packages["gatepost"]["optional-dependencies"]
+    wanted = ["gatepost", *(each["name"] for extra in ("server", "embedded") for each in extras[extra])]
     while wanted:
         name = wanted.pop()
         if name not in found:

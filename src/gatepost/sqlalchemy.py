@@ -11,12 +11,16 @@ skips what Gatepost does besides, such as the audit trail and ending sessions. N
 `pip install 'gatepost[sqlalchemy]'`.
 """
 
+import importlib.util
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
+
+if importlib.util.find_spec("sqlalchemy") is None:
+    raise ImportError("SQLAlchemy is not installed here. Run: pip install 'gatepost[sqlalchemy]'")
 
 from sqlalchemy import BigInteger, DateTime, ForeignKey, Integer, Table, Text, types
 from sqlalchemy.dialects import registry

