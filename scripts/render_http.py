@@ -117,12 +117,6 @@ _CHANGED = f"{_FLAG}; `admin_id` where it was done over HTTP"
 _DETAIL: dict[str, str] = {
     models.AuditAction.USER_REGISTERED: "`invitation` where one was used",
     models.AuditAction.USER_REGISTRATION_REFUSED: "`reason`, `email`",
-    models.AuditAction.INVITATION_CREATED: "`invitation`; `email` it is for; `admin_id` over HTTP",
-    models.AuditAction.INVITATION_REVOKED: "`invitation`; `email` it was for; `admin_id` over HTTP",
-    models.AuditAction.INVITATION_REFUSED: (
-        "`reason`: `unknown`, `used`, `expired`, `revoked`, `other_email` or `ended_meanwhile`; "
-        "`invitation`; `email` who came with it"
-    ),
     models.AuditAction.USER_PROMOTED: _CHANGED,
     models.AuditAction.USER_DEMOTED: _CHANGED,
     models.AuditAction.USER_DISABLED: _CHANGED,

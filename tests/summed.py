@@ -4,6 +4,7 @@ from gatepost import errors
 from gatepost.errors import GatepostError, SetupError
 from gatepost.features import FEATURES
 from gatepost.http.errors import status_of
+from gatepost.http.pages.routes import PAGES as KERNEL_PAGES
 from gatepost.http.pages.sentences import WORDS
 from gatepost.models import Action, AuditAction
 
@@ -20,6 +21,13 @@ SENTENCES = WORDS | {
     for key, words in feature.pages().sentences.items()
 }
 """What is said of it."""
+
+
+PAGES = (
+    *KERNEL_PAGES,
+    *(page for feature in FEATURES if feature.pages is not None for page in feature.pages().pages),
+)
+"""Every page."""
 
 
 def kernel_errors(kind: type[GatepostError]) -> list[type[GatepostError]]:

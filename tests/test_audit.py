@@ -18,6 +18,7 @@ from tests.summed import ACTIONS
 
 from gatepost.app import create_app
 from gatepost.features import FEATURES
+from gatepost.features.invitations.service import Invitations
 from gatepost.features.setup.service import Setup
 from gatepost.gate import Gate
 from gatepost.models import Action, AuditAction, Client, EndReason, EventFilter, SessionFilter
@@ -118,8 +119,8 @@ async def drive_commands(gate: Gate) -> None:
     await gate.administration.unlock(user, client=at_the_server)
     await gate.administration.delete(user, client=at_the_server)
     await gate.throttles.clear(email=None, address=None, client=at_the_server)
-    invited = await gate.invitations.create(email=None, client=at_the_server)
-    await gate.invitations.revoke(invited.invitation.id, client=at_the_server)
+    invited = await gate.service(Invitations).create(email=None, client=at_the_server)
+    await gate.service(Invitations).revoke(invited.invitation.id, client=at_the_server)
     nobodys = SessionFilter(user_id=99)
     await gate.oversight.end_all(nobodys, expected=0, client=at_the_server)
     await gate.trail.note_export(EventFilter(), form="csv", client=at_the_server)
@@ -333,7 +334,7 @@ ACTS: dict[str, Callable[[Gate, Any], Awaitable[object]]] = {
         user, "another one", client=Client()
     ),
     "delete": lambda gate, user: gate.administration.delete(user, client=Client()),
-    "invite": lambda gate, _: gate.invitations.create(email=None, client=Client()),
+    "invite": lambda gate, _: gate.service(Invitations).create(email=None, client=Client()),
     "revoke": lambda gate, user: gate.oversight.end(user.id, client=Client()),
     "revoke all": lambda gate, user: gate.administration.end_sessions(user, client=Client()),
 }

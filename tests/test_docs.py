@@ -16,7 +16,7 @@ import typer
 from tests.summed import ACTIONS, STATUS
 
 from gatepost import errors, models
-from gatepost.cli import app as commands
+from gatepost.cli import create
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -166,7 +166,7 @@ def command_tree(command: Any, path: str = "gatepost") -> Iterator[tuple[str, An
         yield from command_tree(child, f"{path} {name}")
 
 
-TREE = dict(command_tree(typer.main.get_command(commands)))
+TREE = dict(command_tree(typer.main.get_command(create())))
 
 
 def shown_commands(page: Path) -> Iterator[str]:

@@ -6,10 +6,10 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.summed import PAGES
 
 from gatepost.http.dependencies import AdminSessionScheme, FreshAdminSessionScheme, FreshSessionScheme
 from gatepost.http.pages.page import Page
-from gatepost.http.pages.routes import PAGES
 from gatepost.security.keys import KeyPurpose
 from gatepost.settings import Settings
 from gatepost.settings.rates import Rate

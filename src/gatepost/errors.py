@@ -28,9 +28,7 @@ exit code. A feature's errors stand in its folder, each below the branch that ha
     │   ├── PasswordChangeRequired   password_change_required
     │   ├── CrossOriginRefused       cross_origin_refused
     │   ├── FormExpired              form_expired
-    │   ├── RegistrationClosed       registration_closed
-    │   ├── InvitationRequired       invitation_required
-    │   └── InvalidInvitation        invalid_invitation
+    │   └── RegistrationClosed       registration_closed
     ├── Conflicting              what is there stands against it
     │   ├── EmailTaken               email_taken
     │   ├── LastAdmin                last_admin
@@ -239,18 +237,6 @@ class RegistrationClosed(Forbidden):
     """Nobody may register here (REGISTRATION=closed)."""
 
     code = "registration_closed"
-
-
-class InvitationRequired(Forbidden):
-    """Only who was invited may register here (REGISTRATION=invite)."""
-
-    code = "invitation_required"
-
-
-class InvalidInvitation(Forbidden):
-    """Unknown, used, expired, revoked or for another e-mail: the same answer; the trail knows which."""
-
-    code = "invalid_invitation"
 
 
 class Conflicting(GatepostError):

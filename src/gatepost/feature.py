@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gatepost.http.pages.feature import Pages
     from gatepost.models import Action
     from gatepost.services.feature import Wired
+    from gatepost.terminal.feature import Command
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,7 @@ class Feature:
         wire: makes its services in a Gate that opens; None where it has none.
         api: its routes; None where it has none.
         pages: its pages and all that they show; None where it has none.
+        commands: what it adds to `gatepost`; None where it has none.
         announce: returns what `gatepost serve` says of it, given the address before every path.
     """
 
@@ -59,6 +61,7 @@ class Feature:
     wire: "Callable[[Gate], Wired] | None" = None
     api: "Callable[[], Api] | None" = None
     pages: "Callable[[], Pages] | None" = None
+    commands: "Callable[[], tuple[Command, ...]] | None" = None
     announce: "Callable[[Gate, str], Awaitable[Announced]] | None" = None
 
     def __post_init__(self) -> None:

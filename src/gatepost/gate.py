@@ -34,7 +34,6 @@ from gatepost.services.feature import Service, Wiring
 from gatepost.services.feed import Feed
 from gatepost.services.hashing import Hashing
 from gatepost.services.housekeeping import Housekeeping
-from gatepost.services.invitations import Invitations
 from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.limits import Limits
 from gatepost.services.lookups import Lookups
@@ -77,10 +76,11 @@ class Gate:
         database: the pool, open between `open` and `close`.
         devices: makes and verifies device cookies, there once it is open.
         form_tokens: makes and verifies the tokens of forms, there once it is open.
-        accounts, administration, credentials, profiles, sessions, throttles, invitations, audit,
+        accounts, administration, credentials, profiles, sessions, throttles, audit, admission,
             housekeeping, overview: the services, there once it is open.
         oversight, trail, feed: what administrators see of sessions and events, there once it is open.
         new_passwords: what judges a password that somebody wants to have; there once it is open.
+        acts: lends the transactions of administrative acts, there once it is open.
         links: makes and recognises the tokens of links, there once it is open.
     """
 
@@ -93,8 +93,9 @@ class Gate:
     profiles: Profiles
     sessions: Sessions
     throttles: Throttles
-    invitations: Invitations
     audit: Audit
+    acts: Acts
+    admission: Admission
     oversight: Oversight
     trail: Trail
     feed: Feed
@@ -229,7 +230,7 @@ class Gate:
         stack.push_async_callback(touches.close)
         self.audit = Audit(database, clock)
         refusals = Refusals(codec, self.audit)
-        acts = Acts(database, audit=self.audit, clock=clock, lifetimes=lifetimes)
+        self.acts = Acts(database, audit=self.audit, clock=clock, lifetimes=lifetimes)
         self.sessions = Sessions(
             database,
             codec=codec,
@@ -243,8 +244,8 @@ class Gate:
             max_per_user=settings.max_sessions_per_user,
         )
         self.devices, self.form_tokens = Devices(keys), FormTokens(keys)
-        self.oversight = Oversight(database, acts=acts, clock=clock, lifetimes=lifetimes)
-        self.trail = Trail(database, acts=acts, clock=clock)
+        self.oversight = Oversight(database, acts=self.acts, clock=clock, lifetimes=lifetimes)
+        self.trail = Trail(database, acts=self.acts, clock=clock)
         self.feed = Feed(database)
         stack.push_async_callback(self.feed.close)
         self.throttles = Throttles(
@@ -252,14 +253,8 @@ class Gate:
         )
         self.new_passwords = await _new_passwords(settings)
         self.links = LinkCodec(keys)
-        self.invitations = Invitations(
-            database,
-            codec=self.links,
-            acts=acts,
-            throttles=self.throttles,
-            audit=self.audit,
-            clock=clock,
-            root=(settings.effective_public_url or "") + settings.root_path,
+        self.admission = Admission(
+            settings.registration, features=self._wiring, throttles=self.throttles, audit=self.audit
         )
         self.accounts = Accounts(
             database,
@@ -269,20 +264,14 @@ class Gate:
             audit=self.audit,
             clock=clock,
             new_passwords=self.new_passwords,
-            invitations=self.invitations,
-            admission=Admission(
-                settings.registration,
-                invitations=self.invitations,
-                throttles=self.throttles,
-                audit=self.audit,
-            ),
+            admission=self.admission,
         )
         self.administration = Administration(
             database,
             accounts=self.accounts,
             hashing=hashing,
             throttles=self.throttles,
-            acts=acts,
+            acts=self.acts,
             clock=clock,
             lifetimes=lifetimes,
             new_passwords=self.new_passwords,
@@ -316,7 +305,7 @@ class Gate:
         )
         self.housekeeping = Housekeeping(
             database,
-            acts=acts,
+            acts=self.acts,
             audit=self.audit,
             clock=clock,
             history=timedelta(days=settings.session_history_days),

@@ -50,8 +50,8 @@ _SECRET_FORMS = (
         ),
         rf"\1{HIDDEN}",
     ),
-    # The link of an invitation.
-    (re.compile(r"(\binvitation=)[\w-]{43}"), rf"\1{HIDDEN}"),
+    # The token of a link, whatever its parameter is called.
+    (re.compile(r"(\b\w{1,32}=)[\w-]{43}(?![\w-])"), rf"\1{HIDDEN}"),
     (re.compile(r"(Failing row contains ).*"), rf"\1{HIDDEN}"),
     # The hash of a password.
     (

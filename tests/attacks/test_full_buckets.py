@@ -11,6 +11,7 @@ from tests.conftest import PASSWORD, MakeSettings, bearer, login, register, serv
 from tests.http.conftest import StoppedClock
 
 from gatepost.app import create_app
+from gatepost.features.invitations.service import Invitations
 from gatepost.gate import Gate
 from gatepost.models import Bucket, Client
 
@@ -100,7 +101,7 @@ async def test_whoever_is_refused_uses_up_nobody_elses_registrations(
         assert 429 not in told[:20]
         rows = await db.fetch("SELECT DISTINCT bucket FROM auth_throttles WHERE bucket LIKE 'register%'")
         assert [row["bucket"] for row in rows] == []
-        issued = await gate.invitations.create(email=None, client=Client())
+        issued = await gate.service(Invitations).create(email=None, client=Client())
         token = issued.token if registration == "invite" else None
         assert await sign_up(client, "friend@example.com", "198.51.100.7", token) == 201
         assert await db.fetchval("SELECT email FROM users") == "friend@example.com"
@@ -122,7 +123,7 @@ async def test_who_is_invited_registers_whatever_strangers_have_used_up(serve: C
     async with serve(throttle_register_total="1 then 1/day") as (client, gate):
         assert await sign_up(client, "first@example.com", "203.0.113.1") == 201
         assert await sign_up(client, "second@example.com", "203.0.113.2") == 429
-        token = (await gate.invitations.create(email=None, client=Client())).token
+        token = (await gate.service(Invitations).create(email=None, client=Client())).token
         assert await sign_up(client, "friend@example.com", "198.51.100.7", token) == 201
         assert await sign_up(client, "again@example.com", "198.51.100.8", token) == 429, "it is used"
 

@@ -12,12 +12,12 @@ from tests.conftest import PASSWORD, MakeSettings
 from tests.counting import steps
 from tests.http.conftest import Database, events
 from tests.http.pages.conftest import ADMIN, EMAIL, ORIGIN, SAME, Visitor, another, make_user, visiting
+from tests.summed import PAGES
 
 from gatepost.app import create_app
 from gatepost.features.setup.service import Setup
 from gatepost.http.pages import assets
 from gatepost.http.pages.language import negotiated
-from gatepost.http.pages.routes import PAGES
 from gatepost.http.pages.user_agents import device_of
 from gatepost.models import Client
 

@@ -14,10 +14,10 @@ from tests.conftest import PASSWORD, MakeSettings, bearer, register, serving
 from tests.counting import bounded_normalisation
 from tests.http.conftest import Database, assert_error
 from tests.http.pages.conftest import ADMIN, EMAIL, ORIGIN, Visitor, make_user, visiting
+from tests.summed import PAGES
 
 from gatepost import errors
 from gatepost.app import create_app
-from gatepost.http.pages.routes import PAGES
 
 HOSTILE = {
     "marks that change places": "a" + "\u0345" * 2048 + "\u0334" * 2047,

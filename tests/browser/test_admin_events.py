@@ -18,6 +18,7 @@ from tests.browser.conftest import (
 from tests.conftest import PASSWORD
 from tests.http.conftest import Database
 
+from gatepost.features.invitations.service import Invitations
 from gatepost.models import Client
 from gatepost.texts import LANGUAGES
 
@@ -124,7 +125,7 @@ async def test_no_list_is_wider_than_its_place_at_any_width_in_any_language(
 ) -> None:
     await make_user(site, LONG, name="N" * 100)
     await fill(db, rows=12)
-    await site.gate.invitations.create(email=f"c{LONG}", client=Client())
+    await site.gate.service(Invitations).create(email=f"c{LONG}", client=Client())
     page = await console(site, visitor, "sessions")
     shown = [(name, "sessions") for name in LANGUAGES]
     for name, path in shown + [("de", path) for path in ("events", "users", "invitations")]:

@@ -15,6 +15,7 @@ from tests.browser.conftest import (
 )
 from tests.conftest import PASSWORD
 
+from gatepost.features.invitations.service import Invitations
 from gatepost.features.setup.service import Setup
 from gatepost.models import Client
 
@@ -225,7 +226,7 @@ async def test_the_setup_link_is_used_once(site: Site, visitor: Visitors) -> Non
 
 async def test_an_invitation(make_site: MakeSite, visitor: Visitors) -> None:
     site = await make_site(registration="invite")
-    issued = await site.gate.invitations.create(email=EMAIL, client=Client())
+    issued = await site.gate.service(Invitations).create(email=EMAIL, client=Client())
     page = await visitor()
     await page.goto(issued.url)
     await expect(page.locator("#email")).to_have_value(EMAIL)

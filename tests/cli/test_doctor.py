@@ -11,9 +11,9 @@ from tests.cli.conftest import Command, Database
 from tests.conftest import Role, execute
 
 from gatepost.cli import checks
-from gatepost.cli.output import program
 from gatepost.db.grants import render_grants
 from gatepost.store.health import Numbering, Rights, Server
+from gatepost.terminal.output import program
 
 
 async def examined(command: Command, code: int) -> dict[str, Any]:

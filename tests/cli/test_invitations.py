@@ -10,6 +10,7 @@ from tests import secrecy
 from tests.cli.conftest import Command, Database, Environment, create, events, serving
 from tests.conftest import PASSWORD
 
+from gatepost.features import FEATURES
 from gatepost.gate import Gate
 from gatepost.models import Client
 from gatepost.settings import Settings
@@ -28,7 +29,7 @@ async def test_an_invitation_is_made_shown_once_and_opens_registering(
     assert then.endswith("gatepost users revoke-invitation 1 takes it back")
     token = url.partition("=")[2]
     secrecy.shown_once(token)
-    async with Gate(Settings.load(env_file=None)) as gate:
+    async with Gate(Settings.load(env_file=None), features=FEATURES) as gate:
         await gate.accounts.register(
             email="ada@example.com", name="Ada", password=PASSWORD, client=Client(), invitation=token
         )

@@ -10,10 +10,10 @@ import pytest
 from tests.cli.conftest import PATIENCE, Command, Database, Environment, events, run_process
 from typer.main import get_command
 
-from gatepost.cli import app
-from gatepost.cli.output import program
+from gatepost.cli import create
 from gatepost.errors import GatepostError
 from gatepost.settings import Settings
+from gatepost.terminal.output import program
 
 
 def leaves(command: Any, *path: str) -> Iterator[tuple[str, Any]]:
@@ -24,7 +24,7 @@ def leaves(command: Any, *path: str) -> Iterator[tuple[str, Any]]:
             yield " ".join((*path, name)), inner
 
 
-COMMANDS = dict(leaves(get_command(app)))
+COMMANDS = dict(leaves(get_command(create())))
 
 
 def test_there_are_exactly_these_commands() -> None:

@@ -9,9 +9,9 @@ from tests.cli.conftest import Command, Environment, run_process
 from tests.conftest import execute, on_database, settings_for
 
 from gatepost.cli.migrate import report
-from gatepost.cli.output import Output
 from gatepost.db.grants import render_grants
 from gatepost.db.migrate import HEAD, VERSIONS, Migrated
+from gatepost.terminal.output import Output
 
 TABLES = """
     SELECT string_agg(c.relname, ' ' ORDER BY c.relname) FROM pg_class c

@@ -150,7 +150,7 @@ def test_what_rows_become_is_found() -> None:
         "FailingAddress",
         "AttackedUser",
         "Condition",
-        "Invitation",
+        "Link",
         "Credential",
         "Match",
         "Standing",
@@ -352,8 +352,8 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     "links.find": ("ARRAY['d17', 'd18'], 'invitation', NULL", {"auth_links_digest_key"}),
     "links.claim": ("17, 'user17@example.com', NULL", {"auth_links_pkey"}),
     "links.use": ("17, 17, NULL", {"auth_links_pkey"}),
-    "links.page": ("NULL, 51, NULL", {"auth_links_pkey"}),
-    "links.revoke": ("17, NULL", {"auth_links_pkey"}),
+    "links.page": ("NULL, 51, NULL, 'invitation'", {"auth_links_pkey"}),
+    "links.revoke": ("17, NULL, 'invitation'", {"auth_links_pkey"}),
     "oversight.page": (
         "NULL, 50, NULL, '30 minutes', NULL, NULL, NULL, NULL, NULL",
         {"users_pkey"},
@@ -488,7 +488,7 @@ def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
     # A bounded number of rows, or pages, whichever they are; the housekeeping's state is one row.
     once |= {"statistics.live_sessions", "statistics.sample_sessions", "statistics.condition"}
     once |= {"statistics.count_events"}
-    once |= {"links.purge_ended", "links.revoke_setup", "users.lock_admins"}
+    once |= {"links.purge_ended", "links.revoke_all", "users.lock_admins"}
     looked_at = set(HOT) | writes | once
     assert {s.name for s in STATEMENTS if not s.name.startswith(OF_COMMANDS)} <= looked_at
 

@@ -1,5 +1,6 @@
 """The commands: `gatepost --help`. One file a noun; what is heavy is imported where it is used."""
 
+import copy
 import io
 import sys
 from collections.abc import Sequence
@@ -9,54 +10,24 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from gatepost.cli import events, invitations, sessions, throttles, users
+from gatepost.cli import events, sessions, throttles, users
 from gatepost.cli.demo import demo
 from gatepost.cli.doctor import doctor
 from gatepost.cli.migrate import migrate
-from gatepost.cli.output import Output, lines_of, program
 from gatepost.cli.overview import overview
 from gatepost.cli.psql import psql
 from gatepost.cli.secret import secret
 from gatepost.cli.serve import serve
 from gatepost.errors import GatepostError, InternalError
+from gatepost.feature import Feature
+from gatepost.features import FEATURES
+from gatepost.terminal.output import Output, lines_of, program
+from gatepost.terminal.running import in_use
 
-__all__ = ["app", "main"]
+__all__ = ["create", "main"]
 
 _INTERRUPTED = 130
 """What Typer makes of Ctrl-C."""
-
-app = typer.Typer(
-    name="gatepost",
-    help="Authentication that lives in your own PostgreSQL.",
-    epilog="Example: gatepost serve",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
-app.command(epilog="Example: gatepost serve --host 0.0.0.0 --workers 4")(serve)
-app.command(epilog="Example: gatepost migrate --sql | psql mydatabase")(migrate)
-users.app.command(epilog="Example: gatepost users invite --email ada@example.com --hours 48")(
-    invitations.invite
-)
-users.app.command("invitations", epilog="Example: gatepost users invitations --limit 50")(
-    invitations.list_invitations
-)
-users.app.command(epilog="Example: gatepost users revoke-invitation 42")(invitations.revoke_invitation)
-app.add_typer(users.app, epilog="Example: gatepost users list")
-app.add_typer(sessions.app, epilog="Example: gatepost sessions list")
-app.add_typer(events.app, epilog="Example: gatepost events follow")
-app.add_typer(throttles.app, epilog="Example: gatepost throttles list")
-app.command(epilog="Example: gatepost overview --period 30d")(overview)
-app.command(
-    epilog="Example: gatepost psql -c 'SELECT count(*) FROM users'",
-    context_settings={
-        "ignore_unknown_options": True,
-        "allow_extra_args": True,
-        "allow_interspersed_args": False,
-    },
-)(psql)
-app.command(epilog="Example: gatepost demo --serve")(demo)
-app.command(epilog="Example: gatepost doctor --asvs --level 1")(doctor)
-app.command(epilog="Example: SECRET_KEY=$(gatepost secret)")(secret)
 
 
 def _print_version(value: bool) -> None:
@@ -65,7 +36,6 @@ def _print_version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _gatepost(
     _version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
@@ -74,18 +44,62 @@ def _gatepost(
     pass
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command and end the process: 0 it is done, 1 it failed, 2 it was not called as it can be."""
+def create(features: tuple[Feature, ...] = FEATURES) -> typer.Typer:
+    """Return the commands, those of features among them."""
+    app = typer.Typer(
+        name="gatepost",
+        help="Authentication that lives in your own PostgreSQL.",
+        epilog="Example: gatepost serve",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        callback=_gatepost,
+    )
+    groups = {str(noun.app.info.name): copy.copy(noun.app) for noun in (users, sessions, events, throttles)}
+    for group in groups.values():
+        group.registered_commands = [*group.registered_commands]
+    app.command(epilog="Example: gatepost serve --host 0.0.0.0 --workers 4")(serve)
+    app.command(epilog="Example: gatepost migrate --sql | psql mydatabase")(migrate)
+    app.add_typer(groups["users"], epilog="Example: gatepost users list")
+    app.add_typer(groups["sessions"], epilog="Example: gatepost sessions list")
+    app.add_typer(groups["events"], epilog="Example: gatepost events follow")
+    app.add_typer(groups["throttles"], epilog="Example: gatepost throttles list")
+    app.command(epilog="Example: gatepost overview --period 30d")(overview)
+    app.command(
+        epilog="Example: gatepost psql -c 'SELECT count(*) FROM users'",
+        context_settings={
+            "ignore_unknown_options": True,
+            "allow_extra_args": True,
+            "allow_interspersed_args": False,
+        },
+    )(psql)
+    app.command(epilog="Example: gatepost demo --serve")(demo)
+    app.command(epilog="Example: gatepost doctor --asvs --level 1")(doctor)
+    app.command(epilog="Example: SECRET_KEY=$(gatepost secret)")(secret)
+    for feature in features:
+        for command in feature.commands() if feature.commands is not None else ():
+            target = app if command.group is None else groups[command.group]
+            target.command(command.name, epilog=f"Example: {command.example}")(command.run)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None, *, features: tuple[Feature, ...] = FEATURES) -> None:
+    """Run a command and end the process: 0 it is done, 1 it failed, 2 it was not called as it can be.
+
+    Args:
+        arguments: those of the process where none are given.
+        features: what stands on the kernel; a program that has some of its own calls this with them.
+    """
+    in_use.set(features)
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that knows less than Unicode
     # psql's arguments are its own.
     out = Output(as_json="--json" in arguments and arguments[0] != "psql")
-    sys.exit(_run(arguments, out))
+    sys.exit(_run(create(features), arguments, out))
 
 
-def _run(arguments: list[str], out: Output) -> int:
+def _run(app: typer.Typer, arguments: list[str], out: Output) -> int:
     try:
         ended = get_command(app).main(arguments, prog_name="gatepost", standalone_mode=False)
     except typer.TyperException as error:

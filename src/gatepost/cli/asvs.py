@@ -7,9 +7,9 @@ import typer
 
 from gatepost.cli import checks
 from gatepost.cli.connection import connected
-from gatepost.cli.output import Output
-from gatepost.cli.running import load_settings
 from gatepost.errors import GatepostError
+from gatepost.terminal.output import Output
+from gatepost.terminal.running import load_settings
 
 if TYPE_CHECKING:
     from gatepost.asvs import Standing

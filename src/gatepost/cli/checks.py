@@ -5,8 +5,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from gatepost.cli.output import program
 from gatepost.errors import GatepostError, SetupError
+from gatepost.terminal.output import program
 
 if TYPE_CHECKING:
     from gatepost.db.pool import Connection

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gatepost.cli.connection import configured_dsn, location
-from gatepost.cli.options import AsJson
-from gatepost.cli.output import Output, program, progress_bar
-from gatepost.cli.running import load_settings
 from gatepost.cli.serve import serve_with
 from gatepost.errors import DemoRefused
+from gatepost.terminal.options import AsJson
+from gatepost.terminal.output import Output, program, progress_bar
+from gatepost.terminal.running import load_settings
 
 if TYPE_CHECKING:
     from gatepost.demo.numbering import Invented

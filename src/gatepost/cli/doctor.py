@@ -10,10 +10,10 @@ import typer
 from gatepost.cli import checks, effects
 from gatepost.cli.checks import Check, Status
 from gatepost.cli.connection import configured_dsn, connected, location
-from gatepost.cli.options import AsJson
-from gatepost.cli.output import Output, lines_of
-from gatepost.cli.running import load_settings
 from gatepost.errors import DatabaseUnfit, GatepostError, SettingsError, Unavailable
+from gatepost.terminal.options import AsJson
+from gatepost.terminal.output import Output, lines_of
+from gatepost.terminal.running import load_settings
 
 if TYPE_CHECKING:
     from gatepost.db.pool import Connection

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from gatepost.cli.checks import Check, Status, ok, warning, wrong
-from gatepost.cli.output import program
 from gatepost.models import UserId
 from gatepost.security.emails import canonical_email
+from gatepost.terminal.output import program
 
 if TYPE_CHECKING:
     from gatepost.db.pool import Connection

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
-from gatepost.cli.options import Address, AsJson, Limit
-from gatepost.cli.output import Output, program, progress_bar, shown
-from gatepost.cli.running import run
 from gatepost.errors import SetupError
 from gatepost.models import AuditEvent, Client, EventFilter
+from gatepost.terminal.options import Address, AsJson, Limit
+from gatepost.terminal.output import Output, program, progress_bar, shown
+from gatepost.terminal.running import run
 
 if TYPE_CHECKING:
     from gatepost.gate import Gate

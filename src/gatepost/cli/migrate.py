@@ -10,10 +10,10 @@ import typer
 
 from gatepost.cli import effects
 from gatepost.cli.connection import configured_dsn, connected, location
-from gatepost.cli.options import AsJson
-from gatepost.cli.output import Output, program
-from gatepost.cli.running import load_settings
 from gatepost.errors import DatabaseUnfit
+from gatepost.terminal.options import AsJson
+from gatepost.terminal.output import Output, program
+from gatepost.terminal.running import load_settings
 
 if TYPE_CHECKING:
     from gatepost.db.migrate import Migrated

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gatepost.cli.options import AsJson
-from gatepost.cli.output import Output, program
-from gatepost.cli.running import run
 from gatepost.models import Period
+from gatepost.terminal.options import AsJson
+from gatepost.terminal.output import Output, program
+from gatepost.terminal.running import run
 
 if TYPE_CHECKING:
     from gatepost.gate import Gate

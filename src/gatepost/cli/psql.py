@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from gatepost.cli.connection import configured_dsn, libpq_environment
-from gatepost.cli.running import load_settings
 from gatepost.errors import EmbeddedServerError, SetupError
+from gatepost.terminal.running import load_settings
 
 if TYPE_CHECKING:
     from gatepost.settings import Settings

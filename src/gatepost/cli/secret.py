@@ -2,8 +2,8 @@
 
 import secrets
 
-from gatepost.cli.options import AsJson
-from gatepost.cli.output import Output
+from gatepost.terminal.options import AsJson
+from gatepost.terminal.output import Output
 
 KEY_BYTES = 48
 """Random bytes: 384 bits, 64 characters of base64."""

@@ -21,11 +21,10 @@ import typer
 from gatepost.cli.connection import configured_dsn, location
 from gatepost.cli.listening import CannotListen, Listening, check_certificate, find_address
 from gatepost.cli.migrate import bring_up
-from gatepost.cli.options import AsJson
-from gatepost.cli.output import Output, program
 from gatepost.cli.psql import ProgramMissing
-from gatepost.cli.running import load_settings
-from gatepost.features import FEATURES
+from gatepost.terminal.options import AsJson
+from gatepost.terminal.output import Output, program
+from gatepost.terminal.running import in_use, load_settings
 
 if TYPE_CHECKING:
     from granian.server.common import AbstractServer
@@ -131,7 +130,7 @@ def serve_with(
         )
         server = _server(settings, listening, reload=reload)
         again = {**(options or {}), **found_port} if reload else settings
-        server.serve(target_loader=partial(load, again, announcement), wrap_loader=False)
+        server.serve(target_loader=partial(load, again, announcement, in_use.get()), wrap_loader=False)
     if not out.as_json:
         out.note("Stopped.")
 
@@ -165,13 +164,13 @@ async def _look(settings: "Settings", dsn: str, out: Output, root: str) -> Found
         if migrated.applied:
             made = "Created and migrated" if created else "Migrated"
             out.note(f"{made} {location(settings)} to version {migrated.after}.")
-    gate = Gate(settings, features=FEATURES)
+    gate = Gate(settings, features=in_use.get())
     await gate.open(background=False, on_wait=out.waiting)
     try:
         async with gate.database.connection() as conn:
             server = await health.server(conn)
         # Here and not in the workers, so that it is said once.
-        announced = [await each.announce(gate, root) for each in FEATURES if each.announce is not None]
+        announced = [await each.announce(gate, root) for each in gate.features if each.announce is not None]
         has_admin = await gate.administration.has_admin()
         return Found(version=server.version, has_admin=has_admin, announced=announced)
     finally:

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gatepost.cli.options import Address, AsJson, Limit, OlderThan, UnusedFor, UserArgument, Yes, confirm
-from gatepost.cli.output import Output, program, progress_bar
-from gatepost.cli.running import run
 from gatepost.cli.users import described
 from gatepost.models import Client, SessionFilter, SessionRow, User
+from gatepost.terminal.options import Address, AsJson, Limit, OlderThan, UnusedFor, UserArgument, Yes, confirm
+from gatepost.terminal.output import Output, program, progress_bar
+from gatepost.terminal.running import run
 
 if TYPE_CHECKING:
     from gatepost.gate import Gate

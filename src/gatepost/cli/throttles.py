@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gatepost.cli.options import AsJson, Limit, Yes, confirm
-from gatepost.cli.output import Output, program
-from gatepost.cli.running import run
 from gatepost.errors import InvalidValue, ValidationFailed
 from gatepost.models import Client, canonical_address
+from gatepost.terminal.options import AsJson, Limit, Yes, confirm
+from gatepost.terminal.output import Output, program
+from gatepost.terminal.running import run
 from gatepost.texts import Text
 
 if TYPE_CHECKING:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gatepost.cli.options import (
+from gatepost.errors import ValidationFailed
+from gatepost.models import Client, User, utc_text
+from gatepost.terminal.options import (
     AsJson,
     Limit,
     PasswordStdin,
@@ -16,10 +18,8 @@ from gatepost.cli.options import (
     asked_password,
     confirm,
 )
-from gatepost.cli.output import Output, program
-from gatepost.cli.running import run
-from gatepost.errors import ValidationFailed
-from gatepost.models import Client, User, utc_text
+from gatepost.terminal.output import Output, program
+from gatepost.terminal.running import run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -18,6 +18,7 @@ from gatepost.log import configure, get_logger
 if TYPE_CHECKING:
     from multiprocessing.synchronize import Semaphore
 
+    from gatepost.feature import Feature
     from gatepost.settings import Settings
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -55,13 +56,18 @@ class Announcement:
         sys.stdout.flush()
 
 
-def load(given: "Settings | Mapping[str, object]", announcement: Announcement) -> Application:
+def load(
+    given: "Settings | Mapping[str, object]",
+    announcement: Announcement,
+    features: "tuple[Feature, ...]",
+) -> Application:
     """Return the application, in a process of its own.
 
     Args:
         given: the parent's settings; where the environment may have changed and is to be read again, what was
             given by hand.
         announcement: what to print when requests are served.
+        features: what stands on the kernel.
     """
     from gatepost.app import create_app
     from gatepost.settings import Settings
@@ -74,7 +80,7 @@ def load(given: "Settings | Mapping[str, object]", announcement: Announcement) -
         )
     configure(settings.effective_log_level, settings.effective_log_format)
     threading.Thread(target=_end_with_parent, name="gatepost-parent", daemon=True).start()
-    app = create_app(settings)
+    app = create_app(settings, features=features)
     # granian names itself unless somebody else is named, and nobody shall be (ASVS 13.4.6).
     app.state.gatepost.edge.headers.append((b"server", b""))
     return Worker(app, announcement)

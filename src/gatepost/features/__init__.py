@@ -1,7 +1,8 @@
 """What stands on the kernel, a folder each. A new feature is a folder and its name in this tuple."""
 
 from gatepost.feature import Feature
+from gatepost.features.invitations import INVITATIONS
 from gatepost.features.setup import SETUP
 
-FEATURES: tuple[Feature, ...] = (SETUP,)
+FEATURES: tuple[Feature, ...] = (INVITATIONS, SETUP)
 """The features of a Gatepost that is told of no others."""

@@ -12,6 +12,7 @@ from gatepost.models.clients import (
     clean_user_agent,
 )
 from gatepost.models.events import Action, AuditAction, AuditEvent, EventFilter, EventPage, SeenEvent
+from gatepost.models.links import Link
 from gatepost.models.periods import Period
 from gatepost.models.proofs import MULTIPLE_FACTORS, PASSWORD, Proof
 from gatepost.models.rows import Columns, Row, row_id
@@ -28,7 +29,7 @@ from gatepost.models.sessions import (
 from gatepost.models.throttles import Bucket
 from gatepost.models.times import utc_text
 from gatepost.models.user_ids import UserId, UserIdType, as_json
-from gatepost.models.users import Invitation, User
+from gatepost.models.users import User
 
 __all__ = [
     "MULTIPLE_FACTORS",
@@ -43,7 +44,7 @@ __all__ = [
     "EndReason",
     "EventFilter",
     "EventPage",
-    "Invitation",
+    "Link",
     "OverseenSession",
     "Period",
     "Proof",

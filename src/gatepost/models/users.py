@@ -1,4 +1,4 @@
-"""Users, and who is invited to become one."""
+"""Users."""
 
 from datetime import datetime
 from typing import Self
@@ -41,44 +41,4 @@ class User(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             is_active=row["user_is_active"],
             created_at=row["user_created_at"],
             email_verified=row["email_verified"],
-        )
-
-
-class Invitation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A link that is good for one account; the setup link is one too, to the first administrator's.
-
-    Attributes:
-        id: grows with time, the cursor of lists.
-        email: canonical; where set, nobody else may use it.
-        status: `open`, or how it ended: `used`, `revoked` or `expired`.
-        created_at: when it was made, UTC.
-        created_by: the administrator who made it; None for a command, and for one who is deleted.
-        expires_at: first instant at which it is refused, UTC.
-        used_at, used_by: when and by whom it was used; None until then.
-        revoked_at: when it was taken back; None unless it was.
-    """
-
-    id: int
-    email: str | None
-    status: str
-    created_at: datetime
-    created_by: UserId | None
-    expires_at: datetime
-    used_at: datetime | None
-    used_by: UserId | None
-    revoked_at: datetime | None
-
-    @classmethod
-    def from_row(cls, row: Row) -> Self:
-        """Read the columns of `store.links`."""
-        return cls(
-            id=row["id"],
-            email=row["email"],
-            status=row["status"],
-            created_at=row["created_at"],
-            created_by=row["created_by"],
-            expires_at=row["expires_at"],
-            used_at=row["used_at"],
-            used_by=row["used_by"],
-            revoked_at=row["revoked_at"],
         )

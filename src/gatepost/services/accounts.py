@@ -9,7 +9,6 @@ from gatepost.db.rejections import in_hook
 from gatepost.errors import (
     GatepostError,
     InvalidCredentials,
-    InvalidInvitation,
     PasswordChangeRequired,
     Unavailable,
     ValidationFailed,
@@ -19,11 +18,10 @@ from gatepost.models import PASSWORD, Action, AuditAction, Client, EndReason, Pr
 from gatepost.security.emails import canonical_email, canonical_name
 from gatepost.security.passwords import Password, PasswordCheck
 from gatepost.services import emails
-from gatepost.services.admission import Admission
+from gatepost.services.admission import Admission, EndedMeanwhile, told
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
 from gatepost.services.hashing import Hashing
-from gatepost.services.invitations import Invitations
 from gatepost.services.lines import Line
 from gatepost.services.new_passwords import NewPasswords
 from gatepost.services.sessions import Sessions
@@ -53,7 +51,6 @@ class Accounts:
         audit: Audit,
         clock: Clock,
         new_passwords: NewPasswords,
-        invitations: Invitations,
         admission: Admission,
     ) -> None:
         self._database = database
@@ -63,7 +60,6 @@ class Accounts:
         self._audit = audit
         self._clock = clock
         self._new_passwords = new_passwords
-        self._invitations = invitations
         self._admission = admission
         self._hooks: Sequence[UserHook] = ()
 
@@ -94,7 +90,7 @@ class Accounts:
             invitation: the token of one; it is used up by the user that it makes, and by nothing that fails.
 
         Raises:
-            RegistrationClosed, InvitationRequired, InvalidInvitation: they may not register.
+            RegistrationClosed: they may not register; an error of the feature that invites says so too.
             ValidationFailed: a field does not fit; of the password alone, as `NewPasswords.accept`.
             EmailTaken: the e-mail exists already.
             Conflict, RejectedByDatabase: the database's own rules stand against it.
@@ -116,10 +112,9 @@ class Accounts:
                     hashed=hashed,
                     client=client,
                     action=AuditAction.USER_REGISTERED,
-                    detail=None if claimed is None else {"invitation": claimed.id},
+                    detail=told(claimed),
                 )
-                if claimed is not None:
-                    await self._invitations.use(conn, claimed, user.id)
+                await self._admission.use(conn, claimed, user.id)
                 proof = Proof(user_id=user.id, methods=(PASSWORD,), stamp=stamp, at=self._clock())
                 signed_in = await self._sessions.start(conn, proof, client=client, remembered=remembered)
                 if signed_in is None:
@@ -127,10 +122,8 @@ class Accounts:
                 return signed_in
         except Unavailable:
             raise  # the trail could not be written either, and asking would take its time once more
-        except InvalidInvitation:
-            raise await self._invitations.refused(
-                "ended_meanwhile", invited, client=client, email=email
-            ) from None
+        except EndedMeanwhile:
+            raise await self._admission.ended_meanwhile(invited, email=email, client=client) from None
         except Exception as error:
             reason = error.code if isinstance(error, GatepostError) else type(error).__name__
             await self._audit.refuse(

@@ -1,27 +1,24 @@
-"""Statements on `auth_links`: links that are good for one use."""
+"""Statements on `auth_links`: links for one use, each feature's with a `purpose` of its own."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Literal, TypeAlias
 
 from gatepost.db.pool import Connection, one, parse_count
-from gatepost.models import Invitation, UserId
+from gatepost.models import Link, UserId
 from gatepost.security.links import StoredLink
 from gatepost.store.endings import HOUSEKEEPING_LOCK
-
-Purpose: TypeAlias = Literal["invitation", "setup"]
 
 
 async def insert(
     conn: Connection,
-    purpose: Purpose,
+    purpose: str,
     digest: StoredLink,
     *,
     lifetime: timedelta,
     email: str | None = None,
     created_by: UserId | None = None,
     at: datetime | None,
-) -> Invitation:
+) -> Link:
     """Add a link."""
     row = await conn.fetchrow(
         """
@@ -38,12 +35,12 @@ async def insert(
         lifetime,
         at,
     )
-    return Invitation.from_row(one(row))
+    return Link.from_row(one(row))
 
 
 async def find(
-    conn: Connection, purpose: Purpose, digests: Sequence[StoredLink], *, at: datetime | None
-) -> Invitation | None:
+    conn: Connection, purpose: str, digests: Sequence[StoredLink], *, at: datetime | None
+) -> Link | None:
     """Return the link that is stored in one of these forms, open or ended."""
     row = await conn.fetchrow(
         """
@@ -58,7 +55,7 @@ async def find(
         purpose,
         at,
     )
-    return None if row is None else Invitation.from_row(row)
+    return None if row is None else Link.from_row(row)
 
 
 async def claim(conn: Connection, link_id: int, *, email: str, at: datetime | None) -> bool:
@@ -99,8 +96,10 @@ async def use(conn: Connection, link_id: int, user_id: UserId, *, at: datetime |
     )
 
 
-async def page(conn: Connection, *, before: int | None, limit: int, at: datetime | None) -> list[Invitation]:
-    """Return invitations, newest first, those with an id below `before`."""
+async def page(
+    conn: Connection, purpose: str, *, before: int | None, limit: int, at: datetime | None
+) -> list[Link]:
+    """Return links, newest first, those with an id below `before`."""
     rows = await conn.fetch(
         """
         SELECT l.id, l.email, l.created_at, l.created_by, l.expires_at, l.used_at, l.used_by, l.revoked_at,
@@ -108,41 +107,44 @@ async def page(conn: Connection, *, before: int | None, limit: int, at: datetime
                 WHEN l.expires_at <= coalesce($3::timestamptz, statement_timestamp()) THEN 'expired'
                 ELSE 'open' END AS status
         FROM auth_links l
-        WHERE l.purpose = 'invitation' AND l.id < coalesce($1::bigint, 9223372036854775807)
+        WHERE l.purpose = $4 AND l.id < coalesce($1::bigint, 9223372036854775807)
         ORDER BY l.id DESC
         LIMIT $2
         """,
         before,
         limit,
         at,
+        purpose,
     )
-    return [Invitation.from_row(row) for row in rows]
+    return [Link.from_row(row) for row in rows]
 
 
-async def revoke(conn: Connection, link_id: int, *, at: datetime | None) -> Invitation | None:
-    """Take an invitation back that is open; None where there is none."""
+async def revoke(conn: Connection, purpose: str, link_id: int, *, at: datetime | None) -> Link | None:
+    """Take a link back that is open; None where there is none."""
     row = await conn.fetchrow(
         """
         UPDATE auth_links l SET revoked_at = coalesce($2::timestamptz, statement_timestamp())
-        WHERE l.id = $1 AND l.purpose = 'invitation' AND l.used_at IS NULL AND l.revoked_at IS NULL
+        WHERE l.id = $1 AND l.purpose = $3 AND l.used_at IS NULL AND l.revoked_at IS NULL
             AND l.expires_at > coalesce($2::timestamptz, statement_timestamp())
         RETURNING l.id, l.email, 'revoked' AS status, l.created_at, l.created_by, l.expires_at, l.used_at,
             l.used_by, l.revoked_at
         """,
         link_id,
         at,
+        purpose,
     )
-    return None if row is None else Invitation.from_row(row)
+    return None if row is None else Link.from_row(row)
 
 
-async def revoke_setup(conn: Connection, *, at: datetime | None) -> None:
-    """Take back every setup link that was not used."""
+async def revoke_all(conn: Connection, purpose: str, *, at: datetime | None) -> None:
+    """Take back every link that was not used."""
     await conn.execute(
         """
         UPDATE auth_links SET revoked_at = coalesce($1::timestamptz, statement_timestamp())
-        WHERE purpose = 'setup' AND used_at IS NULL AND revoked_at IS NULL
+        WHERE purpose = $2 AND used_at IS NULL AND revoked_at IS NULL
         """,
         at,
+        purpose,
     )
 
 

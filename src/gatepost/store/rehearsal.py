@@ -225,8 +225,8 @@ async def _throttle(conn: Connection, trial: Trial) -> None:
     _seen(await throttles.clear(conn, [(Bucket.LOGIN_ADDRESS, trial.mark)]) == 1)
 
 
-async def _invite(conn: Connection, trial: Trial) -> None:
-    made = await links.insert(conn, "invitation", StoredLink(trial.mark), lifetime=SPAN, at=None)
+async def _link(conn: Connection, trial: Trial) -> None:
+    made = await links.insert(conn, "rehearsal", StoredLink(trial.mark), lifetime=SPAN, at=None)
     _seen(await links.claim(conn, made.id, email="doctor@example.com", at=None))
     await links.use(conn, made.id, trial.user_id, at=None)
 
@@ -264,7 +264,7 @@ STEPS: dict[str, Step] = {
     "check a session": _look_up,
     "refresh a session": _refresh,
     "limit attempts": _throttle,
-    "make and use an invitation": _invite,
+    "make and use a link": _link,
     "change a name and a password": _change,
     "end sessions": _end,
     "delete a user": _erase,

@@ -11,13 +11,12 @@ import pytest
 from fastapi import FastAPI
 from tests.conftest import MakeSettings, bearer, login, register, serving
 from tests.http.conftest import Database, Standing
-from tests.summed import STATUS
+from tests.summed import PAGES, STATUS
 
 from gatepost import errors
 from gatepost.app import create_app
 from gatepost.features.setup.service import Setup
 from gatepost.http.as_get import Handshakes
-from gatepost.http.pages.routes import PAGES
 from gatepost.library import Gatepost
 from gatepost.security import policy
 from gatepost.settings import Settings

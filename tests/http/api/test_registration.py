@@ -16,6 +16,8 @@ from tests.http.conftest import Database, assert_error, assert_success, events, 
 
 from gatepost import errors
 from gatepost.app import create_app
+from gatepost.features.invitations.errors import InvalidInvitation, InvitationRequired
+from gatepost.features.invitations.service import Invitations
 from gatepost.features.setup.errors import InvalidSetupLink
 from gatepost.features.setup.service import Setup
 from gatepost.library import Gatepost
@@ -44,7 +46,7 @@ def serve(make_settings: MakeSettings, clock: MovableClock) -> Serve:
 
 
 async def invited(gate: Gatepost, email: str | None = None, **options: Any) -> str:
-    return (await gate.invitations.create(email=email, client=Client(), **options)).token
+    return (await gate.service(Invitations).create(email=email, client=Client(), **options)).token
 
 
 async def sign_up(client: httpx.AsyncClient, token: str | None = None, **other: Any) -> httpx.Response:
@@ -65,7 +67,7 @@ async def test_where_registration_is_closed_nobody_registers_invited_or_not(
         token = await invited(gate)
         for response in (await sign_up(client), await sign_up(client, token), await sign_up(client, name="")):
             assert_error(response, errors.RegistrationClosed)
-        assert (await gate.invitations.look(token, client=Client())).status == "open"
+        assert (await gate.service(Invitations).look(token, client=Client())).status == "open"
     assert await users(db) == 0
     reasons = [each["detail"] for each in await events(db, "user.registration_refused")]
     assert reasons == [{"reason": "registration_closed"}] * 3
@@ -77,9 +79,9 @@ async def test_where_only_the_invited_register_an_invitation_makes_one_user(
     async with serve(registration="invite") as (client, gate):
         token = await invited(gate)
         for nothing in (None, ""):
-            assert_error(await sign_up(client, nothing), errors.InvitationRequired)
+            assert_error(await sign_up(client, nothing), InvitationRequired)
         data = assert_success(await sign_up(client, token), "User registered successfully", status=201)
-        assert_error(await sign_up(client, token, email="second@example.com"), errors.InvalidInvitation)
+        assert_error(await sign_up(client, token, email="second@example.com"), InvalidInvitation)
     assert await users(db) == 1
     row = await db.fetchrow("SELECT * FROM auth_links")
     assert row is not None
@@ -122,7 +124,7 @@ async def _expired(gate: Gatepost, clock: MovableClock) -> str:
 
 async def _revoked(gate: Gatepost, _: MovableClock) -> str:
     token = await invited(gate)
-    await gate.invitations.revoke(1, client=Client())
+    await gate.service(Invitations).revoke(1, client=Client())
     return token
 
 
@@ -150,8 +152,8 @@ async def test_an_invitation_that_is_not_good_gets_one_answer_and_the_trail_know
 ) -> None:
     async with serve(registration="invite") as (client, gate):
         response = await sign_up(client, await spoil(gate, clock))
-    body = assert_error(response, errors.InvalidInvitation)
-    assert body["message"] == str(errors.InvalidInvitation.standard())
+    body = assert_error(response, InvalidInvitation)
+    assert body["message"] == str(InvalidInvitation.standard())
     assert await users(db) == 0
     (event,) = await events(db, "invitation.refused")
     assert event["detail"]["reason"] == reason
@@ -172,7 +174,7 @@ async def test_nothing_tells_the_uninvited_whether_an_account_exists(
 async def test_an_invitation_for_an_email_is_that_emails_in_whatever_case(serve: Serve) -> None:
     async with serve(registration="invite") as (client, gate):
         token = await invited(gate, "ADA@Example.com")
-        assert (await gate.invitations.look(token, client=Client())).email == "ada@example.com"
+        assert (await gate.service(Invitations).look(token, client=Client())).email == "ada@example.com"
         assert (await sign_up(client, token, email="Ada@example.COM")).status_code == 201
 
 
@@ -222,16 +224,16 @@ async def test_guesses_of_invitations_are_throttled_as_registrations_are(serve: 
     ) as (client, gate):
         token = await invited(gate)
         asking = Client.of("127.0.0.1", None)
-        assert (await gate.invitations.look(token, client=asking)).status == "open"
-        with pytest.raises(errors.InvalidInvitation):
-            await gate.invitations.look(UNKNOWN, client=asking)
-        assert_error(await sign_up(client, UNKNOWN), errors.InvalidInvitation)
+        assert (await gate.service(Invitations).look(token, client=asking)).status == "open"
+        with pytest.raises(InvalidInvitation):
+            await gate.service(Invitations).look(UNKNOWN, client=asking)
+        assert_error(await sign_up(client, UNKNOWN), InvalidInvitation)
         assert_error(await sign_up(client, UNKNOWN), errors.TooManyAttempts)
         assert_error(await sign_up(client), errors.TooManyAttempts)
         with pytest.raises(errors.TooManyAttempts):
-            await gate.invitations.look(UNKNOWN, client=asking)
+            await gate.service(Invitations).look(UNKNOWN, client=asking)
         # Who was invited sees the page all the same.
-        assert (await gate.invitations.look(token, client=asking)).status == "open"
+        assert (await gate.service(Invitations).look(token, client=asking)).status == "open"
 
 
 async def test_an_invitation_outlives_a_rotation_of_the_key_and_no_longer(serve: Serve, db: Database) -> None:
@@ -239,8 +241,8 @@ async def test_an_invitation_outlives_a_rotation_of_the_key_and_no_longer(serve:
         token = await invited(gate)
     new = "another-key-for-tests-that-is-long-enough-to-be-one"
     async with serve(secret_key=new) as (_, gate):
-        with pytest.raises(errors.InvalidInvitation):
-            await gate.invitations.look(token, client=Client())
+        with pytest.raises(InvalidInvitation):
+            await gate.service(Invitations).look(token, client=Client())
     async with serve(secret_key=new, secret_key_fallbacks=[SECRET_KEY], registration="invite") as (client, _):
         assert (await sign_up(client, token)).status_code == 201
     digest = await db.fetchval("SELECT digest FROM auth_links")
@@ -277,8 +279,8 @@ async def test_an_administrator_invites_looks_and_takes_back(
     response = await client.delete(f"{PATH}/1", headers=bearer(admin))
     assert assert_success(response, "Invitation revoked successfully") is None
     assert_error(await client.delete(f"{PATH}/1", headers=bearer(admin)), errors.NotFound)
-    with pytest.raises(errors.InvalidInvitation):
-        await gate.invitations.look(made["token"], client=Client())
+    with pytest.raises(InvalidInvitation):
+        await gate.service(Invitations).look(made["token"], client=Client())
     found = await events(db, "invitation.created", "invitation.revoked")
     about = {"admin_id": 1, "invitation": 1, "email": "ada@example.com"}
     assert [each["detail"] for each in found] == [about, {"admin_id": 1, "invitation": 2}, about]
@@ -304,14 +306,14 @@ async def test_invitations_are_paged(client: httpx.AsyncClient, admin: str) -> N
 
 async def test_without_a_public_url_the_link_is_a_path(serve: Serve) -> None:
     async with serve(environment="production", bcrypt_rounds=10) as (_, gate):
-        issued = await gate.invitations.create(email=None, client=Client())
+        issued = await gate.service(Invitations).create(email=None, client=Client())
     assert issued.url == f"/auth/sign-up?invitation={issued.token}"
     assert issued.token not in repr(issued)
 
 
 async def test_the_link_leads_through_the_proxys_path(serve: Serve) -> None:
     async with serve(public_url="https://example.com", root_path="/accounts") as (_, gate):
-        issued = await gate.invitations.create(email=None, client=Client())
+        issued = await gate.service(Invitations).create(email=None, client=Client())
     assert issued.url == f"https://example.com/accounts/auth/sign-up?invitation={issued.token}"
 
 
@@ -435,7 +437,7 @@ async def test_an_invitation_outlives_the_administrator_who_made_it(
 ) -> None:
     token = (await client.post(PATH, json={}, headers=bearer(admin))).json()["data"]["token"]
     await gate.administration.delete(await gate.administration.find("1"), client=Client())
-    assert (await gate.invitations.look(token, client=Client())).created_by is None
+    assert (await gate.service(Invitations).look(token, client=Client())).created_by is None
 
 
 async def test_housekeeping_forgets_links_as_it_forgets_sessions(

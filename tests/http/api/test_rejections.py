@@ -9,6 +9,7 @@ from tests.http.conftest import Database, assert_error, events
 
 from gatepost import errors
 from gatepost.errors import Conflict, GatepostError, RejectedByDatabase
+from gatepost.features.invitations.service import Invitations
 from gatepost.features.setup.service import Setup
 from gatepost.library import Gatepost
 from gatepost.models import Client
@@ -298,7 +299,7 @@ async def test_a_statement_of_ours_that_fails_is_no_answer(client: httpx.AsyncCl
 async def test_an_invitation_and_the_setup_link_outlast_a_rule(
     client: httpx.AsyncClient, gate: Gatepost, db: Database
 ) -> None:
-    invitation = (await gate.invitations.create(email=None, client=Client())).token
+    invitation = (await gate.service(Invitations).create(email=None, client=Client())).token
     link = await gate.service(Setup).issue()
     await db.execute("ALTER TABLE users ADD CONSTRAINT no_ada CHECK (name <> 'Ada')")
     for path, proof in (("register", {"invitation": invitation}), ("setup", {"token": link})):

@@ -5,9 +5,9 @@ from fastapi import FastAPI
 from tests.conftest import PASSWORD, MovableClock
 from tests.http.conftest import Database, events
 from tests.http.pages.conftest import ADMIN, SAME, Visitor, make_user
+from tests.summed import PAGES
 
 from gatepost.http.dependencies import AdminSessionScheme, FreshAdminSessionScheme
-from gatepost.http.pages.routes import PAGES
 from gatepost.models import AuditAction
 
 SHOWN = ["/auth/admin", "/auth/admin/users", "/auth/admin/users/2", "/auth/admin/invitations"]

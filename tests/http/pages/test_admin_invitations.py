@@ -9,7 +9,7 @@ from tests.http.conftest import Database, events
 from tests.http.pages.conftest import ORIGIN, Visitor, make_user
 
 from gatepost.app import create_app
-from gatepost.models import AuditAction
+from gatepost.features.invitations.actions import InvitationAction
 
 PAGE = "/auth/admin/invitations"
 
@@ -43,7 +43,7 @@ async def test_a_link_is_made_shown_once_and_good_for_an_account(
     row = await db.fetchrow("SELECT email, created_by, expires_at - created_at AS lifetime FROM auth_links")
     assert row is not None
     assert tuple(row) == (whose, 1, timedelta(days=30))
-    (event,) = await events(db, AuditAction.INVITATION_CREATED)
+    (event,) = await events(db, InvitationAction.CREATED)
     assert event["detail"]["admin_id"] == 1
     token = link.partition("invitation=")[2]
     assert token not in (await admin.get(PAGE)).text
@@ -89,7 +89,7 @@ async def test_an_open_one_is_taken_back_and_others_can_not_be(admin: Visitor, d
     await admin.follow()
     assert "The invitation was revoked" in admin.page.texts["status"]
     assert "Revoked" in admin.page.texts["tbody"]
-    (event,) = await events(db, AuditAction.INVITATION_REVOKED)
+    (event,) = await events(db, InvitationAction.REVOKED)
     assert event["detail"]["admin_id"] == 1
     body = {"email": "new@example.com", "name": "New", "password": PASSWORD}
     body["invitation"] = link.partition("invitation=")[2]

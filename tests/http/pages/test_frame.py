@@ -10,10 +10,10 @@ from fastapi import FastAPI
 from tests.conftest import MakeSettings, MovableClock, execute
 from tests.http.conftest import REQUEST_ID, Database, logged
 from tests.http.pages.conftest import ORIGIN, SAME, Visitor, visiting
+from tests.summed import PAGES
 
 from gatepost.app import create_app
 from gatepost.http.pages.language import negotiated
-from gatepost.http.pages.routes import PAGES
 from gatepost.texts import LANGUAGES
 
 KB = 1000

@@ -11,6 +11,7 @@ from tests.http.conftest import Database
 from tests.http.pages.conftest import EMAIL, ORIGIN, Visitor, another, make_user, visiting
 
 from gatepost.app import create_app
+from gatepost.features.invitations.service import Invitations
 from gatepost.features.setup.service import Setup
 from gatepost.library import Gatepost
 from gatepost.models import Client
@@ -66,7 +67,7 @@ async def test_an_invitation_leads_to_an_account_once(
     opened: Opened, db: Database, registration: str
 ) -> None:
     visitor, gate = await opened(registration)
-    issued = await gate.invitations.create(email=EMAIL, client=Client())
+    issued = await gate.service(Invitations).create(email=EMAIL, client=Client())
     assert issued.url == f"{ORIGIN}/auth/sign-up?invitation={issued.token}"
     await visitor.get(issued.url)
     assert visitor.answer.status_code == 200
@@ -92,7 +93,7 @@ async def test_an_invitation_that_is_over_is_a_page_and_one_entry_on_the_trail(
     opened: Opened, clock: MovableClock, db: Database
 ) -> None:
     visitor, gate = await opened("invite")
-    issued = await gate.invitations.create(email=None, lifetime=timedelta(hours=1), client=Client())
+    issued = await gate.service(Invitations).create(email=None, lifetime=timedelta(hours=1), client=Client())
     await visitor.get(issued.url)
     clock.advance(hours=2)
     await visitor.send("/sign-up", WHO)

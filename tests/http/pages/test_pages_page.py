@@ -7,10 +7,10 @@ import pytest
 from jinja2 import Environment, nodes
 from tests.conftest import MakeSettings, MovableClock
 from tests.http.pages.conftest import ORIGIN, visiting
+from tests.summed import PAGES
 
 from gatepost.app import create_app
 from gatepost.http.pages.language import language
-from gatepost.http.pages.routes import PAGES
 from gatepost.http.pages.site import TEMPLATES
 from gatepost.texts import LANGUAGES
 

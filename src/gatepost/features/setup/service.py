@@ -6,7 +6,7 @@ from gatepost.db.pool import Connection, Database
 from gatepost.errors import GatepostError, InvalidCredentials, Unavailable
 from gatepost.features.setup.actions import SetupAction
 from gatepost.features.setup.errors import InvalidSetupLink
-from gatepost.models import PASSWORD, Client, Invitation, Proof, SignedIn
+from gatepost.models import PASSWORD, Client, Link, Proof, SignedIn
 from gatepost.security.links import LinkCodec
 from gatepost.services.accounts import Accounts
 from gatepost.services.audit import BY_COMMAND, Audit
@@ -16,6 +16,9 @@ from gatepost.services.throttles import Throttles
 from gatepost.store import events as event_store
 from gatepost.store import links as store
 from gatepost.store import users as user_store
+
+PURPOSE = "setup"
+"""Of its links, as `auth_links` has it."""
 
 LIFETIME = timedelta(hours=24)
 """How long a setup link is good: a day to get to the browser, and no open door that is forgotten."""
@@ -56,8 +59,8 @@ class Setup:
             await user_store.lock_admins(conn)
             if await user_store.any_admin(conn):
                 return None
-            await store.revoke_setup(conn, at=self._clock())
-            made = await store.insert(conn, "setup", link.stored, lifetime=LIFETIME, at=self._clock())
+            await store.revoke_all(conn, PURPOSE, at=self._clock())
+            made = await store.insert(conn, PURPOSE, link.stored, lifetime=LIFETIME, at=self._clock())
             await event_store.insert(
                 conn,
                 SetupAction.ISSUED,
@@ -69,9 +72,9 @@ class Setup:
 
     async def end(self, conn: Connection) -> None:
         """Have the link be good no more: there is an administrator from now on."""
-        await store.revoke_setup(conn, at=self._clock())
+        await store.revoke_all(conn, PURPOSE, at=self._clock())
 
-    async def look(self, token: str, *, client: Client) -> Invitation:
+    async def look(self, token: str, *, client: Client) -> Link:
         """Return the setup link of a token where it can be used; it stays open.
 
         One that is not good is charged, so that guesses end in `TooManyAttempts`.
@@ -84,7 +87,7 @@ class Setup:
         found, reason = None, "unknown"
         if digests:
             async with self._database.connection() as conn:
-                found = await store.find(conn, "setup", digests, at=self._clock())
+                found = await store.find(conn, PURPOSE, digests, at=self._clock())
                 if found is not None and found.status == "open" and await user_store.any_admin(conn):
                     reason = "has_admin"
                 elif found is not None:
@@ -149,7 +152,7 @@ class Setup:
             raise
         raise await self._refused(refusal, client, email)
 
-    async def _claim(self, conn: Connection, link: Invitation, email: str) -> str | None:
+    async def _claim(self, conn: Connection, link: Link, email: str) -> str | None:
         """Claim the link; return why that can't be."""
         if await user_store.any_admin(conn):
             return "has_admin"

@@ -30,8 +30,6 @@ _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": sche
         *USERS_ROW,
         errors.EmailTaken,
         errors.RegistrationClosed,
-        errors.InvitationRequired,
-        errors.InvalidInvitation,
         errors.CrossOriginRefused,
         errors.TooManyAttempts,
         status=201,

@@ -1,8 +1,11 @@
 """What a feature contributes to the API."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from fastapi import APIRouter
+
+from gatepost.http.api.responses import Kinds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,7 +15,9 @@ class Api:
     Attributes:
         closed: routers of which every route asks for a session.
         public: routers for everybody.
+        errors: id of an operation of the kernel → what it may also answer with, because of the feature.
     """
 
     closed: tuple[APIRouter, ...] = ()
     public: tuple[APIRouter, ...] = ()
+    errors: Mapping[str, Kinds] = field(default_factory=dict)

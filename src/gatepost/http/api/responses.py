@@ -89,12 +89,36 @@ def responses(
                 **({"headers": _HEADERS[code]} if code in _HEADERS else {}),
             },
         )
-        entry["content"]["application/json"]["examples"][kind.code] = {
-            "summary": str(kind.standard()),
-            "value": error_body(kind.code, str(kind.standard()), _told(kind, fields or {})),
-        }
-        entry["description"] = " or ".join(entry["content"]["application/json"]["examples"])
+        _add(kind, entry, fields or {})
     return documented
+
+
+def add(documented: dict[str, Any], kinds: Kinds) -> None:
+    """Add errors to the responses of an operation, as the OpenAPI document has them."""
+    for kind in kinds:
+        code = status_of(kind)
+        entry = documented.setdefault(
+            str(code),
+            {
+                "content": {
+                    "application/json": {
+                        "schema": {"$ref": f"#/components/schemas/{ErrorEnvelope.__name__}"},
+                        "examples": {},
+                    }
+                },
+                **({"headers": _HEADERS[code]} if code in _HEADERS else {}),
+            },
+        )
+        _add(kind, entry, {})
+
+
+def _add(kind: type[GatepostError], entry: dict[str, Any], fields: Mapping[str, Text | str]) -> None:
+    examples = entry["content"]["application/json"]["examples"]
+    examples[kind.code] = {
+        "summary": str(kind.standard()),
+        "value": error_body(kind.code, str(kind.standard()), _told(kind, fields)),
+    }
+    entry["description"] = " or ".join(examples)
 
 
 def _told(kind: type[GatepostError], fields: Mapping[str, Text | str]) -> dict[str, str] | None:

@@ -16,12 +16,22 @@ from starlette.types import ASGIApp
 from gatepost.errors import GatepostError
 from gatepost.feature import Feature
 from gatepost.http import errors
-from gatepost.http.api import accounts, checks, events, housekeeping, passwords, profiles, sessions, user_ids
+from gatepost.http.api import (
+    accounts,
+    checks,
+    events,
+    housekeeping,
+    passwords,
+    profiles,
+    responses,
+    sessions,
+    user_ids,
+)
 from gatepost.http.api.admin import events as admin_events
-from gatepost.http.api.admin import invitations as admin_invitations
 from gatepost.http.api.admin import overview as admin_overview
 from gatepost.http.api.admin import sessions as admin_sessions
 from gatepost.http.api.admin import users as admin_users
+from gatepost.http.api.feature import Api
 from gatepost.http.as_get import Handshakes, Heads
 from gatepost.http.docs import docs_router
 from gatepost.http.edge import Edge
@@ -36,7 +46,7 @@ SENT_HEADERS = (
 )
 """Headers that pages of ALLOWED_ORIGINS may send."""
 
-_ADMIN = (admin_overview, admin_users, admin_invitations, admin_sessions, admin_events)
+_ADMIN = (admin_overview, admin_users, admin_sessions, admin_events)
 _CLOSED = (checks, profiles, sessions, passwords, events, housekeeping, *_ADMIN)
 _PUBLIC = (accounts,)
 
@@ -85,8 +95,12 @@ def create_api(edge: Edge, *, prefix: str) -> ASGIApp:
     return Handshakes(HotPaths(api, endpoints))
 
 
+def _of(features: Iterable[Feature]) -> list[Api]:
+    return [feature.api() for feature in features if feature.api is not None]
+
+
 def _routes(features: Iterable[Feature]) -> Iterator[APIRoute]:
-    theirs = [feature.api() for feature in features if feature.api is not None]
+    theirs = _of(features)
     public = (*(noun.public for noun in _PUBLIC), *(router for api in theirs for router in api.public))
     closed = (*(noun.router for noun in _CLOSED), *(router for api in theirs for router in api.closed))
     for router in (*public, *closed):
@@ -124,6 +138,7 @@ def _document(api: FastAPI, edge: Edge, prefix: str) -> None:
         if api.openapi_schema is None:
             document = generate()
             _restore_examples(api, document)
+            _add_errors(edge.gate.features, document)
             document["paths"] = {prefix + path: item for path, item in document["paths"].items()}
             api.openapi_schema = user_ids.document(document, edge.gate.user_ids)
         return api.openapi_schema or {}
@@ -139,3 +154,12 @@ def _restore_examples(api: FastAPI, document: dict[str, Any]) -> None:
             for status, response in route.responses.items():
                 for media_type, content in response.get("content", {}).items():
                     documented[str(status)]["content"][media_type].update(content)
+
+
+def _add_errors(features: Iterable[Feature], document: dict[str, Any]) -> None:
+    """Add what operations may also answer with, because of features."""
+    more = [api.errors for api in _of(features)]
+    for item in document["paths"].values():
+        for operation in item.values():
+            for errors_of in more:
+                responses.add(operation["responses"], errors_of.get(operation["operationId"], ()))

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gatepost.http.pages.links import Link
+from gatepost.http.pages.notices import NoticeText
 from gatepost.http.pages.page import Page
 from gatepost.http.pages.sentences import Words
 
@@ -14,10 +16,14 @@ class Pages:
 
     Attributes:
         pages: each with its path.
+        links: to them.
         templates: directory of their templates; None where there are none.
+        notices: what the next page says once, by the names that `Visit.redirect` takes.
         sentences: what is said of its actions, by their names as `sentences.WORDS` has them.
     """
 
     pages: tuple[Page, ...] = ()
+    links: tuple[Link, ...] = ()
     templates: Path | None = None
+    notices: Mapping[str, NoticeText] = field(default_factory=dict)
     sentences: Mapping[str, Words] = field(default_factory=dict)

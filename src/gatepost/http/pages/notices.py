@@ -1,12 +1,16 @@
 """What the next page says once: a cookie holds its name, and a number where it counts something."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from gatepost.http.pages.language import Language
 from gatepost.texts import Text
 
-_TEXTS: dict[str, Callable[[int], Text]] = {
+NoticeText: TypeAlias = Callable[[int], Text]
+"""Returns what is said, of a number."""
+
+TEXTS: dict[str, NoticeText] = {
     "session_expired": lambda _: Text("flash.session_expired"),
     "session_revoked": lambda _: Text("flash.session_revoked"),
     "session_replaced": lambda _: Text("flash.session_revoked"),
@@ -23,11 +27,10 @@ _TEXTS: dict[str, Callable[[int], Text]] = {
     "user_demoted": lambda _: Text("flash.user_demoted"),
     "user_unlocked": lambda _: Text("flash.user_unlocked"),
     "user_deleted": lambda _: Text("flash.user_deleted"),
-    "invitation_revoked": lambda _: Text("flash.invitation_revoked"),
     "session_ended": lambda _: Text("flash.session_ended"),
     "sessions_ended": lambda count: Text("word.sessions_ended", count=count),
 }
-"""Name → the text; what has no name here is not said."""
+"""Name → the text, besides those of features; what has no name is not said."""
 
 _NEUTRAL = {"session_expired", "session_revoked", "session_replaced"}
 """Those that tell of no success."""
@@ -46,10 +49,10 @@ class Notice:
     kind: str
 
 
-def read_notice(language: Language, notice: str) -> Notice | None:
+def read_notice(language: Language, notice: str, texts: Mapping[str, NoticeText]) -> Notice | None:
     """Return what a cookie asks to be said, None where it asks for nothing that there is."""
     name, _, count = notice.partition(".")
-    if name not in _TEXTS:
+    if name not in texts:
         return None
     number = int(count) if count.isascii() and count.isdigit() and len(count) < 10 else 0
-    return Notice(language.say(_TEXTS[name](number)), "neutral" if name in _NEUTRAL else "good")
+    return Notice(language.say(texts[name](number)), "neutral" if name in _NEUTRAL else "good")

@@ -20,7 +20,7 @@ from gatepost.http.pages import (
     sign_out,
     sign_up,
 )
-from gatepost.http.pages.admin import end_sessions, events, invitations, overview, sessions, user, users
+from gatepost.http.pages.admin import end_sessions, events, overview, sessions, user, users
 from gatepost.http.pages.page import Page
 
 PAGES = (
@@ -62,13 +62,6 @@ PAGES = (
     Page(path="/admin", show=overview.show, who=FreshAdminSessionScheme),
     Page(path="/admin/users", show=users.show, who=FreshAdminSessionScheme),
     Page(path="/admin/users/{id}", show=user.show, submit=user.submit, who=FreshAdminSessionScheme),
-    Page(
-        path="/admin/invitations",
-        show=invitations.show,
-        submit=invitations.submit,
-        who=FreshAdminSessionScheme,
-        fields={EmailTaken: "email"},
-    ),
     Page(path="/admin/sessions", show=sessions.show, submit=sessions.submit, who=FreshAdminSessionScheme),
     Page(
         path="/admin/sessions/end",

@@ -2,7 +2,6 @@
 
 from starlette.responses import Response
 
-from gatepost.errors import InvitationRequired, RegistrationClosed
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.visit import Visit
 
@@ -11,22 +10,17 @@ async def show(visit: Visit) -> Response:
     """Show the form; who is signed in already goes on.
 
     Raises:
-        RegistrationClosed, InvitationRequired, InvalidInvitation, TooManyAttempts: there is no form for them.
+        GatepostError: there is no form for them, as `Admission.look`.
     """
     if visit.session is not None and (visit.problems is None or visit.has_begun):
         return visit.redirect(visit.next or visit.url("/account"))
-    settings, token, invitation = visit.gate.settings, _invitation(visit, visit.typed), None
-    if settings.registration == "closed":
-        raise RegistrationClosed
-    if token is not None:
-        invitation = await visit.gate.invitations.look(token, client=visit.client)
-    elif settings.registration == "invite":
-        raise InvitationRequired
+    token = _invitation(visit, visit.typed)
+    invitation = await visit.gate.admission.look(token, client=visit.client)
     return visit.render(
         "sign_up.html",
         token=token,
         email=invitation.email if invitation is not None else None,
-        min_length=settings.password_min_length,
+        min_length=visit.gate.settings.password_min_length,
     )
 
 
@@ -34,8 +28,7 @@ async def submit(visit: Visit, form: Form) -> Response:
     """Make the account and start its first session.
 
     Raises:
-        RegistrationClosed, InvitationRequired, InvalidInvitation, ValidationFailed, EmailTaken,
-        TooManyAttempts: as `Accounts.register`.
+        RegistrationClosed, ValidationFailed, EmailTaken, TooManyAttempts: as `Accounts.register`.
     """
     signed_in = await visit.gate.accounts.register(
         email=form.get("email", ""),

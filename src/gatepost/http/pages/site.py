@@ -21,6 +21,8 @@ from markupsafe import Markup, escape
 from gatepost.errors import SettingsError
 from gatepost.http.edge import Edge
 from gatepost.http.pages.assets import Assets
+from gatepost.http.pages.links import LINKS, Link, in_order
+from gatepost.http.pages.notices import TEXTS
 from gatepost.http.pages.redirects import Redirects
 from gatepost.http.pages.sentences import WORDS
 from gatepost.http.pages.user_agents import Device, device_of
@@ -41,6 +43,7 @@ class Site:
         redirects: where `next` may lead.
         pages: those of features.
         words: what is said of every action.
+        notices: what may be said once.
         policy: the content security policy of every page.
 
     Raises:
@@ -52,6 +55,8 @@ class Site:
         self.edge = edge
         theirs = [feature.pages() for feature in edge.gate.features if feature.pages is not None]
         self.pages = tuple(page for each in theirs for page in each.pages)
+        self.notices = TEXTS | {name: text for each in theirs for name, text in each.notices.items()}
+        self._links = in_order([*LINKS, *(link for each in theirs for link in each.links)])
         self.words = WORDS | {name: words for each in theirs for name, words in each.sentences.items()}
         self.assets = Assets(settings)
         self.redirects = Redirects(settings.effective_public_url, settings.allowed_redirects)
@@ -70,6 +75,10 @@ class Site:
         )
         self._own = settings.templates_dir
         self._templates.globals.update(app_name=settings.app_name, logo_file=self.assets.logo)
+
+    def links(self, place: str) -> list[Link]:
+        """Return the links of a place, those of features among them."""
+        return [link for link in self._links if link.place == place]
 
     def render(self, template: str, context: Mapping[str, Any]) -> str:
         """Return a template's text."""

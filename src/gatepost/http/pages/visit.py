@@ -186,7 +186,8 @@ class Visit:
                 "user_url": self.user_url,
                 "asset": lambda name: self.url(self.site.assets.paths[name]),
                 "form_token": self.form_token,
-                "notice": read_notice(self.language, notice) if notice else None,
+                "links": self.site.links,
+                "notice": read_notice(self.language, notice, self.site.notices) if notice else None,
                 **context,
             },
         )

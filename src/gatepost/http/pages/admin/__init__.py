@@ -3,7 +3,6 @@
 overview.py      figures and charts
 users.py         who has an account
 user.py          one of them, and what can be done about the account
-invitations.py   links by which somebody may sign up
 sessions.py      who is signed in, and an end to it
 end_sessions.py  an end to all of a filter
 events.py        the audit trail: searched, live, to take away

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, StrictInt
 from starlette.responses import Response
 
 from gatepost import errors
+from gatepost.features.invitations.service import Invitations
 from gatepost.http.api import schemas
 from gatepost.http.api.responses import BODY, PRESENTED, UNWANTED_BODY, responses
 from gatepost.http.api.routing import router_of
@@ -15,7 +16,7 @@ from gatepost.http.api.user_ids import ExampleUserId, ShownUserId
 from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import AdminSession, CurrentClient, CurrentGate, FreshAdminSession
 from gatepost.http.envelope import Envelope, success
-from gatepost.models import Invitation
+from gatepost.models import Link
 
 router = router_of("administration")
 
@@ -79,7 +80,7 @@ class InvitationsData(BaseModel):
     next_cursor: str | None
 
 
-def _data(invitation: Invitation) -> dict[str, object]:
+def _data(invitation: Link) -> dict[str, object]:
     return {name: getattr(invitation, name) for name in InvitationData.model_fields}
 
 
@@ -109,7 +110,7 @@ async def create_invitation(
     body: CreateInvitationRequest, session: FreshAdminSession, gate: CurrentGate, client: CurrentClient
 ) -> Response:
     """Make a link by which one account can be registered, and show it this once."""
-    issued = await gate.invitations.create(
+    issued = await gate.service(Invitations).create(
         email=body.email,
         lifetime=timedelta(hours=body.hours),
         client=client,
@@ -144,7 +145,7 @@ async def invitations(
     ] = None,
 ) -> Response:
     """List invitations, open and ended, the newest first."""
-    page = await gate.invitations.page(before=cursor, limit=limit + 1)
+    page = await gate.service(Invitations).page(before=cursor, limit=limit + 1)
     shown = page[:limit]
     following = str(shown[-1].id) if len(page) > limit else None
     return success(
@@ -176,5 +177,5 @@ async def revoke_invitation(
     client: CurrentClient,
 ) -> Response:
     """Have an open invitation be good no more."""
-    await gate.invitations.revoke(invitation_id, client=client, by=session)
+    await gate.service(Invitations).revoke(invitation_id, client=client, by=session)
     return success(None, "Invitation revoked successfully")

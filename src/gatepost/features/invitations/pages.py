@@ -1,12 +1,19 @@
-"""Links by which somebody may sign up: made, listed, taken back."""
+"""The console's page of links by which somebody may sign up, and how what becomes of them is told."""
 
 from datetime import timedelta
+from pathlib import Path
 
 from starlette.responses import Response
 
-from gatepost.errors import ValidationFailed
+from gatepost.errors import EmailTaken, ValidationFailed
+from gatepost.features.invitations.service import Invitations
+from gatepost.http.dependencies import FreshAdminSessionScheme
 from gatepost.http.pages.admin.visits import named_id
+from gatepost.http.pages.feature import Pages
 from gatepost.http.pages.forms import Form
+from gatepost.http.pages.links import Link
+from gatepost.http.pages.page import Page
+from gatepost.http.pages.sentences import Words
 from gatepost.http.pages.visit import Visit
 from gatepost.texts import Text
 
@@ -28,7 +35,8 @@ STATUSES = {
 async def show(visit: Visit) -> Response:
     """Show the form and the invitations, those made before `before`."""
     asked = visit.request.query_params.get("before")
-    page = await visit.gate.invitations.page(before=named_id(asked) if asked else None, limit=ROWS + 1)
+    invitations = visit.gate.service(Invitations)
+    page = await invitations.page(before=named_id(asked) if asked else None, limit=ROWS + 1)
     shown = page[:ROWS]
     return visit.render(
         "admin/invitations.html",
@@ -49,10 +57,11 @@ async def submit(visit: Visit, form: Form) -> Response:
         ValidationFailed, EmailTaken: as `Invitations.create`.
         NotFound: there is none with this id that is open.
     """
+    invitations = visit.gate.service(Invitations)
     if "revoke" in form:
-        await visit.gate.invitations.revoke(named_id(form["revoke"]), client=visit.client, by=visit.signed_in)
+        await invitations.revoke(named_id(form["revoke"]), client=visit.client, by=visit.signed_in)
         return visit.redirect(visit.url("/admin/invitations"), notice="invitation_revoked")
-    issued = await visit.gate.invitations.create(
+    issued = await invitations.create(
         email=form.get("email", "").strip() or None,
         lifetime=_lifetime(form.get("days", "")),
         client=visit.client,
@@ -66,3 +75,30 @@ def _lifetime(days: str) -> timedelta:
     if days.isascii() and days.isdigit() and len(days) < 4 and 1 <= int(days) <= DAYS_MAX:
         return timedelta(days=int(days))
     raise ValidationFailed({"days": Text("field.days", most=DAYS_MAX)})
+
+
+PAGES = Pages(
+    pages=(
+        Page(
+            path="/admin/invitations",
+            show=show,
+            submit=submit,
+            who=FreshAdminSessionScheme,
+            fields={EmailTaken: "email"},
+        ),
+    ),
+    links=(
+        Link(place="console", path="/admin/invitations", text=Text("word.invitations"), after="/admin/users"),
+        Link(place="users", path="/admin/invitations", text=Text("admin.invitations.invite")),
+    ),
+    templates=Path(__file__).parent / "templates",
+    notices={"invitation_revoked": lambda _: Text("flash.invitation_revoked")},
+    sentences={
+        "invitation.created": Words("plain", is_personal=False),
+        "invitation.created/named": Words("plain"),
+        "invitation.revoked": Words("plain", is_personal=False),
+        "invitation.revoked/named": Words("plain"),
+        "invitation.refused": Words("warn", is_personal=False),
+        "invitation.refused/named": Words("warn"),
+    },
+)

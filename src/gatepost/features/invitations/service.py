@@ -4,8 +4,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from gatepost.db.pool import Connection, Database
-from gatepost.errors import EmailTaken, InvalidInvitation, NotFound
-from gatepost.models import AuditAction, Client, Invitation, UserId
+from gatepost.errors import EmailTaken, NotFound
+from gatepost.features.invitations.actions import InvitationAction
+from gatepost.features.invitations.errors import InvalidInvitation, InvitationRequired
+from gatepost.models import Client, Link, UserId
 from gatepost.security.emails import canonical_email
 from gatepost.security.links import LinkCodec
 from gatepost.services.acts import Acts, By, told
@@ -17,6 +19,9 @@ from gatepost.store import events as event_store
 from gatepost.store import links as store
 from gatepost.store import users as user_store
 from gatepost.texts import Text
+
+PURPOSE = "invitation"
+"""Of its links, as `auth_links` has it."""
 
 DEFAULT_LIFETIME = timedelta(days=7)
 """How long an invitation is good where nobody says otherwise."""
@@ -37,7 +42,7 @@ class Issued:
 
     token: str = field(repr=False)
     url: str = field(repr=False)
-    invitation: Invitation
+    invitation: Link
 
 
 class Invitations:
@@ -101,23 +106,23 @@ class Invitations:
                 raise EmailTaken
             invitation = await store.insert(
                 conn,
-                "invitation",
+                PURPOSE,
                 link.stored,
                 lifetime=lifetime,
                 email=email,
                 created_by=None if by is None else by.user.id,
                 at=self._clock(),
             )
-            await self._note(conn, AuditAction.INVITATION_CREATED, invitation, client, by)
+            await self._note(conn, InvitationAction.CREATED, invitation, client, by)
         url = f"{self._root}{SIGN_UP_PATH}?invitation={link.raw}"
         return Issued(token=link.raw, url=url, invitation=invitation)
 
-    async def page(self, *, before: int | None, limit: int) -> list[Invitation]:
+    async def page(self, *, before: int | None, limit: int) -> list[Link]:
         """Return invitations, open and ended, newest first, those with an id below `before`."""
         async with self._database.connection() as conn:
-            return await store.page(conn, before=before, limit=limit, at=self._clock())
+            return await store.page(conn, PURPOSE, before=before, limit=limit, at=self._clock())
 
-    async def revoke(self, invitation_id: int, *, client: Client, by: By = None) -> Invitation:
+    async def revoke(self, invitation_id: int, *, client: Client, by: By = None) -> Link:
         """Take an invitation back.
 
         Raises:
@@ -125,13 +130,18 @@ class Invitations:
             SessionRevoked, AdminRequired: as `Acts.begin`.
         """
         async with self._acts.begin("revoke-invitation", by=by, client=client) as conn:
-            invitation = await store.revoke(conn, invitation_id, at=self._clock())
+            invitation = await store.revoke(conn, PURPOSE, invitation_id, at=self._clock())
             if invitation is None:
                 raise NotFound(Text("error.not_found.invitation"))
-            await self._note(conn, AuditAction.INVITATION_REVOKED, invitation, client, by)
+            await self._note(conn, InvitationAction.REVOKED, invitation, client, by)
         return invitation
 
-    async def look(self, token: str, *, client: Client) -> Invitation:
+    @staticmethod
+    def required() -> InvitationRequired:
+        """Return the error of who may not register without one."""
+        return InvitationRequired()
+
+    async def look(self, token: str, *, client: Client) -> Link:
         """Return the open invitation of a token, for the page that it leads to; it stays open.
 
         One that is not good is charged, so that guesses end in `TooManyAttempts`.
@@ -146,7 +156,7 @@ class Invitations:
         await self._throttles.refuse_link(client, verb="invitation")
         raise await self.refused(reason or "unknown", found, client=client)
 
-    async def judge(self, token: str, email: str | None = None) -> tuple[Invitation | None, str | None]:
+    async def judge(self, token: str, email: str | None = None) -> tuple[Link | None, str | None]:
         """Return the invitation of a token, and why it is not good for this e-mail; None where it is.
 
         It stays open, and nothing is on the trail yet.
@@ -155,7 +165,7 @@ class Invitations:
         if not digests:
             return None, "unknown"
         async with self._database.connection() as conn:
-            found = await store.find(conn, "invitation", digests, at=self._clock())
+            found = await store.find(conn, PURPOSE, digests, at=self._clock())
         if found is None:
             return None, "unknown"
         if found.status != "open":
@@ -163,20 +173,20 @@ class Invitations:
         is_others = email is not None and found.email is not None and found.email != email
         return found, "other_email" if is_others else None
 
-    async def claim(self, conn: Connection, invitation: Invitation, *, email: str) -> bool:
+    async def claim(self, conn: Connection, invitation: Link, *, email: str) -> bool:
         """Lock an invitation in the caller's transaction; False where it is over, or was used."""
         return await store.claim(conn, invitation.id, email=email, at=self._clock())
 
-    async def use(self, conn: Connection, invitation: Invitation, user_id: UserId) -> None:
+    async def use(self, conn: Connection, invitation: Link, user_id: UserId) -> None:
         """Use up an invitation that was claimed, and write down who was made by it."""
         await store.use(conn, invitation.id, user_id, at=self._clock())
 
     async def refused(
-        self, reason: str, invitation: Invitation | None, *, client: Client, email: str | None = None
+        self, reason: str, invitation: Link | None, *, client: Client, email: str | None = None
     ) -> InvalidInvitation:
         """Put an invitation that is not good on the trail, and return the error to be raised."""
         await self._audit.refuse(
-            AuditAction.INVITATION_REFUSED,
+            InvitationAction.REFUSED,
             client=client,
             detail={
                 "reason": reason,
@@ -189,8 +199,8 @@ class Invitations:
     async def _note(
         self,
         conn: Connection,
-        action: AuditAction,
-        invitation: Invitation,
+        action: InvitationAction,
+        invitation: Link,
         client: Client,
         by: By,
     ) -> None:

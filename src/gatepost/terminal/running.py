@@ -3,17 +3,21 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gatepost.cli.output import Output
 from gatepost.errors import GatepostError, InternalError, Unavailable
-from gatepost.features import FEATURES
+from gatepost.feature import Feature
+from gatepost.terminal.output import Output
 
 if TYPE_CHECKING:
     from gatepost.gate import Gate
     from gatepost.settings import Settings
 
 T = TypeVar("T")
+
+in_use: ContextVar[tuple[Feature, ...]] = ContextVar("features", default=())
+"""The features that the commands work with: what `main` was called with."""
 
 
 def load_settings(**overrides: object) -> "Settings":
@@ -61,7 +65,7 @@ async def _run(
 ) -> T:
     from gatepost.gate import Gate
 
-    gate = Gate(settings, features=FEATURES)
+    gate = Gate(settings, features=in_use.get())
     await gate.open(background=False, patient=True, on_wait=out.waiting)
     try:
         return await work(gate)

@@ -5,14 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gatepost.cli.options import AsJson, Limit
-from gatepost.cli.output import Output, program, shown
-from gatepost.cli.running import run
-from gatepost.models import Client, Invitation
+from gatepost.models import Client, Link
+from gatepost.terminal.feature import Command
+from gatepost.terminal.options import AsJson, Limit
+from gatepost.terminal.output import Output, program, shown
+from gatepost.terminal.running import run
 
 if TYPE_CHECKING:
+    from gatepost.features.invitations.service import Issued
     from gatepost.gate import Gate
-    from gatepost.services.invitations import Issued
 
 _COLUMNS = {
     "id": "Id",
@@ -25,7 +26,7 @@ _COLUMNS = {
 }
 
 
-def _data(invitation: Invitation) -> dict[str, Any]:
+def _data(invitation: Link) -> dict[str, Any]:
     return {key: getattr(invitation, key) for key in (*_COLUMNS, "used_at", "revoked_at")}
 
 
@@ -38,8 +39,12 @@ def invite(
     """Make a link by which one account can be registered. It is shown this once."""
     out = Output(as_json=as_json)
 
+    from gatepost.features.invitations.service import Invitations
+
     async def work(gate: "Gate") -> "tuple[Issued, str]":
-        issued = await gate.invitations.create(email=email, lifetime=timedelta(hours=hours), client=Client())
+        issued = await gate.service(Invitations).create(
+            email=email, lifetime=timedelta(hours=hours), client=Client()
+        )
         return issued, gate.settings.registration
 
     issued, registration = run(out, "users invite", work, about={"email": email} if email else None)
@@ -64,8 +69,10 @@ def list_invitations(
     """List invitations, open and ended, the newest first."""
     out = Output(as_json=as_json)
 
-    async def work(gate: "Gate") -> list[Invitation]:
-        return await gate.invitations.page(before=before, limit=limit + 1)
+    from gatepost.features.invitations.service import Invitations
+
+    async def work(gate: "Gate") -> list[Link]:
+        return await gate.service(Invitations).page(before=before, limit=limit + 1)
 
     found = run(out, "users invitations", work)
     rows = [_data(invitation) for invitation in found[:limit]]
@@ -87,8 +94,10 @@ def revoke_invitation(
     """Take an open invitation back: its link is good no more."""
     out = Output(as_json=as_json)
 
-    async def work(gate: "Gate") -> Invitation:
-        return await gate.invitations.revoke(invitation, client=Client())
+    from gatepost.features.invitations.service import Invitations
+
+    async def work(gate: "Gate") -> Link:
+        return await gate.service(Invitations).revoke(invitation, client=Client())
 
     revoked = run(out, "users revoke-invitation", work, about={"invitation": invitation})
     out.done(
@@ -96,3 +105,25 @@ def revoke_invitation(
         f"Invitation {revoked.id} is good no more.",
         then=f"{program()} users invitations",
     )
+
+
+COMMANDS = (
+    Command(
+        group="users",
+        name="invite",
+        run=invite,
+        example="gatepost users invite --email ada@example.com --hours 48",
+    ),
+    Command(
+        group="users",
+        name="invitations",
+        run=list_invitations,
+        example="gatepost users invitations --limit 50",
+    ),
+    Command(
+        group="users",
+        name="revoke-invitation",
+        run=revoke_invitation,
+        example="gatepost users revoke-invitation 42",
+    ),
+)

@@ -1,0 +1,48 @@
+"""Links between pages: the navigation, the kernel's and what features add to it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from gatepost.texts import Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A link to a page, on others.
+
+    Attributes:
+        place: where it stands: in the navigation of one's own account or of the console, or above the list of
+            users.
+        path: of the page that it leads to.
+        text: what it says.
+        after: path of the one that it stands behind; at the end where it is None.
+        exact: it is the current one on its own page alone, and not on those below.
+    """
+
+    place: Literal["account", "console", "users"]
+    path: str
+    text: Text
+    after: str | None = None
+    exact: bool = False
+
+
+LINKS = (
+    Link(place="account", path="/account", text=Text("word.account")),
+    Link(place="account", path="/devices", text=Text("word.devices")),
+    Link(place="account", path="/activity", text=Text("word.activity")),
+    Link(place="console", path="/admin", text=Text("admin.overview.title"), exact=True),
+    Link(place="console", path="/admin/users", text=Text("word.users")),
+    Link(place="console", path="/admin/sessions", text=Text("word.sessions")),
+    Link(place="console", path="/admin/events", text=Text("word.events")),
+)
+"""The kernel's own links."""
+
+
+def in_order(links: Iterable[Link]) -> list[Link]:
+    """Put each behind the one that it names; one that names none, or none that there is, at the end."""
+    found: list[Link] = []
+    for link in links:
+        places = (place for place, each in enumerate(found, 1) if each.path == link.after)
+        found.insert(next(places, len(found)), link)
+    return found

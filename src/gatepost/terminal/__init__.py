@@ -1,0 +1,7 @@
+"""What every command is made with, the kernel's and those of features.
+
+options.py   arguments and options that several take
+output.py    how they answer, people and programs
+running.py   how they run on an open Gate
+feature.py   what a feature contributes
+"""

@@ -1,0 +1,21 @@
+"""What a feature contributes to the commands."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A command of a feature.
+
+    Attributes:
+        name: as it is typed.
+        group: the noun before it, such as `users`; None where it stands by itself.
+        run: does it; its signature says what it takes, its docstring what it does.
+        example: how it is called, for its help.
+    """
+
+    name: str
+    group: str | None = None
+    run: Callable[..., None]
+    example: str
