@@ -18,6 +18,7 @@ from gatepost.gate import ELSEWHERE, Gate
 from gatepost.http.api.routes import create_api
 from gatepost.http.caching import PrivateAnswers
 from gatepost.http.collector import settle
+from gatepost.http.cors import sharing
 from gatepost.http.dependencies import (
     GATE_KEY,
     SESSION_KEY,
@@ -145,7 +146,9 @@ class Gatepost(Gate):
                 if not self._lifespans:
                     await self.close()
 
-    def install(self, app: Starlette, *, api: bool = True, pages: bool | str = False) -> None:
+    def install(
+        self, app: Starlette, *, api: bool = True, pages: bool | str = False, cors: bool = False
+    ) -> None:
         """Put the API on an application at `prefix`, and make `CurrentSession` work in its routes.
 
         The API is mounted as an application of its own: its errors and limits stay its own, and the
@@ -158,6 +161,9 @@ class Gatepost(Gate):
                 process serves it.
             pages: also put the pages for people on it, at `/auth` or the path that is given; where the
                 setting PAGES is off there are none.
+
+            cors: also have the application's own routes answer pages of ALLOWED_ORIGINS, with whatever
+                method; the API does in any case. Not beside a CORSMiddleware of the application's own.
 
         Raises:
             RuntimeError: the application runs already.
@@ -182,6 +188,8 @@ class Gatepost(Gate):
             app.state.gatepost, app.state.gatepost_edge = self, self.edge
         app.add_middleware(StrayCookies, edge=self.edge)
         app.add_middleware(PrivateAnswers, edge=self.edge)
+        for layer in sharing(self.settings, methods=["*"]) if cors else ():
+            app.add_middleware(layer.cls, *layer.args, **layer.kwargs)
         if GatepostError not in app.exception_handlers:
             app.add_exception_handler(GatepostError, on_gatepost_error)  # type: ignore[arg-type]  # takes WebSockets too
 

@@ -8,7 +8,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
@@ -33,18 +32,12 @@ from gatepost.http.api.admin import sessions as admin_sessions
 from gatepost.http.api.admin import users as admin_users
 from gatepost.http.api.feature import Api
 from gatepost.http.as_get import Handshakes, Heads
+from gatepost.http.cors import sharing
 from gatepost.http.docs import docs_router
 from gatepost.http.edge import Edge
 from gatepost.http.embedding import Unembedded
 from gatepost.http.hot import HotEndpoints, HotPaths
 from gatepost.http.middleware import BodyGuard, RequestLog
-
-SENT_HEADERS = (
-    *("Authorization", "Content-Type"),
-    *("baggage", "sentry-trace", "traceparent", "tracestate"),  # what tracing adds to requests
-    *("X-Request-ID", "X-Requested-With"),
-)
-"""Headers that pages of ALLOWED_ORIGINS may send."""
 
 _ADMIN = (admin_overview, admin_users, admin_sessions, admin_events)
 _CLOSED = (checks, profiles, sessions, passwords, events, housekeeping, *_ADMIN)
@@ -54,14 +47,6 @@ _PUBLIC = (accounts,)
 def create_api(edge: Edge, *, prefix: str) -> ASGIApp:
     """Return the API as an application of its own, to be mounted at `prefix`."""
     settings = edge.gate.settings
-    cors = Middleware(
-        CORSMiddleware,
-        allow_origins=settings.allowed_origins,
-        allow_credentials=True,
-        allow_methods=["GET", "POST", "PATCH", "DELETE"],
-        allow_headers=[*SENT_HEADERS, *settings.allowed_headers],
-        expose_headers=["Retry-After", "X-Request-ID"],
-    )
     api = FastAPI(
         title="Gatepost",
         summary="Authentication that lives in your own PostgreSQL.",
@@ -74,7 +59,7 @@ def create_api(edge: Edge, *, prefix: str) -> ASGIApp:
         middleware=[
             Middleware(RequestLog, headers=edge.headers),
             Middleware(Heads),
-            *([cors] if settings.allowed_origins else []),
+            *sharing(settings),
             Middleware(Unembedded, edge=edge),
             Middleware(BodyGuard),
         ],
