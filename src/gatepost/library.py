@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 from starlette.routing import Mount
@@ -15,6 +16,7 @@ from gatepost.errors import GatepostError
 from gatepost.feature import Feature
 from gatepost.features import FEATURES
 from gatepost.gate import ELSEWHERE, Gate
+from gatepost.http.api.joined import join
 from gatepost.http.api.routes import create_api
 from gatepost.http.caching import PrivateAnswers
 from gatepost.http.collector import settle
@@ -147,7 +149,13 @@ class Gatepost(Gate):
                     await self.close()
 
     def install(
-        self, app: Starlette, *, api: bool = True, pages: bool | str = False, cors: bool = False
+        self,
+        app: Starlette,
+        *,
+        api: bool = True,
+        pages: bool | str = False,
+        cors: bool = False,
+        openapi: bool = False,
     ) -> None:
         """Put the API on an application at `prefix`, and make `CurrentSession` work in its routes.
 
@@ -164,16 +172,23 @@ class Gatepost(Gate):
 
             cors: also have the application's own routes answer pages of ALLOWED_ORIGINS, with whatever
                 method; the API does in any case. Not beside a CORSMiddleware of the application's own.
+            openapi: also have the application's OpenAPI document hold the API's operations, so that one
+                client is made for both.
 
         Raises:
             RuntimeError: the application runs already.
             SettingsError: the logo or a template of one's own can't be used.
-            ValueError: something else is mounted there, or the path is none.
+            ValueError: something else is mounted there, or the path is none; or `openapi` of an application
+                that has no API here, or no document.
         """
         if app.middleware_stack is not None:
             raise RuntimeError("Install Gatepost before the application starts")
         if api:
             self._mount(app, self.prefix, create_api(self.edge, prefix=self.prefix))
+        if openapi:
+            if self.edge.document is None or not isinstance(app, FastAPI):
+                raise ValueError("openapi=True is for a FastAPI application that has the API")
+            join(app, self.edge.document)
         if pages and self.settings.pages:
             path = pages if isinstance(pages, str) else PAGES_PREFIX
             _check_path("pages", path, like=PAGES_PREFIX)

@@ -7,6 +7,7 @@ export interface Account {
   is_admin: boolean;
   is_active: boolean;
   created_at: string;
+  email_verified: boolean;
   active_sessions: number;
   last_sign_in_at: string | null;
   failures: number;
@@ -125,7 +126,7 @@ export interface EndSessionsRequest {
 }
 
 export interface ErrorInfo {
-  code: string;
+  code: "account_in_use" | "admin_required" | "body_too_large" | "body_too_slow" | "conflict" | "count_changed" | "cross_origin_refused" | "email_taken" | "fresh_session_required" | "internal_error" | "invalid_credentials" | "invalid_invitation" | "invalid_session" | "invalid_setup_link" | "invitation_required" | "last_admin" | "malformed_json" | "method_not_allowed" | "not_authenticated" | "not_found" | "own_account" | "password_change_required" | "password_is_context" | "password_too_common" | "registration_closed" | "rejected_by_database" | "session_expired" | "session_replaced" | "session_revoked" | "too_many_attempts" | "unavailable" | "unsupported_media_type" | "validation_failed";
 }
 
 export interface Event {
@@ -177,6 +178,7 @@ export interface FoundUser {
   is_admin: boolean;
   is_active: boolean;
   created_at: string;
+  email_verified: boolean;
 }
 
 export interface FoundUsers {
@@ -290,6 +292,9 @@ export interface Session {
 export interface SessionInfo {
   expires_at: string;
   created_at: string;
+  methods: string[];
+  aal: number;
+  is_fresh: boolean;
 }
 
 export interface Sessions {
@@ -331,6 +336,8 @@ export interface User {
   email: string;
   name: string;
   created_at: string;
+  is_admin: boolean;
+  email_verified: boolean;
 }
 
 export interface ValidationErrorInfo {

@@ -2,7 +2,9 @@
 
 import copy
 import re
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.types import Scope
@@ -38,9 +40,11 @@ class Edge:
         headers: of every answer.
         streams: its live streams.
         pages_path: where its pages are, None where there are none.
+        document: returns the API's OpenAPI document; None where there is no API.
     """
 
     pages_path: str | None = None
+    document: Callable[[], dict[str, Any]] | None = None
 
     def __init__(self, gate: Gate, suffix: str = "") -> None:
         settings = gate.settings

@@ -1,6 +1,6 @@
 """The API's table of contents: everything asks for a session but what stands on a `public` router."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from fastapi import FastAPI
@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from gatepost.errors import GatepostError
+from gatepost.errors import GatepostError, MethodNotAllowed, NotFound
 from gatepost.feature import Feature
 from gatepost.http import errors
 from gatepost.http.api import (
@@ -76,7 +76,7 @@ def create_api(edge: Edge, *, prefix: str) -> ASGIApp:
     api.router.routes.extend(_routes(edge.gate.features))
     if settings.environment != "production":
         api.include_router(docs_router())
-    _document(api, edge, prefix)
+    edge.document = _document(api, edge, prefix)
     return Handshakes(HotPaths(api, endpoints))
 
 
@@ -115,8 +115,12 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     return response
 
 
-def _document(api: FastAPI, edge: Edge, prefix: str) -> None:
-    """Have the OpenAPI document name the paths as callers see them, and users' ids in the type they have."""
+def _document(api: FastAPI, edge: Edge, prefix: str) -> Callable[[], dict[str, Any]]:
+    """Have the OpenAPI document name the paths as callers see them, and users' ids in the type they have.
+
+    Returns:
+        What returns it, once the Gatepost is open.
+    """
     generate = api.openapi
 
     def openapi() -> dict[str, Any]:
@@ -124,11 +128,13 @@ def _document(api: FastAPI, edge: Edge, prefix: str) -> None:
             document = generate()
             _restore_examples(api, document)
             _add_errors(edge.gate.features, document)
+            _name_codes(document)
             document["paths"] = {prefix + path: item for path, item in document["paths"].items()}
             api.openapi_schema = user_ids.document(document, edge.gate.user_ids)
         return api.openapi_schema or {}
 
     api.openapi = openapi  # type: ignore[method-assign]  # FastAPI documents this way of extending it
+    return openapi
 
 
 def _restore_examples(api: FastAPI, document: dict[str, Any]) -> None:
@@ -139,6 +145,26 @@ def _restore_examples(api: FastAPI, document: dict[str, Any]) -> None:
             for status, response in route.responses.items():
                 for media_type, content in response.get("content", {}).items():
                     documented[str(status)]["content"][media_type].update(content)
+
+
+def _name_codes(document: dict[str, Any]) -> None:
+    """Have the document name every code that some operation may answer with."""
+    answers = [
+        answer
+        for item in document["paths"].values()
+        for operation in item.values()
+        for answer in operation["responses"].values()
+    ]
+    codes = {code for answer in answers for code in _examples(answer)} | {
+        NotFound.code,
+        MethodNotAllowed.code,
+    }
+    document["components"]["schemas"]["ErrorInfo"]["properties"]["code"]["enum"] = sorted(codes)
+
+
+def _examples(answer: dict[str, Any]) -> Iterable[str]:
+    examples: dict[str, Any] = answer.get("content", {}).get("application/json", {}).get("examples", {})
+    return examples
 
 
 def _add_errors(features: Iterable[Feature], document: dict[str, Any]) -> None:
