@@ -4,11 +4,12 @@ import unicodedata
 
 import email_validator
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tests.counting import bounded_normalisation, steps
 
 from gatepost.models.bounds import EMAIL_MAX, NAME_MAX
+from gatepost.security import emails
 from gatepost.security.emails import canonical_email, canonical_name
 
 ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=40)
@@ -145,6 +146,13 @@ def test_the_form_of_a_form_is_itself_and_can_be_stored(local: str, domain: str)
     assert unicodedata.is_normalized("NFC", canonical)
     assert canonical.count("@") == 1
     assert canonical.encode()
+
+
+@settings(max_examples=300)
+@given(st.from_regex(emails._ORDINARY, fullmatch=True).map(lambda found: found[-emails._ORDINARY_MAX :]))
+def test_an_ordinary_address_is_what_the_library_makes_of_it(address: str) -> None:
+    assume(emails._ORDINARY.fullmatch(address))
+    assert canonical_email(address) == emails._validated(address).lower()
 
 
 @settings(max_examples=300)
