@@ -76,7 +76,9 @@ def put_postgresql(place: Path, clock: dict[str, str]) -> None:
     programs = place / WHEEL / "pginstall" / "bin"
     programs.mkdir(parents=True)
     (place / WHEEL / "__init__.py").touch()
-    for program in Path(wheel.origin).parent.joinpath("pginstall", "bin").iterdir():
+    installed = Path(wheel.origin).parent / "pginstall"
+    (programs.parent / "lib").symlink_to(installed / "lib")
+    for program in (installed / "bin").iterdir():
         if program.name == "postgres":
             settings = " ".join(f"{name}={value}" for name, value in clock.items())
             server = programs / "postgres"

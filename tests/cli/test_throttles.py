@@ -34,10 +34,10 @@ async def guess(client: httpx.AsyncClient, password: str = WRONG) -> int:
 async def test_list_shows_what_was_tried_lately(gatepost: Command, limited: httpx.AsyncClient) -> None:
     listed = await gatepost("throttles", "list", "--json")
     rows = {row["bucket"]: row for row in listed.json["throttles"]}
-    rows.pop("register_total", None)  # drains within a moment
+    for bucket in ("register_total", "form_address"):  # they drain within a moment
+        rows.pop(bucket, None)
     assert {bucket: row["left"] for bucket, row in rows.items()} == {
         "login_account": 0,
-        "form_address": 59,
         "register_address": 4,
         "login_address": rows["login_address"]["left"],
     }
