@@ -28,6 +28,8 @@ def _name(name: str) -> str:
 
 
 def _declared(name: str, shape: Mapping[str, Any]) -> str:
+    if name == "UserId":  # a number or a string, by the server's database
+        return f"\n{_comment(shape).lstrip()}export type {name} = number | string;\n"
     if "properties" not in shape:
         return f"\nexport type {name} = {_type(shape)};\n"
     needed = set(shape.get("required", ()))

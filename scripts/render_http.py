@@ -260,8 +260,7 @@ def _operation(document: Mapping[str, Any], method: str, path: str, operation: M
 
 def _parameters(document: Mapping[str, Any], parameters: list[dict[str, Any]]) -> str:
     rows = "".join(
-        f"| `{each['name']}` | {each['in']} | {_type(_merged(document, each['schema']))} "
-        f"| {each['description']} |\n"
+        f"| `{each['name']}` | {each['in']} | {_type(document, each['schema'])} | {each['description']} |\n"
         for each in parameters
     )
     return f"| Parameter | In | Accepted | |\n|---|---|---|---|\n{rows}"
@@ -276,7 +275,7 @@ def _request(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     model = _resolved(document, schema)
     example = {name: field["examples"][0] for name, field in model["properties"].items()}
     rows = "".join(
-        f"| `{name}` | {_type(field)} | {'yes' if name in model.get('required', ()) else 'no'} |\n"
+        f"| `{name}` | {_type(document, field)} | {'yes' if name in model.get('required', ()) else 'no'} |\n"
         for name, field in model["properties"].items()
     )
     return f"Body:\n\n{_json(example)}\n| Field | Accepted | Required |\n|---|---|---|\n{rows}"
@@ -293,11 +292,14 @@ def _merged(document: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str,
     return {**(_resolved(document, schema) if "$ref" in schema else {}), **schema}
 
 
-def _type(schema: Mapping[str, Any]) -> str:
+def _type(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     """Say in words what a simple schema accepts."""
+    schema = _merged(document, schema)
     for choice in schema.get("anyOf", ()):
-        if choice["type"] != "null":
-            return _type(choice)
+        if choice.get("type") != "null":
+            return _type(document, choice)
+    if schema.get("title") == "UserId":
+        return "the id of a user: a number or a string, as the column `users.id` has it"
     kind = {"string": "text", "integer": "a whole number", "boolean": "true or false"}[schema["type"]]
     if "enum" in schema:
         kind = "one of " + ", ".join(f"`{choice}`" for choice in schema["enum"])

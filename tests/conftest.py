@@ -2,6 +2,8 @@
 
 With GATEPOST_TEST_APP_ROLE set, the application under test signs in as a role that has no more than what
 `gatepost migrate --grants` gives it; what prepares and inspects goes on as the owner of the tables.
+
+With GATEPOST_TEST_USER_ID_TYPE users' ids are of that type, `uuid` for example: `make test-ids TYPE=uuid`.
 """
 
 import asyncio
@@ -21,7 +23,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
@@ -38,6 +40,7 @@ from gatepost.db.embedded import EmbeddedServer
 from gatepost.db.grants import render_grants
 from gatepost.http.pages import site
 from gatepost.library import Gatepost
+from gatepost.models import UserId, UserIdType, as_json
 from gatepost.settings import Settings
 
 SECRET_KEY = "a-key-for-tests-that-is-long-enough-to-be-one"
@@ -45,6 +48,7 @@ PASSWORD = "securepassword123"
 TESTS = Path(__file__).parent
 UNWATCHED = {TESTS / name for name in ("attacks", "browser", "failures", "properties")}
 LEAST_RIGHTS = bool(os.environ.get("GATEPOST_TEST_APP_ROLE"))
+USER_IDS = UserIdType(os.environ.get("GATEPOST_TEST_USER_ID_TYPE", UserIdType.INTEGER))
 MEMORY = Path("/dev/shm")  # noqa: S108  # what is made there is this run's alone
 """A file system in memory, on Linux: making a database takes a fifth of the time there."""
 
@@ -171,13 +175,41 @@ def template(server_dsn: str, app_role: Role) -> Iterator[str]:
 
     async def make() -> None:
         await execute(server_dsn, f"CREATE DATABASE {name}")
-        await migrate.migrate(on_database(server_dsn, name))
+        await migrate.migrate(on_database(server_dsn, name), USER_IDS)
+        await execute(on_database(server_dsn, name), *_counted_ids())
         if LEAST_RIGHTS:
             await execute(on_database(server_dsn, name), render_grants(app_role.name))
 
     asyncio.run(make())
     yield name
     asyncio.run(execute(server_dsn, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+def nth_user(number: int) -> UserId:
+    """Return the id that a database of the tests gives to the first user, the second…"""
+    if USER_IDS is UserIdType.UUID:
+        return UUID(int=number)
+    return f"User-{number}" if USER_IDS is UserIdType.TEXT else number
+
+
+def nth_user_json(number: int) -> int | str:
+    """Return `nth_user` as JSON has it."""
+    return as_json(nth_user(number))
+
+
+def _counted_ids() -> list[str]:
+    """Return what has ids that are no numbers counted, as those are that are: a test knows whose is whose."""
+    number = "nextval('users_id_seq'::regclass)"
+    made = {
+        UserIdType.UUID: f"lpad(to_hex({number}), 32, '0')::uuid",
+        UserIdType.TEXT: f"'User-' || {number}",
+    }
+    if USER_IDS not in made:
+        return []
+    return [
+        "CREATE SEQUENCE users_id_seq OWNED BY users.id",
+        f"ALTER TABLE users ALTER COLUMN id SET DEFAULT {made[USER_IDS]}",
+    ]
 
 
 @asynccontextmanager

@@ -137,7 +137,7 @@ class Gate:
     @property
     def user_ids(self) -> UserIdType:
         """The type of users' ids; before the database is open, the one that a new database gets."""
-        return self.database.user_ids if self.is_open else UserIdType.INTEGER
+        return self.database.user_ids if self.is_open else UserIdType(self.settings.user_id_type)
 
     @property
     def actions(self) -> tuple[Action, ...]:
@@ -186,15 +186,17 @@ class Gate:
         async with AsyncExitStack() as stack:
             dsn = await self.dsn(stack)
             settings = self.settings
+            ids = UserIdType(settings.user_id_type)
             if self.is_embedded:
-                await migrate.migrate(dsn)
+                await migrate.migrate(dsn, ids)
             self.database = Database(
                 dsn,
                 size=settings.database_pool_size,
                 timeout=None if patient else settings.database_timeout_seconds,
-                check=_check,
+                check=self._check,
                 revive=None if self._embedded is None else self._embedded.revive,
             )
+            self.database.user_ids = ids
             stack.push_async_callback(self.database.close)
             if wait:
                 await self.database.open(
@@ -204,6 +206,12 @@ class Gate:
                 log.warning("the database is away, requests are answered 503 until it is there", why=why)
             await self._wire(stack, background=background)
             self._opened, self._loop = stack.pop_all(), asyncio.get_running_loop()
+
+    async def _check(self, conn: Connection) -> None:
+        """Make sure that the database can be worked in, and see of which type its users' ids are."""
+        await fitness.check(conn)
+        await migrate.check(conn)
+        self.database.user_ids = await migrate.type_in(conn) or self.database.user_ids
 
     async def dsn(self, stack: AsyncExitStack) -> str:
         """Return where the database is; the embedded one is started, and released when `stack` closes."""
@@ -343,12 +351,6 @@ class Gate:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-
-async def _check(conn: Connection) -> None:
-    """Make sure that the database can be worked in, as `fitness.check` and `migrate.check`."""
-    await fitness.check(conn)
-    await migrate.check(conn)
 
 
 def lifetimes_of(settings: Settings) -> Lifetimes:

@@ -184,6 +184,7 @@ VALUES: dict[str, Any] = {
     "varchar": "text",
     "name": "text",
     "bytea": b"",
+    "uuid": UUID(int=1),
     "timestamptz": datetime(2024, 1, 1, tzinfo=UTC),
     "interval": timedelta(seconds=1),
     "text[]": ["1", "text", "text"],

@@ -1,7 +1,7 @@
 // Made from the OpenAPI document by scripts/render_client.py: change it there.
 
 export interface Account {
-  id: number;
+  id: UserId;
   email: string;
   name: string;
   is_admin: boolean;
@@ -27,7 +27,7 @@ export interface AdminEvent {
   ip_address: string | null;
   user_agent: string | null;
   detail: Record<string, unknown>;
-  user_id: number | null;
+  user_id: UserId | null;
   email: string | null;
 }
 
@@ -45,7 +45,7 @@ export interface AdminSession {
   ip_address: string | null;
   user_agent: string | null;
   is_current: boolean;
-  user_id: number;
+  user_id: UserId;
   email: string;
 }
 
@@ -67,7 +67,7 @@ export interface AllSeries {
 }
 
 export interface AttackedAccount {
-  user_id: number;
+  user_id: UserId;
   email: string;
   failures: number;
   /** Failures since the last success, however long ago. */
@@ -115,7 +115,7 @@ export interface DeleteMeRequest {
 
 export interface EndSessionsRequest {
   /** Of this user. */
-  user?: number | null;
+  user?: UserId | null;
   /** An address, or a network such as 203.0.113.0/24. */
   address?: string | null;
   /** Started longer ago. */
@@ -172,7 +172,7 @@ export interface FailingAddress {
 }
 
 export interface FoundUser {
-  id: number;
+  id: UserId;
   email: string;
   name: string;
   is_admin: boolean;
@@ -191,10 +191,10 @@ export interface Invitation {
   email: string | null;
   status: "open" | "used" | "revoked" | "expired";
   created_at: string;
-  created_by: number | null;
+  created_by: UserId | null;
   expires_at: string;
   used_at: string | null;
-  used_by: number | null;
+  used_by: UserId | null;
   revoked_at: string | null;
 }
 
@@ -332,13 +332,16 @@ export interface UpdateMeRequest {
 }
 
 export interface User {
-  id: number;
+  id: UserId;
   email: string;
   name: string;
   created_at: string;
   is_admin: boolean;
   email_verified: boolean;
 }
+
+/** Id of a user, of the type that the column users.id has. */
+export type UserId = number | string;
 
 export interface ValidationErrorInfo {
   code: "validation_failed" | "password_too_common" | "password_is_context" | "rejected_by_database";

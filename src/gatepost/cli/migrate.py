@@ -11,6 +11,7 @@ import typer
 from gatepost.cli import effects
 from gatepost.cli.connection import configured_dsn, connected, location
 from gatepost.errors import DatabaseUnfit
+from gatepost.models import UserIdType
 from gatepost.terminal.options import AsJson
 from gatepost.terminal.output import Output, program
 from gatepost.terminal.running import load_settings
@@ -38,7 +39,7 @@ def migrate(
     if sql and grants is not None:
         raise typer.BadParameter("Give --sql or --grants, not both")
     if sql:
-        print_sql(out)
+        print_sql(out, load_settings())
         return
     if grants is not None:
         print_grants(out, grants)
@@ -61,7 +62,7 @@ async def bring_up(settings: "Settings", dsn: str, out: Output) -> "tuple[bool, 
 
     patience = settings.database_start_seconds
     created = await patiently(lambda: schema.ensure_database(dsn), seconds=patience, on_wait=out.waiting)
-    migrated = await schema.migrate(dsn)
+    migrated = await schema.migrate(dsn, UserIdType(settings.user_id_type))
     found: list[str] = []
     with suppress(DatabaseUnfit):  # a role that may not look is told by doctor
         async with connected(dsn) as conn:
@@ -97,11 +98,11 @@ def report(out: Output, settings: "Settings", *, created: bool, migrated: "Migra
     )
 
 
-def print_sql(out: Output) -> None:
-    """Print the whole schema as SQL."""
+def print_sql(out: Output, settings: "Settings") -> None:
+    """Print the whole schema as SQL, with users' ids of the type USER_ID_TYPE."""
     from gatepost.db import migrate as schema
 
-    _print(out, schema.render_sql())
+    _print(out, schema.render_sql(UserIdType(settings.user_id_type)))
 
 
 def print_grants(out: Output, role: str) -> None:

@@ -12,6 +12,7 @@ from gatepost.db import fitness
 from gatepost.db.migrations.connect import connect, explained
 from gatepost.db.migrations.expected import missing_objects
 from gatepost.db.migrations.render import VERSIONS, render, render_transaction, script
+from gatepost.db.migrations.user_ids import type_in
 from gatepost.db.pool import Connection
 from gatepost.errors import (
     DatabaseNotMigrated,
@@ -19,6 +20,7 @@ from gatepost.errors import (
     DatabaseUnreachable,
     SetupError,
 )
+from gatepost.models import UserIdType
 from gatepost.settings.address import Address
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "migrate",
     "missing_objects",
     "render_sql",
+    "type_in",
 ]
 
 HEAD = VERSIONS[-1]
@@ -96,8 +99,12 @@ def _refuse_newer(version: str | None) -> None:
         )
 
 
-async def migrate(dsn: str) -> Migrated:
+async def migrate(dsn: str, ids: UserIdType = UserIdType.INTEGER) -> Migrated:
     """Bring a database to the newest version; any number of processes may do so at once.
+
+    Args:
+        dsn: as in DATABASE_URL.
+        ids: the type of users' ids where there is no table of users; an application's keeps its own.
 
     Raises:
         AdoptionRefused: a table exists that can't be taken over as it is; nothing was changed.
@@ -118,14 +125,14 @@ async def migrate(dsn: str) -> Migrated:
             conn.add_log_listener(
                 lambda _, told: warnings.append(str(told.message)) if told.sqlstate == _WARNED else None
             )
-            before = await _upgrade(conn)
+            before = await _upgrade(conn, ids)
     finally:
         await conn.close()
     applied = VERSIONS[VERSIONS.index(before) + 1 :] if before else VERSIONS
     return Migrated(before=before, after=HEAD, applied=applied, warnings=tuple(warnings))
 
 
-async def _upgrade(conn: "asyncpg.Connection[asyncpg.Record]") -> str | None:
+async def _upgrade(conn: "asyncpg.Connection[asyncpg.Record]", ids: UserIdType) -> str | None:
     """Upgrade in one transaction and return the version that stood there before."""
     # Under a stricter isolation the version would be read as it was before the wait for the lock.
     async with conn.transaction(isolation="read_committed"):
@@ -133,13 +140,13 @@ async def _upgrade(conn: "asyncpg.Connection[asyncpg.Record]") -> str | None:
         before = await current_version(conn)
         _refuse_newer(before)
         if before != HEAD:
-            await conn.execute(render(before=before))
+            await conn.execute(render(before=before, ids=await type_in(conn) or ids))
     return before
 
 
-def render_sql() -> str:
+def render_sql(ids: UserIdType = UserIdType.INTEGER) -> str:
     """Return the whole schema as SQL in one transaction, for an administrator to run with psql."""
-    return render_transaction()
+    return render_transaction(ids)
 
 
 async def ensure_database(dsn: str) -> bool:

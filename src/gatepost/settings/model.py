@@ -48,6 +48,9 @@ class Settings(BaseSettings):
         description="The PostgreSQL to use; without it an embedded one under GATEPOST_HOME",
         json_schema_extra={"accepted": "a URL such as postgresql://user:password@host:5432/database"},
     )
+    user_id_type: Annotated[
+        Literal["integer", "bigint", "uuid", "text"], BeforeValidator(forms.lower_case)
+    ] = Field("integer", description="Type of users' ids in a new database; an existing table keeps its own")
     secret_key: Annotated[SecretStr | None, BeforeValidator(forms.key)] = Field(
         None,
         description="Key to the digests of tokens; without it development keeps its own in GATEPOST_HOME",

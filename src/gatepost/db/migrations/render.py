@@ -2,31 +2,35 @@
 
 from pathlib import Path
 
+from gatepost.db.migrations.user_ids import fill
+from gatepost.models import UserIdType
+
 _SQL = Path(__file__).parent / "sql"
 
 VERSIONS = tuple(sorted(folder.name for folder in _SQL.iterdir() if folder.name.isdigit()))
 """Every version of the schema, oldest first: a folder each, whose files run in the order of their names."""
 
 
-def script(folder: str) -> str:
-    """Return the statements of `sql/<folder>`."""
+def script(folder: str, ids: UserIdType = UserIdType.INTEGER) -> str:
+    """Return the statements of `sql/<folder>`, for users' ids of a type."""
     files = sorted((_SQL / folder).glob("*.sql"))
-    return "\n\n".join(file.read_text(encoding="utf-8").strip() for file in files)
+    return fill("\n\n".join(file.read_text(encoding="utf-8").strip() for file in files), ids)
 
 
-def render(*, before: str | None) -> str:
+def render(*, before: str | None, ids: UserIdType) -> str:
     """Return the SQL that takes a database to the newest version.
 
     Args:
         before: the version that the database has, None where it has none.
+        ids: the type of users' ids.
     """
     parts = []
     for version in VERSIONS[VERSIONS.index(before) + 1 if before else 0 :]:
         noted = f"UPDATE gatepost_version SET version_num = '{version}';"  # noqa: S608 - a folder's name
-        parts += [f"-- Version {version}", script(version), noted]
+        parts += [f"-- Version {version}", script(version, ids), noted]
     return "\n\n".join(parts)
 
 
-def render_transaction() -> str:
+def render_transaction(ids: UserIdType) -> str:
     """Return the whole schema in one transaction, under the lock that admits one migration at a time."""
-    return "\n\n".join(["BEGIN;", script("before"), render(before=None), "COMMIT;\n"])
+    return "\n\n".join(["BEGIN;", script("before"), render(before=None, ids=ids), "COMMIT;\n"])

@@ -130,7 +130,7 @@ def _document(api: FastAPI, edge: Edge, prefix: str) -> Callable[[], dict[str, A
             _add_errors(edge.gate.features, document)
             _name_codes(document)
             document["paths"] = {prefix + path: item for path, item in document["paths"].items()}
-            api.openapi_schema = user_ids.document(document, edge.gate.user_ids)
+            api.openapi_schema = user_ids.describe(document, edge.gate.user_ids)
         return api.openapi_schema or {}
 
     api.openapi = openapi  # type: ignore[method-assign]  # FastAPI documents this way of extending it

@@ -15,6 +15,8 @@ from gatepost.models import UserId, UserIdType
 from gatepost.models.bounds import USER_ID_MAX
 
 _MARK = {"format": "gatepost-user-id"}
+_REFERENCE = {"$ref": "#/components/schemas/UserId"}
+_BESIDE = ("description", "default")
 _STRINGS = {UserIdType.UUID: "a UUID", UserIdType.TEXT: f"a text of up to {USER_ID_MAX} characters"}
 _UUID_7 = UUID("017f22e2-79b0-7cc3-98c4-dc0c0c07398f")
 
@@ -72,22 +74,33 @@ QueryUserId: TypeAlias = Annotated[UserId | None, Depends(_of_query)]
 """The parameter `user` of a query."""
 
 
-def document(part: Any, ids: UserIdType) -> Any:  # noqa: ANN401 - a part of a JSON document
-    """Return a part of an OpenAPI document with the ids in it as this type has them."""
+def describe(document: dict[str, Any], ids: UserIdType) -> dict[str, Any]:
+    """Return an OpenAPI document with a schema `UserId`, and examples, of the type that ids have."""
+    described: dict[str, Any] = with_examples(document, ids)
+    described["components"]["schemas"]["UserId"] = {
+        "title": "UserId",
+        "description": "Id of a user, of the type that the column users.id has.",
+        **_shape(ids),
+    }
+    return described
+
+
+def with_examples(part: Any, ids: UserIdType) -> Any:  # noqa: ANN401 - a part of a JSON document
+    """Return a part of a document with the ids in its examples of this type."""
     if isinstance(part, ExampleUserId):
         return _example(part, ids)
     if isinstance(part, list):
-        return [document(each, ids) for each in part]
+        return [with_examples(each, ids) for each in part]
     if not isinstance(part, dict):
         return part
-    if any(_is_id(schema) for schema in (part, *part.get("anyOf", ()))) and "examples" in part:
-        part = part | {"examples": [_example(each, ids) for each in part["examples"]]}
     if _is_id(part):
-        part = {name: each for name, each in part.items() if name != "format"} | _shape(ids)
-    return {name: document(each, ids) for name, each in part.items()}
+        return {name: each for name, each in part.items() if name in _BESIDE} | _REFERENCE
+    if any(_is_id(choice) for choice in part.get("anyOf", ())) and "examples" in part:
+        part = part | {"examples": [_example(each, ids) for each in part["examples"]]}
+    return {name: with_examples(each, ids) for name, each in part.items()}
 
 
-def _is_id(schema: Any) -> bool:  # noqa: ANN401 - as `document`
+def _is_id(schema: Any) -> bool:  # noqa: ANN401 - as `with_examples`
     return isinstance(schema, dict) and schema.get("format") == _MARK["format"]
 
 

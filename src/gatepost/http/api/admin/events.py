@@ -12,7 +12,7 @@ from gatepost import errors
 from gatepost.http.api.admin import oversight_schemas as shapes
 from gatepost.http.api.responses import PRESENTED, responses
 from gatepost.http.api.routing import router_of
-from gatepost.http.api.user_ids import QueryUserId, document
+from gatepost.http.api.user_ids import QueryUserId, with_examples
 from gatepost.http.dependencies import (
     AdminSession,
     CurrentClient,
@@ -57,7 +57,7 @@ def _streamed(
     return documented
 
 
-_LINE = encode(document(shapes.EVENT, UserIdType.INTEGER)).decode()
+_LINE = encode(with_examples(shapes.EVENT, UserIdType.INTEGER)).decode()
 
 
 @router.get(

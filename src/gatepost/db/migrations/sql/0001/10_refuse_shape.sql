@@ -26,7 +26,7 @@ BEGIN
             rule.tab, rule.col, format_type(a.atttypid, a.atttypmod), array_to_string(rule.accepted, ' or '))
         END, E'\n' ORDER BY rule.tab DESC, a.attnum) INTO problems
     FROM (VALUES
-        ('users', 'id', 'required', '{integer,bigint,smallint}'::text[]),
+        ('users', 'id', 'required', '{integer,bigint,uuid,text,character varying,smallint}'::text[]),
         ('users', 'email', 'required', '{character varying,text,citext}'),
         ('users', 'name', 'may be missing', '{character varying,text,citext}'),
         ('users', 'is_admin', 'may be missing', '{boolean}'),
@@ -35,7 +35,7 @@ BEGIN
         ('users', 'updated_at', 'may be missing', '{timestamp with time zone,timestamp without time zone}'),
         ('user_sessions', 'id', 'required', '{integer,bigint}'),
         ('user_sessions', 'session_token', 'required', '{character varying,text}'),
-        ('user_sessions', 'user_id', 'required', '{integer,bigint,smallint}'),
+        ('user_sessions', 'user_id', 'required', '{{fitting_types}}'),
         ('user_sessions', 'is_active', 'required', '{boolean}'),
         ('user_sessions', 'expires_at', 'required', '{timestamp with time zone}'),
         ('user_sessions', 'created_at', 'required', '{timestamp with time zone}'),
@@ -52,7 +52,7 @@ BEGIN
         ('auth_events', 'id', 'required', '{bigint}'),
         ('auth_events', 'at', 'required', '{timestamp with time zone}'),
         ('auth_events', 'action', 'required', '{character varying,text}'),
-        ('auth_events', 'user_id', 'required', '{bigint}'),
+        ('auth_events', 'user_id', 'required', '{{user_id}}'),
         ('auth_events', 'session_id', 'required', '{bigint}'),
         ('auth_events', 'ip_address', 'required', '{character varying,text}'),
         ('auth_events', 'user_agent', 'required', '{character varying,text}'),

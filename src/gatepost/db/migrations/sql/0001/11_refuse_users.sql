@@ -9,6 +9,17 @@ BEGIN
         RETURN;
     END IF;
 
+    problems := problems || ARRAY(
+        SELECT format('users.id is %1$s, and this SQL is for ids of the type {setting}. '
+            'Run: USER_ID_TYPE=%2$s gatepost migrate --sql', format_type(a.atttypid, a.atttypmod), held.type)
+        FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+        CROSS JOIN LATERAL (
+            SELECT replace(format_type(coalesce(nullif(t.typbasetype, 0), t.oid), NULL), 'character varying', 'text')
+        ) held (type)
+        WHERE a.attrelid = target AND a.attname = 'id'
+            AND format_type(coalesce(nullif(t.typbasetype, 0), t.oid), NULL) <> ALL ('{{fitting_types}}'::text[])
+    );
+
     IF NOT EXISTS (
         SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
         WHERE i.indrelid = target AND a.attname = 'id' AND i.indnkeyatts = 1
@@ -46,7 +57,7 @@ BEGIN
     SELECT string_agg(same.ids, '; ') INTO doubled FROM (
         SELECT string_agg(u.id::text, ', ' ORDER BY u.id) AS ids FROM users u
         WHERE u.email IS NOT NULL
-        GROUP BY lower(u.email::text) HAVING count(*) > 1 ORDER BY min(u.id) LIMIT 20
+        GROUP BY lower(u.email::text) HAVING count(*) > 1 ORDER BY (array_agg(u.id ORDER BY u.id))[1] LIMIT 20
     ) same;
     IF doubled IS NOT NULL THEN
         problems := problems || format('Users have the same e-mail, upper and lower case aside: the ids %s. '

@@ -1,5 +1,5 @@
 CREATE TABLE IF NOT EXISTS users (
-    id serial PRIMARY KEY,
+    id {id} PRIMARY KEY,
     email varchar NOT NULL,
     name varchar NOT NULL,
     hashed_password varchar,

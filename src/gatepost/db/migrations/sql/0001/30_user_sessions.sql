@@ -4,7 +4,7 @@
 CREATE TABLE IF NOT EXISTS user_sessions (
     id serial PRIMARY KEY,
     session_token varchar COLLATE "C" UNIQUE NOT NULL,
-    user_id integer REFERENCES users (id) ON DELETE CASCADE,
+    user_id {session_user_id} REFERENCES users (id) ON DELETE CASCADE,
     is_active boolean DEFAULT true,
     expires_at timestamptz NOT NULL,
     created_at timestamptz DEFAULT now(),

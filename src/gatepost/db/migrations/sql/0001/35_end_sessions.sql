@@ -3,7 +3,7 @@
 -- whoever starts or refreshes a session holds that lock as well: each statement in here then sees every
 -- session that was begun before, which one statement alone, with its one look at the table, would not.
 CREATE OR REPLACE FUNCTION gatepost_end_sessions(
-    p_user_id bigint,
+    p_user_id {user_id},
     p_reason varchar DEFAULT 'revoked',
     p_session_id bigint DEFAULT NULL,
     p_at timestamptz DEFAULT NULL,

@@ -3,7 +3,7 @@ CREATE TABLE IF NOT EXISTS auth_events (
     id bigserial PRIMARY KEY,
     at timestamptz NOT NULL DEFAULT now(),
     action varchar NOT NULL,
-    user_id bigint,
+    user_id {user_id},
     session_id bigint,
     ip_address varchar,
     user_agent text,

@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS auth_throttles (
 
 -- Failures in a row, by the place they came from: a success clears those of its own place only.
 CREATE TABLE IF NOT EXISTS auth_failures (
-    user_id bigint NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    user_id {user_id} NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     place varchar NOT NULL,
     failures integer NOT NULL DEFAULT 0,
     last_at timestamptz NOT NULL DEFAULT now(),

@@ -8,7 +8,7 @@ CREATE INDEX IF NOT EXISTS auth_events_named_idx
 -- It has its owner's rights, because the trail is append-only for a server: so it does this one thing, for
 -- users who are deleted and for nobody else, and leaves an event each time.
 CREATE OR REPLACE FUNCTION gatepost_redact_events(
-    p_user_id bigint,
+    p_user_id {user_id},
     p_email varchar DEFAULT NULL,
     p_session_id bigint DEFAULT NULL,
     p_at timestamptz DEFAULT NULL
@@ -50,13 +50,13 @@ BEGIN
 END
 $$;
 
-REVOKE ALL ON FUNCTION gatepost_redact_events(bigint, varchar, bigint, timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION gatepost_redact_events({user_id}, varchar, bigint, timestamptz) FROM PUBLIC;
 
 -- Whatever search_path its caller has: nobody puts a table or an operator of theirs in the place of one of
 -- these. pg_temp comes last, or it would come first.
 DO $$
 BEGIN
-    EXECUTE format('ALTER FUNCTION gatepost_redact_events(bigint, varchar, bigint, timestamptz) '
+    EXECUTE format('ALTER FUNCTION gatepost_redact_events({user_id}, varchar, bigint, timestamptz) '
         'SET search_path = pg_catalog, %I, pg_temp', current_schema());
 END
 $$;
@@ -65,7 +65,7 @@ $$;
 -- where nobody would be left who may administer, or 'unknown'. With its caller's rights, so that the
 -- application's own triggers on users run as they always do.
 CREATE OR REPLACE FUNCTION gatepost_erase_user(
-    p_user_id bigint,
+    p_user_id {user_id},
     p_session_id bigint DEFAULT NULL,
     p_at timestamptz DEFAULT NULL
 ) RETURNS varchar LANGUAGE plpgsql AS $$

@@ -6,10 +6,10 @@ CREATE TABLE IF NOT EXISTS auth_links (
     digest varchar COLLATE "C" NOT NULL CONSTRAINT auth_links_digest_key UNIQUE,
     email varchar,
     created_at timestamptz NOT NULL DEFAULT now(),
-    created_by bigint REFERENCES users (id) ON DELETE SET NULL,
+    created_by {user_id} REFERENCES users (id) ON DELETE SET NULL,
     expires_at timestamptz NOT NULL,
     used_at timestamptz,
-    used_by bigint REFERENCES users (id) ON DELETE CASCADE,
+    used_by {user_id} REFERENCES users (id) ON DELETE CASCADE,
     revoked_at timestamptz
 );
 

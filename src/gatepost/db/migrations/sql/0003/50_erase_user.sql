@@ -2,7 +2,7 @@
 -- e-mail. Answers 'erased', 'last_admin' where nobody would be left who may administer, or 'unknown'. With its
 -- caller's rights, so that the application's own triggers on users run as they always do.
 CREATE OR REPLACE FUNCTION gatepost_erase_user(
-    p_user_id bigint,
+    p_user_id {user_id},
     p_session_id bigint DEFAULT NULL,
     p_at timestamptz DEFAULT NULL
 ) RETURNS varchar LANGUAGE plpgsql AS $$

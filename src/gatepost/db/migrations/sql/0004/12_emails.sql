@@ -45,7 +45,7 @@ BEGIN
         SELECT string_agg(u.id::text, ', ' ORDER BY u.id) AS ids FROM users u
         WHERE u.email IS NOT NULL
         GROUP BY gatepost_email_key(u.email, u.email_key) COLLATE "C"
-        HAVING count(*) > 1 ORDER BY min(u.id) LIMIT 20
+        HAVING count(*) > 1 ORDER BY (array_agg(u.id ORDER BY u.id))[1] LIMIT 20
     ) same;
     IF doubled IS NOT NULL THEN
         RAISE EXCEPTION 'Users have the same e-mail, upper and lower case aside: the ids %. '

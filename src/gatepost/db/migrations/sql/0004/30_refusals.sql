@@ -3,7 +3,7 @@
 CREATE TABLE IF NOT EXISTS auth_refusals (
     action varchar NOT NULL,
     place varchar NOT NULL,
-    user_id bigint NOT NULL DEFAULT 0,
+    user_id {user_id} NOT NULL DEFAULT {nobody},
     refusals bigint NOT NULL,
     since timestamptz NOT NULL,
     PRIMARY KEY (action, place, user_id)

@@ -1,7 +1,7 @@
 -- Who was erased, while the transaction lasts that did it. Nobody reads it but the trigger below, and nobody may.
 CREATE TABLE IF NOT EXISTS auth_erased (
     xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
-    user_id bigint NOT NULL,
+    user_id {user_id} NOT NULL,
     email_digest bytea
 );
 
@@ -39,7 +39,7 @@ CREATE OR REPLACE TRIGGER users_not_erased AFTER INSERT OR UPDATE ON users
 
 -- The e-mails that a user had: the one now, and those that a change of e-mail left on the trail, as far as they are
 -- nobody's.
-CREATE OR REPLACE FUNCTION gatepost_emails_of(p_user_id bigint, p_email varchar) RETURNS text[]
+CREATE OR REPLACE FUNCTION gatepost_emails_of(p_user_id {user_id}, p_email varchar) RETURNS text[]
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN (SELECT coalesce(array_agg(f.email), '{}')
@@ -61,7 +61,7 @@ $$;
 -- It has its owner's rights, because the trail is append-only for a server: so it does this one thing, for users
 -- who are deleted and for nobody else, and leaves an event each time.
 CREATE OR REPLACE FUNCTION gatepost_redact_events(
-    p_user_id bigint,
+    p_user_id {user_id},
     p_email varchar DEFAULT NULL,
     p_session_id bigint DEFAULT NULL,
     p_at timestamptz DEFAULT NULL
@@ -115,7 +115,7 @@ $$;
 -- As before: nobody puts a table or an operator of theirs in the place of one of these.
 DO $$
 BEGIN
-    EXECUTE format('ALTER FUNCTION gatepost_redact_events(bigint, varchar, bigint, timestamptz) '
+    EXECUTE format('ALTER FUNCTION gatepost_redact_events({user_id}, varchar, bigint, timestamptz) '
         'SET search_path = pg_catalog, %I, pg_temp', current_schema());
     EXECUTE format('ALTER FUNCTION users_not_erased() SET search_path = pg_catalog, %I, pg_temp', current_schema());
 END
@@ -125,7 +125,7 @@ $$;
 -- e-mails. Answers 'erased', 'last_admin' where nobody would be left who may administer, or 'unknown'. With its
 -- caller's rights, so that the application's own triggers on users run as they always do.
 CREATE OR REPLACE FUNCTION gatepost_erase_user(
-    p_user_id bigint,
+    p_user_id {user_id},
     p_session_id bigint DEFAULT NULL,
     p_at timestamptz DEFAULT NULL
 ) RETURNS varchar LANGUAGE plpgsql AS $$

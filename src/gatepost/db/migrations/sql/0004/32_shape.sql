@@ -4,7 +4,7 @@ ALTER TABLE auth_events ADD CONSTRAINT auth_events_shape CHECK (
     id > 0 AND id < 4611686018427387904
     AND at >= '2000-01-01Z'::timestamptz AND at < '3000-01-01Z'::timestamptz
     AND length(action) BETWEEN 1 AND 64
-    AND abs(user_id) < 4611686018427387904 AND abs(session_id) < 4611686018427387904
+    AND {user_id_in_bounds} AND abs(session_id) < 4611686018427387904
     AND length(ip_address) <= 64 AND length(user_agent) <= 10000
     AND jsonb_typeof(detail) = 'object' AND length(detail::text) <= 100000
 ) NOT VALID;
@@ -31,7 +31,7 @@ ALTER TABLE auth_failures ADD CONSTRAINT auth_failures_shape CHECK (
 ) NOT VALID;
 
 ALTER TABLE auth_refusals ADD CONSTRAINT auth_refusals_shape CHECK (
-    length(action) BETWEEN 1 AND 64 AND length(place) <= 64 AND user_id >= 0
+    length(action) BETWEEN 1 AND 64 AND length(place) <= 64 AND user_id >= {nobody}
     AND refusals BETWEEN 1 AND 4611686018427387903
     AND since >= '2000-01-01Z'::timestamptz AND since < '3000-01-01Z'::timestamptz
 ) NOT VALID;
