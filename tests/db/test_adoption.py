@@ -482,13 +482,12 @@ def test_a_sessions_user_id_is_of_the_type_of_the_users_ids(empty_dsn: str, kind
 @pytest.mark.parametrize(
     ("table", "why"),
     [
-        (
-            users("name text", id_column="id uuid PRIMARY KEY"),
-            "users.id is uuid, it must be integer or bigint",
-        ),
-        (
-            users("name text", id_column="id text PRIMARY KEY"),
-            "users.id is text, it must be integer or bigint",
+        *(
+            (
+                users("name text", id_column=f"id {kind} PRIMARY KEY"),
+                f"users.id is {kind}, it must be integer or bigint or uuid or text or",
+            )
+            for kind in ("numeric(10,0)", "character(36)", "bytea", "oid")
         ),
         ("CREATE TABLE users (user_id serial PRIMARY KEY, email text)", "users.id is missing."),
         ("CREATE TABLE users (id serial PRIMARY KEY, mail text)", "users.email is missing."),
@@ -530,7 +529,8 @@ def test_a_flag_that_is_no_boolean_is_refused_with_what_to_run(empty_dsn: str, k
 
 def test_every_column_that_does_not_fit_is_named_at_once(empty_dsn: str) -> None:
     why = refused(
-        empty_dsn, "CREATE TABLE users (id uuid PRIMARY KEY, is_admin integer, created_at text, name varchar)"
+        empty_dsn,
+        "CREATE TABLE users (id numeric PRIMARY KEY, is_admin integer, created_at text, name varchar)",
     )
     assert [line.partition(" is ")[0] for line in why.splitlines()[1:]] == [
         "users.id",
