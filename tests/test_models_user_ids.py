@@ -21,7 +21,7 @@ UUID_TEXT = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f"
         (UserIdType.BIGINT, "1" * 5000, None),
         *(
             (UserIdType.INTEGER, text, None)
-            for text in ("", "-1", "+1", " 1", "1.0", "1_0", "²", "٣", UUID_TEXT)
+            for text in ("", "0", "-1", "+1", " 1", "1.0", "1_0", "²", "٣", UUID_TEXT)
         ),
         (UserIdType.UUID, UUID_TEXT, UUID(UUID_TEXT)),
         (UserIdType.UUID, UUID_TEXT.upper(), UUID(UUID_TEXT)),

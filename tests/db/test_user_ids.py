@@ -129,7 +129,8 @@ def test_an_applications_ids_stay_and_everything_refers_to_them(
     assert [warning for warning in done.warnings if "users.id had no default" in warning]
     (made,) = rows(
         empty_dsn,
-        "INSERT INTO users (email, name, hashed_password) VALUES ('e@example.com', 'Eve', 'h') RETURNING id",
+        "INSERT INTO users (email, name, hashed_password, is_active)"
+        " VALUES ('e@example.com', 'Eve', 'hash', true) RETURNING id",
     )
     assert made[0]
 

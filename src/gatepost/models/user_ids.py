@@ -50,7 +50,7 @@ class UserIdType(StrEnum):
         if self.highest is None:
             return text if 0 < len(text) <= USER_ID_MAX and text.isprintable() else None
         is_number = text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX
-        return int(text) if is_number and int(text) <= self.highest else None
+        return int(text) if is_number and 1 <= int(text) <= self.highest else None
 
     def of_json(self, given: int | str) -> UserId | None:
         """Read an id as `as_json` returns one; None where it can be none."""

@@ -48,9 +48,6 @@ class Settings(BaseSettings):
         description="The PostgreSQL to use; without it an embedded one under GATEPOST_HOME",
         json_schema_extra={"accepted": "a URL such as postgresql://user:password@host:5432/database"},
     )
-    user_id_type: Annotated[
-        Literal["integer", "bigint", "uuid", "text"], BeforeValidator(forms.lower_case)
-    ] = Field("integer", description="Type of users' ids in a new database; an existing table keeps its own")
     secret_key: Annotated[SecretStr | None, BeforeValidator(forms.key)] = Field(
         None,
         description="Key to the digests of tokens; without it development keeps its own in GATEPOST_HOME",
@@ -65,6 +62,9 @@ class Settings(BaseSettings):
     environment: Annotated[
         Literal["development", "test", "production"], BeforeValidator(forms.lower_case)
     ] = Field("development", description="Where this runs; production refuses what is unsafe there")
+    user_id_type: Annotated[
+        Literal["integer", "bigint", "uuid", "text"], BeforeValidator(forms.lower_case)
+    ] = Field("integer", description="Type of users' ids in a new database; an existing table keeps its own")
     secret_key_fallbacks: Annotated[tuple[SecretStr, ...], BeforeValidator(forms.keys)] = Field(
         (),
         description="Former SECRET_KEYs: sessions that began under them stay signed in",

@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import Depends, Path, Query
 from pydantic import StrictInt, StrictStr, WithJsonSchema
 
-from gatepost.errors import ValidationFailed
+from gatepost.errors import NotFound, ValidationFailed
 from gatepost.http.dependencies import CurrentGate
 from gatepost.models import UserId, UserIdType
 from gatepost.models.bounds import USER_ID_MAX
@@ -42,7 +42,8 @@ def parsed(given: int | str | None, ids: UserIdType, field: str) -> UserId | Non
     """
     if given is None:
         return None
-    return _accepted(ids.of_json(given), ids, field)
+    is_of_type = isinstance(given, int) == (ids.highest is not None)
+    return _accepted(ids.parse(str(given)) if is_of_type else None, ids, field)
 
 
 def _accepted(found: UserId | None, ids: UserIdType, field: str) -> UserId:
@@ -57,7 +58,11 @@ async def _of_path(
     gate: CurrentGate,
     text: Annotated[_Text, Path(alias="id", description="Of the user.")],
 ) -> UserId:
-    return _accepted(gate.user_ids.parse(text), gate.user_ids, "id")
+    ids = gate.user_ids
+    found = ids.parse(text)
+    if found is None and ids.highest is not None and UserIdType.BIGINT.parse(text) is not None:
+        raise NotFound  # a number, but none that the column holds
+    return _accepted(found, ids, "id")
 
 
 async def _of_query(
@@ -109,7 +114,7 @@ def _shape(ids: UserIdType) -> dict[str, Any]:
         return {"type": "string", "format": "uuid"}
     if ids is UserIdType.TEXT:
         return {"type": "string", "minLength": 1, "maxLength": USER_ID_MAX}
-    return {"type": "integer", "minimum": 0, "maximum": ids.highest}
+    return {"type": "integer", "minimum": 1, "maximum": ids.highest}
 
 
 def _example(number: int, ids: UserIdType) -> int | str:
