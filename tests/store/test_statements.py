@@ -189,7 +189,6 @@ VALUES: dict[str, Any] = {
     "interval": timedelta(seconds=1),
     "text[]": ["1", "text", "text"],
     "varchar[]": ["text"],
-    "uuid": UUID(int=1),
 }
 """A value of each type."""
 
