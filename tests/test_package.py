@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import os
 import re
 import shutil
 import signal
@@ -313,6 +314,125 @@ def test_the_readmes_example_runs_on_the_library_alone(
     with started(command, r"running on (http://\S+)", tmp_path, own) as address:
         headers = {"Authorization": f"Bearer {register(address)}"}
         assert httpx.get(f"{address}/notes", headers=headers).json() == {"owner": "user@example.com"}
+
+
+# --- Beside passlib, which existing applications have ---
+
+PASSLIB = ("passlib==1.7.4", "bcrypt==4.0.1")
+"""The newest passlib, and the newest bcrypt that it works with."""
+
+BY_PASSLIB = """
+from passlib.context import CryptContext
+
+context = CryptContext(
+    schemes=["bcrypt", "argon2", "pbkdf2_sha256", "sha512_crypt", "bcrypt_sha256"],
+    bcrypt__rounds=4,
+    argon2__rounds=1,
+    argon2__memory_cost=64,
+    pbkdf2_sha256__rounds=1000,
+    sha512_crypt__rounds=1000,
+    bcrypt_sha256__rounds=4,
+)
+for scheme in context.schemes():
+    made = context.hash("securepassword123", scheme=scheme)
+    assert context.verify("securepassword123", made) and not context.verify("wrong", made)
+    print(made)
+"""
+SHARED = """
+from collections import Counter
+from importlib.metadata import distributions
+
+files = Counter(str(file.locate()) for each in distributions() for file in each.files)
+print(*(file for file, owners in files.items() if owners > 1))
+"""
+BY_GATEPOST = """
+import sys
+from gatepost.security.passwords import Password, PasswordHasher
+
+hasher = PasswordHasher(4)
+for made in [*sys.stdin.read().split(), hasher.hash(Password.read("securepassword123"))]:
+    assert hasher.check(Password.read("securepassword123"), made).matches, made
+    assert not hasher.check(Password.read("wrong"), made).matches
+print(*sys.modules)
+"""
+
+
+def test_passlib_may_be_there_before_and_come_and_go_after(
+    uv: Path, wheel: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """They share no file, and the application keeps the bcrypt that it has."""
+    python = tmp_path / "venv" / "bin" / "python"
+    # pip may know of a mirror where uv knows of none; where there is no pip, uv has its index.
+    asked = [
+        f"{sys.base_prefix}/bin/python3",
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--retries=0",
+        "--timeout=10",
+        "--no-deps",
+        "--dest",
+        "found",
+    ]
+    (tmp_path / "found").mkdir()
+    subprocess.run([*asked, *PASSLIB], cwd=tmp_path, capture_output=True, check=False, timeout=300)
+    pip: list[str | Path] = [uv, "pip", "install", "--quiet", "--python", python, "--find-links", "found"]
+    export = ["export", "--quiet", "--frozen", "--no-dev", "--no-emit-project", "--no-hashes"]
+    locked = run(uv, *export, cwd=ROOT, environment=dict(os.environ))
+    (tmp_path / "locked.txt").write_text(re.sub(r"^bcrypt==.*", "", locked, flags=re.MULTILINE))
+
+    def install(*wanted: str | Path) -> None:
+        run(*pip, *wanted, cwd=tmp_path, environment=dict(os.environ))
+
+    def both_work(*, is_first: bool = False) -> None:
+        made = run(python, "-c", BY_PASSLIB, cwd=tmp_path, environment=environment)
+        assert len(made.split()) == 5
+        assert run(python, "-c", SHARED, cwd=tmp_path, environment=environment) == "\n"
+        if not is_first:
+            gatepost_works(made)
+
+    def gatepost_works(made: str = "") -> None:
+        done = subprocess.run(
+            [python, "-c", BY_GATEPOST],
+            cwd=tmp_path,
+            env=environment,
+            input=made,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert not {"passlib"} & {name.partition(".")[0] for name in done.stdout.split()}
+
+    run(
+        uv,
+        "venv",
+        "--quiet",
+        "--python",
+        sys.executable,
+        tmp_path / "venv",
+        cwd=tmp_path,
+        environment=environment,
+    )
+    install(*PASSLIB, "argon2-cffi")
+    both_work(is_first=True)
+    install("--requirement", tmp_path / "locked.txt", wheel)
+    both_work()
+    run(
+        uv,
+        "pip",
+        "uninstall",
+        "--quiet",
+        "--python",
+        python,
+        "passlib",
+        cwd=tmp_path,
+        environment=environment,
+    )
+    gatepost_works()
+    install(*PASSLIB)
+    both_work()
 
 
 def register(address: str) -> str:
