@@ -10,7 +10,7 @@ import pytest
 from gatepost.demo.history import MANY_DEVICES, invent
 from gatepost.demo.numbering import Invented
 from gatepost.demo.timeline import WINDOW
-from gatepost.models import AuditAction, Client, EndReason
+from gatepost.models import AuditAction, Client, EndReason, UserId
 from gatepost.services.lifetimes import Lifetimes
 
 NOW = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
@@ -136,7 +136,7 @@ def test_live_sessions_began_over_the_month_and_not_in_the_last_hour(invented: I
 
 
 def test_one_account_is_locked_and_a_few_are_attacked() -> None:
-    in_a_row: Counter[int] = Counter()
+    in_a_row: Counter[UserId] = Counter()
     for each in made(users=200, events=40_000).failures:
         in_a_row[each.user_id] += each.failures
 

@@ -10,6 +10,7 @@ from gatepost.terminal.output import program
 
 if TYPE_CHECKING:
     from gatepost.db.pool import Connection
+    from gatepost.settings import Settings
     from gatepost.store.health import Numbering, Rights, Server
 
 OLDEST, NEWEST = 14, 18
@@ -202,6 +203,17 @@ def numbers(numbering: "Numbering") -> Check:
         column = f"ALTER TABLE {numbering.table} ALTER COLUMN id TYPE bigint"
         return warning("numbers", found, f"Plan for: {column}, and the same for the columns that refer to it")
     return ok("numbers", found)
+
+
+async def user_ids(conn: "Connection", settings: "Settings") -> list[Check]:
+    """Say so where users' ids are of another type than USER_ID_TYPE asks for."""
+    from gatepost.db import migrate
+
+    ids = await migrate.type_in(conn)
+    if ids is None or "user_id_type" not in settings.model_fields_set or settings.user_id_type == ids:
+        return []
+    found = f"users' ids are {ids}, USER_ID_TYPE is {settings.user_id_type} which is for new databases"
+    return [warning("ids", found, f"Set USER_ID_TYPE={ids}, or leave it out")]
 
 
 def milliseconds(span: timedelta) -> str:

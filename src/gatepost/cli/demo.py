@@ -12,6 +12,7 @@ import typer
 from gatepost.cli.connection import configured_dsn, location
 from gatepost.cli.serve import serve_with
 from gatepost.errors import DemoRefused
+from gatepost.models import UserIdType
 from gatepost.terminal.options import AsJson
 from gatepost.terminal.output import Output, program, progress_bar
 from gatepost.terminal.running import load_settings
@@ -86,9 +87,15 @@ async def _make(
     await patiently(
         lambda: migrate.ensure_database(dsn), seconds=settings.database_start_seconds, on_wait=out.waiting
     )
-    was_demo = await make_anew(dsn)
+    ids = UserIdType(settings.user_id_type)
+    was_demo = await make_anew(dsn, ids)
     invented = invent(
-        seed=seed, now=datetime.now(UTC), users=users, events=events, lifetimes=lifetimes_of(settings)
+        seed=seed,
+        now=datetime.now(UTC),
+        users=users,
+        events=events,
+        lifetimes=lifetimes_of(settings),
+        ids=ids,
     )
     hashed = hasher_of(settings).hash(Password.read(PASSWORD))
     with progress_bar() as bar:

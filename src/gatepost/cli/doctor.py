@@ -148,6 +148,7 @@ async def _examine_schema(settings: "Settings", conn: "Connection", server: "Ser
 
     whole = await _ask("schema", single(checks.schema(conn)), tell)
     whole &= await _ask("objects", single(checks.objects(conn)), tell)
+    await _ask("ids", checks.user_ids(conn, settings), tell)
     await _ask("privileges", single(checks.privileges(conn)), tell)
     await _ask("rights", rights(), tell)
     await _ask("policies", policies(), tell)

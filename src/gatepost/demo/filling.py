@@ -8,14 +8,19 @@ from gatepost.db.pool import Connection, Database, transaction_on
 from gatepost.demo import store
 from gatepost.demo.numbering import Invented
 from gatepost.errors import DemoRefused
+from gatepost.models import UserIdType
 
 _OURS = {*COLUMNS, "gatepost_version", store.MARK}
 _BATCH = 2_000
 """Events that are copied at once, between two steps of the progress bar."""
 
 
-async def make_anew(dsn: str) -> bool:
+async def make_anew(dsn: str, ids: UserIdType = UserIdType.INTEGER) -> bool:
     """Empty a demo database, or take an empty one, and migrate it; say whether it was a demo already.
+
+    Args:
+        dsn: where it is.
+        ids: the type of users' ids.
 
     Raises:
         DemoRefused: it holds what is no demo's; nothing was changed.
@@ -28,7 +33,7 @@ async def make_anew(dsn: str) -> bool:
             was_demo = await _empty(conn)
     finally:
         await database.close()
-    await migrate.migrate(dsn)
+    await migrate.migrate(dsn, ids)
     return was_demo
 
 

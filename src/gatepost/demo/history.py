@@ -11,7 +11,7 @@ from gatepost.demo.numbering import Invented, numbered
 from gatepost.demo.records import Incident, Person
 from gatepost.demo.timeline import WINDOW, Timeline, by_command
 from gatepost.demo.trouble import ATTACKED, trouble
-from gatepost.models import AuditAction, Client, EndReason
+from gatepost.models import AuditAction, Client, EndReason, UserIdType
 from gatepost.services.lifetimes import Lifetimes
 
 EVENTS_A_USER = 10
@@ -35,7 +35,15 @@ _BEGUN_ANEW = {
 _INCIDENTS = (EndReason.LOGOUT_ALL, *_BEGUN_ANEW, EndReason.PASSWORD_SET)
 
 
-def invent(*, seed: int, now: datetime, users: int, events: int, lifetimes: Lifetimes) -> Invented:
+def invent(
+    *,
+    seed: int,
+    now: datetime,
+    users: int,
+    events: int,
+    lifetimes: Lifetimes,
+    ids: UserIdType = UserIdType.INTEGER,
+) -> Invented:
     """Invent users and exactly so many events; the same of the same arguments.
 
     Args:
@@ -44,6 +52,7 @@ def invent(*, seed: int, now: datetime, users: int, events: int, lifetimes: Life
         users: how many, 20 at the least.
         events: how many, `EVENTS_A_USER` a user and 1,000 at the least.
         lifetimes: how long sessions live.
+        ids: the type of users' ids.
     """
     # Whatever is set: what has ended in the demo must have ended before now.
     lifetimes = replace(lifetimes, session=min(lifetimes.session, timedelta(hours=1)))
@@ -53,7 +62,7 @@ def invent(*, seed: int, now: datetime, users: int, events: int, lifetimes: Life
     trouble(history.timeline, history.people, history.fail, events)
     history.be_here_now()
     history.pass_time(events)
-    return numbered(history.timeline, history.people, history.failures)
+    return numbered(history.timeline, history.people, history.failures, ids)
 
 
 class _History:

@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from random import Random
+from uuid import UUID
 
 from gatepost.demo.records import Event, Person, Row
 from gatepost.demo.store import EventRow, FailureRow, SessionRow, UserRow
 from gatepost.demo.timeline import Timeline
+from gatepost.models import UserId, UserIdType
 from gatepost.security.tokens import NONCE_BYTES, StoredToken
 from gatepost.services.lifetimes import Lifetimes
 
@@ -29,12 +31,15 @@ class Invented:
 
 
 def numbered(
-    timeline: Timeline, people: Sequence[Person], failures: Mapping[tuple[Person, str], tuple[int, datetime]]
+    timeline: Timeline,
+    people: Sequence[Person],
+    failures: Mapping[tuple[Person, str], tuple[int, datetime]],
+    ids: UserIdType,
 ) -> Invented:
     """Return it all as rows, with ids in the order of time."""
     in_order = sorted(people, key=lambda person: person.created_at)
     rows = sorted(timeline.rows, key=lambda row: row.created_at)
-    users = {person: number for number, person in enumerate(in_order, 1)}
+    users = {person: _user_id(number, person, timeline.rng, ids) for number, person in enumerate(in_order, 1)}
     sessions = {row: number for number, row in enumerate(rows, 1)}
     for person in people:
         for incident in person.incidents:
@@ -42,7 +47,7 @@ def numbered(
             incident.event.detail = {**incident.event.detail, **counted}
     return Invented(
         began_at=timeline.began_at,
-        users=[_user(person, number) for person, number in users.items()],
+        users=[_user(person, user_id) for person, user_id in users.items()],
         sessions=[_session(row, sessions, users, timeline.rng, timeline.lifetimes) for row in rows],
         events=[
             _event(event, sessions, users) for event in sorted(timeline.events, key=lambda event: event.at)
@@ -54,9 +59,18 @@ def numbered(
     )
 
 
-def _user(person: Person, number: int) -> UserRow:
+def _user_id(number: int, person: Person, rng: Random, ids: UserIdType) -> UserId:
+    """Return what the database would have made: a number, or a UUID of the time (RFC 9562 §5.7)."""
+    if ids.highest is not None:
+        return number
+    at = int(person.created_at.timestamp() * 1_000)
+    made = UUID(int=at << 80 | 7 << 76 | rng.getrandbits(12) << 64 | 2 << 62 | rng.getrandbits(62))
+    return made if ids is UserIdType.UUID else str(made)
+
+
+def _user(person: Person, user_id: UserId) -> UserRow:
     return UserRow(
-        id=number,
+        id=user_id,
         email=person.email,
         name=person.name,
         is_admin=person.is_admin,
@@ -66,7 +80,7 @@ def _user(person: Person, number: int) -> UserRow:
 
 
 def _session(
-    row: Row, sessions: dict[Row, int], users: dict[Person, int], rng: Random, lifetimes: Lifetimes
+    row: Row, sessions: dict[Row, int], users: dict[Person, UserId], rng: Random, lifetimes: Lifetimes
 ) -> SessionRow:
     return SessionRow(
         id=sessions[row],
@@ -88,7 +102,7 @@ def _session(
     )
 
 
-def _event(event: Event, sessions: dict[Row, int], users: dict[Person, int]) -> EventRow:
+def _event(event: Event, sessions: dict[Row, int], users: dict[Person, UserId]) -> EventRow:
     return EventRow(
         at=event.at,
         action=event.action,

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from gatepost.db.pool import Connection
-from gatepost.models import AuditAction, Client, EndReason
+from gatepost.models import AuditAction, Client, EndReason, UserId
 from gatepost.security.tokens import StoredToken
 
 MARK = "gatepost_demo"
@@ -21,7 +21,7 @@ MARK = "gatepost_demo"
 class UserRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A row of `users` but for its hash."""
 
-    id: int
+    id: UserId
     email: str
     name: str
     is_admin: bool
@@ -34,7 +34,7 @@ class SessionRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     id: int
     token: StoredToken
-    user_id: int
+    user_id: UserId
     created_at: datetime
     last_used_at: datetime
     expires_at: datetime
@@ -55,7 +55,7 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     at: datetime
     action: AuditAction
-    user_id: int | None
+    user_id: UserId | None
     session_id: int | None
     client: Client
     detail: Mapping[str, Any]
@@ -64,7 +64,7 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class FailureRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A row of `auth_failures`."""
 
-    user_id: int
+    user_id: UserId
     place: str
     failures: int
     last_at: datetime
@@ -207,9 +207,9 @@ async def copy_failures(conn: Connection, rows: Iterable[FailureRow]) -> None:
 
 
 async def number_on(conn: Connection) -> None:
-    """Have new users and sessions follow those that were copied."""
+    """Have new users, where ids are numbers, and sessions follow those that were copied."""
     await conn.execute(
-        "SELECT setval(pg_get_serial_sequence('users', 'id'), (SELECT max(u.id) FROM users u)),"
+        "SELECT setval(pg_get_serial_sequence('users', 'id'), (SELECT count(*) FROM users u)),"
         " setval(pg_get_serial_sequence('user_sessions', 'id'), (SELECT max(s.id) FROM user_sessions s))"
     )
 
