@@ -33,17 +33,23 @@ async def wire(dsn: str, tmp_path: Path) -> AsyncIterator[Wire]:
 async def client(
     wire: Wire, make_settings: MakeSettings, db: Database, tmp_path: Path
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A server with a known, a disabled, a long-worded and an old user, and one without a password."""
+    """A server with a known, a disabled, a long-worded and an old user, and some without a readable hash."""
     values = make_settings(
         database_url=wire.dsn(tmp_path), database_pool_size=1, throttle_enabled=True, bcrypt_rounds=COST
     )
     async with serving(create_app(values)) as client:
-        for name in ("known", "disabled", "old", "passwordless", "long"):
+        for name in ("known", "disabled", "old", "long"):
             password = LONG if name == "long" else PASSWORD
             body = {"email": f"{name}@example.com", "name": name, "password": password}
             assert (await client.post("/api/auth/register", json=body)).status_code == 201
         await db.execute("UPDATE users SET is_active = false WHERE email = 'disabled@example.com'")
-        await db.execute("UPDATE users SET hashed_password = '!' WHERE email = 'passwordless@example.com'")
+        for name, stored in (("passwordless", "!"), ("unsupported", "md5$x$y"), ("corrupt", "$2b$06$cut")):
+            await db.execute(
+                "INSERT INTO users (email, name, hashed_password) VALUES ($1, $2, $3)",
+                f"{name}@example.com",
+                name,
+                stored,
+            )
         await db.execute(
             "UPDATE users SET hashed_password = $1 WHERE email = 'old@example.com'",
             bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode(),
@@ -61,8 +67,20 @@ async def client(
         ("disabled", PASSWORD),
         ("old", WRONG),
         ("passwordless", PASSWORD),
+        ("unsupported", PASSWORD),
+        ("corrupt", PASSWORD),
     ],
-    ids=["wrong", "empty", "over 72 bytes", "one character too many", "disabled", "old cost", "passwordless"],
+    ids=[
+        "wrong",
+        "empty",
+        "over 72 bytes",
+        "one character too many",
+        "disabled",
+        "old cost",
+        "passwordless",
+        "unsupported",
+        "corrupt",
+    ],
 )
 async def test_no_failure_is_told_from_another_by_its_time(
     client: httpx.AsyncClient, wire: Wire, who: str, password: str

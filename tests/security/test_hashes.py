@@ -114,10 +114,6 @@ PUBLISHED = {
         "a very much longer text to encrypt.  This one even stretches over morethan one line.",
         "$6$rounds=1400$anotherlongsalts$POfYwTEok97VWcjxIiSOjiykti.o/pQs.wPvMxQ6Fm7I6IoYN3CmLs66x9t0oSwbtEW7o7UmJEiDwGqd8p4ur1",
     ),
-    "sha-crypt 512 of a short salt": (
-        "we have a short salt string but not a short password",
-        "$6$rounds=77777$short$WuQyW2YR.hBNpjjRhpYD/ifIw05xdfeEyQoMxIXbkvr0gge1a1x3yRULJ5CCaUeOxFmtlcGZelFl5CxtgfiAc0",
-    ),
     "crypt md5 of FreeBSD": ("0.s0.l33t", "$1$deadbeef$0Huu6KHrKLVWfqa4WljDE0"),
 }
 VECTORS = {name: (PASSWORD, stored) for name, stored in MADE.items()} | PUBLISHED
