@@ -38,6 +38,8 @@ from gatepost.app import create_app
 from gatepost.db import migrate
 from gatepost.db.embedded import EmbeddedServer
 from gatepost.db.grants import render_grants
+from gatepost.feature import schemas_of
+from gatepost.features import FEATURES
 from gatepost.http.pages import site
 from gatepost.library import Gatepost
 from gatepost.models import UserId, UserIdType, as_json
@@ -47,6 +49,7 @@ SECRET_KEY = "a-key-for-tests-that-is-long-enough-to-be-one"
 PASSWORD = "securepassword123"
 TESTS = Path(__file__).parent
 UNWATCHED = {TESTS / name for name in ("attacks", "browser", "failures", "properties")}
+SCHEMAS = schemas_of(FEATURES)
 LEAST_RIGHTS = bool(os.environ.get("GATEPOST_TEST_APP_ROLE"))
 USER_IDS = UserIdType(os.environ.get("GATEPOST_TEST_USER_ID_TYPE", UserIdType.INTEGER))
 MEMORY = Path("/dev/shm")  # noqa: S108  # what is made there is this run's alone
@@ -175,10 +178,10 @@ def template(server_dsn: str, app_role: Role) -> Iterator[str]:
 
     async def make() -> None:
         await execute(server_dsn, f"CREATE DATABASE {name}")
-        await migrate.migrate(on_database(server_dsn, name), USER_IDS)
+        await migrate.migrate(on_database(server_dsn, name), USER_IDS, features=SCHEMAS)
         await execute(on_database(server_dsn, name), *_counted_ids())
         if LEAST_RIGHTS:
-            await execute(on_database(server_dsn, name), render_grants(app_role.name))
+            await execute(on_database(server_dsn, name), render_grants(app_role.name, SCHEMAS))
 
     asyncio.run(make())
     yield name

@@ -4,7 +4,7 @@ The kernel knows no feature by name. `features/__init__.py` has the tuple of tho
 application may add its own, and every list that there is by feature is the sum over that tuple.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,12 +13,14 @@ from gatepost import texts
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gatepost.db.feature import Schema, Schemas
     from gatepost.errors import GatepostError
     from gatepost.gate import Gate
     from gatepost.http.api.feature import Api
     from gatepost.http.pages.feature import Pages
     from gatepost.models import Action
     from gatepost.services.feature import Wired
+    from gatepost.settings import Settings
     from gatepost.terminal.feature import Command
 
 
@@ -45,6 +47,8 @@ class Feature:
     Attributes:
         name: of its folder.
         locale: directory of its catalogues of texts; None where it says nothing.
+        settings: returns the kernel's settings with its own besides; None where it has none.
+        schema: its tables; None where it has none.
         errors: what it raises besides the kernel's, each below the branch that has its status.
         actions: what it writes into the audit trail.
         wire: makes its services in a Gate that opens; None where it has none.
@@ -56,6 +60,8 @@ class Feature:
 
     name: str
     locale: "Path | None" = None
+    settings: "Callable[[], type[Settings]] | None" = None
+    schema: "Schema | None" = None
     errors: "tuple[type[GatepostError], ...]" = ()
     actions: "type[Action] | None" = None
     wire: "Callable[[Gate], Wired] | None" = None
@@ -68,3 +74,8 @@ class Feature:
         # Modules that are loaded later document its errors, with their texts.
         if self.locale is not None:
             texts.add(self.locale)
+
+
+def schemas_of(features: Iterable[Feature]) -> "Schemas":
+    """Return the tables of features."""
+    return tuple(feature.schema for feature in features if feature.schema is not None)

@@ -5,14 +5,14 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from gatepost.db import fitness, migrate
 from gatepost.db.embedded import EmbeddedServer
 from gatepost.db.pool import Connection, Database
 from gatepost.db.prepared import Prepared
 from gatepost.errors import Unavailable
-from gatepost.feature import Feature
+from gatepost.feature import Feature, schemas_of
 from gatepost.log import get_logger
 from gatepost.models import Action, AuditAction, Bucket, UserIdType
 from gatepost.security.devices import Devices
@@ -48,10 +48,13 @@ from gatepost.services.throttles import Throttles
 from gatepost.services.touches import Touches
 from gatepost.services.trail import Trail
 from gatepost.settings import Settings, secret_key
+from gatepost.settings.feature import check_settings, settings_of
 from gatepost.store.refreshes import RefreshRates
 from gatepost.store.sessions import LOOKUP
 
 log = get_logger("gatepost")
+
+SettingsKind = TypeVar("SettingsKind", bound=Settings)
 
 
 ELSEWHERE = (
@@ -111,7 +114,8 @@ class Gate:
         clock: Clock = database_clock,
         features: tuple[Feature, ...] = (),
     ) -> None:
-        self.settings = settings if settings is not None else Settings.load()
+        self.settings = settings if settings is not None else settings_of(features).load()
+        check_settings(self.settings, features)
         self.clock = clock
         self.features = features
         self._wiring = Wiring()
@@ -144,6 +148,16 @@ class Gate:
         """Every action that may be written into the audit trail, of features too."""
         theirs = (action for feature in self.features for action in feature.actions or ())
         return (*AuditAction, *theirs)
+
+    def settings_as(self, kind: type[SettingsKind]) -> SettingsKind:
+        """Return the settings as those of a feature.
+
+        Raises:
+            LookupError: its feature is not part of this Gatepost.
+        """
+        if isinstance(self.settings, kind):
+            return self.settings
+        raise LookupError(f"No feature of this Gatepost has the settings {kind.__name__}")
 
     def service(self, kind: type[Service]) -> Service:
         """Return the service of a feature, there once it is open.
@@ -188,7 +202,7 @@ class Gate:
             settings = self.settings
             ids = UserIdType(settings.user_id_type)
             if self.is_embedded:
-                await migrate.migrate(dsn, ids)
+                await migrate.migrate(dsn, ids, features=schemas_of(self.features))
             self.database = Database(
                 dsn,
                 size=settings.database_pool_size,
@@ -210,7 +224,7 @@ class Gate:
     async def _check(self, conn: Connection) -> None:
         """Make sure that the database can be worked in, and see of which type its users' ids are."""
         await fitness.check(conn)
-        await migrate.check(conn)
+        await migrate.check(conn, schemas_of(self.features))
         self.database.user_ids = await migrate.type_in(conn) or self.database.user_ids
 
     async def dsn(self, stack: AsyncExitStack) -> str:
@@ -310,6 +324,7 @@ class Gate:
             audit=self.audit,
             refusals=refusals,
             clock=clock,
+            features=self._wiring,
         )
         self.housekeeping = Housekeeping(
             database,
@@ -317,6 +332,7 @@ class Gate:
             audit=self.audit,
             clock=clock,
             history=timedelta(days=settings.session_history_days),
+            features=self._wiring,
         )
         stack.push_async_callback(self.housekeeping.close)
         every = timedelta(seconds=settings.cleanup_interval_seconds) or None
@@ -329,7 +345,7 @@ class Gate:
         )
         for feature in self.features:
             if feature.wire is not None:
-                self._wiring.add(feature.wire(self))
+                self._wiring.add(feature.name, feature.wire(self))
         if background:
             with suppress(Unavailable):
                 await statement.open()  # before requests can have taken all connections that there are

@@ -28,10 +28,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gatepost.db import migrate
 from gatepost.db.embedded import EmbeddedServer
+from gatepost.db.feature import Schemas
 from gatepost.db.migrations.connect import connect
+from gatepost.feature import Feature, schemas_of
+from gatepost.features import FEATURES
 from gatepost.library import Gatepost
 from gatepost.models import Client
 from gatepost.settings import Settings
+from gatepost.settings.feature import settings_of
 
 if TYPE_CHECKING:
     import httpx
@@ -43,12 +47,15 @@ PASSWORD = "what tests sign in with, nobody else"  # noqa: S105 - for tests
 
 
 @contextmanager
-def temporary_database(server: str | None = None) -> Iterator[str]:
+def temporary_database(
+    server: str | None = None, *, features: tuple[Feature, ...] = FEATURES
+) -> Iterator[str]:
     """Yield the URL of a new database with Gatepost's schema, which is gone afterwards.
 
     Args:
         server: URL of any database of the PostgreSQL to make it on, with a role that may; without one an
             embedded PostgreSQL is started in a temporary directory, which takes a second or two.
+        features: those that the application has.
 
     Raises:
         SetupError: it can't be made; the message says why.
@@ -61,13 +68,13 @@ def temporary_database(server: str | None = None) -> Iterator[str]:
         name = f"gatepost_test_{uuid4().hex[:12]}"
         url = urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
         stack.callback(lambda: _finish(_drop(server, name)))
-        _finish(_make(url))
+        _finish(_make(url, schemas_of(features)))
         yield url
 
 
-async def _make(url: str) -> None:
+async def _make(url: str, features: Schemas) -> None:
     await migrate.ensure_database(url)
-    await migrate.migrate(url)
+    await migrate.migrate(url, features=features)
 
 
 async def _drop(server: str, name: str) -> None:
@@ -106,7 +113,9 @@ def isolated(auth: Gatepost, database: str) -> Iterator[Settings]:
         "bcrypt_rounds": 4,
         "cleanup_interval_seconds": 0,
     }
-    auth.settings = Settings.load(env_file=None, **({"throttle_enabled": False} | given | instead))
+    auth.settings = settings_of(auth.features).load(
+        env_file=None, **({"throttle_enabled": False} | given | instead)
+    )
     try:
         yield auth.settings
     finally:

@@ -8,8 +8,9 @@ import typer
 from gatepost.cli import checks
 from gatepost.cli.connection import connected
 from gatepost.errors import GatepostError
+from gatepost.feature import schemas_of
 from gatepost.terminal.output import Output
-from gatepost.terminal.running import load_settings
+from gatepost.terminal.running import in_use, load_settings
 
 if TYPE_CHECKING:
     from gatepost.asvs import Standing
@@ -82,4 +83,4 @@ async def _excess_at(dsn: str) -> list[str]:
     from gatepost.store import health
 
     async with connected(dsn) as conn:
-        return checks.excess_of(await health.rights(conn))
+        return checks.excess_of(await health.rights(conn, schemas_of(in_use.get())))

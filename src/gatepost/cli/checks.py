@@ -6,7 +6,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from gatepost.errors import GatepostError, SetupError
+from gatepost.feature import schemas_of
 from gatepost.terminal.output import program
+from gatepost.terminal.running import in_use
 
 if TYPE_CHECKING:
     from gatepost.db.pool import Connection
@@ -130,7 +132,7 @@ async def schema(conn: "Connection") -> Check:
     from gatepost.db import migrate
 
     try:
-        await migrate.check(conn)
+        await migrate.check(conn, schemas_of(in_use.get()))
     except SetupError as error:
         return wrong("schema", error.message, f"Next: {program()} migrate")
     return ok("schema", f"version {migrate.HEAD}")
@@ -140,7 +142,7 @@ async def objects(conn: "Connection") -> Check:
     """Judge whether the schema is whole."""
     from gatepost.db import migrate
 
-    missing = await migrate.missing_objects(conn)
+    missing = await migrate.missing_objects(conn, schemas_of(in_use.get()))
     if not missing:
         return ok("objects", "tables, columns, indexes, triggers and functions are there")
     advice = f"Run {program()} migrate; where that finds nothing to do, compare with migrate --sql"
@@ -151,7 +153,7 @@ async def privileges(conn: "Connection") -> Check:
     """Judge whether the role may do what Gatepost does."""
     from gatepost.store import health
 
-    missing = await health.missing_privileges(conn)
+    missing = await health.missing_privileges(conn, schemas_of(in_use.get()))
     if not missing:
         return ok("privileges", "the role may do what Gatepost does")
     grants = "; ".join(f"GRANT {privilege} TO …" for privilege in missing)
@@ -188,7 +190,7 @@ async def indexes(conn: "Connection") -> Check:
     """Judge whether every index is in use."""
     from gatepost.store import health
 
-    invalid = await health.invalid_indexes(conn)
+    invalid = await health.invalid_indexes(conn, schemas_of(in_use.get()))
     if not invalid:
         return ok("indexes", "all are valid")
     repairs = "; ".join(f"REINDEX INDEX CONCURRENTLY {name}" for name in invalid)

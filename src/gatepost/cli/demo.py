@@ -12,10 +12,11 @@ import typer
 from gatepost.cli.connection import configured_dsn, location
 from gatepost.cli.serve import serve_with
 from gatepost.errors import DemoRefused
+from gatepost.feature import schemas_of
 from gatepost.models import UserIdType
 from gatepost.terminal.options import AsJson
 from gatepost.terminal.output import Output, program, progress_bar
-from gatepost.terminal.running import load_settings
+from gatepost.terminal.running import in_use, load_settings
 
 if TYPE_CHECKING:
     from gatepost.demo.numbering import Invented
@@ -88,7 +89,7 @@ async def _make(
         lambda: migrate.ensure_database(dsn), seconds=settings.database_start_seconds, on_wait=out.waiting
     )
     ids = UserIdType(settings.user_id_type)
-    was_demo = await make_anew(dsn, ids)
+    was_demo = await make_anew(dsn, ids, features=schemas_of(in_use.get()))
     invented = invent(
         seed=seed,
         now=datetime.now(UTC),

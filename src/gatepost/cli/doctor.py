@@ -11,9 +11,10 @@ from gatepost.cli import checks, effects
 from gatepost.cli.checks import Check, Status
 from gatepost.cli.connection import configured_dsn, connected, location
 from gatepost.errors import DatabaseUnfit, GatepostError, SettingsError, Unavailable
+from gatepost.feature import schemas_of
 from gatepost.terminal.options import AsJson
 from gatepost.terminal.output import Output, lines_of
-from gatepost.terminal.running import load_settings
+from gatepost.terminal.running import in_use, load_settings
 
 if TYPE_CHECKING:
     from gatepost.db.pool import Connection
@@ -138,7 +139,11 @@ async def _examine_schema(settings: "Settings", conn: "Connection", server: "Ser
         return False
 
     async def rights() -> list[Check]:
-        return [checks.rights(await health.rights(conn), embedded=settings.database_url is None)]
+        return [
+            checks.rights(
+                await health.rights(conn, schemas_of(in_use.get())), embedded=settings.database_url is None
+            )
+        ]
 
     async def policies() -> list[Check]:
         return [effects.policies(await footing.policies(conn), server.role)]

@@ -11,10 +11,11 @@ import typer
 from gatepost.cli import effects
 from gatepost.cli.connection import configured_dsn, connected, location
 from gatepost.errors import DatabaseUnfit
+from gatepost.feature import schemas_of
 from gatepost.models import UserIdType
 from gatepost.terminal.options import AsJson
 from gatepost.terminal.output import Output, program
-from gatepost.terminal.running import load_settings
+from gatepost.terminal.running import in_use, load_settings
 
 if TYPE_CHECKING:
     from gatepost.db.migrate import Migrated
@@ -62,7 +63,8 @@ async def bring_up(settings: "Settings", dsn: str, out: Output) -> "tuple[bool, 
 
     patience = settings.database_start_seconds
     created = await patiently(lambda: schema.ensure_database(dsn), seconds=patience, on_wait=out.waiting)
-    migrated = await schema.migrate(dsn, UserIdType(settings.user_id_type))
+    ids, features = UserIdType(settings.user_id_type), schemas_of(in_use.get())
+    migrated = await schema.migrate(dsn, ids, features=features)
     found: list[str] = []
     with suppress(DatabaseUnfit):  # a role that may not look is told by doctor
         async with connected(dsn) as conn:
@@ -102,7 +104,8 @@ def print_sql(out: Output, settings: "Settings") -> None:
     """Print the whole schema as SQL, with users' ids of the type USER_ID_TYPE."""
     from gatepost.db import migrate as schema
 
-    _print(out, schema.render_sql(UserIdType(settings.user_id_type)))
+    ids, features = UserIdType(settings.user_id_type), schemas_of(in_use.get())
+    _print(out, schema.render_sql(ids, features=features))
 
 
 def print_grants(out: Output, role: str) -> None:
@@ -113,7 +116,7 @@ def print_grants(out: Output, role: str) -> None:
     """
     from gatepost.db.grants import render_grants
 
-    _print(out, render_grants(role))
+    _print(out, render_grants(role, schemas_of(in_use.get())))
     if not out.as_json:
         out.note(
             f"Next: let the owner of the tables run this with psql -v ON_ERROR_STOP=1, have DATABASE_URL"

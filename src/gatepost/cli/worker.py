@@ -71,11 +71,12 @@ def load(
     """
     from gatepost.app import create_app
     from gatepost.settings import Settings
+    from gatepost.settings.feature import settings_of
 
     if isinstance(given, Settings):
         settings = given
     else:
-        settings = Settings.load(
+        settings = settings_of(features).load(
             ".env", **{name: value for name, value in given.items() if value is not None}
         )
     configure(settings.effective_log_level, settings.effective_log_format)

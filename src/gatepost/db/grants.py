@@ -2,16 +2,21 @@
 
 from pathlib import Path
 
+from gatepost.db.feature import Schemas, Table
 from gatepost.errors import ValidationFailed
 
 _TEMPLATE = Path(__file__).parent / "grants.sql"
 _NAME_BYTES = 63  # PostgreSQL cuts longer names off (NAMEDATALEN)
 
 
-def render_grants(role: str) -> str:
+def render_grants(role: str, features: Schemas = ()) -> str:
     """Return the SQL that gives a role the least rights which a server needs at run time.
 
     No database is asked: what is named otherwise in each is looked up when the SQL runs.
+
+    Args:
+        role: its name.
+        features: whose tables it works with, too.
 
     Raises:
         ValidationFailed: no role can have that name, or it is everybody's.
@@ -23,5 +28,27 @@ def render_grants(role: str) -> str:
         raise ValidationFailed({"role": f"{role} is no role; name the one that DATABASE_URL signs in as"})
     identifier = role.replace('"', '""')
     literal = role.replace("'", "''")
-    text = _TEMPLATE.read_text(encoding="utf-8")
+    theirs = [_of(table) for schema in features for table in schema.tables]
+    text = _TEMPLATE.read_text(encoding="utf-8").replace("COMMIT;", "\n".join([*theirs, "COMMIT;"]))
     return text.replace(':"role"', f'"{identifier}"').replace(":'role'", f"'{literal}'")
+
+
+def _of(table: Table) -> str:
+    return f"""REVOKE ALL ON {table.name} FROM PUBLIC, :"role";
+
+GRANT {", ".join(table.rights)} ON {table.name} TO :"role";
+
+DO $$
+DECLARE
+    counter regclass;
+BEGIN
+    FOR counter IN
+        SELECT s.oid::regclass FROM pg_depend p JOIN pg_class s ON s.oid = p.objid AND s.relkind = 'S'
+        WHERE p.classid = 'pg_class'::regclass AND p.refobjid = '{table.name}'::regclass
+            AND p.deptype IN ('a', 'i')
+    LOOP
+        EXECUTE format('GRANT USAGE ON SEQUENCE %s TO %I', counter, current_setting('gatepost.app_role'));
+    END LOOP;
+END
+$$;
+"""  # noqa: S608 - names of the code

@@ -55,7 +55,7 @@ $$;
 -- Gatepost's own tables start from nothing, so that what was granted too much is taken back. From
 -- users, which may be the application's, nothing is taken.
 REVOKE ALL ON user_sessions, auth_events, auth_throttles, auth_failures, auth_links, auth_event_hours,
-    auth_housekeeping, auth_refusals, auth_erased, gatepost_version FROM PUBLIC, :"role";
+    auth_housekeeping, auth_refusals, auth_erased, gatepost_version, gatepost_features FROM PUBLIC, :"role";
 
 REVOKE ALL ON FUNCTION gatepost_end_sessions, gatepost_purge_events, gatepost_erase_user, gatepost_redact_events,
     gatepost_emails_of, gatepost_count_events, gatepost_inet, gatepost_has_expired,
@@ -87,7 +87,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON auth_throttles, auth_failures, auth_refu
 -- The trail is added to and read. Removing what is old is its owner's, by gatepost_purge_events.
 GRANT SELECT, INSERT (at, action, user_id, session_id, ip_address, user_agent, detail) ON auth_events TO :"role";
 
-GRANT SELECT ON gatepost_version TO :"role";
+GRANT SELECT ON gatepost_version, gatepost_features TO :"role";
 
 GRANT EXECUTE ON FUNCTION gatepost_end_sessions, gatepost_charge, gatepost_credentials_stamp TO :"role";
 

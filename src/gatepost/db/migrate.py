@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import asyncpg
 
 from gatepost.db import fitness
+from gatepost.db.feature import Schema, Schemas
 from gatepost.db.migrations.connect import connect, explained
 from gatepost.db.migrations.expected import missing_objects
-from gatepost.db.migrations.render import VERSIONS, render, render_transaction, script
+from gatepost.db.migrations.render import VERSIONS, render, render_feature, render_transaction, script
 from gatepost.db.migrations.user_ids import type_in
 from gatepost.db.pool import Connection
 from gatepost.errors import (
@@ -49,7 +50,8 @@ class Migrated:
     Attributes:
         before: the version it found, None in a database without Gatepost's tables.
         after: the version it left.
-        applied: the versions it applied, oldest first; empty where there was nothing to do.
+        applied: the versions it applied, oldest first, then those of features with their names; empty where
+            there was nothing to do.
         warnings: what the owner of an adopted table should know, one sentence or two each.
     """
 
@@ -74,8 +76,14 @@ async def current_version(conn: Connection) -> str | None:
     return version
 
 
-async def check(conn: Connection) -> None:
-    """Make sure that the database has the version that this Gatepost works with.
+async def feature_versions(conn: Connection) -> dict[str, str]:
+    """Return the version of each feature that has tables."""
+    rows = await conn.fetch("SELECT feature, version FROM gatepost_features")
+    return {row["feature"]: row["version"] for row in rows}
+
+
+async def check(conn: Connection, features: Schemas = ()) -> None:
+    """Make sure that the database has the version that this Gatepost works with, and those of its features.
 
     Raises:
         DatabaseNotMigrated: it has an older one or none.
@@ -89,6 +97,14 @@ async def check(conn: Connection) -> None:
         raise DatabaseNotMigrated(
             f"The database is at version {version} and this Gatepost needs {HEAD}: run `gatepost migrate`"
         )
+    found = await feature_versions(conn) if features else {}
+    for schema in features:
+        _refuse_newer_feature(schema, found.get(schema.feature))
+        if found.get(schema.feature) != schema.head:
+            raise DatabaseNotMigrated(
+                f"The tables of {schema.feature} are at version {found.get(schema.feature, 'none')} and this"
+                f" Gatepost needs {schema.head}: run `gatepost migrate`"
+            )
 
 
 def _refuse_newer(version: str | None) -> None:
@@ -99,12 +115,21 @@ def _refuse_newer(version: str | None) -> None:
         )
 
 
-async def migrate(dsn: str, ids: UserIdType = UserIdType.INTEGER) -> Migrated:
-    """Bring a database to the newest version; any number of processes may do so at once.
+def _refuse_newer_feature(schema: Schema, version: str | None) -> None:
+    if version is not None and version not in schema.versions:
+        raise DatabaseTooNew(
+            f"The tables of {schema.feature} are at version {version}, which this one does not know: it knows"
+            f" versions up to {schema.head}"
+        )
+
+
+async def migrate(dsn: str, ids: UserIdType = UserIdType.INTEGER, *, features: Schemas = ()) -> Migrated:
+    """Bring a database and the tables of features to the newest version; any number may do so at once.
 
     Args:
         dsn: as in DATABASE_URL.
         ids: the type of users' ids where there is no table of users; an application's keeps its own.
+        features: whose tables are brought there too.
 
     Raises:
         AdoptionRefused: a table exists that can't be taken over as it is; nothing was changed.
@@ -119,21 +144,32 @@ async def migrate(dsn: str, ids: UserIdType = UserIdType.INTEGER) -> Migrated:
         with explained():
             before = await current_version(conn)
             _refuse_newer(before)
-            if before == HEAD:
+            if before == HEAD and not await _due(conn, features):
                 return Migrated(before=before, after=HEAD)
             await fitness.check(conn)
             conn.add_log_listener(
                 lambda _, told: warnings.append(str(told.message)) if told.sqlstate == _WARNED else None
             )
-            before = await _upgrade(conn, ids)
+            before, theirs = await _upgrade(conn, ids, features)
     finally:
         await conn.close()
-    applied = VERSIONS[VERSIONS.index(before) + 1 :] if before else VERSIONS
+    applied = (*(VERSIONS[VERSIONS.index(before) + 1 :] if before else VERSIONS), *theirs)
     return Migrated(before=before, after=HEAD, applied=applied, warnings=tuple(warnings))
 
 
-async def _upgrade(conn: "asyncpg.Connection[asyncpg.Record]", ids: UserIdType) -> str | None:
-    """Upgrade in one transaction and return the version that stood there before."""
+async def _due(conn: Connection, features: Schemas) -> list[tuple[Schema, str | None]]:
+    """Return the features whose tables are not at the newest version, with the one they are at."""
+    found = await feature_versions(conn) if features else {}
+    for schema in features:
+        _refuse_newer_feature(schema, found.get(schema.feature))
+    at = [(schema, found.get(schema.feature)) for schema in features]
+    return [(schema, version) for schema, version in at if version != schema.head]
+
+
+async def _upgrade(
+    conn: "asyncpg.Connection[asyncpg.Record]", ids: UserIdType, features: Schemas
+) -> tuple[str | None, list[str]]:
+    """Upgrade in one transaction; return the version that stood there before, and what features applied."""
     # Under a stricter isolation the version would be read as it was before the wait for the lock.
     async with conn.transaction(isolation="read_committed"):
         await conn.execute(script("before"))
@@ -141,12 +177,16 @@ async def _upgrade(conn: "asyncpg.Connection[asyncpg.Record]", ids: UserIdType) 
         _refuse_newer(before)
         if before != HEAD:
             await conn.execute(render(before=before, ids=await type_in(conn) or ids))
-    return before
+        due = await _due(conn, features)
+        found = await type_in(conn) or ids
+        for schema, version in due:
+            await conn.execute(render_feature(schema, before=version, ids=found))
+    return before, [f"{schema.feature} {schema.head}" for schema, _ in due]
 
 
-def render_sql(ids: UserIdType = UserIdType.INTEGER) -> str:
+def render_sql(ids: UserIdType = UserIdType.INTEGER, *, features: Schemas = ()) -> str:
     """Return the whole schema as SQL in one transaction, for an administrator to run with psql."""
-    return render_transaction(ids)
+    return render_transaction(ids, features)
 
 
 async def ensure_database(dsn: str) -> bool:

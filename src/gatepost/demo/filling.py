@@ -3,19 +3,20 @@
 from collections.abc import Callable
 
 from gatepost.db import migrate
-from gatepost.db.migrations.expected import COLUMNS
+from gatepost.db.feature import Schemas
+from gatepost.db.migrations.expected import tables
 from gatepost.db.pool import Connection, Database, transaction_on
 from gatepost.demo import store
 from gatepost.demo.numbering import Invented
 from gatepost.errors import DemoRefused
 from gatepost.models import UserIdType
 
-_OURS = {*COLUMNS, "gatepost_version", store.MARK}
+_OURS = {"gatepost_version", store.MARK}
 _BATCH = 2_000
 """Events that are copied at once, between two steps of the progress bar."""
 
 
-async def make_anew(dsn: str, ids: UserIdType = UserIdType.INTEGER) -> bool:
+async def make_anew(dsn: str, ids: UserIdType = UserIdType.INTEGER, *, features: Schemas = ()) -> bool:
     """Empty a demo database, or take an empty one, and migrate it; say whether it was a demo already.
 
     Args:
@@ -30,28 +31,28 @@ async def make_anew(dsn: str, ids: UserIdType = UserIdType.INTEGER) -> bool:
     await database.open()
     try:
         async with database.transaction() as conn:
-            was_demo = await _empty(conn)
+            was_demo = await _empty(conn, {*_OURS, *tables(features)})
     finally:
         await database.close()
-    await migrate.migrate(dsn, ids)
+    await migrate.migrate(dsn, ids, features=features)
     return was_demo
 
 
-async def _empty(conn: Connection) -> bool:
+async def _empty(conn: Connection, ours: set[str]) -> bool:
     await store.lock(conn)
-    tables = await store.tables(conn)
-    others = [name for name in tables if name not in _OURS] if store.MARK in tables else tables
+    found = await store.tables(conn)
+    others = [name for name in found if name not in ours] if store.MARK in found else found
     if others:
         named = ", ".join(others[:5]) + (" and others" if len(others) > 5 else "")
         raise DemoRefused(
             f"The database holds tables ({named}) and is no demo's, which may be thrown away: have"
             " DATABASE_URL name one that is empty or does not exist yet, or unset it for an embedded one"
         )
-    if tables:
+    if found:
         await store.drop_all(conn)
     # Before the schema: what is interrupted from here on may be made anew, too.
     await store.mark(conn)
-    return bool(tables)
+    return bool(found)
 
 
 async def fill(

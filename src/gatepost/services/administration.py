@@ -209,6 +209,7 @@ class Administration(Directory):
             if by is None:
                 # Who is no administrator any more is not the last one.
                 await store.set_flag(conn, user.id, "is_admin", value=False, at=self._clock())
+            await self._features.erase(conn, user.id)
             if not await profiles.erase(conn, user.id, session_id=None, at=self._clock()):
                 raise NotFound(Text("error.not_found.user"))
             await self._throttles.forget(conn, user.id, user.email)

@@ -1,7 +1,8 @@
 """The features of an open Gate: their services, and what the kernel's services have them do."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol, TypeAlias, TypeVar
 
 from gatepost.db.pool import Connection
@@ -38,6 +39,34 @@ class Inviter(Protocol):
         """Put one that is not good on the trail, and return the error to be raised."""
 
 
+class Purge(Protocol):
+    """Deletes what is of no use any more."""
+
+    async def __call__(self, conn: Connection, *, limit: int, alone: bool, at: datetime | None) -> int:
+        """Delete at most `limit` rows; return how many.
+
+        Args:
+            conn: where to.
+            limit: fewer than so many deleted are the last.
+            alone: nothing is done, and 0 returned, while another worker cleans up (`store/endings.py`).
+            at: the time; None is the database's.
+        """
+
+
+class Erase(Protocol):
+    """Takes out what tells of a user, in the transaction in which the user is deleted, just before."""
+
+    async def __call__(self, conn: Connection, user_id: UserId) -> None:
+        """Do it; rows that refer to the user with ON DELETE CASCADE go by themselves."""
+
+
+class Export(Protocol):
+    """Reads what is stored about a user, for the file that they download."""
+
+    async def __call__(self, conn: Connection, user_id: UserId) -> Sequence[Mapping[str, object]]:
+        """Return it, a thousand rows at the most."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wired:
     """What a feature does while a Gate is open.
@@ -45,11 +74,17 @@ class Wired:
     Attributes:
         services: what its routes, pages and commands use, each found by its class.
         inviter: makes links by which somebody may register; of one feature at the most.
+        purges: run by housekeeping.
+        erase: run where a user is deleted.
+        export: what its part of a user's data is; the part has the feature's name.
         admin_made: run where somebody becomes an administrator; None where that does not matter to it.
     """
 
     services: tuple[object, ...] = ()
     inviter: Inviter | None = None
+    purges: tuple[Purge, ...] = ()
+    erase: Erase | None = None
+    export: Export | None = None
     admin_made: AdminHook | None = None
 
 
@@ -57,11 +92,15 @@ class Wiring:
     """All of them, in the order of their features. The kernel's services have it before the features do."""
 
     def __init__(self) -> None:
-        self._wired: list[Wired] = []
+        self._by_feature: dict[str, Wired] = {}
 
-    def add(self, wired: Wired) -> None:
-        """Take part from now on."""
-        self._wired.append(wired)
+    def add(self, feature: str, wired: Wired) -> None:
+        """Have a feature take part from now on."""
+        self._by_feature[feature] = wired
+
+    @property
+    def _wired(self) -> Iterable[Wired]:
+        return self._by_feature.values()
 
     @property
     def inviter(self) -> Inviter | None:
@@ -79,6 +118,22 @@ class Wiring:
                 if isinstance(service, kind):
                     return service
         raise LookupError(f"No feature of this Gatepost has the service {kind.__name__}")
+
+    @property
+    def purges(self) -> list[Purge]:
+        """What housekeeping runs."""
+        return [purge for wired in self._wired for purge in wired.purges]
+
+    @property
+    def exports(self) -> dict[str, Export]:
+        """What adds to the data of a user, by the feature's name."""
+        return {name: wired.export for name, wired in self._by_feature.items() if wired.export is not None}
+
+    async def erase(self, conn: Connection, user_id: UserId) -> None:
+        """Have every feature take out what tells of a user."""
+        for wired in self._wired:
+            if wired.erase is not None:
+                await wired.erase(conn, user_id)
 
     async def admin_made(self, conn: Connection) -> None:
         """Tell every feature that there is an administrator."""

@@ -16,6 +16,7 @@ from gatepost.services import emails
 from gatepost.services.acts import Acts, By
 from gatepost.services.audit import BY_COMMAND, Audit
 from gatepost.services.clock import Clock
+from gatepost.services.feature import Wiring
 from gatepost.store import endings, failures, links, refusals, statistics, throttles
 
 log = get_logger("gatepost.housekeeping")
@@ -50,13 +51,21 @@ class Housekeeping:
     """Runs on demand and, by one worker at a time, in the background."""
 
     def __init__(
-        self, database: Database, *, acts: Acts, audit: Audit, clock: Clock, history: timedelta
+        self,
+        database: Database,
+        *,
+        acts: Acts,
+        audit: Audit,
+        clock: Clock,
+        history: timedelta,
+        features: Wiring,
     ) -> None:
         self._database = database
         self._acts = acts
         self._audit = audit
         self._clock = clock
         self._history = history
+        self._features = features
         self._task: asyncio.Task[None] | None = None
 
     async def run(
@@ -120,12 +129,14 @@ class Housekeeping:
         expired = await self._end("expired", endings.end_expired, alone=alone, progress=progress)
         purge = partial(endings.purge_ended, older_than=self._history)
         purged = await self._end("purged", purge, alone=alone, progress=progress)
-        for forget in (
+        forgets: list[Callable[..., Awaitable[int]]] = [
             partial(refusals.settle, nobody=self._database.user_ids.nobody),
             throttles.purge_drained,
             partial(failures.purge_old, older_than=FAILURES_KEPT),
             partial(links.purge_ended, older_than=self._history),
-        ):
+            *self._features.purges,
+        ]
+        for forget in forgets:
             await self._repeat(partial(forget, limit=BATCH, alone=alone), limit=BATCH, pauses=alone)
         # Twice, because the first call may only set the mark up to which the second one then counts.
         count = partial(statistics.count_events, limit=EVENTS, alone=alone)

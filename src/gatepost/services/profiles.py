@@ -1,6 +1,6 @@
 """What users do with their own account: change it, take its data with them, and delete it."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 from uuid import UUID
@@ -35,6 +35,8 @@ from gatepost.services import emails
 from gatepost.services.accounts import UserHook
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
+from gatepost.services.feature import Export as FeatureExport
+from gatepost.services.feature import Wiring
 from gatepost.services.reauthentication import Reauthentication
 from gatepost.services.refusals import Refusals
 from gatepost.services.sessions import Sessions
@@ -62,11 +64,14 @@ class Export:
         truncated: there was more than `EXPORT_ROWS` of what was read so far.
     """
 
-    def __init__(self, database: Database, user: User, *, before: int) -> None:
+    def __init__(
+        self, database: Database, user: User, *, before: int, features: Mapping[str, FeatureExport]
+    ) -> None:
         self.user = user
         self.truncated = False
         self._database = database
         self._before = before
+        self._features = features
 
     def sessions(self) -> AsyncIterator[list[SessionRow]]:
         """Yield the sessions, the one started last first, the ended ones too."""
@@ -75,6 +80,12 @@ class Export:
     def events(self) -> AsyncIterator[list[AuditEvent]]:
         """Yield the events that there were when the export began, the newest first."""
         return self._batches(event_store.page_of_user, self._before)
+
+    async def of_features(self) -> AsyncIterator[tuple[str, Sequence[Mapping[str, object]]]]:
+        """Yield what features store about the user, with their names."""
+        for name, export in self._features.items():
+            async with self._database.connection() as conn:
+                yield name, await export(conn, self.user.id)
 
     async def _batches(self, read: "Reader[Kept]", before: int | None) -> AsyncIterator[list[Kept]]:
         left = EXPORT_ROWS
@@ -113,8 +124,10 @@ class Profiles:
         audit: Audit,
         refusals: Refusals,
         clock: Clock,
+        features: Wiring,
     ) -> None:
         self._database = database
+        self._features = features
         self._sessions = sessions
         self._throttles = throttles
         self._reauthentication = reauthentication
@@ -206,7 +219,12 @@ class Profiles:
                 user_id=user.id,
                 session_id=session.id,
             )
-        return Export(self._database, user, before=newest[0].id + 1 if newest else 0)
+        return Export(
+            self._database,
+            user,
+            before=newest[0].id + 1 if newest else 0,
+            features=self._features.exports,
+        )
 
     async def erase(self, token: str, password: str, client: Client, *, by_cookie: bool = False) -> None:
         """Delete the user of a token, every session, and what the trail tells of the person.
@@ -226,6 +244,7 @@ class Profiles:
         reproven = await self._reauthentication.check(session, given, attempt, verb="erase")
         try:
             async with self._reauthentication.transaction(reproven, lock=store.lock) as (conn, live):
+                await self._features.erase(conn, user.id)
                 if not await store.erase(conn, user.id, session_id=live.id, at=self._clock()):
                     raise SessionRevoked
                 await self._throttles.forget(conn, user.id, user.email)

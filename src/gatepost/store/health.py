@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from gatepost.db.feature import Schemas
+from gatepost.db.migrations.expected import tables
 from gatepost.db.pool import Connection, one
 from gatepost.models import Columns
 
@@ -90,7 +92,7 @@ async def server(conn: Connection) -> Server:
     return Server.from_row(one(row))
 
 
-async def missing_privileges(conn: Connection) -> list[str]:
+async def missing_privileges(conn: Connection, features: Schemas = ()) -> list[str]:
     """Return what this role needs and has not, each as what to GRANT; what does not exist is left out."""
     rows = await conn.fetch(
         """
@@ -103,7 +105,7 @@ async def missing_privileges(conn: Connection) -> list[str]:
             ('auth_throttles', 'DELETE'), ('auth_failures', 'SELECT'), ('auth_failures', 'INSERT'),
             ('auth_failures', 'UPDATE'), ('auth_failures', 'DELETE'), ('gatepost_version', 'SELECT'),
             ('auth_links', 'SELECT'), ('auth_links', 'DELETE'), ('auth_event_hours', 'SELECT'),
-            ('auth_housekeeping', 'SELECT')
+            ('auth_housekeeping', 'SELECT'), ('gatepost_features', 'SELECT')
         ) w (relation, privilege)
         WHERE NOT has_table_privilege(to_regclass(w.relation), w.privilege)
         GROUP BY w.relation
@@ -146,10 +148,47 @@ async def missing_privileges(conn: Connection) -> list[str]:
         ORDER BY missing
         """
     )
+    return [*(row["missing"] for row in rows), *await _missing_of_features(conn, features)]
+
+
+async def _missing_of_features(conn: Connection, features: Schemas) -> list[str]:
+    wanted = [
+        (table.name, verb, column)
+        for schema in features
+        for table in schema.tables
+        for verb, columns in (
+            ("SELECT", table.columns),
+            ("INSERT", table.insert),
+            ("UPDATE", table.update),
+            ("DELETE", ("",) if table.deletes else ()),
+        )
+        for column in columns
+    ]
+    rows = await conn.fetch(
+        """
+        SELECT format('%s%s ON %s', w.privilege, ' (' || string_agg(nullif(w.name, ''), ', ') || ')',
+            w.relation) AS missing
+        FROM unnest($1::text[], $2::text[], $3::text[]) w (relation, privilege, name)
+        WHERE NOT CASE WHEN w.name = '' THEN has_table_privilege(to_regclass(w.relation), w.privilege)
+            ELSE has_column_privilege(to_regclass(w.relation), w.name, w.privilege) END
+        GROUP BY w.relation, w.privilege
+        UNION ALL
+        SELECT DISTINCT format('USAGE ON SEQUENCE %s', s.oid::regclass)
+        FROM unnest($1::text[]) t (relation)
+        JOIN pg_depend p ON p.classid = 'pg_class'::regclass AND p.refobjid = to_regclass(t.relation)
+            AND p.deptype IN ('a', 'i')
+        JOIN pg_class s ON s.oid = p.objid AND s.relkind = 'S'
+        WHERE NOT has_sequence_privilege(s.oid, 'USAGE')
+        ORDER BY missing
+        """,
+        [relation for relation, _, _ in wanted],
+        [verb for _, verb, _ in wanted],
+        [column for _, _, column in wanted],
+    )
     return [row["missing"] for row in rows]
 
 
-async def rights(conn: Connection) -> Rights:
+async def rights(conn: Connection, features: Schemas = ()) -> Rights:
     """Return what this role may do beyond what `gatepost migrate --grants` gives one."""
     row = await conn.fetchrow(
         """
@@ -158,9 +197,7 @@ async def rights(conn: Connection) -> Rights:
                 SELECT string_agg(c.relname, ', ' ORDER BY c.relname) FROM pg_class c
                 WHERE c.relnamespace = quote_ident(current_schema())::regnamespace
                     AND pg_has_role(c.relowner, 'MEMBER')
-                    AND c.relname IN ('users', 'user_sessions', 'auth_events', 'auth_throttles',
-                        'auth_failures', 'auth_links', 'auth_event_hours', 'auth_housekeeping',
-                        'auth_refusals', 'auth_erased')
+                    AND c.relname = ANY($1::text[])
             ), '') AS owned,
             coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create,
             coalesce(has_table_privilege(to_regclass('auth_events'), 'UPDATE, DELETE, TRUNCATE'), false)
@@ -172,23 +209,23 @@ async def rights(conn: Connection) -> Rights:
             ) AS may_purge_events
         FROM pg_roles r
         WHERE r.rolname = current_user
-        """
+        """,
+        tables(features),
     )
     return Rights.from_row(one(row))
 
 
-async def invalid_indexes(conn: Connection) -> list[str]:
+async def invalid_indexes(conn: Connection, features: Schemas = ()) -> list[str]:
     """Return the indexes that an interrupted CREATE INDEX CONCURRENTLY left unusable."""
     rows = await conn.fetch(
         """
         SELECT x.indexrelid::regclass::text AS name
         FROM pg_index x
         WHERE NOT x.indisvalid
-            AND x.indrelid IN (to_regclass('users'), to_regclass('user_sessions'), to_regclass('auth_events'),
-                to_regclass('auth_throttles'), to_regclass('auth_failures'), to_regclass('auth_links'),
-                to_regclass('auth_event_hours'), to_regclass('auth_housekeeping'))
+            AND x.indrelid IN (SELECT to_regclass(t.relation) FROM unnest($1::text[]) t (relation))
         ORDER BY name
-        """
+        """,
+        tables(features),
     )
     return [row["name"] for row in rows]
 

@@ -27,10 +27,10 @@ def load_settings(**overrides: object) -> "Settings":
         SettingsError: some settings can't be worked with.
     """
     from gatepost.log import configure
-    from gatepost.settings import Settings
+    from gatepost.settings.feature import settings_of
 
     given = {name: value for name, value in overrides.items() if value is not None}
-    settings = Settings.load(".env", **given)
+    settings = settings_of(in_use.get()).load(".env", **given)
     configure("debug" if settings.debug else "warning", settings.effective_log_format)
     return settings
 

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from gatepost.db.feature import Schemas
+
 if TYPE_CHECKING:
     from gatepost.db.pool import Connection
 
@@ -50,6 +52,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "auth_housekeeping": ("id", "counted_id", "marked_id", "marked_xid", "ran_at"),
     "auth_refusals": ("action", "place", "user_id", "refusals", "since"),
     "auth_erased": ("xid", "user_id", "email_digest"),
+    "gatepost_features": ("feature", "version"),
     "auth_links": (
         "id",
         "purpose",
@@ -127,11 +130,20 @@ FUNCTIONS = (
 """Functions that are called by name."""
 
 
-async def missing_objects(conn: "Connection") -> list[str]:
-    """Return what the schema lacks, one line each; empty where all is there.
+def tables(features: Schemas = ()) -> list[str]:
+    """Return the names of all tables, those of features too."""
+    return [*COLUMNS, *(table.name for schema in features for table in schema.tables)]
+
+
+async def missing_objects(conn: "Connection", features: Schemas = ()) -> list[str]:
+    """Return what the schema lacks, those of features too, one line each; empty where all is there.
 
     An index that is invalid and a trigger that is disabled count as missing: they do nothing.
     """
+    wanted = COLUMNS | {table.name: table.columns for schema in features for table in schema.tables}
+    named_indexes = (*INDEXES, *(name for schema in features for name in schema.indexes))
+    named_triggers = (*TRIGGERS, *(name for schema in features for name in schema.triggers))
+    named_functions = (*FUNCTIONS, *(name for schema in features for name in schema.functions))
     columns = await conn.fetch(
         """
         SELECT c.relname, a.attname
@@ -141,7 +153,7 @@ async def missing_objects(conn: "Connection") -> list[str]:
         WHERE n.nspname = current_schema() AND c.relname = ANY($1::text[])
             AND a.attnum > 0 AND NOT a.attisdropped
         """,
-        list(COLUMNS),
+        list(wanted),
     )
     indexes = await conn.fetch(
         """
@@ -153,7 +165,7 @@ async def missing_objects(conn: "Connection") -> list[str]:
         JOIN pg_namespace n ON n.oid = t.relnamespace
         WHERE n.nspname = current_schema() AND t.relname = ANY($1::text[]) AND x.indisvalid
         """,
-        list(COLUMNS),
+        list(wanted),
     )
     triggers = await conn.fetch(
         """
@@ -179,20 +191,20 @@ async def missing_objects(conn: "Connection") -> list[str]:
     has_triggers = {row["tgname"] for row in triggers}
     has_functions = {row["proname"] for row in functions}
     return [
-        *(f"table {table}" for table in COLUMNS if table not in has_tables),
+        *(f"table {table}" for table in wanted if table not in has_tables),
         *(
             f"column {table}.{column}"
-            for table, names in COLUMNS.items()
+            for table, names in wanted.items()
             if table in has_tables
             for column in names
             if (table, column) not in has_columns
         ),
-        *(f"index {name}" for name in INDEXES if name not in has_indexes),
+        *(f"index {name}" for name in named_indexes if name not in has_indexes),
         *(
             f"unique index on {table} ({definitions[0]})"
             for table, definitions in UNIQUE.items()
             if not any((table, definition) in has_unique for definition in definitions)
         ),
-        *(f"trigger {name}" for name in TRIGGERS if name not in has_triggers),
-        *(f"function {name}" for name in FUNCTIONS if name not in has_functions),
+        *(f"trigger {name}" for name in named_triggers if name not in has_triggers),
+        *(f"function {name}" for name in named_functions if name not in has_functions),
     ]

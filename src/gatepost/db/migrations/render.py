@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from gatepost.db.feature import Schema, Schemas
 from gatepost.db.migrations.user_ids import fill
 from gatepost.models import UserIdType
 
@@ -31,6 +32,13 @@ def render(*, before: str | None, ids: UserIdType) -> str:
     return "\n\n".join(parts)
 
 
-def render_transaction(ids: UserIdType) -> str:
+def render_feature(schema: Schema, *, before: str | None, ids: UserIdType) -> str:
+    """Return the SQL that takes the tables of a feature to the newest version, as `render` the kernel's."""
+    return fill(schema.script(before), ids)
+
+
+def render_transaction(ids: UserIdType, features: Schemas) -> str:
     """Return the whole schema in one transaction, under the lock that admits one migration at a time."""
-    return "\n\n".join(["BEGIN;", script("before"), render(before=None, ids=ids), "COMMIT;\n"])
+    theirs = [render_feature(schema, before=None, ids=ids) for schema in features]
+    kernels = render(before=None, ids=ids)
+    return "\n\n".join(["BEGIN;", script("before"), kernels, *theirs, "COMMIT;\n"])

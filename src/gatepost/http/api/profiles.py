@@ -115,7 +115,10 @@ async def exported(session: Session, gate: Gate, client: Client) -> Response:
         async for events in found.events():
             yield comma + _items([schemas.event_data(event) for event in events])
             comma = b","
-        yield b'],"truncated":' + encode(found.truncated)
+        yield b"]"
+        async for name, rows_of_feature in found.of_features():
+            yield b"," + encode(name) + b":" + encode(rows_of_feature)
+        yield b',"truncated":' + encode(found.truncated)
         yield b'},"message":"Data exported successfully","success":true}'
 
     return Download(parts(), media_type="application/json", name=_EXPORT_NAME)

@@ -1,2 +1,2 @@
 -- As 0003: the strongest lock first that is needed of a table later, in the order in which requests take them.
-LOCK TABLE users, user_sessions IN ACCESS EXCLUSIVE MODE;
+LOCK TABLE users, user_sessions, auth_links IN ACCESS EXCLUSIVE MODE;
