@@ -11,6 +11,7 @@ from itertools import groupby
 from pathlib import Path
 
 from gatepost.asvs import Standing, State, count, judge
+from gatepost.features import FEATURES
 from gatepost.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -70,7 +71,7 @@ def example_settings() -> Settings:
 
 def page() -> str:
     """Return the text of docs/asvs.md."""
-    standings = judge(example_settings())
+    standings = judge(example_settings(), features=FEATURES)
     text = _HEAD + "| Level | Met | Not met | Not applicable |\n|---|---|---|---|\n"
     for level, of in count(standings).items():
         text += f"| {level} | {' | '.join(str(of[state]) for state in State)} |\n"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gatepost.db.feature import Schema, Schemas
+    from gatepost.db.pool import Connection
     from gatepost.errors import GatepostError
     from gatepost.gate import Gate
     from gatepost.http.api.feature import Api
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from gatepost.models import Action
     from gatepost.services.feature import Wired
     from gatepost.settings import Settings
+    from gatepost.terminal.checks import Check
     from gatepost.terminal.feature import Command
 
 
@@ -55,6 +57,9 @@ class Feature:
         api: its routes; None where it has none.
         pages: its pages and all that they show; None where it has none.
         commands: what it adds to `gatepost`; None where it has none.
+        checks: what `gatepost doctor` looks at, besides its tables; None where that is nothing.
+        asvs: a file of entries in the form of `asvs/requirements.toml`, which add to the kernel's; None where
+            it changes no requirement's.
         announce: returns what `gatepost serve` says of it, given the address before every path.
     """
 
@@ -68,6 +73,8 @@ class Feature:
     api: "Callable[[], Api] | None" = None
     pages: "Callable[[], Pages] | None" = None
     commands: "Callable[[], tuple[Command, ...]] | None" = None
+    checks: "Callable[[Connection], Awaitable[list[Check]]] | None" = None
+    asvs: "Path | None" = None
     announce: "Callable[[Gate, str], Awaitable[Announced]] | None" = None
 
     def __post_init__(self) -> None:

@@ -8,8 +8,9 @@ from tests.conftest import Role, execute
 
 from gatepost.asvs import requirements
 from gatepost.db.grants import render_grants
+from gatepost.features import FEATURES
 
-REQUIREMENTS = requirements()
+REQUIREMENTS = requirements(FEATURES)
 
 
 @pytest.fixture

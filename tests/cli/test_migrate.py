@@ -19,7 +19,7 @@ TABLES = """
 """
 SCHEMA = (
     "auth_erased auth_event_hours auth_events auth_failures auth_housekeeping auth_links auth_refusals "
-    "auth_throttles gatepost_version user_sessions users"
+    "auth_throttles gatepost_features gatepost_version user_sessions users"
 )
 
 

@@ -274,6 +274,7 @@ def test_the_indexes_are_those_that_are_wanted(dsn: str) -> None:
         list(COLUMNS),
     )
     assert {line for (line,) in found} == {
+        "CREATE UNIQUE INDEX gatepost_features_pkey ON gatepost_features btree (feature)",
         "CREATE UNIQUE INDEX users_pkey ON users btree (id)",
         (
             "CREATE UNIQUE INDEX users_email_key ON users btree"

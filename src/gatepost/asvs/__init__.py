@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gatepost.asvs.rules import RULES, Missed
+from gatepost.feature import Feature
 from gatepost.settings import Settings
 
 __all__ = ["Requirement", "Standing", "State", "count", "judge", "requirements"]
@@ -72,10 +73,24 @@ class Standing:
 _KEYS = {"met": State.MET, "gap": State.MISSED, "outside": State.OUTSIDE}
 
 
-def requirements() -> tuple[Requirement, ...]:
-    """Return every requirement, in the order of their numbers."""
-    with _DATA.open("rb") as file:
-        return tuple(_requirement(number, entry) for number, entry in tomllib.load(file).items())
+def requirements(features: Iterable[Feature] = ()) -> tuple[Requirement, ...]:
+    """Return every requirement, in the order of their numbers, with what features change of them."""
+    entries = _read(_DATA)
+    for feature in features:
+        for number, changed in _read(feature.asvs).items() if feature.asvs is not None else ():
+            entries[number] = _changed(entries[number], changed)
+    return tuple(_requirement(number, entry) for number, entry in entries.items())
+
+
+def _read(file: Path) -> dict[str, dict[str, Any]]:
+    return tomllib.loads(file.read_text(encoding="utf-8"))
+
+
+def _changed(entry: dict[str, Any], by: dict[str, Any]) -> dict[str, Any]:
+    """Return an entry with what a feature says instead, and its tests and documents besides."""
+    added = {name: [*entry.get(name, ()), *by[name]] for name in ("tests", "documents") if name in by}
+    kept = {name: value for name, value in entry.items() if not (name in _KEYS and by.keys() & _KEYS)}
+    return kept | by | added
 
 
 def _requirement(number: str, entry: dict[str, Any]) -> Requirement:
@@ -92,14 +107,17 @@ def _requirement(number: str, entry: dict[str, Any]) -> Requirement:
     )
 
 
-def judge(settings: Settings, *, excess: Sequence[str] = ()) -> list[Standing]:
+def judge(
+    settings: Settings, *, features: Iterable[Feature] = (), excess: Sequence[str] = ()
+) -> list[Standing]:
     """Say how each requirement stands.
 
     Args:
         settings: the settings in force.
+        features: those of the Gatepost.
         excess: what the database's role may do beyond what a server needs, where that is known.
     """
-    return [_judged(requirement, settings, excess) for requirement in requirements()]
+    return [_judged(requirement, settings, excess) for requirement in requirements(features)]
 
 
 def _judged(requirement: Requirement, settings: Settings, excess: Sequence[str]) -> Standing:

@@ -36,7 +36,7 @@ def report(out: Output, *, level: int | None) -> None:
     settings = load_settings()
     standings = [
         standing
-        for standing in judge(settings, excess=_excess(settings))
+        for standing in judge(settings, features=in_use.get(), excess=_excess(settings))
         if level is None or standing.requirement.level <= level
     ]
     missed = any(standing.state is State.MISSED for standing in standings)

@@ -1,12 +1,11 @@
 """What `gatepost doctor` makes of what it finds: ok, or what to do."""
 
-from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from gatepost.errors import GatepostError, SetupError
 from gatepost.feature import schemas_of
+from gatepost.terminal.checks import Check, Status, ok, warning, wrong
 from gatepost.terminal.output import program
 from gatepost.terminal.running import in_use
 
@@ -14,6 +13,8 @@ if TYPE_CHECKING:
     from gatepost.db.pool import Connection
     from gatepost.settings import Settings
     from gatepost.store.health import Numbering, Rights, Server
+
+__all__ = ["Check", "Status", "ok", "warning", "wrong"]
 
 OLDEST, NEWEST = 14, 18
 """Release lines of PostgreSQL that the tests run on."""
@@ -23,31 +24,6 @@ SKEW_MAX = timedelta(seconds=2)
 
 FILLED_MAX = 0.5
 """Share of a table's numbers from which on it is time to act."""
-
-
-class Status(StrEnum):
-    """How a check went."""
-
-    OK = "ok"
-    WARNING = "warning"
-    WRONG = "wrong"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One thing that was looked at.
-
-    Attributes:
-        name: what it was.
-        status: how it went; `wrong` keeps Gatepost from working.
-        found: what was found.
-        advice: what to do, where it is not ok.
-    """
-
-    name: str
-    status: Status
-    found: str
-    advice: str | None = None
 
 
 def throttle(*, enabled: bool) -> Check:
@@ -221,18 +197,3 @@ async def user_ids(conn: "Connection", settings: "Settings") -> list[Check]:
 def milliseconds(span: timedelta) -> str:
     """Return a span of time in whole milliseconds."""
     return f"{span / timedelta(milliseconds=1):.0f}"
-
-
-def ok(name: str, found: str) -> Check:
-    """Return a check that went well."""
-    return Check(name=name, status=Status.OK, found=found)
-
-
-def warning(name: str, found: str, advice: str) -> Check:
-    """Return a check that is to be seen to, though everything works."""
-    return Check(name=name, status=Status.WARNING, found=found, advice=advice)
-
-
-def wrong(name: str, found: str, advice: str) -> Check:
-    """Return a check that keeps Gatepost from working."""
-    return Check(name=name, status=Status.WRONG, found=found, advice=advice)

@@ -108,6 +108,9 @@ async def _examine(settings: "Settings", dsn: str, tell: Tell) -> None:
         await _examine_way(settings, dsn, conn, server, tell)
         if await _examine_schema(settings, conn, server, tell):
             await _examine_effects(conn, server, tell)
+            for feature in in_use.get():
+                if feature.checks is not None:
+                    await _ask(feature.name, feature.checks(conn), tell)
         await _ask("numbers", _numbers(conn), tell)
 
 

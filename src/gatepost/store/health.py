@@ -177,8 +177,8 @@ async def _missing_of_features(conn: Connection, features: Schemas) -> list[str]
         FROM unnest($1::text[]) t (relation)
         JOIN pg_depend p ON p.classid = 'pg_class'::regclass AND p.refobjid = to_regclass(t.relation)
             AND p.deptype IN ('a', 'i')
-        JOIN pg_class s ON s.oid = p.objid AND s.relkind = 'S'
-        WHERE NOT has_sequence_privilege(s.oid, 'USAGE')
+        JOIN pg_class s ON s.oid = p.objid
+        WHERE CASE WHEN s.relkind = 'S' THEN NOT has_sequence_privilege(s.oid, 'USAGE') END
         ORDER BY missing
         """,
         [relation for relation, _, _ in wanted],

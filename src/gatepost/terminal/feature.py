@@ -10,7 +10,7 @@ class Command:
 
     Attributes:
         name: as it is typed.
-        group: the noun before it, such as `users`; None where it stands by itself.
+        group: the noun before it, such as `users`, or one of its own; None where it stands by itself.
         run: does it; its signature says what it takes, its docstring what it does.
         example: how it is called, for its help.
     """

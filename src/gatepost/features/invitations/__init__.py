@@ -53,6 +53,7 @@ def _commands() -> "tuple[Command, ...]":
 INVITATIONS = Feature(
     name="invitations",
     locale=Path(__file__).parent / "locale",
+    asvs=Path(__file__).parent / "asvs.toml",
     errors=(InvitationRequired, InvalidInvitation),
     actions=InvitationAction,
     wire=_wire,

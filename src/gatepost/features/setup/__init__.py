@@ -57,6 +57,7 @@ async def _announce(gate: "Gate", root: str) -> Announced:
 SETUP = Feature(
     name="setup",
     locale=Path(__file__).parent / "locale",
+    asvs=Path(__file__).parent / "asvs.toml",
     errors=(InvalidSetupLink,),
     actions=SetupAction,
     wire=_wire,
