@@ -22,6 +22,7 @@ async def make_anew(dsn: str, ids: UserIdType = UserIdType.INTEGER, *, features:
     Args:
         dsn: where it is.
         ids: the type of users' ids.
+        features: whose tables are made too.
 
     Raises:
         DemoRefused: it holds what is no demo's; nothing was changed.
