@@ -109,6 +109,13 @@ def test_nothing_is_cut_off_ended_or_folded(password: str, other: str) -> None:
     assert check(other, hash_of(password)) == NO_MATCH
 
 
+def test_a_password_that_does_not_fit_is_not_taken_for_its_digest() -> None:
+    """The same work is done with the digest in its place."""
+    digest = base64.b64encode(hashlib.sha256(LONG.encode()).digest()).decode()
+    assert check(digest, bcrypt_hash(digest)) == MATCH
+    assert check(LONG, bcrypt_hash(digest)) == NO_MATCH
+
+
 def test_a_hash_that_other_software_cut_at_72_bytes_matches_no_longer_password() -> None:
     """It can't be told from the hash of 72 bytes, to which nothing may be appended."""
     assert check("a" * 72 + "X", bcrypt_hash("a" * 72)) == NO_MATCH
