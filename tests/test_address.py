@@ -121,8 +121,8 @@ def test_what_can_be_kept_is_taken(parameters: str) -> None:
         ("ssl_min_protocol_version=SSLv3", "ssl_min_protocol_version can be"),
         ("sslrootcert=system&sslmode=require", "sslrootcert=system needs sslmode=verify-full"),
         ("sslnegotiation=direct", "sslnegotiation=direct needs sslmode=require"),
-        ("connect_timeout=soon", "connect_timeout is no whole number"),
-        ("keepalives_idle=1.5", "keepalives_idle is no whole number"),
+        ("connect_timeout=soon", "connect_timeout is not a whole number"),
+        ("keepalives_idle=1.5", "keepalives_idle is not a whole number"),
         ("keepalives=yes", "keepalives can be 0, 1"),
         ("require_auth=scram-sha-256", "the parameter require_auth can't be kept"),
         ("requirepeer=postgres", "the parameter requirepeer can't be kept"),
@@ -135,7 +135,7 @@ def test_what_can_be_kept_is_taken(parameters: str) -> None:
         ("connection_limit=5", "the parameter connection_limit is not known"),
         ("pool_size", "name=value"),
         ("port=1,2", "as many hosts as ports"),
-        ("port=http", "a port in it is none"),
+        ("port=http", "a port in it is invalid"),
     ],
 )
 def test_what_cannot_be_kept_is_refused_by_name(parameters: str, told: str) -> None:

@@ -50,7 +50,7 @@ CONTRACT = {
 
 def example(kind: type[GatepostError]) -> GatepostError:
     if issubclass(kind, ValidationFailed):
-        return kind({"name": "Give a name"})
+        return kind({"name": "Enter a name"})
     return TooManyAttempts(7) if kind is TooManyAttempts else kind()
 
 
@@ -106,5 +106,5 @@ def test_too_many_attempts_say_when_to_come_again() -> None:
 
 
 def test_another_sentence_takes_the_place_of_the_classs_own() -> None:
-    assert errors.NotFound("There is no such user").message == "There is no such user"
-    assert errors.NotFound().message == "There is no such resource"
+    assert errors.NotFound("User not found").message == "User not found"
+    assert errors.NotFound().message == "Not found"

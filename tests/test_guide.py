@@ -102,7 +102,7 @@ def until(log: Path, text: str, *, times: int = 1) -> None:
 def test_the_guides_commands(shell: Shell) -> None:
     shell.type("pip install -r requirements.txt")
     made = shell.type("python create_tables.py")
-    assert made.startswith(f"Made the schema, version {HEAD} (embedded in .gatepost).\n")
+    assert made.startswith(f"Created the schema, version {HEAD} (embedded in .gatepost).\n")
     assert shell.type("python create_tables.py").startswith("Nothing to do")
     assert shell.type("cp env.example .env") == ""
     port = free_port()

@@ -122,7 +122,7 @@ def test_settings_are_frozen(name: str) -> None:
 
 
 def test_a_setting_misspelt_in_code_is_a_mistake() -> None:
-    assert problems(session_expiry=5) == ["session_expiry: there is no such setting"]
+    assert problems(session_expiry=5) == ["session_expiry: unknown setting"]
 
 
 # What is accepted
@@ -221,7 +221,7 @@ _ORIGIN = "an origin such as https://auth.example.com"
 _ORIGINS = "origins such as https://app.example.com, separated by commas or as a JSON list"
 _URL = "a URL such as postgresql://user:password@host:5432/database"
 _CODED = "a special character in it is not percent-encoded (# is %23, / is %2F, ? is %3F, @ is %40)"
-_HOSTS = "what should be host:port in it is not"
+_HOSTS = "its host:port part is invalid"
 _HEADERS = "names of headers, separated by commas or as a JSON list"
 _KEYS = "keys, separated by commas or as a JSON list"
 _NETWORKS = (
@@ -232,10 +232,10 @@ _NETWORKS = (
 @pytest.mark.parametrize(
     ("name", "text", "line"),
     [
-        ("DATABASE_URL", "mysql://u:hush@localhost/notes", f"it is no PostgreSQL URL; set {_URL}"),
-        ("DATABASE_URL", "hush", f"it is no PostgreSQL URL; set {_URL}"),
-        ("DATABASE_URL", "postgresql://", f"it is no PostgreSQL URL; set {_URL}"),
-        ("DATABASE_URL", "postgresql://u:hu\nsh@h/n", f"it holds a control character; set {_URL}"),
+        ("DATABASE_URL", "mysql://u:hush@localhost/notes", f"it is not a PostgreSQL URL; set {_URL}"),
+        ("DATABASE_URL", "hush", f"it is not a PostgreSQL URL; set {_URL}"),
+        ("DATABASE_URL", "postgresql://", f"it is not a PostgreSQL URL; set {_URL}"),
+        ("DATABASE_URL", "postgresql://u:hu\nsh@h/n", f"it contains a control character; set {_URL}"),
         ("DATABASE_URL", "postgresql://u:hu#sh@h/n", f"{_CODED}; set {_URL}"),
         ("DATABASE_URL", "postgresql://u:p@h/n#hush", f"{_CODED}; set {_URL}"),
         ("DATABASE_URL", "postgresql://u:1/hush@h/n", f"{_CODED}; set {_URL}"),
@@ -243,12 +243,12 @@ _NETWORKS = (
         ("DATABASE_URL", "postgresql://u:hush@h:port/n", f"{_HOSTS}; set {_URL}"),
         ("DATABASE_URL", "postgresql://u:hush@h:65536/n", f"{_HOSTS}; set {_URL}"),
         ("DATABASE_URL", "postgresql://u:hush@[::1/n", f"{_HOSTS}; set {_URL}"),
-        ("SECRET_KEY_FALLBACKS", '["hush"', f"it begins like a JSON list and is none; set {_KEYS}"),
+        ("SECRET_KEY_FALLBACKS", '["hush"', f"it starts like a JSON list but is not one; set {_KEYS}"),
         ("SECRET_KEY_FALLBACKS", '["hush", 7]', f"it is not text; set {_KEYS}"),
         (
             "SECRET_KEY_FALLBACKS",
             f"{GOOD_KEY},{EXAMPLE_KEY}",
-            f"it holds the example's key, which everybody knows; set {_KEYS}",
+            f"it contains the example's key, which everyone knows; set {_KEYS}",
         ),
         ("SESSION_EXPIRE_MINUTES", "0", "'0' is not accepted; set a whole number from 1 to 525600"),
         ("SESSION_EXPIRE_MINUTES", "525601", "'525601' is not accepted; set a whole number from 1 to 525600"),
@@ -269,17 +269,17 @@ _NETWORKS = (
         (
             "BREACHED_PASSWORDS",
             "~no-one/pwned",
-            "'~no-one/pwned' names no home directory; set a path, in the form of Have I Been Pwned",
+            "'~no-one/pwned' is not a home directory; set the path of Have I Been Pwned data",
         ),
         ("APP_NAME", "x" * 81, f"'{'x' * 56}... is not accepted; set a name"),
-        ("TRUSTED_PROXIES", "10.0.0.0/8,10.0.0.1/8", f"'10.0.0.1/8' is no network; set {_NETWORKS}"),
-        ("TRUSTED_PROXIES", "unix:", f"'unix:' is no network; set {_NETWORKS}"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,10.0.0.1/8", f"'10.0.0.1/8' is not a valid network; set {_NETWORKS}"),
+        ("TRUSTED_PROXIES", "unix:", f"'unix:' is not a valid network; set {_NETWORKS}"),
         ("FORWARDED_HEADER", "via", "'via' is not accepted; set one of x-forwarded-for, forwarded"),
-        ("TLS_CERT", "~no-one/c.pem", "'~no-one/c.pem' names no home directory; set the path of a file"),
-        ("TLS_KEY", "~no-one/k.pem", "'~no-one/k.pem' names no home directory; set the path of a file"),
-        ("TRUSTED_PROXIES", "*", f"'*' is no network; set {_NETWORKS}"),
-        ("GATEPOST_HOME", "~no-one", "'~no-one' names no home directory; set the path of a directory"),
-        ("HOST", "http://localhost", "'http://localhost' is not accepted; set an address or a host's name"),
+        ("TLS_CERT", "~no-one/c.pem", "'~no-one/c.pem' is not a home directory; set the path of a file"),
+        ("TLS_KEY", "~no-one/k.pem", "'~no-one/k.pem' is not a home directory; set the path of a file"),
+        ("TRUSTED_PROXIES", "*", f"'*' is not a valid network; set {_NETWORKS}"),
+        ("GATEPOST_HOME", "~no-one", "'~no-one' is not a home directory; set the path of a directory"),
+        ("HOST", "http://localhost", "'http://localhost' is not accepted; set an address or host name"),
         ("PORT", "65536", "'65536' is not accepted; set a whole number from 0 to 65535"),
         ("WORKERS", "65", "'65' is not accepted; set a whole number from 1 to 64"),
         ("DATABASE_POOL_SIZE", "0", "'0' is not accepted; set a whole number from 1 to 1000"),
@@ -292,51 +292,55 @@ _NETWORKS = (
         (
             "APP_LOGO",
             "~nobody-has-this/logo.svg",
-            "'~nobody-has-this/logo.svg' names no home directory; set the path of an SVG, PNG or WebP file",
+            "'~nobody-has-this/logo.svg' is not a home directory; set the path of an SVG, PNG or WebP file",
         ),
-        ("ACCENT_COLOR", "blue", "'blue' is no colour; set a colour such as #1d5fd1"),
-        ("ACCENT_COLOR", "#1d5fd1;}", "'#1d5fd1;}' is no colour; set a colour such as #1d5fd1"),
+        ("ACCENT_COLOR", "blue", "'blue' is not a valid colour; set a colour such as #1d5fd1"),
+        ("ACCENT_COLOR", "#1d5fd1;}", "'#1d5fd1;}' is not a valid colour; set a colour such as #1d5fd1"),
         (
             "TEMPLATES_DIR",
             "~nobody-has-this-name/t",
-            "'~nobody-has-this-name/t' names no home directory; set the path of a directory",
+            "'~nobody-has-this-name/t' is not a home directory; set the path of a directory",
         ),
         (
             "ALLOWED_REDIRECTS",
             "https://app.example.com/path",
             (
-                "'https://app.example.com/path' is no origin; "
+                "'https://app.example.com/path' is not a valid origin; "
                 "set origins such as https://app.example.com, separated by commas or as a JSON list"
             ),
         ),
-        ("ROOT_PATH", "auth", "'auth' is no path; set a path such as /auth-server"),
-        ("ROOT_PATH", "/a//b", "'/a//b' is no path; set a path such as /auth-server"),
-        ("ROOT_PATH", "/api/", "'/api' is where the API begins itself; set a path such as /auth-server"),
+        ("ROOT_PATH", "auth", "'auth' is not a valid path; set a path such as /auth-server"),
+        ("ROOT_PATH", "/a//b", "'/a//b' is not a valid path; set a path such as /auth-server"),
+        ("ROOT_PATH", "/api/", "'/api' is where the API is served; set a path such as /auth-server"),
         ("FRESH_SESSION_MINUTES", "0", "'0' is not accepted; set a whole number from 1 to 1440"),
         ("SESSION_IDLE_MINUTES", "-1", "'-1' is not accepted; set a whole number from 0 to 525600"),
         ("MAX_SESSIONS_PER_USER", "x", "'x' is not accepted; set a whole number from 0 to 10000"),
-        ("PUBLIC_URL", "https://a.example/x", f"'https://a.example/x' is no origin; set {_ORIGIN}"),
-        ("PUBLIC_URL", "a.example.com", f"'a.example.com' is no origin; set {_ORIGIN}"),
-        ("PUBLIC_URL", "https://u:p@a.de", f"'https://u:p@a.de' is no origin; set {_ORIGIN}"),
-        ("PUBLIC_URL", "https://a.de:70000", f"'https://a.de:70000' is no origin; set {_ORIGIN}"),
-        ("ALLOWED_ORIGINS", "https://a.example.com, *", f"'*' is no origin; set {_ORIGINS}"),
-        ("ALLOWED_HEADERS", "*", f"'*' names no header; set {_HEADERS}"),
-        ("ALLOWED_HEADERS", "x-own, x own", f"'x own' names no header; set {_HEADERS}"),
-        ("ALLOWED_ORIGINS", "null", f"'null' is no origin; set {_ORIGINS}"),
-        ("COOKIE_DOMAIN", "com", "'com' is no domain; set a domain such as example.com"),
-        ("COOKIE_DOMAIN", "a.de; Secure", "'a.de; secure' is no domain; set a domain such as example.com"),
+        ("PUBLIC_URL", "https://a.example/x", f"'https://a.example/x' is not a valid origin; set {_ORIGIN}"),
+        ("PUBLIC_URL", "a.example.com", f"'a.example.com' is not a valid origin; set {_ORIGIN}"),
+        ("PUBLIC_URL", "https://u:p@a.de", f"'https://u:p@a.de' is not a valid origin; set {_ORIGIN}"),
+        ("PUBLIC_URL", "https://a.de:70000", f"'https://a.de:70000' is not a valid origin; set {_ORIGIN}"),
+        ("ALLOWED_ORIGINS", "https://a.example.com, *", f"'*' is not a valid origin; set {_ORIGINS}"),
+        ("ALLOWED_HEADERS", "*", f"'*' is not a valid header name; set {_HEADERS}"),
+        ("ALLOWED_HEADERS", "x-own, x own", f"'x own' is not a valid header name; set {_HEADERS}"),
+        ("ALLOWED_ORIGINS", "null", f"'null' is not a valid origin; set {_ORIGINS}"),
+        ("COOKIE_DOMAIN", "com", "'com' is not a valid domain; set a domain such as example.com"),
+        (
+            "COOKIE_DOMAIN",
+            "a.de; Secure",
+            "'a.de; secure' is not a valid domain; set a domain such as example.com",
+        ),
         ("THROTTLE_ENABLED", "perhaps", "'perhaps' is not accepted; set True or False"),
-        ("THROTTLE_LOGIN_ADDRESS", "30", f"'30' is no rate; set {_RATE}"),
-        ("THROTTLE_LOGIN_NETWORK", "30/minute", f"'30/minute' is no rate; set {_RATE}"),
-        ("THROTTLE_LOGIN_ACCOUNT", "0 then 1/minute", f"'0 then 1/minute' is no rate; set {_RATE}"),
-        ("THROTTLE_LOGIN_KNOWN", "1 then 0/minute", f"'1 then 0/minute' is no rate; set {_RATE}"),
-        ("THROTTLE_FORM_ADDRESS", "60 then", f"'60 then' is no rate; set {_RATE}"),
-        ("THROTTLE_REGISTER_ADDRESS", "5 then 20/week", f"'5 then 20/week' is no rate; set {_RATE}"),
-        ("THROTTLE_REGISTER_NETWORK", "20/hour", f"'20/hour' is no rate; set {_RATE}"),
-        ("THROTTLE_REGISTER_TOTAL", "-1 then 1/day", f"'-1 then 1/day' is no rate; set {_RATE}"),
-        ("THROTTLE_REFRESH_SESSION", "ten then 1/minute", f"'ten then 1/minute' is no rate; set {_RATE}"),
-        ("THROTTLE_REFRESH_ADDRESS", "1 then 1/minute/", f"'1 then 1/minute/' is no rate; set {_RATE}"),
-        ("THROTTLE_CONFIRM_USER", "1e3 then 1/minute", f"'1e3 then 1/minute' is no rate; set {_RATE}"),
+        ("THROTTLE_LOGIN_ADDRESS", "30", f"'30' is not a rate; set {_RATE}"),
+        ("THROTTLE_LOGIN_NETWORK", "30/minute", f"'30/minute' is not a rate; set {_RATE}"),
+        ("THROTTLE_LOGIN_ACCOUNT", "0 then 1/minute", f"'0 then 1/minute' is not a rate; set {_RATE}"),
+        ("THROTTLE_LOGIN_KNOWN", "1 then 0/minute", f"'1 then 0/minute' is not a rate; set {_RATE}"),
+        ("THROTTLE_FORM_ADDRESS", "60 then", f"'60 then' is not a rate; set {_RATE}"),
+        ("THROTTLE_REGISTER_ADDRESS", "5 then 20/week", f"'5 then 20/week' is not a rate; set {_RATE}"),
+        ("THROTTLE_REGISTER_NETWORK", "20/hour", f"'20/hour' is not a rate; set {_RATE}"),
+        ("THROTTLE_REGISTER_TOTAL", "-1 then 1/day", f"'-1 then 1/day' is not a rate; set {_RATE}"),
+        ("THROTTLE_REFRESH_SESSION", "ten then 1/minute", f"'ten then 1/minute' is not a rate; set {_RATE}"),
+        ("THROTTLE_REFRESH_ADDRESS", "1 then 1/minute/", f"'1 then 1/minute/' is not a rate; set {_RATE}"),
+        ("THROTTLE_CONFIRM_USER", "1e3 then 1/minute", f"'1e3 then 1/minute' is not a rate; set {_RATE}"),
         ("LOGIN_FAILURES_MAX", "101", "'101' is not accepted; set a whole number from 3 to 100"),
         ("LOG_FORMAT", "x" * 99, f"'{'x' * 56}... is not accepted; set one of auto, json, console"),
     ],
@@ -357,13 +361,13 @@ def test_every_setting_has_a_refused_value_above_or_takes_any_text() -> None:
 @pytest.mark.parametrize(
     ("override", "line"),
     [
-        ({"secret_key": 7}, "SECRET_KEY: it is not text; set 32 random characters or more"),
+        ({"secret_key": 7}, "SECRET_KEY: it is not text; set at least 32 random characters"),
         (
             {"secret_key": "\ud800hush"},
-            "SECRET_KEY: it is not text in UTF-8; set 32 random characters or more",
+            "SECRET_KEY: it is not text in UTF-8; set at least 32 random characters",
         ),
         ({"devise_pepper": "\ud800hush"}, "DEVISE_PEPPER: it is not text in UTF-8; set text"),
-        ({"secret_key_fallbacks": 7}, f"SECRET_KEY_FALLBACKS: it is no list; set {_KEYS}"),
+        ({"secret_key_fallbacks": 7}, f"SECRET_KEY_FALLBACKS: it is not a list; set {_KEYS}"),
         ({"gatepost_home": 7}, "GATEPOST_HOME: 7 is not accepted; set the path of a directory"),
         (
             {"environment": None},
@@ -449,14 +453,20 @@ def test_production_accepts_what_is_safe() -> None:
             {"public_url": "http://auth.example.com"},
             "PUBLIC_URL: cookies need https; set an origin such as https://auth.example.com",
         ),
-        ({"bcrypt_rounds": 9}, "BCRYPT_ROUNDS: it is too cheap for production; set 10 to 16"),
-        ({"secret_key": None}, "SECRET_KEY: production needs one, other than the example's; set 32 random"),
+        ({"bcrypt_rounds": 9}, "BCRYPT_ROUNDS: it is too low for production; set 10 to 16"),
+        (
+            {"secret_key": None},
+            "SECRET_KEY: production needs one, other than the example's; set at least",
+        ),
         (
             {"secret_key": EXAMPLE_KEY},
-            "SECRET_KEY: production needs one, other than the example's; set 32 random",
+            "SECRET_KEY: production needs one, other than the example's; set at least",
         ),
-        ({"secret_key": GOOD_KEY[:31]}, "SECRET_KEY: it is shorter than 32 characters; set 32 random"),
-        ({"secret_key": "x" * 64}, "SECRET_KEY: it is a placeholder; set 32 random"),
+        (
+            {"secret_key": GOOD_KEY[:31]},
+            "SECRET_KEY: it is shorter than 32 characters; set at least 32",
+        ),
+        ({"secret_key": "x" * 64}, "SECRET_KEY: it is a placeholder; set at least 32 random"),
         ({"secret_key": "0123401234012340123401234012340123"}, "SECRET_KEY: it is a placeholder; set"),
         ({"secret_key": "changeme-changeme-changeme-changeme"}, "SECRET_KEY: it is a placeholder; set"),
         ({"secret_key": "CHANGE_ME_before_you_go_to_production"}, "SECRET_KEY: it is a placeholder; set"),
@@ -464,13 +474,13 @@ def test_production_accepts_what_is_safe() -> None:
         ({"secret_key": "your-secret-key-your-secret-key-0123"}, "SECRET_KEY: it is a placeholder; set"),
         (
             {"secret_key_fallbacks": [OTHER_KEY, "short"]},
-            "SECRET_KEY_FALLBACKS: of one of them, it is shorter",
+            "SECRET_KEY_FALLBACKS: in one of them, it is shorter",
         ),
         (
             {"secret_key_fallbacks": ["secret" * 8]},
-            "SECRET_KEY_FALLBACKS: of one of them, it is a placeholder",
+            "SECRET_KEY_FALLBACKS: in one of them, it is a placeholder",
         ),
-        ({"secret_key_fallbacks": [EXAMPLE_KEY]}, "SECRET_KEY_FALLBACKS: it holds the example's key"),
+        ({"secret_key_fallbacks": [EXAMPLE_KEY]}, "SECRET_KEY_FALLBACKS: it contains the example's key"),
     ],
 )
 def test_production_refuses(override: dict[str, Any], line: str) -> None:
@@ -583,7 +593,7 @@ def test_a_kept_key_that_is_not_whole_is_told_and_left(tmp_path: Path, content: 
     kept = tmp_path / "secret_key"
     kept.write_bytes(content)
 
-    with pytest.raises(SettingsError, match=r"SECRET_KEY: none is set, and .* holds no whole key"):
+    with pytest.raises(SettingsError, match=r"SECRET_KEY: none is set, and .* holds no complete key"):
         secret_key(Settings(gatepost_home=tmp_path))
     assert kept.read_bytes() == content
 

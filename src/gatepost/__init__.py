@@ -1,4 +1,4 @@
-"""Authentication that lives in your own PostgreSQL.
+"""Authentication in your own PostgreSQL.
 
 from gatepost import CurrentSession, Gatepost
 

@@ -211,7 +211,7 @@ class Gatepost(Gate):
     @staticmethod
     def _mount(app: Starlette, path: str, mounted: ASGIApp) -> None:
         if any(isinstance(route, Mount) and route.path == path for route in app.routes):
-            raise ValueError(f"Something is mounted at {path} already: give another prefix")
+            raise ValueError(f"Something is already mounted at {path}: use another prefix")
         app.router.routes.append(PlacedMount(path, app=mounted))
 
     def on_register(self, hook: Hook) -> Hook:

@@ -154,7 +154,7 @@ async def test_a_failed_sign_in_is_seen_at_once(site: Site, visitor: Visitors) -
     await fail_to_sign_in(site, agent="<b>x</b>")
     row = page.locator("tr.arrived")
     await row.wait_for()
-    await expect(row).to_contain_text("Failed sign-in to user@example.com")
+    await expect(row).to_contain_text("Failed sign-in as user@example.com")
     await expect(row.locator(".badge")).to_have_class("badge badge-bad")
     await expect(row.get_by_role("link", name="user@example.com")).to_have_attribute(
         "href", "/auth/admin/users/1"
@@ -174,11 +174,11 @@ async def test_a_failed_sign_in_is_seen_at_once(site: Site, visitor: Visitors) -
 async def test_what_happened_before_the_switch_is_caught_up_with(site: Site, visitor: Visitors) -> None:
     await make_user(site)
     page = await console(site, visitor, "events?action=login.failed")
-    await expect(page.get_by_text("No event fits this filter.")).to_be_visible()
+    await expect(page.get_by_text("No events match this filter.")).to_be_visible()
     await fail_to_sign_in(site)
     await go_live(page)
     await expect(page.locator("tr.arrived")).to_have_count(1)
-    await expect(page.get_by_text("No event fits this filter.")).to_have_count(0)
+    await expect(page.get_by_text("No events match this filter.")).to_have_count(0)
     await site.client.get("/api/auth/admin/users", headers={"Authorization": "Bearer x"})
     await fail_to_sign_in(site)
     await expect(page.locator("tr.arrived")).to_have_count(2)
@@ -237,7 +237,7 @@ async def test_it_stops_when_the_session_ends(
     page = await console(site, visitor, "events")
     await go_live(page)
     await db.execute("UPDATE user_sessions SET is_active = false")
-    await expect(page.locator("#live-state")).to_contain_text("Stopped: reload the page to go on.")
+    await expect(page.locator("#live-state")).to_contain_text("Stopped. Reload the page to continue.")
     await expect(page.get_by_role("button", name="Live")).to_have_attribute("aria-pressed", "false")
     await page.reload()
     await expect(page).to_have_url(re.compile("/auth/sign-in"))
@@ -314,7 +314,7 @@ async def test_the_sessions_of_a_filter_end_by_keys_alone(
     await page.keyboard.type("user@example.com")
     await page.keyboard.press("Enter")
     await expect(page.locator("tbody tr")).to_have_count(2)
-    for name in ("End all 2 sessions of this filter", "End 2 sessions"):
+    for name in ("End all 2 matching sessions", "End 2 sessions"):
         target = page.get_by_role("main").get_by_text(name, exact=True)
         for _ in range(40):
             if await target.evaluate("element => element === document.activeElement"):
@@ -323,7 +323,7 @@ async def test_the_sessions_of_a_filter_end_by_keys_alone(
         await expect(target).to_be_focused()
         await page.keyboard.press("Enter")
     await expect(page.get_by_role("status")).to_have_text("2 sessions were ended.")
-    await expect(page.get_by_text("No session fits this filter.")).to_be_visible()
+    await expect(page.get_by_text("No sessions match this filter.")).to_be_visible()
     assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE is_active AND user_id = 1") == 0
     await other.goto(f"{site.url}/auth/account")
     await expect(other).to_have_url(re.compile("/auth/sign-in"))

@@ -112,7 +112,7 @@ async def test_by_keyboard_alone(site: Site, visitor: Visitors) -> None:
     await page.keyboard.press("Enter")
     await page.wait_for_url("**/auth/account")
     await page.keyboard.press("Tab")
-    await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    await expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     outline = await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid", "the focus is seen"
 
@@ -201,7 +201,9 @@ async def test_an_expired_session_leads_back(site: Site, visitor: Visitors, cloc
     await page.wait_for_url("**/auth/account")
     clock.advance(days=2)
     await page.get_by_role("link", name="Devices").first.click()
-    await expect(page.get_by_role("status").first).to_have_text("Your session has expired. Sign in to go on.")
+    await expect(page.get_by_role("status").first).to_have_text(
+        "Your session has expired. Sign in to continue."
+    )
     await assert_well_made(page)
     await fill(page, email=EMAIL, password=PASSWORD)
     await page.wait_for_url("**/auth/devices")

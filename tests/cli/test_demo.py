@@ -162,7 +162,7 @@ async def test_a_database_that_holds_something_is_left_alone(
     try:
         await conn.execute(foreign)
         refused = await scratch("demo", *SMALL)
-        assert "is no demo's" in refused.failed("demo_refused")
+        assert "are not a demo's" in refused.failed("demo_refused")
         made = await conn.fetchval(
             "SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
         )

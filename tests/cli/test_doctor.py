@@ -201,7 +201,7 @@ def test_the_embedded_databases_owner_is_for_development() -> None:
     everything |= {"owned": "users", "may_alter_events": True, "may_purge_events": True}
     check = checks.rights(Rights(role="gatepost", **everything), embedded=True)
     assert check.status == "ok"
-    assert check.found == "gatepost owns the embedded database, which is for development"
+    assert check.found == "gatepost owns the embedded database (for development only)"
 
 
 async def test_numbers_that_run_out_are_a_warning(gatepost: Command, db: Database) -> None:
@@ -210,7 +210,7 @@ async def test_numbers_that_run_out_are_a_warning(gatepost: Command, db: Databas
     assert done.code == 0
     (line,) = [line for line in done.out.splitlines() if line.startswith("warning  numbers ")]
     # What doctor tries uses up a number or two.
-    assert re.search(r" user_sessions\.id has come to 107374182\d, 50\.00% of what it can hold$", line)
+    assert re.search(r" user_sessions\.id is at 107374182\d \(50\.00% of the maximum\)$", line)
     assert "ALTER TABLE user_sessions ALTER COLUMN id TYPE bigint" in done.out
 
 

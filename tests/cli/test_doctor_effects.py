@@ -171,7 +171,7 @@ async def test_a_role_that_was_granted_nothing_is_told_so(
         monkeypatch.setenv("DATABASE_URL", Role(name=role, password="p").on(owner_dsn))
         done = await command("doctor")
         assert (done.code, done.err) == (1, "")
-        assert f"search_path names no schema that {role} may use" in done.out
+        assert f"search_path contains no schema that {role} may use" in done.out
         assert f"GRANT USAGE ON SCHEMA … TO {role}" in done.out
         await execute(owner_dsn, f"GRANT USAGE ON SCHEMA public TO {role}")
         done = await command("doctor")
@@ -247,7 +247,7 @@ async def test_a_sequence_behind_its_table_is_wrong_and_the_statement_mends_it(
     await db.execute(f"INSERT INTO {table} {columns} FROM generate_series(1, 20) n")
     await db.execute(f"SELECT setval('{table}_id_seq', 1)")
     found = await examined(gatepost, 1)
-    assert found["effects"]["advice"] == "An id that comes next is taken: see the sequences below"
+    assert found["effects"]["advice"] == "A sequence is behind its table: see the sequences below"
     assert f"of {table} is " in found["sequences"]["found"]
     statement = found["sequences"]["advice"].removeprefix("Run: ")
     assert statement.startswith(f"SELECT setval('{table}_id_seq', ")
@@ -403,7 +403,7 @@ async def test_a_pooler_that_lends_connections_by_transaction_is_found(
         done = await gatepost("doctor")
     (line,) = [line for line in done.out.splitlines() if line.split()[1] == "pooler"]
     assert line.split()[0] == "warning"
-    assert "one is in between that lends connections by transaction" in line
+    assert "a pooler in transaction mode" in line
     assert "pool_mode = session" in done.out
     assert "max_prepared_statements" in done.out
 

@@ -61,7 +61,7 @@ async def test_list_takes_a_user_an_action_and_a_page(gatepost: Command, client:
     everybodys = await gatepost("events", "list", "--action", "user.registered", "--json")
     assert [event["user_id"] for event in everybodys.json["events"]] == [2, 1]
     none = await gatepost("events", "list", "--action", "no.such")
-    assert none.out == "There are no events.\n"
+    assert none.out == "No events.\n"
     text = await gatepost("events", "list", "--limit", "1")
     assert text.out.splitlines()[-1].startswith("Next: gatepost events list --before ")
 
@@ -93,7 +93,7 @@ async def test_list_takes_an_address_and_times(gatepost: Command, db: Database) 
         listed = await gatepost("events", "list", *each, "--json")
         assert [event["action"] for event in listed.json["events"]] == ["a"], each
     refused = await gatepost("events", "list", "--address", "%", "--json")
-    assert refused.failed("validation_failed").startswith("address: Give an address")
+    assert refused.failed("validation_failed").startswith("address: Enter an address")
 
 
 async def test_export_writes_a_file_for_its_owner_and_is_on_the_trail(
@@ -133,7 +133,7 @@ async def test_export_says_what_can_not_be(gatepost: Command) -> None:
 
 async def test_list_refuses_an_unknown_email(gatepost: Command) -> None:
     refused = await gatepost("events", "list", "--user", "nobody@example.com", "--json")
-    assert refused.failed("not_found") == "There is no such user"
+    assert refused.failed("not_found") == "User not found"
 
 
 @asynccontextmanager
@@ -156,7 +156,7 @@ async def following(
     assert process.stderr is not None
     try:
         async with asyncio.timeout(PATIENCE):
-            assert await process.stderr.readline() == b"Following the audit trail, Ctrl-C ends it.\n"
+            assert await process.stderr.readline() == b"Following the audit trail. Press Ctrl-C to stop.\n"
             yield process, process.stdout
     finally:
         if process.returncode is None:

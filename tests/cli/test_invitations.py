@@ -24,9 +24,9 @@ async def test_an_invitation_is_made_shown_once_and_opens_registering(
     made = await gatepost("users", "invite", "--email", "Ada@example.com", "--hours", "2")
     assert made.code == 0, made
     first, url, then = made.out.splitlines()
-    assert first.startswith("Invitation 1 for ada@example.com, good once until ")
+    assert first.startswith("Invitation 1 for ada@example.com, valid once until ")
     assert url.startswith("https://auth.example.com/auth/sign-up?invitation=")
-    assert then.endswith("gatepost users revoke-invitation 1 takes it back")
+    assert then.endswith("gatepost users revoke-invitation 1")
     token = url.partition("=")[2]
     secrecy.shown_once(token)
     async with Gate(Settings.load(env_file=None), features=FEATURES) as gate:
@@ -44,14 +44,14 @@ async def test_an_invitation_is_made_shown_once_and_opens_registering(
 
 
 async def test_invitations_are_listed_and_taken_back(gatepost: Command, db: Database) -> None:
-    assert (await gatepost("users", "invitations")).out == "There are no invitations.\n"
+    assert (await gatepost("users", "invitations")).out == "No invitations.\n"
     for _ in range(3):
         made = await gatepost("users", "invite", "--json")
         secrecy.shown_once(made.json["token"])
         assert made.json["url"].endswith(made.json["token"])
         secrecy.shown_once(made.json["token"])
     revoked = await gatepost("users", "revoke-invitation", "2")
-    assert revoked.out.startswith("Invitation 2 is good no more.\n")
+    assert revoked.out.startswith("Invitation 2 was revoked.\n")
     (await gatepost("users", "revoke-invitation", "2", "--json")).failed("not_found")
     page = (await gatepost("users", "invitations", "--limit", "2", "--json")).json
     assert [(each["id"], each["status"]) for each in page["invitations"]] == [(3, "open"), (2, "revoked")]

@@ -136,7 +136,7 @@ async def test_a_database_that_is_away_is_waited_for_and_told_of(
     refused = await command("users", "list", "--json")
     assert refused.failed("database_unreachable").startswith("Cannot connect to the database: ")
     first, *_ = refused.err.splitlines()
-    assert first.startswith("Waiting for the database, trying again in 0.2 s: ")
+    assert first.startswith("Waiting for the database, retrying in 0.2 s: ")
     assert "not-shown" not in refused.out + refused.err
 
 
@@ -156,7 +156,7 @@ async def test_what_nobody_foresaw_is_one_line_and_on_the_trail(
     refused = await gatepost("users", "disable", "1")
     (line,) = refused.err.splitlines()
     assert line.startswith("Error: UndefinedFunctionError: function gatepost_end_sessions(")
-    assert line.endswith("gatepost doctor may know why, DEBUG=True shows where")
+    assert line.endswith("gatepost doctor may explain why; DEBUG=True shows where")
     assert (await gatepost("users", "disable", "1", "--json")).failed("internal_error")
     assert await db.fetchval("SELECT is_active FROM users")
     failure = {"by": "command", "command": "users disable", "code": "internal_error", "user": "1"}

@@ -38,7 +38,7 @@ async def test_an_empty_database_gets_the_schema_once(
     monkeypatch.setenv("DATABASE_URL", empty_dsn)
     made = await command("migrate")
     assert (made.code, made.err) == (0, "")
-    assert made.out.startswith(f"Made the schema, version {HEAD} (")
+    assert made.out.startswith(f"Created the schema, version {HEAD} (")
     assert made.out.endswith("Next: gatepost serve, or gatepost users create --admin\n")
     assert await tables(empty_dsn) == SCHEMA
     again = await command("migrate")
@@ -62,7 +62,7 @@ async def test_a_missing_database_is_created(
     try:
         made = await command("migrate")
         assert made.out.startswith("Created the database ")
-        assert f"/{name}. Made the schema, version {HEAD} (" in made.out
+        assert f"/{name}. Created the schema, version {HEAD} (" in made.out
         assert await tables(on_database(server_dsn, name)) == SCHEMA
     finally:
         await execute(server_dsn, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
@@ -152,7 +152,7 @@ async def test_the_embedded_database_is_migrated_and_stopped_again(
 @pytest.mark.parametrize(
     ("created", "before", "applied", "told"),
     [
-        (True, None, ("0001",), "Created the database db/app. Made the schema, version 0004 (db/app)."),
+        (True, None, ("0001",), "Created the database db/app. Created the schema, version 0004 (db/app)."),
         (False, "0002", ("0004",), "Migrated from version 0002 to 0004 (db/app)."),
         (False, "0004", (), "Nothing to do: the database (db/app) is at version 0004."),
     ],
@@ -174,7 +174,7 @@ async def test_grants_are_printed_and_no_database_is_touched(command: Command) -
     printed = await command("migrate", "--grants", "app")
     assert (printed.code, printed.out) == (0, render_grants("app"))
     assert 'DELETE ON auth_throttles, auth_failures, auth_refusals TO "app";' in printed.out
-    assert printed.err.startswith("Next: let the owner of the tables run this with psql ")
+    assert printed.err.startswith("Next: have the owner of the tables run this with psql ")
     as_json = await command("migrate", "--grants", "app", "--json")
     assert (as_json.json, as_json.err) == ({"sql": printed.out}, "")
 
@@ -182,6 +182,6 @@ async def test_grants_are_printed_and_no_database_is_touched(command: Command) -
 async def test_grants_for_everybody_are_refused(command: Command) -> None:
     refused = await command("migrate", "--grants", "public")
     assert (refused.code, refused.out) == (1, "")
-    assert refused.err.startswith("Error: role: public is no role")
+    assert refused.err.startswith("Error: role: public is not a role")
     both = await command("migrate", "--grants", "app", "--sql")
     assert (both.code, both.out) == (2, "")

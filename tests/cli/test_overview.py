@@ -20,7 +20,7 @@ async def test_it_shows_the_figures(gatepost: Command, client: httpx.AsyncClient
     assert first["Active sessions"] == first["Active users"] == ["1"]
     assert first["Sign-ins"] == ["1", "0", "█"]
     assert first["Failed logins"] == ["3", "0", "█"]
-    assert first["Throttled (not each is written)"] == ["0", "0"]
+    assert first["Throttled (partly recorded)"] == ["0", "0"]
     assert first["127.0.0.1"] == ["3", "1"]
     assert first["1"][:4] == ["user@example.com", "3", "100", "yes"]
     assert shown.out.splitlines()[-1] == "Next: gatepost users unlock USER"

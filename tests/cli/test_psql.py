@@ -98,7 +98,7 @@ async def test_without_psql_a_line_says_what_to_install(
         monkeypatch.setattr("gatepost.db.embedded.find_binaries", find_binaries)
         refused = await command("psql", "-c", "SELECT 1")
         assert (refused.code, refused.out) == (1, "")
-        assert refused.err.startswith("Error: There is no psql: install PostgreSQL's client programs")
+        assert refused.err.startswith("Error: psql was not found: install PostgreSQL's client programs")
 
 
 async def test_help_is_ours(command: Command) -> None:

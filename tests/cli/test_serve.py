@@ -182,7 +182,7 @@ async def test_the_last_lines_say_all_that_a_newcomer_needs(outside: Environment
     assert len(token) == 43
     assert token.encode() not in err
     assert lines == [
-        "Gatepost 0.1.0 is ready, Ctrl-C stops it.\n",
+        "Gatepost 0.1.0 is ready. Press Ctrl-C to stop.\n",
         f"  Listening    http://127.0.0.1:{port}\n",
         f"  Database     PostgreSQL {version} embedded in {tmp_path / 'home'}\n",
         f"  API docs     http://127.0.0.1:{port}/api/auth/docs\n",
@@ -222,7 +222,7 @@ async def test_a_port_in_use_is_one_line_and_nothing_is_started(outside: Environ
         refused = await run_process(outside, "serve", "--port", port, cwd=tmp_path)
     assert (refused.code, refused.out) == (1, "")
     assert refused.err == (
-        f"Error: Port {port} of 127.0.0.1 is in use: stop what has it, or choose another with --port\n"
+        f"Error: Port {port} of 127.0.0.1 is in use: stop what uses it, or choose another with --port\n"
     )
     assert not (tmp_path / "home").exists()
 
@@ -289,7 +289,7 @@ async def test_a_database_that_is_away_is_waited_for_and_then_given_up(
         *waits, last = refused.err.splitlines()
         assert (refused.code, refused.out) == (1, "")
         assert len(waits) >= 2
-        assert all(line.startswith("Waiting for the database, trying again in ") for line in waits)
+        assert all(line.startswith("Waiting for the database, retrying in ") for line in waits)
         assert last.startswith("Error: Cannot connect to the database: ")
         assert "not-shown" not in refused.err
 
@@ -429,12 +429,12 @@ async def test_tls(outside: Environment, dsn: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "code", "told"),
     [
-        (["--tls-cert", "certificate.pem"], 2, "Give both --tls-cert and --tls-key, or neither"),
-        (["--tls-key", "key.pem"], 2, "Give both --tls-cert and --tls-key, or neither"),
+        (["--tls-cert", "certificate.pem"], 2, "Use --tls-cert and --tls-key together"),
+        (["--tls-key", "key.pem"], 2, "Use --tls-cert and --tls-key together"),
         (["--tls-cert", "none.pem", "--tls-key", "key.pem"], 1, "none.pem can't be read: No such file"),
-        (["--tls-cert", "key.pem", "--tls-key", "key.pem"], 1, "The certificate and its key do not work"),
-        (["--host", "no.such.host.invalid"], 1, "no.such.host.invalid is no address of this machine"),
-        (["--host", "192.0.2.1"], 1, "192.0.2.1 is no address of this machine"),
+        (["--tls-cert", "key.pem", "--tls-key", "key.pem"], 1, "The certificate and key can't be used"),
+        (["--host", "no.such.host.invalid"], 1, "no.such.host.invalid is not an address of this machine"),
+        (["--host", "192.0.2.1"], 1, "192.0.2.1 is not an address of this machine"),
         (["--reload"], 1, "--reload needs watchfiles: pip install watchfiles"),
     ],
 )
@@ -461,7 +461,7 @@ async def test_what_cannot_be_is_one_line(
     [
         (
             errno.EACCES,
-            "Port 80 needs privileges that this account lacks: choose one from 1024 on with --port",
+            "Port 80 needs privileges that this account lacks: choose one above 1023 with --port",
         ),
         (errno.ENOBUFS, "Cannot listen at 127.0.0.1, port 80: No buffer space available"),
     ],

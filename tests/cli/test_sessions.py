@@ -14,7 +14,7 @@ async def test_list_shows_live_sessions_and_no_token(
     gatepost: Command, db: Database, client: httpx.AsyncClient
 ) -> None:
     nobody = await gatepost("sessions", "list")
-    assert (nobody.code, nobody.out) == (0, "There are no live sessions.\n")
+    assert (nobody.code, nobody.out) == (0, "No live sessions.\n")
     agent = {"User-Agent": "curl/8"}
     first = await register(client, "ada@example.com", **agent)
     second = await register(client, "bob@example.com", **agent)
@@ -74,7 +74,7 @@ async def test_revoke_ends_the_sign_in_that_the_session_belongs_to(
     other = (await login(client))["token"]
     ended = await gatepost("sessions", "revoke", "1")
     assert ended.code == 0
-    assert ended.out.startswith("Ended the session 1; its token is refused from now on.\nNext: ")
+    assert ended.out.startswith("Ended session 1. Its token no longer works.\nNext: ")
     refused = await client.get("/api/auth/me", headers=bearer(refreshed.json()["data"]["token"]))
     assert refused.json()["error"]["code"] == "session_revoked"
     assert (await client.get("/api/auth/me", headers=bearer(other))).status_code == 200
@@ -91,9 +91,9 @@ async def test_revoking_what_is_over_or_was_never_there_fails(
     token = (await register(client))["token"]
     await client.post("/api/auth/logout", headers=bearer(token))
     over = await gatepost("sessions", "revoke", "1")
-    assert (over.code, over.err) == (1, "Error: There is no such session\n")
+    assert (over.code, over.err) == (1, "Error: Session not found\n")
     unknown = await gatepost("sessions", "revoke", "77", "--json")
-    assert unknown.failed("not_found") == "There is no such session"
+    assert unknown.failed("not_found") == "Session not found"
     failure = BY | {"command": "sessions revoke", "code": "not_found"}
     assert await events(db, "command.failed") == [
         ("command.failed", None, failure | {"wanted_session": 1}),
@@ -141,7 +141,7 @@ async def test_cleanup_ends_what_has_expired_and_purges_what_is_old(
     )
     cleaned = await gatepost("sessions", "cleanup")
     assert (cleaned.code, cleaned.err) == (0, "")
-    assert cleaned.out.startswith("Ended 2 that had expired, purged 1 from the history.\nNext: ")
+    assert cleaned.out.startswith("Ended 2 expired sessions, purged 1 old ones.\nNext: ")
     rows = await db.fetch("SELECT id, end_reason FROM user_sessions ORDER BY id")
     assert [tuple(row) for row in rows] == [(1, "expired"), (2, "expired"), (4, None)]
     again = await gatepost("sessions", "cleanup", "--json")

@@ -98,7 +98,7 @@ async def test_create_asks_for_all_that_is_missing(
     await terminal.until("confirmation: ")
     terminal.type(f"{PASSWORD}\n")
     assert await terminal.end() == 0
-    assert "Made the administrator ada@example.com (id 1)." in terminal.printed
+    assert "Created the administrator ada@example.com (id 1)." in terminal.printed
     assert PASSWORD not in terminal.printed
     assert await db.fetchval("SELECT is_admin FROM users WHERE email = 'ada@example.com'")
     await login(client, "ada@example.com")
@@ -136,5 +136,5 @@ async def test_cleanup_shows_its_progress(
     terminal = await open_terminal(outside | {"DATABASE_URL": dsn}, tmp_path, "sessions", "cleanup")
     assert await terminal.end() == 0
     assert "2500/2500" in terminal.printed
-    assert "Ended 2500 that had expired, purged 0 from the history." in terminal.printed
+    assert "Ended 2500 expired sessions, purged 0 old ones." in terminal.printed
     assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE end_reason = 'expired'") == 2500

@@ -54,7 +54,7 @@ async def test_list_shows_what_was_tried_lately(gatepost: Command, limited: http
 
 async def test_an_empty_list_says_so(gatepost: Command) -> None:
     nothing = await gatepost("throttles", "list")
-    assert (nothing.code, nothing.out) == (0, "Nothing was tried lately.\n")
+    assert (nothing.code, nothing.out) == (0, "No recent attempts.\n")
 
 
 async def test_clear_lets_an_account_be_tried_again(
@@ -94,7 +94,7 @@ async def test_clear_takes_a_network_as_the_list_has_it(gatepost: Command, db: D
 
 async def test_clear_empties_all(gatepost: Command, db: Database, limited: httpx.AsyncClient) -> None:
     cleared = await gatepost("throttles", "clear", "--all", "--yes")
-    assert cleared.out.endswith(" of everybody.\nNext: gatepost throttles list\n")
+    assert cleared.out.endswith(" of everyone.\nNext: gatepost throttles list\n")
     assert await db.fetchval("SELECT count(*) FROM auth_throttles") == 0
     (event,) = await events(db, "throttles.cleared")
     assert event[2]["all"] is True
@@ -104,13 +104,13 @@ async def test_clear_empties_all(gatepost: Command, db: Database, limited: httpx
 async def test_clear_wants_to_know_what(gatepost: Command, options: list[str]) -> None:
     refused = await gatepost("throttles", "clear", "--yes", *options)
     assert refused.code == 2
-    assert refused.err.startswith("Error: Give --email or --address, or else --all. What is accepted: ")
+    assert refused.err.startswith("Error: Use --email or --address, or else --all. See ")
 
 
 async def test_clear_asks_first(gatepost: Command, db: Database, limited: httpx.AsyncClient) -> None:
     refused = await gatepost("throttles", "clear", "--all")
     assert refused.code == 2
-    assert refused.err.startswith("Error: Give --yes: ")
+    assert refused.err.startswith("Error: Use --yes: ")
     assert await db.fetchval("SELECT count(*) FROM auth_throttles") > 0
 
 
@@ -128,8 +128,8 @@ async def test_unlock_has_the_password_work_again(
     assert await guess(limited, PASSWORD) == 401
     unlocked = await gatepost("users", "unlock", "ada@example.com")
     assert unlocked.out == (
-        "ada@example.com (id 1) may sign in from everywhere again.\n"
-        "Next: gatepost events list --user 1 shows what was tried\n"
+        "ada@example.com (id 1) can sign in from anywhere again.\n"
+        "Next: gatepost events list --user 1 shows the attempts\n"
     )
     assert await events(db, "user.unlocked") == [("user.unlocked", 1, BY)]
     assert await db.fetchval("SELECT count(*) FROM auth_failures") == 0
@@ -138,7 +138,7 @@ async def test_unlock_has_the_password_work_again(
 
 async def test_unlock_of_nobody_is_on_the_trail(gatepost: Command, db: Database) -> None:
     unknown = await gatepost("users", "unlock", "nobody@example.com", "--json")
-    assert unknown.failed("not_found") == "There is no such user"
+    assert unknown.failed("not_found") == "User not found"
     assert await events(db, "command.failed") == [
         (
             "command.failed",

@@ -30,7 +30,7 @@ async def test_create_makes_a_user_who_can_sign_in(
         stdin=f"{PASSWORD}\n",
     )
     assert (made.code, made.err) == (0, "")
-    assert made.out == "Made the user ada@example.com (id 1).\nNext: sign in by POST /api/auth/login\n"
+    assert made.out == "Created the user ada@example.com (id 1).\nNext: sign in by POST /api/auth/login\n"
     row = await db.fetchrow("SELECT email, name, is_admin, is_active FROM users")
     assert row is not None
     assert tuple(row) == ("ada@example.com", "Ada", False, True)
@@ -68,7 +68,7 @@ async def test_a_taken_email_is_refused_and_on_the_trail(gatepost: Command, db: 
     arguments = ("users", "create", "--email", "ADA@example.com", "--name", "A", "--password-stdin")
     refused = await gatepost(*arguments, stdin=PASSWORD)
     assert (refused.code, refused.out) == (1, "")
-    assert refused.err == "Error: A user with this e-mail exists already\n"
+    assert refused.err == "Error: An account with this e-mail address already exists\n"
     assert (await gatepost(*arguments, "--json", stdin=PASSWORD)).failed("email_taken")
     failure = BY | {"command": "users create", "code": "email_taken", "email": "ADA@example.com"}
     assert await events(db, "command.failed") == [("command.failed", None, failure)] * 2
@@ -112,14 +112,14 @@ async def test_without_a_terminal_nothing_is_asked_for(
     before = await db.fetch("SELECT * FROM users")
     refused = await gatepost("users", *given)
     assert refused.code == 2
-    assert refused.err.startswith(f"Error: Give {missing}: there is no terminal to ask")
-    assert refused.err.endswith(f"What is accepted: gatepost users {given[0]} --help\n")
+    assert refused.err.startswith(f"Error: Use {missing}: there is no terminal to ask")
+    assert refused.err.endswith(f"See gatepost users {given[0]} --help\n")
     assert await db.fetch("SELECT * FROM users") == before
 
 
 async def test_list_pages_through_the_users(gatepost: Command) -> None:
     empty = await gatepost("users", "list")
-    assert (empty.code, empty.out) == (0, "There are no users.\n")
+    assert (empty.code, empty.out) == (0, "No users.\n")
     for name in ("a", "b", "c"):
         await create(gatepost, f"{name}@example.com")
     page = await gatepost("users", "list", "--limit", "2", "--json")
@@ -168,7 +168,7 @@ async def test_an_unknown_user_is_refused_and_on_the_trail(
 ) -> None:
     name, *options = verb.split()
     refused = await gatepost("users", name, named, *options, stdin=PASSWORD)
-    assert (refused.code, refused.out, refused.err) == (1, "", "Error: There is no such user\n")
+    assert (refused.code, refused.out, refused.err) == (1, "", "Error: User not found\n")
     failure = BY | {"command": f"users {name}", "code": "not_found", "user": named}
     failure["user"] = named.replace("\udcff", "\\udcff")
     assert await events(db, "command.failed") == [("command.failed", None, failure)]
@@ -181,13 +181,13 @@ async def test_promote_and_demote_bind_the_next_request(
     assert (await client.post("/api/auth/cleanup", headers=headers)).status_code == 403
     promoted = await gatepost("users", "promote", "ada@example.com")
     assert promoted.out.startswith(
-        "ada@example.com (id 1) is an administrator from the next request on.\nNext: "
+        "ada@example.com (id 1) is an administrator, with effect from the next request.\nNext: "
     )
     assert (await client.post("/api/auth/cleanup", headers=headers)).status_code == 200
     again = await gatepost("users", "promote", "1", "--json")
     assert (again.json["changed"], again.json["user"]["is_admin"]) == (False, True)
     demoted = await gatepost("users", "demote", "1")
-    assert demoted.out.startswith("ada@example.com (id 1) is a plain user from the next request on.")
+    assert demoted.out.startswith("ada@example.com (id 1) is not an administrator, with effect")
     assert "Warning: No active administrator is left" in demoted.err
     assert (await client.post("/api/auth/cleanup", headers=headers)).status_code == 403
     assert await events(db, "user.promoted", "user.demoted") == [
@@ -202,9 +202,7 @@ async def test_disable_ends_every_session_and_enable_lets_in_again(
 ) -> None:
     headers = bearer((await register(client, "ada@example.com"))["token"])
     disabled = await gatepost("users", "disable", "ada@example.com")
-    assert disabled.out.startswith(
-        "ada@example.com (id 1) is shut out, and every session of theirs is ended."
-    )
+    assert disabled.out.startswith("ada@example.com (id 1) is disabled, and all their sessions were ended.")
     refused = await client.get("/api/auth/me", headers=headers)
     assert refused.json()["error"]["code"] == "session_revoked"
     body = {"email": "ada@example.com", "password": PASSWORD}
@@ -230,7 +228,7 @@ async def test_set_password_replaces_it_and_ends_every_session(
     await register(client, "ada@example.com")
     changed = await gatepost("users", "set-password", "1", "--password-stdin", stdin="another password\r\n")
     assert changed.code == 0
-    assert changed.out.startswith("ada@example.com (id 1) has a new password, and every session")
+    assert changed.out.startswith("ada@example.com (id 1) has a new password, and all their sessions")
     await login(client, "ada@example.com", "another password")
     body = {"email": "ada@example.com", "password": PASSWORD}
     assert (await client.post("/api/auth/login", json=body)).status_code == 401
@@ -310,7 +308,7 @@ async def test_delete_takes_the_user_and_leaves_the_trail(
     headers = bearer((await register(client, "ada@example.com"))["token"])
     deleted = await gatepost("users", "delete", "ada@example.com", "--yes")
     assert deleted.out == (
-        "Deleted ada@example.com (id 1).\nNext: gatepost events list --user 1 shows what they did\n"
+        "Deleted ada@example.com (id 1).\nNext: gatepost events list --user 1 shows their activity\n"
     )
     assert await db.fetchval("SELECT count(*) FROM users") == 0
     assert await db.fetchval("SELECT count(*) FROM user_sessions") == 0
@@ -349,7 +347,7 @@ async def test_list_searches(gatepost: Command, db: Database) -> None:
     cursor = first.json["next_cursor"]
     assert text.out.splitlines()[-1] == f"Next: gatepost users list --search ada --cursor {cursor}"
     none = await gatepost("users", "list", "--search", "nobody")
-    assert (none.code, none.out) == (0, "There are no such users.\n")
+    assert (none.code, none.out) == (0, "No matching users.\n")
 
 
 @pytest.mark.parametrize(
@@ -376,7 +374,7 @@ async def test_a_temporary_password_is_made_and_printed(
     [(_, _, detail)] = await events(db, "user.password_set")
     assert detail == BY | {"temporary": True, "changed": True}
     text = await gatepost("users", "set-password", "ada@example.com", "--temporary")
-    printed = re.match(r"ada@example\.com \(id 1\) may sign in with (\w{20}) until 20", text.out)
+    printed = re.match(r"ada@example\.com \(id 1\) can sign in with (\w{20}) until 20", text.out)
     assert printed is not None
     for password in (made.json["password"], printed[1]):
         printed_on_purpose(password)
@@ -403,13 +401,13 @@ async def test_a_rule_of_the_application_is_said_in_a_line(gatepost: Command, db
     arguments = ("users", "create", "--email", "ada@example.com", "--name", "Ada", "--password-stdin")
     refused = await gatepost(*arguments, stdin=PASSWORD)
     assert refused.code == 1
-    assert "Error: name: This value is not accepted here" in refused.err
+    assert "Error: name: This value is not accepted" in refused.err
     await db.execute(
         "ALTER TABLE users DROP CONSTRAINT long_names, ADD company text NOT NULL DEFAULT '';"
         " ALTER TABLE users ALTER COLUMN company DROP DEFAULT"
     )
     refused = await gatepost(*arguments, stdin=PASSWORD)
     assert refused.code == 1
-    assert "Error: The rules of this application's database do not allow this" in refused.err
+    assert "Error: The rules of this application's database don't allow this" in refused.err
     assert [each[2]["code"] for each in await events(db, "command.failed")] == ["rejected_by_database"] * 2
     assert await db.fetchval("SELECT count(*) FROM users") == 0

@@ -41,7 +41,7 @@ def test_a_server_waits_for_its_database_serves_and_outlives_it(
 ) -> None:
     mortal.stop()
     with started(GATEPOST, settings_for_process(mortal_dsn, tmp_path / "home"), tmp_path / "run") as server:
-        server.wait_for(re.compile(r"Waiting for the database, trying again in [\d.]+ s: "))
+        server.wait_for(re.compile(r"Waiting for the database, retrying in [\d.]+ s: "))
         mortal.start()
         server.ready()
         with server.client() as client:

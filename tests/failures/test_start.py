@@ -102,7 +102,7 @@ async def test_an_application_that_finds_tables_of_another_version_says_so_and_a
             await client.post("/api/auth/login", json={"email": "user@example.com", "password": PASSWORD}),
             Unavailable,
         )
-        assert "made by a newer Gatepost" in logged(caplog, "could not start")[0]["why"]
+        assert "created by a newer Gatepost" in logged(caplog, "could not start")[0]["why"]
         await execute(mortal_dsn, "DELETE FROM gatepost_version WHERE version_num = '9999'")
         assert (await register(client))["token"]
 

@@ -98,7 +98,9 @@ async def test_keep_me_signed_in_outlives_the_browser_and_is_inherited(browser: 
 
 async def test_there_is_nothing_to_remember_without_a_cookie(browser: httpx.AsyncClient) -> None:
     response = await browser.post("/api/auth/login", json=WHO | {"remember": True})
-    assert_error(response, errors.ValidationFailed, fields={"remember": 'Only together with "cookie": true'})
+    assert_error(
+        response, errors.ValidationFailed, fields={"remember": 'Only valid together with "cookie": true'}
+    )
 
 
 async def test_refresh_replaces_the_cookie(browser: httpx.AsyncClient) -> None:

@@ -449,7 +449,7 @@ def test_a_cost_that_bcrypt_does_not_know_is_refused(rounds: int) -> None:
         ("e\N{COMBINING ACUTE ACCENT}" * (PASSWORD_MAX + 1), "Use at most 1024 characters"),
         # one code point typed, two after NFC
         ("\N{DEVANAGARI LETTER QA}" * 513, "Use at most 1024 characters"),
-        ("\ud800" * 8, "Use valid Unicode: a half of a surrogate pair is no character"),
+        ("\ud800" * 8, "Use valid Unicode: unpaired surrogates are not characters"),
     ],
     ids=lambda value: ascii(value)[:40],
 )

@@ -98,7 +98,7 @@ def test_the_plural_form_is_the_one_that_the_language_has_for_the_number() -> No
 
 def test_numbers_are_written_as_the_language_writes_them_and_strings_as_they_are() -> None:
     text = Text("error.count_changed.sessions", count=12000, expected="12000")
-    assert "12,000 sessions now, not 12000" in catalogue("en").say(text, lambda number: f"{number:,}")
+    assert "now 12,000 sessions, not 12000" in catalogue("en").say(text, lambda number: f"{number:,}")
 
 
 def test_what_has_no_translation_is_said_in_english(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,7 +105,7 @@ export interface Count {
 export interface CreateInvitationRequest {
   /** The only one that may use it; null for anybody with the link. */
   email?: string | null;
-  /** For which the link is good. */
+  /** Hours that the link is valid. */
   hours?: number;
 }
 
@@ -118,9 +118,9 @@ export interface EndSessionsRequest {
   user?: UserId | null;
   /** An address, or a network such as 203.0.113.0/24. */
   address?: string | null;
-  /** Started longer ago. */
+  /** Started longer ago than this. */
   older_than_minutes?: number | null;
-  /** Not used for so long. */
+  /** Not used for this long. */
   unused_for_minutes?: number | null;
   expected: number;
 }

@@ -48,7 +48,7 @@ def create(features: tuple[Feature, ...] = FEATURES) -> typer.Typer:
     """Return the commands, those of features among them."""
     app = typer.Typer(
         name="gatepost",
-        help="Authentication that lives in your own PostgreSQL.",
+        help="Authentication in your own PostgreSQL.",
         epilog="Example: gatepost serve",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
@@ -124,7 +124,7 @@ def _fail_usage(out: Output, error: typer.TyperException) -> int:
         context = getattr(error, "ctx", None)
         command = "gatepost" if context is None else context.command_path
         told = text.removeprefix("Invalid value: ").rstrip(".")
-        out.fail("usage", f"{told}. What is accepted: {command} --help")
+        out.fail("usage", f"{told}. See {command} --help")
     return error.exit_code
 
 
@@ -133,5 +133,5 @@ def _fail_unexpectedly(out: Output, error: Exception) -> None:
     from gatepost.log import get_logger, redact
 
     told = redact(f"{type(error).__name__}: {error}".strip().rstrip(":")).replace("\n", " ")
-    out.fail(InternalError.code, f"{told}. {program()} doctor may know why, DEBUG=True shows where")
+    out.fail(InternalError.code, f"{told}. {program()} doctor may explain why; DEBUG=True shows where")
     get_logger("gatepost.cli").debug("a command failed", exc_info=error)

@@ -27,11 +27,11 @@ FILLED_MAX = 0.5
 
 
 def throttle(*, enabled: bool) -> Check:
-    """Judge whether attempts at passwords are limited."""
+    """Judge whether password attempts are limited."""
     if enabled:
-        return ok("throttle", "attempts at passwords are limited")
+        return ok("throttle", "password attempts are limited")
     return warning(
-        "throttle", "THROTTLE_ENABLED is off: passwords may be guessed without a limit", "Set it to True"
+        "throttle", "THROTTLE_ENABLED is off: passwords can be guessed without limit", "Set it to True"
     )
 
 
@@ -52,7 +52,7 @@ def encoding(server: "Server") -> Check:
     return wrong(
         "encoding",
         server.encoding,
-        "Names and e-mails of any script need UTF8: make a database with ENCODING 'UTF8' TEMPLATE template0",
+        "Names and e-mails need UTF8: create a database with ENCODING 'UTF8' TEMPLATE template0",
     )
 
 
@@ -62,7 +62,7 @@ def writable(server: "Server") -> Check:
         return wrong("writable", "it is a standby", "Set DATABASE_URL to the primary")
     if server.read_only_by is not None:
         return wrong("writable", "default_transaction_read_only is on", _writable_again(server))
-    return ok("writable", "it is no standby, and transactions may write")
+    return ok("writable", "not a standby (accepts writes)")
 
 
 def _writable_again(server: "Server") -> str:
@@ -81,9 +81,9 @@ def _writable_again(server: "Server") -> str:
 
 def clock(skew: timedelta) -> Check:
     """Judge how far the host's clock is from the database's."""
-    found = f"this host and the database differ by {milliseconds(abs(skew))} ms"
+    found = f"this host's clock and the database's differ by {milliseconds(abs(skew))} ms"
     if abs(skew) > SKEW_MAX:
-        return warning("clock", found, "Sessions go by the database's clock: set both by NTP")
+        return warning("clock", found, "Sessions follow the database's clock: synchronise both with NTP")
     return ok("clock", found)
 
 
@@ -91,15 +91,15 @@ def no_schema(server: "Server") -> Check:
     """Judge a role that gets into the database and into no schema there."""
     return wrong(
         "schema",
-        f"search_path names no schema that {server.role} may use",
-        f"Let the owner run: GRANT USAGE ON SCHEMA … TO {server.role}; a schema that is not public is named"
-        " in DATABASE_URL: ?search_path=…",
+        f"search_path contains no schema that {server.role} may use",
+        f"Have the owner run: GRANT USAGE ON SCHEMA … TO {server.role}; for a schema other than public, add"
+        " ?search_path=… to DATABASE_URL",
     )
 
 
 def unanswered(name: str, error: GatepostError) -> Check:
     """Judge a question that PostgreSQL refused to answer."""
-    advice = f"Let the owner run what {program()} migrate --grants ROLE prints, for the role in use"
+    advice = f"Have the owner run the output of {program()} migrate --grants ROLE for this role"
     return wrong(name, error.message, advice)
 
 
@@ -120,32 +120,30 @@ async def objects(conn: "Connection") -> Check:
 
     missing = await migrate.missing_objects(conn, schemas_of(in_use.get()))
     if not missing:
-        return ok("objects", "tables, columns, indexes, triggers and functions are there")
-    advice = f"Run {program()} migrate; where that finds nothing to do, compare with migrate --sql"
+        return ok("objects", "all tables, columns, indexes, triggers and functions exist")
+    advice = f"Run {program()} migrate; if it finds nothing to do, compare with migrate --sql"
     return wrong("objects", f"missing or disabled: {', '.join(missing)}", advice)
 
 
 async def privileges(conn: "Connection") -> Check:
-    """Judge whether the role may do what Gatepost does."""
+    """Judge whether the role has all rights that Gatepost needs."""
     from gatepost.store import health
 
     missing = await health.missing_privileges(conn, schemas_of(in_use.get()))
     if not missing:
-        return ok("privileges", "the role may do what Gatepost does")
+        return ok("privileges", "the role has all rights that Gatepost needs")
     grants = "; ".join(f"GRANT {privilege} TO …" for privilege in missing)
-    return wrong("privileges", f"the role may not: {', '.join(missing)}", f"Let their owner run: {grants}")
+    return wrong("privileges", f"the role lacks: {', '.join(missing)}", f"Have their owner run: {grants}")
 
 
 def rights(found: "Rights", *, embedded: bool) -> Check:
     """Judge whether the role may do more than Gatepost needs (ASVS 13.2.2)."""
     if embedded:
-        return ok("rights", f"{found.role} owns the embedded database, which is for development")
+        return ok("rights", f"{found.role} owns the embedded database (for development only)")
     excess = excess_of(found)
     if not excess:
-        return ok("rights", f"{found.role} may do no more than Gatepost needs")
-    advice = (
-        f"Give the server a role of its own; what it needs is printed by {program()} migrate --grants ROLE"
-    )
+        return ok("rights", f"{found.role} has only the rights that Gatepost needs")
+    advice = f"Give the server its own role; {program()} migrate --grants ROLE prints the rights it needs"
     return warning("rights", f"{found.role} {', '.join(excess)}", advice)
 
 
@@ -176,10 +174,10 @@ async def indexes(conn: "Connection") -> Check:
 def numbers(numbering: "Numbering") -> Check:
     """Judge whether a table's numbers will last."""
     filled = numbering.last / numbering.highest
-    found = f"{numbering.table}.id has come to {numbering.last}, {filled:.2%} of what it can hold"
+    found = f"{numbering.table}.id is at {numbering.last} ({filled:.2%} of the maximum)"
     if filled > FILLED_MAX:
         column = f"ALTER TABLE {numbering.table} ALTER COLUMN id TYPE bigint"
-        return warning("numbers", found, f"Plan for: {column}, and the same for the columns that refer to it")
+        return warning("numbers", found, f"Plan for: {column}, also for the columns that refer to it")
     return ok("numbers", found)
 
 

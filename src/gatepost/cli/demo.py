@@ -31,13 +31,15 @@ _SUFFIX = "-demo"
 
 def demo(
     *,
-    users: Annotated[int, typer.Option(min=20, max=10_000, help="People to invent.")] = 200,
-    events: Annotated[int, typer.Option(min=1_000, max=5_000_000, help="Events of thirty days.")] = 40_000,
+    users: Annotated[int, typer.Option(min=20, max=10_000, help="Number of users.")] = 200,
+    events: Annotated[
+        int, typer.Option(min=1_000, max=5_000_000, help="Number of events, over thirty days.")
+    ] = 40_000,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Of chance: the same one invents the same  [default: any]")
+        int | None, typer.Option(min=0, help="Random seed; the same seed gives the same data  [default: any]")
     ] = None,
-    serve: Annotated[bool, typer.Option("--serve", help="Serve it at once, until Ctrl-C.")] = False,
-    host: Annotated[str | None, typer.Option(help="Address to listen at, with --serve")] = None,
+    serve: Annotated[bool, typer.Option("--serve", help="Serve it right away, until Ctrl-C.")] = False,
+    host: Annotated[str | None, typer.Option(help="Address to listen on, with --serve")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Port, with --serve")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -68,7 +70,7 @@ def _demo_settings(**overrides: object) -> "Settings":
     """
     settings = load_settings(**overrides)
     if settings.environment == "production":
-        raise DemoRefused("A demo has users whose password everybody knows: ENVIRONMENT is production")
+        raise DemoRefused("A demo has users with a well-known password: ENVIRONMENT must not be production")
     if settings.database_url is not None or settings.gatepost_home.name.endswith(_SUFFIX):
         return settings
     home = Path(f"{settings.gatepost_home}{_SUFFIX}")
@@ -100,7 +102,7 @@ async def _make(
     )
     hashed = hasher_of(settings).hash(Password.read(PASSWORD))
     with progress_bar() as bar:
-        task = bar.add_task("Filling the demo", total=invented.rows)
+        task = bar.add_task("Generating the demo", total=invented.rows)
         await fill(dsn, invented, hashed_password=hashed, progress=lambda rows: bar.advance(task, rows))
     return invented, was_demo
 
@@ -133,13 +135,13 @@ def _report(
         # On one line before the server's own, so that programs may read them one by one.
         out.document(data, indent=None if served else 2)
         return
-    verb = "Made the demo anew" if was_demo else "Made a demo"
+    verb = "Recreated the demo" if was_demo else "Created a demo"
     out.line(
         f"{verb} ({where}): {data['users']:,} users, {data['sessions']:,} sessions, {live:,} of them live,"
         f" and {data['events']:,} events. Seed {seed}."
     )
     out.line(f"  Administrator  {ADMIN[0]}")
     out.line(f"  User           {USER[0]}")
-    out.line(f"  Password       {PASSWORD}, everybody's")
+    out.line(f"  Password       {PASSWORD}, for everyone")
     if not served:
         out.line(f"Next: {command}", style="dim")

@@ -27,7 +27,7 @@ Tell: TypeAlias = Callable[[Check], None]
 def doctor(
     *,
     asvs: Annotated[
-        bool, typer.Option("--asvs", help="Say how each requirement of OWASP ASVS 5.0 stands instead.")
+        bool, typer.Option("--asvs", help="Report on each requirement of OWASP ASVS 5.0 instead.")
     ] = False,
     level: Annotated[
         int | None,
@@ -35,7 +35,7 @@ def doctor(
             "--level",
             min=1,
             max=3,
-            help="With --asvs: up to this level, and exit code 1 where one is not met.",
+            help="With --asvs: up to this level; exit code 1 if a requirement is not met.",
         ),
     ] = None,
     as_json: AsJson = False,

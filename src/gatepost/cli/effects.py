@@ -68,7 +68,7 @@ async def brought_along(conn: "Connection") -> list[Check]:
         unread = [each async for each in adoption.unreadable_hashes(conn, patterns(), limit=HASHES_LOOKED_AT)]
     return [
         *(sequence(each) for each in behind),
-        *([] if behind else [ok("sequences", "no id that comes next is taken")]),
+        *([] if behind else [ok("sequences", "no sequence is behind its table")]),
         rules_of(rules),
         *(soft_deletion(mark) for mark in marks),
         emails(unusual),
@@ -81,7 +81,7 @@ def sequence(behind: "Behind") -> Check:
     table = behind.table
     return wrong(
         "sequences",
-        f"the next id of {table} is {behind.next}, and there are ids up to {behind.highest}",
+        f"the next id of {table} is {behind.next}, but ids up to {behind.highest} exist",
         f"Run: SELECT setval('{behind.sequence}', (SELECT max(id) FROM {table}))",  # noqa: S608 - to be read
     )
 
@@ -89,15 +89,15 @@ def sequence(behind: "Behind") -> Check:
 def rules_of(rules: "Sequence[Rule]") -> Check:
     """Tell of the application's rules; what breaks one is an answer, so that they are no fault."""
     if not rules:
-        return ok("rules", "the application has none of its own on what Gatepost writes")
+        return ok("rules", "the application has no rules of its own on what Gatepost writes")
     shown = "; ".join(f"{rule.table}: {rule.name} {rule.definition}" for rule in rules[:SHOWN])
     more = f"; and {len(rules) - SHOWN} more" if len(rules) > SHOWN else ""
     return Check(
         name="rules",
         status=Status.OK,
         found=f"the application has rules of its own on what Gatepost writes: {shown}{more}",
-        advice="Whoever breaks one is answered with conflict or rejected_by_database: relax what users can't"
-        " meet",
+        advice="Requests that break one are answered with conflict or rejected_by_database: relax any that"
+        " users can't meet",
     )
 
 
@@ -128,14 +128,14 @@ def emails(unusual: Sequence[tuple[UserId, str, str]]) -> Check:
     """Judge whether every e-mail is one by which its user is found."""
     lost = [(number, email) for number, email, compared in unusual if _canonical(email) != compared]
     if not lost:
-        return ok("emails", "every user is found by their e-mail")
+        return ok("emails", "every user can be found by e-mail")
     shown = ", ".join(f"{email!r} (id {number})" for number, email in lost[:SHOWN])
     more = f" and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
     return warning(
         "emails",
-        f"{len(lost)} users can't sign in, because their e-mail is no address, or another user's in another"
-        f" spelling: {shown}{more}",
-        "Give each an e-mail of their own",
+        f"{len(lost)} users can't sign in because their e-mail is invalid, or another spelling of another"
+        f" user's: {shown}{more}",
+        "Give each a unique, valid e-mail address",
     )
 
 
@@ -184,7 +184,7 @@ def policies(found: "Sequence[Policies]", role: str) -> Check:
     """Judge whether row-level security hides rows from the role."""
     hiding = [each.table for each in found if not each.lets_all]
     if not found:
-        return ok("policies", "no row-level security is in force for the role")
+        return ok("policies", "no row-level security applies to the role")
     if not hiding:
         return ok("policies", "row-level security lets the role do everything")
     statements = "; ".join(
@@ -194,20 +194,22 @@ def policies(found: "Sequence[Policies]", role: str) -> Check:
         "policies",
         f"row-level security hides rows of {', '.join(hiding)} from {role}, or keeps it from writing them:"
         " for Gatepost such users don't exist",
-        f"Let the owner run: {statements}. Restrictive policies must leave {role} out as well",
+        f"Have the owner run: {statements}. Restrictive policies must exclude {role} as well",
     )
 
 
 def effects(mishap: "Mishap | None", server: "Server") -> Check:
     """Judge what came of doing what a server does."""
     if mishap is None:
-        return ok("effects", "a user was registered, signed in, refreshed and deleted, and that undone again")
+        return ok(
+            "effects", "a user was registered, signed in, refreshed and deleted, then all was rolled back"
+        )
     found = f"could not {mishap.step}: {mishap.text}"
     if mishap.is_rejection and mishap.state not in {"23502", "42501"} and not _is_numbering(mishap):
         return warning(
             "effects",
             found,
-            "A rule of the application refuses what doctor tried. Where it would refuse your users as well,"
+            "A rule of the application rejected doctor's test user. If it would reject your users as well,"
             " relax it: they are answered with conflict or rejected_by_database",
         )
     return wrong("effects", found, _remedy(mishap, server))
@@ -219,15 +221,15 @@ def _is_numbering(mishap: "Mishap") -> bool:
 
 def _remedy(mishap: "Mishap", server: "Server") -> str:
     if _is_numbering(mishap):
-        return "An id that comes next is taken: see the sequences below"
+        return "A sequence is behind its table: see the sequences below"
     if not mishap.state:
         return "Row-level security or a trigger hides or keeps rows: see the policies above"
     by_state = {
         "23502": f"Give it a default: ALTER TABLE {mishap.table} ALTER COLUMN … SET DEFAULT …",
         "25006": "See what was found about writing above",
-        "42501": f"Let the owner grant {server.role} what it lacks ({program()} migrate --grants"
+        "42501": f"Have the owner grant {server.role} the missing rights ({program()} migrate --grants"
         f" {server.role}), or see the policies above",
-        "55P03": "Somebody holds a lock on the tables: look again later",
+        "55P03": "The tables are locked: try again later",
     }
     return by_state.get(mishap.state, "Compare the schema with gatepost migrate --sql")
 
@@ -259,13 +261,13 @@ def _limits(capacity: "Capacity", server: "Server") -> Iterator[tuple[int | None
 def pooler(found: "Pooling") -> Check:
     """Judge what stands between here and the database."""
     if not found.is_there:
-        return ok("pooler", "none is in between")
+        return ok("pooler", "no pooler")
     if not found.by_transaction:
-        return ok("pooler", "one is in between, and sessions stay whole")
-    lost = "" if found.keeps_statements else ", and statements, which it forgets, are prepared each time"
+        return ok("pooler", "a pooler in session mode")
+    lost = "" if found.keeps_statements else ", and statements are prepared each time"
     return warning(
         "pooler",
-        f"one is in between that lends connections by transaction: live events come by polling{lost}",
-        "Where that matters, connect to PostgreSQL itself, or use pool_mode = session; PgBouncer 1.21 and"
+        f"a pooler in transaction mode: live events are polled{lost}",
+        "If that matters, connect to PostgreSQL directly or use pool_mode = session; PgBouncer 1.21 and"
         " newer keeps statements with max_prepared_statements",
     )

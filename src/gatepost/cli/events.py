@@ -36,14 +36,14 @@ def _event_data(event: AuditEvent) -> dict[str, Any]:
 
 
 UserOption = Annotated[
-    str | None, typer.Option(metavar="USER", help="Only what concerns this user: e-mail, or id.")
+    str | None, typer.Option(metavar="USER", help="Only events of this user (e-mail or ID).")
 ]
 ActionOption = Annotated[
-    str | None, typer.Option(help="Only this action, such as login.failed, or a family of them: login.")
+    str | None, typer.Option(help="Only this action, such as login.failed, or a family: login.")
 ]
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
-Since = Annotated[datetime | None, typer.Option(formats=_TIMES, help="From this time on, UTC.")]
-Until = Annotated[datetime | None, typer.Option(formats=_TIMES, help="Before this time, UTC.")]
+Since = Annotated[datetime | None, typer.Option(formats=_TIMES, help="From this time (UTC).")]
+Until = Annotated[datetime | None, typer.Option(formats=_TIMES, help="Before this time (UTC).")]
 
 
 class CannotWrite(SetupError):
@@ -61,10 +61,10 @@ def list_events(
     since: Since = None,
     until: Until = None,
     limit: Limit = 100,
-    before: Annotated[int | None, typer.Option(min=1, help="Only events with a lower id.")] = None,
+    before: Annotated[int | None, typer.Option(min=1, help="Only events with a lower ID.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List events, the newest first."""
+    """List events, newest first."""
     out = Output(as_json=as_json)
 
     async def work(gate: "Gate") -> tuple[list[AuditEvent], int | None]:
@@ -84,7 +84,7 @@ def list_events(
         {"events": rows, "next_before": more},
         rows,
         _COLUMNS,
-        empty="There are no events.",
+        empty="No events.",
         then=f"{program()} events list --before {more}, with the same options" if more else None,
     )
 
@@ -114,11 +114,9 @@ async def _filter(
 def export(
     *,
     form: Annotated[
-        str, typer.Option("--format", metavar="csv|ndjson", help="CSV, or a JSON object a line.")
+        str, typer.Option("--format", metavar="csv|ndjson", help="CSV, or one JSON object per line.")
     ] = "csv",
-    output: Annotated[
-        Path | None, typer.Option(help="The file to write; without it standard output.")
-    ] = None,
+    output: Annotated[Path | None, typer.Option(help="File to write  [default: standard output]")] = None,
     user: UserOption = None,
     action: ActionOption = None,
     address: Address = None,
@@ -126,17 +124,17 @@ def export(
     until: Until = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write every event of a filter, the newest first. That this was done is on the trail."""
+    """Export all matching events, newest first. The export is recorded in the audit trail."""
     out = Output(as_json=as_json)
     if as_json and output is None:
-        raise typer.BadParameter("Give --output with --json: standard output can't have both")
+        raise typer.BadParameter("--json requires --output: standard output can't hold both")
     kind: Form
     if form == "csv":
         kind = "csv"
     elif form == "ndjson":
         kind = "ndjson"
     else:
-        raise typer.BadParameter("Give --format csv or --format ndjson")
+        raise typer.BadParameter("Use --format csv or --format ndjson")
 
     async def work(gate: "Gate") -> int:
         from gatepost.services.copies import head, lines
@@ -178,7 +176,7 @@ def _opened(path: Path) -> BinaryIO:
 
 @app.command(epilog="Example: gatepost events follow --json | jq .action")
 def follow(*, as_json: AsJson = False) -> None:
-    """Print events as they happen, until Ctrl-C; with --json one document a line."""
+    """Print events as they happen, until Ctrl-C; with --json, one document per line."""
     out = Output(as_json=as_json)
 
     async def work(gate: "Gate") -> None:
@@ -186,7 +184,7 @@ def follow(*, as_json: AsJson = False) -> None:
         while True:  # the feed lets go of one who is too far behind
             async with gate.feed.subscribe(after=last) as subscription:
                 if last is None:
-                    out.note("Following the audit trail, Ctrl-C ends it.")
+                    out.note("Following the audit trail. Press Ctrl-C to stop.")
                 async for seen in subscription:
                     _print_event(out, seen.event)
                     last = seen.event.id

@@ -58,7 +58,7 @@ def find_address(host: str, port: int, *, tls: bool) -> Listening:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (socket.gaierror, UnicodeError) as error:
-        raise CannotListen(f"{host} is no address of this machine: choose another one with --host") from error
+        raise CannotListen(f"{host} is not an address of this machine: choose another with --host") from error
     family, kind, protocol, _, place = found[0]
     deadline = time.monotonic() + ORPHAN_SECONDS
     while True:
@@ -85,7 +85,7 @@ def check_certificate(certificate: Path | None, key: Path | None) -> None:
     """
     files = [file for file in (certificate, key) if file is not None]
     if len(files) == 1:
-        raise typer.BadParameter("Give both --tls-cert and --tls-key, or neither")
+        raise typer.BadParameter("Use --tls-cert and --tls-key together")
     for file in files:
         try:
             file.open("rb").close()
@@ -95,9 +95,9 @@ def check_certificate(certificate: Path | None, key: Path | None) -> None:
 
 def _why(error: OSError, address: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"Port {port} of {address} is in use: stop what has it, or choose another with --port"
+        return f"Port {port} of {address} is in use: stop what uses it, or choose another with --port"
     if error.errno == errno.EACCES:
-        return f"Port {port} needs privileges that this account lacks: choose one from 1024 on with --port"
+        return f"Port {port} needs privileges that this account lacks: choose one above 1023 with --port"
     if error.errno == errno.EADDRNOTAVAIL:
-        return f"{address} is no address of this machine: choose another one with --host"
+        return f"{address} is not an address of this machine: choose another with --host"
     return f"Cannot listen at {address}, port {port}: {error.strerror}"

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 def migrate(
     *,
-    sql: Annotated[bool, typer.Option("--sql", help="Print the SQL and touch no database.")] = False,
+    sql: Annotated[bool, typer.Option("--sql", help="Print the SQL without touching a database.")] = False,
     grants: Annotated[
         str | None,
         typer.Option(
             "--grants",
             metavar="ROLE",
-            help="Print the least rights that ROLE needs to run the server, and touch no database.",
+            help="Print the minimum rights that ROLE needs to run the server, without touching a database.",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -38,7 +38,7 @@ def migrate(
     """Bring the database to the newest schema; make it where there is none and the role may."""
     out = Output(as_json=as_json)
     if sql and grants is not None:
-        raise typer.BadParameter("Give --sql or --grants, not both")
+        raise typer.BadParameter("Use either --sql or --grants")
     if sql:
         print_sql(out, load_settings())
         return
@@ -83,7 +83,7 @@ def report(out: Output, settings: "Settings", *, created: bool, migrated: "Migra
     if not migrated.applied:
         text += f"Nothing to do: the database ({where}) is at version {migrated.after}."
     elif migrated.before is None:
-        text += f"Made the schema, version {migrated.after} ({where})."
+        text += f"Created the schema, version {migrated.after} ({where})."
     else:
         text += f"Migrated from version {migrated.before} to {migrated.after} ({where})."
     out.done(
@@ -119,8 +119,8 @@ def print_grants(out: Output, role: str) -> None:
     _print(out, render_grants(role, schemas_of(in_use.get())))
     if not out.as_json:
         out.note(
-            f"Next: let the owner of the tables run this with psql -v ON_ERROR_STOP=1, have DATABASE_URL"
-            f" name {role}, and see what {program()} doctor says of its rights"
+            "Next: have the owner of the tables run this with psql -v ON_ERROR_STOP=1, set DATABASE_URL to"
+            f" sign in as {role}, and check its rights with {program()} doctor"
         )
 
 

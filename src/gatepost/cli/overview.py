@@ -19,7 +19,7 @@ _BARS = " ▁▂▃▄▅▆▇█"
 _KINDS = {
     "sign_ins": "Sign-ins",
     "failures": "Failed logins",
-    "throttled": "Throttled (not each is written)",
+    "throttled": "Throttled (partly recorded)",
     "new_accounts": "New accounts",
 }
 _SERIES = {"what": "Last {}", "total": "Total", "before": "Before", "points": "Since {:%Y-%m-%d %H:%M}Z"}
@@ -29,7 +29,7 @@ _ACCOUNTS = {
     "user_id": "User",
     "email": "E-mail",
     "failures": "Failed logins, 24 h",
-    "in_a_row": "In a row",
+    "in_a_row": "Consecutive",
     "is_locked": "Locked",
     "last_at": "Last",
 }
@@ -37,7 +37,7 @@ _ACCOUNTS = {
 
 def overview(
     *,
-    period: Annotated[Period, typer.Option(help="How far to look back.")] = Period.DAY,
+    period: Annotated[Period, typer.Option(help="Period to cover.")] = Period.DAY,
     as_json: AsJson = False,
 ) -> None:
     """Show who is signed in, what happened lately, and whose passwords are being guessed."""
@@ -76,8 +76,8 @@ def _state(found: "Overview") -> list[dict[str, Any]]:
         {"what": "Database", "value": f"{found.database_bytes / 1_000_000:,.1f} MB"},
         {"what": "PostgreSQL", "value": found.postgresql_version},
         {"what": "Schema", "value": found.schema_version},
-        {"what": "Last clean-up", "value": found.last_cleanup_at},
-        {"what": "Next clean-up", "value": found.next_cleanup_at},
+        {"what": "Last cleanup", "value": found.last_cleanup_at},
+        {"what": "Next cleanup", "value": found.next_cleanup_at},
         {"what": "Oldest event", "value": found.oldest_event_at},
     ]
 

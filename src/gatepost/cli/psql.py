@@ -74,4 +74,4 @@ def find_psql(settings: "Settings") -> str:
     first, second = (shipped, on_path) if settings.database_url is None else (on_path, shipped)
     if found := first or second:
         return found
-    raise ProgramMissing("There is no psql: install PostgreSQL's client programs so that it is on the PATH")
+    raise ProgramMissing("psql was not found: install PostgreSQL's client programs and put psql on the PATH")

@@ -60,21 +60,19 @@ class Found:
 
 def serve(
     *,
-    host: Annotated[str | None, typer.Option(help="Address to listen at  [default: HOST, 127.0.0.1]")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on  [default: HOST, 127.0.0.1]")] = None,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65_535, help="0 takes any that is free  [default: PORT, 8000]")
+        int | None, typer.Option(min=0, max=65_535, help="0 picks a free one  [default: PORT, 8000]")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, max=64, help="Processes that answer  [default: WORKERS, 1]")
+        int | None, typer.Option(min=1, max=64, help="Worker processes  [default: WORKERS, 1]")
     ] = None,
-    reload: Annotated[
-        bool, typer.Option("--reload", help="Start anew when Gatepost's code changes.")
-    ] = False,
+    reload: Annotated[bool, typer.Option("--reload", help="Restart when Gatepost's code changes.")] = False,
     tls_cert: Annotated[
-        Path | None, typer.Option(help="Certificate chain, PEM  [default: TLS_CERT]", show_default=False)
+        Path | None, typer.Option(help="Certificate chain (PEM)  [default: TLS_CERT]", show_default=False)
     ] = None,
     tls_key: Annotated[
-        Path | None, typer.Option(help="Its key, PEM  [default: TLS_KEY]", show_default=False)
+        Path | None, typer.Option(help="Its private key (PEM)  [default: TLS_KEY]", show_default=False)
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -203,7 +201,7 @@ def _announced(settings: "Settings", listening: Listening, found: Found, *, as_j
     for each in found.announced:
         lines |= each.lines
     told = (f"  {name:12} {value}" for name, value in lines.items())
-    return "\n".join([f"Gatepost {version('gatepost')} is ready, Ctrl-C stops it.", *told])
+    return "\n".join([f"Gatepost {version('gatepost')} is ready. Press Ctrl-C to stop.", *told])
 
 
 def _server(settings: "Settings", listening: Listening, *, reload: bool) -> "AbstractServer[Any]":
@@ -241,7 +239,7 @@ def _server(settings: "Settings", listening: Listening, *, reload: bool) -> "Abs
             **watched,
         )
     except ssl.SSLError as error:
-        raise CannotListen(f"The certificate and its key do not work: {error.reason or error}") from error
+        raise CannotListen(f"The certificate and key can't be used: {error.reason or error}") from error
     server.on_startup(_stop_on_hangup)
     return server
 

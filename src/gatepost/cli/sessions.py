@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gatepost.gate import Gate
     from gatepost.services.housekeeping import Cleaned
 
-app = typer.Typer(name="sessions", help="See who is signed in, and end it.", no_args_is_help=True)
+app = typer.Typer(name="sessions", help="List and end sessions.", no_args_is_help=True)
 
 _COLUMNS = {
     "id": "Id",
@@ -44,17 +44,17 @@ def _session_data(row: SessionRow) -> dict[str, Any]:
 @app.command("list", epilog="Example: gatepost sessions list ada@example.com")
 def list_sessions(
     user: Annotated[
-        str | None, typer.Argument(metavar="[USER]", help="E-mail or id; without it everybody's.")
+        str | None, typer.Argument(metavar="[USER]", help="E-mail or ID  [default: everyone's]")
     ] = None,
     *,
     address: Address = None,
     older_than: OlderThan = None,
     unused_for: UnusedFor = None,
     limit: Limit = 100,
-    before: Annotated[int | None, typer.Option(min=1, help="Only sessions with a lower id.")] = None,
+    before: Annotated[int | None, typer.Option(min=1, help="Only sessions with a lower ID.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List live sessions page by page, the latest first: everybody's, a user's, or those of a filter."""
+    """List live sessions page by page, newest first: everyone's, one user's, or those of a filter."""
     out = Output(as_json=as_json)
     plain = address is None and older_than is None and unused_for is None
 
@@ -71,7 +71,7 @@ def list_sessions(
         {"sessions": rows, "next_before": more},
         rows,
         _COLUMNS,
-        empty="There are no live sessions.",
+        empty="No live sessions.",
         then=_after_list(rows, more, plain=plain and user is None),
     )
 
@@ -105,11 +105,11 @@ def _after_list(rows: list[dict[str, Any]], more: int | None, *, plain: bool) ->
 
 @app.command(epilog="Example: gatepost sessions revoke 42")
 def revoke(
-    session_id: Annotated[int, typer.Argument(metavar="ID", min=1, max=2**31 - 1, help="From the list.")],
+    session_id: Annotated[int, typer.Argument(metavar="ID", min=1, max=2**31 - 1, help="ID, as listed.")],
     *,
     as_json: AsJson = False,
 ) -> None:
-    """End one sign-in: the session, or whatever it was refreshed to since."""
+    """End one sign-in: the session, or the one it was refreshed to."""
     out = Output(as_json=as_json)
 
     async def work(gate: "Gate") -> int:
@@ -118,14 +118,14 @@ def revoke(
     revoked = run(out, "sessions revoke", work, about={"wanted_session": session_id})
     out.done(
         {"session": session_id, "sessions_revoked": revoked},
-        f"Ended the session {session_id}; its token is refused from now on.",
+        f"Ended session {session_id}. Its token no longer works.",
         then=f"{program()} events list",
     )
 
 
 @app.command(epilog="Example: gatepost sessions revoke-all ada@example.com")
 def revoke_all(user: UserArgument, *, as_json: AsJson = False) -> None:
-    """End every session of a user."""
+    """End all sessions of a user."""
     out = Output(as_json=as_json)
 
     async def work(gate: "Gate") -> tuple[User, int]:
@@ -136,25 +136,25 @@ def revoke_all(user: UserArgument, *, as_json: AsJson = False) -> None:
     out.done(
         {"user_id": found.id, "sessions_revoked": revoked},
         f"Ended {revoked} session{'' if revoked == 1 else 's'} of {described(found)}.",
-        then=f"{program()} users disable {found.email} keeps them from signing in again",
+        then=f"{program()} users disable {found.email} prevents them from signing in again",
     )
 
 
 @app.command(epilog="Example: gatepost sessions revoke-matching --address 203.0.113.0/24")
 def revoke_matching(
     *,
-    user: Annotated[str | None, typer.Option(metavar="USER", help="Of this user: e-mail, or id.")] = None,
+    user: Annotated[str | None, typer.Option(metavar="USER", help="Of this user (e-mail or ID).")] = None,
     address: Address = None,
     older_than: OlderThan = None,
     unused_for: UnusedFor = None,
-    everybody: Annotated[bool, typer.Option("--everybody", help="Every session there is.")] = False,
+    everybody: Annotated[bool, typer.Option("--everybody", help="All sessions.")] = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """End every session of a filter, all or none, after they were counted and the count confirmed."""
+    """Count the sessions of a filter, ask for confirmation, and end all of them or none."""
     out = Output(as_json=as_json)
     if everybody == any(option is not None for option in (user, address, older_than, unused_for)):
-        raise typer.BadParameter("Give --user, --address, --older-than or --unused-for, or else --everybody")
+        raise typer.BadParameter("Use --user, --address, --older-than or --unused-for, or else --everybody")
     about = _about(user, address)
 
     async def count(gate: "Gate") -> tuple[SessionFilter, int]:
@@ -178,15 +178,15 @@ def _sessions(number: int) -> str:
 
 @app.command(epilog="Example: gatepost sessions cleanup")
 def cleanup(*, as_json: AsJson = False) -> None:
-    """End sessions that have expired, and purge those that ended before SESSION_HISTORY_DAYS."""
+    """End expired sessions, and purge those that ended more than SESSION_HISTORY_DAYS ago."""
     out = Output(as_json=as_json)
 
     async def work(gate: "Gate") -> "Cleaned":
         expired = await gate.housekeeping.count_expired()
         with progress_bar() as bar:
             tasks = {
-                "expired": bar.add_task("Ending what has expired", total=expired),
-                "purged": bar.add_task("Purging the history", total=None),
+                "expired": bar.add_task("Ending expired sessions", total=expired),
+                "purged": bar.add_task("Purging old sessions", total=None),
             }
             return await gate.housekeeping.run(
                 client=Client(), progress=lambda what, rows: bar.advance(tasks[what], rows)
@@ -195,6 +195,6 @@ def cleanup(*, as_json: AsJson = False) -> None:
     cleaned = run(out, "sessions cleanup", work)
     out.done(
         {"sessions_expired": cleaned.expired, "sessions_purged": cleaned.purged},
-        f"Ended {cleaned.expired} that had expired, purged {cleaned.purged} from the history.",
-        then="nothing, the server does this by itself every CLEANUP_INTERVAL_SECONDS",
+        f"Ended {cleaned.expired} expired sessions, purged {cleaned.purged} old ones.",
+        then="nothing; the server does this every CLEANUP_INTERVAL_SECONDS",
     )

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from gatepost.gate import Gate
     from gatepost.services.throttles import Level
 
-app = typer.Typer(
-    name="throttles", help="See whose attempts are limited, and let them try again.", no_args_is_help=True
-)
+app = typer.Typer(name="throttles", help="List and reset attempt limits.", no_args_is_help=True)
 
 _COLUMNS = {"bucket": "Bucket", "key": "Key", "left": "Attempts left", "drained_at": "Drained at"}
 
@@ -28,7 +26,7 @@ def _level_data(level: "Level") -> dict[str, Any]:
 
 @app.command("list", epilog="Example: gatepost throttles list --limit 20")
 def list_throttles(*, limit: Limit = 100, as_json: AsJson = False) -> None:
-    """List what was tried lately and is not forgotten yet, what takes longest first."""
+    """List recent attempts that still count, those that last longest first."""
     out = Output(as_json=as_json)
 
     async def work(gate: "Gate") -> "list[Level]":
@@ -39,7 +37,7 @@ def list_throttles(*, limit: Limit = 100, as_json: AsJson = False) -> None:
         {"throttles": rows},
         rows,
         _COLUMNS,
-        empty="Nothing was tried lately.",
+        empty="No recent attempts.",
         then=f"{program()} throttles clear --address ADDRESS lets one try again" if rows else None,
     )
 
@@ -47,21 +45,23 @@ def list_throttles(*, limit: Limit = 100, as_json: AsJson = False) -> None:
 @app.command(epilog="Example: gatepost throttles clear --email ada@example.com --yes")
 def clear(
     *,
-    email: Annotated[str | None, typer.Option(help="Attempts on this account, existing or not.")] = None,
+    email: Annotated[
+        str | None, typer.Option(help="Attempts on this account, whether it exists or not.")
+    ] = None,
     address: Annotated[
-        str | None, typer.Option(help="Attempts from this address, or IPv6 network as the list has it.")
+        str | None, typer.Option(help="Attempts from this address, or IPv6 network as listed.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All attempts.")] = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Forget attempts, so that more can be made at once. Failures in a row stay: see `users unlock`."""
+    """Reset attempts, so that more can be made at once. To reset consecutive failures, see `users unlock`."""
     out = Output(as_json=as_json)
     if everything == (email is not None or address is not None):
-        raise typer.BadParameter("Give --email or --address, or else --all")
+        raise typer.BadParameter("Use --email or --address, or else --all")
     canonical = _canonical(email, address)
-    whose = "everybody" if everything else " and ".join(each for each in canonical if each is not None)
-    confirm(f"Forget the attempts of {whose}?", yes=yes)
+    whose = "everyone" if everything else " and ".join(each for each in canonical if each is not None)
+    confirm(f"Reset the attempts of {whose}?", yes=yes)
 
     async def work(gate: "Gate") -> int:
         return await gate.throttles.clear(email=canonical[0], address=canonical[1], client=Client())
@@ -92,7 +92,7 @@ def _canonical(email: str | None, address: str | None) -> tuple[str | None, str 
     if address is not None:
         address = canonical_address(address.partition("/")[0])
         if address is None:
-            fields["address"] = "Give an address such as 203.0.113.7 or 2001:db8::1"
+            fields["address"] = "Enter an address such as 203.0.113.7 or 2001:db8::1"
     if fields:
         raise ValidationFailed(fields)
     return email, address

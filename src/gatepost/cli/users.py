@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gatepost.services.administration import TemporaryPassword
     from gatepost.services.directory import UserPage
 
-app = typer.Typer(name="users", help="Make users and change what they are.", no_args_is_help=True)
+app = typer.Typer(name="users", help="Create and manage users.", no_args_is_help=True)
 
 
 class Role(StrEnum):
@@ -68,13 +68,13 @@ def described(user: User) -> str:
 @app.command(epilog="Example: gatepost users create --email ada@example.com --name Ada --admin")
 def create(
     *,
-    email: Annotated[str | None, typer.Option(help="Asked for where it is missing.")] = None,
-    name: Annotated[str | None, typer.Option(help="Asked for where it is missing.")] = None,
+    email: Annotated[str | None, typer.Option(help="Asked for if omitted.")] = None,
+    name: Annotated[str | None, typer.Option(help="Asked for if omitted.")] = None,
     admin: Annotated[bool, typer.Option("--admin", help="Make the user an administrator.")] = False,
     password_stdin: PasswordStdin = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a user. The password is asked for twice, or read from standard input."""
+    """Create a user. The password is asked for twice, or read from standard input."""
     out = Output(as_json=as_json)
     email = asked(email, "E-mail", "--email")
     name = asked(name, "Name", "--name")
@@ -89,7 +89,7 @@ def create(
     kind = "administrator" if admin else "user"
     out.done(
         {"user": user_data(user)},
-        f"Made the {kind} {described(user)}.",
+        f"Created the {kind} {described(user)}.",
         then="sign in by POST /api/auth/login",
     )
 
@@ -98,28 +98,28 @@ def create(
 def list_users(
     *,
     limit: Limit = 100,
-    after: Annotated[str | None, typer.Option(metavar="ID", help="Only users with a higher id.")] = None,
+    after: Annotated[str | None, typer.Option(metavar="ID", help="Only users with a higher ID.")] = None,
     search: Annotated[
-        str | None, typer.Option(help="Only users whose e-mail, name or last name begins like this.")
+        str | None, typer.Option(help="Only users whose e-mail, name or last name starts with this.")
     ] = None,
     role: Annotated[Role | None, typer.Option(help="Only these.")] = None,
     status: Annotated[Status | None, typer.Option(help="Only these.")] = None,
-    cursor: Annotated[str | None, typer.Option(help="Where the page before ended, of a search.")] = None,
+    cursor: Annotated[str | None, typer.Option(help="Cursor of the previous page of a search.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List users in the order of their ids; of a search by e-mail first, then by name."""
+    """List users by ID; a search lists matches by e-mail first, then by name."""
     out = Output(as_json=as_json)
     given = {"--search": search, "--role": role, "--status": status, "--cursor": cursor}
     if any(value is not None for value in given.values()):
         if after:
-            raise typer.BadParameter("--after goes without a search, whose pages --cursor follows")
+            raise typer.BadParameter("--after can't be combined with a search; use --cursor")
         _search(out, given, limit)
         return
 
     async def work(gate: "Gate") -> list[User]:
         start = None if after is None else gate.user_ids.parse(after)
         if after is not None and start is None:
-            raise ValidationFailed({"--after": "Give the id of a user"})
+            raise ValidationFailed({"--after": "Enter the ID of a user"})
         return await gate.administration.page(after=start, limit=limit + 1)
 
     found = run(out, "users list", work)
@@ -129,7 +129,7 @@ def list_users(
         {"users": rows, "next_after": more},
         rows,
         _COLUMNS,
-        empty="There are no users.",
+        empty="No users.",
         then=f"{program()} users list --after {more}" if more else None,
     )
 
@@ -158,7 +158,7 @@ def _search(out: Output, given: "Mapping[str, str | None]", limit: int) -> None:
         {"users": rows, "next_cursor": more},
         rows,
         _COLUMNS,
-        empty="There are no such users.",
+        empty="No matching users.",
         then=" ".join([program(), "users list", *again, "--cursor", more]) if more else None,
     )
 
@@ -185,25 +185,25 @@ def show(user: UserArgument, *, as_json: AsJson = False) -> None:
 
 @app.command(epilog="Example: gatepost users promote ada@example.com")
 def promote(user: UserArgument, *, as_json: AsJson = False) -> None:
-    """Make a user an administrator, from their next request on."""
+    """Make a user an administrator, with effect from their next request."""
     _set_admin("promote", user, is_admin=True, as_json=as_json)
 
 
 @app.command(epilog="Example: gatepost users demote ada@example.com")
 def demote(user: UserArgument, *, as_json: AsJson = False) -> None:
-    """Make an administrator a plain user, from their next request on."""
+    """Remove administrator rights, with effect from the next request."""
     _set_admin("demote", user, is_admin=False, as_json=as_json)
 
 
 @app.command(epilog="Example: gatepost users disable ada@example.com")
 def disable(user: UserArgument, *, as_json: AsJson = False) -> None:
-    """Shut a user out: ends every session of theirs and refuses further logins."""
+    """Disable a user: ends all their sessions and refuses further sign-ins."""
     _set_active("disable", user, is_active=False, as_json=as_json)
 
 
 @app.command(epilog="Example: gatepost users enable ada@example.com")
 def enable(user: UserArgument, *, as_json: AsJson = False) -> None:
-    """Let a disabled user sign in again."""
+    """Enable a disabled user again."""
     _set_active("enable", user, is_active=True, as_json=as_json)
 
 
@@ -213,15 +213,18 @@ def set_password(
     *,
     password_stdin: PasswordStdin = False,
     temporary: Annotated[
-        bool, typer.Option("--temporary", help="Make and print one that must be changed at the next sign-in.")
+        bool,
+        typer.Option("--temporary", help="Generate and print one that must be changed at the next sign-in."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Give a user another password, which ends every session of theirs."""
+    """Set a new password for a user, which ends all their sessions."""
     out = Output(as_json=as_json)
     if temporary:
         if password_stdin:
-            raise typer.BadParameter("Give --temporary without --password-stdin: the password is made here")
+            raise typer.BadParameter(
+                "Don't combine --temporary with --password-stdin: the password is generated"
+            )
         _set_temporary_password(out, user)
         return
     password = asked_password(stdin=password_stdin)
@@ -234,7 +237,7 @@ def set_password(
     found = run(out, "users set-password", work, about={"user": user})
     out.done(
         {"user": user_data(found)},
-        f"{described(found)} has a new password, and every session of theirs is ended.",
+        f"{described(found)} has a new password, and all their sessions were ended.",
         then="they sign in with the new password",
     )
 
@@ -247,15 +250,15 @@ def _set_temporary_password(out: Output, user: str) -> None:
     found, made = run(out, "users set-password", work, about={"user": user})
     out.done(
         {"user": user_data(found), "password": made.password, "expires_at": made.expires_at},
-        f"{described(found)} may sign in with {made.password} until {utc_text(made.expires_at)}, "
+        f"{described(found)} can sign in with {made.password} until {utc_text(made.expires_at)}, "
         "and every session of theirs is ended.",
-        then="they sign in with it and choose a password of their own",
+        then="they sign in with it and then choose their own",
     )
 
 
 @app.command(epilog="Example: gatepost users unlock ada@example.com")
 def unlock(user: UserArgument, *, as_json: AsJson = False) -> None:
-    """Forget the wrong passwords of a user, so that the right one works from everywhere again."""
+    """Unlock a user: reset consecutive failures, so that the password works from anywhere again."""
     out = Output(as_json=as_json)
 
     async def work(gate: "Gate") -> User:
@@ -266,16 +269,16 @@ def unlock(user: UserArgument, *, as_json: AsJson = False) -> None:
     found = run(out, "users unlock", work, about={"user": user})
     out.done(
         {"user": user_data(found)},
-        f"{described(found)} may sign in from everywhere again.",
-        then=f"{program()} events list --user {found.id} shows what was tried",
+        f"{described(found)} can sign in from anywhere again.",
+        then=f"{program()} events list --user {found.id} shows the attempts",
     )
 
 
 @app.command(epilog="Example: gatepost users delete ada@example.com --yes")
 def delete(user: UserArgument, *, yes: Yes = False, as_json: AsJson = False) -> None:
-    """Delete a user with every session; what the audit trail tells stays, without who they were."""
+    """Delete a user and all their sessions; the audit trail is kept, without their identity."""
     out = Output(as_json=as_json)
-    confirm(f"Delete {user} and every session of theirs?", yes=yes)
+    confirm(f"Delete {user} and all their sessions?", yes=yes)
 
     async def work(gate: "Gate") -> tuple[User, bool]:
         found = await gate.administration.find(user)
@@ -286,7 +289,7 @@ def delete(user: UserArgument, *, yes: Yes = False, as_json: AsJson = False) -> 
     out.done(
         {"user": user_data(found), "deleted": True},
         f"Deleted {described(found)}.",
-        then=f"{program()} events list --user {found.id} shows what they did",
+        then=f"{program()} events list --user {found.id} shows their activity",
     )
     _warn_of_no_admin(out, has_admin=has_admin)
 
@@ -300,8 +303,10 @@ def _set_admin(verb: str, user: str, *, is_admin: bool, as_json: bool) -> None:
         return await gate.administration.find(str(found.id)), changed, await gate.administration.has_admin()
 
     found, changed, has_admin = run(out, f"users {verb}", work, about={"user": user})
-    state = "an administrator" if is_admin else "a plain user"
-    text = f"{described(found)} is {state}" + (" from the next request on." if changed else " already.")
+    state = "an administrator" if is_admin else "not an administrator"
+    text = f"{described(found)} is {state}" + (
+        ", with effect from the next request." if changed else " already."
+    )
     out.done(
         {"user": user_data(found), "changed": changed}, text, then=f"{program()} users show {found.email}"
     )
@@ -317,7 +322,7 @@ def _set_active(verb: str, user: str, *, is_active: bool, as_json: bool) -> None
         return await gate.administration.find(str(found.id)), changed, await gate.administration.has_admin()
 
     found, changed, has_admin = run(out, f"users {verb}", work, about={"user": user})
-    done = "may sign in" if is_active else "is shut out, and every session of theirs is ended"
+    done = "can sign in" if is_active else "is disabled, and all their sessions were ended"
     text = f"{described(found)} {done}." if changed else f"Nothing to change: {described(found)} {done}."
     out.done(
         {"user": user_data(found), "changed": changed}, text, then=f"{program()} users show {found.email}"
@@ -327,4 +332,4 @@ def _set_active(verb: str, user: str, *, is_active: bool, as_json: bool) -> None
 
 def _warn_of_no_admin(out: Output, *, has_admin: bool) -> None:
     if not has_admin:
-        out.warn(f"No active administrator is left: {program()} users promote USER makes one.")
+        out.warn(f"No active administrator is left. To make one: {program()} users promote USER")

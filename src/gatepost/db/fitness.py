@@ -29,8 +29,8 @@ async def check(conn: Connection) -> None:
         return
     if row["encoding"] != "UTF8":
         raise DatabaseUnfit(
-            f"The database is in the encoding {row['encoding']}, which can't hold every name and e-mail: make"
-            " one with ENCODING 'UTF8' TEMPLATE template0, and move the tables there by pg_dump"
+            f"The database has the encoding {row['encoding']}, which can't hold every name and e-mail: create"
+            " one with ENCODING 'UTF8' TEMPLATE template0, and move the tables with pg_dump"
         )
     if row["is_read_only"]:
         log.warning("default_transaction_read_only is on: see gatepost doctor")

@@ -25,7 +25,7 @@ def render_grants(role: str, features: Schemas = ()) -> str:
         raise ValidationFailed({"role": f"It must be 1 to {_NAME_BYTES} bytes of printable text"})
     if role in {"public", "none"}:
         # Quoted or not, PostgreSQL takes the word for everybody.
-        raise ValidationFailed({"role": f"{role} is no role; name the one that DATABASE_URL signs in as"})
+        raise ValidationFailed({"role": f"{role} is not a role; use the one that DATABASE_URL signs in as"})
     identifier = role.replace('"', '""')
     literal = role.replace("'", "''")
     theirs = [_of(table) for schema in features for table in schema.tables]

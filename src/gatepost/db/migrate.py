@@ -110,7 +110,7 @@ async def check(conn: Connection, features: Schemas = ()) -> None:
 def _refuse_newer(version: str | None) -> None:
     if version is not None and version not in VERSIONS:
         raise DatabaseTooNew(
-            f"The database is at version {version}, made by a newer Gatepost; this one knows versions"
+            f"The database is at version {version}, created by a newer Gatepost. This one supports versions"
             f" up to {HEAD}: install the newer Gatepost"
         )
 
@@ -224,8 +224,8 @@ async def _connect_to_any(dsn: str, name: str) -> "asyncpg.Connection[asyncpg.Re
         except DatabaseUnreachable as error:
             why = error.message
     raise SetupError(
-        f"The database {name} does not exist, and to create it one must get into the database postgres or"
-        f" template1. {why}. Let one who may run: {_creation(name)};"
+        f"The database {name} does not exist, and creating it requires access to the database postgres or"
+        f" template1. {why}. Ask a role with CREATEDB to run: {_creation(name)};"
     )
 
 
@@ -240,7 +240,7 @@ async def _create_database(conn: "asyncpg.Connection[asyncpg.Record]", name: str
         role = await conn.fetchval("SELECT quote_ident(current_user)")
         raise SetupError(
             f"The database {name} does not exist, and the role {role} may not create it."
-            f" Let one who may run: {_creation(name)} OWNER {role};"
+            f" Ask a role with CREATEDB to run: {_creation(name)} OWNER {role};"
         ) from error
     except asyncpg.PostgresError as error:
         raise SetupError(

@@ -46,8 +46,8 @@ async def _empty(conn: Connection, ours: set[str]) -> bool:
     if others:
         named = ", ".join(others[:5]) + (" and others" if len(others) > 5 else "")
         raise DemoRefused(
-            f"The database holds tables ({named}) and is no demo's, which may be thrown away: have"
-            " DATABASE_URL name one that is empty or does not exist yet, or unset it for an embedded one"
+            f"The database contains tables ({named}) that are not a demo's, so it is not overwritten: set"
+            " DATABASE_URL to one that is empty or does not exist yet, or unset it to use an embedded one"
         )
     if found:
         await store.drop_all(conn)

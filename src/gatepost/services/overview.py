@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from msgspec import structs
+
 from gatepost.db.pool import Database
 from gatepost.models import AuditAction, Period, UserId
 from gatepost.services.clock import Clock
@@ -144,7 +146,11 @@ class Overview:
             each.kind.value: {"points": each.points, "total": each.total, "before": each.before}
             for each in self.series
         }
-        return asdict(self) | {"step_seconds": int(self.period.step.total_seconds()), "series": series}
+        return asdict(self) | {
+            "step_seconds": int(self.period.step.total_seconds()),
+            "series": series,
+            "addresses": [structs.asdict(each) for each in self.addresses],
+        }
 
 
 class Overviews:

@@ -69,8 +69,8 @@ _TEXTS = (
     "krbsrvname",
 )
 _REFUSED: Mapping[str, str] = {
-    "service": "write what the service says into the URL",
-    "servicefile": "write what the service says into the URL",
+    "service": "put the service's parameters into the URL",
+    "servicefile": "put the service's parameters into the URL",
     "require_auth": "the driver can't be held to a way of signing in; sslmode=verify-full proves the server",
     "requirepeer": "the driver does not ask whose a socket is",
     "sslkeylogfile": "set SSLKEYLOGFILE in the environment",
@@ -170,7 +170,7 @@ class Address:
         """
         parts = urlsplit(url)
         if parts.scheme not in {"postgresql", "postgres"}:
-            raise ValueError("it is no PostgreSQL URL")
+            raise ValueError("it is not a PostgreSQL URL")
         userinfo, _, places = parts.netloc.rpartition("@")
         user, _, password = userinfo.partition(":")
         query = _query(parts.query)
@@ -197,14 +197,14 @@ def _account() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):
-        raise ValueError("it names no user, and this account has no name") from None
+        raise ValueError("it has no user, and this account has no name") from None
 
 
 def _query(text: str) -> dict[str, str]:
     try:
         given = dict(parse_qsl(text, strict_parsing=True, keep_blank_values=True)) if text else {}
     except ValueError:
-        raise ValueError("what follows the question mark in it is not name=value, joined by &") from None
+        raise ValueError("its query is not name=value pairs joined by &") from None
     query = {name: value for name, value in given.items() if value}
     if query.pop("ssl", None) in {"true", "require"}:  # JDBC's spelling, which libpq takes as well
         query.setdefault("sslmode", "require")
@@ -226,9 +226,9 @@ def _check(name: str, value: str) -> None:
     if name in _REFUSED:
         raise ValueError(f"the parameter {name} can't be kept: {_REFUSED[name]}")
     if name in _CHOICES and value not in _CHOICES[name]:
-        raise ValueError(f"{name} can be {', '.join(_CHOICES[name])}, and is something else")
+        raise ValueError(f"{name} must be one of {', '.join(_CHOICES[name])}")
     if name in _NUMBERS and not re.fullmatch(r"-?[0-9]{1,9}", value):
-        raise ValueError(f"{name} is no whole number")
+        raise ValueError(f"{name} is not a whole number")
     known = name in _CHOICES or name in _NUMBERS or name in _TEXTS or name in _SERVER_SETTINGS
     if not known and not re.fullmatch(r"\w+\.\w+", name):
         told = name if re.fullmatch(r"\w{1,40}", name) else "one that it has"
@@ -251,9 +251,9 @@ def _hosts(authority: str, query: Mapping[str, str]) -> tuple[Host, ...]:
         ports = ports * len(split) if len(ports) == 1 else ports
     addresses = query["hostaddr"].split(",") if "hostaddr" in query else [""] * len(split)
     if not len(split) == len(ports) == len(addresses):
-        raise ValueError("it has not as many hosts as ports or addresses")
+        raise ValueError("the numbers of hosts, ports and addresses differ")
     if any(port and not (port.isdecimal() and 0 < int(port) <= 65_535) for port in ports):
-        raise ValueError("a port in it is none")
+        raise ValueError("a port in it is invalid")
     return tuple(
         Host(name or "localhost", int(port or 5432), address or None)
         for (name, _), port, address in zip(split, ports, addresses, strict=True)

@@ -74,13 +74,13 @@ def listed(value: object) -> list[object]:
     if not isinstance(value, str):
         if isinstance(value, Iterable):
             return list(value)
-        raise ValueError("it is no list")
+        raise ValueError("it is not a list")
     if not value.lstrip().startswith("["):
         return [item.strip() for item in value.split(",") if item.strip()]
     try:
         items = json.loads(value)
     except ValueError:
-        raise ValueError("it begins like a JSON list and is none") from None
+        raise ValueError("it starts like a JSON list but is not one") from None
     return list(items)
 
 
@@ -95,9 +95,9 @@ def database_url(value: object) -> str | None:
         return None
     scheme, _, rest = text.partition("://")
     if not rest or not _SCHEME.fullmatch(scheme):
-        raise ValueError("it is no PostgreSQL URL")
+        raise ValueError("it is not a PostgreSQL URL")
     if re.search(r"[\x00-\x1f\x7f]", rest):
-        raise ValueError("it holds a control character")
+        raise ValueError("it contains a control character")
     authority, path, query = _split(rest)
     if "#" in rest or "@" in path + query:
         raise ValueError(
@@ -106,7 +106,7 @@ def database_url(value: object) -> str | None:
     for host in authority.rpartition("@")[2].split(","):
         match = _HOST.fullmatch(host)
         if match is None or int(match["port"] or 0) > 65_535:
-            raise ValueError("what should be host:port in it is not")
+            raise ValueError("its host:port part is invalid")
     if scheme.lower().endswith("+asyncpg"):
         # SQLAlchemy's dialect calls `ssl` what PostgreSQL, and the driver by itself, calls `sslmode`.
         query = re.sub(r"(?<=[?&])ssl=", "sslmode=", query)
@@ -136,7 +136,7 @@ def keys(value: object) -> tuple[str, ...]:
     """
     found = [plain_text(item) for item in listed(value)]
     if EXAMPLE_KEY in found:
-        raise ValueError("it holds the example's key, which everybody knows")
+        raise ValueError("it contains the example's key, which everyone knows")
     return tuple(item for item in found if item is not None)
 
 
@@ -166,21 +166,21 @@ def _network(item: object) -> Network:
     try:
         return ipaddress.ip_network(str(item))
     except ValueError:
-        raise ValueError(f"{shown(item)} is no network") from None
+        raise ValueError(f"{shown(item)} is not a valid network") from None
 
 
 def origin(value: object) -> str | None:
     """Return an origin in its one spelling (RFC 6454 §6.2): scheme, host, and the port where it is not usual.
 
     Raises:
-        ValueError: it is no origin of http or https, or has a path.
+        ValueError: it is not a valid origin of http or https, or has a path.
     """
     text = plain_text(value)
     if text is None:
         return None
     match = _ORIGIN.fullmatch(text.lower())
     if match is None or int(match["port"] or 0) > 65_535:
-        raise ValueError(f"{shown(text)} is no origin")
+        raise ValueError(f"{shown(text)} is not a valid origin")
     usual = {"http": "80", "https": "443"}[match["scheme"]]
     port = "" if match["port"] in {None, usual} else f":{match['port']}"
     return f"{match['scheme']}://{match['host']}{port}"
@@ -190,7 +190,7 @@ def origins(value: object) -> tuple[str, ...]:
     """Return the origins of a list; neither `*` nor `null` is one.
 
     Raises:
-        ValueError: an item is no origin.
+        ValueError: an item is not a valid origin.
     """
     found = [origin(item) for item in listed(value)]
     return tuple(item for item in found if item is not None)
@@ -205,7 +205,7 @@ def header_names(value: object) -> tuple[str, ...]:
     found = [str(item).lower() for item in listed(value)]
     for name in found:
         if name == "*" or not _HEADER_NAME.fullmatch(name):
-            raise ValueError(f"{shown(name)} names no header")
+            raise ValueError(f"{shown(name)} is not a valid header name")
     return tuple(found)
 
 
@@ -222,14 +222,14 @@ def domain(value: object) -> str | None:
     """Return the domain that cookies are for, without the dot that may stand before it.
 
     Raises:
-        ValueError: it is no domain of two labels or more.
+        ValueError: it is not a valid domain of two labels or more.
     """
     text = plain_text(value)
     if text is None:
         return None
     text = text.lower().removeprefix(".")
     if not _DOMAIN.fullmatch(text):
-        raise ValueError(f"{shown(text)} is no domain")
+        raise ValueError(f"{shown(text)} is not a valid domain")
     return text
 
 
@@ -244,7 +244,7 @@ def path(value: object) -> object:
     try:
         return Path(value).expanduser()
     except RuntimeError:
-        raise ValueError(f"{shown(str(value))} names no home directory") from None
+        raise ValueError(f"{shown(str(value))} is not a home directory") from None
 
 
 def color(value: object) -> str:
@@ -255,7 +255,7 @@ def color(value: object) -> str:
     """
     text = (plain_text(value) or "").lower()
     if not re.fullmatch(r"#(?:[0-9a-f]{3}){1,2}", text):
-        raise ValueError(f"{shown(text)} is no colour")
+        raise ValueError(f"{shown(text)} is not a valid colour")
     return text if len(text) == 7 else "#" + "".join(2 * digit for digit in text[1:])
 
 
@@ -263,14 +263,14 @@ def root_path(value: object) -> str:
     """Return a path without a slash at its end; empty for the root.
 
     Raises:
-        ValueError: it is no path, or can't be told from one of ours.
+        ValueError: it is not a valid path, or can't be told from one of ours.
     """
     text = (plain_text(value) or "").rstrip("/")
     if not re.fullmatch(r"(?:/[\w.~-]+)*", text, re.ASCII):
-        raise ValueError(f"{shown(text)} is no path")
+        raise ValueError(f"{shown(text)} is not a valid path")
     if text == "/api":
         # Below it a page would stand where the API's own path is once a proxy has taken the root off.
-        raise ValueError(f"{shown(text)} is where the API begins itself")
+        raise ValueError(f"{shown(text)} is where the API is served")
     return text
 
 

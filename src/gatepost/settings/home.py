@@ -44,7 +44,7 @@ def opened(path: Path, flags: int) -> int:
 
 def _refuse_other_kinds(found: os.stat_result, path: Path) -> None:
     if not stat.S_ISREG(found.st_mode):
-        raise OSError(errno.EINVAL, "it is no file", str(path))
+        raise OSError(errno.EINVAL, "it is not a file", str(path))
 
 
 def _refuse_foreign(found: os.stat_result, path: Path) -> None:

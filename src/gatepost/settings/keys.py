@@ -34,7 +34,7 @@ def secret_key(settings: Settings) -> str:
         ) from None
     if len(found) < KEY_LENGTH_MIN:
         raise SettingsError(
-            [f"SECRET_KEY: none is set, and {kept} holds no whole key; set one or delete that file"]
+            [f"SECRET_KEY: none is set, and {kept} holds no complete key; set one or delete that file"]
         )
     return found
 

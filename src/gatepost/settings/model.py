@@ -10,7 +10,7 @@ from gatepost.errors import SettingsError
 from gatepost.settings import forms
 from gatepost.settings.rates import Rate, rate
 
-_KEY = f"{forms.KEY_LENGTH_MIN} random characters or more, as `gatepost secret` prints them"
+_KEY = f"at least {forms.KEY_LENGTH_MIN} random characters; `gatepost secret` prints some"
 _LIST = "separated by commas or as a JSON list"
 _RATE = "a rate such as 10 then 1/minute"
 _Rate = Annotated[Rate, BeforeValidator(rate)]
@@ -45,135 +45,136 @@ class Settings(BaseSettings):
 
     database_url: Annotated[SecretStr | None, BeforeValidator(forms.database_url)] = Field(
         None,
-        description="The PostgreSQL to use; without it an embedded one under GATEPOST_HOME",
+        description="PostgreSQL to use; without it, an embedded one under GATEPOST_HOME",
         json_schema_extra={"accepted": "a URL such as postgresql://user:password@host:5432/database"},
     )
     secret_key: Annotated[SecretStr | None, BeforeValidator(forms.key)] = Field(
         None,
-        description="Key to the digests of tokens; without it development keeps its own in GATEPOST_HOME",
+        description="Key used to compute token digests; development without one keeps its own",
         json_schema_extra={"accepted": _KEY},
     )
     session_expire_minutes: int = Field(
-        30, ge=1, le=525_600, description="Minutes until a session expires, counted from its start or refresh"
+        30, ge=1, le=525_600, description="Minutes until a session expires, from its start or last refresh"
     )
     debug: bool = Field(
-        False, description="Log at the level debug unless LOG_LEVEL says otherwise; refused in production"
+        False, description="Log at level debug unless LOG_LEVEL is set; refused in production"
     )
     environment: Annotated[
         Literal["development", "test", "production"], BeforeValidator(forms.lower_case)
-    ] = Field("development", description="Where this runs; production refuses what is unsafe there")
+    ] = Field("development", description="Where this runs; production refuses unsafe settings")
     user_id_type: Annotated[
         Literal["integer", "bigint", "uuid", "text"], BeforeValidator(forms.lower_case)
-    ] = Field("integer", description="Type of users' ids in a new database; an existing table keeps its own")
+    ] = Field("integer", description="Type of user IDs in a new database; an existing table keeps its own")
     secret_key_fallbacks: Annotated[tuple[SecretStr, ...], BeforeValidator(forms.keys)] = Field(
         (),
-        description="Former SECRET_KEYs: sessions that began under them stay signed in",
+        description="Previous SECRET_KEYs; sessions started with them stay valid",
         json_schema_extra={"accepted": f"keys, {_LIST}"},
     )
     session_max_minutes: int = Field(
         43_200,
         ge=1,
         le=5_256_000,
-        description="Minutes from the password to the end of a sign-in, refreshed or not",
+        description="Minutes after which a sign-in ends, even if it is refreshed",
     )
     session_token_format: Annotated[Literal["uuid", "opaque"], BeforeValidator(forms.lower_case)] = Field(
-        "uuid", description="Form of session tokens: a random UUID (122 random bits), or 256 random bits"
+        "uuid", description="Format of session tokens: a random UUID (122 random bits), or 256 random bits"
     )
     refresh_grace_seconds: int = Field(
         10,
         ge=0,
         le=300,
-        description="Seconds for which its client can repeat a refresh, and its browser a replaced cookie",
+        description="Seconds during which a client may repeat a refresh, or a browser a replaced cookie",
     )
     session_touch_seconds: int = Field(
-        60, ge=0, le=86_400, description="Seconds between two writes of a session's last_used_at"
+        60, ge=0, le=86_400, description="Minimum seconds between two writes of a session's last_used_at"
     )
-    session_history_days: int = Field(
-        90, ge=0, le=36_500, description="Days for which sessions that have ended are kept"
-    )
+    session_history_days: int = Field(90, ge=0, le=36_500, description="Days that ended sessions are kept")
     cleanup_interval_seconds: int = Field(
         300,
         ge=0,
         le=86_400,
-        description="Seconds between two clean-ups of expired sessions; 0 turns them off",
+        description="Seconds between cleanups of expired sessions; 0 disables them",
     )
     password_hash: Annotated[Literal["bcrypt", "argon2id"], BeforeValidator(forms.lower_case)] = Field(
         "bcrypt",
-        description="How new passwords are hashed; argon2id takes 19 MiB and two passes, as OWASP advises",
+        description="Hash for new passwords; argon2id uses 19 MiB and two passes, as OWASP recommends",
     )
     bcrypt_rounds: int = Field(
         12,
         ge=4,
         le=16,
-        description="Cost of a password's hash by bcrypt, each step doubles it; production wants 10 or more",
+        description="bcrypt cost; each step doubles the work; production requires 10 or more",
     )
     devise_pepper: Annotated[SecretStr | None, BeforeValidator(forms.plain_text)] = Field(
         None,
-        description="Devise's config.pepper, where users come from it: their $2a$ hashes are checked with it",
+        description="Devise's config.pepper, used to check $2a$ hashes of users who come from Devise",
         json_schema_extra={"accepted": "text"},
     )
-    password_min_length: int = Field(8, ge=8, le=128, description="Characters of a new password, at least")
+    password_min_length: int = Field(8, ge=8, le=128, description="Minimum length of new passwords")
     breached_passwords: Annotated[Path | None, BeforeValidator(forms.path)] = Field(
         None,
-        description="File or directory of SHA-1 ranges of breached passwords, which nobody may choose",
-        json_schema_extra={"accepted": "a path, in the form of Have I Been Pwned"},
+        description="File or directory with SHA-1 ranges of breached passwords, which are refused",
+        json_schema_extra={"accepted": "the path of Have I Been Pwned data"},
     )
     app_name: str = Field(
         "Gatepost",
         min_length=1,
         max_length=80,
-        description="What people know this service by; nobody may choose it as a password",
+        description="Name of this service, as users know it; refused as a password",
         json_schema_extra={"accepted": "a name"},
     )
     pages: Annotated[bool, BeforeValidator(forms.lower_case)] = Field(
-        True, description="Serve the pages for people: sign-in, account and the admin console"
+        True, description="Serve the web pages: sign-in, account and the admin console"
     )
     app_logo: Annotated[Path | None, BeforeValidator(forms.path)] = Field(
         None,
-        description="Picture that pages show beside the name of the service",
+        description="Logo that pages show next to the service's name",
         json_schema_extra={"accepted": "the path of an SVG, PNG or WebP file"},
     )
     accent_color: Annotated[str, BeforeValidator(forms.color)] = Field(
         "#1d5fd1",
-        description="Colour of buttons and links on pages; its contrast is seen to by itself",
+        description="Colour of buttons and links on pages; contrast is adjusted automatically",
         json_schema_extra={"accepted": "a colour such as #1d5fd1"},
     )
     templates_dir: Annotated[Path | None, BeforeValidator(forms.path)] = Field(
         None,
-        description="Directory of templates that stand in for those of the same name",
+        description="Directory of templates that replace those of the same name",
         json_schema_extra={"accepted": "the path of a directory"},
     )
     allowed_redirects: Annotated[tuple[str, ...], BeforeValidator(forms.origins)] = Field(
         (),
-        description="Other origins that `next` may lead to after a sign-in; none by default",
+        description="Other origins that `next` may redirect to after sign-in; none by default",
         json_schema_extra={"accepted": f"origins such as https://app.example.com, {_LIST}"},
     )
     root_path: Annotated[str, BeforeValidator(forms.root_path)] = Field(
         "",
-        description="Path below which a proxy shows this server, where it is not the root",
+        description="Path at which a proxy serves this server, if not at the root",
         json_schema_extra={"accepted": "a path such as /auth-server"},
     )
     fresh_session_minutes: int = Field(
-        10, ge=1, le=1_440, description="Minutes after the password for which a session counts as fresh"
+        10,
+        ge=1,
+        le=1_440,
+        description="Minutes that a session counts as fresh after the password was entered",
     )
     session_idle_minutes: int = Field(
         0,
         ge=0,
         le=525_600,
-        description="Minutes without a request after which a session is over; 0 turns that off",
+        description="Minutes of inactivity after which a session expires; 0 disables this",
     )
     max_sessions_per_user: int = Field(
         100,
         ge=0,
         le=10_000,
-        description="Live sessions that a user may have: the oldest ends; 0 turns that off",
+        description="Maximum live sessions per user; beyond it the oldest ends; 0 means no limit",
     )
     registration: Annotated[Literal["open", "invite", "closed"], BeforeValidator(forms.lower_case)] = Field(
-        "open", description="Who may register: anybody, who has an invitation, or nobody"
+        "open", description="Who may register: anyone, only invited people, or no one"
     )
     public_url: Annotated[str | None, BeforeValidator(forms.origin)] = Field(
         None,
-        description="Origin at which browsers reach this; development without one takes its own address",
+        description="Origin at which browsers reach this server; development defaults to its own address",
         json_schema_extra={"accepted": "an origin such as https://auth.example.com"},
     )
     allowed_origins: Annotated[tuple[str, ...], BeforeValidator(forms.origins)] = Field(
@@ -183,103 +184,100 @@ class Settings(BaseSettings):
     )
     allowed_headers: Annotated[tuple[str, ...], BeforeValidator(forms.header_names)] = Field(
         (),
-        description="Further headers that pages of ALLOWED_ORIGINS may send; those of tracing pass anyway",
+        description="Additional headers that pages of ALLOWED_ORIGINS may send, besides those of tracing",
         json_schema_extra={"accepted": f"names of headers, {_LIST}"},
     )
     cookie_domain: Annotated[str | None, BeforeValidator(forms.domain)] = Field(
         None,
-        description="Domain whose subdomains share the session cookie; weaker than the default, one host",
+        description="Domain whose subdomains share the session cookie; less secure than a single host",
         json_schema_extra={"accepted": "a domain such as example.com"},
     )
-    throttle_enabled: bool = Field(True, description="Limit how often passwords and tokens may be tried")
+    throttle_enabled: bool = Field(True, description="Limit attempts with passwords and tokens")
     throttle_login_address: _Rate = _rate(
-        "30 then 30/minute", "Logins from one address (IPv6: one /64), successful or not"
+        "30 then 30/minute", "Logins from one address (IPv6: /64), successful or not"
     )
     throttle_login_network: _Rate = _rate("120 then 120/minute", "Logins from one IPv6 /48")
     throttle_login_account: _Rate = _rate(
-        "10 then 1/minute", "Failed logins to one account, existing or not, but for known devices"
+        "10 then 1/minute", "Failed logins to one account, existing or not, from unknown devices"
     )
     throttle_login_known: _Rate = _rate(
-        "10 then 1/minute", "Failed logins to one account on all devices that it was used on, together"
+        "10 then 1/minute", "Failed logins to one account from all its known devices together"
     )
     throttle_form_address: _Rate = _rate(
-        "60 then 60/minute", "Registrations of one address that are read, and logins without a valid e-mail"
+        "60 then 60/minute",
+        "Registrations from one address that are processed, and logins without a valid e-mail address",
     )
     throttle_register_address: _Rate = _rate(
-        "5 then 20/hour", "Registrations from one address; as many again of links that are no good"
+        "5 then 20/hour", "Registrations from one address; the same limit applies to invalid links"
     )
     throttle_register_network: _Rate = _rate("20 then 80/hour", "Registrations from one IPv6 /48")
-    throttle_register_total: _Rate = _rate(
-        "50 then 5/second", "Registrations from everywhere, but for those who are invited"
-    )
+    throttle_register_total: _Rate = _rate("50 then 5/second", "Registrations in total, except invited ones")
     throttle_refresh_session: _Rate = _rate("10 then 10/minute", "Refreshes of one sign-in")
     throttle_refresh_address: _Rate = _rate("60 then 2/second", "Refreshes from one address")
-    throttle_confirm_user: _Rate = _rate(
-        "5 then 2/minute", "Failures of one sign-in where the password is asked again"
-    )
+    throttle_confirm_user: _Rate = _rate("5 then 2/minute", "Failed re-authentications of one sign-in")
     login_failures_max: int = Field(
         100,
         ge=3,
         le=100,
-        description="Failures in a row after which a password works from known places only (NIST 3.2.2)",
+        description="Consecutive failures after which a password works only from known places (NIST 3.2.2)",
     )
     trusted_proxies: Annotated[tuple[forms.Proxy, ...], BeforeValidator(forms.proxies)] = Field(
         (),
-        description="Proxies whose forwarded header says who the client is; nobody's counts by default",
+        description="Proxies whose forwarded header is trusted to name the client; none by default",
         json_schema_extra={
             "accepted": f"addresses, CIDRs such as 10.0.0.0/8, and unix for a Unix socket, {_LIST}"
         },
     )
     forwarded_header: Annotated[
         Literal["x-forwarded-for", "forwarded"], BeforeValidator(forms.lower_case)
-    ] = Field("x-forwarded-for", description="Header by which proxies name the client; no other counts")
+    ] = Field("x-forwarded-for", description="Header in which proxies name the client; others are ignored")
     gatepost_home: Annotated[Path, BeforeValidator(forms.path)] = Field(
         Path(".gatepost"),
-        description="Directory of the embedded PostgreSQL and of the key that development keeps",
+        description="Directory of the embedded PostgreSQL and of development's own key",
         json_schema_extra={"accepted": "the path of a directory"},
     )
     host: str = Field(
         "127.0.0.1",
         pattern=r"^[^\s/@]+$",
-        description="Address at which `gatepost serve` listens",
-        json_schema_extra={"accepted": "an address or a host's name"},
+        description="Address on which `gatepost serve` listens",
+        json_schema_extra={"accepted": "an address or host name"},
     )
     port: int = Field(
-        8000, ge=0, le=65_535, description="Port at which `gatepost serve` listens; 0 takes any that is free"
+        8000, ge=0, le=65_535, description="Port on which `gatepost serve` listens; 0 picks a free one"
     )
     tls_cert: Annotated[Path | None, BeforeValidator(forms.path)] = Field(
         None,
-        description="Certificate chain in PEM, with which `gatepost serve` serves https; with TLS_KEY",
+        description="Certificate chain (PEM) with which `gatepost serve` serves HTTPS; requires TLS_KEY",
         json_schema_extra={"accepted": "the path of a file"},
     )
     tls_key: Annotated[Path | None, BeforeValidator(forms.path)] = Field(
         None,
-        description="Key of TLS_CERT in PEM",
+        description="Private key of TLS_CERT (PEM)",
         json_schema_extra={"accepted": "the path of a file"},
     )
-    workers: int = Field(1, ge=1, le=64, description="Processes that `gatepost serve` answers with")
-    database_pool_size: int = Field(
-        10, ge=1, le=1000, description="Connections to the database a worker, at most"
-    )
+    workers: int = Field(1, ge=1, le=64, description="Number of worker processes of `gatepost serve`")
+    database_pool_size: int = Field(10, ge=1, le=1000, description="Maximum database connections per worker")
     database_timeout_seconds: float = Field(
         1.5,
         ge=0.1,
         le=60,
-        description="Seconds that a request waits for the database before it is answered by a 503",
+        description="Seconds that a request waits for the database before it is answered with 503",
     )
     database_start_seconds: float = Field(
-        15.0, ge=0, le=600, description="Seconds for which a start waits for the database before it gives up"
+        15.0, ge=0, le=600, description="Seconds that start-up waits for the database before giving up"
     )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(forms.lower_case)] = (
-        Field("info", description="Least level that is logged; successful session checks are at debug")
+        Field(
+            "info", description="Minimum level that is logged; successful session checks are logged at debug"
+        )
     )
     log_format: Annotated[Literal["auto", "json", "console"], BeforeValidator(forms.lower_case)] = Field(
-        "auto", description="Form of the log: JSON lines or text for people; auto is JSON in production"
+        "auto", description="Log format: JSON lines or readable text; auto means JSON in production"
     )
 
     def __init__(self, *, _env_file: str | Path | None = ".env", **values: object) -> None:
         fields = type(self).model_fields
-        unknown = {name: f"{name}: there is no such setting" for name in values if name not in fields}
+        unknown = {name: f"{name}: unknown setting" for name in values if name not in fields}
         given = {name.upper(): value for name, value in values.items() if name in fields}
         wrong = self._read(_env_file, given)
         if wrong:
@@ -354,12 +352,12 @@ class Settings(BaseSettings):
                 "PUBLIC_URL: cookies need https; set an origin such as https://auth.example.com"
             )
         if self.password_hash == "bcrypt" and self.bcrypt_rounds < 10:  # noqa: S105 - the name of a method
-            refused["BCRYPT_ROUNDS"] = "BCRYPT_ROUNDS: it is too cheap for production; set 10 to 16"
+            refused["BCRYPT_ROUNDS"] = "BCRYPT_ROUNDS: it is too low for production; set 10 to 16"
         if self.secret_key is None:
             refused["SECRET_KEY"] = f"SECRET_KEY: production needs one, other than the example's; set {_KEY}"
         elif why := forms.weakness(self.secret_key.get_secret_value()):
             refused["SECRET_KEY"] = f"SECRET_KEY: {why}; set {_KEY}"
         for fallback in self.secret_key_fallbacks:
             if why := forms.weakness(fallback.get_secret_value()):
-                refused["SECRET_KEY_FALLBACKS"] = f"SECRET_KEY_FALLBACKS: of one of them, {why}; leave it out"
+                refused["SECRET_KEY_FALLBACKS"] = f"SECRET_KEY_FALLBACKS: in one of them, {why}; leave it out"
         return refused

@@ -32,7 +32,7 @@ class Rate:
         """
         match = _FORM.fullmatch(" ".join(text.lower().split()))
         if match is None or not int(match["burst"]) or not int(match["count"]):
-            raise ValueError(f"{text!r} is no rate")
+            raise ValueError(f"{text!r} is not a rate")
         return cls(int(match["burst"]), int(match["count"]), match["unit"])
 
     @property

@@ -8,19 +8,23 @@ import typer
 from gatepost.errors import ValidationFailed
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-UserArgument = Annotated[str, typer.Argument(metavar="USER", help="E-mail or id of the user.")]
+UserArgument = Annotated[str, typer.Argument(metavar="USER", help="E-mail or ID of the user.")]
 PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from stdin.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
-Address = Annotated[str | None, typer.Option(help="From this address, or a network such as 203.0.113.0/24.")]
+Address = Annotated[str | None, typer.Option(help="From this address or network, such as 203.0.113.0/24.")]
 OlderThan = Annotated[
     int | None,
-    typer.Option("--older-than", metavar="MINUTES", min=0, max=60 * 24 * 3650, help="Started longer ago."),
+    typer.Option(
+        "--older-than", metavar="MINUTES", min=0, max=60 * 24 * 3650, help="Started longer ago than this."
+    ),
 ]
 UnusedFor = Annotated[
     int | None,
-    typer.Option("--unused-for", metavar="MINUTES", min=0, max=60 * 24 * 3650, help="Not used for so long."),
+    typer.Option(
+        "--unused-for", metavar="MINUTES", min=0, max=60 * 24 * 3650, help="Not used for this long."
+    ),
 ]
-Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="Rows at the most.")]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="Maximum number of rows.")]
 
 
 def asked(value: str | None, question: str, option: str) -> str:
@@ -32,7 +36,7 @@ def asked(value: str | None, question: str, option: str) -> str:
     if value is not None:
         return value
     if not sys.stdin.isatty():
-        raise typer.BadParameter(f"Give {option}: there is no terminal to ask for it")
+        raise typer.BadParameter(f"Use {option}: there is no terminal to ask for it")
     answer: str = typer.prompt(question, err=True)
     return answer
 
@@ -51,7 +55,7 @@ def asked_password(*, stdin: bool) -> str:
             raise ValidationFailed({"password": "It is not text in UTF-8"}) from None
         return text.removesuffix("\n").removesuffix("\r")
     if not sys.stdin.isatty():
-        raise typer.BadParameter("Give --password-stdin: there is no terminal to ask for the password")
+        raise typer.BadParameter("Use --password-stdin: there is no terminal to ask for the password")
     password: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     return password
 
@@ -66,5 +70,5 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise typer.BadParameter("Give --yes: there is no terminal to ask for confirmation")
+        raise typer.BadParameter("Use --yes: there is no terminal to ask for confirmation")
     typer.confirm(question, abort=True, err=True)

@@ -94,7 +94,7 @@ class Output:
 
     def waiting(self, seconds: float, why: str) -> None:
         """Say that the database is away and when it is tried again."""
-        self.note(f"Waiting for the database, trying again in {seconds:.1f} s: {why}", style="yellow")
+        self.note(f"Waiting for the database, retrying in {seconds:.1f} s: {why}", style="yellow")
 
     def fail(self, code: str, *lines: str) -> None:
         """Say why nothing, or not all, was done."""

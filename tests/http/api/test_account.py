@@ -247,7 +247,7 @@ async def test_a_name_that_an_adopted_table_has_no_room_for_is_422(
 ) -> None:
     token = (await register(client))["token"]
     await db.execute("ALTER TABLE users ALTER COLUMN name TYPE varchar(10)")
-    too_long = "It is longer than the users table of this database takes"
+    too_long = "This is longer than the database allows"
     response = await rename(client, token, name="x" * 11)
     assert_error(response, errors.ValidationFailed, fields={"name": too_long})
 

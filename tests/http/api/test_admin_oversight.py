@@ -127,7 +127,7 @@ async def test_what_is_no_address_is_422(
     client: httpx.AsyncClient, admin: str, path: str, address: str
 ) -> None:
     response = await client.get(f"/api/auth/admin/{path}", headers=bearer(admin), params={"address": address})
-    told = "Give an address such as 203.0.113.7, or a network: 2001:db8::/32"
+    told = "Enter an address such as 203.0.113.7, or a network such as 2001:db8::/32"
     assert_error(response, errors.ValidationFailed, fields={"address": told})
 
 

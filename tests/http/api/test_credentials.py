@@ -280,7 +280,7 @@ async def test_a_wrong_password_is_refused_recorded_and_changes_nothing(
         response = await confirm(client, token, "wrong password")
     else:
         response = await change(client, token, "wrong password")
-    assert assert_error(response, errors.InvalidCredentials)["message"] == "The password is wrong"
+    assert assert_error(response, errors.InvalidCredentials)["message"] == "Incorrect password"
     assert response.headers["www-authenticate"] == "Bearer"
     assert (await db.fetch("SELECT * FROM user_sessions"), await db.fetch("SELECT * FROM users")) == rows
     verb = {"confirm": "confirm", "password": "change_password"}[path]

@@ -48,7 +48,7 @@ async def test_a_name_that_none_can_have_comes_back_with_what_is_wrong(
 ) -> None:
     page = await visitor.submit("/account", name=" ")
     assert page.status_code == 422
-    assert "Give a name" in problems(page)
+    assert "Enter a name" in problems(page)
     assert 'aria-invalid="true"' in page.text
     assert await db.fetchval("SELECT name FROM users") == "John Doe"
 
@@ -83,10 +83,10 @@ async def test_one_session_and_none_are_told_as_such(
 @pytest.mark.parametrize(
     ("current", "new", "field", "told"),
     [
-        ("not the password", NEW, "current", "The password is wrong"),
+        ("not the password", NEW, "current", "Incorrect password"),
         (PASSWORD, "short", "new", "Use at least 8 characters"),
-        (PASSWORD, "password1", "new", "Many people use this one"),
-        (PASSWORD, PASSWORD, "new", "Use another password than the current one"),
+        (PASSWORD, "password1", "new", "Many people use this password"),
+        (PASSWORD, PASSWORD, "new", "Choose a password other than the current one"),
     ],
 )
 async def test_a_password_that_is_not_changed_says_why_beside_its_field(
@@ -111,7 +111,7 @@ async def test_a_changed_email_ends_the_others_and_says_how_many(
     await login(client)
     page = await visitor.submit("/account/email", email="Moved@Example.com", password=PASSWORD)
     assert at(page) == "/account"
-    assert "Your e-mail was changed. 1 other session was ended." in said(page)
+    assert "Your e-mail address was changed. 1 other session was ended." in said(page)
     assert "moved@example.com" in said(page)
     assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE is_active") == 1
 
@@ -119,10 +119,10 @@ async def test_a_changed_email_ends_the_others_and_says_how_many(
 @pytest.mark.parametrize(
     ("email", "password", "status", "field", "told"),
     [
-        ("moved@example.com", "not the password", 422, "password", "The password is wrong"),
-        ("user@example.com", PASSWORD, 422, "email", "Use another e-mail than the current one"),
-        ("nonsense", PASSWORD, 422, "email", "must have an @-sign"),
-        ("other@example.com", PASSWORD, 409, "email", "A user with this e-mail exists already"),
+        ("moved@example.com", "not the password", 422, "password", "Incorrect password"),
+        ("user@example.com", PASSWORD, 422, "email", "Choose an e-mail address other than the current one"),
+        ("nonsense", PASSWORD, 422, "email", "must have an @ sign"),
+        ("other@example.com", PASSWORD, 409, "email", "An account with this e-mail address already exists"),
     ],
 )
 async def test_an_email_that_is_not_changed_says_why_beside_its_field(
@@ -169,7 +169,7 @@ async def test_what_needs_a_fresh_session_asks_for_the_password_and_comes_back(
     assert at(asked).startswith("/confirm?next=")
     wrong = await visitor.submit("/confirm", next=f"/auth{path}", password="not the password")
     assert wrong.status_code == 422
-    assert "The password is wrong" in problems(wrong)
+    assert "Incorrect password" in problems(wrong)
     back = await visitor.submit("/confirm", next=f"/auth{path}", password=PASSWORD)
     assert (at(back), back.status_code) == (path, 200)
 
@@ -194,8 +194,8 @@ async def test_a_deleted_account_is_gone_and_its_browser_signed_out(
 ) -> None:
     await login(client)
     shown = await visitor.get("/account/delete")
-    assert "What goes" in said(shown)
-    assert "What stays" in said(shown)
+    assert "What is deleted" in said(shown)
+    assert "What is kept" in said(shown)
     page = await visitor.submit("/account/delete", password=PASSWORD, sure="on")
     assert page.status_code == 200
     assert "Your account was deleted" in said(page)
@@ -209,8 +209,8 @@ async def test_a_deleted_account_is_gone_and_its_browser_signed_out(
 @pytest.mark.parametrize(
     ("fields", "field", "told"),
     [
-        ({"password": PASSWORD}, "sure", "Say that you want to delete your account for good"),
-        ({"password": "not the password", "sure": "on"}, "password", "The password is wrong"),
+        ({"password": PASSWORD}, "sure", "Confirm that you want to permanently delete your account"),
+        ({"password": "not the password", "sure": "on"}, "password", "Incorrect password"),
         ({"password": "", "sure": "on"}, "password", ""),
     ],
 )
@@ -258,7 +258,7 @@ async def test_a_form_without_its_token_changes_nothing(visitor: Visitor, db: Da
     fields = {"name": "Eve", "current": PASSWORD, "new": NEW, "email": "eve@example.com"}
     page = await visitor.post(path, password=PASSWORD, end="1", others="1", form_token="forged", **fields)
     assert page.status_code == 403
-    assert "This form was out of date" in problems(page)
+    assert "This form has expired" in problems(page)
     assert (await db.fetch("SELECT * FROM users"), await db.fetch("SELECT * FROM user_sessions")) == held
 
 
@@ -276,15 +276,15 @@ async def test_a_name_and_an_email_of_the_greatest_length_are_shown_whole(
 async def test_a_name_against_a_rule_of_the_application_comes_back(visitor: Visitor, db: Database) -> None:
     await db.execute("ALTER TABLE users ADD CHECK (name NOT LIKE 'J%a%e%')")
     page = await visitor.submit("/account", name="Jane")
-    assert (page.status_code, "This value is not accepted here" in problems(page)) == (422, True)
+    assert (page.status_code, "This value is not accepted" in problems(page)) == (422, True)
     await db.execute("ALTER TABLE users ADD CHECK (id > length(name)) NOT VALID")
     page = await visitor.submit("/account", name="Ada Lovelace")
-    assert (page.status_code, "This value is not accepted here" in problems(page)) == (422, True)
+    assert (page.status_code, "This value is not accepted" in problems(page)) == (422, True)
     await db.execute(
         "CREATE FUNCTION guard() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;"
         " CREATE TRIGGER guard BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION guard()"
     )
     page = await visitor.submit("/account", name="A")
     assert page.status_code == 422
-    assert "The rules of this application's database do not allow this" in problems(page)
+    assert "The rules of this application's database don't allow this" in problems(page)
     assert await db.fetchval("SELECT name FROM users") == "John Doe"

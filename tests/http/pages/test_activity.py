@@ -44,8 +44,8 @@ async def test_what_happened_is_told_newest_first_with_device_and_address(
     assert told(page) == [
         "You changed your password",
         "You signed in",
-        "Your sessions were ended, because you changed your password",
-        "Somebody tried your password and failed",
+        "Your sessions were ended because you changed your password",
+        "Someone failed to sign in to your account",
         "You signed in",
         "You signed up",
     ]
@@ -107,7 +107,7 @@ async def test_a_cursor_that_leads_nowhere_is_a_page_all_the_same(visitor: Visit
     page = await visitor.get(f"/activity?{query}")
     assert page.status_code == 200
     if query == "before=1":
-        assert "There is nothing here." in said(page)
+        assert "Nothing to show." in said(page)
         assert way(page, "Newest") == "/activity"
     else:
         assert "You signed up" in told(page)

@@ -122,7 +122,7 @@ async def test_no_form_does_anything_without_its_token_from_another_site_or_late
     before = await db.fetchval(STATE)
     await admin.post(path, fields)
     assert admin.answer.status_code == 403
-    assert "form was out of date" in admin.page.texts["alert"]
+    assert "form has expired" in admin.page.texts["alert"]
     await admin.post(path, fields | {"form_token": token}, SAME | {"Sec-Fetch-Site": "cross-site"})
     assert admin.answer.status_code == 403
     clock.advance(minutes=11)

@@ -86,7 +86,7 @@ async def test_each_event_is_a_row_with_a_sentence_and_its_details(
     page = await admin.get("/admin/events")
     assert actions(page)[:3] == ["login.failed", "session.started", "user.registered"]
     first = rows(page)[0]
-    assert "Failed sign-in to user@example.com login.failed Event " in first
+    assert "Failed sign-in as user@example.com login.failed Event " in first
     assert f"User agent {agent} email user@example.com reason wrong_password" in first
     assert first.endswith("user@example.com 127.0.0.1 Firefox on Linux")
     assert '<a href="/auth/admin/users/2">user<wbr>@example.com</a>' in page.text
@@ -158,12 +158,12 @@ async def test_filters_are_combined_and_stay_in_the_form(
 @pytest.mark.parametrize(
     ("query", "told"),
     [
-        ("address=1.2.3", "Give an address such as 203.0.113.7, or a network: 2001:db8::/32"),
-        ("user=nobody%40example.com", "There is no such user"),
-        ("action=%00", "Give an action such as login.failed, or a family: login."),
-        ("since=yesterday", "Give a day and a time"),
-        ("until=0001-01-01T00%3A00", "Give a time such as 2024-01-01T00:00:00Z"),
-        ("since=0001-01-01T00%3A00%2B14%3A00", "Give a time such as 2024-01-01T00:00:00Z"),
+        ("address=1.2.3", "Enter an address such as 203.0.113.7, or a network such as 2001:db8::/32"),
+        ("user=nobody%40example.com", "User not found"),
+        ("action=%00", "Enter an action such as login.failed, or a family: login."),
+        ("since=yesterday", "Enter a date and a time"),
+        ("until=0001-01-01T00%3A00", "Enter a time such as 2024-01-01T00:00:00Z"),
+        ("since=0001-01-01T00%3A00%2B14%3A00", "Enter a time such as 2024-01-01T00:00:00Z"),
     ],
 )
 async def test_what_is_no_filter_is_told_and_shows_nothing(
@@ -217,7 +217,7 @@ async def test_without_scripts_a_page_can_be_had_that_reloads_itself(admin: Visi
 
 async def test_nothing_is_told_as_such(admin: Visitor) -> None:
     page = await admin.get("/admin/events?address=9.9.9.9")
-    assert "No event fits this filter." in said(page)
+    assert "No events match this filter." in said(page)
 
 
 async def test_a_full_page_is_small(admin: Visitor, client: httpx.AsyncClient, db: Database) -> None:
@@ -400,7 +400,7 @@ async def test_what_happens_is_sent_in_the_words_of_the_page(watcher: httpx.Asyn
     assert event == {
         "action": "login.failed",
         "kind": "bad",
-        "text": "Failed sign-in to user@example.com",
+        "text": "Failed sign-in as user@example.com",
         "who": "user@example.com",
         "who_url": "/auth/admin/users/2",
         "address": "127.0.0.1",

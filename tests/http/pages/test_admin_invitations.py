@@ -47,7 +47,7 @@ async def test_a_link_is_made_shown_once_and_good_for_an_account(
     assert event["detail"]["admin_id"] == 1
     token = link.partition("invitation=")[2]
     assert token not in (await admin.get(PAGE)).text
-    assert (whose or "whoever has the link") in admin.page.texts["tbody"]
+    assert (whose or "anyone with the link") in admin.page.texts["tbody"]
     body = {"email": "new@example.com", "name": "New", "password": PASSWORD, "invitation": token}
     answer = await admin.client.post("/api/auth/register", json=body, headers={"Cookie": ""})
     assert answer.status_code == 201, answer.text
@@ -128,5 +128,5 @@ async def test_a_hundred_are_on_three_pages(admin: Visitor, db: Database) -> Non
 
 async def test_nothing_yet_is_said(admin: Visitor) -> None:
     await admin.get(PAGE)
-    assert "There are no invitations yet" in admin.page.texts["main"]
+    assert "No invitations yet" in admin.page.texts["main"]
     assert (await admin.get(f"{PAGE}?before=x")).status_code == 404

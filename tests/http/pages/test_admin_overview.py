@@ -103,9 +103,9 @@ async def test_a_full_page_is_small_in_every_language(admin: Visitor, db: Databa
 async def test_that_nothing_failed_is_told_as_well(admin: Visitor) -> None:
     await admin.get(PAGE)
     said = admin.page.texts["main"]
-    assert "Nobody's password is being guessed" in said
-    assert "No sign-in has failed" in said
-    assert said.count("There were none.") == said.count("None in this time") == 2
+    assert "No accounts are under attack" in said
+    assert "No failed sign-ins" in said
+    assert said.count("None.") == said.count("None in this period") == 2
 
 
 @pytest.mark.parametrize(
@@ -151,6 +151,6 @@ def test_no_bar_is_drawn_for_none_and_one_is_seen_beside_a_million() -> None:
     drawn = chart(language("en"), axis, (1, 0, 1_000_000))
     assert [bar.told for bar in drawn.bars] == ["Jan 1: 1", "Jan 3: 1,000,000"]
     assert float(drawn.bars[0].height[:-1]) >= 1
-    assert drawn.told == "There were 1,000,001, most of them at Jan 3: 1,000,000."
+    assert drawn.told == "1,000,001 in total, at most 1,000,000 (Jan 3)."
     assert drawn.is_last_open
     assert not chart(language("en"), axis, (1, 1, 0)).is_last_open

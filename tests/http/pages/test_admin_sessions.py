@@ -133,17 +133,17 @@ async def test_filters_are_combined_and_stay_in_the_form(
     page = await admin.get("/admin/sessions?older_than=60&address=203.0.113.0%2F24")
     assert 'value="203.0.113.0/24"' in page.text
     assert '<option value="60" selected>' in page.text
-    assert "End all 2 sessions of this filter" in said(page)
+    assert "End all 2 matching sessions" in said(page)
 
 
 @pytest.mark.parametrize(
     ("query", "told"),
     [
-        ("address=1.2.3", "Give an address such as 203.0.113.7, or a network: 2001:db8::/32"),
-        ("user=nobody%40example.com", "There is no such user"),
-        ("user=%00", "There is no such user"),
-        ("older_than=61", "Choose one of the list"),
-        ("unused_for=-1", "Choose one of the list"),
+        ("address=1.2.3", "Enter an address such as 203.0.113.7, or a network such as 2001:db8::/32"),
+        ("user=nobody%40example.com", "User not found"),
+        ("user=%00", "User not found"),
+        ("older_than=61", "Choose an option from the list"),
+        ("unused_for=-1", "Choose an option from the list"),
     ],
 )
 async def test_what_is_no_filter_is_told_and_shows_and_ends_nothing(
@@ -186,9 +186,9 @@ async def test_pages_follow_one_another_and_keep_the_filter(
 
 async def test_nothing_is_told_as_such(admin: Visitor) -> None:
     page = await admin.get("/admin/sessions?address=9.9.9.9")
-    assert "No session fits this filter." in said(page)
+    assert "No sessions match this filter." in said(page)
     assert "End all" not in said(page)
-    assert "No session but your own fits this filter." in said(await admin.get("/admin/sessions/end"))
+    assert "Only your own session matches this filter." in said(await admin.get("/admin/sessions/end"))
 
 
 async def test_a_full_page_is_small(admin: Visitor, client: httpx.AsyncClient, db: Database) -> None:
@@ -258,7 +258,7 @@ async def test_all_of_a_filter_end_after_they_were_counted(
     asked = await admin.get(path)
     # Of 1, 2 and 3 the first is one's own.
     assert "Address 203.0.113.0/30 2 sessions will end." in said(asked)
-    assert "Your own session here is left out." in said(asked)
+    assert "Your own session is not ended." in said(asked)
     page = await admin.submit(path, count="2")
     assert at(page) == "/admin/sessions?address=203.0.113.0%2F30"
     assert "2 sessions were ended." in said(page)
@@ -279,7 +279,7 @@ async def test_without_a_filter_everybody_else_is_signed_out(
     shown = await admin.get("/admin/sessions")
     assert "End the 1 other session" in said(shown)
     asked = await admin.get("/admin/sessions/end")
-    assert "No filter is set: this ends the sessions of everybody." in said(asked)
+    assert "No filter is set: this ends everyone's sessions." in said(asked)
     page = await admin.submit("/admin/sessions/end", count="1")
     assert "1 session was ended." in said(page)
     assert await alive(db) == [1]
@@ -322,7 +322,7 @@ async def test_of_more_than_anybody_waits_for_none_ends_at_once(admin: Visitor, 
     before = await db.fetchval("SELECT count(*) FROM user_sessions WHERE is_active")
     for path in PATHS:
         page = await admin.get(path)
-        assert "More than 10,000 sessions fit: narrow the filter" in page.text
+        assert "More than 10,000 sessions match. Narrow the filter" in page.text
         assert "/admin/sessions/end?" not in page.text
     for count in (COUNTED_MAX, COUNTED_MAX + 2):
         answer = await admin.submit("/admin/sessions/end", at="/account", count=str(count))
@@ -335,5 +335,6 @@ async def test_of_more_than_anybody_waits_for_none_ends_at_once(admin: Visitor, 
     )
     assert (told.status_code, told.json()["error"]["code"]) == (409, "count_changed")
     assert (
-        told.json()["message"] == "There are more than 10000 sessions now, not 3: none has ended, look again"
+        told.json()["message"]
+        == "There are now more than 10000 sessions, not 3. None were ended: check the number and try again."
     )

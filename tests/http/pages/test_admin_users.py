@@ -65,7 +65,7 @@ async def test_a_search_finds_by_the_beginning_of_email_name_and_last_name(
 ) -> None:
     await many.get(f"{USERS}?{query}")
     assert (many.answer.status_code, len(emails(many))) == (200, found)
-    assert ("Nobody is found" in many.page.texts["main"]) == (found == 0)
+    assert ("No users found" in many.page.texts["main"]) == (found == 0)
 
 
 @pytest.mark.parametrize("text", ["%25", "_", "person__1", "%25001", "%5C", "person\\", "'", "*"])

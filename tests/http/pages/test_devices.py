@@ -77,7 +77,7 @@ async def test_signed_in_is_the_time_of_the_password_not_that_of_the_last_refres
 
 async def test_who_is_signed_in_nowhere_else_reads_so_and_has_nothing_to_end(visitor: Visitor) -> None:
     page = await visitor.get("/devices")
-    assert "You are signed in nowhere else." in said(page)
+    assert "You are not signed in anywhere else." in said(page)
     assert "End all other sessions" not in said(page)
 
 
@@ -89,7 +89,7 @@ async def test_one_is_ended_and_its_next_click_lands_on_sign_in(app: FastAPI, vi
         assert len(cards(page)) == 1
         led = await phone.get("/devices")
         assert at(led).startswith("/sign-in?next=")
-        assert "Your session was ended. Sign in to go on." in said(led)
+        assert "Your session was ended. Sign in to continue." in said(led)
 
 
 async def test_all_others_are_ended_and_counted(

@@ -72,7 +72,7 @@ async def test_without_its_token_a_form_comes_back_and_does_nothing(
     fields = {"name": "Mallory"} | ({} if token is None else {TOKEN: token})
     await member.post("/auth/account", fields)
     assert member.answer.status_code == 403
-    assert "out of date" in member.page.texts["alert"]
+    assert "has expired" in member.page.texts["alert"]
     assert member.page.form("/account").fields["name"] == "Mallory", "what was typed is kept"
     assert await db.fetchval("SELECT name FROM users") == "John Doe"
     await member.send("/account")
@@ -219,7 +219,7 @@ async def test_a_hundred_fields_are_read(visitor: Visitor) -> None:
     extra = {f"f{number}": "" for number in range(100 - len(fields))}
     await visitor.post("/auth/sign-in", fields | extra)
     assert visitor.answer.status_code == 422
-    assert "wrong" in visitor.page.texts["alert"]
+    assert "Incorrect" in visitor.page.texts["alert"]
 
 
 async def test_an_empty_form_is_a_form_without_a_token(visitor: Visitor) -> None:

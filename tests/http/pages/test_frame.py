@@ -146,7 +146,7 @@ async def test_asking_for_the_head_of_a_page_is_fine(visitor: Visitor) -> None:
 async def test_what_is_not_there_is_answered_with_a_page(visitor: Visitor, path: str) -> None:
     await visitor.get(path)
     assert visitor.answer.status_code == 404
-    assert visitor.page.texts["h1"] == "There is no such page"
+    assert visitor.page.texts["h1"] == "Page not found"
     assert visitor.page.texts["code"] == "not_found"
     assert_page(visitor.answer)
     assert_plain(visitor)
@@ -176,7 +176,7 @@ async def test_a_fault_is_answered_with_a_page_and_logged(
     await member.get("/auth/account")
     await member.send("/account")
     assert member.answer.status_code == 500
-    assert member.page.texts["h1"] == "Something went wrong on our side"
+    assert member.page.texts["h1"] == "Something went wrong on our end"
     assert_page(member.answer)
     assert_plain(member)
     (line,) = logged(caplog, "unhandled fault")
@@ -203,7 +203,7 @@ async def test_without_a_database_pages_say_so_and_when_to_come_again(away: Visi
     for _ in range(2):
         assert away.answer.status_code == 503
         assert away.answer.headers["retry-after"] == "1"
-        assert "can't be reached" in away.page.texts["h1"]
+        assert "temporarily unavailable" in away.page.texts["h1"]
         assert_page(away.answer)
         assert_plain(away)
         await away.post("/auth/account", form.fields)

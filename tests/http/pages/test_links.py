@@ -47,7 +47,7 @@ async def test_where_registration_is_closed_the_page_says_so(opened: Opened, db:
     await visitor.get("/auth/sign-up")
     for _ in range(2):
         assert visitor.answer.status_code == 403
-        assert "ask an administrator for an account" in visitor.page.texts["h1"]
+        assert "Ask an administrator for an account" in visitor.page.texts["h1"]
         assert not visitor.page.forms
         await visitor.post("/auth/sign-up", WHO | {"form_token": token})
     assert await db.fetchval("SELECT count(*) FROM users") == 0
@@ -59,7 +59,7 @@ async def test_where_it_takes_an_invitation_the_page_says_so(opened: Opened) -> 
     assert not signs_up(visitor)
     await visitor.get("/auth/sign-up")
     assert visitor.answer.status_code == 403
-    assert "takes an invitation" in visitor.page.texts["h1"]
+    assert "requires an invitation" in visitor.page.texts["h1"]
 
 
 @pytest.mark.parametrize("registration", ["open", "invite"])
@@ -86,7 +86,7 @@ async def test_an_invitation_leads_to_an_account_once(
     await visitor.sign_out()
     await visitor.get(issued.url)
     assert visitor.answer.status_code == 403
-    assert "not valid" in visitor.page.texts["h1"]
+    assert "invalid" in visitor.page.texts["h1"]
 
 
 async def test_an_invitation_that_is_over_is_a_page_and_one_entry_on_the_trail(
@@ -108,7 +108,7 @@ async def test_an_e_mail_that_is_taken_is_told_beside_its_field(visitor: Visitor
     await visitor.get("/auth/sign-up")
     await visitor.send("/sign-up", WHO)
     assert visitor.answer.status_code == 409
-    assert "exists already" in visitor.page.texts["email-problem"]
+    assert "already exists" in visitor.page.texts["email-problem"]
 
 
 # --- The first administrator ---
@@ -134,7 +134,7 @@ async def test_the_setup_link_makes_the_first_administrator_once(
     async with another(app) as late:
         await late.get(link)
         assert late.answer.status_code == 403
-        assert "not valid" in late.page.texts["h1"]
+        assert "invalid" in late.page.texts["h1"]
         assert not late.page.forms
 
 
@@ -142,7 +142,7 @@ async def test_the_setup_link_makes_the_first_administrator_once(
 async def test_a_setup_link_that_is_none_is_answered_with_a_page(visitor: Visitor, query: str) -> None:
     await visitor.get(f"/auth/setup{query}")
     assert visitor.answer.status_code == 403
-    assert "setup link is not valid" in visitor.page.texts["h1"]
+    assert "setup link is invalid" in visitor.page.texts["h1"]
 
 
 # --- Temporary passwords ---

@@ -62,18 +62,18 @@ def test_every_reason_that_stands_in_a_key_is_one_that_is_written() -> None:
         (event("session.started"), "You signed in", "user 5 signed in"),
         (
             event("login.failed", reason="wrong_password", email="ada@example.com"),
-            "Somebody tried your password and failed",
-            "Failed sign-in to ada@example.com",
+            "Someone failed to sign in to your account",
+            "Failed sign-in as ada@example.com",
         ),
         (
             event("login.failed", user_id=None, reason="unknown_user", email="who@example.com"),
-            "Somebody tried your password and failed",
-            "Failed sign-in to who@example.com: there is no such account",
+            "Someone failed to sign in to your account",
+            "Failed sign-in as who@example.com: no such account",
         ),
         (
             event("login.failed", user_id=None, reason="unknown_user"),  # its e-mail was erased
-            "Somebody tried your password and failed",
-            "Failed sign-in to somebody: there is no such account",
+            "Someone failed to sign in to your account",
+            "Failed sign-in as someone: no such account",
         ),
         (
             event("session.revoked_all", reason="revoked", sessions=3, by="command"),
@@ -107,8 +107,8 @@ def test_every_reason_that_stands_in_a_key_is_one_that_is_written() -> None:
         ),
         (
             event("invitation.created", user_id=None, admin_id=2),
-            "An invitation was made",
-            "An invitation was made",
+            "An invitation was created",
+            "An invitation was created",
         ),
         (event("tomorrows.action"), "tomorrows.action", "tomorrows.action"),
     ],

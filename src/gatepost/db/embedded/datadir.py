@@ -24,12 +24,12 @@ def ensure(data: Path, programs: Programs, *, durable: bool) -> None:
         EmbeddedServerError: PostgreSQL couldn't make it, or it is another version's or no data directory.
     """
     if data.is_symlink():
-        raise EmbeddedServerError(f"{data} is a link: let GATEPOST_HOME lead to where the data are")
+        raise EmbeddedServerError(f"{data} is a link: set GATEPOST_HOME to where the data are")
     if not data.exists():
         _make(data, programs, durable=durable)
     version_file = data / "PG_VERSION"
     if not version_file.is_file():
-        raise EmbeddedServerError(f"{data} is no data directory of PostgreSQL: move it away and start again")
+        raise EmbeddedServerError(f"{data} is not a PostgreSQL data directory: move it away and start again")
     found = version_file.read_text(encoding="ascii", errors="replace").strip()[:8]
     if found != programs.major:
         raise EmbeddedServerError(

@@ -38,7 +38,7 @@ def server_account(data: Path) -> Account | None:
         return None
     if not sys.platform.startswith("linux"):
         raise EmbeddedServerError(
-            f"The embedded PostgreSQL does not run as root here: be another user or {OWN_SERVER}"
+            f"The embedded PostgreSQL does not run as root here: run as another user or {OWN_SERVER}"
         )
     if data.exists() and data.stat().st_uid != 0:
         return Account(uid=data.stat().st_uid, gid=data.stat().st_gid)
@@ -46,7 +46,7 @@ def server_account(data: Path) -> Account | None:
     if account is None:
         raise EmbeddedServerError(
             "PostgreSQL refuses to run as root and no account for it could be made: "
-            f"create a system user named gatepost, be another user, or {OWN_SERVER}"
+            f"create a system user named gatepost, run as another user, or {OWN_SERVER}"
         )
     return account
 
@@ -170,7 +170,7 @@ def programs_for(account: Account | None) -> Programs:
         if account and error.errno == errno.EPERM:
             raise EmbeddedServerError(
                 "PostgreSQL refuses to run as root, and this root may not switch to another account: "
-                f"be another user or {OWN_SERVER}"
+                f"run as another user or {OWN_SERVER}"
             ) from error
         if account is None:
             raise

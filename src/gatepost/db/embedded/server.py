@@ -148,7 +148,7 @@ def _short(data: Path) -> Path:
     except FileExistsError:
         if link.lstat().st_uid != os.geteuid() or not link.is_symlink() or link.readlink() != data:
             raise EmbeddedServerError(
-                f"{link} is not ours: remove it, or set GATEPOST_HOME to a shorter path"
+                f"{link} does not belong to Gatepost: remove it, or set GATEPOST_HOME to a shorter path"
             ) from None
     return link
 
@@ -166,7 +166,7 @@ def _told(home: Path) -> Iterator[None]:
         place = error.filename or home
         raise EmbeddedServerError(
             f"The embedded PostgreSQL can't work in {home} ({place}: {error.strerror}): "
-            f"set GATEPOST_HOME to a directory of yours with room in it, or {OWN_SERVER}"
+            f"set GATEPOST_HOME to a directory that you own, with free space, or {OWN_SERVER}"
         ) from error
 
 

@@ -76,9 +76,9 @@ def explained() -> Iterator[None]:
 
 def _advice(error: asyncpg.PostgresError) -> str:
     if isinstance(error, asyncpg.InsufficientPrivilegeError):
-        return "Let the owner of the schema and its tables run what `gatepost migrate --sql` prints"
+        return "Have the owner of the schema and its tables run the output of `gatepost migrate --sql`"
     if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
-        return "It is read-only, a standby perhaps: migrate the primary, or see gatepost doctor"
+        return "It is read-only, possibly a standby: migrate the primary, or see gatepost doctor"
     if isinstance(error, asyncpg.InvalidSchemaNameError):
-        return "search_path names no schema that exists and that this role may use"
+        return "search_path contains no existing schema that this role may use"
     return "`gatepost migrate --sql` prints what was run"

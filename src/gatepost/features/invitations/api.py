@@ -47,7 +47,7 @@ class CreateInvitationRequest(BaseModel):
         ),
     ] = None
     hours: Annotated[
-        StrictInt, Field(ge=1, le=HOURS_MAX, description="For which the link is good.", examples=[168])
+        StrictInt, Field(ge=1, le=HOURS_MAX, description="Hours that the link is valid.", examples=[168])
     ] = 168
 
 

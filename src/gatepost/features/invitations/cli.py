@@ -32,11 +32,11 @@ def _data(invitation: Link) -> dict[str, Any]:
 
 def invite(
     *,
-    email: Annotated[str | None, typer.Option(help="The only one that may use it.")] = None,
-    hours: Annotated[int, typer.Option(min=1, max=8_760, help="For which the link is good.")] = 168,
+    email: Annotated[str | None, typer.Option(help="Only this person may use it.")] = None,
+    hours: Annotated[int, typer.Option(min=1, max=8_760, help="Hours that the link is valid.")] = 168,
     as_json: AsJson = False,
 ) -> None:
-    """Make a link by which one account can be registered. It is shown this once."""
+    """Create a link for registering one account. It is shown only once."""
     out = Output(as_json=as_json)
 
     from gatepost.features.invitations.service import Invitations
@@ -50,23 +50,23 @@ def invite(
     issued, registration = run(out, "users invite", work, about={"email": email} if email else None)
     invitation = issued.invitation
     whom = f" for {invitation.email}" if invitation.email else ""
-    then = f"send it to them; {program()} users revoke-invitation {invitation.id} takes it back"
+    then = f"send it to them; to revoke it: {program()} users revoke-invitation {invitation.id}"
     if not as_json:
-        out.line(f"Invitation {invitation.id}{whom}, good once until {shown(invitation.expires_at)}:")
+        out.line(f"Invitation {invitation.id}{whom}, valid once until {shown(invitation.expires_at)}:")
     out.done(
         {"invitation": _data(invitation), "token": issued.token, "url": issued.url}, issued.url, then=then
     )
     if registration == "closed":
-        out.warn("REGISTRATION is closed: nobody can register, invited or not; set it to invite.")
+        out.warn("REGISTRATION is closed, so no one can register, even with an invitation. Set it to invite.")
 
 
 def list_invitations(
     *,
     limit: Limit = 100,
-    before: Annotated[int | None, typer.Option(min=1, help="Only invitations with a lower id.")] = None,
+    before: Annotated[int | None, typer.Option(min=1, help="Only invitations with a lower ID.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List invitations, open and ended, the newest first."""
+    """List invitations, open and ended, newest first."""
     out = Output(as_json=as_json)
 
     from gatepost.features.invitations.service import Invitations
@@ -81,17 +81,17 @@ def list_invitations(
         {"invitations": rows, "next_before": more},
         rows,
         _COLUMNS,
-        empty="There are no invitations.",
+        empty="No invitations.",
         then=f"{program()} users invitations --before {more}" if more else None,
     )
 
 
 def revoke_invitation(
-    invitation: Annotated[int, typer.Argument(metavar="ID", min=1, help="Id of the invitation.")],
+    invitation: Annotated[int, typer.Argument(metavar="ID", min=1, help="ID of the invitation.")],
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Take an open invitation back: its link is good no more."""
+    """Revoke an open invitation: its link stops working."""
     out = Output(as_json=as_json)
 
     from gatepost.features.invitations.service import Invitations
@@ -102,7 +102,7 @@ def revoke_invitation(
     revoked = run(out, "users revoke-invitation", work, about={"invitation": invitation})
     out.done(
         {"invitation": _data(revoked)},
-        f"Invitation {revoked.id} is good no more.",
+        f"Invitation {revoked.id} was revoked.",
         then=f"{program()} users invitations",
     )
 

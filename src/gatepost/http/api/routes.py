@@ -49,7 +49,7 @@ def create_api(edge: Edge, *, prefix: str) -> ASGIApp:
     settings = edge.gate.settings
     api = FastAPI(
         title="Gatepost",
-        summary="Authentication that lives in your own PostgreSQL.",
+        summary="Authentication in your own PostgreSQL.",
         version="1",
         docs_url=None,
         redoc_url=None,

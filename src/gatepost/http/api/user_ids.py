@@ -50,8 +50,8 @@ def _accepted(found: UserId | None, ids: UserIdType, field: str) -> UserId:
     if found is not None:
         return found
     if ids.highest is not None:
-        raise ValidationFailed({field: f"Give the id of a user, a number up to {ids.highest}"})
-    raise ValidationFailed({field: f"Give the id of a user, {_STRINGS[ids]}"})
+        raise ValidationFailed({field: f"Enter the ID of a user, a number up to {ids.highest}"})
+    raise ValidationFailed({field: f"Enter the ID of a user, {_STRINGS[ids]}"})
 
 
 async def _of_path(

@@ -36,10 +36,10 @@ class EndSessionsRequest(BaseModel):
         StrictStr | None, Field(max_length=ADDRESS_MAX, description=ADDRESS, examples=["203.0.113.0/24"])
     ] = None
     older_than_minutes: Annotated[
-        StrictInt | None, Field(**_MINUTES, description="Started longer ago.", examples=[60])
+        StrictInt | None, Field(**_MINUTES, description="Started longer ago than this.", examples=[60])
     ] = None
     unused_for_minutes: Annotated[
-        StrictInt | None, Field(**_MINUTES, description="Not used for so long.", examples=[30])
+        StrictInt | None, Field(**_MINUTES, description="Not used for this long.", examples=[30])
     ] = None
     expected: Annotated[StrictInt, Field(ge=0, le=COUNTED_MAX, examples=[3])]
 

@@ -45,10 +45,10 @@ async def admin_sessions(
     user: QueryUserId,
     address: Annotated[str | None, Query(max_length=ADDRESS_MAX, description=shapes.ADDRESS)] = None,
     older_than_minutes: Annotated[
-        int | None, Query(ge=0, le=60 * 24 * 3650, description="Started longer ago.")
+        int | None, Query(ge=0, le=60 * 24 * 3650, description="Started longer ago than this.")
     ] = None,
     unused_for_minutes: Annotated[
-        int | None, Query(ge=0, le=60 * 24 * 3650, description="Not used for so long.")
+        int | None, Query(ge=0, le=60 * 24 * 3650, description="Not used for this long.")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="Sessions a page.")] = 50,
     cursor: Annotated[

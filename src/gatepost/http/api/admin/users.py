@@ -21,7 +21,7 @@ from gatepost.texts import Text
 
 router = router_of("administration")
 
-_FIELDS = {"id": f"Give the id of a user, a number up to {2**31 - 1}"}
+_FIELDS = {"id": f"Enter the ID of a user, a number up to {2**31 - 1}"}
 _FOUND: Kinds = (*PRESENTED, errors.AdminRequired, errors.NotFound, errors.ValidationFailed)
 _CHANGED: Kinds = (*_FOUND, *UNWANTED_BODY, errors.FreshSessionRequired, *USERS_ROW)
 _TAKEN_AWAY: Kinds = (*_CHANGED, errors.OwnAccount)
@@ -174,7 +174,7 @@ async def demote_user(
 async def unlock_user(
     session: FreshAdminSession, user_id: PathUserId, gate: CurrentGate, client: CurrentClient
 ) -> Response:
-    """Forget the wrong passwords of a user, so that the right one works from everywhere again."""
+    """Unlock a user: reset consecutive failures, so that the password works from anywhere again."""
     user = await gate.administration.get(user_id)
     await gate.administration.unlock(user, client=client, by=session)
     return success(await _as_it_is_now(gate, user_id), "User unlocked successfully")
