@@ -209,7 +209,7 @@ async def test_disable_ends_every_session_and_enable_lets_in_again(
     assert (await client.post("/api/auth/login", json=body)).status_code == 401
     assert await db.fetchval("SELECT end_reason FROM user_sessions") == "user_disabled"
     again = await gatepost("users", "disable", "ada@example.com")
-    assert again.out.startswith("Nothing to change: ada@example.com (id 1) is shut out")
+    assert again.out.startswith("Nothing to change: ada@example.com (id 1) is disabled")
     enabled = await gatepost("users", "enable", "ada@example.com", "--json")
     assert (enabled.json["changed"], enabled.json["user"]["is_active"]) == (True, True)
     assert (await client.post("/api/auth/login", json=body)).status_code == 200
