@@ -5,6 +5,7 @@
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import pytest
 from fastapi import FastAPI
 from tests.conftest import PASSWORD, SECRET_KEY, MovableClock, Role, bearer, execute, register, serving
 from tests.features.badges import BADGES
+from tests.features.badges import FOLDER as BADGES_FOLDER
 from tests.features.badges.errors import TooManyBadges
 from tests.features.badges.service import Badges
 from tests.features.badges.settings import BadgeSettings
@@ -376,3 +378,15 @@ async def test_without_it_nothing_is_left_of_it(values: dict[str, Any]) -> None:
         assert (await client.get("/auth/badges")).status_code == 404
         with pytest.raises(LookupError):
             app.state.gatepost.service(Badges)
+
+
+# --- The page that shows it ---
+
+
+def test_what_the_page_shows_is_what_stands_here() -> None:
+    page = (ROOT / "docs/features.md").read_text("utf-8")
+    blocks = re.findall(r"```(?:python|text)\n(.*?)```", page, re.DOTALL)
+    ours = [block for block in blocks if not block.startswith("from gatepost")]
+    sources = [file.read_text("utf-8") for file in BADGES_FOLDER.rglob("*") if file.suffix in {".py", ".sql"}]
+    assert len(ours) >= 5
+    assert [block for block in ours if not any(block in source for source in sources)] == []
