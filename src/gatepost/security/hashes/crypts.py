@@ -65,26 +65,13 @@ def _repeated(algorithm: str, start: bytes, password: bytes, salt: bytes, rounds
     return found
 
 
-def _mixed(
-    algorithm: str, password: bytes, salt: bytes, magic: bytes, bits: tuple[bytes, bytes] | None
-) -> bytes:
-    """Return what the rounds begin with.
-
-    Args:
-        algorithm: of the digest.
-        password: of any length.
-        salt: of this hash.
-        magic: what stands between the two.
-        bits: what is added for each bit of the password's length, for 0 and for 1; None for sha-crypt's.
-    """
-    other = _digest(algorithm, password + salt + password)
-    data = password + magic + salt + _filled(other, len(password))
-    zero, one = (password, other) if bits is None else bits
+def _mixed(algorithm: str, password: bytes, begun: bytes, zero: bytes, one: bytes) -> bytes:
+    """Return what the rounds begin with: what there is so far, and more for each bit of the length."""
     length = len(password)
     while length:
-        data += one if length & 1 else zero
+        begun += one if length & 1 else zero
         length >>= 1
-    return _digest(algorithm, data)
+    return _digest(algorithm, begun)
 
 
 def _filled(pattern: bytes, length: int) -> bytes:
@@ -92,12 +79,16 @@ def _filled(pattern: bytes, length: int) -> bytes:
 
 
 def _md5_crypt(password: bytes, salt: bytes, magic: bytes) -> str:
-    start = _mixed("md5", password, salt, magic, (password[:1], b"\0"))
+    other = _digest("md5", password + salt + password)
+    begun = password + magic + salt + _filled(other, len(password))
+    start = _mixed("md5", password, begun, password[:1], b"\0")
     return _encoded(_repeated("md5", start, password, salt, _MD5_ROUNDS), _md5_groups())
 
 
 def _sha_crypt(algorithm: str, password: bytes, salt: bytes, rounds: int) -> str:
-    start = _mixed(algorithm, password, salt, b"", None)
+    other = _digest(algorithm, password + salt + password)
+    begun = password + salt + _filled(other, len(password))
+    start = _mixed(algorithm, password, begun, password, other)
     long_password = _filled(_digest(algorithm, password * len(password)), len(password))
     long_salt = _filled(_digest(algorithm, salt * (16 + start[0])), len(salt))
     digest = _repeated(algorithm, start, long_password, long_salt, rounds)
