@@ -33,6 +33,7 @@ from gatepost.services.credentials import Credentials
 from gatepost.services.feature import Service, Wiring
 from gatepost.services.feed import Feed
 from gatepost.services.hashing import Hashing
+from gatepost.services.hooks import Hooks
 from gatepost.services.housekeeping import Housekeeping
 from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.limits import Limits
@@ -76,6 +77,7 @@ class Gate:
     Attributes:
         settings: the settings in force.
         clock, features: as given.
+        hooks: what the application has called inside transactions.
         database: the pool, open between `open` and `close`.
         devices: makes and verifies device cookies, there once it is open.
         form_tokens: makes and verifies the tokens of forms, there once it is open.
@@ -119,6 +121,7 @@ class Gate:
         self.clock = clock
         self.features = features
         self._wiring = Wiring()
+        self.hooks = Hooks()
         self._opened: AsyncExitStack | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._embedded: EmbeddedServer | None = None
@@ -287,6 +290,7 @@ class Gate:
             clock=clock,
             new_passwords=self.new_passwords,
             admission=self.admission,
+            hooks=self.hooks,
         )
         self.administration = Administration(
             database,
@@ -298,6 +302,7 @@ class Gate:
             lifetimes=lifetimes,
             new_passwords=self.new_passwords,
             features=self._wiring,
+            hooks=self.hooks,
         )
         reauthentication = Reauthentication(
             database,
@@ -325,6 +330,7 @@ class Gate:
             refusals=refusals,
             clock=clock,
             features=self._wiring,
+            hooks=self.hooks,
         )
         self.housekeeping = Housekeeping(
             database,

@@ -36,6 +36,7 @@ from gatepost.http.strays import StrayCookies
 from gatepost.models import Client, Session, User
 from gatepost.security.form_tokens import sign_in_binding
 from gatepost.services.clock import Clock, database_clock
+from gatepost.services.hooks import Moment
 from gatepost.settings import Settings
 
 Hook = TypeVar("Hook", bound=Callable[[Any, User], Awaitable[None]])
@@ -100,23 +101,8 @@ class Gatepost(Gate):
             self.page_session,
         ):
             scheme.scheme_name += suffix
-        self._register_hooks: list[Callable[[Any, User], Awaitable[None]]] = []
-        self._email_hooks: list[Callable[[Any, User], Awaitable[None]]] = []
         self._lifespans = 0
         self._turn = asyncio.Lock()
-
-    async def open(
-        self,
-        *,
-        background: bool = True,
-        patient: bool = False,
-        wait: bool = True,
-        on_wait: Callable[[float, str], None] | None = None,
-    ) -> None:
-        """Open as `Gate.open` does, with the hooks of the application in force."""
-        await super().open(background=background, patient=patient, wait=wait, on_wait=on_wait)
-        self.accounts.run_on_register(self._register_hooks)
-        self.profiles.run_on_email_change(self._email_hooks)
 
     @asynccontextmanager
     async def lifespan(self, _app: object = None) -> AsyncIterator[None]:
@@ -221,7 +207,7 @@ class Gatepost(Gate):
         It has the same deadline as every statement of a request, `DATABASE_TIMEOUT_SECONDS`. What it raises
         is the answer: a `GatepostError` or an `HTTPException` in its own words, anything else a 500.
         """
-        self._register_hooks.append(hook)
+        self.hooks.add(Moment.REGISTER, hook)
         return hook
 
     def on_email_change(self, hook: Hook) -> Hook:
@@ -230,7 +216,15 @@ class Gatepost(Gate):
         As `on_register`; the user that it is given has the new e-mail already. If it raises, nothing was
         changed. The new e-mail is as unproven as the one of a registration.
         """
-        self._email_hooks.append(hook)
+        self.hooks.add(Moment.EMAIL_CHANGE, hook)
+        return hook
+
+    def on_delete(self, hook: Hook) -> Hook:
+        """Have a function called inside the transaction of every deletion of an account, before the rows go.
+
+        As `on_register`. If it raises, nothing was deleted.
+        """
+        self.hooks.add(Moment.DELETE, hook)
         return hook
 
     def url_for(

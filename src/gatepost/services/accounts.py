@@ -1,11 +1,10 @@
 """Users and their passwords: register and login."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from gatepost.db.pool import Connection, Database
-from gatepost.db.rejections import in_hook
 from gatepost.errors import (
     GatepostError,
     InvalidCredentials,
@@ -22,6 +21,7 @@ from gatepost.services.admission import Admission, EndedMeanwhile, told
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
 from gatepost.services.hashing import Hashing
+from gatepost.services.hooks import Hooks, Moment
 from gatepost.services.lines import Line
 from gatepost.services.new_passwords import NewPasswords
 from gatepost.services.sessions import Sessions
@@ -33,9 +33,6 @@ from gatepost.store import users as store
 from gatepost.texts import Text
 
 log = get_logger("gatepost.accounts")
-
-UserHook: TypeAlias = Callable[[Any, User], Awaitable[None]]
-"""Called inside the transaction that makes or changes a user, on its connection; it may raise to undo it."""
 
 
 class Accounts:
@@ -52,6 +49,7 @@ class Accounts:
         clock: Clock,
         new_passwords: NewPasswords,
         admission: Admission,
+        hooks: Hooks,
     ) -> None:
         self._database = database
         self._sessions = sessions
@@ -61,10 +59,6 @@ class Accounts:
         self._clock = clock
         self._new_passwords = new_passwords
         self._admission = admission
-        self._hooks: Sequence[UserHook] = ()
-
-    def run_on_register(self, hooks: Sequence[UserHook]) -> None:
-        """Set the hooks that run inside the transaction of every registration, in this order."""
         self._hooks = hooks
 
     async def register(
@@ -315,7 +309,7 @@ class Accounts:
         *,
         email: str,
         name: str,
-        hashed: str,
+        hashed: str | None,
         client: Client,
         action: Action,
         is_admin: bool = False,
@@ -335,19 +329,11 @@ class Accounts:
             conn, email=email, name=name, hashed_password=hashed, is_admin=is_admin, at=at
         )
         await event_store.insert(conn, action, client=client, at=at, user_id=user.id, detail=detail)
-        for hook in self._hooks:
-            with in_hook():
-                await hook(conn, user)
+        await self._hooks.run(Moment.REGISTER, conn, user)
         return user, stamp
 
     async def _checked(self, *, email: str, name: str, password: str) -> tuple[str, str, Password]:
-        fields: dict[str, Text] = {}
-        canonical = {"email": email, "name": name}
-        for field, rule in (("email", canonical_email), ("name", canonical_name)):
-            try:
-                canonical[field] = read(field, canonical[field], rule)
-            except ValidationFailed as refusal:
-                fields |= refusal.fields
+        canonical, fields = read_person(email=email, name=name)
         whose = "" if "email" in fields else canonical["email"]
         try:
             accepted = await self._new_passwords.accept(password, email=whose)
@@ -358,6 +344,18 @@ class Accounts:
         if fields:
             raise ValidationFailed(fields)
         return canonical["email"], canonical["name"], accepted
+
+
+def read_person(*, email: str, name: str) -> tuple[dict[str, str], dict[str, Text]]:
+    """Return the canonical e-mail and name of somebody, and what is wrong with which of them."""
+    fields: dict[str, Text] = {}
+    canonical = {"email": email, "name": name}
+    for field, rule in (("email", canonical_email), ("name", canonical_name)):
+        try:
+            canonical[field] = read(field, canonical[field], rule)
+        except ValidationFailed as refusal:
+            fields |= refusal.fields
+    return canonical, fields
 
 
 def _refusal(credential: store.Credential | None, check: PasswordCheck, attempt: Attempt) -> str | None:

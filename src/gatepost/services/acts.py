@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from enum import StrEnum
 from typing import Any, TypeAlias
 
 from gatepost.db.pool import Connection, Database
@@ -13,19 +14,27 @@ from gatepost.errors import (
     SessionRevoked,
 )
 from gatepost.models import AuditAction, Client, Session, UserId, as_json
-from gatepost.services.audit import BY_COMMAND, Audit
+from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
 from gatepost.services.lifetimes import Lifetimes
 from gatepost.store import sign_ins
 from gatepost.store import users as store
 
-By: TypeAlias = Session | None
-"""Who acts: the session of an administrator; None for a command on the server, which may do everything."""
+
+class Program(StrEnum):
+    """Who acts without a session, and may do everything."""
+
+    COMMAND = "command"
+    APPLICATION = "application"
+
+
+By: TypeAlias = Session | Program
+"""Who acts: the session of an administrator, a command on the server, or the application in its own code."""
 
 
 def told(by: By) -> Mapping[str, Any]:
     """Return who acted, as the detail of an event has it."""
-    return BY_COMMAND if by is None else {"admin_id": as_json(by.user.id)}
+    return {"by": by.value} if isinstance(by, Program) else {"admin_id": as_json(by.user.id)}
 
 
 class Acts:
@@ -69,15 +78,15 @@ class Acts:
                 `AccountInUse` of the caller's too.
         """
         try:
-            if spares_self and by is not None and by.user.id in users:
+            if spares_self and isinstance(by, Session) and by.user.id in users:
                 raise OwnAccount  # noqa: TRY301 - what is refused is on the trail
             async with self._database.transaction() as conn:
-                await lock(conn, list({*users, *([] if by is None else [by.user.id])}))
-                if by is not None:
+                await lock(conn, list({*users, *([by.user.id] if isinstance(by, Session) else [])}))
+                if isinstance(by, Session):
                     await self._check(conn, by)
                 yield conn
         except (SessionRevoked, AdminRequired, OwnAccount, AccountInUse) as error:
-            if by is not None:
+            if isinstance(by, Session):
                 await self._note(error, verb, users, by=by, client=client)
             raise
 

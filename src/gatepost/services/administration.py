@@ -3,17 +3,20 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import msgspec
+
 from gatepost.db.pool import Connection, Database
-from gatepost.errors import NotFound
+from gatepost.errors import NotFound, ValidationFailed
 from gatepost.models import AuditAction, Client, EndReason, User
 from gatepost.security.passwords import Password, make_password
-from gatepost.services.accounts import Accounts
-from gatepost.services.acts import Acts, By, told
-from gatepost.services.audit import BY_COMMAND
+from gatepost.services import emails
+from gatepost.services.accounts import Accounts, read_person
+from gatepost.services.acts import Acts, By, Program, told
 from gatepost.services.clock import Clock
 from gatepost.services.directory import Directory
 from gatepost.services.feature import Wiring
 from gatepost.services.hashing import Hashing
+from gatepost.services.hooks import Hooks, Moment
 from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.lines import Line
 from gatepost.services.new_passwords import NewPasswords
@@ -59,6 +62,7 @@ class Administration(Directory):
         lifetimes: Lifetimes,
         new_passwords: NewPasswords,
         features: Wiring,
+        hooks: Hooks,
     ) -> None:
         super().__init__(database, throttles=throttles, clock=clock, lifetimes=lifetimes)
         self._accounts = accounts
@@ -66,17 +70,35 @@ class Administration(Directory):
         self._acts = acts
         self._new_passwords = new_passwords
         self._features = features
+        self._hooks = hooks
 
-    async def create(self, *, email: str, name: str, password: str, is_admin: bool, client: Client) -> User:
-        """Add a user without a session.
+    async def create(
+        self,
+        *,
+        email: str,
+        name: str,
+        password: str | None,
+        is_admin: bool,
+        client: Client,
+        by: Program = Program.COMMAND,
+    ) -> User:
+        """Add a user without a session; without a password, nobody signs in with one.
 
         Raises:
             ValidationFailed: a field does not fit.
             EmailTaken: the e-mail exists already.
+            Conflict, RejectedByDatabase: the database's own rules stand against it.
         """
-        email, name, hashed = await self._accounts.prepare(
-            email=email, name=name, password=password, client=client
-        )
+        hashed = None
+        if password is None:
+            person, fields = read_person(email=email, name=name)
+            if fields:
+                raise ValidationFailed(fields)
+            email, name = person["email"], person["name"]
+        else:
+            email, name, hashed = await self._accounts.prepare(
+                email=email, name=name, password=password, client=client
+            )
         async with self._database.transaction() as conn:
             if is_admin:
                 await self._note_admin(conn)
@@ -88,11 +110,55 @@ class Administration(Directory):
                 client=client,
                 action=AuditAction.USER_CREATED,
                 is_admin=is_admin,
-                detail={**BY_COMMAND, "is_admin": is_admin},
+                detail={**told(by), "is_admin": is_admin},
             )
             return user
 
-    async def set_admin(self, user: User, *, is_admin: bool, client: Client, by: By = None) -> bool:
+    async def update(
+        self, user: User, *, name: str | None, email: str | None, client: Client, by: Program
+    ) -> User:
+        """Give a user another name, another e-mail or both, and run the hooks; their sessions go on.
+
+        Raises:
+            ValidationFailed: a field does not fit.
+            NotFound: the user is gone.
+            EmailTaken: another user has the e-mail.
+            Conflict, RejectedByDatabase: the database's own rules stand against it.
+        """
+        person, fields = read_person(
+            email=user.email if email is None else email, name=user.name if name is None else name
+        )
+        fields = {
+            field: why for field, why in fields.items() if {"email": email, "name": name}[field] is not None
+        }
+        if fields:
+            raise ValidationFailed(fields)
+        async with self._acts.begin("update", user.id, by=by, client=client) as conn:
+            if name is not None:
+                await store.rename(conn, user.id, person["name"], at=self._clock())
+                await self._note(conn, AuditAction.USER_RENAMED, user, client, by, changed=True)
+                user = msgspec.structs.replace(user, name=person["name"])
+            if email is not None and person["email"] != user.email:
+                await emails.settle(conn)
+                if await profiles.change_email(conn, user.id, person["email"], at=self._clock()) is None:
+                    raise NotFound(Text("error.not_found.user"))
+                # The former one is what erasing the account looks for, to find what was tried with it.
+                detail = {**told(by), "email": emails.former(user.email)}
+                await event_store.insert(
+                    conn,
+                    AuditAction.USER_EMAIL_CHANGED,
+                    client=client,
+                    at=self._clock(),
+                    user_id=user.id,
+                    detail=detail,
+                )
+                user = msgspec.structs.replace(user, email=person["email"], email_verified=False)
+                await self._hooks.run(Moment.EMAIL_CHANGE, conn, user)
+            return user
+
+    async def set_admin(
+        self, user: User, *, is_admin: bool, client: Client, by: By = Program.COMMAND
+    ) -> bool:
         """Promote or demote a user, which binds the next request; say whether that changed anything.
 
         Raises:
@@ -110,7 +176,9 @@ class Administration(Directory):
             await self._note(conn, action, user, client, by, changed=changed)
         return changed
 
-    async def set_active(self, user: User, *, is_active: bool, client: Client, by: By = None) -> bool:
+    async def set_active(
+        self, user: User, *, is_active: bool, client: Client, by: By = Program.COMMAND
+    ) -> bool:
         """Enable a user, or disable one and end their sessions; say whether that changed anything.
 
         Raises:
@@ -127,21 +195,25 @@ class Administration(Directory):
                 await self._end_all(conn, user, EndReason.USER_DISABLED, client, by)
         return changed
 
-    async def set_password(self, user: User, password: str, *, client: Client) -> None:
-        """Give a user another password and end every session of theirs; for commands alone.
+    async def set_password(
+        self, user: User, password: str, *, client: Client, by: Program = Program.COMMAND
+    ) -> None:
+        """Give a user another password and end every session of theirs; no administrator may.
 
         Raises:
             ValidationFailed: as `NewPasswords.accept`.
         """
         accepted = await self._new_passwords.accept(password, email=user.email)
         hashed = await self._hashing.hash(accepted, Line.of(client, is_known=True))
-        async with self._acts.begin("set-password", user.id, by=None, client=client) as conn:
+        async with self._acts.begin("set-password", user.id, by=by, client=client) as conn:
             await store.set_password(conn, user.id, hashed, at=self._clock())
-            await self._note(conn, AuditAction.USER_PASSWORD_SET, user, client, None, changed=True)
-            await self._end_all(conn, user, EndReason.PASSWORD_SET, client, None)
+            await self._note(conn, AuditAction.USER_PASSWORD_SET, user, client, by, changed=True)
+            await self._end_all(conn, user, EndReason.PASSWORD_SET, client, by)
             await self._throttles.forget(conn, user.id, user.email)
 
-    async def set_temporary_password(self, user: User, *, client: Client, by: By = None) -> TemporaryPassword:
+    async def set_temporary_password(
+        self, user: User, *, client: Client, by: By = Program.COMMAND
+    ) -> TemporaryPassword:
         """Give a user a password that starts no session before it is changed; end every session of theirs.
 
         It is made here, so that no administrator chooses one, and works for `TEMPORARY_FOR` (ASVS 6.4.1).
@@ -168,7 +240,7 @@ class Administration(Directory):
             await self._throttles.forget(conn, user.id, user.email)
         return TemporaryPassword(password=password, expires_at=expires_at)
 
-    async def end_sessions(self, user: User, *, client: Client, by: By = None) -> int:
+    async def end_sessions(self, user: User, *, client: Client, by: By = Program.COMMAND) -> int:
         """End every session of a user; return how many were live.
 
         Raises:
@@ -177,7 +249,7 @@ class Administration(Directory):
         async with self._acts.begin("end-sessions", user.id, by=by, client=client) as conn:
             return await self._end_all(conn, user, EndReason.REVOKED, client, by)
 
-    async def unlock(self, user: User, *, client: Client, by: By = None) -> None:
+    async def unlock(self, user: User, *, client: Client, by: By = Program.COMMAND) -> None:
         """Let the password of a user work from everywhere again, whatever failed before.
 
         Raises:
@@ -194,7 +266,7 @@ class Administration(Directory):
                 detail=told(by),
             )
 
-    async def delete(self, user: User, *, client: Client, by: By = None) -> None:
+    async def delete(self, user: User, *, client: Client, by: By = Program.COMMAND) -> None:
         """Delete a user with every session, and what their events hold about the person; the events stay.
 
         Raises:
@@ -206,9 +278,10 @@ class Administration(Directory):
         async with self._acts.begin(
             "delete", user.id, by=by, client=client, lock=store.lock_all_to_delete, spares_self=True
         ) as conn:
-            if by is None:
+            if isinstance(by, Program):
                 # Who is no administrator any more is not the last one.
                 await store.set_flag(conn, user.id, "is_admin", value=False, at=self._clock())
+            await self._hooks.run(Moment.DELETE, conn, user)
             await self._features.erase(conn, user.id)
             if not await profiles.erase(conn, user.id, session_id=None, at=self._clock()):
                 raise NotFound(Text("error.not_found.user"))

@@ -25,3 +25,11 @@ async def settle(conn: Connection) -> None:
                 continue
             await store.set_key(conn, each, key)
         after = found[-1].user_id
+
+
+def former(email: str) -> str:
+    """Return an e-mail as events hold it; one of an adopted table that is no address as it is."""
+    try:
+        return canonical_email(email)
+    except ValueError:
+        return email

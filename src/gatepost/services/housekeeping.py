@@ -11,10 +11,10 @@ from gatepost.db.pool import Connection, Database
 from gatepost.deadline import deadlines_of_their_own
 from gatepost.errors import Unavailable
 from gatepost.log import get_logger
-from gatepost.models import AuditAction, Client
+from gatepost.models import AuditAction, Client, Session
 from gatepost.services import emails
-from gatepost.services.acts import Acts, By
-from gatepost.services.audit import BY_COMMAND, Audit
+from gatepost.services.acts import Acts, By, Program, told
+from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
 from gatepost.services.feature import Wiring
 from gatepost.store import endings, failures, links, refusals, statistics, throttles
@@ -72,7 +72,7 @@ class Housekeeping:
         self,
         *,
         client: Client,
-        by: By = None,
+        by: By = Program.COMMAND,
         progress: Progress | None = None,
     ) -> Cleaned:
         """Clean up now, whoever else does, and put it on the trail.
@@ -87,10 +87,10 @@ class Housekeeping:
             await self._audit.record(
                 AuditAction.CLEANUP_RUN,
                 client=client,
-                user_id=None if by is None else by.user.id,
-                session_id=None if by is None else by.id,
+                user_id=by.user.id if isinstance(by, Session) else None,
+                session_id=by.id if isinstance(by, Session) else None,
                 detail={
-                    **(BY_COMMAND if by is None else {}),
+                    **(told(by) if isinstance(by, Program) else {}),
                     "sessions_expired": cleaned.expired,
                     "sessions_purged": cleaned.purged,
                 },

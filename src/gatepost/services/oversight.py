@@ -15,7 +15,7 @@ from gatepost.models import (
     UserId,
     canonical_network,
 )
-from gatepost.services.acts import Acts, By, told
+from gatepost.services.acts import Acts, By, Program, told
 from gatepost.services.clock import Clock
 from gatepost.services.lifetimes import Lifetimes
 from gatepost.store import endings
@@ -102,7 +102,7 @@ class Oversight:
             )
 
     async def end(
-        self, session_id: int, *, client: Client, by: By = None, owner: UserId | None = None
+        self, session_id: int, *, client: Client, by: By = Program.COMMAND, owner: UserId | None = None
     ) -> int:
         """End a session, or whatever it was refreshed to since; return how many were live.
 
@@ -140,7 +140,7 @@ class Oversight:
         *,
         expected: int,
         client: Client,
-        by: By = None,
+        by: By = Program.COMMAND,
         reason: EndReason = EndReason.REVOKED,
         except_session_id: int | None = None,
     ) -> int:

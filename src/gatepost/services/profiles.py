@@ -32,11 +32,11 @@ from gatepost.models import (
 from gatepost.security.emails import canonical_email, canonical_name
 from gatepost.security.passwords import Password
 from gatepost.services import emails
-from gatepost.services.accounts import UserHook
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
 from gatepost.services.feature import Export as FeatureExport
 from gatepost.services.feature import Wiring
+from gatepost.services.hooks import Hooks, Moment
 from gatepost.services.reauthentication import Reauthentication
 from gatepost.services.refusals import Refusals
 from gatepost.services.sessions import Sessions
@@ -125,6 +125,7 @@ class Profiles:
         refusals: Refusals,
         clock: Clock,
         features: Wiring,
+        hooks: Hooks,
     ) -> None:
         self._database = database
         self._features = features
@@ -133,12 +134,8 @@ class Profiles:
         self._reauthentication = reauthentication
         self._audit = audit
         self._refusals = refusals
-        self._hooks: Sequence[UserHook] = ()
-        self._clock = clock
-
-    def run_on_email_change(self, hooks: Sequence[UserHook]) -> None:
-        """Set the hooks that run inside the transaction of every change of an e-mail, in this order."""
         self._hooks = hooks
+        self._clock = clock
 
     async def rename(self, token: str, name: str, client: Client, *, by_cookie: bool = False) -> Session:
         """Give the user of a token another name; return the session with the user as they are now.
@@ -190,8 +187,7 @@ class Profiles:
             if stamp is None:
                 return None
             user = msgspec.structs.replace(session.user, email=email, email_verified=False)
-            for hook in self._hooks:
-                await hook(conn, user)
+            await self._hooks.run(Moment.EMAIL_CHANGE, conn, user)
             return stamp
 
         try:
@@ -201,7 +197,7 @@ class Profiles:
                 reason=EndReason.EMAIL_CHANGED,
                 action=AuditAction.USER_EMAIL_CHANGED,
                 # What erasing the account looks for, to find what was tried with it.
-                detail={"email": _former(session.user.email)},
+                detail={"email": emails.former(session.user.email)},
             )
         except (EmailTaken, Conflict, RejectedByDatabase, ValidationFailed) as error:
             raise await self._denied(error, session, client, verb="change_email") from None
@@ -244,6 +240,7 @@ class Profiles:
         reproven = await self._reauthentication.check(session, given, attempt, verb="erase")
         try:
             async with self._reauthentication.transaction(reproven, lock=store.lock) as (conn, live):
+                await self._hooks.run(Moment.DELETE, conn, user)
                 await self._features.erase(conn, user.id)
                 if not await store.erase(conn, user.id, session_id=live.id, at=self._clock()):
                     raise SessionRevoked
@@ -263,14 +260,6 @@ class Profiles:
             detail={"code": error.code, "verb": verb},
         )
         return error
-
-
-def _former(email: str) -> str:
-    """Return an e-mail as events hold it; one of an adopted table that is no address as it is."""
-    try:
-        return canonical_email(email)
-    except ValueError:
-        return email
 
 
 def _another_email(typed: str, current: str) -> str:

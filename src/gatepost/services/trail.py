@@ -16,9 +16,10 @@ from gatepost.models import (
     EventFilter,
     EventPage,
     SeenEvent,
+    Session,
     canonical_address,
 )
-from gatepost.services.acts import Acts, By, told
+from gatepost.services.acts import Acts, By, Program, told
 from gatepost.services.clock import Clock
 from gatepost.services.oversight import canonical
 from gatepost.store import events as store
@@ -111,7 +112,7 @@ class Trail:
         *,
         form: Literal["csv", "ndjson"],
         client: Client,
-        by: By = None,
+        by: By = Program.COMMAND,
     ) -> None:
         """Put on the trail that somebody is about to take a copy of it.
 
@@ -126,7 +127,7 @@ class Trail:
                 AuditAction.EVENTS_EXPORTED,
                 client=client,
                 at=self._clock(),
-                session_id=None if by is None else by.id,
+                session_id=by.id if isinstance(by, Session) else None,
                 detail=detail,
             )
 

@@ -86,7 +86,7 @@ async def insert(
     *,
     email: str,
     name: str,
-    hashed_password: str,
+    hashed_password: str | None,
     is_admin: bool = False,
     at: datetime | None,
 ) -> tuple[User, UUID]:
@@ -252,6 +252,24 @@ async def change_password(conn: Connection, proof: Proof, new: str, *, at: datet
         at,
     )
     return None if row is None else row["stamp"]
+
+
+async def rename(conn: Connection, user_id: UserId, name: str, *, at: datetime | None) -> None:
+    """Give a user another name.
+
+    Raises:
+        Conflict, ValidationFailed, RejectedByDatabase: as `insert`.
+    """
+    with sent("name"):
+        await conn.execute(
+            """
+            UPDATE users SET name = $2, updated_at = coalesce($3::timestamptz, statement_timestamp())
+            WHERE id = $1
+            """,
+            user_id,
+            name,
+            at,
+        )
 
 
 async def set_password(

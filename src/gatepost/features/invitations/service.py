@@ -7,10 +7,10 @@ from gatepost.db.pool import Connection, Database
 from gatepost.errors import EmailTaken, NotFound
 from gatepost.features.invitations.actions import InvitationAction
 from gatepost.features.invitations.errors import InvalidInvitation, InvitationRequired
-from gatepost.models import Client, Link, UserId
+from gatepost.models import Client, Link, Session, UserId
 from gatepost.security.emails import canonical_email
 from gatepost.security.links import LinkCodec
-from gatepost.services.acts import Acts, By, told
+from gatepost.services.acts import Acts, By, Program, told
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
 from gatepost.services.throttles import Throttles
@@ -83,7 +83,7 @@ class Invitations:
         email: str | None,
         lifetime: timedelta = DEFAULT_LIFETIME,
         client: Client,
-        by: By = None,
+        by: By = Program.COMMAND,
     ) -> Issued:
         """Make an invitation.
 
@@ -110,7 +110,7 @@ class Invitations:
                 link.stored,
                 lifetime=lifetime,
                 email=email,
-                created_by=None if by is None else by.user.id,
+                created_by=by.user.id if isinstance(by, Session) else None,
                 at=self._clock(),
             )
             await self._note(conn, InvitationAction.CREATED, invitation, client, by)
@@ -122,7 +122,7 @@ class Invitations:
         async with self._database.connection() as conn:
             return await store.page(conn, PURPOSE, before=before, limit=limit, at=self._clock())
 
-    async def revoke(self, invitation_id: int, *, client: Client, by: By = None) -> Link:
+    async def revoke(self, invitation_id: int, *, client: Client, by: By = Program.COMMAND) -> Link:
         """Take an invitation back.
 
         Raises:
@@ -211,6 +211,6 @@ class Invitations:
             client=client,
             at=self._clock(),
             # It is the administrator whom the event is about: who was invited is nobody yet.
-            user_id=None if by is None else by.user.id,
+            user_id=by.user.id if isinstance(by, Session) else None,
             detail={**told(by), "invitation": invitation.id, **whom},
         )
