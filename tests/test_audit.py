@@ -201,13 +201,13 @@ async def test_every_reason_for_an_end_is_given_somewhere(
     await gate.administration.set_password(user, PASSWORD, client=Client())
     await login(client)
     await db.execute("UPDATE user_sessions SET is_active = false WHERE is_active")
-    await gate.sessions.supersede((await login(client))["token"], Client())
+    await gate.session_tokens.supersede((await login(client))["token"], Client())
     replayed = (await login(client))["token"]
     successor = (await client.post("/api/auth/refresh", headers=bearer(replayed))).json()["data"]["token"]
     await client.get("/api/auth/me", headers=bearer(successor))
     await db.execute("UPDATE user_sessions SET ended_at = now() - interval '1 hour' WHERE replaced_by > 0")
     await client.post("/api/auth/refresh", headers=bearer(replayed))
-    monkeypatch.setattr(gate.sessions, "_max_per_user", 1)
+    monkeypatch.setattr(gate.session_tokens, "_max_per_user", 1)
     changed = (await login(client), await login(client))[1]["token"]
     moved = {"email": "moved@example.com", "password": PASSWORD}
     changed = (await client.post("/api/auth/email", json=moved, headers=bearer(changed))).json()["data"][

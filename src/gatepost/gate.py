@@ -81,7 +81,7 @@ class Gate:
         database: the pool, open between `open` and `close`.
         devices: makes and verifies device cookies, there once it is open.
         form_tokens: makes and verifies the tokens of forms, there once it is open.
-        accounts, administration, credentials, profiles, sessions, throttles, audit, admission,
+        accounts, administration, credentials, profiles, session_tokens, throttles, audit, admission,
             housekeeping, overview: the services, there once it is open.
         oversight, trail, feed: what administrators see of sessions and events, there once it is open.
         new_passwords: what judges a password that somebody wants to have; there once it is open.
@@ -96,7 +96,7 @@ class Gate:
     administration: Administration
     credentials: Credentials
     profiles: Profiles
-    sessions: Sessions
+    session_tokens: Sessions
     throttles: Throttles
     audit: Audit
     acts: Acts
@@ -256,7 +256,7 @@ class Gate:
         self.audit = Audit(database, clock)
         refusals = Refusals(codec, self.audit)
         self.acts = Acts(database, audit=self.audit, clock=clock, lifetimes=lifetimes)
-        self.sessions = Sessions(
+        self.session_tokens = Sessions(
             database,
             codec=codec,
             lookups=lookups,
@@ -283,7 +283,7 @@ class Gate:
         )
         self.accounts = Accounts(
             database,
-            sessions=self.sessions,
+            sessions=self.session_tokens,
             hashing=hashing,
             throttles=self.throttles,
             audit=self.audit,
@@ -306,7 +306,7 @@ class Gate:
         )
         reauthentication = Reauthentication(
             database,
-            sessions=self.sessions,
+            sessions=self.session_tokens,
             hashing=hashing,
             throttles=self.throttles,
             refusals=refusals,
@@ -315,7 +315,7 @@ class Gate:
         )
         self.credentials = Credentials(
             database,
-            sessions=self.sessions,
+            sessions=self.session_tokens,
             hashing=hashing,
             throttles=self.throttles,
             new_passwords=self.new_passwords,
@@ -323,7 +323,7 @@ class Gate:
         )
         self.profiles = Profiles(
             database,
-            sessions=self.sessions,
+            sessions=self.session_tokens,
             throttles=self.throttles,
             reauthentication=reauthentication,
             audit=self.audit,

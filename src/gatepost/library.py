@@ -33,6 +33,7 @@ from gatepost.http.errors import on_gatepost_error
 from gatepost.http.mounts import PlacedMount
 from gatepost.http.own_pages import OptionalSessionScheme, PageSessionScheme, place_of, root_of
 from gatepost.http.strays import StrayCookies
+from gatepost.in_code import Events, Users, UserSessions
 from gatepost.models import Client, Session, User
 from gatepost.security.form_tokens import sign_in_binding
 from gatepost.services.clock import Clock, database_clock
@@ -70,6 +71,8 @@ class Gatepost(Gate):
             instance, for an application that has several:
             `StaffSession = Annotated[Session, Depends(staff.current_session)]`.
 
+        users, sessions, events: these, for the application's own code (`gatepost.in_code`).
+
     Raises:
         SettingsError: the settings can't be worked with.
     """
@@ -101,6 +104,9 @@ class Gatepost(Gate):
             self.page_session,
         ):
             scheme.scheme_name += suffix
+        self.users = Users(self)
+        self.sessions = UserSessions(self)
+        self.events = Events(self)
         self._lifespans = 0
         self._turn = asyncio.Lock()
 

@@ -87,7 +87,7 @@ async def test_a_fault_of_ours_and_a_database_that_is_away(
         async def broken(*_: object, **__: object) -> None:
             raise ZeroDivisionError
 
-        monkeypatch.setattr(gate.sessions, "resolve", broken)
+        monkeypatch.setattr(gate.session_tokens, "resolve", broken)
         monkeypatch.setattr(gate.accounts, "login", broken)
         token = {"Authorization": "Bearer 0b6f0d2e-5d3c-4a7e-9b1a-2c3d4e5f6a7b"}
         for response in (
@@ -100,8 +100,8 @@ async def test_a_fault_of_ours_and_a_database_that_is_away(
             assert "ZeroDivisionError" not in response.text
         monkeypatch.undo()
         await gate.database.close()
-        await gate.sessions._lookups._statement.close()
-        gate.sessions._lookups._statement._database._connector = Connector(
+        await gate.session_tokens._lookups._statement.close()
+        gate.session_tokens._lookups._statement._database._connector = Connector(
             Address.parse("postgresql://127.0.0.1:1/x")
         )
         away = await client.get("/api/auth/me", headers=token)

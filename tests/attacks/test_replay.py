@@ -86,10 +86,10 @@ async def test_the_trail_has_both_clients(
     client: httpx.AsyncClient, gate: Gate, stopped: StoppedClock, db: Database
 ) -> None:
     first = (await register(client))["token"]
-    await gate.sessions.refresh(first, OWNER)
+    await gate.session_tokens.refresh(first, OWNER)
     stopped.advance(seconds=10)
     with pytest.raises(errors.SessionReplaced):
-        await gate.sessions.refresh(first, THIEF)
+        await gate.session_tokens.refresh(first, THIEF)
     assert await events(db, "session.replayed", "session.refused", "session.revoked") == [
         {
             "action": "session.replayed",
@@ -112,12 +112,12 @@ async def test_the_thief_who_was_first_is_shut_out_by_the_owner(
     client: httpx.AsyncClient, gate: Gate, stopped: StoppedClock, db: Database
 ) -> None:
     token = (await register(client))["token"]
-    stolen = await gate.sessions.refresh(token, THIEF)
+    stolen = await gate.session_tokens.refresh(token, THIEF)
     stopped.advance(seconds=10)
     with pytest.raises(errors.SessionReplaced):
-        await gate.sessions.refresh(token, OWNER)
+        await gate.session_tokens.refresh(token, OWNER)
     with pytest.raises(errors.SessionRevoked):
-        await gate.sessions.resolve(stolen.token)
+        await gate.session_tokens.resolve(stolen.token)
     (event,) = await events(db, "session.replayed")
     assert (event["ip_address"], event["detail"]["successor_ip"]) == (OWNER.ip_address, THIEF.ip_address)
 
@@ -335,7 +335,7 @@ async def test_the_session_that_a_browser_held_before_ends_and_the_rest_stays(
     client: httpx.AsyncClient, gate: Gate, db: Database
 ) -> None:
     held, other = (await register(client))["token"], (await login(client))["token"]
-    await gate.sessions.supersede(held, OWNER)
+    await gate.session_tokens.supersede(held, OWNER)
     assert await code(client, held) == "session_revoked"
     assert await code(client, other) is None
     assert await reasons(db) == ["signed_in_again", None]
@@ -354,6 +354,6 @@ async def test_what_can_not_be_superseded_is_passed_over_in_silence(
     stopped.advance(minutes=1)
     before = await events(db), await reasons(db)
     for token in ("", "no token", str(uuid4()), replaced, logged_out):
-        await gate.sessions.supersede(token, THIEF)
+        await gate.session_tokens.supersede(token, THIEF)
     assert (await events(db), await reasons(db)) == before
     assert await code(client, successor) is None

@@ -103,7 +103,7 @@ async def test_signing_in_is_known_in_every_tab_and_so_is_signing_out(
     for tab in (one, other):
         await tab.wait_for_function("told.at(-1) === 'user@example.com'")
         assert (await tab.evaluate("auth.current.user.name")) == "John Doe"
-    found = await other.evaluate("auth.sessions()")
+    found = await other.evaluate("auth.session_tokens()")
     assert [each["is_current"] for each in found["sessions"]] == [True]
     await other.evaluate("auth.signOut()")
     for tab in (one, other):

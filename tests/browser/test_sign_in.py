@@ -157,7 +157,7 @@ async def test_two_clicks_start_one_session(site: Site, visitor: Visitors) -> No
     await page.locator("#password").fill(PASSWORD)
     await page.locator("main button.button-main").dblclick(no_wait_after=True)
     await page.wait_for_url("**/auth/account")
-    assert len(await site.gate.sessions.active(user.id)) == 1
+    assert len(await site.gate.session_tokens.active(user.id)) == 1
 
 
 # --- What goes wrong ---

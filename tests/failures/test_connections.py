@@ -92,7 +92,7 @@ async def test_a_transaction_that_holds_the_only_connection_is_ended_and_the_oth
         assert {answer.status_code for answer in answers} <= {401, 503}
         assert loop.time() - began < PATIENCE
         assert_error(await holder, errors.Unavailable)
-        auth._register_hooks.clear()
+        auth.hooks.clear()
         data = await register(client)
         assert (await client.get("/api/auth/sessions", headers=bearer(data["token"]))).status_code == 200
     assert await db.fetchval("SELECT count(*) FROM users") == 1
@@ -141,9 +141,9 @@ async def test_what_is_written_behind_is_kept_and_written_when_the_database_is_b
     await site.ask("me")
     await asyncio.to_thread(site.server.stop)
     with pytest.raises(errors.Unavailable):
-        await gate.sessions._touches.flush()
+        await gate.session_tokens._touches.flush()
     await asyncio.to_thread(site.server.start)
-    await gate.sessions._touches.flush()
+    await gate.session_tokens._touches.flush()
     async with connected(site.dsn) as db:
         recent = await db.fetchval(
             "SELECT last_used_at > now() - interval '1 hour' FROM user_sessions WHERE id = $1",
@@ -153,7 +153,7 @@ async def test_what_is_written_behind_is_kept_and_written_when_the_database_is_b
 
 
 async def test_a_flush_ends_while_sessions_go_on_being_used(site: Site) -> None:
-    touches = gate_of(site).sessions._touches
+    touches = gate_of(site).session_tokens._touches
     session = int(site.people["me"]["session"])
 
     async def go_on() -> None:

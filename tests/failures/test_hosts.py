@@ -175,7 +175,7 @@ def app_statement(client: httpx.AsyncClient) -> prepared.Prepared:
     transport = client._transport
     assert isinstance(transport, httpx.ASGITransport)
     gate: Any = transport.app.state.gatepost  # type: ignore[attr-defined]  # Starlette's
-    statement = gate.sessions._lookups._statement
+    statement = gate.session_tokens._lookups._statement
     assert isinstance(statement, prepared.Prepared)
     return statement
 

@@ -11,7 +11,7 @@ from tests.conftest import PASSWORD, MakeSettings, bearer, execute, register, se
 from gatepost import Client, Gatepost, User, UserId, ValidationFailed
 from gatepost.gate import Gate
 
-BODY = {"email": "user@example.com", "name": "John Doe", "password": "securepassword123"}
+BODY: dict[str, Any] = {"email": "user@example.com", "name": "John Doe", "password": "securepassword123"}
 
 
 @pytest.fixture

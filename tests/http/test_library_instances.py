@@ -119,7 +119,7 @@ async def test_settings_given_in_code_count(make_settings: MakeSettings) -> None
     auth.install(app)
     async with serving(app) as client:
         headers = await register_at(client, "/auth/v2", "a@example.com")
-        [found] = await auth.sessions.active(1)
+        [found] = await auth.session_tokens.active(1)
         assert (found.row.expires_at - found.row.created_at).total_seconds() == 7 * 60
         assert (await client.get("/api/auth/me", headers=headers)).status_code == 404
 
@@ -217,13 +217,13 @@ async def test_a_cookie_of_one_is_renewed_by_its_own_requests_alone(
                 "UPDATE user_sessions SET created_at = created_at - interval '20 minutes', "
                 "expires_at = expires_at - interval '20 minutes'",
             )
-            [found] = await gatepost.sessions.active(1)
+            [found] = await gatepost.session_tokens.active(1)
             ends[gatepost] = found.row.expires_at
         assert (await client.get("/orders")).status_code == 200
-        (of_customers,), (of_staff,) = [await each.sessions.active(1) for each in (customers, staff)]
+        (of_customers,), (of_staff,) = [await each.session_tokens.active(1) for each in (customers, staff)]
         assert of_customers.row.expires_at > ends[customers]
         assert of_staff.row.expires_at == ends[staff]
         assert (await client.get("/stock")).status_code == 200
-        (of_staff,) = await staff.sessions.active(1)
+        (of_staff,) = await staff.session_tokens.active(1)
         assert of_staff.row.expires_at > ends[staff]
         assert (await client.get("/both")).json() == "a@example.com" * 2

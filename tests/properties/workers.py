@@ -153,7 +153,7 @@ class Workers:
 
     async def write_behind(self) -> None:
         for worker in (0, 1):
-            await self.gate(worker).sessions._touches.flush()
+            await self.gate(worker).session_tokens._touches.flush()
 
     async def rotate(self) -> None:
         """Go on with workers that have another newest key, the others behind it."""

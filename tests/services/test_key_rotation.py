@@ -29,7 +29,7 @@ class Worker:
         return None if response.is_success else str(response.json()["error"]["code"])
 
     async def flush(self) -> int:
-        written: int = await self.gate.sessions._touches.flush()
+        written: int = await self.gate.session_tokens._touches.flush()
         return written
 
     async def refreshed(self, token: str) -> str:
@@ -109,7 +109,7 @@ async def test_a_later_use_does_not_make_it_forget_the_new_digest(
         token = (await register(before.client))["token"]
     async with worker(NEW, OLD) as rotating:
         await rotating.code(token)
-        rotating.gate.sessions._touches.note(1, None)
+        rotating.gate.session_tokens._touches.note(1, None)
         await rotating.flush()
     async with worker(NEW) as after:
         assert await after.code(token) is None
@@ -180,10 +180,10 @@ async def test_checks_and_new_digests_at_once_refuse_nobody(worker: Any, db: Any
     async with AsyncExitStack() as stack:
         workers = [await stack.enter_async_context(worker(NEW, OLD)) for _ in range(2)]
         for _ in range(10):
-            asked = [each.gate.sessions.resolve(token) for each in workers for token in tokens]
+            asked = [each.gate.session_tokens.resolve(token) for each in workers for token in tokens]
             await asyncio.gather(*asked, *(each.flush() for each in workers))
         assert await workers[0].flush() + await workers[1].flush() == 0
-        await asyncio.gather(*(workers[0].gate.sessions.revoke(token, Client()) for token in tokens))
+        await asyncio.gather(*(workers[0].gate.session_tokens.revoke(token, Client()) for token in tokens))
     assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE end_reason = 'logout'") == 10
 
 

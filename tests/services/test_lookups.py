@@ -269,7 +269,7 @@ async def test_no_check_that_arrives_after_a_logout_succeeds(make_settings: Make
                 checking = asyncio.ensure_future(check(started.token, over))
                 await one.sessions.revoke(started.token, client)
                 after = await asyncio.gather(
-                    *(gate.sessions.resolve(started.token) for gate in (other, other, one)),
+                    *(gate.session_tokens.resolve(started.token) for gate in (other, other, one)),
                     return_exceptions=True,
                 )
                 over.set()

@@ -23,7 +23,7 @@ async def stamp_of(db: Any, user_id: int = 1) -> UUID:
 
 async def start(gate: Gatepost, proof: Proof) -> SignedIn | None:
     async with gate.database.connection() as conn:
-        return await gate.sessions.start(conn, proof, client=CLIENT)
+        return await gate.session_tokens.start(conn, proof, client=CLIENT)
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ async def test_a_user_without_a_password_has_sessions(
     refreshed = (await client.post("/api/auth/refresh", headers=bearer(started.token))).json()["data"]
     assert refreshed["session_info"]["methods"] == ["test"]
     async with gate.database.transaction() as conn:
-        confirmed = await gate.sessions.confirm(conn, 3, passwordless, CLIENT)
+        confirmed = await gate.session_tokens.confirm(conn, 3, passwordless, CLIENT)
     assert confirmed is not None
     assert confirmed.session.methods == ("test",)
     response = await client.post("/api/auth/logout", headers=bearer(confirmed.token))

@@ -134,7 +134,7 @@ async def test_uses_at_once_are_written_together(
         return await touch(conn, used, **at)
 
     monkeypatch.setattr(store, "touch", counted)
-    await asyncio.gather(*(gate.sessions.resolve(token) for token in tokens))
+    await asyncio.gather(*(gate.session_tokens.resolve(token) for token in tokens))
     assert sum(sizes) == 30
     assert len(sizes) <= 3
     assert await db.fetchval("SELECT min(last_used_at) FROM user_sessions") > before
@@ -151,7 +151,7 @@ async def test_a_check_is_answered_although_its_use_can_not_be_written(
     with monkeypatch.context() as patched:
         patched.setattr(store, "touch", away)
         assert await code(client, token) is None
-    assert await gate.sessions._touches.flush() == 1, "it is kept for the next time"
+    assert await gate.session_tokens._touches.flush() == 1, "it is kept for the next time"
 
 
 async def test_what_is_written_late_is_at_most_a_quarter_of_the_idle_time(
@@ -160,7 +160,7 @@ async def test_what_is_written_late_is_at_most_a_quarter_of_the_idle_time(
     for idle, touch, expected in ((1, 60, 15), (20, 60, 60), (2, 86_400, 30), (0, 600, 600)):
         gate = Gate(make_settings(session_idle_minutes=idle, session_touch_seconds=touch))
         await gate.open(background=False)
-        assert gate.sessions._lifetimes.touch_after.total_seconds() == expected
+        assert gate.session_tokens._lifetimes.touch_after.total_seconds() == expected
         await gate.close()
 
 

@@ -28,7 +28,7 @@ async def used(db: Any, session_id: int = 1) -> datetime:
 
 
 def touches(gate: Gate) -> Touches:
-    return gate.sessions._touches
+    return gate.session_tokens._touches
 
 
 async def test_a_use_within_a_minute_of_the_last_is_not_written(

@@ -170,7 +170,7 @@ def show(user: UserArgument, *, as_json: AsJson = False) -> None:
 
     async def work(gate: "Gate") -> tuple[User, int]:
         found = await gate.administration.find(user)
-        return found, await gate.sessions.count_active(found.id)
+        return found, await gate.session_tokens.count_active(found.id)
 
     found, sessions = run(out, "users show", work, about={"user": user})
     data = user_data(found) | {"active_sessions": sessions}

@@ -1,9 +1,10 @@
 """The database as requests use it: connections with one deadline for all that a request waits for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from typing import TypeAlias
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from contextvars import ContextVar
+from typing import Any, NamedTuple, TypeAlias
 
 import asyncpg
 
@@ -22,6 +23,8 @@ from gatepost.settings.address import Address
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 """What every store function takes first."""
 
+OptionalConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | None"
+
 Record: TypeAlias = asyncpg.Record
 
 CONNECT_SECONDS = 10.0
@@ -35,6 +38,17 @@ GIVEN_UP_MAX = 3
 
 RENEW_SECONDS = 600.0
 """Age from which a connection is replaced when it comes back."""
+
+
+class _Joined(NamedTuple):
+    """A connection of a caller's, and the task that goes over it: no other one that it starts."""
+
+    database: "Database"
+    conn: Connection
+    task: "asyncio.Task[Any] | None"
+
+
+_joined: ContextVar[_Joined | None] = ContextVar("joined", default=None)
 
 
 class Database:
@@ -196,6 +210,11 @@ class Database:
             Unavailable: the database is away, every connection is in use, or the deadline has passed.
             EmailTaken, Conflict, ValidationFailed, RejectedByDatabase: as `answered`.
         """
+        joined = _joined.get()
+        if joined is not None and joined.database is self and joined.task is asyncio.current_task():
+            async with answered(joined.conn), transaction_on(joined.conn):
+                yield joined.conn
+            return
         began = asyncio.get_running_loop().time()
         with translated(), spending(self.timeout) as seconds:
             if seconds is not None and seconds <= 0:
@@ -259,6 +278,22 @@ class Database:
         """
         async with self.connection() as conn, transaction_on(conn):
             yield conn
+
+    @contextmanager
+    def joining(self, conn: OptionalConnection) -> Iterator[None]:
+        """Have all that this task asks for go over a connection of the caller's, inside its transaction.
+
+        What fails is undone to where it began, so that the caller's transaction can go on. Without a
+        connection nothing changes.
+        """
+        if conn is None:
+            yield
+            return
+        before = _joined.set(_Joined(self, conn, asyncio.current_task()))
+        try:
+            yield
+        finally:
+            _joined.reset(before)
 
     def _opened(self) -> Connections:
         if self._pool is None:

@@ -16,7 +16,7 @@ async def supersede(edge: Edge, scope: Scope) -> None:
     with suppress(AuthenticationError):
         former = edge.cookies.token(scope)
         if former is not None:
-            await edge.gate.sessions.supersede(former, edge.client_of(scope))
+            await edge.gate.session_tokens.supersede(former, edge.client_of(scope))
 
 
 def hand_over(response: Response, edge: Edge, scope: Scope, signed_in: SignedIn) -> None:

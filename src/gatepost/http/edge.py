@@ -110,8 +110,8 @@ class Edge:
         """
         token, by_cookie = self.presented(scope)
         if not by_cookie:
-            return await self.gate.sessions.resolve(token)
-        return await self.gate.sessions.resolve_cookie(
+            return await self.gate.session_tokens.resolve(token)
+        return await self.gate.session_tokens.resolve_cookie(
             token, partial(self.clients.client_of, scope), renews=renews
         )
 

@@ -73,7 +73,7 @@ class HotEndpoints:
         except CrossOriginRefused as refusal:
             await edge.note_refusal(scope, refusal)
             raise
-        refresh = self.gate.sessions.refresh_cookie if by_cookie else self.gate.sessions.refresh
+        refresh = self.gate.session_tokens.refresh_cookie if by_cookie else self.gate.session_tokens.refresh
         with one_deadline():
             refreshed = await refresh(token, edge.client_of(scope))
         answer = _success(

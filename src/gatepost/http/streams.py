@@ -213,7 +213,7 @@ async def _until_over(gate: "Gate", token: str, subscription: Subscription) -> b
 async def _is_over(gate: "Gate", token: str) -> bool | None:
     """Say whether a session may no longer watch for good, or until it comes again; None where it may."""
     try:
-        session = await gate.sessions.look(token)
+        session = await gate.session_tokens.look(token)
     except Unavailable:
         return None  # never a no: the next look tells
     except AuthenticationError as error:

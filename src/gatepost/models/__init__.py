@@ -11,7 +11,15 @@ from gatepost.models.clients import (
     canonical_network,
     clean_user_agent,
 )
-from gatepost.models.events import Action, AuditAction, AuditEvent, EventFilter, EventPage, SeenEvent
+from gatepost.models.events import (
+    Action,
+    AppAction,
+    AuditAction,
+    AuditEvent,
+    EventFilter,
+    EventPage,
+    SeenEvent,
+)
 from gatepost.models.links import Link
 from gatepost.models.periods import Period
 from gatepost.models.proofs import MULTIPLE_FACTORS, PASSWORD, Proof
@@ -36,6 +44,7 @@ __all__ = [
     "PASSWORD",
     "USER_AGENT_MAX",
     "Action",
+    "AppAction",
     "AuditAction",
     "AuditEvent",
     "Bucket",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NewType
 
 import msgspec
 
@@ -15,6 +15,10 @@ from gatepost.models.user_ids import UserId
 
 class Action(StrEnum):
     """What `auth_events.action` may hold: the kernel's `AuditAction`, and what features have of their own."""
+
+
+AppAction = NewType("AppAction", str)
+"""What an application has put there by itself: a name below `app.`."""
 
 
 class AuditAction(Action):
@@ -117,8 +121,8 @@ class AuditEvent(Columns, frozen=True, kw_only=True, gc=False):
 
     @property
     def is_by_admin(self) -> bool:
-        """Whether an administrator or a command did it: address and user agent are then not the user's."""
-        return "admin_id" in self.detail or self.detail.get("by") == "command"
+        """Whether an administrator or a program did it: address and user agent are then not the user's."""
+        return "admin_id" in self.detail or self.detail.get("by") in {"command", "application"}
 
 
 class SeenEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gatepost.db.pool import Database
-from gatepost.models import Action, AuditEvent, Client, UserId
+from gatepost.models import Action, AppAction, AuditEvent, Client, UserId
 from gatepost.services.clock import Clock
 from gatepost.settings.rates import Rate
 from gatepost.store import events as store
@@ -30,7 +30,7 @@ class Audit:
 
     async def record(
         self,
-        action: Action,
+        action: Action | AppAction,
         *,
         client: Client,
         user_id: UserId | None = None,

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from gatepost.db.pool import Connection, Record, one
-from gatepost.models import Action, AuditEvent, Client, EventFilter, SeenEvent, UserId
+from gatepost.models import Action, AppAction, AuditEvent, Client, EventFilter, SeenEvent, UserId
 
 
 def _event(row: Record) -> AuditEvent:
@@ -19,7 +19,7 @@ def _seen(row: Record) -> SeenEvent:
 
 async def insert(
     conn: Connection,
-    action: Action,
+    action: Action | AppAction,
     *,
     client: Client,
     at: datetime | None,

@@ -261,7 +261,7 @@ async def test_of_administrators_who_remove_each_other_some_stay(
     administration = gate.administration
     signed_in = [await register(client, f"admin{number}@example.com") for number in range(10)]
     await db.execute("UPDATE users SET is_admin = true")
-    sessions = [await gate.sessions.resolve(each["token"]) for each in signed_in]
+    sessions = [await gate.session_tokens.resolve(each["token"]) for each in signed_in]
     calls: dict[str, Any] = {
         "disable": lambda user, by: administration.set_active(user, is_active=False, client=Client(), by=by),
         "demote": lambda user, by: administration.set_admin(user, is_admin=False, client=Client(), by=by),

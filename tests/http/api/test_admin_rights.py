@@ -132,7 +132,7 @@ async def test_a_password_is_not_handed_out_after_a_wait_for_the_hash(
 async def test_a_sign_in_that_was_refreshed_meanwhile_is_still_one(
     client: httpx.AsyncClient, admin: str, gate: Gatepost, db: Database
 ) -> None:
-    session = await gate.sessions.resolve(admin)
+    session = await gate.session_tokens.resolve(admin)
     await client.post("/api/auth/refresh", headers=bearer(admin))
     await gate.administration.unlock(await gate.administration.get(2), client=Client(), by=session)
     assert await db.fetchval("SELECT count(*) FROM auth_failures") == 0

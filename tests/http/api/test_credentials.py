@@ -60,7 +60,7 @@ async def works(client: httpx.AsyncClient, token: str) -> bool:
 
 
 async def session(gate: Gatepost, token: str) -> Session:
-    return await gate.sessions.resolve(token)
+    return await gate.session_tokens.resolve(token)
 
 
 def gate_of(app: Any) -> Gatepost:
@@ -405,7 +405,7 @@ async def test_what_was_remembered_is_remembered_on(
     token = (await register(client))["token"]
     await db.execute("UPDATE user_sessions SET remembered = true")
     caller = Client(ip_address="192.0.2.1")
-    signed_in = await gate.sessions.refresh(token, caller)
+    signed_in = await gate.session_tokens.refresh(token, caller)
     assert signed_in.remembered
     signed_in = await gate.credentials.confirm(signed_in.token, PASSWORD, caller)
     assert signed_in.remembered
@@ -424,7 +424,7 @@ async def test_what_was_not_remembered_is_not(client: httpx.AsyncClient, gate: G
     token = (await register(client))["token"]
     signed_in = await gate.credentials.change(token, PASSWORD, NEW, Client())
     assert not signed_in.remembered
-    assert not (await gate.sessions.refresh(signed_in.token, Client())).remembered
+    assert not (await gate.session_tokens.refresh(signed_in.token, Client())).remembered
 
 
 async def test_of_changes_at_once_one_wins_and_one_session_is_left(

@@ -68,7 +68,7 @@ def break_me(gate: Gatepost, error: Exception, monkeypatch: pytest.MonkeyPatch) 
     async def resolve(_: str) -> None:
         raise error
 
-    monkeypatch.setattr(gate.sessions, "resolve", resolve)
+    monkeypatch.setattr(gate.session_tokens, "resolve", resolve)
 
 
 async def test_a_fault_of_ours_is_500_in_the_envelope_and_tells_nothing(

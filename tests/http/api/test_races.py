@@ -224,7 +224,7 @@ async def test_of_a_change_of_the_password_and_a_logout_of_the_same_token_one_wi
 
     async def active_by_gate(number: int) -> int:
         gate = workers.gates[0]
-        return await gate.sessions.count_active((await gate.administration.find(mail(number))).id)
+        return await gate.session_tokens.count_active((await gate.administration.find(mail(number))).id)
 
     await rounds(one_race)
 
@@ -282,7 +282,7 @@ async def test_everything_at_once_makes_no_deadlock(
             *asked,
             one.administration.end_sessions(user, client=Client()),
             two.administration.set_password(user, PASSWORD, client=Client()),
-            one.sessions._touches.flush(),
+            one.session_tokens._touches.flush(),
             two.housekeeping._clean(alone=True, progress=None),
             two.administration.set_active(user, is_active=number % 2 == 0, client=Client()),
         )
@@ -294,7 +294,7 @@ async def test_everything_at_once_makes_no_deadlock(
     for _ in range(5):
         replayed = [await workers.token(mail(number)) for number in range(6)]
         for token in replayed:
-            await two.sessions.refresh(token, Client())
+            await two.session_tokens.refresh(token, Client())
         await db.execute(
             "UPDATE user_sessions SET ended_at = ended_at - interval '1 hour' WHERE NOT is_active"
         )

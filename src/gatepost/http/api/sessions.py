@@ -54,7 +54,7 @@ async def logout(
     """End the session; the very next request with its token is refused."""
     by_cookie = presented.by_cookie
     try:
-        await edge.gate.sessions.revoke(presented.token, client, by_cookie=by_cookie)
+        await edge.gate.session_tokens.revoke(presented.token, client, by_cookie=by_cookie)
     except errors.AuthenticationError as error:
         return signed_out_before(edge, request.scope, error, by_cookie=by_cookie)
     return signed_out(edge, request.scope, None, "Logout successful", by_cookie=by_cookie)
@@ -71,7 +71,9 @@ async def logout_all(
 ) -> Response:
     """End every session of the caller, the current one too."""
     try:
-        revoked = await edge.gate.sessions.revoke_all(presented.token, client, by_cookie=presented.by_cookie)
+        revoked = await edge.gate.session_tokens.revoke_all(
+            presented.token, client, by_cookie=presented.by_cookie
+        )
     except errors.AuthenticationError as error:
         return signed_out_before(edge, request.scope, error, by_cookie=presented.by_cookie)
     data = {"sessions_revoked": revoked}
@@ -90,7 +92,7 @@ async def logout_all(
 )
 async def logout_others(presented: PresentedToken, gate: CurrentGate, client: CurrentClient) -> Response:
     """End every session of the caller but the one that asks."""
-    revoked = await gate.sessions.revoke_others(presented.token, client, by_cookie=presented.by_cookie)
+    revoked = await gate.session_tokens.revoke_others(presented.token, client, by_cookie=presented.by_cookie)
     return success({"sessions_revoked": revoked}, "Logged out from all other sessions")
 
 
@@ -119,12 +121,12 @@ async def sessions(
     if cursor is not None and after is None:
         raise errors.ValidationFailed(_CURSOR)
     user_id = session.user.id
-    found = await gate.sessions.active(user_id, after=after, limit=limit + 1)
+    found = await gate.session_tokens.active(user_id, after=after, limit=limit + 1)
     listed = [each.row for each in found[:limit]]
     is_all = after is None and len(found) <= limit
     data = {
         "sessions": [schemas.session_data(row, session) for row in listed],
-        "total_active_sessions": len(listed) if is_all else await gate.sessions.count_active(user_id),
+        "total_active_sessions": len(listed) if is_all else await gate.session_tokens.count_active(user_id),
     }
     if len(found) > limit:
         data["next_cursor"] = str(SessionCursor.of(listed[-1]))
@@ -154,5 +156,5 @@ async def revoke_session(
     client: CurrentClient,
 ) -> Response:
     """End a session by its id; whatever it was refreshed to since ends with it."""
-    await gate.sessions.revoke_one(presented.token, session_id, client, by_cookie=presented.by_cookie)
+    await gate.session_tokens.revoke_one(presented.token, session_id, client, by_cookie=presented.by_cookie)
     return success(None, "Session revoked successfully")

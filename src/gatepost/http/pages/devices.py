@@ -15,7 +15,7 @@ ROWS = 25
 async def show(visit: Visit) -> Response:
     """Show a page of the sessions, the one used last first, and this one before the others of its page."""
     current, after = visit.signed_in, SessionCursor.parse(visit.request.query_params.get("after", ""))
-    found = await visit.gate.sessions.active(current.user.id, after=after, limit=ROWS + 1)
+    found = await visit.gate.session_tokens.active(current.user.id, after=after, limit=ROWS + 1)
     shown = found[:ROWS]
     following = SessionCursor.of(shown[-1].row) if len(found) > ROWS else None
     return visit.render(
@@ -35,7 +35,7 @@ async def submit(visit: Visit, form: Form) -> Response:
         NotFound: it is none of the visitor's.
         AuthenticationError: the visitor's own has ended.
     """
-    sessions, here = visit.gate.sessions, visit.url("/devices")
+    sessions, here = visit.gate.session_tokens, visit.url("/devices")
     if "others" in form:
         count = await sessions.revoke_others(visit.token, visit.client, by_cookie=visit.by_cookie)
         return visit.redirect(here, notice=f"sessions_ended.{count}")

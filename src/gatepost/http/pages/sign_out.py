@@ -27,7 +27,7 @@ async def show(visit: Visit) -> Response:
 async def submit(visit: Visit, _: Form) -> Response:
     """End the session; the browser keeps nothing of it."""
     with suppress(AuthenticationError):  # it has ended meanwhile
-        await visit.gate.sessions.revoke(visit.token, visit.client, by_cookie=visit.by_cookie)
+        await visit.gate.session_tokens.revoke(visit.token, visit.client, by_cookie=visit.by_cookie)
     visit.session = None
     response = visit.render("sign_out.html", done=True)
     browser.forget(response, visit.edge, visit.request.scope, by_cookie=True)

@@ -1,0 +1,291 @@
+"""What an application does in its own code: `auth.users`, `auth.sessions`, `auth.events`.
+
+All of it is on the audit trail, as done by the application. With `conn`, a connection of asyncpg's to the
+same database, it is part of the caller's transaction: what fails is undone, and the transaction can go on.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gatepost.db.pool import OptionalConnection
+from gatepost.errors import NotFound
+from gatepost.gate import Gate
+from gatepost.models import (
+    AppAction,
+    AuditEvent,
+    Client,
+    EventFilter,
+    Proof,
+    SessionRow,
+    SignedIn,
+    User,
+    UserId,
+)
+from gatepost.services.acts import Program
+from gatepost.store import users as store
+from gatepost.texts import Text
+
+APPLICATION = Program.APPLICATION
+NOBODY = Client()
+"""Who is at the other end where the application does not say."""
+
+_OWN_ACTION = re.compile(r"app(\.[a-z][a-z0-9_]*)+")
+
+
+class Users:
+    """The users of a Gatepost: `auth.users`.
+
+    Each function takes `client`, from whom a request came (`auth.client_of(request.scope)`), for the trail.
+    """
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    async def create(
+        self,
+        *,
+        email: str,
+        name: str,
+        password: str | None = None,
+        is_admin: bool = False,
+        client: Client = NOBODY,
+        conn: OptionalConnection = None,
+    ) -> User:
+        """Add a user, and run the hooks of `on_register`; without a password, nobody signs in with one.
+
+        Raises:
+            ValidationFailed: a field does not fit; of the password alone, also as `password_too_common`.
+            EmailTaken: the e-mail exists already.
+            Conflict, RejectedByDatabase: the database's own rules stand against it.
+        """
+        with self._gate.database.joining(conn):
+            return await self._gate.administration.create(
+                email=email, name=name, password=password, is_admin=is_admin, client=client, by=APPLICATION
+            )
+
+    async def get(self, user_id: UserId, *, conn: OptionalConnection = None) -> User:
+        """Return the user with this id.
+
+        Raises:
+            NotFound: there is none.
+        """
+        with self._gate.database.joining(conn):
+            return await self._gate.administration.get(user_id)
+
+    async def find(self, email: str, *, conn: OptionalConnection = None) -> User | None:
+        """Return the user with this e-mail, in whatever spelling; None where there is none."""
+        with self._gate.database.joining(conn):
+            try:
+                return await self._gate.administration.find(email)
+            except NotFound:
+                return None
+
+    async def update(
+        self,
+        user_id: UserId,
+        *,
+        name: str | None = None,
+        email: str | None = None,
+        client: Client = NOBODY,
+        conn: OptionalConnection = None,
+    ) -> User:
+        """Give a user another name, another e-mail (the hooks of `on_email_change` run) or both.
+
+        Their sessions go on. `auth.sessions.end_all` ends them, as a change by the user themselves does.
+
+        Raises:
+            NotFound: there is no such user.
+            ValidationFailed: a field does not fit.
+            EmailTaken, Conflict, RejectedByDatabase: as `create`.
+        """
+        with self._gate.database.joining(conn):
+            user = await self._gate.administration.get(user_id)
+            return await self._gate.administration.update(
+                user, name=name, email=email, client=client, by=APPLICATION
+            )
+
+    async def set_password(
+        self, user_id: UserId, password: str, *, client: Client = NOBODY, conn: OptionalConnection = None
+    ) -> None:
+        """Give a user another password, and end every session of theirs.
+
+        Raises:
+            NotFound: there is no such user.
+            ValidationFailed: nobody may have this password.
+        """
+        with self._gate.database.joining(conn):
+            user = await self._gate.administration.get(user_id)
+            await self._gate.administration.set_password(user, password, client=client, by=APPLICATION)
+
+    async def disable(
+        self, user_id: UserId, *, client: Client = NOBODY, conn: OptionalConnection = None
+    ) -> bool:
+        """Keep a user out, and end every session of theirs; return whether that changed anything.
+
+        Raises:
+            NotFound: there is no such user.
+        """
+        return await self._set_active(user_id, conn, client, is_active=False)
+
+    async def enable(
+        self, user_id: UserId, *, client: Client = NOBODY, conn: OptionalConnection = None
+    ) -> bool:
+        """Let a disabled user in again; return whether that changed anything.
+
+        Raises:
+            NotFound: there is no such user.
+        """
+        return await self._set_active(user_id, conn, client, is_active=True)
+
+    async def delete(
+        self, user_id: UserId, *, client: Client = NOBODY, conn: OptionalConnection = None
+    ) -> None:
+        """Delete a user and what the trail tells of the person; the hooks of `on_delete` run first.
+
+        Raises:
+            NotFound: there is no such user.
+            AccountInUse: rows of the application's own refer to them.
+        """
+        with self._gate.database.joining(conn):
+            user = await self._gate.administration.get(user_id)
+            await self._gate.administration.delete(user, client=client, by=APPLICATION)
+
+    async def _set_active(
+        self, user_id: UserId, conn: OptionalConnection, client: Client, *, is_active: bool
+    ) -> bool:
+        with self._gate.database.joining(conn):
+            user = await self._gate.administration.get(user_id)
+            return await self._gate.administration.set_active(
+                user, is_active=is_active, client=client, by=APPLICATION
+            )
+
+
+class UserSessions:
+    """The sessions of a Gatepost: `auth.sessions`."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    async def start(
+        self,
+        user_id: UserId,
+        *,
+        methods: Sequence[str],
+        client: Client = NOBODY,
+        remember: bool = False,
+        conn: OptionalConnection = None,
+    ) -> SignedIn:
+        """Start a session for a user whom the application has recognised by itself.
+
+        Nothing else is asked of them, no second factor either.
+
+        Args:
+            user_id: who it is.
+            methods: how they were recognised, by the names of RFC 8176 such as `otp`, `sms` or `mfa`; with
+                `mfa` the session has AAL 2.
+            client: who has the session.
+            remember: it lives until the end of the sign-in (`SESSION_MAX_MINUTES`).
+            conn: a connection whose transaction it is a part of.
+
+        Returns:
+            The session and its token, which is shown this once.
+
+        Raises:
+            NotFound: there is no such user, or they are disabled.
+        """
+        with self._gate.database.joining(conn):
+            async with self._gate.database.transaction() as own:
+                _, stamp = await store.hash_of(own, user_id)
+                signed_in = None
+                if stamp is not None:
+                    proof = Proof(user_id=user_id, methods=tuple(methods), stamp=stamp, at=self._gate.clock())
+                    signed_in = await self._gate.session_tokens.start(
+                        own, proof, client=client, remembered=remember
+                    )
+                if signed_in is None:
+                    raise NotFound(Text("error.not_found.user"))
+                return signed_in
+
+    async def list(
+        self, user_id: UserId, *, limit: int = 100, conn: OptionalConnection = None
+    ) -> Sequence[SessionRow]:
+        """Return the live sessions of a user, the one used last first."""
+        with self._gate.database.joining(conn):
+            return [each.row for each in await self._gate.session_tokens.active(user_id, limit=limit)]
+
+    async def end(self, session_id: int, *, client: Client = NOBODY, conn: OptionalConnection = None) -> None:
+        """End a session, or whatever it was refreshed to since.
+
+        Raises:
+            NotFound: there is no such session, or it has ended.
+        """
+        with self._gate.database.joining(conn):
+            await self._gate.oversight.end(session_id, client=client, by=APPLICATION)
+
+    async def end_all(
+        self, user_id: UserId, *, client: Client = NOBODY, conn: OptionalConnection = None
+    ) -> int:
+        """End every session of a user; return how many were live.
+
+        Raises:
+            NotFound: there is no such user.
+        """
+        with self._gate.database.joining(conn):
+            user = await self._gate.administration.get(user_id)
+            return await self._gate.administration.end_sessions(user, client=client, by=APPLICATION)
+
+
+class Events:
+    """The audit trail of a Gatepost: `auth.events`."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    async def record(
+        self,
+        action: str,
+        *,
+        user_id: UserId | None = None,
+        session_id: int | None = None,
+        detail: Mapping[str, Any] | None = None,
+        client: Client = NOBODY,
+        conn: OptionalConnection = None,
+    ) -> None:
+        """Put what happened in the application on the trail, where nobody changes it any more.
+
+        Args:
+            action: a name of the application's own below `app.`, such as `app.invoice_sent`.
+            user_id: whom it is about.
+            session_id: in which session.
+            detail: what else is worth knowing; JSON, and no secrets.
+            client: who asked for it.
+            conn: a connection whose transaction it is a part of.
+
+        Raises:
+            ValueError: the name is not one below `app.`.
+        """
+        if not _OWN_ACTION.fullmatch(action):
+            raise ValueError(f"{action!r} is no name below app., such as app.invoice_sent")
+        with self._gate.database.joining(conn):
+            await self._gate.audit.record(
+                AppAction(action), client=client, user_id=user_id, session_id=session_id, detail=detail
+            )
+
+    async def list(
+        self,
+        *,
+        user_id: UserId | None = None,
+        action: str | None = None,
+        limit: int = 100,
+        conn: OptionalConnection = None,
+    ) -> Sequence[AuditEvent]:
+        """Return events, the newest first: of a user, of an action, of all below one that ends with a dot."""
+        with self._gate.database.joining(conn):
+            wanted = EventFilter(user_id=user_id, action=action)
+            page = await self._gate.trail.page(wanted, before=None, limit=limit)
+            found = [seen.event for seen in page.events]
+            while page.before is not None and len(found) < limit:
+                page = await self._gate.trail.page(wanted, before=page.before, limit=limit - len(found))
+                found += [seen.event for seen in page.events]
+            return found

@@ -1,0 +1,228 @@
+"""`auth.users`, `auth.sessions` and `auth.events`: what an application does in its own code."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from fastapi import FastAPI
+from tests.conftest import PASSWORD, MakeSettings, bearer, login, serving
+from tests.http.conftest import Database, events
+
+from gatepost import Gatepost, User
+from gatepost.errors import EmailTaken, GatepostError, NotFound, ValidationFailed
+from gatepost.models import Client
+
+PERSON = {"email": "ada@example.com", "name": "Ada"}
+CLIENT = Client(ip_address="203.0.113.7", user_agent="shop")
+
+
+@pytest.fixture
+def auth(make_settings: MakeSettings) -> Gatepost:
+    return Gatepost(make_settings())
+
+
+@pytest.fixture
+async def client(auth: Gatepost) -> AsyncIterator[httpx.AsyncClient]:
+    app = FastAPI(lifespan=auth.lifespan)
+    auth.install(app)
+    async with serving(app) as client:
+        yield client
+
+
+async def test_a_user_is_made_found_changed_and_deleted(
+    auth: Gatepost, client: httpx.AsyncClient, db: Database
+) -> None:
+    user = await auth.users.create(**PERSON, password=PASSWORD, client=CLIENT)
+    assert await auth.users.get(user.id) == user
+    assert await auth.users.find("ADA@example.com") == user
+    assert await auth.users.find("nobody@example.com") is None
+    token = (await login(client, "ada@example.com"))["token"]
+    changed = await auth.users.update(user.id, name="Ada L.", email="Countess@example.com", client=CLIENT)
+    assert (changed.name, changed.email) == ("Ada L.", "countess@example.com")
+    assert await auth.users.get(user.id) == changed
+    assert (await client.get("/api/auth/me", headers=bearer(token))).json()["data"]["user"][
+        "name"
+    ] == "Ada L."
+    await auth.users.set_password(user.id, "another secure password")
+    assert (await client.get("/api/auth/me", headers=bearer(token))).status_code == 401
+    await login(client, "countess@example.com", "another secure password")
+    assert [await auth.users.disable(user.id), await auth.users.disable(user.id)] == [True, False]
+    assert await auth.sessions.list(user.id) == []
+    assert await auth.users.enable(user.id)
+    await auth.users.delete(user.id)
+    with pytest.raises(NotFound):
+        await auth.users.get(user.id)
+    told = await events(
+        db,
+        "user.created",
+        "user.renamed",
+        "user.email_changed",
+        "user.password_set",
+        "user.disabled",
+        "user.deleted",
+    )
+    assert [event["action"] for event in told] == [
+        "user.created",
+        "user.renamed",
+        "user.email_changed",
+        "user.password_set",
+        "user.disabled",
+        "user.disabled",
+        "user.deleted",
+    ]
+    assert {event["detail"]["by"] for event in told} == {"application"}
+
+
+@pytest.mark.parametrize(
+    ("values", "error"),
+    [
+        ({"email": "no address", "name": "Ada"}, ValidationFailed),
+        ({"email": "new@example.com", "name": " "}, ValidationFailed),
+        ({"email": "new@example.com", "name": "Ada", "password": "short"}, ValidationFailed),
+        ({"email": "ADA@example.com", "name": "Another"}, EmailTaken),
+    ],
+)
+async def test_what_does_not_fit_is_refused_as_over_the_api(
+    auth: Gatepost,
+    client: httpx.AsyncClient,
+    db: Database,
+    values: dict[str, str],
+    error: type[GatepostError],
+) -> None:
+    await auth.users.create(**PERSON)
+    with pytest.raises(error):
+        await auth.users.create(**values)  # type: ignore[arg-type]  # texts, all of them
+    assert await db.fetchval("SELECT count(*) FROM users") == 1
+
+
+async def test_a_user_without_a_password_has_sessions(
+    auth: Gatepost, client: httpx.AsyncClient, db: Database
+) -> None:
+    user = await auth.users.create(**PERSON)
+    assert await db.fetchval("SELECT hashed_password FROM users") is None
+    body = {"email": "ada@example.com", "password": PASSWORD}
+    assert (await client.post("/api/auth/login", json=body)).status_code == 401
+    signed_in = await auth.sessions.start(user.id, methods=["sms", "mfa"], client=CLIENT)
+    me = (await client.get("/api/auth/me", headers=bearer(signed_in.token))).json()["data"]
+    assert (me["session_info"]["methods"], me["session_info"]["aal"]) == (["sms", "mfa"], 2)
+    (row,) = await auth.sessions.list(user.id)
+    assert (row.id, row.ip_address) == (signed_in.session.id, "203.0.113.7")
+    refreshed = await client.post("/api/auth/refresh", headers=bearer(signed_in.token))
+    assert refreshed.status_code == 200
+    await auth.sessions.end(signed_in.session.id)  # and what it was refreshed to
+    assert await auth.sessions.list(user.id) == []
+    with pytest.raises(NotFound):
+        await auth.sessions.end(signed_in.session.id)
+    for _ in range(3):
+        await auth.sessions.start(user.id, methods=["sms"])
+    assert await auth.sessions.end_all(user.id) == 3
+
+
+async def test_who_is_disabled_or_gone_gets_no_session(auth: Gatepost, client: httpx.AsyncClient) -> None:
+    user = await auth.users.create(**PERSON)
+    await auth.users.disable(user.id)
+    for user_id in (user.id, 4711):
+        with pytest.raises(NotFound):
+            await auth.sessions.start(user_id, methods=["sms"])
+
+
+async def test_events_of_the_application_are_on_the_trail(auth: Gatepost, client: httpx.AsyncClient) -> None:
+    user = await auth.users.create(**PERSON)
+    for number in range(3):
+        await auth.events.record(
+            "app.invoice_sent", user_id=user.id, detail={"number": number}, client=CLIENT
+        )
+    found = await auth.events.list(action="app.", limit=2)
+    assert [(event.action, event.detail) for event in found] == [
+        ("app.invoice_sent", {"number": 2}),
+        ("app.invoice_sent", {"number": 1}),
+    ]
+    assert len(await auth.events.list(user_id=user.id)) == 4
+
+
+@pytest.mark.parametrize("action", ["login.failed", "app", "app.", "app.Invoice", "app.x y", "application.x"])
+async def test_an_event_of_another_name_is_refused(
+    auth: Gatepost, client: httpx.AsyncClient, action: str
+) -> None:
+    with pytest.raises(ValueError, match="no name below app"):
+        await auth.events.record(action)
+
+
+async def everything(auth: Gatepost, conn: Any) -> User:
+    """Do one thing of each kind on a connection."""
+    user = await auth.users.create(**PERSON, password=PASSWORD, conn=conn)
+    await auth.users.update(user.id, name="Ada L.", conn=conn)
+    signed_in = await auth.sessions.start(user.id, methods=["app"], conn=conn)
+    await auth.events.record("app.checkout", user_id=user.id, session_id=signed_in.session.id, conn=conn)
+    assert len(await auth.sessions.list(user.id, conn=conn)) == 1
+    assert await auth.users.find("ada@example.com", conn=conn) is not None
+    return user
+
+
+@pytest.mark.parametrize("commits", [True, False])
+async def test_all_of_it_is_part_of_a_callers_transaction(
+    auth: Gatepost, client: httpx.AsyncClient, dsn: str, db: Database, commits: bool
+) -> None:
+    before = await db.fetchval("SELECT count(*) FROM auth_events")
+    own = await asyncpg.connect(dsn)
+    transaction = own.transaction()
+    await transaction.start()
+    await everything(auth, own)
+    assert await db.fetchval("SELECT count(*) FROM users") == 0
+    await (transaction.commit() if commits else transaction.rollback())
+    await own.close()
+    counted = await db.fetchrow(
+        "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM user_sessions),"
+        " (SELECT count(*) FROM auth_events)"
+    )
+    assert tuple(counted or ()) == ((1, 1, before + 4) if commits else (0, 0, before))
+
+
+async def test_what_fails_is_undone_and_the_callers_transaction_goes_on(
+    auth: Gatepost, client: httpx.AsyncClient, dsn: str, db: Database
+) -> None:
+    own = await asyncpg.connect(dsn)
+    async with own.transaction():
+        await auth.users.create(**PERSON, conn=own)
+        with pytest.raises(EmailTaken):
+            await auth.users.create(**PERSON, conn=own)
+        with pytest.raises(NotFound):
+            await auth.users.delete(4711, conn=own)
+        await auth.events.record("app.went_on", conn=own)
+    await own.close()
+    assert await db.fetchval("SELECT count(*) FROM users") == 1
+    assert await db.fetchval("SELECT count(*) FROM auth_events WHERE action = 'app.went_on'") == 1
+
+
+async def test_the_hooks_run_and_may_refuse(auth: Gatepost, client: httpx.AsyncClient, db: Database) -> None:
+    ran: list[str] = []
+
+    @auth.on_register
+    async def registered(conn: Any, user: User) -> None:
+        ran.append(f"register {user.email}")
+
+    @auth.on_email_change
+    async def moved(conn: Any, user: User) -> None:
+        ran.append(f"move {user.email}")
+
+    @auth.on_delete
+    async def keep(conn: Any, user: User) -> None:
+        ran.append(f"delete {user.email}")
+        if user.name == "Ada":
+            raise ValidationFailed({})
+
+    user = await auth.users.create(**PERSON)
+    await auth.users.update(user.id, email="new@example.com")
+    with pytest.raises(ValidationFailed):
+        await auth.users.delete(user.id)
+    assert await db.fetchval("SELECT count(*) FROM users") == 1
+    await auth.users.update(user.id, name="Other")
+    await auth.users.delete(user.id)
+    assert ran == [
+        "register ada@example.com",
+        "move new@example.com",
+        "delete new@example.com",
+        "delete new@example.com",
+    ]
