@@ -14,7 +14,7 @@ from gatepost import Gatepost, User
 from gatepost.errors import EmailTaken, GatepostError, NotFound, ValidationFailed
 from gatepost.models import Client
 
-PERSON = {"email": "ada@example.com", "name": "Ada"}
+PERSON: dict[str, Any] = {"email": "ada@example.com", "name": "Ada"}
 CLIENT = Client(ip_address="203.0.113.7", user_agent="shop")
 
 

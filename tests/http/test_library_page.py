@@ -49,7 +49,7 @@ def test_every_block_is_python_and_every_file_has_a_test() -> None:
     for title, code in BLOCKS:
         compile(code, title or "page", "exec")
     tested = {"notes.py", "journal.py", "shop.py", "versions.py", "starlette_app.py", "own_errors.py"}
-    tested |= {"conftest.py", "test_notes.py", "board.py"}
+    tested |= {"conftest.py", "test_notes.py", "board.py", "crm.py"}
     # Django is not installed here; the middleware's tests have an application that refuses as it does.
     assert set(FILES) == tested | {"asgi.py (Django)"}
 
@@ -84,6 +84,21 @@ async def test_board(load: Any) -> None:
         shown = await client.get("/board", headers=bearer(data["token"]))
     assert 'action="/auth/sign-out"' in shown.text
     assert re.search(r'name="form_token" value="[\w=-]{64}"', shown.text)
+
+
+async def test_crm(load: Load, db: Any) -> None:
+    page = load(FILES["crm.py"])
+    async with running(page.app, page.auth, os.environ["DATABASE_URL"]) as site:
+        admin = await site.sign_in("admin@example.com", is_admin=True)
+        for _ in range(2):
+            imported = await admin.post("/import", params={"email": "ada@example.com", "name": "Ada"})
+            assert imported.json() == {"email": "ada@example.com"}
+        ada = {"email": "grace@example.com", "name": "Grace"}
+        token = (await site.anonymous.post("/checkout", params=ada)).json()["token"]
+        me = await site.anonymous.get("/api/auth/me", headers=bearer(token))
+        assert me.json()["data"]["user"]["email"] == "grace@example.com"
+        assert (await site.anonymous.post("/checkout", params=ada)).status_code == 409
+    assert await db.fetchval("SELECT count(*) FROM auth_events WHERE action = 'app.imported'") == 2
 
 
 async def test_journal(load: Any, dsn: str, owner_dsn: str, db: Any) -> None:

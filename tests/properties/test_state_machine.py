@@ -481,10 +481,10 @@ class Sessions(RuleBasedStateMachine):
         opening = self.workers.gate().session_tokens
 
         async def look() -> list[Any]:
-            parsed = [opening._codec.parse(session.token) for session in self.world.session_tokens]
+            parsed = [opening._codec.parse(session.token) for session in self.world.sessions]
             return await asyncio.gather(*(opening._lookups.find(tokens) for tokens in parsed))
 
-        for session, found in zip(self.world.session_tokens, self.workers.run(look()), strict=True):
+        for session, found in zip(self.world.sessions, self.workers.run(look()), strict=True):
             refusal = session.refusal(self.world.now)
             refused = None if found is None else found.refused
             opened = None if found is None else found.session

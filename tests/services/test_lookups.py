@@ -258,7 +258,7 @@ async def test_no_check_that_arrives_after_a_logout_succeeds(make_settings: Make
         async def check(token: str, over: asyncio.Event) -> None:
             while not over.is_set():
                 with suppress(AuthenticationError):  # before the end both answers are right
-                    await other.sessions.resolve(token)
+                    await other.session_tokens.resolve(token)
                     seen["before"] += 1
 
         async def lane() -> None:
@@ -267,7 +267,7 @@ async def test_no_check_that_arrives_after_a_logout_succeeds(make_settings: Make
                     started = await one.sessions.start(conn, proof, client=client)
                 over = asyncio.Event()
                 checking = asyncio.ensure_future(check(started.token, over))
-                await one.sessions.revoke(started.token, client)
+                await one.session_tokens.revoke(started.token, client)
                 after = await asyncio.gather(
                     *(gate.session_tokens.resolve(started.token) for gate in (other, other, one)),
                     return_exceptions=True,
