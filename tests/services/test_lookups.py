@@ -264,7 +264,7 @@ async def test_no_check_that_arrives_after_a_logout_succeeds(make_settings: Make
         async def lane() -> None:
             for _ in range(rounds):
                 async with one.database.connection() as conn:
-                    started = await one.sessions.start(conn, proof, client=client)
+                    started = await one.session_tokens.start(conn, proof, client=client)
                 over = asyncio.Event()
                 checking = asyncio.ensure_future(check(started.token, over))
                 await one.session_tokens.revoke(started.token, client)
