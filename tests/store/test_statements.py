@@ -346,7 +346,7 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     ),
     "statistics.failing_addresses": ("now() - interval '1 day', 10", {"auth_events_failed_idx"}),
     "statistics.attacked_users": (
-        "now() - interval '1 day', 10",
+        "now() - interval '1 day', 10, 6",
         {"auth_events_failed_idx", "users_pkey", "auth_failures_pkey"},
     ),
     "links.find": ("ARRAY['d17', 'd18'], 'invitation', NULL", {"auth_links_digest_key"}),

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gatepost.cli.users import described
-from gatepost.models import Client, SessionFilter, SessionRow, User
+from gatepost.models import Client, SessionFilter, SessionRow
 from gatepost.terminal.options import Address, AsJson, Limit, OlderThan, UnusedFor, UserArgument, Yes, confirm
 from gatepost.terminal.output import Output, program, progress_bar
-from gatepost.terminal.running import run
+from gatepost.terminal.running import act_on, run
 
 if TYPE_CHECKING:
     from gatepost.gate import Gate
@@ -127,12 +127,12 @@ def revoke(
 def revoke_all(user: UserArgument, *, as_json: AsJson = False) -> None:
     """End all sessions of a user."""
     out = Output(as_json=as_json)
-
-    async def work(gate: "Gate") -> tuple[User, int]:
-        found = await gate.administration.find(user)
-        return found, await gate.administration.end_sessions(found, client=Client())
-
-    found, revoked = run(out, "sessions revoke-all", work, about={"user": user})
+    found, revoked = act_on(
+        out,
+        "sessions revoke-all",
+        user,
+        lambda gate, one: gate.administration.end_sessions(one, client=Client()),
+    )
     out.done(
         {"user_id": found.id, "sessions_revoked": revoked},
         f"Ended {revoked} session{'' if revoked == 1 else 's'} of {described(found)}.",

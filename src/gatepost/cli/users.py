@@ -19,13 +19,12 @@ from gatepost.terminal.options import (
     confirm,
 )
 from gatepost.terminal.output import Output, program
-from gatepost.terminal.running import run
+from gatepost.terminal.running import act_on, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gatepost.gate import Gate
-    from gatepost.services.administration import TemporaryPassword
     from gatepost.services.directory import UserPage
 
 app = typer.Typer(name="users", help="Create and manage users.", no_args_is_help=True)
@@ -167,12 +166,9 @@ def _search(out: Output, given: "Mapping[str, str | None]", limit: int) -> None:
 def show(user: UserArgument, *, as_json: AsJson = False) -> None:
     """Show one user, with the number of live sessions."""
     out = Output(as_json=as_json)
-
-    async def work(gate: "Gate") -> tuple[User, int]:
-        found = await gate.administration.find(user)
-        return found, await gate.session_tokens.count_active(found.id)
-
-    found, sessions = run(out, "users show", work, about={"user": user})
+    found, sessions = act_on(
+        out, "users show", user, lambda gate, one: gate.session_tokens.count_active(one.id)
+    )
     data = user_data(found) | {"active_sessions": sessions}
     out.table(
         {"user": data},
@@ -228,13 +224,12 @@ def set_password(
         _set_temporary_password(out, user)
         return
     password = asked_password(stdin=password_stdin)
-
-    async def work(gate: "Gate") -> User:
-        found = await gate.administration.find(user)
-        await gate.administration.set_password(found, password, client=Client())
-        return found
-
-    found = run(out, "users set-password", work, about={"user": user})
+    found, _ = act_on(
+        out,
+        "users set-password",
+        user,
+        lambda gate, one: gate.administration.set_password(one, password, client=Client()),
+    )
     out.done(
         {"user": user_data(found)},
         f"{described(found)} has a new password, and all their sessions were ended.",
@@ -243,11 +238,12 @@ def set_password(
 
 
 def _set_temporary_password(out: Output, user: str) -> None:
-    async def work(gate: "Gate") -> "tuple[User, TemporaryPassword]":
-        found = await gate.administration.find(user)
-        return found, await gate.administration.set_temporary_password(found, client=Client())
-
-    found, made = run(out, "users set-password", work, about={"user": user})
+    found, made = act_on(
+        out,
+        "users set-password",
+        user,
+        lambda gate, one: gate.administration.set_temporary_password(one, client=Client()),
+    )
     out.done(
         {"user": user_data(found), "password": made.password, "expires_at": made.expires_at},
         f"{described(found)} can sign in with {made.password} until {utc_text(made.expires_at)}, "
@@ -260,13 +256,9 @@ def _set_temporary_password(out: Output, user: str) -> None:
 def unlock(user: UserArgument, *, as_json: AsJson = False) -> None:
     """Unlock a user: reset consecutive failures, so that the password works from anywhere again."""
     out = Output(as_json=as_json)
-
-    async def work(gate: "Gate") -> User:
-        found = await gate.administration.find(user)
-        await gate.administration.unlock(found, client=Client())
-        return found
-
-    found = run(out, "users unlock", work, about={"user": user})
+    found, _ = act_on(
+        out, "users unlock", user, lambda gate, one: gate.administration.unlock(one, client=Client())
+    )
     out.done(
         {"user": user_data(found)},
         f"{described(found)} can sign in from anywhere again.",
@@ -280,12 +272,11 @@ def delete(user: UserArgument, *, yes: Yes = False, as_json: AsJson = False) -> 
     out = Output(as_json=as_json)
     confirm(f"Delete {user} and all their sessions?", yes=yes)
 
-    async def work(gate: "Gate") -> tuple[User, bool]:
-        found = await gate.administration.find(user)
-        await gate.administration.delete(found, client=Client())
-        return found, await gate.administration.has_admin()
+    async def erase(gate: "Gate", one: User) -> bool:
+        await gate.administration.delete(one, client=Client())
+        return await gate.administration.has_admin()
 
-    found, has_admin = run(out, "users delete", work, about={"user": user})
+    found, has_admin = act_on(out, "users delete", user, erase)
     out.done(
         {"user": user_data(found), "deleted": True},
         f"Deleted {described(found)}.",

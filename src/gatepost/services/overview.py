@@ -3,19 +3,18 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from msgspec import structs
+import msgspec
 
 from gatepost.db.pool import Database
-from gatepost.models import AuditAction, Period, UserId
+from gatepost.models import AuditAction, Period
 from gatepost.services.clock import Clock
 from gatepost.services.lifetimes import Lifetimes
 from gatepost.store import statistics as store
-from gatepost.store.statistics import FailingAddress, Tally
+from gatepost.store.statistics import AttackedUser, FailingAddress, Tally
 
 EXACT = 10_000
 """Live sessions up to which they are counted; above, a part of them is, and the figure is an estimate."""
@@ -56,8 +55,7 @@ COUNTED: dict[AuditAction, Kind] = {
 """Action → the series that it is counted in."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Count:
+class Count(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How many there are.
 
     Attributes:
@@ -69,8 +67,7 @@ class Count:
     is_exact: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Series:
+class Series(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How often something happened.
 
     Attributes:
@@ -86,28 +83,7 @@ class Series:
     before: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttackedAccount:
-    """A user whose logins failed in the last 24 hours.
-
-    Attributes:
-        user_id, email: who it is.
-        failures: how many of them failed.
-        in_a_row: failures since the last success, all places together, however long ago.
-        is_locked: those are `LOGIN_FAILURES_MAX` or more: the password works from known places alone.
-        last_at: when the last one failed, UTC.
-    """
-
-    user_id: UserId
-    email: str
-    failures: int
-    in_a_row: int
-    is_locked: bool
-    last_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overview:
+class Overview(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What an administrator sees first. Times are UTC.
 
     Attributes:
@@ -132,7 +108,7 @@ class Overview:
     active_users: Count
     series: tuple[Series, ...]
     addresses: tuple[FailingAddress, ...]
-    accounts: tuple[AttackedAccount, ...]
+    accounts: tuple[AttackedUser, ...]
     database_bytes: int
     postgresql_version: str
     schema_version: str
@@ -142,15 +118,9 @@ class Overview:
 
     def as_data(self) -> dict[str, Any]:
         """Return it as the API and `gatepost overview --json` tell it."""
-        series = {
-            each.kind.value: {"points": each.points, "total": each.total, "before": each.before}
-            for each in self.series
-        }
-        return asdict(self) | {
-            "step_seconds": int(self.period.step.total_seconds()),
-            "series": series,
-            "addresses": [structs.asdict(each) for each in self.addresses],
-        }
+        data: dict[str, Any] = msgspec.to_builtins(self, builtin_types=(datetime,))
+        series = {each.pop("kind"): each for each in data["series"]}
+        return data | {"step_seconds": int(self.period.step.total_seconds()), "series": series}
 
 
 class Overviews:
@@ -190,7 +160,9 @@ class Overviews:
                 actions=list(COUNTED),
             )
             failing = await store.failing_addresses(conn, since=now - DAY, limit=SHOWN)
-            attacked = await store.attacked_users(conn, since=now - DAY, limit=SHOWN)
+            attacked = await store.attacked_users(
+                conn, since=now - DAY, limit=SHOWN, failures_max=self._failures_max
+            )
             live = await store.live_sessions(conn, limit=EXACT, idle=self._lifetimes.idle, at=given)
             sessions, users = (
                 Count(value=live.sessions, is_exact=True),
@@ -212,17 +184,7 @@ class Overviews:
             active_users=users,
             series=_series(period, since, tallies),
             addresses=tuple(failing),
-            accounts=tuple(
-                AttackedAccount(
-                    user_id=each.user_id,
-                    email=each.email,
-                    failures=each.failures,
-                    in_a_row=each.in_a_row,
-                    is_locked=each.in_a_row >= self._failures_max,
-                    last_at=each.last_at,
-                )
-                for each in attacked
-            ),
+            accounts=tuple(attacked),
             database_bytes=condition.size_bytes,
             postgresql_version=condition.server_version,
             schema_version=condition.schema_version or "",

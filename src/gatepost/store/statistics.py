@@ -68,14 +68,16 @@ class AttackedUser(Columns, frozen=True, kw_only=True, gc=False):
     Attributes:
         user_id, email: who it is.
         failures: how many logins failed.
-        in_a_row: failures since the last success, of all places together.
-        last_at: when the last of them failed.
+        in_a_row: failures since the last success, all places together, however long ago.
+        is_locked: those are too many: the password works from known places alone.
+        last_at: when the last of them failed, UTC.
     """
 
     user_id: UserId
     email: str
     failures: int
     in_a_row: int
+    is_locked: bool
     last_at: datetime
 
 
@@ -240,13 +242,17 @@ async def failing_addresses(conn: Connection, *, since: datetime, limit: int) ->
     return [FailingAddress.from_row(row) for row in rows]
 
 
-async def attacked_users(conn: Connection, *, since: datetime, limit: int) -> list[AttackedUser]:
-    """Return whose logins failed most since a time, the most first; who is deleted is left out."""
+async def attacked_users(
+    conn: Connection, *, since: datetime, limit: int, failures_max: int
+) -> list[AttackedUser]:
+    """Return whose logins failed most since a time, the most first; who is deleted is left out.
+
+    With `failures_max` in a row a password works from known places alone.
+    """
     rows = await conn.fetch(
         """
-        SELECT u.id AS user_id, u.email::text AS email, f.failures, f.last_at,
-            coalesce((SELECT sum(r.failures) FROM auth_failures r WHERE r.user_id = u.id), 0)::bigint
-                AS in_a_row
+        SELECT u.id AS user_id, u.email::text AS email, f.failures, f.last_at, r.in_a_row,
+            r.in_a_row >= $3::bigint AS is_locked
         FROM (
             SELECT e.user_id, count(*) AS failures, max(e.at) AS last_at
             FROM auth_events e
@@ -256,11 +262,16 @@ async def attacked_users(conn: Connection, *, since: datetime, limit: int) -> li
             LIMIT 2 * $2::bigint
         ) f
         JOIN users u ON u.id = f.user_id
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(a.failures), 0)::bigint AS in_a_row
+            FROM auth_failures a WHERE a.user_id = u.id
+        ) r
         ORDER BY f.failures DESC, u.id
         LIMIT $2
         """,
         since,
         limit,
+        failures_max,
     )
     return [AttackedUser.from_row(row) for row in rows]
 

@@ -12,6 +12,7 @@ from gatepost.terminal.output import Output
 
 if TYPE_CHECKING:
     from gatepost.gate import Gate
+    from gatepost.models import User
     from gatepost.settings import Settings
 
 T = TypeVar("T")
@@ -54,6 +55,22 @@ def run(
         GatepostError: as `Gate.open`, and whatever `work` raises.
     """
     return asyncio.run(_run(out, command, work, dict(about or {}), load_settings()))
+
+
+def act_on(
+    out: Output, command: str, user: str, act: Callable[["Gate", "User"], Awaitable[T]]
+) -> "tuple[User, T]":
+    """Find a user by e-mail or id and do something about them; return who it was, and what came of it.
+
+    Raises:
+        GatepostError: there is no such user, or as `act`.
+    """
+
+    async def work(gate: "Gate") -> "tuple[User, T]":
+        found = await gate.administration.find(user)
+        return found, await act(gate, found)
+
+    return run(out, command, work, about={"user": user})
 
 
 async def _run(
