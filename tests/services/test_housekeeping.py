@@ -68,7 +68,7 @@ async def test_the_oldest_go_first(client: httpx.AsyncClient, db: Any) -> None:
     await register(client)
     await add_sessions(db, 3)
     await db.execute("UPDATE user_sessions SET expires_at = now() - interval '1 day' WHERE id = 3")
-    assert (await endings.end_expired(db, limit=1, alone=False, at=None)).count == 1
+    assert (await endings.end_expired(db, limit=1, at=None)).count == 1
     assert await db.fetchval("SELECT id FROM user_sessions WHERE NOT is_active") == 3
 
 

@@ -63,7 +63,7 @@ async def roll(db: Database, *, limit: int = 20_000, at: datetime = NOW, settled
     for _ in range(2):
         if settled:
             await until_settled(db)
-        while counted := await statistics.count_events(db, limit=limit, alone=False, at=at):
+        while counted := await statistics.count_events(db, limit=limit, at=at):
             total += counted
     return total
 
@@ -163,9 +163,9 @@ async def test_counting_ahead_changes_no_figure(gate: Gate, db: Database, seed: 
         ago = timedelta(minutes=chance.randint(0, 61 * 24 * 60))
         await add(db, chance.choice(list(ACTIONS)), NOW - ago)
         if chance.random() < 0.3:
-            await statistics.count_events(db, limit=limit, alone=False, at=NOW)
+            await statistics.count_events(db, limit=limit, at=NOW)
     await until_settled(db)
-    assert await statistics.count_events(db, limit=limit, alone=False, at=NOW) > 0
+    assert await statistics.count_events(db, limit=limit, at=NOW) > 0
     found = {period: (await gate.overview.figures(period)).series for period in Period}
     await roll(db, limit=limit)
     assert {period: (await gate.overview.figures(period)).series for period in Period} == found

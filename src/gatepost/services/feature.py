@@ -42,13 +42,12 @@ class Inviter(Protocol):
 class Purge(Protocol):
     """Deletes what is of no use any more."""
 
-    async def __call__(self, conn: Connection, *, limit: int, alone: bool, at: datetime | None) -> int:
+    async def __call__(self, conn: Connection, *, limit: int, at: datetime | None) -> int:
         """Delete at most `limit` rows; return how many.
 
         Args:
             conn: where to.
             limit: fewer than so many deleted are the last.
-            alone: nothing is done, and 0 returned, while another worker cleans up (`store/endings.py`).
             at: the time; None is the database's.
         """
 

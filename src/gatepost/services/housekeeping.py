@@ -16,7 +16,7 @@ from gatepost.services import emails
 from gatepost.services.acts import Acts, By, Program, told
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
-from gatepost.services.feature import Wiring
+from gatepost.services.feature import Purge, Wiring
 from gatepost.store import endings, failures, links, refusals, statistics, throttles
 
 log = get_logger("gatepost.housekeeping")
@@ -129,7 +129,7 @@ class Housekeeping:
         expired = await self._end("expired", endings.end_expired, alone=alone, progress=progress)
         purge = partial(endings.purge_ended, older_than=self._history)
         purged = await self._end("purged", purge, alone=alone, progress=progress)
-        forgets: list[Callable[..., Awaitable[int]]] = [
+        forgets: list[Purge] = [
             partial(refusals.settle, nobody=self._database.user_ids.nobody),
             throttles.purge_drained,
             partial(failures.purge_old, older_than=FAILURES_KEPT),
@@ -137,11 +137,10 @@ class Housekeeping:
             *self._features.purges,
         ]
         for forget in forgets:
-            await self._repeat(partial(forget, limit=BATCH, alone=alone), limit=BATCH, pauses=alone)
+            await self._repeat(forget, limit=BATCH, alone=alone)
         # Twice, because the first call may only set the mark up to which the second one then counts.
-        count = partial(statistics.count_events, limit=EVENTS, alone=alone)
         for _ in range(2):
-            await self._repeat(count, limit=EVENTS, pauses=alone)
+            await self._repeat(statistics.count_events, limit=EVENTS, alone=alone)
         async with self._database.connection() as conn:
             await emails.settle(conn)
         return Cleaned(expired=expired, purged=purged)
@@ -157,25 +156,30 @@ class Housekeeping:
         """End or purge sessions, each batch from where the one before it ended; return how many."""
         since: object = None
 
-        async def batch(conn: Connection, *, at: datetime | None) -> int:
+        async def batch(conn: Connection, *, limit: int, at: datetime | None) -> int:
             nonlocal since
-            done = await end(conn, limit=BATCH, alone=alone, at=at, since=since)
+            done = await end(conn, limit=limit, at=at, since=since)
             since = done.last
             if progress is not None:
                 progress(what, done.count)
             return done.count
 
-        return await self._repeat(batch, limit=BATCH, pauses=alone)
+        return await self._repeat(batch, limit=BATCH, alone=alone)
 
-    async def _repeat(self, step: Callable[..., Awaitable[int]], *, limit: int, pauses: bool) -> int:
-        """Run a step, on a connection each time, until it does less than its limit; return what it did."""
+    async def _repeat(self, step: Purge, *, limit: int, alone: bool) -> int:
+        """Run a step, in a transaction each time, until it does less than its limit; return what it did.
+
+        With `alone` nothing is done while another worker does, and there are pauses.
+        """
         total, done, loop = 0, limit, asyncio.get_running_loop()
         while done == limit:
             begun = loop.time()
-            async with self._database.connection() as conn:
-                done = await step(conn, at=self._clock())
+            async with self._database.transaction() as conn:
+                if alone and not await endings.take_turn(conn):
+                    return total
+                done = await step(conn, limit=limit, at=self._clock())
             total += done
-            if pauses and done == limit:
+            if alone and done == limit:
                 # In the background half of the time belongs to those who wait for an answer.
                 await asyncio.sleep(min(loop.time() - begun, 1.0))
         return total

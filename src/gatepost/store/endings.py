@@ -147,23 +147,27 @@ async def count_expired(conn: Connection, *, at: datetime | None) -> int:
     return int(one(row)["count"])
 
 
+async def take_turn(conn: Connection) -> bool:
+    """Say whether housekeeping is this transaction's to do, and nobody else's until it ends."""
+    row = await conn.fetchrow("SELECT pg_try_advisory_xact_lock($1) AS mine", HOUSEKEEPING_LOCK)
+    return bool(one(row)["mine"])
+
+
 async def end_expired(
-    conn: Connection, *, limit: int, alone: bool, at: datetime | None, since: datetime | None = None
+    conn: Connection, *, limit: int, at: datetime | None, since: datetime | None = None
 ) -> Batch:
     """End at most `limit` expired sessions, the oldest first, those that expired at `since` or later.
 
-    Rows that somebody else holds are skipped. With `alone` nothing is done while another worker does.
-    `since` is the `last` of the batch before: a batch that began at the oldest again would pass by all
-    that the others ended, for as long as an old transaction keeps their former versions in the index.
+    Rows that somebody else holds are skipped. `since` is the `last` of the batch before: a batch that began
+    at the oldest again would pass by all that the others ended, for as long as an old transaction keeps their
+    former versions in the index.
     """
     row = await conn.fetchrow(
         """
-        WITH turn AS MATERIALIZED (
-            SELECT NOT $4::boolean OR pg_try_advisory_xact_lock($5) AS mine
-        ), due AS (
+        WITH due AS (
             SELECT s.id, s.expires_at FROM user_sessions s
             WHERE s.is_active AND s.expires_at <= coalesce($1::timestamptz, statement_timestamp())
-                AND s.expires_at >= coalesce($6::timestamptz, '-infinity') AND (SELECT mine FROM turn)
+                AND s.expires_at >= coalesce($4::timestamptz, '-infinity')
             ORDER BY s.expires_at
             LIMIT $2
             FOR UPDATE SKIP LOCKED
@@ -178,8 +182,6 @@ async def end_expired(
         at,
         limit,
         EndReason.EXPIRED,
-        alone,
-        HOUSEKEEPING_LOCK,
         since,
     )
     return Batch.from_row(one(row))
@@ -190,20 +192,16 @@ async def purge_ended(
     *,
     older_than: timedelta,
     limit: int,
-    alone: bool,
     at: datetime | None,
     since: datetime | None = None,
 ) -> Batch:
     """Delete at most `limit` sessions that ended longer ago than `older_than`; the rest as `end_expired`."""
     row = await conn.fetchrow(
         """
-        WITH turn AS MATERIALIZED (
-            SELECT NOT $4::boolean OR pg_try_advisory_xact_lock($5) AS mine
-        ), due AS (
+        WITH due AS (
             SELECT s.id, s.ended_at FROM user_sessions s
-            WHERE NOT s.is_active AND s.ended_at >= coalesce($6::timestamptz, '-infinity')
+            WHERE NOT s.is_active AND s.ended_at >= coalesce($4::timestamptz, '-infinity')
                 AND s.ended_at < coalesce($1::timestamptz, statement_timestamp()) - $3::interval
-                AND (SELECT mine FROM turn)
             ORDER BY s.ended_at
             LIMIT $2
             FOR UPDATE SKIP LOCKED
@@ -216,8 +214,6 @@ async def purge_ended(
         at,
         limit,
         older_than,
-        alone,
-        HOUSEKEEPING_LOCK,
         since,
     )
     return Batch.from_row(one(row))

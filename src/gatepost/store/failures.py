@@ -7,7 +7,6 @@ from typing import Any
 
 from gatepost.db.pool import Connection, parse_count
 from gatepost.models import AuditAction, Client, UserId
-from gatepost.store.endings import HOUSEKEEPING_LOCK
 
 
 async def record(
@@ -56,18 +55,13 @@ async def clear(conn: Connection, user_id: UserId) -> None:
     await conn.execute("DELETE FROM auth_failures WHERE user_id = $1", user_id)
 
 
-async def purge_old(
-    conn: Connection, *, older_than: timedelta, limit: int, alone: bool, at: datetime | None
-) -> int:
-    """Delete at most `limit` rows without a failure since `older_than`; `alone` as in `store/endings.py`."""
+async def purge_old(conn: Connection, *, older_than: timedelta, limit: int, at: datetime | None) -> int:
+    """Delete at most `limit` rows without a failure since `older_than`."""
     status = await conn.execute(
         """
-        WITH turn AS MATERIALIZED (
-            SELECT NOT $4::boolean OR pg_try_advisory_xact_lock($5) AS mine
-        ), due AS MATERIALIZED (
+        WITH due AS MATERIALIZED (
             SELECT f.user_id, f.place FROM auth_failures f
             WHERE f.last_at < coalesce($1::timestamptz, statement_timestamp()) - $3::interval
-                AND (SELECT mine FROM turn)
             LIMIT $2
             FOR UPDATE SKIP LOCKED
         )
@@ -76,7 +70,5 @@ async def purge_old(
         at,
         limit,
         older_than,
-        alone,
-        HOUSEKEEPING_LOCK,
     )
     return parse_count(status)

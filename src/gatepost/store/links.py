@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from gatepost.db.pool import Connection, one, parse_count
 from gatepost.models import Link, UserId
 from gatepost.security.links import StoredLink
-from gatepost.store.endings import HOUSEKEEPING_LOCK
 
 
 async def insert(
@@ -148,19 +147,14 @@ async def revoke_all(conn: Connection, purpose: str, *, at: datetime | None) -> 
     )
 
 
-async def purge_ended(
-    conn: Connection, *, older_than: timedelta, limit: int, alone: bool, at: datetime | None
-) -> int:
-    """Delete at most `limit` links that ended before `older_than`; `alone` as in `store/endings.py`."""
+async def purge_ended(conn: Connection, *, older_than: timedelta, limit: int, at: datetime | None) -> int:
+    """Delete at most `limit` links that ended before `older_than`."""
     status = await conn.execute(
         """
-        WITH turn AS MATERIALIZED (
-            SELECT NOT $4::boolean OR pg_try_advisory_xact_lock($5) AS mine
-        ), due AS MATERIALIZED (
+        WITH due AS MATERIALIZED (
             SELECT l.id FROM auth_links l
             WHERE coalesce(l.used_at, l.revoked_at, l.expires_at)
                     < coalesce($1::timestamptz, statement_timestamp()) - $3::interval
-                AND (SELECT mine FROM turn)
             LIMIT $2
             FOR UPDATE SKIP LOCKED
         )
@@ -169,7 +163,5 @@ async def purge_ended(
         at,
         limit,
         older_than,
-        alone,
-        HOUSEKEEPING_LOCK,
     )
     return parse_count(status)

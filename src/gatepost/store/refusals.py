@@ -8,7 +8,6 @@ from typing import Any
 from gatepost.db.pool import Connection, parse_count
 from gatepost.models import Action, AuditAction, Client, UserId
 from gatepost.settings.rates import Rate
-from gatepost.store.endings import HOUSEKEEPING_LOCK
 
 
 async def record(
@@ -69,18 +68,15 @@ async def record(
     )
 
 
-async def settle(conn: Connection, *, limit: int, alone: bool, at: datetime | None, nobody: UserId) -> int:
+async def settle(conn: Connection, *, limit: int, at: datetime | None, nobody: UserId) -> int:
     """Put at most `limit` of these numbers on the trail, an event each; return how many.
 
-    `alone` as in `store/endings.py`, `nobody` as in `record`.
+    `nobody` as in `record`.
     """
     status = await conn.execute(
         """
-        WITH turn AS MATERIALIZED (
-            SELECT NOT $3::boolean OR pg_try_advisory_xact_lock($4) AS mine
-        ), due AS MATERIALIZED (
+        WITH due AS MATERIALIZED (
             SELECT r.action, r.place, r.user_id FROM auth_refusals r
-            WHERE (SELECT mine FROM turn)
             LIMIT $2
             FOR UPDATE SKIP LOCKED
         ), settled AS (
@@ -89,15 +85,13 @@ async def settle(conn: Connection, *, limit: int, alone: bool, at: datetime | No
             RETURNING r.*
         )
         INSERT INTO auth_events (at, action, user_id, detail)
-        SELECT coalesce($1::timestamptz, statement_timestamp()), $5, nullif(s.user_id, $6),
+        SELECT coalesce($1::timestamptz, statement_timestamp()), $3, nullif(s.user_id, $4),
             jsonb_build_object('action', s.action, 'address', s.place, 'refusals', s.refusals,
                 'since', to_char(s.since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
         FROM settled s
         """,
         at,
         limit,
-        alone,
-        HOUSEKEEPING_LOCK,
         AuditAction.REFUSALS_COUNTED,
         nobody,
     )

@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 
 from gatepost.db.pool import Connection, one
 from gatepost.models import Columns, UserId
-from gatepost.store.endings import HOUSEKEEPING_LOCK
 
 
 class Tally(Columns, frozen=True, kw_only=True, gc=False):
@@ -276,16 +275,9 @@ async def attacked_users(
     return [AttackedUser.from_row(row) for row in rows]
 
 
-async def count_events(conn: Connection, *, limit: int, alone: bool, at: datetime | None) -> int:
-    """Count at most `limit` events into their hours; return how many. `alone` as in `store/endings.py`."""
+async def count_events(conn: Connection, *, limit: int, at: datetime | None) -> int:
+    """Count at most `limit` events into their hours; return how many."""
     row = await conn.fetchrow(
-        """
-        SELECT CASE WHEN NOT $3::boolean OR pg_try_advisory_xact_lock($4)
-            THEN gatepost_count_events($2::integer, $1::timestamptz) ELSE 0 END AS counted
-        """,
-        at,
-        limit,
-        alone,
-        HOUSEKEEPING_LOCK,
+        "SELECT gatepost_count_events($2::integer, $1::timestamptz) AS counted", at, limit
     )
     return int(one(row)["counted"])

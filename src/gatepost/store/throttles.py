@@ -12,7 +12,6 @@ from typing import Self
 from gatepost.db.pool import Connection, one, parse_count
 from gatepost.models import AuditAction, Bucket, Client, Columns, Row, UserId
 from gatepost.settings.rates import Rate
-from gatepost.store.endings import HOUSEKEEPING_LOCK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,15 +158,13 @@ async def clear(conn: Connection, patterns: Sequence[tuple[str, str]]) -> int:
     return parse_count(status)
 
 
-async def purge_drained(conn: Connection, *, limit: int, alone: bool, at: datetime | None) -> int:
-    """Delete at most `limit` buckets that are empty; `alone` as in `store/endings.py`."""
+async def purge_drained(conn: Connection, *, limit: int, at: datetime | None) -> int:
+    """Delete at most `limit` buckets that are empty."""
     status = await conn.execute(
         """
-        WITH turn AS MATERIALIZED (
-            SELECT NOT $3::boolean OR pg_try_advisory_xact_lock($4) AS mine
-        ), due AS MATERIALIZED (
+        WITH due AS MATERIALIZED (
             SELECT b.bucket, b.key FROM auth_throttles b
-            WHERE b.tat < coalesce($1::timestamptz, statement_timestamp()) AND (SELECT mine FROM turn)
+            WHERE b.tat < coalesce($1::timestamptz, statement_timestamp())
             LIMIT $2
             FOR UPDATE SKIP LOCKED
         )
@@ -175,7 +172,5 @@ async def purge_drained(conn: Connection, *, limit: int, alone: bool, at: dateti
         """,
         at,
         limit,
-        alone,
-        HOUSEKEEPING_LOCK,
     )
     return parse_count(status)

@@ -5,7 +5,6 @@ from datetime import datetime
 
 from gatepost.db.pool import Connection, parse_count
 from gatepost.models import UserId
-from gatepost.store.endings import HOUSEKEEPING_LOCK
 
 
 async def insert(
@@ -52,7 +51,7 @@ async def erase(conn: Connection, user_id: UserId) -> None:
     await conn.execute("UPDATE badges SET dedication = NULL WHERE user_id = $1", user_id)
 
 
-async def purge_faded(conn: Connection, *, limit: int, alone: bool, at: datetime | None) -> int:
+async def purge_faded(conn: Connection, *, limit: int, at: datetime | None) -> int:
     """Delete badges that nobody has any more, a year after they were given."""
     status = await conn.execute(
         """
@@ -61,14 +60,11 @@ async def purge_faded(conn: Connection, *, limit: int, alone: bool, at: datetime
             SELECT f.id FROM badges f
             WHERE f.user_id IS NULL
                 AND f.given_at < coalesce($1::timestamptz, statement_timestamp()) - interval '1 year'
-                AND (NOT $3::boolean OR pg_try_advisory_xact_lock($4))
             LIMIT $2
             FOR UPDATE SKIP LOCKED
         )
         """,
         at,
         limit,
-        alone,
-        HOUSEKEEPING_LOCK,
     )
     return parse_count(status)
