@@ -295,6 +295,20 @@ class Database:
         finally:
             _joined.reset(before)
 
+    @asynccontextmanager
+    async def planning(self) -> AsyncIterator[Connection]:
+        """Lend a connection inside a transaction in which statements are planned for their very values.
+
+        For those with conditions that may be left open (`$1 IS NULL OR …`): a plan for all values would use
+        no index for any of them.
+
+        Raises:
+            Unavailable: as `connection`.
+        """
+        async with self.transaction() as conn:
+            await conn.execute("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)")
+            yield conn
+
     def _opened(self) -> Connections:
         if self._pool is None:
             raise RuntimeError("Gatepost is not open: pass `lifespan=auth.lifespan` to the application")

@@ -62,17 +62,7 @@ class Oversight:
             ValidationFailed: as `canonical`.
         """
         wanted = canonical(wanted)
-        async with self._database.connection() as conn:
-            if wanted.user_id is not None:
-                return await store.page_of_user(
-                    conn,
-                    wanted.user_id,
-                    wanted,
-                    before=before,
-                    limit=limit,
-                    at=self._clock(),
-                    idle=self._idle,
-                )
+        async with self._database.planning() as conn:
             return await store.page(
                 conn, wanted, before=before, limit=limit, at=self._clock(), idle=self._idle
             )
@@ -91,7 +81,7 @@ class Oversight:
             ValidationFailed: as `canonical`.
         """
         wanted = canonical(wanted)
-        async with self._database.connection() as conn:
+        async with self._database.planning() as conn:
             return await store.count(
                 conn,
                 wanted,
@@ -171,7 +161,7 @@ class Oversight:
                 conn, wanted, spared=except_session_id, most=expected + 1, at=now, idle=self._idle
             )
 
-        async with self._database.connection() as conn:
+        async with self._database.planning() as conn:
             found = await matching(conn)
         owners = set(found.values()) if len(found) == expected else set()
         async with self._acts.begin("end-matching", *owners, by=by, client=client) as conn:

@@ -138,21 +138,16 @@ class Trail:
         while before > lowest:
             # A user's events have an index of their own: they need no windows.
             floor = lowest if wanted.user_id is not None else max(lowest, before - WINDOW)
-            found += await self._search(wanted, floor, before, limit + 1 - len(found))
+            async with self._database.planning() as conn:
+                found += await store.search(
+                    conn, wanted, lowest=floor, before=before, limit=limit + 1 - len(found)
+                )
             if len(found) > limit:
                 return EventPage(events=found[:limit], before=found[limit - 1].event.id)
             before = floor
             if loop.time() > until and before > lowest:
                 return EventPage(events=found, before=before)
         return EventPage(events=found, before=None)
-
-    async def _search(self, wanted: EventFilter, lowest: int, before: int, limit: int) -> list[SeenEvent]:
-        async with self._database.connection() as conn:
-            if wanted.user_id is None:
-                return await store.search(conn, wanted, lowest=lowest, before=before, limit=limit)
-            return await store.search_of_user(
-                conn, wanted.user_id, wanted, lowest=lowest, before=before, limit=limit
-            )
 
     async def _bounds(self, wanted: EventFilter) -> tuple[int, int]:
         """Return the ids between which events of the filter's times are."""

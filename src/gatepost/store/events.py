@@ -163,7 +163,10 @@ async def first_since(conn: Connection, at: datetime, *, lowest: int, beyond: in
 async def search(
     conn: Connection, wanted: EventFilter, *, lowest: int, before: int, limit: int
 ) -> list[SeenEvent]:
-    """Return events, newest first, those with an id from `lowest` on and below `before`."""
+    """Return events, newest first, those with an id from `lowest` on and below `before`.
+
+    For `Database.planning`: a user's events have an index of their own.
+    """
     rows = await conn.fetch(
         """
         SELECT e.id, e.at, e.action, e.user_id, e.session_id, e.ip_address, e.user_agent,
@@ -177,6 +180,7 @@ async def search(
             AND ($7::text IS NULL OR gatepost_inet(e.ip_address) <<= $7::text::inet)
             AND ($8::timestamptz IS NULL OR e.at >= $8)
             AND ($9::timestamptz IS NULL OR e.at < $9)
+            AND (e.user_id = $10 OR $10 IS NULL)
         ORDER BY e.id DESC
         LIMIT $3
         """,
@@ -184,45 +188,16 @@ async def search(
         before,
         limit,
         *_parts(wanted),
-    )
-    return [_seen(row) for row in rows]
-
-
-async def search_of_user(
-    conn: Connection, user_id: UserId, wanted: EventFilter, *, lowest: int, before: int, limit: int
-) -> list[SeenEvent]:
-    """Return a user's events as `search` does."""
-    rows = await conn.fetch(
-        """
-        SELECT e.id, e.at, e.action, e.user_id, e.session_id, e.ip_address, e.user_agent,
-            e.detail::text AS detail, u.email
-        FROM auth_events e
-        LEFT JOIN users u ON u.id = e.user_id
-        WHERE e.user_id = $10 AND e.id >= $1 AND e.id < $2
-            AND ($4::varchar IS NULL OR e.action = $4)
-            AND ($5::varchar IS NULL OR starts_with(e.action, $5))
-            AND ($6::varchar IS NULL OR e.ip_address = $6)
-            AND ($7::text IS NULL OR gatepost_inet(e.ip_address) <<= $7::text::inet)
-            AND ($8::timestamptz IS NULL OR e.at >= $8)
-            AND ($9::timestamptz IS NULL OR e.at < $9)
-        ORDER BY e.id DESC
-        LIMIT $3
-        """,
-        lowest,
-        before,
-        limit,
-        *_parts(wanted),
-        user_id,
     )
     return [_seen(row) for row in rows]
 
 
 def _parts(wanted: EventFilter) -> tuple[object, ...]:
-    """Return action, family, address, network and times, as the statements take them."""
+    """Return action, family, address, network, times and user, as the statement takes them."""
     action, family = wanted.action, None
     if action is not None and action.endswith("."):
         action, family = None, action
     address, network = wanted.address, None
     if address is not None and "/" in address:
         address, network = None, address
-    return action, family, address, network, wanted.since, wanted.until
+    return action, family, address, network, wanted.since, wanted.until, wanted.user_id

@@ -1,6 +1,6 @@
 """Statements on everybody's live sessions, as an administrator looks at them and ends them.
 
-A user's sessions have their own index, so that what is asked of one user is a statement by itself.
+They are for `Database.planning`: a user's sessions have their own index.
 """
 
 import json
@@ -43,6 +43,7 @@ async def page(
             AND ($7::timestamptz IS NULL OR s.created_at < $7)
             AND ($8::timestamptz IS NULL OR s.created_at >= $8)
             AND ($9::timestamptz IS NULL OR coalesce(s.last_used_at, '-infinity') < $9)
+            AND (s.user_id = $10 OR $10 IS NULL)
         ORDER BY s.id DESC
         LIMIT $2
         """,
@@ -54,47 +55,7 @@ async def page(
         wanted.started_before,
         wanted.started_after,
         wanted.unused_since,
-    )
-    return [OverseenSession.from_row(row) for row in rows]
-
-
-async def page_of_user(
-    conn: Connection,
-    user_id: UserId,
-    wanted: SessionFilter,
-    *,
-    before: int | None,
-    limit: int,
-    at: datetime | None,
-    idle: timedelta | None,
-) -> list[OverseenSession]:
-    """Return a user's live sessions as `page` does."""
-    rows = await conn.fetch(
-        """
-        SELECT s.id, left(s.session_token, 8) AS token_hint, s.user_id, s.created_at, s.last_used_at,
-            s.expires_at, s.ip_address, s.user_agent, s.ended_at, s.end_reason, u.email
-        FROM user_sessions s
-        JOIN users u ON u.id = s.user_id
-        CROSS JOIN (SELECT coalesce($3::timestamptz, statement_timestamp()) AS now) t
-        WHERE s.user_id = $10 AND s.id < coalesce($1::bigint, 9223372036854775807)
-            AND gatepost_is_live(s, u, t.now, $4::interval)
-            AND ($5::varchar IS NULL OR s.ip_address = $5)
-            AND ($6::text IS NULL OR gatepost_inet(s.ip_address) <<= $6::text::inet)
-            AND ($7::timestamptz IS NULL OR s.created_at < $7)
-            AND ($8::timestamptz IS NULL OR s.created_at >= $8)
-            AND ($9::timestamptz IS NULL OR coalesce(s.last_used_at, '-infinity') < $9)
-        ORDER BY s.id DESC
-        LIMIT $2
-        """,
-        before,
-        limit,
-        at,
-        idle,
-        *_halves(wanted.address),
-        wanted.started_before,
-        wanted.started_after,
-        wanted.unused_since,
-        user_id,
+        wanted.user_id,
     )
     return [OverseenSession.from_row(row) for row in rows]
 
