@@ -1,6 +1,5 @@
 """`gatepost sessions`: see who is signed in, and end it."""
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -84,12 +83,9 @@ async def _filter(
     Raises:
         NotFound: there is no such user.
     """
-    now = gate.now()
-    return SessionFilter(
-        user_id=None if user is None else (await gate.administration.find(user)).id,
-        address=address,
-        started_before=None if older_than is None else now - timedelta(minutes=older_than),
-        unused_since=None if unused_for is None else now - timedelta(minutes=unused_for),
+    user_id = None if user is None else (await gate.administration.find(user)).id
+    return SessionFilter.by_age(
+        gate.now(), user_id=user_id, address=address, older_than=older_than, unused_for=unused_for
     )
 
 

@@ -210,6 +210,24 @@ class SessionFilter:
     started_after: datetime | None = None
     unused_since: datetime | None = None
 
+    @classmethod
+    def by_age(
+        cls,
+        now: datetime,
+        *,
+        user_id: UserId | None,
+        address: str | None,
+        older_than: int | None,
+        unused_for: int | None,
+    ) -> Self:
+        """Return the filter of sessions that began, and were last used, so many minutes ago or earlier."""
+        return cls(
+            user_id=user_id,
+            address=address,
+            started_before=None if older_than is None else now - timedelta(minutes=older_than),
+            unused_since=None if unused_for is None else now - timedelta(minutes=unused_for),
+        )
+
     def told(self) -> dict[str, Any]:
         """Return what was asked for, as the detail of an event has it."""
         return told(self)

@@ -1,13 +1,11 @@
 """Everybody's live sessions: looked at, and ended."""
 
-from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Path, Query
 from starlette.responses import Response
 
 from gatepost import errors
-from gatepost.gate import Gate
 from gatepost.http.api import schemas
 from gatepost.http.api.admin import oversight_schemas as shapes
 from gatepost.http.api.responses import BODY, PRESENTED, UNWANTED_BODY, responses
@@ -16,7 +14,7 @@ from gatepost.http.api.user_ids import QueryUserId, parsed
 from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import AdminSession, CurrentClient, CurrentGate, FreshAdminSession
 from gatepost.http.envelope import Envelope, success
-from gatepost.models import SessionFilter, UserId
+from gatepost.models import SessionFilter
 from gatepost.models.bounds import ADDRESS_MAX
 from gatepost.services.oversight import COUNTED_MAX
 from gatepost.texts import Text
@@ -59,7 +57,13 @@ async def admin_sessions(
 
     `total_active_sessions` is 10,001 where there are more than 10,000, and null but for the first page.
     """
-    wanted = _filter(gate, user, address, older_than_minutes, unused_for_minutes)
+    wanted = SessionFilter.by_age(
+        gate.now(),
+        user_id=user,
+        address=address,
+        older_than=older_than_minutes,
+        unused_for=unused_for_minutes,
+    )
     page = await gate.oversight.page(wanted, before=cursor, limit=limit + 1)
     shown = page[:limit]
     total = None
@@ -125,12 +129,12 @@ async def admin_end_sessions(
 
     Where their number is another one, `count_changed` tells it and nothing has ended.
     """
-    wanted = _filter(
-        gate,
-        parsed(body.user, gate.user_ids, "user"),
-        body.address,
-        body.older_than_minutes,
-        body.unused_for_minutes,
+    wanted = SessionFilter.by_age(
+        gate.now(),
+        user_id=parsed(body.user, gate.user_ids, "user"),
+        address=body.address,
+        older_than=body.older_than_minutes,
+        unused_for=body.unused_for_minutes,
     )
     ended = await gate.oversight.end_all(
         wanted,
@@ -140,15 +144,3 @@ async def admin_end_sessions(
         except_session_id=session.id,
     )
     return success({"sessions_revoked": ended}, "Sessions ended successfully")
-
-
-def _filter(
-    gate: Gate, user: UserId | None, address: str | None, older_than: int | None, unused_for: int | None
-) -> SessionFilter:
-    now = gate.now()
-    return SessionFilter(
-        user_id=user,
-        address=address,
-        started_before=None if older_than is None else now - timedelta(minutes=older_than),
-        unused_since=None if unused_for is None else now - timedelta(minutes=unused_for),
-    )

@@ -1,7 +1,5 @@
 """Who is signed in, from where and since when: everybody's live sessions, each with an end."""
 
-from datetime import timedelta
-
 from starlette.responses import Response
 
 from gatepost.errors import NotFound, ValidationFailed
@@ -77,19 +75,14 @@ async def filter_of(visit: Visit, asked: dict[str, str]) -> SessionFilter:
     Raises:
         ValidationFailed: a part of it can't be understood.
     """
-    ages: dict[str, timedelta | None] = {}
+    ages: dict[str, int | None] = {}
     for name in ("older_than", "unused_for"):
         text = asked.get(name)
         if text is not None and text not in AGES:
             raise ValidationFailed({name: Text("field.choose_one")})
-        ages[name] = None if text is None else timedelta(minutes=int(text))
-    now, older, unused = visit.gate.now(), ages["older_than"], ages["unused_for"]
-    return SessionFilter(
-        user_id=await user_of(visit, asked),
-        address=asked.get("address"),
-        started_before=None if older is None else now - older,
-        unused_since=None if unused is None else now - unused,
-    )
+        ages[name] = None if text is None else int(text)
+    user_id = await user_of(visit, asked)
+    return SessionFilter.by_age(visit.gate.now(), user_id=user_id, address=asked.get("address"), **ages)
 
 
 def _here(visit: Visit, before: int | None) -> str:
