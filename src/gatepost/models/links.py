@@ -1,15 +1,12 @@
 """Links that are good for one use."""
 
 from datetime import datetime
-from typing import Self
 
-import msgspec
-
-from gatepost.models.rows import Row
+from gatepost.models.rows import Columns
 from gatepost.models.user_ids import UserId
 
 
-class Link(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Link(Columns, frozen=True, kw_only=True, gc=False):
     """A link that is good for one use: what for, the feature knows that made it.
 
     Attributes:
@@ -32,18 +29,3 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     used_at: datetime | None
     used_by: UserId | None
     revoked_at: datetime | None
-
-    @classmethod
-    def from_row(cls, row: Row) -> Self:
-        """Read the columns of `store.links`."""
-        return cls(
-            id=row["id"],
-            email=row["email"],
-            status=row["status"],
-            created_at=row["created_at"],
-            created_by=row["created_by"],
-            expires_at=row["expires_at"],
-            used_at=row["used_at"],
-            used_by=row["used_by"],
-            revoked_at=row["revoked_at"],
-        )
