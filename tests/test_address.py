@@ -134,7 +134,7 @@ def test_what_can_be_kept_is_taken(parameters: str) -> None:
         ("pgbouncer=true", "the parameter pgbouncer is not known"),
         ("connection_limit=5", "the parameter connection_limit is not known"),
         ("pool_size", "name=value"),
-        ("port=1,2", "as many hosts as ports"),
+        ("port=1,2", "hosts, ports and addresses differ"),
         ("port=http", "a port in it is invalid"),
     ],
 )

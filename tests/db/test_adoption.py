@@ -545,7 +545,7 @@ def test_a_table_of_another_owner_is_told(empty_dsn: str) -> None:
     run(empty_dsn, f"{LEGACY}; CREATE ROLE {role}; GRANT CREATE ON SCHEMA public TO {role}")
     try:
         joined = "&" if urlsplit(empty_dsn).query else "?"
-        with pytest.raises(SetupError, match=r"permission denied for table users\. Let the owner"):
+        with pytest.raises(SetupError, match=r"permission denied for table users\. Have the owner"):
             asyncio.run(migrate(f"{empty_dsn}{joined}role={quote(role)}"))
     finally:
         run(empty_dsn, f"DROP OWNED BY {role}; DROP ROLE {role}")

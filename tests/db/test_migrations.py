@@ -798,18 +798,18 @@ def test_the_tables_are_made_in_the_first_schema_of_the_search_path(empty_dsn: s
 
 
 def test_a_search_path_without_a_schema_is_told(empty_dsn: str) -> None:
-    with pytest.raises(SetupError, match="search_path names no schema"):
+    with pytest.raises(SetupError, match="search_path contains no existing schema"):
         asyncio.run(migrate(with_settings(empty_dsn, search_path="nowhere")))
 
 
 def test_a_role_that_may_not_make_tables_is_told(empty_dsn: str, role: str) -> None:
     run(empty_dsn, f"CREATE SCHEMA closed; GRANT USAGE ON SCHEMA closed TO {role}")
-    with pytest.raises(SetupError, match=r"permission denied for schema closed\. Let the owner .* --sql"):
+    with pytest.raises(SetupError, match=r"permission denied for schema closed\. Have the owner .* --sql"):
         asyncio.run(migrate(with_settings(empty_dsn, search_path="closed", role=role)))
 
 
 def test_a_read_only_database_is_told(empty_dsn: str) -> None:
-    with pytest.raises(SetupError, match=r"read-only, a standby perhaps"):
+    with pytest.raises(SetupError, match=r"read-only, possibly a standby"):
         asyncio.run(migrate(with_settings(empty_dsn, default_transaction_read_only="on")))
 
 

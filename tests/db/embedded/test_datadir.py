@@ -46,7 +46,7 @@ def test_data_of_another_version_are_refused_and_kept(home: Path) -> None:
 def test_a_directory_that_holds_something_else_is_refused_and_kept(home: Path) -> None:
     (home / "pgdata").mkdir(parents=True)
     (home / "pgdata" / "mine").touch()
-    with pytest.raises(EmbeddedServerError, match="no data directory of PostgreSQL: move it away"):
+    with pytest.raises(EmbeddedServerError, match="not a PostgreSQL data directory: move it away"):
         EmbeddedServer.start(home, durable=False)
     assert (home / "pgdata" / "mine").exists()
 

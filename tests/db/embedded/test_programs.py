@@ -249,5 +249,5 @@ def test_root_elsewhere_than_on_linux_is_told_what_to_do(
     tmp_path: Path, root: dict[str, Account], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
-    with pytest.raises(EmbeddedServerError, match="be another user or set DATABASE_URL"):
+    with pytest.raises(EmbeddedServerError, match="run as another user or set DATABASE_URL"):
         server_account(tmp_path / "none")

@@ -160,7 +160,7 @@ def test_a_temporary_directory_too_long_for_a_socket_is_told_of(
 def test_a_place_that_is_no_directory_is_told_of_in_one_line(tmp_path: Path) -> None:
     place = tmp_path / "file"
     place.touch()
-    with pytest.raises(EmbeddedServerError, match="set GATEPOST_HOME to a directory of yours") as told:
+    with pytest.raises(EmbeddedServerError, match="set GATEPOST_HOME to a directory that you own") as told:
         EmbeddedServer.start(place)
     assert "\n" not in told.value.message
 
