@@ -15,8 +15,8 @@ from gatepost.errors import Unavailable
 from gatepost.feature import Feature, schemas_of
 from gatepost.log import get_logger
 from gatepost.models import Action, AuditAction, Bucket, UserIdType
+from gatepost.security.csrf_tokens import CsrfTokens
 from gatepost.security.devices import Devices
-from gatepost.security.form_tokens import FormTokens
 from gatepost.security.keys import KeyPurpose, KeyRing
 from gatepost.security.links import LinkCodec
 from gatepost.security.passwords import PasswordHasher
@@ -80,7 +80,7 @@ class Gate:
         hooks: what the application has called inside transactions.
         database: the pool, open between `open` and `close`.
         devices: makes and verifies device cookies, there once it is open.
-        form_tokens: makes and verifies the tokens of forms, there once it is open.
+        csrf_tokens: makes and verifies the tokens of forms, there once it is open.
         accounts, administration, credentials, profiles, session_tokens, throttles, audit, admission,
             housekeeping, overview: the services, there once it is open.
         oversight, trail, feed: what administrators see of sessions and events, there once it is open.
@@ -91,7 +91,7 @@ class Gate:
 
     database: Database
     devices: Devices
-    form_tokens: FormTokens
+    csrf_tokens: CsrfTokens
     accounts: Accounts
     administration: Administration
     credentials: Credentials
@@ -268,7 +268,7 @@ class Gate:
             refresh_rates=_refresh_rates(settings),
             max_per_user=settings.max_sessions_per_user,
         )
-        self.devices, self.form_tokens = Devices(keys), FormTokens(keys)
+        self.devices, self.csrf_tokens = Devices(keys), CsrfTokens(keys)
         self.oversight = Oversight(database, acts=self.acts, clock=clock, lifetimes=lifetimes)
         self.trail = Trail(database, acts=self.acts, clock=clock)
         self.feed = Feed(database)

@@ -35,7 +35,7 @@ from gatepost.http.own_pages import OptionalSessionScheme, PageSessionScheme, pl
 from gatepost.http.strays import StrayCookies
 from gatepost.in_code import Events, Users, UserSessions
 from gatepost.models import Client, Session, User
-from gatepost.security.form_tokens import sign_in_binding
+from gatepost.security.csrf_tokens import sign_in_binding
 from gatepost.services.clock import Clock, database_clock
 from gatepost.services.hooks import Moment
 from gatepost.settings import Settings
@@ -265,7 +265,7 @@ class Gatepost(Gate):
         if request.scope.get(GATE_KEY) is not self:
             raise RuntimeError("Ask for the session of this route first: PageSession or OptionalSession")
         session: Session | None = request.scope[SESSION_KEY]
-        return "" if session is None else self.form_tokens.issue(sign_in_binding(session))
+        return "" if session is None else self.csrf_tokens.issue(sign_in_binding(session))
 
     def client_of(self, scope: Scope) -> Client:
         """Return who is at the other end of an ASGI scope."""

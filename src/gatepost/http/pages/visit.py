@@ -19,7 +19,7 @@ from gatepost.http.pages.language import Language, negotiated
 from gatepost.http.pages.notices import read_notice
 from gatepost.http.pages.site import Site
 from gatepost.models import Client, Session, SignedIn, UserId
-from gatepost.security.form_tokens import sign_in_binding
+from gatepost.security.csrf_tokens import sign_in_binding
 
 NO_FORM: Form = MappingProxyType({})
 
@@ -146,11 +146,11 @@ class Visit:
 
     def form_token(self) -> str:
         """Return a token for a form of this page."""
-        return self.gate.form_tokens.issue(self.binding)
+        return self.gate.csrf_tokens.issue(self.binding)
 
     def owns(self, form: Form) -> bool:
         """Say whether a form is one that this visitor was given."""
-        return self.gate.form_tokens.check(form.get(TOKEN, ""), self.binding)
+        return self.gate.csrf_tokens.check(form.get(TOKEN, ""), self.binding)
 
     def show_again(self, form: Form, error: GatepostError, *, about: str | None = None) -> None:
         """Have the page show what was typed, and what is wrong with it.

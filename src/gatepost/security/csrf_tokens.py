@@ -16,7 +16,7 @@ _NONCE_BYTES = 16
 _MAC_BYTES = 32
 
 
-class FormTokens:
+class CsrfTokens:
     """Makes and checks form tokens.
 
     Args:
