@@ -83,7 +83,8 @@ async def sign_in_at(gate: Gate, db: Any, client: Client = HOME) -> None:
     """Make this a known place of the user."""
     assert await attempt(gate, PASSWORD, client=client) == "in"
     await db.execute(
-        "UPDATE user_sessions SET place = $1 WHERE id = (SELECT max(id) FROM user_sessions)", client.place
+        "UPDATE user_sessions SET place = $1 WHERE id = (SELECT max(id) FROM user_sessions)",
+        client.address_block,
     )
 
 

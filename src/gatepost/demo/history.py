@@ -155,7 +155,7 @@ class _History:
         detail = {"reason": reason, "email": person.email}
         self.timeline.note(at, AuditAction.LOGIN_FAILED, person, client=client, detail=detail)
         if reason == "wrong_password" and client not in person.devices:
-            key = (person, client.place or "")
+            key = (person, client.address_block or "")
             count, last = self.failures.get(key, (0, at))
             self.failures[key] = (count + 1, max(last, at))
 

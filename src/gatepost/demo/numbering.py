@@ -92,7 +92,7 @@ def _session(
         authenticated_at=row.authenticated_at,
         absolute_expires_at=row.authenticated_at + lifetimes.absolute,
         client=row.client,
-        place=row.client.place if row.first is None else None,
+        place=row.client.address_block if row.first is None else None,
         remembered=row.remembered,
         family_id=None if row.first is None else sessions[row.first],
         replaced_by=None if row.successor is None else sessions[row.successor],

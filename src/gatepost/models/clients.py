@@ -30,18 +30,18 @@ class Client:
         return cls(ip_address=canonical_address(ip_address), user_agent=clean_user_agent(user_agent))
 
     @property
-    def place(self) -> str | None:
-        """Where it speaks from: the IPv4 address, or the IPv6 /64, which is one customer's."""
+    def address_block(self) -> str | None:
+        """The IPv4 address, or the IPv6 /64 that one customer has."""
         return _network(self.ip_address, 64)
 
     @property
-    def site(self) -> str | None:
-        """What one customer of a network may have more of: the IPv4 address, or the IPv6 /48 (RFC 6177)."""
+    def network_block(self) -> str | None:
+        """The IPv4 address, or the IPv6 /48 of which one customer may have several /64 (RFC 6177)."""
         return _network(self.ip_address, 48)
 
     def may_be(self, other: Self) -> bool:
         """Whether the two may be one: they speak from the same place, as the same program."""
-        return (self.place, self.user_agent) == (other.place, other.user_agent)
+        return (self.address_block, self.user_agent) == (other.address_block, other.user_agent)
 
 
 def canonical_address(text: str | None) -> str | None:

@@ -51,9 +51,9 @@ class Limits:
 
     def from_place(self, client: Client, address: Bucket, network: Bucket) -> list[Charge]:
         """Return one attempt on the bucket of an address and, where that is one of more, of its network."""
-        charges = [self.charge(address, client.place or "")]
-        if client.site is not None and client.site != client.place:
-            charges.append(self.charge(network, client.site))
+        charges = [self.charge(address, client.address_block or "")]
+        if client.network_block is not None and client.network_block != client.address_block:
+            charges.append(self.charge(network, client.network_block))
         return charges
 
     def left(self, level: Level) -> int | None:
@@ -77,8 +77,8 @@ class Limits:
 
 def of_address(client: Client) -> list[tuple[str, str]]:
     """Return the buckets of an address and its network, as `store.throttles.clear` takes them."""
-    own = [(bucket, client.place or "") for bucket in _BY_PLACE]
-    return _with_events([*own, *((bucket, client.site or "") for bucket in _BY_SITE)])
+    own = [(bucket, client.address_block or "") for bucket in _BY_PLACE]
+    return _with_events([*own, *((bucket, client.network_block or "") for bucket in _BY_SITE)])
 
 
 def _with_events(names: list[tuple[Bucket, str]]) -> list[tuple[str, str]]:

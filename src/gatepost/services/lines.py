@@ -25,7 +25,7 @@ class Line:
     @classmethod
     def of(cls, client: Client, *, is_known: bool) -> Self:
         """Return the line of a client."""
-        return cls(place=client.site or "", is_known=is_known)
+        return cls(place=client.network_block or "", is_known=is_known)
 
 
 class Lines(Generic[T]):

@@ -98,7 +98,7 @@ class Opening:
         if held is not None:
             return held
         refused = None if found is None else found.refused
-        raise await self._refusals.of(
+        raise await self._refusals.record(
             _refusal(found),
             client,
             verb=verb,

@@ -152,7 +152,7 @@ class Profiles:
                 conn, session.user.id, name, session_id=session.id, client=client, at=self._clock()
             )
         if user is None:  # disabled or deleted since the session was looked up
-            raise await self._refusals.of(
+            raise await self._refusals.record(
                 SessionRevoked(), client, verb="rename", user_id=session.user.id, session_id=session.id
             )
         return msgspec.structs.replace(session, user=user)

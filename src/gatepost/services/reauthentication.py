@@ -157,7 +157,7 @@ class Reauthentication:
                 session, reproven.attempt, verb=reproven.verb, reason="changed_meanwhile"
             ) from None
         except AuthenticationError as error:
-            raise await self._refusals.of(
+            raise await self._refusals.record(
                 error, reproven.client, verb=reproven.verb, user_id=session.user.id, session_id=session.id
             ) from None
 

@@ -138,7 +138,7 @@ class Refreshing:
         if refreshed.throttled is not None:
             raise await self._throttled(refreshed.throttled, client)
         if refreshed.found_id is None or refreshed.found_user_id is None:
-            raise await self._refusals.of(InvalidSession(), client, verb=VERB)
+            raise await self._refusals.record(InvalidSession(), client, verb=VERB)
         refusal = refreshed.refusal or refreshed.successor_refusal or InvalidSession()
         reason = None
         if refreshed.in_grace:
@@ -150,7 +150,7 @@ class Refreshing:
             refreshed.found_id, refreshed.found_user_id, client
         ):
             raise refusal
-        raise await self._refusals.of(
+        raise await self._refusals.record(
             refusal,
             client,
             verb=VERB,

@@ -26,9 +26,9 @@ class Refusals:
         try:
             return self._codec.parse(token)
         except AuthenticationError as error:
-            raise await self.of(error, client, verb=verb) from None
+            raise await self.record(error, client, verb=verb) from None
 
-    async def of(
+    async def record(
         self,
         error: Refusal,
         client: Client,
@@ -38,7 +38,7 @@ class Refusals:
         session_id: int | None = None,
         reason: str | None = None,
     ) -> Refusal:
-        """Put a refused verb on the trail, with what the caller is not told, and hand the error back."""
+        """Record a refused verb on the trail, with what the caller is not told, and return the error."""
         await self._audit.refuse(
             AuditAction.SESSION_REFUSED,
             client=client,

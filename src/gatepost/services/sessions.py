@@ -170,7 +170,7 @@ class Sessions(Opening):
         verb = "revoke"
         ended = await self._end_for(token, client, by_cookie=by_cookie, verb=verb, reason=EndReason.LOGOUT)
         if ended.count == 0:  # another logout was quicker
-            raise await self._refusals.of(
+            raise await self._refusals.record(
                 SessionRevoked(), client, verb=verb, user_id=ended.user_id, session_id=ended.session_id
             )
 
@@ -230,7 +230,7 @@ class Sessions(Opening):
                     conn, user_id, kept=live.id, client=client, at=at, idle=self._lifetimes.idle
                 )
         # It was ended while this waited for its turn.
-        raise await self._refusals.of(
+        raise await self._refusals.record(
             SessionRevoked(), client, verb=verb, user_id=user_id, session_id=session.id
         )
 
@@ -257,9 +257,9 @@ class Sessions(Opening):
             everywhere=everywhere,
         )
         if ended is None:
-            raise await self._refusals.of(InvalidSession(), client, verb=verb)
+            raise await self._refusals.record(InvalidSession(), client, verb=verb)
         if ended.refusal is not None:
-            raise await self._refusals.of(
+            raise await self._refusals.record(
                 ended.refusal, client, verb=verb, user_id=ended.user_id, session_id=ended.session_id
             )
         return ended

@@ -119,7 +119,9 @@ class Throttles:
         Raises:
             TooManyAttempts: there were too many from there; the trail has it.
         """
-        await self._charge([self._limits.charge(Bucket.FORM_ADDRESS, client.place or "")], client, verb=verb)
+        await self._charge(
+            [self._limits.charge(Bucket.FORM_ADDRESS, client.address_block or "")], client, verb=verb
+        )
 
     async def confirm(self, user_id: UserId, *, session_id: int, client: Client, verb: str) -> Attempt:
         """Begin to check the password of a user who is signed in and gives it again.
@@ -194,7 +196,7 @@ class Throttles:
         """
         if attempt.user_id is not None and (attempt.charge is not None or attempt.has_failures):
             await attempts.succeed(
-                conn, attempt.charge, user_id=attempt.user_id, place=attempt.client.place or ""
+                conn, attempt.charge, user_id=attempt.user_id, place=attempt.client.address_block or ""
             )
 
     async def failed(

@@ -137,8 +137,8 @@ async def begin_login(
         email,
         account,
         stamps,
-        client.place,
-        None if client.site == client.place else client.site,
+        client.address_block,
+        None if client.network_block == client.address_block else client.network_block,
         KNOWN_FOR,
         *spans([] if rates is None else [rates[bucket] for bucket in _LOGIN]),
     )
@@ -184,7 +184,7 @@ async def begin_confirmation(
         at,
         user_id,
         session_id,
-        client.place,
+        client.address_block,
         KNOWN_FOR,
         *spans([] if rate is None else [rate]),
     )

@@ -45,7 +45,7 @@ async def record(
         client.ip_address,
         client.user_agent,
         json.dumps(dict(detail)),
-        client.place or "",
+        client.address_block or "",
         counts,
     )
 

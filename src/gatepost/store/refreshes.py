@@ -212,7 +212,7 @@ async def refresh(
         AuditAction.SESSION_REFRESHED,
         idle,
         fresh,
-        client.place or "",
+        client.address_block or "",
         *spans([] if rates is None else [rates.address, rates.session]),
     )
     return Refreshed.from_row(one(row))

@@ -28,7 +28,7 @@ async def record(
     A kind is the action and the user whom it names. What names nobody is limited by the place, and by the
     network of many places (IPv6 /48) besides. `nobody` stands in the column where no user is named.
     """
-    place, site = client.place or "", client.site or ""
+    place, site = client.address_block or "", client.network_block or ""
     of_place = f"{action}:{place}" if user_id is None else f"{action}:{place}:{user_id}"
     of_site = f"{action}:{site}" if user_id is None and site != place else None
     await conn.execute(

@@ -217,7 +217,7 @@ async def start(
         lifetime,
         absolute,
         AuditAction.SESSION_STARTED,
-        client.place,
+        client.address_block,
         remembered,
         proof.at,
         list(proof.methods),
