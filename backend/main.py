@@ -2,10 +2,10 @@
 
 import sys
 
+from gatepost import Settings
 from gatepost.app import create_app
 from gatepost.errors import SettingsError
 from gatepost.log import configure
-from gatepost.settings import Settings
 
 try:
     settings = Settings.load()

@@ -13,6 +13,7 @@ from pathlib import Path
 from gatepost.asvs import Standing, State, count, judge
 from gatepost.features import FEATURES
 from gatepost.settings import Settings
+from gatepost.settings.feature import settings_of
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "asvs.md"
@@ -58,9 +59,9 @@ what Gatepost has not: V5 (uploads), V9 (self-contained tokens), V10 (OAuth), V1
 
 def example_settings() -> Settings:
     """Return the settings of production that the page speaks of, whatever this machine's environment says."""
-    for name in Settings.model_fields:
+    for name in settings_of(FEATURES).model_fields:
         os.environ.pop(name.upper(), None)
-    return Settings.load(
+    return settings_of(FEATURES).load(
         env_file=None,
         environment="production",
         secret_key="".join(chr(33 + (7 * n) % 94) for n in range(48)),

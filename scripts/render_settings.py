@@ -10,7 +10,9 @@ from pathlib import Path
 
 from pydantic.fields import FieldInfo
 
-from gatepost.settings import Settings, forms
+from gatepost.features import FEATURES
+from gatepost.settings import forms
+from gatepost.settings.feature import settings_of
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -94,7 +96,7 @@ percent-encoded: `p@ss/word` is written `p%40ss%2Fword`.
 
 def env_example() -> str:
     """Return the text of backend/env.example: the guide's five settings as it has them, then every other."""
-    fields = Settings.model_fields
+    fields = settings_of(FEATURES).model_fields
     head = _ENV_HEAD.format(**{name: fields[name].description for name in _GUIDE})
     others = (
         f"\n# {field.description} ({forms.accepted(field)}).\n# {name.upper()}={default(field)}\n"
@@ -109,7 +111,7 @@ def settings_page() -> str:
     rows = (
         f"| `{name.upper()}` | {f'`{default(field)}`' if default(field) else ''} "
         f"| {forms.accepted(field)} | {field.description} |\n"
-        for name, field in Settings.model_fields.items()
+        for name, field in settings_of(FEATURES).model_fields.items()
     )
     return _PAGE_HEAD + "".join(rows) + _PAGE_FOOT
 

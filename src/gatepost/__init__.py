@@ -81,7 +81,6 @@ if not TYPE_CHECKING:  # a type checker would take `__getattr__` for every name 
             "User",
             "UserId",
         ),
-        "gatepost.settings": ("Settings",),
     }
     _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -90,6 +89,11 @@ if not TYPE_CHECKING:  # a type checker would take `__getattr__` for every name 
             from importlib.metadata import version
 
             value: object = version("gatepost")
+        elif name == "Settings":
+            from gatepost.features import FEATURES
+            from gatepost.settings.feature import settings_of
+
+            value = settings_of(FEATURES)
         elif name in _HOME_OF:
             value = getattr(import_module(_HOME_OF[name]), name)
         else:

@@ -11,7 +11,7 @@ import typer
 
 from gatepost.cli.connection import configured_dsn, libpq_environment
 from gatepost.errors import EmbeddedServerError, SetupError
-from gatepost.terminal.running import load_settings
+from gatepost.terminal.running import in_use, load_settings
 
 if TYPE_CHECKING:
     from gatepost.settings import Settings
@@ -48,12 +48,13 @@ def inherited() -> dict[str, str]:
     libpq would ask a `PG*` variable for all that DATABASE_URL does not say, and the secret key is nothing for
     what psql starts in turn: a pager, an editor, a shell.
     """
-    from gatepost.settings import Settings
+    from gatepost.settings.feature import settings_of
 
+    ours = settings_of(in_use.get()).model_fields
     return {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("PG") and name.lower() not in Settings.model_fields
+        if not name.startswith("PG") and name.lower() not in ours
     }
 
 
