@@ -56,13 +56,13 @@ export interface AdminSessions {
 }
 
 export interface AllSeries {
-  /** Sessions that a login or a registration started. */
+  /** Sessions started by a login or a registration. */
   sign_ins: Series;
   /** Failed logins. */
   failures: Series;
-  /** Attempts refused because there were too many. Not each is written: there were more. */
+  /** Attempts refused because there were too many. Not every one is recorded, so there were more. */
   throttled: Series;
-  /** Users who registered or were made by an administrator. */
+  /** Users who registered or were created by an administrator. */
   new_accounts: Series;
 }
 
@@ -72,7 +72,7 @@ export interface AttackedAccount {
   failures: number;
   /** Failures since the last success, however long ago. */
   in_a_row: number;
-  /** The password works from known places alone. */
+  /** The password works only from known places. */
   is_locked: boolean;
   last_at: string;
 }
@@ -98,12 +98,12 @@ export interface ConfirmRequest {
 
 export interface Count {
   value: number;
-  /** Each was counted; else it is an estimate, to two digits. */
+  /** True if counted; otherwise an estimate to two digits. */
   is_exact: boolean;
 }
 
 export interface CreateInvitationRequest {
-  /** The only one that may use it; null for anybody with the link. */
+  /** Only this person may use it; null for anyone with the link. */
   email?: string | null;
   /** Hours that the link is valid. */
   hours?: number;
@@ -167,7 +167,7 @@ export interface ExportedSession {
 export interface FailingAddress {
   ip_address: string | null;
   failures: number;
-  /** Accounts that exist and were tried. */
+  /** Existing accounts that were targeted. */
   users: number;
 }
 
@@ -211,11 +211,11 @@ export interface LoggedOut {
 export interface LoginRequest {
   email: string;
   password: string;
-  /** Hand the token over in a cookie instead of the body, as pages in a browser want it. */
+  /** Send the token in a cookie instead of the body, for pages in a browser. */
   cookie?: boolean;
-  /** Keep the cookie, and the session, after the browser was closed: keep me signed in. */
+  /** Keep the cookie and the session after the browser is closed: keep me signed in. */
   remember?: boolean;
-  /** The password from now on, which a temporary one asks for: every other session ends. */
+  /** The new password, required with a temporary one; all other sessions end. */
   new_password?: string | null;
 }
 
@@ -247,7 +247,7 @@ export interface Overview {
   postgresql_version: string;
   schema_version: string;
   last_cleanup_at: string | null;
-  /** null: turned off, or not known yet. */
+  /** null if disabled or not known yet. */
   next_cleanup_at: string | null;
   oldest_event_at: string | null;
 }
@@ -258,11 +258,11 @@ export interface RegisterRequest {
   email: string;
   name: string;
   password: string;
-  /** Hand the token over in a cookie instead of the body, as pages in a browser want it. */
+  /** Send the token in a cookie instead of the body, for pages in a browser. */
   cookie?: boolean;
-  /** Keep the cookie, and the session, after the browser was closed: keep me signed in. */
+  /** Keep the cookie and the session after the browser is closed: keep me signed in. */
   remember?: boolean;
-  /** The token of an invitation: needed where only the invited may register. */
+  /** The token of an invitation, required where registration is by invitation. */
   invitation?: string | null;
 }
 
@@ -271,10 +271,10 @@ export interface Revoked {
 }
 
 export interface Series {
-  /** How often, one a step, the oldest first; the last is not over. */
+  /** Counts per step, oldest first; the last step is still in progress. */
   points: number[];
   total: number;
-  /** In the period before, up to the same hour of its last step. */
+  /** In the previous period, up to the same hour of its last step. */
   before: number;
 }
 
@@ -309,9 +309,9 @@ export interface SetupRequest {
   email: string;
   name: string;
   password: string;
-  /** Hand the token over in a cookie instead of the body, as pages in a browser want it. */
+  /** Send the token in a cookie instead of the body, for pages in a browser. */
   cookie?: boolean;
-  /** Keep the cookie, and the session, after the browser was closed: keep me signed in. */
+  /** Keep the cookie and the session after the browser is closed: keep me signed in. */
   remember?: boolean;
 }
 

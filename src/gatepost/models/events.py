@@ -18,84 +18,84 @@ class Action(StrEnum):
 
 
 AppAction = NewType("AppAction", str)
-"""What an application has put there by itself: a name below `app.`."""
+"""An action that the application itself recorded: a name below `app.`."""
 
 
 class AuditAction(Action):
-    """What the kernel writes there. A refused or failed action has a name of its own."""
+    """What the kernel records there. A refused or failed action has its own name."""
 
     USER_REGISTERED = "user.registered"
     """A user registered, over HTTP."""
     USER_REGISTRATION_REFUSED = "user.registration_refused"
-    """A registration was refused: nobody may, or nobody uninvited; the e-mail is taken; or a hook raised."""
+    """A registration was refused: closed, or only by invitation; the e-mail is taken; or a hook raised."""
     USER_CREATED = "user.created"
-    """An administrator made a user by a command."""
+    """An administrator created a user by a command."""
     USER_PROMOTED = "user.promoted"
     """A user became an administrator."""
     USER_DEMOTED = "user.demoted"
     """A user is no longer an administrator."""
     USER_DISABLED = "user.disabled"
-    """A user was disabled; every session of theirs ended with it."""
+    """A user was disabled, which ended all their sessions."""
     USER_ENABLED = "user.enabled"
     """A disabled user was enabled again."""
     USER_PASSWORD_SET = "user.password_set"  # noqa: S105 - an action, no password
-    """An administrator set a user's password; every session of theirs ended with it."""
+    """An administrator set a user's password, which ended all their sessions."""
     USER_DELETED = "user.deleted"
     """A user and their sessions were deleted."""
     USER_RENAMED = "user.renamed"
     """A user changed their name."""
     USER_EMAIL_CHANGED = "user.email_changed"
-    """A user changed their e-mail; every other session of theirs ended with it."""
+    """A user changed their e-mail, which ended all their other sessions."""
     USER_EXPORTED = "user.exported"
     """A user downloaded what is stored about them."""
     USER_ERASED = "user.erased"
-    """A user was deleted: what told who they were was taken out of `detail.events` events."""
+    """A user was deleted; what identified them was removed from `detail.events` events."""
     PASSWORD_REHASHED = "password.rehashed"  # noqa: S105 - an action, no password
-    """At a login the stored hash was replaced by one of the current kind and cost."""
+    """The stored password hash was upgraded to the current kind and cost at a login."""
     USER_UNLOCKED = "user.unlocked"
-    """An administrator cleared the failures in a row of a user; the password works everywhere again."""
+    """An administrator reset a user's consecutive failures; the password works from anywhere again."""
     PASSWORD_CHANGED = "password.changed"  # noqa: S105 - an action, no password
-    """A user changed their password; every other session of theirs ended with it."""
+    """A user changed their password, which ended all their other sessions."""
     PASSWORD_REFUSED = "password.refused"  # noqa: S105 - an action, no password
-    """A password that was asked again was wrong; `detail.verb` says for what."""
+    """A re-authentication failed: wrong password; `detail.verb` says for what."""
     LOGIN_FAILED = "login.failed"
-    """A login was refused; `detail.reason` says why, the caller was not told."""
+    """A login was refused; `detail.reason` says why. The caller is not told."""
     SESSION_STARTED = "session.started"
     """A login or registration started a session."""
     SESSION_REFRESHED = "session.refreshed"
     """A session's token was replaced; `detail.successor` is the new session's id."""
     SESSION_CONFIRMED = "session.confirmed"
-    """The password was given again: the session is fresh; `detail.successor` is the new session's id."""
+    """The user re-authenticated, so the session is fresh; `detail.successor` is the new session's id."""
     SESSION_REPLAYED = "session.replayed"
-    """A token came back that was replaced long ago: somebody has a copy, so that its sign-in was ended."""
+    """A token was used that had been replaced long ago. Someone has a copy, so its sign-in was ended."""
     SESSION_REVOKED = "session.revoked"
     """A session was ended on purpose; `detail.reason` says how."""
     SESSIONS_REVOKED_ALL = "session.revoked_all"
     """All active sessions of a user were ended; `detail.sessions` counts them."""
     SESSION_REFUSED = "session.refused"
-    """A state-changing request came with a token that is not, or no longer, good; `detail.code` says why."""
+    """A state-changing request came with an invalid or expired token; `detail.code` says why."""
     ACCESS_DENIED = "access.denied"
-    """A signed-in user asked for what only another, an administrator, or nobody may do or have."""
+    """A signed-in user requested something that they are not allowed to do or see."""
     THROTTLED = "throttled"
-    """Attempts were refused, there were too many; `detail.bucket` says of what. Not each is written."""
+    """Too many attempts were refused; `detail.bucket` says which. Not every one is recorded."""
     REFUSALS_COUNTED = "refusals.counted"
-    """Refusals without a row of their own, so many came from one place; `detail` says what and how many."""
+    """Refusals without their own row, being so many from one source; `detail` says which and how many."""
     THROTTLES_CLEARED = "throttles.cleared"
-    """An administrator cleared buckets of the throttle; `detail` says which and how many."""
+    """An administrator reset attempt limits; `detail` says which and how many."""
     CROSS_ORIGIN_REFUSED = "cross_origin.refused"
     """A request with a cookie came from another site and was refused."""
     SESSIONS_ENDED = "sessions.ended"
-    """An administrator ended all sessions of a filter; `detail` has the filter and how many there were."""
+    """An administrator ended all sessions that matched a filter; `detail` has the filter and their number."""
     EVENTS_EXPORTED = "events.exported"
-    """An administrator took a copy of events; `detail` has the filter and the format."""
+    """An administrator exported events; `detail` has the filter and the format."""
     CLEANUP_RUN = "cleanup.run"
     """Expired sessions were ended and old rows purged on demand; `detail` counts them."""
     COMMAND_FAILED = "command.failed"
     """A command was refused or failed; `detail` names it and says why."""
     EVENTS_PURGED = "events.purged"
-    """The owner removed old events by `gatepost_purge_events`; `detail` says which and how many."""
+    """The owner deleted old events with `gatepost_purge_events`; `detail` says which and how many."""
     SCHEMA_MIGRATED = "schema.migrated"
-    """The schema was brought to a version; `detail.version` names it."""
+    """The schema was migrated; `detail.version` is its version."""
 
 
 class AuditEvent(Columns, frozen=True, kw_only=True, gc=False):
@@ -105,7 +105,7 @@ class AuditEvent(Columns, frozen=True, kw_only=True, gc=False):
         id: grows with time, the cursor of lists.
         at: when, UTC.
         action: a name of an `Action`; text, because a newer Gatepost may have written the row.
-        user_id, session_id: whom it concerns; None where unknown.
+        user_id, session_id: of the user and session concerned; None if unknown.
         ip_address, user_agent: of the client that asked; None for commands.
         detail: what else is worth knowing.
     """
@@ -126,7 +126,7 @@ class AuditEvent(Columns, frozen=True, kw_only=True, gc=False):
 
 
 class SeenEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An event and whom it concerns: what an administrator sees of it.
+    """An event and the user concerned, as an administrator sees it.
 
     Attributes:
         event: the event.

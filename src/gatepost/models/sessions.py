@@ -27,7 +27,7 @@ class EndReason(StrEnum):
     REVOKED = "revoked"
     USER_DISABLED = "user_disabled"
     SQL = "sql"
-    """Somebody wrote `is_active = false` without a reason."""
+    """Someone set `is_active = false` in SQL without a reason."""
     PASSWORD_SET = "password_set"  # noqa: S105 - a reason, no password
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a reason, no password
     EMAIL_CHANGED = "email_changed"
@@ -35,7 +35,7 @@ class EndReason(StrEnum):
     LIMIT = "limit"
     """More sessions than MAX_SESSIONS_PER_USER were started."""
     SIGNED_IN_AGAIN = "signed_in_again"
-    """Its browser signed in anew."""
+    """Its browser signed in again."""
 
 
 class SessionRow(Columns, frozen=True, kw_only=True, gc=False):

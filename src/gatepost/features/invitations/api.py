@@ -42,7 +42,7 @@ class CreateInvitationRequest(BaseModel):
     email: Annotated[
         schemas.Email | None,
         Field(
-            description="The only one that may use it; null for anybody with the link.",
+            description="Only this person may use it; null for anyone with the link.",
             examples=["user@example.com"],
         ),
     ] = None
@@ -139,9 +139,9 @@ async def create_invitation(
 async def invitations(
     _: AdminSession,
     gate: CurrentGate,
-    limit: Annotated[int, Query(ge=1, le=200, description="Invitations a page.")] = 50,
+    limit: Annotated[int, Query(ge=1, le=200, description="Invitations per page.")] = 50,
     cursor: Annotated[
-        int | None, Query(ge=1, le=2**63 - 1, description="`next_cursor` of the page before.")
+        int | None, Query(ge=1, le=2**63 - 1, description="`next_cursor` of the previous page.")
     ] = None,
 ) -> Response:
     """List invitations, open and ended, the newest first."""

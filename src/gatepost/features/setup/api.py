@@ -61,7 +61,7 @@ class SetupRequest(BaseModel):
     ),
 )
 async def setup(body: SetupRequest, edge: CurrentEdge, request: Request) -> Response:
-    """Make an administrator by the link that the server prints while there is none; answers as register."""
+    """Create the first administrator with the link that the server prints; answers like register."""
     await check_cookie(edge, request.scope, cookie=body.cookie, remember=body.remember)
     signed_in = await edge.gate.service(Setup).redeem(
         token=body.token,

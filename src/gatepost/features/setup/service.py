@@ -52,7 +52,7 @@ class Setup:
     async def issue(self) -> str | None:
         """Return the token of a new setup link, good for `LIFETIME`; None where an administrator exists.
 
-        The one that was issued before is good no more. Locked as `redeem` is.
+        Earlier links stop working. Locked like `redeem`.
         """
         link = self._codec.issue()
         async with self._database.transaction() as conn:

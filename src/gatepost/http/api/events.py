@@ -30,9 +30,9 @@ router = router_of("events")
 async def events(
     session: CurrentSession,
     gate: CurrentGate,
-    limit: Annotated[int, Query(ge=1, le=200, description="Events a page.")] = 50,
+    limit: Annotated[int, Query(ge=1, le=200, description="Events per page.")] = 50,
     cursor: Annotated[
-        int | None, Query(ge=1, le=2**63 - 1, description="`next_cursor` of the page before.")
+        int | None, Query(ge=1, le=2**63 - 1, description="`next_cursor` of the previous page.")
     ] = None,
 ) -> Response:
     """List what happened to the caller's account, the newest first."""

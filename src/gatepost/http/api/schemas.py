@@ -70,14 +70,14 @@ Password = Annotated[
 Cookie = Annotated[
     StrictBool,
     Field(
-        description="Hand the token over in a cookie instead of the body, as pages in a browser want it.",
+        description="Send the token in a cookie instead of the body, for pages in a browser.",
         examples=[False],
     ),
 ]
 Remember = Annotated[
     StrictBool,
     Field(
-        description="Keep the cookie, and the session, after the browser was closed: keep me signed in.",
+        description="Keep the cookie and the session after the browser is closed: keep me signed in.",
         examples=[False],
     ),
 ]
@@ -100,7 +100,7 @@ GivenPassword = Annotated[
 NewPassword = Annotated[
     StrictStr | None,
     Field(
-        description="The password from now on, which a temporary one asks for: every other session ends.",
+        description="The new password, required with a temporary one; all other sessions end.",
         json_schema_extra={"minLength": 8, "maxLength": bounds.PASSWORD_MAX, "format": "password"},
         examples=["another secure password"],
         repr=False,
@@ -119,7 +119,7 @@ class RegisterRequest(BaseModel):
     invitation: Annotated[
         StrictStr | None,
         Field(
-            description="The token of an invitation: needed where only the invited may register.",
+            description="The token of an invitation, required where registration is by invitation.",
             json_schema_extra={"maxLength": bounds.TOKEN_MAX},
             examples=[LINK_TOKEN],
             repr=False,

@@ -111,9 +111,9 @@ async def logout_others(presented: PresentedToken, gate: CurrentGate, client: Cu
 async def sessions(
     session: CurrentSession,
     gate: CurrentGate,
-    limit: Annotated[int, Query(ge=1, le=200, description="Sessions a page.")] = LISTED,
+    limit: Annotated[int, Query(ge=1, le=200, description="Sessions per page.")] = LISTED,
     cursor: Annotated[
-        str | None, Query(max_length=CURSOR_MAX, description="`next_cursor` of the page before.")
+        str | None, Query(max_length=CURSOR_MAX, description="`next_cursor` of the previous page.")
     ] = None,
 ) -> Response:
     """List the caller's live sessions, the one used last first; `total_active_sessions` counts all."""

@@ -32,11 +32,12 @@ router = router_of("administration")
 Action = Annotated[
     str | None,
     Query(
-        max_length=ACTION_MAX, description="This action, or with a dot at its end all that begin so: `login.`"
+        max_length=ACTION_MAX,
+        description="This action, or with a final dot all that start with it: `login.`",
     ),
 ]
 Address = Annotated[str | None, Query(max_length=ADDRESS_MAX, description=shapes.ADDRESS)]
-Since = Annotated[datetime | None, Query(description="From this time on.")]
+Since = Annotated[datetime | None, Query(description="From this time.")]
 Until = Annotated[datetime | None, Query(description="Before this time.")]
 
 _FIELDS = {"address": Text("field.address")}
@@ -81,9 +82,9 @@ async def admin_events(
     address: Address = None,
     since: Since = None,
     until: Until = None,
-    limit: Annotated[int, Query(ge=1, le=200, description="Events a page.")] = 50,
+    limit: Annotated[int, Query(ge=1, le=200, description="Events per page.")] = 50,
     cursor: Annotated[
-        int | None, Query(ge=1, le=2**63 - 1, description="`next_cursor` of the page before.")
+        int | None, Query(ge=1, le=2**63 - 1, description="`next_cursor` of the previous page.")
     ] = None,
 ) -> Response:
     """List the events of a filter, the newest first."""
@@ -156,7 +157,7 @@ async def live_events(
         Header(
             alias="Last-Event-ID",
             max_length=ACTION_MAX,
-            description="Of the last event that is known already.",
+            description="ID of the last event received.",
         ),
     ] = None,
 ) -> Response:

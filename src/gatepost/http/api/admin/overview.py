@@ -50,26 +50,26 @@ class CountData(BaseModel):
     """How many there are."""
 
     value: int
-    is_exact: bool = Field(description="Each was counted; else it is an estimate, to two digits.")
+    is_exact: bool = Field(description="True if counted; otherwise an estimate to two digits.")
 
 
 class SeriesData(BaseModel):
     """How often something happened."""
 
-    points: list[int] = Field(description="How often, one a step, the oldest first; the last is not over.")
+    points: list[int] = Field(description="Counts per step, oldest first; the last is in progress.")
     total: int
-    before: int = Field(description="In the period before, up to the same hour of its last step.")
+    before: int = Field(description="In the previous period, up to the same hour of its last step.")
 
 
 class AllSeriesData(BaseModel):
     """What happened in the period."""
 
-    sign_ins: SeriesData = Field(description="Sessions that a login or a registration started.")
+    sign_ins: SeriesData = Field(description="Sessions started by a login or a registration.")
     failures: SeriesData = Field(description="Failed logins.")
     throttled: SeriesData = Field(
-        description="Attempts refused because there were too many. Not each is written: there were more."
+        description="Attempts refused because there were too many; not all are recorded."
     )
-    new_accounts: SeriesData = Field(description="Users who registered or were made by an administrator.")
+    new_accounts: SeriesData = Field(description="Users who registered or were created by an administrator.")
 
 
 class FailingAddressData(BaseModel):
@@ -77,7 +77,7 @@ class FailingAddressData(BaseModel):
 
     ip_address: str | None
     failures: int
-    users: int = Field(description="Accounts that exist and were tried.")
+    users: int = Field(description="Existing accounts that were targeted.")
 
 
 class AttackedAccountData(BaseModel):
@@ -87,7 +87,7 @@ class AttackedAccountData(BaseModel):
     email: str
     failures: int
     in_a_row: int = Field(description="Failures since the last success, however long ago.")
-    is_locked: bool = Field(description="The password works from known places alone.")
+    is_locked: bool = Field(description="The password works only from known places.")
     last_at: datetime
 
 
@@ -107,7 +107,7 @@ class OverviewData(BaseModel):
     postgresql_version: str
     schema_version: str
     last_cleanup_at: datetime | None
-    next_cleanup_at: datetime | None = Field(description="null: turned off, or not known yet.")
+    next_cleanup_at: datetime | None = Field(description="null if disabled or not known yet.")
     oldest_event_at: datetime | None
 
 
@@ -131,7 +131,7 @@ async def overview(
     _session: AdminSession,
     gate: CurrentGate,
     period: Annotated[
-        Period, Query(description="How far to look back: by hours, six hours or days.")
+        Period, Query(description="Period to cover, in steps of an hour, six hours or a day.")
     ] = Period.DAY,
 ) -> Response:
     """Count who is signed in, what happened in a period, and whose passwords are being guessed."""

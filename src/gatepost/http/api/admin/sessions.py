@@ -48,9 +48,9 @@ async def admin_sessions(
     unused_for_minutes: Annotated[
         int | None, Query(ge=0, le=60 * 24 * 3650, description="Not used for this long.")
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=200, description="Sessions a page.")] = 50,
+    limit: Annotated[int, Query(ge=1, le=200, description="Sessions per page.")] = 50,
     cursor: Annotated[
-        int | None, Query(ge=1, le=2**63 - 1, description="`next_cursor` of the page before.")
+        int | None, Query(ge=1, le=2**63 - 1, description="`next_cursor` of the previous page.")
     ] = None,
 ) -> Response:
     """List the live sessions of a filter, the one started last first, and count them.

@@ -54,16 +54,16 @@ async def find_users(
         str,
         Query(
             max_length=SEARCH_MAX,
-            description="How the e-mail, the name or its last word begins, whatever its case.",
+            description="Beginning of the e-mail, the name or its last word, in any case.",
         ),
     ] = "",
     role: Annotated[Literal["admin", "user"] | None, Query(description="`admin` or `user`.")] = None,
     status: Annotated[
         Literal["active", "disabled"] | None, Query(description="`active` or `disabled`.")
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=200, description="Users a page.")] = 50,
+    limit: Annotated[int, Query(ge=1, le=200, description="Users per page.")] = 50,
     cursor: Annotated[
-        str | None, Query(max_length=CURSOR_MAX, description="`next_cursor` of the page before.")
+        str | None, Query(max_length=CURSOR_MAX, description="`next_cursor` of the previous page.")
     ] = None,
 ) -> Response:
     """List users: those by their e-mail first, then those by their name."""
