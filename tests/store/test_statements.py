@@ -476,6 +476,7 @@ def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
         "users.insert",
         "users.replace_hash",
         "users.change_password",
+        "users.rename",
         "users.set_password",
         "users.set_temporary_password",
         "users.set_flag",

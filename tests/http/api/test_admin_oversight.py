@@ -178,7 +178,7 @@ async def test_nothing_ends_where_the_number_is_another(
     await register(client)
     for expected in (0, 2):
         body = assert_error(await end(client, admin, expected=expected), errors.CountChanged)
-        assert body["message"].startswith("There is 1 session now, not ")
+        assert body["message"].startswith("There is now 1 session, not ")
     assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE is_active") == 2
     assert await events(db, "sessions.ended") == []
 
