@@ -52,7 +52,7 @@ exit code. A feature's errors stand in its folder, each below the branch that ha
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from gatepost.texts import Text
 
@@ -352,9 +352,23 @@ class SettingsError(SetupError):
 
 
 class DatabaseUnreachable(SetupError):
-    """No connection to the database could be made."""
+    """No connection to the database could be made.
+
+    Attributes:
+        why: the reason alone.
+    """
 
     code = "database_unreachable"
+
+    def __init__(self, message: str, *, why: str | None = None) -> None:
+        """Say what failed; `why` is the reason alone, where the message says more."""
+        super().__init__(message)
+        self.why = message if why is None else why
+
+    @classmethod
+    def because(cls, why: str) -> Self:
+        """Return the error of a connection that could not be made."""
+        return cls(f"Cannot connect to the database: {why}", why=why)
 
 
 class DatabaseTooNew(SetupError):

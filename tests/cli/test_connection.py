@@ -86,7 +86,7 @@ def test_a_place_is_told_without_user_and_password(dsn: str | None, place: str) 
 
 
 def unreachable(cause: Exception | None) -> DatabaseUnreachable:
-    error = DatabaseUnreachable("Cannot connect to the database: it is away")
+    error = DatabaseUnreachable.because("it is away")
     error.__cause__ = cause
     return error
 

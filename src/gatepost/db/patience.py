@@ -9,9 +9,6 @@ from gatepost.errors import DatabaseUnreachable
 
 T = TypeVar("T")
 
-UNREACHABLE = "Cannot connect to the database: "
-"""What comes before the server's or the system's own words."""
-
 
 async def patiently(
     attempt: Callable[[], Awaitable[T]], *, seconds: float, on_wait: Callable[[float, str], None]
@@ -36,6 +33,6 @@ async def patiently(
             left = deadline - loop.time()
             if left <= 0 or error.__cause__ is None or isinstance(error.__cause__, MISTAKES):
                 raise
-            on_wait(min(pause, left), error.message.removeprefix(UNREACHABLE))
+            on_wait(min(pause, left), error.why)
             await asyncio.sleep(min(pause, left))
             pause = min(pause * 2, 2.0)

@@ -11,7 +11,7 @@ import asyncpg
 from gatepost.db.connect import MISTAKES, Connector, Kept
 from gatepost.db.connections import Connections
 from gatepost.db.faults import AWAY, connecting, is_spent, translated
-from gatepost.db.patience import UNREACHABLE, patiently
+from gatepost.db.patience import patiently
 from gatepost.db.pooler import LOST
 from gatepost.db.rejections import answered
 from gatepost.db.revival import Revival
@@ -155,7 +155,7 @@ class Database:
             await self._arrive()
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             why = str(error) or "it does not answer"
-            raise DatabaseUnreachable(f"{UNREACHABLE}{why}") from error
+            raise DatabaseUnreachable.because(why) from error
 
     async def _arrive(self) -> None:
         async with asyncio.timeout(self.timeout) as limit:

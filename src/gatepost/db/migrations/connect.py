@@ -6,7 +6,6 @@ from contextlib import contextmanager
 import asyncpg
 
 from gatepost.db.connect import Connector
-from gatepost.db.patience import UNREACHABLE
 from gatepost.errors import AdoptionRefused, DatabaseUnreachable, SetupError
 from gatepost.settings.address import Address
 
@@ -46,7 +45,7 @@ async def connect(dsn: str, database: str | None = None) -> "asyncpg.Connection[
             f"The database did not answer within {CONNECT_TIMEOUT:.0f} s: check host and port"
         ) from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
-        raise DatabaseUnreachable(f"{UNREACHABLE}{error}") from error
+        raise DatabaseUnreachable.because(str(error)) from error
 
 
 @contextmanager
