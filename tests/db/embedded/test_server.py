@@ -143,7 +143,7 @@ def test_a_link_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:
         (link,) = [path for path in links() if path.readlink() == home / "pgdata"]
     link.symlink_to(tmp_path)
     try:
-        with pytest.raises(EmbeddedServerError, match=f"{link} is not ours"):
+        with pytest.raises(EmbeddedServerError, match=f"{link} does not belong to Gatepost"):
             EmbeddedServer.start(home, durable=False)
     finally:
         link.unlink()
