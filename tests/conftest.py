@@ -200,18 +200,22 @@ def nth_user_json(number: int) -> int | str:
     return as_json(nth_user(number))
 
 
+_MADE = {UserIdType.UUID: "lpad(to_hex({0}), 32, '0')::uuid", UserIdType.TEXT: "'User-' || {0}"}
+NTH_USER = f"""
+    CREATE FUNCTION nth(n bigint) RETURNS {USER_IDS} LANGUAGE sql IMMUTABLE
+        RETURN {_MADE.get(USER_IDS, "{0}").format("n")};
+"""
+"""`nth_user` for the SQL of a test."""
+
+
 def _counted_ids() -> list[str]:
     """Return what has ids that are no numbers counted, as those are that are: a test knows whose is whose."""
-    number = "nextval('users_id_seq'::regclass)"
-    made = {
-        UserIdType.UUID: f"lpad(to_hex({number}), 32, '0')::uuid",
-        UserIdType.TEXT: f"'User-' || {number}",
-    }
-    if USER_IDS not in made:
+    if USER_IDS not in _MADE:
         return []
+    made = _MADE[USER_IDS].format("nextval('users_id_seq'::regclass)")
     return [
         "CREATE SEQUENCE users_id_seq OWNED BY users.id",
-        f"ALTER TABLE users ALTER COLUMN id SET DEFAULT {made[USER_IDS]}",
+        f"ALTER TABLE users ALTER COLUMN id SET DEFAULT {made}",
     ]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from tests.conftest import NTH_USER
 
 import gatepost
 
@@ -222,8 +223,8 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     ),
     "sessions.start": (
         """
-        'new', 17, gen_random_uuid(), NULL, NULL, NULL, '1 hour', '1 day', 'session.started', NULL, false,
-        NULL, '{pwd}', 1
+        'new', nth(17), gen_random_uuid(), NULL, NULL, NULL, '1 hour', '1 day', 'session.started', NULL,
+        false, NULL, '{pwd}', 1
         """,
         {"users_pkey"},
     ),
@@ -255,26 +256,26 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
         "ARRAY['t17'], NULL, 'session.revoked', 'logout_all', NULL, NULL, NULL, '30 minutes', false",
         {"user_sessions_session_token_key", "users_pkey"},
     ),
-    "sign_ins.lock_owner": ("17", {"users_pkey"}),
+    "sign_ins.lock_owner": ("nth(17)", {"users_pkey"}),
     "sign_ins.lock_live": (
         "17, NULL, '30 minutes'",
         {"user_sessions_pkey", "user_sessions_user_id_is_active_idx"},
     ),
     "sign_ins.end_beyond": (
-        "17, 3, NULL, '30 minutes', 'limit', 'session.revoked', NULL, NULL",
+        "nth(17), 3, NULL, '30 minutes', 'limit', 'session.revoked', NULL, NULL",
         {"user_sessions_pkey", "user_sessions_user_id_is_active_idx"},
     ),
     "sign_ins.end_others": (
-        "17, 17, NULL, 'revoked', 'session.revoked_all', NULL, NULL, '30 minutes'",
+        "nth(17), 17, NULL, 'revoked', 'session.revoked_all', NULL, NULL, '30 minutes'",
         {"user_sessions_pkey", "user_sessions_user_id_is_active_idx"},
     ),
     "sign_ins.of_user": (
-        "17, NULL, '30 minutes', NULL, NULL, 100",
+        "nth(17), NULL, '30 minutes', NULL, NULL, 100",
         {"user_sessions_user_id_is_active_idx"},
     ),
-    "sign_ins.count": ("17, NULL, '30 minutes'", {"user_sessions_user_id_is_active_idx"}),
-    "profiles.sessions": ("17, NULL, 100", {"user_sessions_user_id_is_active_idx"}),
-    "profiles.lock": ("17", {"users_pkey"}),
+    "sign_ins.count": ("nth(17), NULL, '30 minutes'", {"user_sessions_user_id_is_active_idx"}),
+    "profiles.sessions": ("nth(17), NULL, 100", {"user_sessions_user_id_is_active_idx"}),
+    "profiles.lock": ("nth(17)", {"users_pkey"}),
     "endings.owner_of": ("17", {"user_sessions_pkey"}),
     "endings.count_expired": ("NULL", {"user_sessions_expires_at_idx"}),
     "endings.end_expired": (
@@ -285,11 +286,11 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
         "NULL, 1000, '90 days', NULL",
         {"user_sessions_ended_at_idx"},
     ),
-    "events.page_of_user": ("17, NULL, 51", {"auth_events_user_id_id_idx"}),
-    "events.newer_of_user": ("17, 17, 51", {"auth_events_user_id_id_idx"}),
+    "events.page_of_user": ("nth(17), NULL, 51", {"auth_events_user_id_id_idx"}),
+    "events.newer_of_user": ("nth(17), 17, 51", {"auth_events_user_id_id_idx"}),
     "users.find_credential": ("'user17@example.com', NULL", {"users_email_key"}),
     "directory.search": (
-        "'user1', NULL, NULL, 0, '', -1, 51, -1, -1",
+        "'user1', NULL, NULL, 0, '', nth(0), 51, nth(0), nth(0)",
         {
             "users_search_email_idx",
             "users_search_name_idx",
@@ -298,45 +299,45 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
         },
     ),
     "directory.standing": (
-        "17, NULL, '30 minutes'",
+        "nth(17), NULL, '30 minutes'",
         {"users_pkey", "user_sessions_user_id_is_active_idx", "auth_failures_pkey"},
     ),
-    "users.is_active_admin": ("17", {"users_pkey"}),
+    "users.is_active_admin": ("nth(17)", {"users_pkey"}),
     "users.any_admin": (None, set()),
-    "emails.unkeyed": ("-1, 1000", {"users_email_unkeyed_idx"}),
+    "emails.unkeyed": ("nth(0), 1000", {"users_email_unkeyed_idx"}),
     "users.find": ("'user17@example.com'", {"users_email_key"}),
-    "users.get": ("17", {"users_pkey"}),
-    "users.hash_of": ("17", {"users_pkey"}),
-    "users.page": ("17, 50", {"users_pkey"}),
+    "users.get": ("nth(17)", {"users_pkey"}),
+    "users.hash_of": ("nth(17)", {"users_pkey"}),
+    "users.page": ("nth(17), 50", {"users_pkey"}),
     "attempts.begin_login": (
         "NULL, 'user17@example.com', 'k17', '{}', '10.0.0.17', NULL, '30 days', '{}', '{}'",
         {"users_email_key", "user_sessions_user_id_place_idx", "auth_failures_pkey"},
     ),
     "attempts.begin_confirmation": (
-        "NULL, 17, 17, '10.0.0.17', '30 days', '{30 s}', '{2 min}'",
+        "NULL, nth(17), 17, '10.0.0.17', '30 days', '{30 s}', '{2 min}'",
         {"user_sessions_user_id_place_idx", "user_sessions_pkey", "auth_failures_pkey"},
     ),
     "attempts.succeed": (
-        "'login_account', 'k17', '1 min', 17, '10.0.0.17'",
+        "'login_account', 'k17', '1 min', nth(17), '10.0.0.17'",
         {"auth_throttles_pkey", "auth_failures_pkey"},
     ),
     "throttles.charge": ("'{register_address}', '{k17}', '{3 min}', '{12 min}', NULL", set()),
     "throttles.refuse": (
-        "NULL, 'login_account', 'k17', '1 min', '0', 'throttled', 17, NULL, NULL, NULL, 'login'",
+        "NULL, 'login_account', 'k17', '1 min', '0', 'throttled', nth(17), NULL, NULL, NULL, 'login'",
         set(),
     ),
     "failures.record": (
-        "NULL, 'login.failed', 17, NULL, NULL, NULL, '{}', '10.0.0.17', true",
+        "NULL, 'login.failed', nth(17), NULL, NULL, NULL, '{}', '10.0.0.17', true",
         {"users_pkey"},
     ),
     "refusals.record": (
         """
         NULL, 'session.refused', NULL, NULL, NULL, NULL, '{}', 'k17', 'k17', '1 s', '1 min', '1 s', '1 min',
-        0, 'session.refused:k17', NULL
+        nth(0), 'session.refused:k17', NULL
         """,
         set(),
     ),
-    "failures.clear": ("17", {"auth_failures_pkey"}),
+    "failures.clear": ("nth(17)", {"auth_failures_pkey"}),
     "statistics.tallies": (
         """
         now() - interval '60 days', now() - interval '30 days', '1 day', ARRAY['login.failed'],
@@ -351,11 +352,11 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     ),
     "links.find": ("ARRAY['d17', 'd18'], 'invitation', NULL", {"auth_links_digest_key"}),
     "links.claim": ("17, 'user17@example.com', NULL", {"auth_links_pkey"}),
-    "links.use": ("17, 17, NULL", {"auth_links_pkey"}),
+    "links.use": ("17, nth(17), NULL", {"auth_links_pkey"}),
     "links.page": ("NULL, 51, NULL, 'invitation'", {"auth_links_pkey"}),
     "links.revoke": ("17, NULL, 'invitation'", {"auth_links_pkey"}),
-    "users.lock_all_to_delete": ("ARRAY[17, 18]", {"users_pkey"}),
-    "users.lock_all": ("ARRAY[17, 18]", {"users_pkey"}),
+    "users.lock_all_to_delete": ("ARRAY[nth(17), nth(18)]", {"users_pkey"}),
+    "users.lock_all": ("ARRAY[nth(17), nth(18)]", {"users_pkey"}),
     "events.seen_after": ("17, 100", {"auth_events_pkey"}),
     "events.seen_among": ("ARRAY[17, 18]", {"auth_events_pkey"}),
     "events.first_since": ("now(), 1, 30000", {"auth_events_pkey"}),
@@ -390,25 +391,26 @@ ONE_ROW = {"auth_housekeeping"}
 @pytest.fixture
 async def filled(db: Any) -> Any:
     """The database with rows enough that PostgreSQL would rather not read all of them."""
+    await db.execute(NTH_USER)
     await db.execute(
         """
         INSERT INTO users (email, name, hashed_password)
         SELECT 'user' || i || '@example.com', 'Name Surname' || i, 'hash' FROM generate_series(1, 5000) i;
         INSERT INTO user_sessions (session_token, user_id, expires_at, is_active, ended_at, end_reason)
-        SELECT 't' || i, 1 + i % 5000,
+        SELECT 't' || i, nth(1 + i % 5000),
             now() + CASE WHEN i % 50 = 0 THEN interval '-1 hour' ELSE interval '1 hour' END, i % 3 > 0,
             CASE WHEN i % 3 = 0 THEN now() - interval '1 day' * (i % 91) END,
             CASE WHEN i % 3 = 0 THEN 'logout' END
         FROM generate_series(1, 30000) i;
         INSERT INTO auth_events (action, user_id)
-        SELECT 'session.started', 1 + i % 5000 FROM generate_series(1, 30000) i;
+        SELECT 'session.started', nth(1 + i % 5000) FROM generate_series(1, 30000) i;
         UPDATE user_sessions SET place = '10.0.0.' || id % 250 WHERE id % 2 = 0;
         INSERT INTO auth_throttles (bucket, key, tat)
         SELECT 'login_account', 'k' || i, now() FROM generate_series(1, 30000) i;
         INSERT INTO auth_failures (user_id, place, failures)
-        SELECT i, '10.0.0.' || i % 250, 1 FROM generate_series(1, 5000) i;
+        SELECT nth(i), '10.0.0.' || i % 250, 1 FROM generate_series(1, 5000) i;
         INSERT INTO auth_events (action, at, user_id)
-        SELECT 'login.failed', now() - i * interval '1 hour', i FROM generate_series(1, 1000) i;
+        SELECT 'login.failed', now() - i * interval '1 hour', nth(i) FROM generate_series(1, 1000) i;
         UPDATE auth_housekeeping SET counted_id = 30000;
         INSERT INTO auth_event_hours
         SELECT now() - i / 20 * interval '1 hour', 'action' || i % 20, 1 FROM generate_series(1, 60000) i;
@@ -416,7 +418,7 @@ async def filled(db: Any) -> Any:
         SELECT 'refresh_address', '192.0.' || i / 250 || '.' || i % 250, now()
         FROM generate_series(1, 5000) i;
         INSERT INTO auth_links (purpose, digest, email, expires_at, used_at, used_by, created_by)
-        SELECT 'invitation', 'd' || i, 'user' || i || '@example.com', now(), now(), i, 1 + i % 5
+        SELECT 'invitation', 'd' || i, 'user' || i || '@example.com', now(), now(), nth(i), nth(1 + i % 5)
         FROM generate_series(1, 5000) i;
         ANALYZE
         """
@@ -504,7 +506,7 @@ async def test_a_statement_of_the_function_that_ends_sessions_uses_the_users_ind
     before = await scans(filled)
     async with filled.transaction():
         await filled.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-        assert await filled.fetchval("SELECT gatepost_end_sessions(17)") > 0
+        assert await filled.fetchval("SELECT gatepost_end_sessions(nth(17))") > 0
         after = await scans(filled)
     assert after["user_sessions"] == before["user_sessions"]
     assert after["users"] == before["users"]
@@ -558,11 +560,11 @@ async def test_erasing_a_user_reads_no_table_whole_either(filled: Any) -> None:
         """
     )
     # An administrator, so that the other ones are looked for; they come last.
-    await filled.execute("UPDATE users SET is_admin = true WHERE id IN (17, 4999)")
+    await filled.execute("UPDATE users SET is_admin = true WHERE id IN (nth(17), nth(4999))")
     before = await scans(filled)
     async with filled.transaction():
         await filled.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-        assert await filled.fetchval("SELECT gatepost_erase_user(17)") == "erased"
+        assert await filled.fetchval("SELECT gatepost_erase_user(nth(17))") == "erased"
         after = await scans(filled)
     for table in ("users", "user_sessions", "auth_events", "auth_failures", "auth_links"):
         assert after[table] == before[table], table
