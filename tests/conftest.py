@@ -42,7 +42,7 @@ from gatepost.feature import schemas_of
 from gatepost.features import FEATURES
 from gatepost.http.pages import site
 from gatepost.library import Gatepost
-from gatepost.models import UserId, UserIdType, as_json
+from gatepost.models import UserIdType
 from gatepost.settings import Settings
 
 SECRET_KEY = "a-key-for-tests-that-is-long-enough-to-be-one"
@@ -188,16 +188,16 @@ def template(server_dsn: str, app_role: Role) -> Iterator[str]:
     asyncio.run(execute(server_dsn, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
-def nth_user(number: int) -> UserId:
-    """Return the id that a database of the tests gives to the first user, the second…"""
+def nth_user(number: int) -> int | str:
+    """Return the id that a database of the tests gives to the first user, the second…, as JSON has it."""
     if USER_IDS is UserIdType.UUID:
-        return UUID(int=number)
+        return str(UUID(int=number))
     return f"User-{number}" if USER_IDS is UserIdType.TEXT else number
 
 
-def nth_user_json(number: int) -> int | str:
-    """Return `nth_user` as JSON has it."""
-    return as_json(nth_user(number))
+async def ids_as_json(conn: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Have a connection read a UUID as JSON has it, so that rows and answers can be compared."""
+    await conn.set_type_codec("uuid", encoder=str, decoder=str, schema="pg_catalog", format="text")
 
 
 _MADE = {UserIdType.UUID: "lpad(to_hex({0}), 32, '0')::uuid", UserIdType.TEXT: "'User-' || {0}"}
@@ -268,6 +268,7 @@ async def empty_dsn(server_dsn: str, anyio_backend: str) -> AsyncIterator[str]:
 async def db(owner_dsn: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
     """A connection of the test's own, to look at what the database holds."""
     conn = await asyncpg.connect(owner_dsn, server_settings={"timezone": "UTC"})
+    await ids_as_json(conn)
     yield conn
     await conn.close()
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 from starlette.types import ASGIApp
-from tests.conftest import SECRET_KEY, AsApp, bearer, scratch_database, serving, settings_for
+from tests.conftest import SECRET_KEY, AsApp, bearer, ids_as_json, scratch_database, serving, settings_for
 from tests.properties.model import ABSOLUTE, FRESH, GRACE, GUESSES, HISTORY, KEYS, LIFETIME, Caller, World
 
 from gatepost.app import create_app
@@ -134,6 +134,7 @@ class Workers:
                 await self._stack.enter_async_context(serving(app))
             self._apps.append(apps)
         self.db = await asyncpg.connect(dsn, server_settings={"timezone": "UTC"})
+        await ids_as_json(self.db)
         self._stack.push_async_callback(self.db.close)
 
     async def close(self) -> None:

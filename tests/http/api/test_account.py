@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-from tests.conftest import PASSWORD, MakeSettings, MovableClock, bearer, login, register, serving
+from tests.conftest import PASSWORD, MakeSettings, MovableClock, bearer, login, nth_user, register, serving
 from tests.http.conftest import (
     Database,
     MakeApp,
@@ -103,7 +103,7 @@ async def test_a_token_that_is_no_longer_good_changes_nothing_and_is_on_the_trai
     assert await holdings(db) == held
     (refused,) = await events(db, "session.refused")
     assert refused["detail"] == {"code": "session_revoked", "verb": verb}
-    assert (refused["user_id"], refused["session_id"]) == (1, 1)
+    assert (refused["user_id"], refused["session_id"]) == (nth_user(1), 1)
 
 
 WRONG: dict[str, Callable[[httpx.AsyncClient, str], Awaitable[httpx.Response]]] = {
@@ -122,7 +122,7 @@ async def test_a_wrong_password_changes_nothing_and_counts(
     assert await holdings(db) == held
     (refused,) = await events(db, "password.refused")
     assert refused["detail"] == {"verb": verb, "reason": "wrong_password"}
-    assert (refused["user_id"], refused["session_id"]) == (1, 1)
+    assert (refused["user_id"], refused["session_id"]) == (nth_user(1), 1)
     assert await db.fetchval("SELECT failures FROM auth_failures") == 1
 
 
@@ -188,7 +188,7 @@ async def test_another_name_is_answered_and_kept(client: httpx.AsyncClient, db: 
     assert await events(db, "user.renamed") == [
         {
             "action": "user.renamed",
-            "user_id": 1,
+            "user_id": nth_user(1),
             "session_id": 1,
             "ip_address": "127.0.0.1",
             "user_agent": AGENT_OF_HTTPX,
@@ -296,7 +296,11 @@ async def test_another_email_answers_as_login_does_and_ends_every_other_session(
     ended = await db.fetch("SELECT end_reason FROM user_sessions WHERE NOT is_active")
     assert [row["end_reason"] for row in ended] == ["email_changed"] * 2
     (changed,) = await events(db, "user.email_changed")
-    assert (changed["user_id"], changed["session_id"], changed["detail"]) == (1, 3, {"email": EMAIL})
+    assert (changed["user_id"], changed["session_id"], changed["detail"]) == (
+        nth_user(1),
+        3,
+        {"email": EMAIL},
+    )
 
 
 async def test_by_cookie_the_new_token_comes_by_cookie_and_the_browser_stays_known(
@@ -440,7 +444,7 @@ async def test_an_export_has_the_user_every_session_and_every_event(
         "user.registered",
     ]
     (exported,) = await events(db, "user.exported")
-    assert (exported["user_id"], exported["session_id"], exported["detail"]) == (1, 2, {})
+    assert (exported["user_id"], exported["session_id"], exported["detail"]) == (nth_user(1), 2, {})
 
 
 async def test_an_export_holds_no_digest_hash_or_token(client: httpx.AsyncClient, db: Database) -> None:
@@ -557,12 +561,12 @@ async def test_the_events_of_the_erased_stay_without_the_person(stopped_app: Mak
     kept = [tuple(row[column] for column in ("id", "at", "action", "user_id", "session_id")) for row in after]
     assert kept[:-1] == [tuple(row) for row in before]
     (erased,) = await events(db, "user.erased")
-    assert (erased["user_id"], erased["ip_address"], erased["user_agent"]) == (1, None, None)
+    assert (erased["user_id"], erased["ip_address"], erased["user_agent"]) == (nth_user(1), None, None)
     assert erased["detail"]["events"] > 8
     everything = " ".join(str(tuple(row)) for row in after).lower()
     assert EMAIL not in everything
     assert "personal name" not in everything
-    theirs = " ".join(str(tuple(row)) for row in after if row["user_id"] == 1)
+    theirs = " ".join(str(tuple(row)) for row in after if row["user_id"] == nth_user(1))
     assert "203.0.113.7" not in theirs
     assert AGENT not in theirs
     assert [row["ip_address"] for row in after if row["action"] == "user.unlocked"] == [None, "192.0.2.2"]
@@ -625,7 +629,7 @@ async def test_the_last_active_administrator_can_not_go(client: httpx.AsyncClien
     assert_error(await erase(client, tokens[0]), errors.LastAdmin)
     assert await holdings(db) == held
     (denied,) = await events(db, "access.denied")
-    assert (denied["user_id"], denied["detail"]) == (1, {"code": "last_admin", "verb": "erase"})
+    assert (denied["user_id"], denied["detail"]) == (nth_user(1), {"code": "last_admin", "verb": "erase"})
     assert (await erase(client, tokens[2])).status_code == 200
     await db.execute("UPDATE users SET is_active = true")
     assert (await erase(client, tokens[0])).status_code == 200

@@ -4,10 +4,11 @@ import asyncio
 import re
 import uuid
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
-from tests.conftest import PASSWORD, bearer, login, register, serving
+from tests.conftest import PASSWORD, bearer, login, nth_user, register, serving
 from tests.http.conftest import (
     Database,
     MakeApp,
@@ -39,7 +40,7 @@ async def test_register_answers_as_the_guide_shows(
     assert data == {
         "token": data["token"],
         "user": {
-            "id": 1,
+            "id": nth_user(1),
             "email": "user@example.com",
             "name": "John Doe",
             "created_at": "2024-01-01T00:00:00Z",
@@ -129,7 +130,7 @@ async def test_a_started_session_has_all_of_its_row(
     now = datetime(2024, 1, 1, tzinfo=UTC)
     assert {key: value for key, value in row.items() if key != "session_token"} == {
         "id": 1,
-        "user_id": 1,
+        "user_id": nth_user(1),
         "is_active": True,
         "expires_at": now + timedelta(minutes=5),
         "created_at": now,
@@ -173,7 +174,12 @@ async def test_each_login_starts_a_session_beside_the_others(client: httpx.Async
 async def test_register_and_login_are_on_the_trail(client: httpx.AsyncClient, db: Database) -> None:
     await register(client, **{"User-Agent": "curl/8"})
     await login(client, **{"User-Agent": "curl/9"})
-    first = {"user_id": 1, "ip_address": "127.0.0.1", "user_agent": "curl/8", "detail": {}}
+    first: dict[str, Any] = {
+        "user_id": nth_user(1),
+        "ip_address": "127.0.0.1",
+        "user_agent": "curl/8",
+        "detail": {},
+    }
     assert await events(db) == [
         first | {"action": "user.registered", "session_id": None},
         first | {"action": "session.started", "session_id": 1},

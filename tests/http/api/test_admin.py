@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.conftest import PASSWORD, MakeSettings, MovableClock, bearer, login, register, serving
+from tests.conftest import PASSWORD, MakeSettings, MovableClock, bearer, login, nth_user, register, serving
 from tests.http.conftest import Database, assert_error, assert_success, at, events
 
 from gatepost import errors
@@ -105,7 +105,7 @@ async def test_a_search_answers_page_by_page(client: httpx.AsyncClient, user: st
     [john] = found["users"]
     at(john.pop("created_at"))
     assert john == {
-        "id": 2,
+        "id": nth_user(2),
         "email": "user@example.com",
         "name": "John Doe",
         "is_admin": False,
@@ -161,9 +161,11 @@ async def test_each_change_answers_with_the_user_as_it_is_now_and_is_on_the_trai
     assert (await client.get("/api/auth/me", headers=bearer(user))).status_code == 401
     assert (await change("enable"))["user"]["is_active"]
     await login(client)
-    by = {"admin_id": 1}
+    by = {"admin_id": nth_user(1)}
     written = await events(db, "user.promoted", "user.demoted", "user.disabled", "user.enabled")
-    assert [(each["user_id"], each["detail"]) for each in written] == [(2, by | {"changed": True})] * 4
+    assert [(each["user_id"], each["detail"]) for each in written] == [
+        (nth_user(2), by | {"changed": True})
+    ] * 4
     assert {each["ip_address"] for each in written} == {"127.0.0.1"}
     ended = await events(db, "session.revoked_all")
     assert [each["detail"] for each in ended] == [
@@ -191,7 +193,11 @@ async def test_an_administrator_unlocks_a_user(make_settings: MakeSettings, db: 
         await login(client, **elsewhere)
     assert await db.fetchval("SELECT count(*) FROM auth_failures") == 0
     (event,) = await events(db, "user.unlocked")
-    assert (event["user_id"], event["ip_address"], event["detail"]) == (2, "127.0.0.1", {"admin_id": 1})
+    assert (event["user_id"], event["ip_address"], event["detail"]) == (
+        nth_user(2),
+        "127.0.0.1",
+        {"admin_id": nth_user(1)},
+    )
 
 
 async def test_a_user_who_is_deleted_leaves_events_that_name_nobody(
@@ -202,13 +208,13 @@ async def test_a_user_who_is_deleted_leaves_events_that_name_nobody(
     assert assert_success(await act(client, "delete", 2, admin), ACTIONS["delete"]) is None
     assert await db.fetchval("SELECT count(*) FROM users WHERE id = 2") == 0
     assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE user_id = 2") == 0
-    *theirs, erased, deleted = [event for event in await events(db) if event["user_id"] == 2]
+    *theirs, erased, deleted = [event for event in await events(db) if event["user_id"] == nth_user(2)]
     assert [event["action"] for event in theirs] == ["user.registered", "session.started", "login.failed"]
     assert {(event["ip_address"], event["user_agent"]) for event in theirs} == {(None, None)}
     assert "user@example.com" not in str(theirs)
     assert (erased["action"], erased["detail"]) == ("user.erased", {"events": 3})
     assert (deleted["action"], deleted["ip_address"]) == ("user.deleted", "127.0.0.1")
-    assert deleted["detail"] == {"admin_id": 1, "changed": True}
+    assert deleted["detail"] == {"admin_id": nth_user(1), "changed": True}
     assert_error(await look(client, admin, "/2"), errors.NotFound)
 
 
@@ -220,7 +226,7 @@ async def test_who_holds_records_of_the_application_is_not_deleted(
     assert_error(await act(client, "delete", 2, admin), errors.AccountInUse)
     assert await db.fetchval("SELECT count(*) FROM users") == 2
     (denied,) = await events(db, "access.denied")
-    assert denied["detail"] == {"code": "account_in_use", "verb": "delete", "wanted_user": 2}
+    assert denied["detail"] == {"code": "account_in_use", "verb": "delete", "wanted_user": nth_user(2)}
 
 
 # --- Guards ---
@@ -235,8 +241,8 @@ async def test_nobody_does_it_to_themselves(
     assert_error(await act(client, action, 1, admin), errors.OwnAccount)
     assert await db.fetch("SELECT * FROM users ORDER BY id") == before
     (denied,) = await events(db, "access.denied")
-    detail = {"code": "own_account", "verb": action, "wanted_user": 1}
-    assert (denied["user_id"], denied["detail"]) == (1, detail)
+    detail = {"code": "own_account", "verb": action, "wanted_user": nth_user(1)}
+    assert (denied["user_id"], denied["detail"]) == (nth_user(1), detail)
 
 
 @pytest.mark.parametrize("action", TAKEN_AWAY)

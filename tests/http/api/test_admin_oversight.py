@@ -14,7 +14,7 @@ import httpx
 import pytest
 from tests.cli.conftest import Environment
 from tests.cli.conftest import serving as served
-from tests.conftest import SECRET_KEY, MakeSettings, MovableClock, bearer, login, register
+from tests.conftest import SECRET_KEY, MakeSettings, MovableClock, bearer, login, nth_user, register
 from tests.http.conftest import Database, assert_error, assert_success, events, until_waiting
 from tests.http.test_uvicorn import running
 
@@ -141,7 +141,7 @@ async def test_one_session_ends_with_what_it_was_refreshed_to(
     refused = await client.get("/api/auth/me", headers=bearer(refreshed))
     assert_error(refused, errors.SessionRevoked)
     (event,) = await events(db, "session.revoked")
-    assert (event["user_id"], event["detail"]["admin_id"]) == (2, 1)
+    assert (event["user_id"], event["detail"]["admin_id"]) == (nth_user(2), 1)
     for again in ("2", "99"):
         response = await client.delete(f"/api/auth/admin/sessions/{again}", headers=bearer(admin))
         assert_error(response, errors.NotFound)
@@ -162,14 +162,14 @@ async def test_all_of_a_filter_end_and_the_own_one_goes_on(
     assert (await client.get("/api/auth/me", headers=bearer(admin))).status_code == 200
     (whole,) = await events(db, "sessions.ended")
     assert whole["detail"] == {
-        "admin_id": 1,
+        "admin_id": nth_user(1),
         "filter": {"address": "127.0.0.0/8"},
         "sessions": 2,
         "users": 1,
     }
     each = await events(db, "session.revoked")
-    assert [(event["user_id"], event["session_id"]) for event in each] == [(2, 2), (2, 3)]
-    assert all(event["detail"]["admin_id"] == 1 for event in each)
+    assert [(event["user_id"], event["session_id"]) for event in each] == [(nth_user(2), 2), (2, 3)]
+    assert all(event["detail"]["admin_id"] == nth_user(1) for event in each)
 
 
 async def test_nothing_ends_where_the_number_is_another(
@@ -329,7 +329,8 @@ async def test_an_export_is_all_of_a_filter_and_safe_for_spreadsheets(
     assert [json.loads(line) for line in as_lines.text.splitlines()] == listed
     noted = await events(db, "events.exported")
     assert [(each["session_id"], each["detail"]) for each in noted] == [
-        (1, {"admin_id": 1, "filter": {"action": "a"}, "format": form}) for form in ("csv", "ndjson")
+        (1, {"admin_id": nth_user(1), "filter": {"action": "a"}, "format": form})
+        for form in ("csv", "ndjson")
     ]
 
 

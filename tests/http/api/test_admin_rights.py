@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-from tests.conftest import bearer, register
+from tests.conftest import bearer, nth_user, register
 from tests.http.conftest import Database, assert_error, events
 
 from gatepost import errors
@@ -18,14 +18,14 @@ from gatepost.services.lines import Line
 ADMIN = "/api/auth/admin"
 
 REQUESTS: dict[str, tuple[str, str, Any]] = {
-    "disable": ("POST", f"{ADMIN}/users/2/disable", None),
-    "enable": ("POST", f"{ADMIN}/users/2/enable", None),
-    "promote": ("POST", f"{ADMIN}/users/2/promote", None),
-    "demote": ("POST", f"{ADMIN}/users/2/demote", None),
-    "unlock": ("POST", f"{ADMIN}/users/2/unlock", None),
-    "end-sessions": ("POST", f"{ADMIN}/users/2/logout-all", None),
-    "temporary-password": ("POST", f"{ADMIN}/users/2/temporary-password", None),
-    "delete": ("DELETE", f"{ADMIN}/users/2", None),
+    "disable": ("POST", f"{ADMIN}/users/{nth_user(2)}/disable", None),
+    "enable": ("POST", f"{ADMIN}/users/{nth_user(2)}/enable", None),
+    "promote": ("POST", f"{ADMIN}/users/{nth_user(2)}/promote", None),
+    "demote": ("POST", f"{ADMIN}/users/{nth_user(2)}/demote", None),
+    "unlock": ("POST", f"{ADMIN}/users/{nth_user(2)}/unlock", None),
+    "end-sessions": ("POST", f"{ADMIN}/users/{nth_user(2)}/logout-all", None),
+    "temporary-password": ("POST", f"{ADMIN}/users/{nth_user(2)}/temporary-password", None),
+    "delete": ("DELETE", f"{ADMIN}/users/{nth_user(2)}", None),
     "invite": ("POST", f"{ADMIN}/invitations", {}),
     "revoke-invitation": ("DELETE", f"{ADMIN}/invitations/1", None),
     "end-session": ("DELETE", f"{ADMIN}/sessions/2", None),
@@ -103,7 +103,7 @@ async def test_what_waited_until_the_rights_had_ended_does_nothing(
         await holder.close()
     *_, refused = await events(db)
     assert refused["action"] == ("access.denied" if kind is errors.AdminRequired else "session.refused")
-    assert (refused["user_id"], refused["session_id"]) == (1, 1)
+    assert (refused["user_id"], refused["session_id"]) == (nth_user(1), 1)
     assert (refused["detail"]["code"], refused["detail"]["verb"]) == (kind.code, verb)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.conftest import PASSWORD, bearer, login, register, serving
+from tests.conftest import PASSWORD, bearer, login, nth_user, register, serving
 from tests.http.conftest import (
     Database,
     MakeApp,
@@ -159,7 +159,7 @@ async def test_a_confirmation_is_on_the_trail_with_its_successor(
 ) -> None:
     await confirmed(client, (await register(client))["token"])
     (event,) = await events(db, "session.confirmed")
-    assert (event["user_id"], event["session_id"], event["detail"]) == (1, 1, {"successor": 2})
+    assert (event["user_id"], event["session_id"], event["detail"]) == (nth_user(1), 1, {"successor": 2})
     assert await events(db, "session.refreshed", "session.refused", "password.refused") == []
 
 
@@ -285,7 +285,7 @@ async def test_a_wrong_password_is_refused_recorded_and_changes_nothing(
     assert (await db.fetch("SELECT * FROM user_sessions"), await db.fetch("SELECT * FROM users")) == rows
     verb = {"confirm": "confirm", "password": "change_password"}[path]
     (event,) = await events(db, "password.refused")
-    assert (event["user_id"], event["session_id"]) == (1, 1)
+    assert (event["user_id"], event["session_id"]) == (nth_user(1), 1)
     assert event["detail"] == {"verb": verb, "reason": "wrong_password"}
     assert await works(client, token)
 
@@ -311,7 +311,7 @@ async def test_a_token_that_is_not_live_is_refused_before_the_password_is_looked
     expected = errors.SessionReplaced if end == "refresh" else errors.SessionRevoked
     assert_error(response, expected)
     (event,) = await events(db, "session.refused")
-    assert (event["user_id"], event["session_id"]) == (1, 1)
+    assert (event["user_id"], event["session_id"]) == (nth_user(1), 1)
     assert event["detail"] == {
         "code": expected.code,
         "verb": {"confirm": "confirm", "password": "change_password"}[path],
@@ -558,4 +558,4 @@ async def test_failures_are_limited_before_the_work_and_a_success_costs_nothing(
         assert (await ask(passwords[0])).status_code == 200
     verb = {"confirm": "confirm", "password": "change_password"}[path]
     (event,) = await events(db, "throttled")
-    assert (event["user_id"], event["detail"]) == (1, {"bucket": "confirm_user", "verb": verb})
+    assert (event["user_id"], event["detail"]) == (nth_user(1), {"bucket": "confirm_user", "verb": verb})

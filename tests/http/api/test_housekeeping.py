@@ -2,7 +2,7 @@
 
 import httpx
 import pytest
-from tests.conftest import bearer, login, register, serving
+from tests.conftest import bearer, login, nth_user, register, serving
 from tests.http.conftest import Database, MakeApp, StoppedClock, assert_error, assert_success, events
 
 from gatepost import errors
@@ -56,7 +56,7 @@ async def test_it_is_on_the_trail_with_what_it_did(client: httpx.AsyncClient, db
     assert await events(db, "cleanup.run") == [
         {
             "action": "cleanup.run",
-            "user_id": 1,
+            "user_id": nth_user(1),
             "session_id": 1,
             "ip_address": "127.0.0.1",
             "user_agent": "curl/8",
@@ -74,7 +74,11 @@ async def test_who_is_no_administrator_is_403_and_on_the_trail(
     assert_error(await cleanup(client, token), errors.AdminRequired)
     assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE is_active") == 2
     (event,) = await events(db, "access.denied")
-    assert (event["user_id"], event["session_id"], event["detail"]) == (1, 1, {"code": "admin_required"})
+    assert (event["user_id"], event["session_id"], event["detail"]) == (
+        nth_user(1),
+        1,
+        {"code": "admin_required"},
+    )
 
 
 @pytest.mark.parametrize("days", [0, 36_500])

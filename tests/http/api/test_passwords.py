@@ -12,7 +12,7 @@ import argon2
 import bcrypt
 import httpx
 import pytest
-from tests.conftest import PASSWORD, MakeSettings, login, register, serving
+from tests.conftest import PASSWORD, MakeSettings, login, nth_user, register, serving
 from tests.http.conftest import Database, MakeApp, Standing, assert_error, events, logged
 
 from gatepost import errors
@@ -235,7 +235,9 @@ async def test_a_hash_made_elsewhere_signs_in_and_is_replaced(
     assert await signs_in(client, PASSWORD)
     replaced = await db.fetchval("SELECT hashed_password FROM users")
     assert replaced.startswith("$2b$04$")
-    assert [(e["user_id"], e["session_id"]) for e in await events(db, "password.rehashed")] == [(1, None)]
+    assert [(e["user_id"], e["session_id"]) for e in await events(db, "password.rehashed")] == [
+        (nth_user(1), None)
+    ]
     assert await signs_in(client, PASSWORD)
     assert await db.fetchval("SELECT hashed_password FROM users") == replaced
 

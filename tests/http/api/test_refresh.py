@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from tests.conftest import PASSWORD, bearer, login, register, serving
+from tests.conftest import PASSWORD, bearer, login, nth_user, register, serving
 from tests.http.conftest import (
     Database,
     MakeApp,
@@ -76,7 +76,7 @@ async def test_the_old_row_ends_and_one_successor_starts(
     assert (old["replaced_by"], old["last_used_at"]) == (new["id"], stopped.now)
     assert len(old["successor_nonce"]) == 16
     assert {key: value for key, value in new.items() if key not in {"id", "session_token"}} == {
-        "user_id": 1,
+        "user_id": nth_user(1),
         "is_active": True,
         "expires_at": stopped.now + timedelta(minutes=30),
         "created_at": stopped.now,
@@ -116,7 +116,7 @@ async def test_a_refresh_is_on_the_trail_with_its_successor(client: httpx.AsyncC
     assert await events(db, "session.refreshed") == [
         {
             "action": "session.refreshed",
-            "user_id": 1,
+            "user_id": nth_user(1),
             "session_id": 1,
             "ip_address": "127.0.0.1",
             "user_agent": "curl/8",
@@ -497,7 +497,7 @@ async def test_what_was_refused_is_on_the_trail_once_a_minute(
     assert (len(first), len(second)) == (1, 2)
     assert first[0] == {
         "action": "throttled",
-        "user_id": 1,
+        "user_id": nth_user(1),
         "session_id": 2,
         "ip_address": "127.0.0.1",
         "user_agent": first[0]["user_agent"],

@@ -11,7 +11,17 @@ import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
-from tests.conftest import PASSWORD, SECRET_KEY, MakeSettings, MovableClock, bearer, login, register, serving
+from tests.conftest import (
+    PASSWORD,
+    SECRET_KEY,
+    MakeSettings,
+    MovableClock,
+    bearer,
+    login,
+    nth_user,
+    register,
+    serving,
+)
 from tests.http.conftest import Database, assert_error, assert_success, events, logged, until_waiting
 
 from gatepost import errors
@@ -282,9 +292,9 @@ async def test_an_administrator_invites_looks_and_takes_back(
     with pytest.raises(InvalidInvitation):
         await gate.service(Invitations).look(made["token"], client=Client())
     found = await events(db, "invitation.created", "invitation.revoked")
-    about = {"admin_id": 1, "invitation": 1, "email": "ada@example.com"}
-    assert [each["detail"] for each in found] == [about, {"admin_id": 1, "invitation": 2}, about]
-    assert {(each["user_id"], each["ip_address"]) for each in found} == {(1, "127.0.0.1")}
+    about = {"admin_id": nth_user(1), "invitation": 1, "email": "ada@example.com"}
+    assert [each["detail"] for each in found] == [about, {"admin_id": nth_user(1), "invitation": 2}, about]
+    assert {(each["user_id"], each["ip_address"]) for each in found} == {(nth_user(1), "127.0.0.1")}
     lifetime = await db.fetchval("SELECT expires_at - created_at FROM auth_links WHERE id = 1")
     assert lifetime.total_seconds() == 7200
 
@@ -485,7 +495,7 @@ async def test_the_setup_link_makes_the_first_administrator_even_where_nobody_ma
     ]
     assert await db.fetchval("SELECT used_by FROM auth_links") == 1
     (completed,) = await events(db, "setup.completed")
-    assert (completed["user_id"], completed["detail"]) == (1, {"link": 1})
+    assert (completed["user_id"], completed["detail"]) == (nth_user(1), {"link": 1})
     assert [each["detail"]["reason"] for each in await events(db, "setup.refused")] == ["used", "used"]
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from tests.conftest import bearer, login, register, serving
+from tests.conftest import bearer, login, nth_user, register, serving
 from tests.http.conftest import (
     Database,
     MakeApp,
@@ -193,7 +193,7 @@ async def test_a_logout_is_on_the_trail(client: httpx.AsyncClient, db: Database)
     assert await events(db, "session.revoked") == [
         {
             "action": "session.revoked",
-            "user_id": 1,
+            "user_id": nth_user(1),
             "session_id": 1,
             "ip_address": "127.0.0.1",
             "user_agent": "curl/8",
@@ -246,7 +246,7 @@ async def test_a_logout_from_everywhere_is_on_the_trail(client: httpx.AsyncClien
     token = (await login(client))["token"]
     await call(client, "POST", "logout-all", token)
     (event,) = await events(db, "session.revoked_all")
-    assert (event["user_id"], event["ip_address"]) == (1, "127.0.0.1")
+    assert (event["user_id"], event["ip_address"]) == (nth_user(1), "127.0.0.1")
     assert event["detail"] == {"reason": "logout_all", "sessions": 2}
 
 
@@ -284,7 +284,7 @@ async def test_a_logout_from_everywhere_else_is_on_the_trail(client: httpx.Async
     assert await events(db, "session.revoked_all") == [
         {
             "action": "session.revoked_all",
-            "user_id": 1,
+            "user_id": nth_user(1),
             "session_id": 2,
             "ip_address": "127.0.0.1",
             "user_agent": "curl/8",
@@ -332,7 +332,7 @@ async def test_one_of_ones_own_sessions_can_be_ended(
     assert row is not None
     assert tuple(row) == (False, stopped.now, "revoked")
     (event,) = await events(db, "session.revoked")
-    assert (event["user_id"], event["session_id"], event["detail"]["reason"]) == (1, 1, "revoked")
+    assert (event["user_id"], event["session_id"], event["detail"]["reason"]) == (nth_user(1), 1, "revoked")
 
 
 async def test_the_current_session_can_be_ended_by_its_id(client: httpx.AsyncClient) -> None:
@@ -361,7 +361,7 @@ async def test_anothers_session_is_404_and_lives_on(client: httpx.AsyncClient, d
     assert_error(await call(client, "DELETE", "sessions/1", token), errors.NotFound)
     assert (await call(client, "GET", "me", theirs)).status_code == 200
     (event,) = await events(db, "access.denied")
-    assert (event["user_id"], event["session_id"]) == (2, 2)
+    assert (event["user_id"], event["session_id"]) == (nth_user(2), 2)
     assert event["detail"] == {"code": "not_found", "verb": "revoke", "wanted_session": 1}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.conftest import PASSWORD, MakeSettings, MovableClock, bearer, login, register, serving
+from tests.conftest import PASSWORD, MakeSettings, MovableClock, bearer, login, nth_user, register, serving
 from tests.http.conftest import Database, assert_error, assert_success, at, events
 
 from gatepost import errors
@@ -30,7 +30,7 @@ async def user(client: httpx.AsyncClient, admin: str) -> str:
 
 
 async def give(client: httpx.AsyncClient, admin: str) -> dict[str, Any]:
-    path = "/api/auth/admin/users/2/temporary-password"
+    path = f"/api/auth/admin/users/{nth_user(2)}/temporary-password"
     response = await client.post(path, headers=bearer(admin))
     data: dict[str, Any] = assert_success(response, "Temporary password set successfully")
     return data
@@ -58,7 +58,10 @@ async def test_it_is_shown_once_and_ends_every_session(
     assert given["password"] not in str(dict(row))
     assert_error(await client.get("/api/auth/me", headers=bearer(user)), errors.SessionRevoked)
     (event,) = await events(db, "user.password_set")
-    assert (event["user_id"], event["detail"]) == (2, {"admin_id": 1, "temporary": True, "changed": True})
+    assert (event["user_id"], event["detail"]) == (
+        nth_user(2),
+        {"admin_id": nth_user(1), "temporary": True, "changed": True},
+    )
     assert (await give(client, admin))["password"] != given["password"]
     assert_error(await sign_in(client, given["password"]), errors.InvalidCredentials)
     assert_error(await sign_in(client, PASSWORD), errors.InvalidCredentials)
@@ -85,7 +88,7 @@ async def test_with_another_password_it_signs_in_and_is_over(
     assert (await client.get("/api/auth/me", headers=bearer(data["token"]))).is_success
     assert await db.fetchval("SELECT temporary_password_expires_at FROM users WHERE id = 2") is None
     (event,) = await events(db, "password.changed")
-    assert (event["user_id"], event["detail"]) == (2, {"verb": "login", "temporary": True})
+    assert (event["user_id"], event["detail"]) == (nth_user(2), {"verb": "login", "temporary": True})
     assert event["session_id"] == await db.fetchval("SELECT id FROM user_sessions ORDER BY id DESC LIMIT 1")
     assert_error(await sign_in(client, given, new_password="yet another one"), errors.InvalidCredentials)
     await login(client, password=OWN)
