@@ -59,7 +59,7 @@ async def user(client: httpx.AsyncClient, admin: str) -> str:
 async def test_others_may_not_change_anything(
     client: httpx.AsyncClient, user: str, db: Database, clock: MovableClock, admin: str, action: str
 ) -> None:
-    await db.execute("INSERT INTO auth_failures (user_id, place, failures) VALUES (2, '', 100)")
+    await db.execute("INSERT INTO auth_failures (user_id, place, failures) VALUES ($1, '', 100)", nth_user(2))
     before = await db.fetch("SELECT * FROM users ORDER BY id")
     assert_error(await act(client, action, 2, user), errors.AdminRequired)
     assert_error(await act(client, action, 2), errors.NotAuthenticated)
@@ -207,7 +207,7 @@ async def test_a_user_who_is_deleted_leaves_events_that_name_nobody(
     await client.post("/api/auth/login", json=wrong)
     assert assert_success(await act(client, "delete", 2, admin), ACTIONS["delete"]) is None
     assert await db.fetchval("SELECT count(*) FROM users WHERE id = 2") == 0
-    assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE user_id = 2") == 0
+    assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE user_id = $1", nth_user(2)) == 0
     *theirs, erased, deleted = [event for event in await events(db) if event["user_id"] == nth_user(2)]
     assert [event["action"] for event in theirs] == ["user.registered", "session.started", "login.failed"]
     assert {(event["ip_address"], event["user_agent"]) for event in theirs} == {(None, None)}

@@ -36,10 +36,10 @@ REQUESTS: dict[str, tuple[str, str, Any]] = {
 """What administrators do, by the verb that the trail has for it: to user 2, who holds session 2."""
 
 ENDS: dict[str, tuple[str, type[errors.GatepostError]]] = {
-    "demoted": ("UPDATE users SET is_admin = false WHERE id = 1", errors.AdminRequired),
-    "disabled": ("UPDATE users SET is_active = false WHERE id = 1", errors.SessionRevoked),
-    "signed out": ("UPDATE user_sessions SET is_active = false WHERE user_id = 1", errors.SessionRevoked),
-    "expired": ("UPDATE user_sessions SET expires_at = 'epoch' WHERE user_id = 1", errors.SessionRevoked),
+    "demoted": ("UPDATE users SET is_admin = false WHERE id = $1", errors.AdminRequired),
+    "disabled": ("UPDATE users SET is_active = false WHERE id = $1", errors.SessionRevoked),
+    "signed out": ("UPDATE user_sessions SET is_active = false WHERE user_id = $1", errors.SessionRevoked),
+    "expired": ("UPDATE user_sessions SET expires_at = 'epoch' WHERE user_id = $1", errors.SessionRevoked),
 }
 """How an administrator's rights end, and what a request that waits is then answered."""
 
@@ -49,10 +49,10 @@ async def admin(client: httpx.AsyncClient, gate: Gatepost, db: Database) -> str:
     """The token of an administrator, whose id is 1, beside somebody else with a session and an invitation."""
     token: str = (await register(client, "admin@example.com", "Root"))["token"]
     await register(client)
+    await db.execute("UPDATE users SET is_admin = true WHERE id = $1", nth_user(1))
+    await db.execute("INSERT INTO auth_failures (user_id, place, failures) VALUES ($1, '', 100)", nth_user(2))
     await db.execute(
         """
-        UPDATE users SET is_admin = true WHERE id = 1;
-        INSERT INTO auth_failures (user_id, place, failures) VALUES (2, '', 100);
         INSERT INTO auth_links (purpose, digest, expires_at) VALUES ('invitation', 'd', '2999-01-01');
         """
     )
@@ -90,8 +90,8 @@ async def test_what_waited_until_the_rights_had_ended_does_nothing(
     try:
         ending = holder.transaction()
         await ending.start()
-        await holder.execute("SELECT FROM users WHERE id = 1 FOR NO KEY UPDATE")
-        await holder.execute(statement)
+        await holder.execute("SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE", nth_user(1))
+        await holder.execute(statement, nth_user(1))
         # What it asks for before it acts is answered by what is committed: the administrator still is one.
         request = asyncio.create_task(client.request(method, path, json=body, headers=bearer(admin)))
         await until_it_waits(db, holder, request)
@@ -136,6 +136,6 @@ async def test_a_sign_in_that_was_refreshed_meanwhile_is_still_one(
     await client.post("/api/auth/refresh", headers=bearer(admin))
     await gate.administration.unlock(await gate.administration.get(2), client=Client(), by=session)
     assert await db.fetchval("SELECT count(*) FROM auth_failures") == 0
-    await db.execute("UPDATE user_sessions SET is_active = false WHERE user_id = 1")
+    await db.execute("UPDATE user_sessions SET is_active = false WHERE user_id = $1", nth_user(1))
     with pytest.raises(errors.SessionRevoked):
         await gate.administration.unlock(await gate.administration.get(2), client=Client(), by=session)

@@ -5,7 +5,7 @@ import unicodedata
 import bcrypt
 import httpx
 import pytest
-from tests.conftest import PASSWORD, bearer, register
+from tests.conftest import PASSWORD, bearer, nth_user, register
 from tests.http.conftest import Database, assert_error
 
 from gatepost import errors
@@ -102,8 +102,8 @@ async def test_of_two_spellings_that_are_in_the_table_one_signs_in_and_nobody_ge
     keys = [row["email_key"] for row in await db.fetch("SELECT email_key FROM users ORDER BY id")]
     assert keys == [email, None, None]
     # Whoever gives the second another address has it found again.
-    await db.execute("UPDATE users SET email = 'ÜNAL@example.com' WHERE id = 2")
-    await db.execute("UPDATE users SET email = 'ÉVA@example.com' WHERE id = 1")
+    await db.execute("UPDATE users SET email = 'ÜNAL@example.com' WHERE id = $1", nth_user(2))
+    await db.execute("UPDATE users SET email = 'ÉVA@example.com' WHERE id = $1", nth_user(1))
     await gate.housekeeping.run(client=Client())
     assert await status_of_login(client, "ünal@example.com") == 200
     assert await status_of_login(client, "éva@example.com") == 200

@@ -5,7 +5,7 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-from tests.conftest import bearer, login, register, serving
+from tests.conftest import bearer, login, nth_user, register, serving
 from tests.http.conftest import TIME, Database, MakeApp, Standing, assert_error, assert_success
 
 from gatepost import errors
@@ -19,7 +19,7 @@ async def page(client: httpx.AsyncClient, token: str, **query: object) -> dict[s
     return data
 
 
-async def add_events(db: Database, user_id: int, number: int) -> None:
+async def add_events(db: Database, user_id: int | str, number: int) -> None:
     await db.execute(
         "INSERT INTO auth_events (action, user_id) SELECT 'session.started', $1 FROM generate_series(1, $2)",
         user_id,
@@ -56,7 +56,7 @@ async def test_the_newest_come_first(client: httpx.AsyncClient) -> None:
 async def test_nobody_sees_the_events_of_others(client: httpx.AsyncClient, db: Database) -> None:
     await register(client)
     other = (await register(client, email="other@example.com"))["token"]
-    await add_events(db, 1, 5)
+    await add_events(db, nth_user(1), 5)
     await db.execute("INSERT INTO auth_events (action) VALUES ('login.failed')")
     shown = (await page(client, other))["events"]
     assert [e["action"] for e in shown] == ["session.started", "user.registered"]
@@ -68,8 +68,8 @@ async def test_pages_show_each_event_once(client: httpx.AsyncClient, db: Databas
     token = (await register(client))["token"]
     await register(client, email="other@example.com")
     for _ in range(3):
-        await add_events(db, 1, 6)
-        await add_events(db, 2, 6)
+        await add_events(db, nth_user(1), 6)
+        await add_events(db, nth_user(2), 6)
     seen: list[int] = []
     query: dict[str, object] = {"limit": limit}
     while True:
@@ -81,7 +81,7 @@ async def test_pages_show_each_event_once(client: httpx.AsyncClient, db: Databas
             break
         assert shown["next_cursor"] == str(seen[-1])
         query["cursor"] = shown["next_cursor"]
-    own = await db.fetch("SELECT id FROM auth_events WHERE user_id = 1 ORDER BY id DESC")
+    own = await db.fetch("SELECT id FROM auth_events WHERE user_id = $1 ORDER BY id DESC", nth_user(1))
     assert seen == [row["id"] for row in own]
 
 
@@ -93,9 +93,9 @@ async def test_a_page_that_ends_with_the_last_event_has_no_next(client: httpx.As
 
 async def test_events_that_come_meanwhile_shift_no_page(client: httpx.AsyncClient, db: Database) -> None:
     token = (await register(client))["token"]
-    await add_events(db, 1, 10)
+    await add_events(db, nth_user(1), 10)
     first = await page(client, token, limit=6)
-    await add_events(db, 1, 10)
+    await add_events(db, nth_user(1), 10)
     second = await page(client, token, limit=6, cursor=first["next_cursor"])
     seen = [e["id"] for e in first["events"] + second["events"]]
     assert seen == sorted(set(seen), reverse=True)
@@ -106,7 +106,7 @@ async def test_a_page_holds_50_where_nothing_is_said_and_200_at_the_most(
     client: httpx.AsyncClient, db: Database
 ) -> None:
     token = (await register(client))["token"]
-    await add_events(db, 1, 250)
+    await add_events(db, nth_user(1), 250)
     assert len((await page(client, token))["events"]) == 50
     assert len((await page(client, token, limit=200))["events"]) == 200
 
@@ -161,4 +161,4 @@ async def test_no_sql_changes_or_removes_an_event(standing: Standing, statement:
 async def test_events_outlive_the_user_and_the_session(client: httpx.AsyncClient, db: Database) -> None:
     await register(client)
     await db.execute("DELETE FROM users")
-    assert await db.fetchval("SELECT count(*) FROM auth_events WHERE user_id = 1") == 2
+    assert await db.fetchval("SELECT count(*) FROM auth_events WHERE user_id = $1", nth_user(1)) == 2

@@ -110,7 +110,7 @@ async def test_a_user_has_a_hundred_sessions_where_nobody_says_otherwise(
         await db.execute(
             """
             INSERT INTO user_sessions (session_token, user_id, expires_at)
-            SELECT 't' || i, 1, now() + interval '1 day' FROM generate_series(1, 300) i
+            SELECT 't' || i, u.id, now() + interval '1 day' FROM users u, generate_series(1, 300) i
             """
         )
         newest = (await login(client))["token"]

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from tests.conftest import MakeSettings, bearer, register, serving
+from tests.conftest import MakeSettings, bearer, nth_user, register, serving
 from tests.http.conftest import Database, events
 
 from gatepost.app import create_app
@@ -75,9 +75,9 @@ async def test_what_names_a_user_is_counted_by_itself(
         for _ in range(ROWS + MORE):
             await client.post("/api/auth/logout", headers=headers)
     users = [event["user_id"] for event in await events(db, "session.refused")]
-    assert users == [None] * ROWS + [1] * ROWS
+    assert users == [None] * ROWS + [nth_user(1)] * ROWS
     await gate.housekeeping.run(client=Client())
-    assert {event["user_id"] for event in await events(db, "refusals.counted")} == {None, 1}
+    assert {event["user_id"] for event in await events(db, "refusals.counted")} == {None, nth_user(1)}
 
 
 async def test_a_signed_in_user_does_not_fill_the_trail_either(
@@ -87,7 +87,7 @@ async def test_a_signed_in_user_does_not_fill_the_trail_either(
     for _ in range(ROWS + MORE):
         await client.get("/api/auth/admin/users", headers=bearer(token))
     assert len(await events(db, "access.denied")) == ROWS
-    assert await db.fetchval("SELECT refusals FROM auth_refusals WHERE user_id = 1") == MORE
+    assert await db.fetchval("SELECT refusals FROM auth_refusals WHERE user_id = $1", nth_user(1)) == MORE
 
 
 async def test_another_place_has_rows_of_its_own_and_a_network_of_places_has_a_limit(

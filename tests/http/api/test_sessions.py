@@ -222,8 +222,9 @@ async def test_logout_all_ends_every_session_the_current_one_too(
     rows = await db.fetch(
         """
         SELECT is_active, ended_at, end_reason FROM user_sessions
-        WHERE user_id = 1 AND end_reason <> 'refreshed'
-        """
+        WHERE user_id = $1 AND end_reason <> 'refreshed'
+        """,
+        nth_user(1),
     )
     assert [tuple(row) for row in rows] == [(False, stopped.now, "logout_all")] * 3
 
@@ -272,7 +273,9 @@ async def test_logout_others_ends_every_session_but_the_one_that_asks(
             assert (await call(client, "GET", "me", token)).status_code == 200
         again = await call(client, "POST", "logout-others", stays)
         assert again.json()["data"] == {"sessions_revoked": 0}
-    rows = await db.fetch("SELECT ended_at, end_reason FROM user_sessions WHERE user_id = 1 ORDER BY id")
+    rows = await db.fetch(
+        "SELECT ended_at, end_reason FROM user_sessions WHERE user_id = $1 ORDER BY id", nth_user(1)
+    )
     assert [row["end_reason"] for row in rows] == ["expired", "revoked", "revoked", "refreshed", None]
     assert {row["ended_at"] for row in rows[:3]} == {stopped.now}
 

@@ -75,7 +75,10 @@ async def test_no_session_starts_before_it_is_changed(
         response = await sign_in(client, given, **body)
         assert_error(response, errors.PasswordChangeRequired)
         assert "set-cookie" not in response.headers
-    assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE user_id = 2 AND is_active") == 0
+    assert (
+        await db.fetchval("SELECT count(*) FROM user_sessions WHERE user_id = $1 AND is_active", nth_user(2))
+        == 0
+    )
     assert await reasons(db) == ["password_change_required"] * 3
     assert await db.fetchval("SELECT count(*) FROM auth_failures") == 0
 
@@ -189,7 +192,10 @@ async def test_of_two_who_change_it_at_once_one_signs_in(
         *(sign_in(client, given, new_password=f"{OWN} {number}") for number in range(4))
     )
     assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401]
-    assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE user_id = 2 AND is_active") == 1
+    assert (
+        await db.fetchval("SELECT count(*) FROM user_sessions WHERE user_id = $1 AND is_active", nth_user(2))
+        == 1
+    )
 
 
 async def test_what_is_asked_for_is_throttled_as_any_login_and_the_right_one_gives_it_back(

@@ -2,7 +2,7 @@
 
 import httpx
 import pytest
-from tests.conftest import bearer, register
+from tests.conftest import bearer, nth_user, register
 from tests.http.conftest import REQUEST_ID, Database
 
 
@@ -16,7 +16,7 @@ async def test_a_live_session_is_204_and_named_in_headers(client: httpx.AsyncCli
     own = dict(response.headers)
     assert REQUEST_ID.fullmatch(own.pop("x-request-id"))
     assert own == {
-        "x-gatepost-user": "1",
+        "x-gatepost-user": str(nth_user(1)),
         "x-gatepost-email": "user@example.com",
         "x-gatepost-session": "1",
         "x-content-type-options": "nosniff",
@@ -47,5 +47,5 @@ async def test_no_email_writes_a_header_of_its_own(client: httpx.AsyncClient, db
     token = (await register(client))["token"]
     await db.execute("UPDATE users SET email = E'a@example.com\\r\\nX-Gatepost-User: 2'")
     response = await verify(client, token)
-    assert response.headers["x-gatepost-user"] == "1"
+    assert response.headers["x-gatepost-user"] == str(nth_user(1))
     assert response.headers["x-gatepost-email"] == "a@example.com%0D%0AX-Gatepost-User%3A%202"
