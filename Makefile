@@ -34,8 +34,12 @@ else
 TEST_OLDEST := echo "Left out, off Linux on x86_64: the store, migrations and properties on PostgreSQL $(OLDEST)"
 endif
 
+# What knows users by their ids runs once more, on UUIDs.
+BY_ID := tests/store tests/properties/test_state_machine.py $(addprefix tests/http/api/test_,$(addsuffix .py, \
+	account accounts admin events refresh sessions))
+
 .DEFAULT_GOAL := help
-.PHONY: help install serve test test-postgres test-dates test-least-rights chromium lint format audit attack fuzz bench screenshots client docs clean
+.PHONY: help install serve test test-postgres test-dates test-least-rights test-ids chromium lint format audit attack fuzz bench screenshots client docs clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -48,6 +52,7 @@ serve: $(VENV)/.runtime ## Start the server on http://127.0.0.1:8000 (ARGS="--po
 test: lint docs chromium ## Run all checks and tests (DATABASE_URL=postgresql://... runs them on that server)
 	@$(TEST_DATABASE) $(PYTEST) --cov --cov-fail-under=$(COVERAGE) $(ARGS)
 	@$(TEST_OLDEST)
+	@$(TEST_DATABASE) GATEPOST_TEST_USER_ID_TYPE=uuid $(PYTEST) $(BY_ID)
 
 test-postgres: chromium ## Run the tests on another PostgreSQL (VERSION=16; 14 to 18), which npm has for Linux on x86_64
 	@$(call ON_POSTGRES,$(VERSION)) $(PYTEST) $(ARGS)
@@ -57,6 +62,9 @@ test-dates: chromium ## Run the tests at a leap day, a year's end and in the hou
 
 test-least-rights: chromium ## Run the tests on a server that has the rights of `gatepost migrate --grants` alone
 	@$(TEST_DATABASE) GATEPOST_TEST_APP_ROLE=1 $(PYTEST) $(ARGS)
+
+test-ids: $(VENV)/.dev ## Run what knows users by their ids on ids of another type (TYPE=uuid, text or bigint)
+	@$(TEST_DATABASE) GATEPOST_TEST_USER_ID_TYPE=$(TYPE) $(PYTEST) $(or $(ARGS),tests/store tests/properties/test_state_machine.py tests/http/api)
 
 # Asks nobody where there is one.
 chromium: $(VENV)/.dev

@@ -197,7 +197,8 @@ def nth_user(number: int) -> int | str:
 
 async def ids_as_json(conn: "asyncpg.Connection[asyncpg.Record]") -> None:
     """Have a connection read a UUID as JSON has it, so that rows and answers can be compared."""
-    await conn.set_type_codec("uuid", encoder=str, decoder=str, schema="pg_catalog", format="text")
+    if USER_IDS is UserIdType.UUID:
+        await conn.set_type_codec("uuid", encoder=str, decoder=str, schema="pg_catalog", format="text")
 
 
 _MADE = {UserIdType.UUID: "lpad(to_hex({0}), 32, '0')::uuid", UserIdType.TEXT: "'User-' || {0}"}
