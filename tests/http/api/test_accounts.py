@@ -216,7 +216,7 @@ async def test_an_email_is_stored_in_lower_case_and_signs_in_in_any(
 async def test_a_user_that_sql_added_with_capitals_signs_in(client: httpx.AsyncClient, db: Database) -> None:
     await register(client)
     await db.execute("UPDATE users SET email = 'User@Example.COM'")
-    assert (await login(client))["user"]["id"] == 1
+    assert (await login(client))["user"]["id"] == nth_user(1)
 
 
 async def test_a_name_is_trimmed_and_may_hold_any_script(client: httpx.AsyncClient, db: Database) -> None:
@@ -273,8 +273,8 @@ async def test_the_trail_knows_why_a_login_was_refused(client: httpx.AsyncClient
     await refused_login(client, "user@example.com", PASSWORD)
     assert [(e["user_id"], e["session_id"], e["detail"]) for e in await events(db, "login.failed")] == [
         (None, None, {"reason": "unknown_user", "email": "unknown@example.com"}),
-        (1, None, {"reason": "wrong_password", "email": "user@example.com"}),
-        (1, None, {"reason": "user_disabled", "email": "user@example.com"}),
+        (nth_user(1), None, {"reason": "wrong_password", "email": "user@example.com"}),
+        (nth_user(1), None, {"reason": "user_disabled", "email": "user@example.com"}),
     ]
 
 

@@ -5,13 +5,23 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.conftest import PASSWORD, MakeSettings, MovableClock, bearer, login, nth_user, register, serving
+from tests.conftest import (
+    PASSWORD,
+    USER_IDS,
+    MakeSettings,
+    MovableClock,
+    bearer,
+    login,
+    nth_user,
+    register,
+    serving,
+)
 from tests.http.conftest import Database, assert_error, assert_success, at, events
 
 from gatepost import errors
 from gatepost.app import create_app
 from gatepost.library import Gatepost
-from gatepost.models import Client
+from gatepost.models import Client, UserIdType
 
 USERS = "/api/auth/admin/users"
 ACTIONS = {
@@ -61,17 +71,17 @@ async def test_others_may_not_change_anything(
 ) -> None:
     await db.execute("INSERT INTO auth_failures (user_id, place, failures) VALUES ($1, '', 100)", nth_user(2))
     before = await db.fetch("SELECT * FROM users ORDER BY id")
-    assert_error(await act(client, action, 2, user), errors.AdminRequired)
+    assert_error(await act(client, action, nth_user(2), user), errors.AdminRequired)
     assert_error(await act(client, action, 2), errors.NotAuthenticated)
     assert [event["detail"] for event in await events(db, "access.denied")] == [{"code": "admin_required"}]
     clock.advance(minutes=11)
-    assert_error(await act(client, action, 2, admin), errors.FreshSessionRequired)
+    assert_error(await act(client, action, nth_user(2), admin), errors.FreshSessionRequired)
     assert await db.fetch("SELECT * FROM users ORDER BY id") == before
     assert await db.fetchval("SELECT failures FROM auth_failures") == 100
     assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE is_active") == 2
 
 
-@pytest.mark.parametrize("path", ["", "/2"])
+@pytest.mark.parametrize("path", ["", f"/{nth_user(2)}"])
 async def test_others_may_not_look_and_administrators_may_for_as_long_as_they_are_signed_in(
     client: httpx.AsyncClient, user: str, clock: MovableClock, admin: str, path: str
 ) -> None:
@@ -81,16 +91,22 @@ async def test_others_may_not_look_and_administrators_may_for_as_long_as_they_ar
     assert (await look(client, admin, path)).is_success
 
 
+NO_IDS = {
+    UserIdType.UUID: ["0", "x", "{00000000-0000-0000-0000-000000000001}"],
+    UserIdType.TEXT: ["x" * 256],
+}.get(USER_IDS, ["0", "-1", "x", str(2**63)])
+
+
 @pytest.mark.parametrize("action", ACTIONS)
-@pytest.mark.parametrize("user_id", [99, 2**63 - 1])
+@pytest.mark.parametrize("user_id", [nth_user(99), *([2**63 - 1] if isinstance(nth_user(1), int) else [])])
 async def test_a_user_who_is_not_there_is_404(
-    client: httpx.AsyncClient, admin: str, user_id: int, action: str
+    client: httpx.AsyncClient, admin: str, user_id: int | str, action: str
 ) -> None:
     assert_error(await act(client, action, user_id, admin), errors.NotFound)
     assert_error(await look(client, admin, f"/{user_id}"), errors.NotFound)
 
 
-@pytest.mark.parametrize("user_id", ["0", "-1", "x", str(2**63)])
+@pytest.mark.parametrize("user_id", NO_IDS)
 async def test_what_can_be_no_id_is_422(client: httpx.AsyncClient, admin: str, user_id: str) -> None:
     for response in (await act(client, "unlock", user_id, admin), await look(client, admin, f"/{user_id}")):
         assert_error(response, errors.ValidationFailed, fields=response.json()["error"]["fields"])
@@ -117,8 +133,12 @@ async def test_a_search_answers_page_by_page(client: httpx.AsyncClient, user: st
     rest = await look(client, admin, limit=1, cursor=first["next_cursor"])
     second = assert_success(rest, "Users retrieved successfully")
     ids = [each["users"][0]["id"] for each in (first, second)]
-    assert (ids, second["next_cursor"]) == ([1, 2], None)
-    for query, wanted in (({"role": "admin"}, [1]), ({"role": "user"}, [2]), ({"status": "disabled"}, [])):
+    assert (ids, second["next_cursor"]) == ([nth_user(1), nth_user(2)], None)
+    for query, wanted in (
+        ({"role": "admin"}, [nth_user(1)]),
+        ({"role": "user"}, [nth_user(2)]),
+        ({"status": "disabled"}, []),
+    ):
         data = assert_success(await look(client, admin, **query), "Users retrieved successfully")
         assert [each["id"] for each in data["users"]] == wanted
 
@@ -145,8 +165,8 @@ async def test_each_change_answers_with_the_user_as_it_is_now_and_is_on_the_trai
     client: httpx.AsyncClient, user: str, admin: str, db: Database
 ) -> None:
     async def change(action: str) -> dict[str, Any]:
-        data: dict[str, Any] = assert_success(await act(client, action, 2, admin), ACTIONS[action])
-        shown = assert_success(await look(client, admin, "/2"), "User retrieved successfully")
+        data: dict[str, Any] = assert_success(await act(client, action, nth_user(2), admin), ACTIONS[action])
+        shown = assert_success(await look(client, admin, f"/{nth_user(2)}"), "User retrieved successfully")
         assert shown["user"] == data["user"]
         return data
 
@@ -186,9 +206,11 @@ async def test_an_administrator_unlocks_a_user(make_settings: MakeSettings, db: 
             await client.post("/api/auth/login", json=right | {"password": "a guess"}, headers=elsewhere)
         refused = await client.post("/api/auth/login", json=right, headers=elsewhere)
         assert_error(refused, errors.InvalidCredentials)
-        shown = assert_success(await look(client, token, "/2"), "User retrieved successfully")["user"]
+        shown = assert_success(await look(client, token, f"/{nth_user(2)}"), "User retrieved successfully")[
+            "user"
+        ]
         assert (shown["failures"], shown["is_locked"]) == (3, True)
-        unlocked = assert_success(await act(client, "unlock", 2, token), ACTIONS["unlock"])["user"]
+        unlocked = assert_success(await act(client, "unlock", nth_user(2), token), ACTIONS["unlock"])["user"]
         assert (unlocked["failures"], unlocked["is_locked"]) == (0, False)
         await login(client, **elsewhere)
     assert await db.fetchval("SELECT count(*) FROM auth_failures") == 0
@@ -205,7 +227,7 @@ async def test_a_user_who_is_deleted_leaves_events_that_name_nobody(
 ) -> None:
     wrong = {"email": "user@example.com", "password": "not the password"}
     await client.post("/api/auth/login", json=wrong)
-    assert assert_success(await act(client, "delete", 2, admin), ACTIONS["delete"]) is None
+    assert assert_success(await act(client, "delete", nth_user(2), admin), ACTIONS["delete"]) is None
     assert await db.fetchval("SELECT count(*) FROM users WHERE id = 2") == 0
     assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE user_id = $1", nth_user(2)) == 0
     *theirs, erased, deleted = [event for event in await events(db) if event["user_id"] == nth_user(2)]
@@ -215,15 +237,15 @@ async def test_a_user_who_is_deleted_leaves_events_that_name_nobody(
     assert (erased["action"], erased["detail"]) == ("user.erased", {"events": 3})
     assert (deleted["action"], deleted["ip_address"]) == ("user.deleted", "127.0.0.1")
     assert deleted["detail"] == {"admin_id": nth_user(1), "changed": True}
-    assert_error(await look(client, admin, "/2"), errors.NotFound)
+    assert_error(await look(client, admin, f"/{nth_user(2)}"), errors.NotFound)
 
 
 async def test_who_holds_records_of_the_application_is_not_deleted(
     client: httpx.AsyncClient, user: str, admin: str, db: Database
 ) -> None:
-    await db.execute("CREATE TABLE notes (user_id integer REFERENCES users (id))")
-    await db.execute("INSERT INTO notes VALUES (2)")
-    assert_error(await act(client, "delete", 2, admin), errors.AccountInUse)
+    await db.execute(f"CREATE TABLE notes (user_id {USER_IDS} REFERENCES users (id))")
+    await db.execute("INSERT INTO notes VALUES ($1)", nth_user(2))
+    assert_error(await act(client, "delete", nth_user(2), admin), errors.AccountInUse)
     assert await db.fetchval("SELECT count(*) FROM users") == 2
     (denied,) = await events(db, "access.denied")
     assert denied["detail"] == {"code": "account_in_use", "verb": "delete", "wanted_user": nth_user(2)}
@@ -238,7 +260,7 @@ async def test_nobody_does_it_to_themselves(
 ) -> None:
     await db.execute("UPDATE users SET is_admin = true")
     before = await db.fetch("SELECT * FROM users ORDER BY id")
-    assert_error(await act(client, action, 1, admin), errors.OwnAccount)
+    assert_error(await act(client, action, nth_user(1), admin), errors.OwnAccount)
     assert await db.fetch("SELECT * FROM users ORDER BY id") == before
     (denied,) = await events(db, "access.denied")
     detail = {"code": "own_account", "verb": action, "wanted_user": nth_user(1)}
@@ -249,7 +271,7 @@ async def test_nobody_does_it_to_themselves(
 async def test_a_command_may_take_away_the_last_administrator(
     client: httpx.AsyncClient, admin: str, gate: Gatepost, db: Database, action: str
 ) -> None:
-    administration, user = gate.administration, await gate.administration.find("1")
+    administration, user = gate.administration, await gate.administration.find(str(nth_user(1)))
     calls: dict[str, Any] = {
         "disable": lambda: administration.set_active(user, is_active=False, client=Client()),
         "demote": lambda: administration.set_admin(user, is_admin=False, client=Client()),
@@ -273,7 +295,7 @@ async def test_of_administrators_who_remove_each_other_some_stay(
         "demote": lambda user, by: administration.set_admin(user, is_admin=False, client=Client(), by=by),
         "delete": lambda user, by: administration.delete(user, client=Client(), by=by),
     }
-    users = [await administration.find(str(number)) for number in range(1, 11)]
+    users = [await administration.find(str(nth_user(number))) for number in range(1, 11)]
     outcomes = await asyncio.gather(
         *(
             calls[(first, second)[number % 2]](user, sessions[number - 1])
