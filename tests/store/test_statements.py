@@ -367,7 +367,7 @@ PLANNED: list[tuple[str, str, set[str]]] = [
     ("oversight.page", "NULL, 50, NULL, '30 minutes', NULL, NULL, NULL, NULL, NULL, NULL", {"users_pkey"}),
     (
         "oversight.page",
-        "NULL, 50, NULL, '30 minutes', '10.0.0.1', NULL, NULL, NULL, NULL, 17",
+        "NULL, 50, NULL, '30 minutes', '10.0.0.1', NULL, NULL, NULL, NULL, nth(17)",
         {"user_sessions_user_id_is_active_idx", "users_pkey"},
     ),
     (
@@ -377,7 +377,7 @@ PLANNED: list[tuple[str, str, set[str]]] = [
     ),
     (
         "events.search",
-        "1, 20000, 51, NULL, 'login.', NULL, NULL, NULL, NULL, 17",
+        "1, 20000, 51, NULL, 'login.', NULL, NULL, NULL, NULL, nth(17)",
         {"auth_events_user_id_id_idx"},
     ),
 ]
