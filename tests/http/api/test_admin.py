@@ -228,7 +228,7 @@ async def test_a_user_who_is_deleted_leaves_events_that_name_nobody(
     wrong = {"email": "user@example.com", "password": "not the password"}
     await client.post("/api/auth/login", json=wrong)
     assert assert_success(await act(client, "delete", nth_user(2), admin), ACTIONS["delete"]) is None
-    assert await db.fetchval("SELECT count(*) FROM users WHERE id = 2") == 0
+    assert await db.fetchval("SELECT count(*) FROM users WHERE id = $1", nth_user(2)) == 0
     assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE user_id = $1", nth_user(2)) == 0
     *theirs, erased, deleted = [event for event in await events(db) if event["user_id"] == nth_user(2)]
     assert [event["action"] for event in theirs] == ["user.registered", "session.started", "login.failed"]
