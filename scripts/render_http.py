@@ -292,6 +292,14 @@ def _merged(document: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str,
     return {**(_resolved(document, schema) if "$ref" in schema else {}), **schema}
 
 
+_KINDS = {
+    "string": "text",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "object": "an object",
+}
+
+
 def _type(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     """Say in words what a simple schema accepts."""
     schema = _merged(document, schema)
@@ -300,7 +308,7 @@ def _type(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
             return _type(document, choice)
     if schema.get("title") == "UserId":
         return "the id of a user: a number or a string, as the column `users.id` has it"
-    kind = {"string": "text", "integer": "a whole number", "boolean": "true or false"}[schema["type"]]
+    kind = _KINDS[schema["type"]]
     if "enum" in schema:
         kind = "one of " + ", ".join(f"`{choice}`" for choice in schema["enum"])
     if "minimum" in schema:

@@ -329,4 +329,6 @@ async def test_a_user_has_neither_an_expiry_of_the_password_nor_a_hint(
         "updated_at",
         "temporary_password_expires_at",  # of one that an administrator gave, none of the user's own
         "email_key",
+        "credentials_stamp",
+        "email_verified_at",
     ]

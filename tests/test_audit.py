@@ -17,12 +17,26 @@ from tests.conftest import PASSWORD, SECRET_KEY, MakeSettings, bearer, login, re
 from tests.summed import ACTIONS
 
 from gatepost.app import create_app
+from gatepost.db.pool import Connection
+from gatepost.feature import Feature
 from gatepost.features import FEATURES
 from gatepost.features.invitations.service import Invitations
 from gatepost.features.setup.service import Setup
 from gatepost.gate import Gate
-from gatepost.models import Action, AuditAction, Client, EndReason, EventFilter, SessionFilter
+from gatepost.models import (
+    Action,
+    Answer,
+    AuditAction,
+    Client,
+    Due,
+    EndReason,
+    EventFilter,
+    Options,
+    Proof,
+    SessionFilter,
+)
 from gatepost.services.audit import REFUSALS_OF_A_PLACE
+from gatepost.services.feature import Wired
 from gatepost.settings import Settings
 
 Database = Any
@@ -152,6 +166,28 @@ async def be_throttled(settings: Settings) -> None:
     assert response.status_code == 429
 
 
+class OneMore:
+    """A step that is always due."""
+
+    async def due(self, _: Connection, proof: Proof) -> Due | None:
+        return Due(methods=("test",)) if proof.aal < 2 else None
+
+    async def options(self, _: Connection, proof: Proof, method: str) -> Options | None:
+        raise NotImplementedError
+
+    async def verify(self, _: Connection, proof: Proof, answer: Answer) -> tuple[str, ...] | None:
+        raise NotImplementedError
+
+
+async def be_challenged(settings: Settings) -> None:
+    """Sign in where one more step is due."""
+    step = Feature(name="step", wire=lambda _: Wired(step=OneMore()))
+    async with serving(create_app(settings, features=(*FEATURES, step))) as client:
+        body = {"email": "first@example.com", "password": PASSWORD}
+        response = await client.post("/api/auth/login", json=body)
+    assert response.json()["error"]["code"] == "second_factor_required"
+
+
 async def fail_a_command(dsn: str, environment: dict[str, str], folder: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "gatepost", "users", "show", "nobody@example.com"),
@@ -176,6 +212,7 @@ async def test_every_action_is_written_somewhere(
     await be_throttled(make_settings(throttle_enabled=True, throttle_login_address="1 then 1/day"))
     await drive_commands(gate)
     await set_up(gate, db)
+    await be_challenged(make_settings())
     await refuse_often(gate)
     leaver = (await login(client, "moved@example.com"))["token"]
     await client.request("DELETE", "/api/auth/me", json={"password": PASSWORD}, headers=bearer(leaver))

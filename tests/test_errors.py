@@ -1,12 +1,13 @@
 """The tree of errors, its codes, and the statuses that HTTP has for them."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from tests.summed import CODED, ON_HTTP, STATUS, kernel_errors
 
 from gatepost import errors
-from gatepost.errors import GatepostError, TooManyAttempts, ValidationFailed
+from gatepost.errors import GatepostError, SecondFactorRequired, TooManyAttempts, ValidationFailed
 from gatepost.http.errors import render, status_of
 
 CONTRACT = {
@@ -17,6 +18,10 @@ CONTRACT = {
     "rejected_by_database": 422,
     "malformed_json": 400,
     "invalid_credentials": 401,
+    "second_factor_required": 401,
+    "factor_enrolment_required": 401,
+    "invalid_code": 401,
+    "challenge_expired": 401,
     "not_authenticated": 401,
     "invalid_session": 401,
     "session_expired": 401,
@@ -51,6 +56,8 @@ CONTRACT = {
 def example(kind: type[GatepostError]) -> GatepostError:
     if issubclass(kind, ValidationFailed):
         return kind({"name": "Enter a name"})
+    if issubclass(kind, SecondFactorRequired):
+        return kind(challenge="x", methods=("totp",), by_cookie=False, expires_at=datetime.now(UTC))
     return TooManyAttempts(7) if kind is TooManyAttempts else kind()
 
 

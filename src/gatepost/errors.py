@@ -17,6 +17,10 @@ exit code. A feature's errors stand in its folder, each below the branch that ha
     │   └── UnsupportedMediaType     unsupported_media_type
     ├── AuthenticationError      the caller is not who it must be
     │   ├── InvalidCredentials       invalid_credentials
+    │   ├── SecondFactorRequired     second_factor_required
+    │   │   └── FactorEnrolmentRequired  factor_enrolment_required
+    │   ├── InvalidCode              invalid_code
+    │   ├── ChallengeExpired         challenge_expired
     │   ├── NotAuthenticated         not_authenticated
     │   ├── InvalidSession           invalid_session
     │   ├── SessionExpired           session_expired
@@ -52,6 +56,7 @@ exit code. A feature's errors stand in its folder, each below the branch that ha
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import ClassVar, Self
 
 from gatepost.texts import Text
@@ -81,6 +86,11 @@ class GatepostError(Exception):
     def message(self) -> str:
         """The sentence in English."""
         return str(self.text)
+
+    @property
+    def details(self) -> Mapping[str, object]:
+        """What a program is told besides the code."""
+        return {}
 
 
 class InvalidInput(GatepostError):
@@ -167,6 +177,53 @@ class InvalidCredentials(AuthenticationError):
     """Unknown e-mail, wrong password or disabled user: the same answer to all (ASVS 6.3.8)."""
 
     code = "invalid_credentials"
+
+
+class SecondFactorRequired(AuthenticationError):
+    """What was proven is right, and one more step is due before a session starts (ASVS 6.3.3).
+
+    Attributes:
+        challenge: what the step is answered with, shown this once; it opens nothing.
+        methods: which would do.
+        by_cookie: a cookie is to hold the challenge.
+        expires_at: first instant at which it is refused, UTC.
+    """
+
+    code = "second_factor_required"
+
+    def __init__(
+        self, *, challenge: str, methods: tuple[str, ...], by_cookie: bool, expires_at: datetime
+    ) -> None:
+        """Take what the step is answered with."""
+        super().__init__()
+        self.challenge = challenge
+        self.methods = methods
+        self.by_cookie = by_cookie
+        self.expires_at = expires_at
+
+    @property
+    def details(self) -> Mapping[str, object]:
+        """What the step is answered with."""
+        held = {} if self.by_cookie else {"challenge": self.challenge}
+        return {**held, "methods": self.methods, "expires_at": self.expires_at}
+
+
+class FactorEnrolmentRequired(SecondFactorRequired):
+    """What was proven is right, and a second factor has to be set up before a session starts."""
+
+    code = "factor_enrolment_required"
+
+
+class InvalidCode(AuthenticationError):
+    """The answer to a step of signing in is wrong; another may be tried."""
+
+    code = "invalid_code"
+
+
+class ChallengeExpired(AuthenticationError):
+    """The challenge is unknown, used up, past its time or locked: the sign-in starts over."""
+
+    code = "challenge_expired"
 
 
 class NotAuthenticated(AuthenticationError):

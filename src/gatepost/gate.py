@@ -45,6 +45,7 @@ from gatepost.services.profiles import Profiles
 from gatepost.services.reauthentication import Reauthentication
 from gatepost.services.refusals import Refusals
 from gatepost.services.sessions import Sessions
+from gatepost.services.sign_in import SignIns
 from gatepost.services.throttles import Throttles
 from gatepost.services.touches import Touches
 from gatepost.services.trail import Trail
@@ -81,8 +82,8 @@ class Gate:
         database: the pool, open between `open` and `close`.
         devices: makes and verifies device cookies, there once it is open.
         csrf_tokens: makes and verifies the tokens of forms, there once it is open.
-        accounts, administration, credentials, profiles, session_tokens, throttles, audit, admission,
-            housekeeping, overview: the services, there once it is open.
+        accounts, administration, credentials, profiles, session_tokens, sign_ins, throttles, audit,
+            admission, housekeeping, overview: the services, there once it is open.
         oversight, trail, feed: what administrators see of sessions and events, there once it is open.
         new_passwords: what judges a password that somebody wants to have; there once it is open.
         acts: lends the transactions of administrative acts, there once it is open.
@@ -97,6 +98,7 @@ class Gate:
     credentials: Credentials
     profiles: Profiles
     session_tokens: Sessions
+    sign_ins: SignIns
     throttles: Throttles
     audit: Audit
     acts: Acts
@@ -281,9 +283,18 @@ class Gate:
         self.admission = Admission(
             settings.registration, features=self._wiring, throttles=self.throttles, audit=self.audit
         )
-        self.accounts = Accounts(
+        self.sign_ins = SignIns(
             database,
             sessions=self.session_tokens,
+            throttles=self.throttles,
+            codec=LinkCodec(keys, KeyPurpose.CHALLENGE),
+            audit=self.audit,
+            clock=clock,
+            features=self._wiring,
+        )
+        self.accounts = Accounts(
+            database,
+            sign_ins=self.sign_ins,
             hashing=hashing,
             throttles=self.throttles,
             audit=self.audit,

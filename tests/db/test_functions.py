@@ -38,10 +38,10 @@ ANSWERS: dict[str, object] = {
     "SELECT auth.gatepost_purge_events(now() - interval '1 day')": 0,
     "SELECT auth.gatepost_count_events()": 0,
     "SELECT auth.gatepost_redact_events(99)": 0,
-    "SELECT auth.gatepost_inet('::1')::text": "::1/128",
-    f"SELECT auth.gatepost_is_live(s, u) {JOINED}": True,
-    f"SELECT auth.gatepost_refusal(s, u, now() + interval '2 hours') {JOINED}": "session_expired",
-    """SELECT full_bucket FROM auth.gatepost_charge(ARRAY['b']::varchar[], ARRAY['k']::varchar[],
+    "SELECT gatepost.to_inet('::1')::text": "::1/128",
+    f"SELECT gatepost.is_live(s, u) {JOINED}": True,
+    f"SELECT gatepost.refusal(s, u, now() + interval '2 hours') {JOINED}": "session_expired",
+    """SELECT full_bucket FROM gatepost.charge(ARRAY['b']::varchar[], ARRAY['k']::varchar[],
         ARRAY[interval '1 s'], ARRAY[interval '9 s'])""": None,
 }
 

@@ -278,11 +278,11 @@ def test_the_indexes_are_those_that_are_wanted(dsn: str) -> None:
         "CREATE UNIQUE INDEX users_pkey ON users btree (id)",
         (
             "CREATE UNIQUE INDEX users_email_key ON users btree"
-            ' (gatepost_email_key((email)::text, (email_key)::text) COLLATE "C")'
+            ' (gatepost.email_key((email)::text, (email_key)::text) COLLATE "C")'
         ),
         (
             "CREATE INDEX users_email_unkeyed_idx ON users btree (id)"
-            " WHERE ((email_key IS NULL) AND (NOT gatepost_email_is_plain((email)::text)))"
+            " WHERE ((email_key IS NULL) AND (NOT gatepost.email_is_plain((email)::text)))"
         ),
         "CREATE UNIQUE INDEX user_sessions_pkey ON user_sessions btree (id)",
         "CREATE UNIQUE INDEX user_sessions_session_token_key ON user_sessions btree (session_token)",
@@ -397,9 +397,9 @@ def test_an_address_is_read_and_what_is_none_raises_nothing(dsn: str) -> None:
         ),
         *("1:2:3:4:5:6:7:8:9", "1:2:3:4:5:6:7::8:9", "unknown", " 1.2.3.4", "1.2.3.4\n"),
     ]
-    read = rows(dsn, "SELECT gatepost_inet(a) = a::inet FROM unnest($1::varchar[]) a", good)
+    read = rows(dsn, "SELECT gatepost.to_inet(a) = a::inet FROM unnest($1::varchar[]) a", good)
     assert read == [(True,)] * len(good)
-    refused = rows(dsn, "SELECT gatepost_inet(a) IS NULL FROM unnest($1::varchar[]) a", [*bad, None])
+    refused = rows(dsn, "SELECT gatepost.to_inet(a) IS NULL FROM unnest($1::varchar[]) a", [*bad, None])
     assert refused == [(True,)] * (len(bad) + 1)
 
 
@@ -636,7 +636,7 @@ def test_what_is_looked_for_is_all_there_is(dsn: str) -> None:
         ("DROP INDEX user_sessions_expires_at_idx", "index user_sessions_expires_at_idx"),
         (
             "DROP INDEX users_email_key",
-            "unique index on users (gatepost_email_key(email::text, email_key::text))",
+            "unique index on users (gatepost.email_key(email::text, email_key::text))",
         ),
         (
             "ALTER TABLE user_sessions DROP CONSTRAINT user_sessions_session_token_key",

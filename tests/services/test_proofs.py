@@ -16,7 +16,7 @@ CLIENT = Client(ip_address="192.0.2.7", user_agent="a test")
 
 
 async def stamp_of(db: Any, user_id: int = 1) -> UUID:
-    stamp = await db.fetchval("SELECT gatepost_credentials_stamp(u) FROM users u WHERE id = $1", user_id)
+    stamp = await db.fetchval("SELECT gatepost.credentials_stamp(u) FROM users u WHERE id = $1", user_id)
     assert isinstance(stamp, UUID)
     return stamp
 

@@ -90,7 +90,7 @@ async def sign_in_at(gate: Gate, db: Any, client: Client = HOME) -> None:
 
 async def device_of(gate: Gate, db: Any, email: str = EMAIL) -> str:
     """Return the device cookie of a browser on which this user has signed in."""
-    stamp = await db.fetchval("SELECT gatepost_credentials_stamp(u) FROM users u WHERE email = $1", email)
+    stamp = await db.fetchval("SELECT gatepost.credentials_stamp(u) FROM users u WHERE email = $1", email)
     return gate.devices.issue(None, stamp, now=gate.now())
 
 

@@ -160,6 +160,7 @@ def test_what_rows_become_is_found() -> None:
         "Mark",
         "Policies",
         "Capacity",
+        "Waiting",
     }
 
 
@@ -350,6 +351,20 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
         "now() - interval '1 day', 10, 6",
         {"auth_events_failed_idx", "users_pkey", "auth_failures_pkey"},
     ),
+    "challenges.take": (
+        "ARRAY['d17', 'd18'], 'sign_in', false, NULL",
+        {"auth_challenges_pkey", "users_pkey", "auth_failures_pkey"},
+    ),
+    "challenges.find": (
+        "ARRAY['d17', 'd18'], 'sign_in', false, NULL",
+        {"auth_challenges_pkey", "users_pkey", "auth_failures_pkey"},
+    ),
+    "challenges.put_back": (
+        "'d', 'sign_in', 17, gen_random_uuid(), '{pwd}', false, false, false, NULL, '{}', 1, now(), NULL",
+        {"users_pkey"},
+    ),
+    "challenges.keep_state": ("'d17', '{}'", {"auth_challenges_pkey"}),
+    "challenges.purge_expired": ("NULL, 1000", {"auth_challenges_expires_at_idx"}),
     "links.find": ("ARRAY['d17', 'd18'], 'invitation', NULL", {"auth_links_digest_key"}),
     "links.claim": ("17, 'user17@example.com', NULL", {"auth_links_pkey"}),
     "links.use": ("17, nth(17), NULL", {"auth_links_pkey"}),
@@ -417,6 +432,9 @@ async def filled(db: Any) -> Any:
         INSERT INTO auth_throttles (bucket, key, tat)
         SELECT 'refresh_address', '192.0.' || i / 250 || '.' || i % 250, now()
         FROM generate_series(1, 5000) i;
+        INSERT INTO auth_challenges (digest, purpose, user_id, by_cookie, created_at, expires_at)
+        SELECT 'd' || i, 'sign_in', i, false, now(), now() + i * interval '1 s'
+        FROM generate_series(1, 5000) i;
         INSERT INTO auth_links (purpose, digest, email, expires_at, used_at, used_by, created_by)
         SELECT 'invitation', 'd' || i, 'user' || i || '@example.com', now(), now(), nth(i), nth(1 + i % 5)
         FROM generate_series(1, 5000) i;
@@ -443,18 +461,29 @@ async def test_the_plans_of_hot_statements_use_their_index_and_read_no_table_who
             assert used >= indexes, f"{name}, {mode}"
 
 
-RULE = re.compile(r"\bexpires_at\s*(<=|>)|'-infinity'\)\s*<=")
-"""Where a statement on sessions would say by itself what `gatepost_has_expired` says."""
+SPELT = {
+    "is over": r"\bs\.expires_at\s*(<=|>(?!=))|'-infinity'\)\s*<=",
+    "is live": r"\b[su]\.is_active AND [su]\.is_active\b",
+    "is refused": r"'session_(expired|revoked|replaced)'",
+    "is charged": r"INSERT INTO auth_throttles|\btat = greatest\(",
+    "is whose": r"\blower\((u\.)?email\b|coalesce\((u\.)?email_key\b",
+    "was proven": r"WHERE[^$]*[^,]\bhashed_password = \$|sha256\(",
+}
+"""What a rule of the schema `gatepost` says → how a statement would say it by itself."""
 
 
-def test_what_a_live_session_is_stands_in_the_database_alone() -> None:
-    due = {"endings.count_expired", "endings.end_expired"}  # what time is over, in the order of an index
-    spelt = [s.name for s in STATEMENTS if "user_sessions" in s.sql and RULE.search(s.sql)]
-    assert set(spelt) == due
+def test_no_statement_spells_out_a_rule() -> None:
+    """Copies of a rule drift apart: it stands once, in the database."""
+    spelt = {(s.name, rule) for s in STATEMENTS for rule, how in SPELT.items() if re.search(how, s.sql)}
+    assert spelt == {
+        # What time is over, in the order of an index.
+        ("endings.count_expired", "is over"),
+        ("endings.end_expired", "is over"),
+    }
 
 
 async def test_the_rule_is_part_of_the_plan_and_costs_no_call(db: Any) -> None:
-    asking = [s for s in STATEMENTS if re.search(r"gatepost_(is_live|refusal|has_expired)\(", s.sql)]
+    asking = [s for s in STATEMENTS if re.search(r"gatepost\.(is_live|refusal|has_expired)\(", s.sql)]
     assert len(asking) >= 14
     for statement in asking:
         prepared = await db.prepare(statement.sql)
@@ -463,7 +492,7 @@ async def test_the_rule_is_part_of_the_plan_and_costs_no_call(db: Any) -> None:
         await db.execute("SET plan_cache_mode = force_generic_plan")
         plan = await db.fetchval(f"EXPLAIN (VERBOSE, FORMAT JSON) EXECUTE asking ({given})")
         await db.execute("DEALLOCATE asking")
-        assert not re.search(r"gatepost_(is_live|refusal|has_expired)", plan), statement.name
+        assert not re.search(r"\b(is_live|refusal|has_expired)\(", plan), statement.name
 
 
 def walk(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -486,6 +515,7 @@ def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
         "profiles.change_email",
         "emails.set_key",
         "links.insert",
+        "challenges.insert",
     }
     once = {"endings.end_of_user", "profiles.erase"}
     # Read the whole table, which no index would be worth: what has drained is removed.
@@ -519,7 +549,7 @@ async def test_charging_a_bucket_uses_the_index_whether_or_not_it_has_room(fille
         for _ in range(3):
             full = await filled.fetchrow(
                 """
-                SELECT * FROM gatepost_charge(
+                SELECT * FROM gatepost.charge(
                     '{login_account,login_account}', '{k17,k18}', '{1 min,1 min}', '{1 hour,0}'
                 )
                 """
@@ -530,7 +560,7 @@ async def test_charging_a_bucket_uses_the_index_whether_or_not_it_has_room(fille
 
 
 def test_no_statement_charges_a_bucket_by_itself() -> None:
-    """How a bucket is charged stands in `gatepost_charge`: ten copies of it had drifted apart."""
+    """How a bucket is charged stands in `gatepost.charge`: ten copies of it had drifted apart."""
     touching = {statement.name for statement in STATEMENTS if "auth_throttles" in statement.sql}
     assert {name for name in touching if not name.startswith(OF_COMMANDS)} == {
         "throttles.page",
@@ -540,7 +570,7 @@ def test_no_statement_charges_a_bucket_by_itself() -> None:
     }
     for statement in STATEMENTS:
         assert "INSERT INTO auth_throttles" not in statement.sql, statement.name
-    charging = {statement.name for statement in STATEMENTS if "gatepost_charge(" in statement.sql}
+    charging = {statement.name for statement in STATEMENTS if "gatepost.charge(" in statement.sql}
     assert charging >= {
         "attempts.begin_login",
         "attempts.begin_confirmation",

@@ -60,7 +60,7 @@ export interface AllSeries {
   sign_ins: Series;
   /** Failed logins. */
   failures: Series;
-  /** Attempts refused because there were too many. Not every one is recorded, so there were more. */
+  /** Attempts refused because there were too many; not all are recorded. */
   throttled: Series;
   /** Users who registered or were created by an administrator. */
   new_accounts: Series;
@@ -75,6 +75,13 @@ export interface AttackedAccount {
   /** The password works only from known places. */
   is_locked: boolean;
   last_at: string;
+}
+
+export interface ChallengeInfo {
+  code: string;
+  challenge?: string | null;
+  methods?: string[] | null;
+  expires_at?: string | null;
 }
 
 export interface ChangeEmailRequest {
@@ -126,7 +133,7 @@ export interface EndSessionsRequest {
 }
 
 export interface ErrorInfo {
-  code: "account_in_use" | "admin_required" | "body_too_large" | "body_too_slow" | "conflict" | "count_changed" | "cross_origin_refused" | "email_taken" | "fresh_session_required" | "internal_error" | "invalid_credentials" | "invalid_invitation" | "invalid_session" | "invalid_setup_link" | "invitation_required" | "last_admin" | "malformed_json" | "method_not_allowed" | "not_authenticated" | "not_found" | "own_account" | "password_change_required" | "password_is_context" | "password_too_common" | "registration_closed" | "rejected_by_database" | "session_expired" | "session_replaced" | "session_revoked" | "too_many_attempts" | "unavailable" | "unsupported_media_type" | "validation_failed";
+  code: "account_in_use" | "admin_required" | "body_too_large" | "body_too_slow" | "challenge_expired" | "conflict" | "count_changed" | "cross_origin_refused" | "email_taken" | "factor_enrolment_required" | "fresh_session_required" | "internal_error" | "invalid_code" | "invalid_credentials" | "invalid_invitation" | "invalid_session" | "invalid_setup_link" | "invitation_required" | "last_admin" | "malformed_json" | "method_not_allowed" | "not_authenticated" | "not_found" | "own_account" | "password_change_required" | "password_is_context" | "password_too_common" | "registration_closed" | "rejected_by_database" | "second_factor_required" | "session_expired" | "session_replaced" | "session_revoked" | "too_many_attempts" | "unavailable" | "unsupported_media_type" | "validation_failed";
 }
 
 export interface Event {
@@ -162,6 +169,23 @@ export interface ExportedSession {
   is_current: boolean;
   ended_at: string | null;
   end_reason: string | null;
+}
+
+export interface FactorOptionsRequest {
+  /** What `second_factor_required` came with; left out where a cookie holds it. */
+  challenge?: string | null;
+  /** Of the methods that would do. */
+  method: string;
+}
+
+export interface FactorRequest {
+  /** What `second_factor_required` came with; left out where a cookie holds it. */
+  challenge?: string | null;
+  /** Of the methods that would do. */
+  method: string;
+  code?: string | null;
+  /** As the browser's `PublicKeyCredential.toJSON()` has it. */
+  credential?: Record<string, unknown> | null;
 }
 
 export interface FailingAddress {
@@ -271,7 +295,7 @@ export interface Revoked {
 }
 
 export interface Series {
-  /** Counts per step, oldest first; the last step is still in progress. */
+  /** Counts per step, oldest first; the last is in progress. */
   points: number[];
   total: number;
   /** In the previous period, up to the same hour of its last step. */

@@ -35,7 +35,16 @@ MISTAKES = (
 
 _GREETING = """
     SELECT pg_is_in_recovery() AS standby, current_setting('transaction_read_only') = 'on' AS read_only,
-        pg_postmaster_start_time() AS started, pg_backend_pid() AS pid
+        pg_postmaster_start_time() AS started, pg_backend_pid() AS pid,
+        CASE WHEN current_schema() = 'gatepost' AND to_regclass('gatepost.gatepost_version') IS NULL
+            AND EXISTS (
+                SELECT FROM pg_proc p
+                WHERE p.pronamespace = to_regnamespace('gatepost') AND p.proname = 'is_live'
+            )
+        THEN (
+            SELECT string_agg(quote_ident(s.name), ', ' ORDER BY s.place)
+            FROM unnest(current_schemas(false)) WITH ORDINALITY s (name, place) WHERE s.name <> 'gatepost'
+        ) END AS search_path
 """
 
 
@@ -81,6 +90,8 @@ class Connector:
         standby_ok: a standby will do, where there is nothing else.
 
     Attributes:
+        search_path: what it must be instead of the role's own: one called gatepost would look for its tables
+            in the schema of that name, where the rules stand. None where it may stay as it is.
         prepares: statements may be prepared and kept; not so where a pooler lends connections by the
             transaction and does not keep them itself.
         server: where the last connection led.
@@ -89,6 +100,7 @@ class Connector:
     def __init__(self, address: Address, *, standby_ok: bool = False) -> None:
         self.address = address
         self.prepares = True
+        self.search_path: str | None = None
         self.server: Server | None = None
         strict = address.parameters.get("target_session_attrs") == "read-write"
         self._last_rank = 2 if standby_ok else 0 if strict else 1
@@ -199,15 +211,20 @@ class Connector:
             "target_session_attrs": "any",
             "krbsrvname": given.get("krbsrvname", "postgres"),
             "gsslib": given.get("gsslib", "gssapi"),
-            "server_settings": dict(self.address.settings),
+            "server_settings": dict(self.address.settings)
+            | ({} if self.search_path is None else {"search_path": self.search_path}),
         }
         if not self.prepares:
             options["statement_cache_size"] = 0
         conn = await asyncpg.connect(**options)
         try:
             _keep_alive(conn, self.address)
-            kept = await _greet(conn, (place, host.port))
-            if not self._looked and self.prepares and conn.get_server_pid() != kept[1]:
+            kept, pid, path = await _greet(conn, (place, host.port))
+            if path is not None and self.search_path is None:
+                self.search_path = path
+                conn.terminate()
+                return await self._enter(host, place, way, database)
+            if not self._looked and self.prepares and conn.get_server_pid() != pid:
                 # A pooler makes up the number with which a client may cancel.
                 self.prepares = await keeps_statements(conn, lambda: asyncpg.connect(**options))
             self._looked = True
@@ -217,7 +234,7 @@ class Connector:
         except BaseException:
             conn.terminate()
             raise
-        return kept[0]
+        return kept
 
     def unprepare(self) -> None:
         """Prepare no statement from now on: what was prepared is not there when it is needed."""
@@ -232,7 +249,7 @@ class Connector:
         (self._silent.add if silent else self._silent.discard)(host)
 
 
-async def _greet(conn: "Raw", place: tuple[str, int]) -> tuple[Kept, int]:
+async def _greet(conn: "Raw", place: tuple[str, int]) -> tuple[Kept, int, str | None]:
     # Without a name: behind a pooler one might meet a statement of somebody else.
     row = await (await conn.prepare(_GREETING, name="")).fetchrow()
     if row is None:
@@ -240,7 +257,7 @@ async def _greet(conn: "Raw", place: tuple[str, int]) -> tuple[Kept, int]:
     now = asyncio.get_running_loop().time()
     rank = 2 if row["standby"] else 1 if row["read_only"] else 0
     server = Server(place=place, started=row["started"])
-    return Kept(conn=conn, server=server, rank=rank, born=now, heard=now), int(row["pid"])
+    return Kept(conn=conn, server=server, rank=rank, born=now, heard=now), int(row["pid"]), row["search_path"]
 
 
 def _silence(error: Exception) -> int:

@@ -17,7 +17,8 @@ BEGIN
         SELECT FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
         WHERE c.relnamespace = quote_ident(own)::regnamespace AND r.rolname = app
             AND c.relname IN ('users', 'user_sessions', 'auth_events', 'auth_throttles', 'auth_failures',
-                'auth_links', 'auth_event_hours', 'auth_housekeeping', 'auth_refusals', 'auth_erased')
+                'auth_links', 'auth_event_hours', 'auth_housekeeping', 'auth_refusals', 'auth_erased',
+                'auth_challenges')
     ) THEN
         RAISE EXCEPTION 'The role % owns the tables: make another one for the server', app;
     END IF;
@@ -55,12 +56,18 @@ $$;
 -- Gatepost's own tables start from nothing, so that what was granted too much is taken back. From
 -- users, which may be the application's, nothing is taken.
 REVOKE ALL ON user_sessions, auth_events, auth_throttles, auth_failures, auth_links, auth_event_hours,
-    auth_housekeeping, auth_refusals, auth_erased, gatepost_version, gatepost_features FROM PUBLIC, :"role";
+    auth_housekeeping, auth_refusals, auth_erased, auth_challenges, gatepost_version, gatepost_features
+    FROM PUBLIC, :"role";
 
 REVOKE ALL ON FUNCTION gatepost_end_sessions, gatepost_purge_events, gatepost_erase_user, gatepost_redact_events,
-    gatepost_emails_of, gatepost_count_events, gatepost_inet, gatepost_has_expired,
-    gatepost_is_live, gatepost_refusal, gatepost_charge,
-    gatepost_credentials_stamp FROM PUBLIC, :"role";
+    gatepost_emails_of, gatepost_count_events FROM PUBLIC, :"role";
+
+-- The rules that its statements share, in a schema of their own: triggers of users call some of them, whoever writes.
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA gatepost FROM PUBLIC, :"role";
+
+GRANT USAGE ON SCHEMA gatepost TO PUBLIC;
+
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA gatepost TO :"role";
 
 -- Column by column where there is an id: ids come from their sequences. One that the server chose could be one that
 -- was given out before, or the last that there is. A refresh takes the next id of sessions itself.
@@ -82,6 +89,8 @@ GRANT INSERT (purpose, digest, email, created_at, created_by, expires_at),
     UPDATE (created_by, used_at, used_by, revoked_at)
     ON auth_links TO :"role";
 
+GRANT SELECT, INSERT, DELETE, UPDATE (state) ON auth_challenges TO :"role";
+
 GRANT SELECT, INSERT, UPDATE, DELETE ON auth_throttles, auth_failures, auth_refusals TO :"role";
 
 -- The trail is added to and read. Removing what is old is its owner's, by gatepost_purge_events.
@@ -89,7 +98,7 @@ GRANT SELECT, INSERT (at, action, user_id, session_id, ip_address, user_agent, d
 
 GRANT SELECT ON gatepost_version, gatepost_features TO :"role";
 
-GRANT EXECUTE ON FUNCTION gatepost_end_sessions, gatepost_charge, gatepost_credentials_stamp TO :"role";
+GRANT EXECUTE ON FUNCTION gatepost_end_sessions TO :"role";
 
 -- Erasing a user takes out of the trail who that was. The second of these, which the first one calls, has its
 -- owner's rights for it and works for users who are deleted alone.
@@ -100,11 +109,7 @@ GRANT SELECT ON auth_event_hours, auth_housekeeping TO :"role";
 
 GRANT EXECUTE ON FUNCTION gatepost_count_events TO :"role";
 
--- What compares addresses with networks, and says which sessions are live: these read nothing but what they
--- are given.
-GRANT EXECUTE ON FUNCTION gatepost_inet, gatepost_has_expired, gatepost_is_live, gatepost_refusal TO :"role";
-
--- Likewise; the indexes of users ask them whoever writes there, the application too.
-GRANT EXECUTE ON FUNCTION gatepost_email_key, gatepost_email_is_plain TO PUBLIC;
+-- The indexes of users ask these whoever writes there, the application too; they read nothing but what they are given.
+GRANT EXECUTE ON FUNCTION gatepost.email_key, gatepost.email_is_plain TO PUBLIC;
 
 COMMIT;

@@ -126,6 +126,9 @@ async def drop_all(conn: Connection) -> None:
             LOOP
                 EXECUTE format('DROP FUNCTION %s CASCADE', made.name);
             END LOOP;
+            IF current_schema() <> 'gatepost' THEN
+                DROP SCHEMA IF EXISTS gatepost CASCADE;
+            END IF;
         END
         $$
         """

@@ -5,7 +5,7 @@ from contextlib import suppress
 from starlette.responses import Response
 from starlette.types import Scope
 
-from gatepost.errors import AuthenticationError
+from gatepost.errors import AuthenticationError, SecondFactorRequired
 from gatepost.http.cookies import CLEAR_SITE_DATA
 from gatepost.http.edge import Edge
 from gatepost.models import SignedIn
@@ -19,10 +19,17 @@ async def supersede(edge: Edge, scope: Scope) -> None:
             await edge.gate.session_tokens.supersede(former, edge.client_of(scope))
 
 
+def keep_challenge(response: Response, edge: Edge, due: SecondFactorRequired) -> None:
+    """Have the browser keep a sign-in that waits for one more step."""
+    seconds = max(0, int((due.expires_at - edge.gate.now()).total_seconds()))
+    response.raw_headers.append(edge.cookies.set_challenge(due.challenge, seconds=seconds))
+
+
 def hand_over(response: Response, edge: Edge, scope: Scope, signed_in: SignedIn) -> None:
     """Have the browser keep a session from now on, and show from then on that the account signed in on it."""
     now = edge.gate.now()
     response.raw_headers.append(edge.cookies.set_session(signed_in, now))
+    response.raw_headers += edge.cookies.clear_challenge(scope)
     if signed_in.credentials_stamp is not None:
         device = edge.gate.devices.issue(edge.cookies.device(scope), signed_in.credentials_stamp, now=now)
         response.raw_headers.append(edge.cookies.set_device(device))

@@ -4,6 +4,7 @@
     device     `__Host-gatepost-device`    that this browser has signed in before; it opens nothing
     form       `__Host-gatepost-form`      what forms are bound to before there is a session
     notice     `__Host-gatepost-notice`    what the next page says once, such as that a name was changed
+    challenge  `__Host-gatepost-challenge` a sign-in that waits for one more step; it opens nothing
 
 Where COOKIE_DOMAIN shares the session with sibling hosts its prefix is `__Secure-`, the weaker one. Over
 plain http, which only a loopback origin has, browsers keep no cookie of either prefix: there the name is
@@ -52,6 +53,7 @@ class Cookies:
         self._session = f"{prefix}gatepost{mark}"
         own = f"{'__Host-' if secure else ''}gatepost{mark}"
         self._device, self._form, self._notice = f"{own}-device", f"{own}-form", f"{own}-notice"
+        self._challenge = f"{own}-challenge"
         self._attributes = "; Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if secure else "")
         self._domain = domain
         self._session_attributes = self._attributes + ("" if domain is None else f"; Domain={domain}")
@@ -79,6 +81,20 @@ class Cookies:
     def notice(self, scope: Scope) -> str | None:
         """Return the name of what the next page is to say, None where that is nothing."""
         return _single(scope, self._notice)
+
+    def challenge(self, scope: Scope) -> str | None:
+        """Return the sign-in of this browser that waits for one more step, None where there is none."""
+        return _single(scope, self._challenge)
+
+    def set_challenge(self, token: str, *, seconds: int) -> Header:
+        """Return the header that has the browser keep a sign-in that waits for one more step."""
+        return _set(f"{self._challenge}={token}{self._attributes}; Max-Age={seconds}")
+
+    def clear_challenge(self, scope: Scope) -> list[Header]:
+        """Return the header that takes it away, where the browser has one."""
+        if not _values(scope, self._challenge):
+            return []
+        return [_set(f"{self._challenge}={self._attributes}; Max-Age=0")]
 
     def set_session(self, signed_in: SignedIn, now: datetime) -> Header:
         """Return the header that hands over a token; it ends with the browser unless it is to be kept."""

@@ -1,5 +1,7 @@
 """How every answer looks: `{"data", "message", "success"}`, errors with `error.code` besides."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
@@ -36,6 +38,20 @@ class ErrorEnvelope(BaseModel):
     error: ErrorInfo
 
 
+class ChallengeInfo(ErrorInfo):
+    """What a program reads where a sign-in may wait for one more step; a cookie may hold the challenge."""
+
+    challenge: str | None = None
+    methods: list[str] | None = None
+    expires_at: datetime | None = None
+
+
+class ChallengeErrorEnvelope(ErrorEnvelope):
+    """The errors of a sign-in, one of which is that one more step is due."""
+
+    error: ChallengeInfo
+
+
 class ValidationErrorInfo(ErrorInfo):
     """What a program reads of an error about fields: also, for each that does not fit, what does."""
 
@@ -55,9 +71,14 @@ def success(data: object, message: str, *, status: int = 200) -> Response:
     return Response(body, status_code=status, media_type="application/json")
 
 
-def error_body(code: str, message: str, fields: dict[str, str] | None = None) -> dict[str, Any]:
+def error_body(
+    code: str,
+    message: str,
+    fields: dict[str, str] | None = None,
+    details: Mapping[str, object] | None = None,
+) -> dict[str, Any]:
     """Return the body of an error."""
-    error: dict[str, Any] = {"code": code}
+    error: dict[str, Any] = {"code": code, **(details or {})}
     if fields is not None:
         error["fields"] = fields
     return {"data": None, "message": message, "success": False, "error": error}

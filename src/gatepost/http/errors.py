@@ -15,17 +15,20 @@ from gatepost.errors import (
     AuthenticationError,
     BodyTooLarge,
     BodyTooSlow,
+    ChallengeExpired,
     Conflict,
     Conflicting,
     Forbidden,
     GatepostError,
     InternalError,
+    InvalidCode,
     InvalidCredentials,
     InvalidInput,
     MalformedJson,
     MethodNotAllowed,
     NotAuthenticated,
     NotFound,
+    SecondFactorRequired,
     TooManyAttempts,
     Unavailable,
     UnsupportedMediaType,
@@ -55,6 +58,10 @@ STATUS: Mapping[type[GatepostError], int] = {
 """Error → its status, and that of what stands below it in the tree, unless that has one of its own."""
 
 
+_NO_TOKEN = (NotAuthenticated, InvalidCredentials, SecondFactorRequired, InvalidCode, ChallengeExpired)
+"""Errors of those who sent no session token, so that there is no reason to give for one."""
+
+
 def status_of(error: GatepostError | type[GatepostError]) -> int:
     """Return the status of an error, of this tree or of a feature.
 
@@ -76,7 +83,7 @@ def render(error: GatepostError) -> Response:
         else None
     )
     response = Response(
-        encode(error_body(error.code, error.message, fields)),
+        encode(error_body(error.code, error.message, fields, error.details)),
         status_code=status_of(error),
         media_type="application/json",
     )
@@ -89,7 +96,7 @@ def render(error: GatepostError) -> Response:
 
 def challenge(error: AuthenticationError) -> str:
     """Return the challenge of a 401 (RFC 6750 §3): a reason only where a token was sent."""
-    if isinstance(error, NotAuthenticated | InvalidCredentials):
+    if isinstance(error, _NO_TOKEN):
         return "Bearer"
     return f'Bearer error="invalid_token", error_description="{error.code}"'
 

@@ -5,6 +5,7 @@ in a third of the time that a frozen dataclass takes.
 """
 
 from gatepost.models.bounds import USER_AGENT_MAX
+from gatepost.models.challenges import Answer, Challenge, Due, Options
 from gatepost.models.clients import (
     Client,
     canonical_address,
@@ -44,16 +45,20 @@ __all__ = [
     "PASSWORD",
     "USER_AGENT_MAX",
     "Action",
+    "Answer",
     "AppAction",
     "AuditAction",
     "AuditEvent",
     "Bucket",
+    "Challenge",
     "Client",
     "Columns",
+    "Due",
     "EndReason",
     "EventFilter",
     "EventPage",
     "Link",
+    "Options",
     "OverseenSession",
     "Period",
     "Proof",

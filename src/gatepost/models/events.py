@@ -62,6 +62,8 @@ class AuditAction(Action):
     """A login was refused; `detail.reason` says why. The caller is not told."""
     SESSION_STARTED = "session.started"
     """A login or registration started a session."""
+    LOGIN_CHALLENGED = "login.challenged"
+    """What was proven is right, and one more step is due: `detail.methods` says which would do."""
     SESSION_REFRESHED = "session.refreshed"
     """A session's token was replaced; `detail.successor` is the new session's id."""
     SESSION_CONFIRMED = "session.confirmed"

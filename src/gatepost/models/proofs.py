@@ -41,6 +41,10 @@ class Proof:
         """Return it together with what was proven before, by these methods."""
         return replace(self, methods=tuple(dict.fromkeys((*methods, *self.methods))))
 
+    def plus(self, methods: Iterable[str], *, at: datetime | None) -> Self:
+        """Return it together with what was proven just now, by these methods."""
+        return replace(self, methods=tuple(dict.fromkeys((*self.methods, *methods))), at=at)
+
     def moved_to(self, stamp: UUID) -> Self:
         """Return it with the stamp of credentials that the same transaction has just changed."""
         return replace(self, stamp=stamp)

@@ -51,7 +51,7 @@ def canonical_email(text: str) -> str:
 def email_key(canonical: str) -> str | None:
     """Return what `users.email_key` holds beside a canonical e-mail: itself, or None where ASCII tells it.
 
-    What ASCII tells `gatepost_email_is_plain` says, and a test holds the two against each other.
+    What ASCII tells `gatepost.email_is_plain` says, and a test holds the two against each other.
     """
     return None if _PLAIN.fullmatch(canonical) and "xn--" not in canonical else canonical
 

@@ -31,6 +31,8 @@ class KeyPurpose(StrEnum):
     """Tokens of HTML forms, against requests that another site makes a browser send."""
     THROTTLE = "gatepost throttle v1"
     """Names of buckets that would hold an e-mail otherwise."""
+    CHALLENGE = "gatepost challenge v1"
+    """Digests of sign-ins that wait for one more step, as `auth_challenges.digest` holds them."""
     LINK = "gatepost link v1"
     """Digests of links that are good for one use, as `auth_links.digest` holds them."""
 

@@ -39,10 +39,11 @@ class LinkCodec:
 
     Args:
         keys: the newest signs, all verify.
+        purpose: what the tokens are for; those of another are unknown.
     """
 
-    def __init__(self, keys: KeyRing) -> None:
-        self._keys = keys.keys(KeyPurpose.LINK)
+    def __init__(self, keys: KeyRing, purpose: KeyPurpose = KeyPurpose.LINK) -> None:
+        self._keys = keys.keys(purpose)
 
     def issue(self) -> IssuedLink:
         """Return a new random token, from the operating system's source."""

@@ -1,6 +1,7 @@
 """Users and their passwords: register and login."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from gatepost.errors import (
     ValidationFailed,
 )
 from gatepost.log import get_logger
-from gatepost.models import PASSWORD, Action, AuditAction, Client, EndReason, Proof, SignedIn, User
+from gatepost.models import PASSWORD, Action, AuditAction, Client, Proof, SignedIn, User
 from gatepost.security.emails import canonical_email, canonical_name
 from gatepost.security.passwords import Password, PasswordCheck
 from gatepost.services import emails
@@ -24,10 +25,9 @@ from gatepost.services.hashing import Hashing
 from gatepost.services.hooks import Hooks, Moment
 from gatepost.services.lines import Line
 from gatepost.services.new_passwords import NewPasswords
-from gatepost.services.sessions import Sessions
+from gatepost.services.sign_in import Arrival, Outcome, SignIns, settled
 from gatepost.services.throttles import Attempt, Throttles
 from gatepost.services.typed import read
-from gatepost.store import endings
 from gatepost.store import events as event_store
 from gatepost.store import users as store
 from gatepost.texts import Text
@@ -42,7 +42,7 @@ class Accounts:
         self,
         database: Database,
         *,
-        sessions: Sessions,
+        sign_ins: SignIns,
         hashing: Hashing,
         throttles: Throttles,
         audit: Audit,
@@ -52,7 +52,7 @@ class Accounts:
         hooks: Hooks,
     ) -> None:
         self._database = database
-        self._sessions = sessions
+        self._sign_ins = sign_ins
         self._hashing = hashing
         self._throttles = throttles
         self._audit = audit
@@ -69,6 +69,7 @@ class Accounts:
         password: str,
         client: Client,
         remembered: bool = False,
+        by_cookie: bool = False,
         invitation: str | None = None,
     ) -> SignedIn:
         """Add a user and start their first session.
@@ -81,6 +82,7 @@ class Accounts:
             password: as it was typed.
             client: who asks.
             remembered: the session is to live until its absolute end ("keep me signed in").
+            by_cookie: a cookie is to hold what is handed over.
             invitation: the token of one; it is used up by the user that it makes, and by nothing that fails.
 
         Raises:
@@ -89,6 +91,7 @@ class Accounts:
             EmailTaken: the e-mail exists already.
             Conflict, RejectedByDatabase: the database's own rules stand against it.
             TooManyAttempts: there were too many registrations.
+            SecondFactorRequired, FactorEnrolmentRequired: the user is there, and one more step is due.
         """
         await self._admission.begin(invitation, client=client)
         await self._throttles.arrive(client, verb="register")
@@ -110,10 +113,11 @@ class Accounts:
                 )
                 await self._admission.use(conn, claimed, user.id)
                 proof = Proof(user_id=user.id, methods=(PASSWORD,), stamp=stamp, at=self._clock())
-                signed_in = await self._sessions.start(conn, proof, client=client, remembered=remembered)
-                if signed_in is None:
+                outcome = await self._sign_ins.finish(
+                    conn, proof, Arrival(client=client, by_cookie=by_cookie, remembered=remembered)
+                )
+                if outcome is None:
                     raise InvalidCredentials  # noqa: TRY301 - undoes the transaction
-                return signed_in
         except Unavailable:
             raise  # the trail could not be written either, and asking would take its time once more
         except EndedMeanwhile:
@@ -126,6 +130,7 @@ class Accounts:
                 detail={"reason": reason, "email": email},
             )
             raise
+        return settled(outcome)
 
     async def login(
         self,
@@ -135,6 +140,7 @@ class Accounts:
         client: Client,
         device: str | None = None,
         remembered: bool = False,
+        by_cookie: bool = False,
         new_password: str | None = None,
     ) -> SignedIn:
         """Check a password and start a session.
@@ -152,6 +158,7 @@ class Accounts:
             client: who asks.
             device: the value of the device cookie, as it was sent.
             remembered: the session is to live until its absolute end ("keep me signed in").
+            by_cookie: a cookie is to hold what is handed over.
             new_password: what the password is to be from now on; None where it stays.
 
         Raises:
@@ -159,6 +166,7 @@ class Accounts:
                 `NewPasswords.accept`, or it is the same.
             TooManyAttempts: there were too many attempts; the password was not looked at.
             PasswordChangeRequired: the password is right and temporary, and there is no new one.
+            SecondFactorRequired, FactorEnrolmentRequired: the password is right, and one more step is due.
             InvalidCredentials: whatever else is wrong.
         """
         try:
@@ -182,28 +190,34 @@ class Accounts:
             proof = Proof(
                 user_id=credential.user_id, methods=(PASSWORD,), stamp=credential.stamp, at=self._clock()
             )
+            arrival = Arrival(
+                client=client,
+                by_cookie=by_cookie,
+                remembered=remembered,
+                is_known=attempt.is_known_place,
+                email=email,
+                is_temporary=credential.is_temporary,
+            )
             if another is not None:
-                signed_in = await self._change(
-                    proof, another, email, attempt, credential=credential, remembered=remembered
-                )
+                outcome = await self._change(proof, another, attempt, arrival)
             elif credential.is_temporary:
                 raise await self._change_required(email, attempt)
             elif check.needs_rehash:
-                signed_in = await self._rehash(proof, stored, given, attempt, remembered=remembered)
+                outcome = await self._rehash(proof, stored, given, attempt, arrival)
             else:
                 async with self._database.connection() as conn:
-                    signed_in = await self._succeed(conn, proof, attempt, remembered=remembered)
-            if signed_in is not None:
-                return signed_in
+                    outcome = await self._succeed(conn, proof, attempt, arrival)
+            if outcome is not None:
+                return settled(outcome)
             # Whatever changed meanwhile, the password may be right all the same.
             async with self._database.connection() as conn:
                 credential = await store.find_credential(conn, email, at=self._clock())
         raise await self._login_failed(email, "changed_meanwhile", attempt)
 
     async def _rehash(
-        self, proof: Proof, stored: str, password: Password, attempt: Attempt, *, remembered: bool
-    ) -> SignedIn | None:
-        """Put the password into a hash of the current kind and cost, and start a session."""
+        self, proof: Proof, stored: str, password: Password, attempt: Attempt, arrival: Arrival
+    ) -> Outcome | None:
+        """Put the password into a hash of the current kind and cost, and sign in."""
         fresh = await self._hashing.hash(password, Line.of(attempt.client, is_known=True))
         try:
             async with self._database.transaction() as conn:
@@ -215,49 +229,23 @@ class Accounts:
                         at=self._clock(),
                         user_id=proof.user_id,
                     )
-                return await self._succeed(conn, proof, attempt, remembered=remembered)
+                return await self._succeed(conn, proof, attempt, arrival)
         except ValidationFailed:
             # A rule of the application keeps the former hash, which is no reason to keep its user out.
             async with self._database.connection() as conn:
-                return await self._succeed(conn, proof, attempt, remembered=remembered)
+                return await self._succeed(conn, proof, attempt, arrival)
 
     async def _change(
-        self,
-        proof: Proof,
-        new_password: Password,
-        email: str,
-        attempt: Attempt,
-        *,
-        credential: store.Credential,
-        remembered: bool,
-    ) -> SignedIn | None:
-        """Change the password that was just checked and start a session; None as `Sessions.start`."""
-        user_id, client, at = proof.user_id, attempt.client, self._clock()
-        hashed = await self._hashing.hash(new_password, Line.of(client, is_known=True))
+        self, proof: Proof, new_password: Password, attempt: Attempt, arrival: Arrival
+    ) -> Outcome | None:
+        """Sign in with another password from then on; None as `SignIns.finish`."""
+        hashed = await self._hashing.hash(new_password, Line.of(attempt.client, is_known=True))
         try:
             async with self._database.transaction() as conn:
-                stamp = await store.change_password(conn, proof, hashed, at=at)
-                if stamp is None:
-                    return None
-                await self._throttles.forget(conn, user_id, email, by_owner=True)
-                await self._throttles.succeeded(conn, attempt)
-                reason = EndReason.PASSWORD_CHANGED
-                await endings.end_of_user(conn, user_id, reason=reason, client=client, at=at)
-                signed_in = await self._sessions.start(
-                    conn, proof.moved_to(stamp), client=client, remembered=remembered
-                )
-                if signed_in is None:
+                outcome = await self._succeed(conn, proof, attempt, replace(arrival, hashed_password=hashed))
+                if outcome is None:
                     raise InvalidCredentials  # noqa: TRY301 - undoes the transaction
-                await event_store.insert(
-                    conn,
-                    AuditAction.PASSWORD_CHANGED,
-                    client=client,
-                    at=at,
-                    user_id=user_id,
-                    session_id=signed_in.session.id,
-                    detail={"verb": "login", "temporary": credential.is_temporary},
-                )
-                return signed_in
+                return outcome
         except InvalidCredentials:
             return None
 
@@ -274,12 +262,12 @@ class Accounts:
         return PasswordChangeRequired()
 
     async def _succeed(
-        self, conn: Connection, proof: Proof, attempt: Attempt, *, remembered: bool
-    ) -> SignedIn | None:
-        signed_in = await self._sessions.start(conn, proof, client=attempt.client, remembered=remembered)
-        if signed_in is not None:
+        self, conn: Connection, proof: Proof, attempt: Attempt, arrival: Arrival
+    ) -> Outcome | None:
+        outcome = await self._sign_ins.finish(conn, proof, arrival)
+        if isinstance(outcome, SignedIn):
             await self._throttles.succeeded(conn, attempt)
-        return signed_in
+        return outcome
 
     async def _login_failed(self, email: str, reason: str, attempt: Attempt) -> InvalidCredentials:
         if reason in {"corrupt_hash", "unsupported_hash"}:

@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias, TypeVar
 from gatepost.db.pool import Connection
 from gatepost.errors import GatepostError
 from gatepost.models import Client, Link, UserId
+from gatepost.services.sign_in import SignInStep
 
 Service = TypeVar("Service")
 
@@ -77,6 +78,7 @@ class Wired:
         erase: run where a user is deleted.
         export: what its part of a user's data is; the part has the feature's name.
         admin_made: run where somebody becomes an administrator; None where that does not matter to it.
+        step: a step of signing in; None where it has none.
     """
 
     services: tuple[object, ...] = ()
@@ -85,6 +87,7 @@ class Wired:
     erase: Erase | None = None
     export: Export | None = None
     admin_made: AdminHook | None = None
+    step: SignInStep | None = None
 
 
 class Wiring:
@@ -133,6 +136,11 @@ class Wiring:
         for wired in self._wired:
             if wired.erase is not None:
                 await wired.erase(conn, user_id)
+
+    @property
+    def steps(self) -> tuple[SignInStep, ...]:
+        """The steps of signing in, in the order in which they are asked."""
+        return tuple(wired.step for wired in self._wired if wired.step is not None)
 
     async def admin_made(self, conn: Connection) -> None:
         """Tell every feature that there is an administrator."""

@@ -17,7 +17,7 @@ from gatepost.services.acts import Acts, By, Program, told
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
 from gatepost.services.feature import Purge, Wiring
-from gatepost.store import endings, failures, links, refusals, statistics, throttles
+from gatepost.store import challenges, endings, failures, links, refusals, statistics, throttles
 
 log = get_logger("gatepost.housekeeping")
 
@@ -134,6 +134,7 @@ class Housekeeping:
             throttles.purge_drained,
             partial(failures.purge_old, older_than=FAILURES_KEPT),
             partial(links.purge_ended, older_than=self._history),
+            challenges.purge_expired,
             *self._features.purges,
         ]
         for forget in forgets:

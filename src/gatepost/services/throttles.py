@@ -31,6 +31,8 @@ class Attempt:
         client: who asks.
         user_id: of the account; None for an unknown one.
         is_known: whoever asks has signed in to the account: a device cookie or a session proves it.
+        is_known_place: they come from where the user has signed in before; too many failures in a row do not
+            lock it.
         is_locked: the password counts as wrong, whatever it is: too many failed in a row, and the account
             was never used from here. The work is to be done all the same, and the answer the same.
         charge: what a success gives back.
@@ -40,6 +42,7 @@ class Attempt:
     client: Client
     user_id: UserId | None
     is_known: bool
+    is_known_place: bool
     is_locked: bool
     charge: Charge | None
     has_failures: bool
@@ -107,6 +110,7 @@ class Throttles:
             client=client,
             user_id=user_id,
             is_known=login.is_known_device,
+            is_known_place=login.is_known_place,
             is_locked=not login.is_known_place and login.failures >= self._limits.failures_max,
             charge=self._limits.charge(bucket, account) if self._limits.enabled else None,
             has_failures=login.failures > 0,
@@ -151,6 +155,7 @@ class Throttles:
             client=client,
             user_id=user_id,
             is_known=True,
+            is_known_place=begun.is_known,
             is_locked=not begun.is_known and begun.failures >= self._limits.failures_max,
             charge=charge if self._limits.enabled else None,
             has_failures=begun.failures > 0,

@@ -137,7 +137,7 @@ async def rules(conn: Connection, ours: list[str]) -> list[Rule]:
         )
         SELECT c.relname::text AS table, r.name::text AS name, r.definition
         FROM rule r JOIN pg_class c ON c.oid = r.relation
-        WHERE NOT starts_with(r.definition, 'btree (gatepost_email_key(')
+        WHERE NOT starts_with(r.definition, 'btree (gatepost.email_key(')
             AND r.definition !~ '^(btree|UNIQUE) \\((lower\\()?\\(?email\\)?(::text)?\\)*$'
         ORDER BY c.relname DESC, r.name
         """,
@@ -188,7 +188,7 @@ async def unusual_emails(conn: Connection, *, limit: int) -> AsyncIterator[tuple
     rows = await conn.fetch(
         """
         SELECT u.id, u.email::text AS email,
-            gatepost_email_key(u.email, u.email_key) AS compared
+            gatepost.email_key(u.email, u.email_key) AS compared
         FROM users u
         WHERE u.email::text !~ '^[A-Za-z0-9_+-]+(\\.[A-Za-z0-9_+-]+)*@([A-Za-z0-9]+([.-][A-Za-z0-9]+)*)$'
         ORDER BY u.id

@@ -108,14 +108,14 @@ async def begin_login(
             SELECT coalesce($1::timestamptz, clock_timestamp()) AS now
         ), owner AS MATERIALIZED (
             SELECT u.id, coalesce(u.is_active, false) AS is_active, u.hashed_password,
-                u.temporary_password_expires_at, gatepost_credentials_stamp(u) AS stamp
+                u.temporary_password_expires_at, gatepost.credentials_stamp(u) AS stamp
             FROM users u
-            WHERE gatepost_email_key(u.email, u.email_key) COLLATE "C" = $2
+            WHERE gatepost.email_key(u.email, u.email_key) COLLATE "C" = $2
         ), device AS MATERIALIZED (
             SELECT EXISTS (SELECT FROM owner o WHERE o.stamp = ANY($4::uuid[])) AS is_known
         ), charged AS MATERIALIZED (
             SELECT c.full_bucket, c.full_key, c.retry_after
-            FROM t CROSS JOIN device d CROSS JOIN gatepost_charge(
+            FROM t CROSS JOIN device d CROSS JOIN gatepost.charge(
                 ARRAY['login_address', 'login_network', 'login_account', 'login_known'],
                 ARRAY[coalesce($5, ''), $6::varchar, CASE WHEN NOT d.is_known THEN $3::varchar END,
                     CASE WHEN d.is_known THEN $3::varchar END],
@@ -177,7 +177,7 @@ async def begin_confirmation(
         )
         SELECT own.key, p.is_known, c.full_bucket, c.full_key, c.retry_after,
             coalesce((SELECT sum(f.failures) FROM auth_failures f WHERE f.user_id = $2), 0) AS failures
-        FROM t CROSS JOIN place p CROSS JOIN own CROSS JOIN gatepost_charge(
+        FROM t CROSS JOIN place p CROSS JOIN own CROSS JOIN gatepost.charge(
             ARRAY['confirm_user'], ARRAY[own.key], $6::interval[], $7::interval[], t.now
         ) c
         """,

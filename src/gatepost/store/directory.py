@@ -208,7 +208,7 @@ async def standing(
             coalesce((SELECT sum(f.failures) FROM auth_failures f WHERE f.user_id = u.id), 0) AS failures,
             (
                 SELECT count(*) FROM user_sessions s
-                WHERE s.user_id = u.id AND gatepost_is_live(s, u, t.now, $3::interval)
+                WHERE s.user_id = u.id AND gatepost.is_live(s, u, t.now, $3::interval)
             ) AS active_sessions,
             (
                 SELECT max(s.created_at) FROM user_sessions s WHERE s.user_id = u.id AND s.family_id IS NULL

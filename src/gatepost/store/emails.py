@@ -22,7 +22,7 @@ async def unkeyed(conn: Connection, *, after: UserId | None, limit: int) -> list
         """
         SELECT u.id AS user_id, u.email::text AS email
         FROM users u
-        WHERE u.email_key IS NULL AND NOT gatepost_email_is_plain(u.email)
+        WHERE u.email_key IS NULL AND NOT gatepost.email_is_plain(u.email)
             AND (u.id > $1 OR $1 IS NULL)
         ORDER BY u.id
         LIMIT $2
@@ -40,7 +40,7 @@ async def set_key(conn: Connection, found: Unkeyed, key: str) -> None:
         UPDATE users u SET email_key = $3::varchar
         WHERE u.id = $1 AND u.email::text = $2 AND u.email_key IS NULL AND NOT EXISTS (
             SELECT FROM users o
-            WHERE gatepost_email_key(o.email, o.email_key) COLLATE "C" = $3 AND o.id <> u.id
+            WHERE gatepost.email_key(o.email, o.email_key) COLLATE "C" = $3 AND o.id <> u.id
         )
         """,
         found.user_id,

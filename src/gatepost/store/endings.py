@@ -79,7 +79,7 @@ async def end_by_presented(
             ) ELSE 0 END AS count,
             s.id AS session_id, s.user_id, s.refusal, s.unsettled
         FROM (
-            SELECT s.id, u.id AS user_id, t.now, gatepost_refusal(s, u, t.now, $8::interval) AS refusal,
+            SELECT s.id, u.id AS user_id, t.now, gatepost.refusal(s, u, t.now, $8::interval) AS refusal,
                 coalesce(s.handed_by = 'confirm', false) AS unsettled
             FROM user_sessions s
             JOIN users u ON u.id = s.user_id

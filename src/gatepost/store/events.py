@@ -177,7 +177,7 @@ async def search(
             AND ($4::varchar IS NULL OR e.action = $4)
             AND ($5::varchar IS NULL OR starts_with(e.action, $5))
             AND ($6::varchar IS NULL OR e.ip_address = $6)
-            AND ($7::text IS NULL OR gatepost_inet(e.ip_address) <<= $7::text::inet)
+            AND ($7::text IS NULL OR gatepost.to_inet(e.ip_address) <<= $7::text::inet)
             AND ($8::timestamptz IS NULL OR e.at >= $8)
             AND ($9::timestamptz IS NULL OR e.at < $9)
             AND (e.user_id = $10 OR $10 IS NULL)

@@ -104,6 +104,7 @@ async def missing_privileges(conn: Connection, features: Schemas = ()) -> list[s
             ('auth_throttles', 'SELECT'), ('auth_throttles', 'INSERT'), ('auth_throttles', 'UPDATE'),
             ('auth_throttles', 'DELETE'), ('auth_failures', 'SELECT'), ('auth_failures', 'INSERT'),
             ('auth_failures', 'UPDATE'), ('auth_failures', 'DELETE'), ('gatepost_version', 'SELECT'),
+            ('auth_challenges', 'SELECT'), ('auth_challenges', 'INSERT'), ('auth_challenges', 'DELETE'),
             ('auth_links', 'SELECT'), ('auth_links', 'DELETE'), ('auth_event_hours', 'SELECT'),
             ('auth_housekeeping', 'SELECT'), ('gatepost_features', 'SELECT')
         ) w (relation, privilege)
@@ -124,6 +125,7 @@ async def missing_privileges(conn: Connection, features: Schemas = ()) -> list[s
                 'replaced_by successor_nonce place handed_by'),
             ('auth_links', 'INSERT', 'purpose digest email created_at created_by expires_at'),
             ('auth_links', 'UPDATE', 'created_by used_at used_by revoked_at'),
+            ('auth_challenges', 'UPDATE', 'state'),
             ('auth_events', 'INSERT', 'at action user_id session_id ip_address user_agent detail')
         ) w (relation, privilege, columns)
         CROSS JOIN LATERAL string_to_table(w.columns, ' ') WITH ORDINALITY c (name, place)
@@ -139,12 +141,15 @@ async def missing_privileges(conn: Connection, features: Schemas = ()) -> list[s
         UNION ALL
         SELECT format('EXECUTE ON FUNCTION %s', p.oid::regprocedure)
         FROM pg_proc p
-        WHERE p.pronamespace = quote_ident(current_schema())::regnamespace AND p.proname = ANY(ARRAY[
-                'gatepost_end_sessions', 'gatepost_charge', 'gatepost_erase_user', 'gatepost_redact_events',
-                'gatepost_emails_of', 'gatepost_count_events', 'gatepost_inet', 'gatepost_email_key',
-                'gatepost_email_is_plain', 'gatepost_has_expired', 'gatepost_is_live', 'gatepost_refusal',
-                'gatepost_credentials_stamp'
-            ]) AND NOT has_function_privilege(p.oid, 'EXECUTE')
+        WHERE (p.pronamespace = to_regnamespace('gatepost')
+                OR p.pronamespace = quote_ident(current_schema())::regnamespace AND p.proname = ANY(ARRAY[
+                    'gatepost_end_sessions', 'gatepost_erase_user', 'gatepost_redact_events',
+                    'gatepost_emails_of', 'gatepost_count_events'
+                ]))
+            AND NOT has_function_privilege(p.oid, 'EXECUTE')
+        UNION ALL
+        SELECT 'USAGE ON SCHEMA gatepost'
+        WHERE NOT has_schema_privilege(to_regnamespace('gatepost'), 'USAGE')
         ORDER BY missing
         """
     )

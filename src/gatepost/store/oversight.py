@@ -37,9 +37,9 @@ async def page(
         JOIN users u ON u.id = s.user_id
         CROSS JOIN (SELECT coalesce($3::timestamptz, statement_timestamp()) AS now) t
         WHERE s.id < coalesce($1::bigint, 9223372036854775807)
-            AND gatepost_is_live(s, u, t.now, $4::interval)
+            AND gatepost.is_live(s, u, t.now, $4::interval)
             AND ($5::varchar IS NULL OR s.ip_address = $5)
-            AND ($6::text IS NULL OR gatepost_inet(s.ip_address) <<= $6::text::inet)
+            AND ($6::text IS NULL OR gatepost.to_inet(s.ip_address) <<= $6::text::inet)
             AND ($7::timestamptz IS NULL OR s.created_at < $7)
             AND ($8::timestamptz IS NULL OR s.created_at >= $8)
             AND ($9::timestamptz IS NULL OR coalesce(s.last_used_at, '-infinity') < $9)
@@ -79,9 +79,9 @@ async def matching(
         FROM user_sessions s
         JOIN users u ON u.id = s.user_id
         CROSS JOIN (SELECT coalesce($1::timestamptz, statement_timestamp()) AS now) t
-        WHERE gatepost_is_live(s, u, t.now, $2::interval)
+        WHERE gatepost.is_live(s, u, t.now, $2::interval)
             AND ($3::varchar IS NULL OR s.ip_address = $3)
-            AND ($4::text IS NULL OR gatepost_inet(s.ip_address) <<= $4::text::inet)
+            AND ($4::text IS NULL OR gatepost.to_inet(s.ip_address) <<= $4::text::inet)
             AND ($5::timestamptz IS NULL OR s.created_at < $5)
             AND ($6::timestamptz IS NULL OR s.created_at >= $6)
             AND ($7::timestamptz IS NULL OR coalesce(s.last_used_at, '-infinity') < $7)
@@ -120,9 +120,9 @@ async def count(
         SELECT FROM user_sessions s
         JOIN users u ON u.id = s.user_id
         CROSS JOIN (SELECT coalesce($1::timestamptz, statement_timestamp()) AS now) t
-        WHERE gatepost_is_live(s, u, t.now, $2::interval)
+        WHERE gatepost.is_live(s, u, t.now, $2::interval)
             AND ($3::varchar IS NULL OR s.ip_address = $3)
-            AND ($4::text IS NULL OR gatepost_inet(s.ip_address) <<= $4::text::inet)
+            AND ($4::text IS NULL OR gatepost.to_inet(s.ip_address) <<= $4::text::inet)
             AND ($5::timestamptz IS NULL OR s.created_at < $5)
             AND ($6::timestamptz IS NULL OR s.created_at >= $6)
             AND ($7::timestamptz IS NULL OR coalesce(s.last_used_at, '-infinity') < $7)

@@ -70,7 +70,7 @@ async def change_email(conn: Connection, user_id: UserId, email: str, *, at: dat
             SET email = $2::varchar, email_key = $4,
                 updated_at = coalesce($3::timestamptz, statement_timestamp())
             WHERE id = $1
-            RETURNING gatepost_credentials_stamp(u) AS stamp
+            RETURNING gatepost.credentials_stamp(u) AS stamp
             """,
             user_id,
             email,
@@ -101,7 +101,7 @@ async def sessions(conn: Connection, user_id: UserId, *, before: int | None, lim
 async def lock(conn: Connection, user_id: UserId) -> UUID | None:
     """Lock a user's row as one does who is going to delete it, from the start: no deadlock with anybody."""
     row = await conn.fetchrow(
-        "SELECT gatepost_credentials_stamp(u) AS stamp FROM users u WHERE u.id = $1 FOR UPDATE", user_id
+        "SELECT gatepost.credentials_stamp(u) AS stamp FROM users u WHERE u.id = $1 FOR UPDATE", user_id
     )
     return None if row is None else row["stamp"]
 

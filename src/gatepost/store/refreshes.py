@@ -127,7 +127,7 @@ async def refresh(
     lock and then sees the claim, but not yet the successor's row, because the statement looked at the
     table before it waited: asked again, the statement sees both.
 
-    With `rates` the buckets of the address and of the sign-in are charged first (`gatepost_charge`); while
+    With `rates` the buckets of the address and of the sign-in are charged first (`gatepost.charge`); while
     one is full nothing else happens.
     """
     row = await conn.fetchrow(
@@ -140,7 +140,7 @@ async def refresh(
             LIMIT 1
         ), charged AS MATERIALIZED (
             SELECT c.full_bucket, c.full_key, c.retry_after
-            FROM t LEFT JOIN presented p ON true CROSS JOIN gatepost_charge(
+            FROM t LEFT JOIN presented p ON true CROSS JOIN gatepost.charge(
                 ARRAY['refresh_address', 'refresh_session'], ARRAY[$13::varchar, p.family],
                 $14::interval[], $15::interval[], t.now
             ) c
@@ -150,7 +150,7 @@ async def refresh(
                 AND (SELECT c.full_bucket IS NULL FROM charged c)
             FOR SHARE
         ), found AS MATERIALIZED (
-            SELECT s.*, gatepost_refusal(s, o.u, t.now, $11::interval) AS refusal
+            SELECT s.*, gatepost.refusal(s, o.u, t.now, $11::interval) AS refusal
             FROM owner o JOIN user_sessions s ON s.user_id = (o.u).id CROSS JOIN t
             WHERE s.id = (SELECT p.id FROM presented p)
             FOR UPDATE OF s
@@ -178,7 +178,7 @@ async def refresh(
         ), successor AS (
             SELECT s.*, NULL::varchar AS refusal FROM started s
             UNION ALL
-            SELECT s.*, gatepost_refusal(s, o.u, t.now, $11::interval) AS refusal
+            SELECT s.*, gatepost.refusal(s, o.u, t.now, $11::interval) AS refusal
             FROM owner o, t, found f JOIN user_sessions s ON s.id = f.replaced_by
         )
         SELECT

@@ -34,7 +34,7 @@ async def record(
     await conn.execute(
         """
         WITH turn AS MATERIALIZED (
-            SELECT c.full_key FROM gatepost_charge(
+            SELECT c.full_key FROM gatepost.charge(
                 ARRAY['event', 'event'], ARRAY[$15::varchar, $16::varchar],
                 ARRAY[$10::interval, $12::interval], ARRAY[$11::interval, $13::interval], $1::timestamptz
             ) c

@@ -111,22 +111,22 @@ def _overlap(row: Row) -> Overlap | None:
 
 
 LOOKUP = """
-    SELECT s.session_token, s.id AS session_id, gatepost_refusal(s, u, t.now, $4::interval) AS refusal,
+    SELECT s.session_token, s.id AS session_id, gatepost.refusal(s, u, t.now, $4::interval) AS refusal,
         CASE WHEN s.last_used_at <= t.now - $3::interval OR s.handed_by IS NOT NULL
             THEN t.now END AS touch_at,
-        CASE WHEN gatepost_has_expired(s, t.now + $6::interval / 2)
+        CASE WHEN gatepost.has_expired(s, t.now + $6::interval / 2)
                 AND coalesce(s.absolute_expires_at, 'infinity') > s.expires_at
             THEN least(t.now + $6::interval, s.absolute_expires_at) END AS renew_to,
         s.handed_by,
         CASE WHEN NOT s.is_active AND s.ended_at > t.now - $7::interval
-                AND NOT gatepost_has_expired(s, t.now, $4::interval)
+                AND NOT gatepost.has_expired(s, t.now, $4::interval)
             THEN (
                 SELECT ARRAY[live.id::text, live.ip_address, live.user_agent]
                 FROM user_sessions new
                 JOIN user_sessions live ON live.user_id = new.user_id
                     AND coalesce(live.family_id, live.id) = coalesce(new.family_id, new.id)
                 WHERE new.id = s.replaced_by AND new.user_id = s.user_id
-                    AND gatepost_is_live(live, u, t.now, $4::interval)
+                    AND gatepost.is_live(live, u, t.now, $4::interval)
                 ORDER BY live.id DESC
                 LIMIT 1
             ) END AS overlap,
@@ -184,7 +184,7 @@ async def start(
         WITH owner AS MATERIALIZED (
             SELECT u.id, u.email, u.name, u.is_admin, u.created_at, u.email_verified_at
             FROM users u
-            WHERE u.id = $2 AND u.is_active AND gatepost_credentials_stamp(u) = $3::uuid
+            WHERE u.id = $2 AND u.is_active AND gatepost.credentials_stamp(u) = $3::uuid
             FOR SHARE
         ), started AS (
             INSERT INTO user_sessions (session_token, user_id, is_active, expires_at, created_at,

@@ -37,7 +37,7 @@ async def lock_owner(conn: Connection, user_id: UserId) -> UUID | None:
     A statement of its own, so that the next one looks at the sessions anew.
     """
     row = await conn.fetchrow(
-        "SELECT gatepost_credentials_stamp(u) AS stamp FROM users u WHERE u.id = $1 FOR NO KEY UPDATE",
+        "SELECT gatepost.credentials_stamp(u) AS stamp FROM users u WHERE u.id = $1 FOR NO KEY UPDATE",
         user_id,
     )
     return None if row is None else row["stamp"]
@@ -55,7 +55,7 @@ async def lock_live(
             AND coalesce(s.family_id, s.id) = coalesce(named.family_id, named.id)
         JOIN users u ON u.id = s.user_id
         CROSS JOIN (SELECT coalesce($2::timestamptz, statement_timestamp()) AS now) t
-        WHERE named.id = $1 AND gatepost_is_live(s, u, t.now, $3::interval)
+        WHERE named.id = $1 AND gatepost.is_live(s, u, t.now, $3::interval)
         ORDER BY s.id DESC
         LIMIT 1
         FOR UPDATE OF s
@@ -88,7 +88,7 @@ async def end_beyond(
             SELECT live.id FROM (
                 SELECT s.id, dense_rank() OVER (ORDER BY coalesce(s.family_id, s.id) DESC) AS rank
                 FROM user_sessions s JOIN users u ON u.id = s.user_id CROSS JOIN t
-                WHERE s.user_id = $1 AND gatepost_is_live(s, u, t.now, $4::interval)
+                WHERE s.user_id = $1 AND gatepost.is_live(s, u, t.now, $4::interval)
             ) live
             WHERE live.rank > $2
         ), ended AS (
@@ -136,8 +136,8 @@ async def end_others(
             SELECT coalesce(s.family_id, s.id) AS family FROM user_sessions s
             WHERE s.id = $2 AND s.user_id = $1
         ), due AS MATERIALIZED (
-            SELECT s.id, gatepost_is_live(s, u, t.now, $8::interval) AS was_live,
-                gatepost_has_expired(s, t.now) AS is_over
+            SELECT s.id, gatepost.is_live(s, u, t.now, $8::interval) AS was_live,
+                gatepost.has_expired(s, t.now) AS is_over
             FROM user_sessions s JOIN users u ON u.id = s.user_id CROSS JOIN kept k CROSS JOIN t
             WHERE s.user_id = $1 AND s.is_active AND coalesce(s.family_id, s.id) <> k.family
             FOR UPDATE OF s
@@ -189,7 +189,7 @@ async def of_user(
         JOIN users u ON u.id = s.user_id
         CROSS JOIN LATERAL (SELECT coalesce(s.last_used_at, s.created_at, 'epoch') AS last) used
         CROSS JOIN (SELECT coalesce($2::timestamptz, statement_timestamp()) AS now) t
-        WHERE s.user_id = $1 AND gatepost_is_live(s, u, t.now, $3::interval)
+        WHERE s.user_id = $1 AND gatepost.is_live(s, u, t.now, $3::interval)
             AND ($5::bigint IS NULL OR (used.last, s.id) < ($4::timestamptz, $5))
         ORDER BY used.last DESC, s.id DESC
         LIMIT $6
@@ -212,7 +212,7 @@ async def count(conn: Connection, user_id: UserId, *, at: datetime | None, idle:
         FROM user_sessions s
         JOIN users u ON u.id = s.user_id
         CROSS JOIN (SELECT coalesce($2::timestamptz, statement_timestamp()) AS now) t
-        WHERE s.user_id = $1 AND gatepost_is_live(s, u, t.now, $3::interval)
+        WHERE s.user_id = $1 AND gatepost.is_live(s, u, t.now, $3::interval)
         """,
         user_id,
         at,

@@ -171,7 +171,7 @@ async def live_sessions(
             SELECT s.user_id
             FROM user_sessions s
             JOIN users u ON u.id = s.user_id
-            WHERE gatepost_is_live(s, u, coalesce($1::timestamptz, statement_timestamp()), $3::interval)
+            WHERE gatepost.is_live(s, u, coalesce($1::timestamptz, statement_timestamp()), $3::interval)
             LIMIT $2::bigint + 1
         )
         SELECT count(*) AS sessions, count(DISTINCT l.user_id) AS users, count(*) <= $2 AS is_whole,
@@ -203,7 +203,7 @@ async def sample_sessions(
             FROM user_sessions s TABLESAMPLE SYSTEM ($2::float8) REPEATABLE (1)
             JOIN users u ON u.id = s.user_id
             CROSS JOIN t
-            WHERE gatepost_is_live(s, u, t.now, $4::interval)
+            WHERE gatepost.is_live(s, u, t.now, $4::interval)
         ), stride AS (
             SELECT 1 + count(*) / $3::bigint AS every, count(*) AS live FROM sampled
         )
@@ -213,7 +213,7 @@ async def sample_sessions(
         LEFT JOIN LATERAL (
             SELECT count(*) AS live
             FROM user_sessions s JOIN users u ON u.id = s.user_id CROSS JOIN t
-            WHERE s.user_id = p.user_id AND gatepost_is_live(s, u, t.now, $4::interval)
+            WHERE s.user_id = p.user_id AND gatepost.is_live(s, u, t.now, $4::interval)
         ) own ON true
         """,
         at,

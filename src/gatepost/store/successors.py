@@ -44,7 +44,7 @@ async def start_fresh(
                 s.methods || ARRAY(SELECT m FROM unnest($11::varchar[]) m WHERE m <> ALL (s.methods)),
                 greatest(s.aal, $12)
             FROM user_sessions s JOIN users u ON u.id = s.user_id CROSS JOIN t
-            WHERE s.id = $2 AND u.is_active AND gatepost_credentials_stamp(u) = $3::uuid
+            WHERE s.id = $2 AND u.is_active AND gatepost.credentials_stamp(u) = $3::uuid
             RETURNING *
         ), event AS (
             INSERT INTO auth_events (at, action, user_id, session_id, ip_address, user_agent, detail)
@@ -90,7 +90,7 @@ async def settle(conn: Connection, session_id: int, *, at: datetime | None) -> N
         )
         UPDATE user_sessions s
         SET is_active = false, ended_at = least(s.expires_at, t.now), replaced_by = f.id,
-            end_reason = CASE WHEN gatepost_has_expired(s, t.now) THEN 'expired' ELSE $3 END
+            end_reason = CASE WHEN gatepost.has_expired(s, t.now) THEN 'expired' ELSE $3 END
         FROM first f, t
         WHERE s.user_id = f.user_id AND s.is_active AND s.id <> f.id
             AND coalesce(s.family_id, s.id) = f.family_id

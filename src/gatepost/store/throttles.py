@@ -1,7 +1,7 @@
 """Statements on `auth_throttles`: buckets of attempts by the generic cell rate algorithm (ITU-T I.371).
 
 A bucket holds one time, `tat`, by which it would be empty again. How one is charged, and when it is full,
-stands in the function `gatepost_charge` alone, which every statement calls that limits something.
+stands in the function `gatepost.charge` alone, which every statement calls that limits something.
 """
 
 from collections.abc import Iterable, Sequence
@@ -44,7 +44,7 @@ class Full:
 
     @classmethod
     def from_row(cls, row: Row) -> Self | None:
-        """Read the columns of `gatepost_charge`; None where every bucket had room."""
+        """Read the columns of `gatepost.charge`; None where every bucket had room."""
         if row["full_bucket"] is None:
             return None
         return cls(bucket=row["full_bucket"], key=row["full_key"], retry_after=row["retry_after"])
@@ -66,7 +66,7 @@ class Level(Columns, frozen=True, kw_only=True, gc=False):
 
 
 def spans(rates: Iterable[Rate]) -> tuple[list[timedelta], list[timedelta]]:
-    """Return the emissions and the tolerances of rates, as `gatepost_charge` takes them."""
+    """Return the emissions and the tolerances of rates, as `gatepost.charge` takes them."""
     emissions_and_tolerances = [(rate.emission, rate.tolerance) for rate in rates]
     return [each for each, _ in emissions_and_tolerances], [each for _, each in emissions_and_tolerances]
 
@@ -77,7 +77,7 @@ async def charge(conn: Connection, charges: Sequence[Charge], *, at: datetime | 
     row = await conn.fetchrow(
         """
         SELECT c.full_bucket, c.full_key, c.retry_after
-        FROM gatepost_charge($1::varchar[], $2::varchar[], $3::interval[], $4::interval[], $5) c
+        FROM gatepost.charge($1::varchar[], $2::varchar[], $3::interval[], $4::interval[], $5) c
         """,
         [each.bucket for each in charges],
         [each.key for each in charges],
@@ -103,7 +103,7 @@ async def refuse(
     await conn.execute(
         """
         WITH turn AS MATERIALIZED (
-            SELECT c.full_bucket FROM gatepost_charge(
+            SELECT c.full_bucket FROM gatepost.charge(
                 ARRAY['event'], ARRAY[$2::varchar || ':' || $3::varchar], ARRAY[$4::interval],
                 ARRAY[$5::interval], $1::timestamptz
             ) c

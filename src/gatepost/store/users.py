@@ -57,12 +57,12 @@ async def find_credential(conn: Connection, email: str, *, at: datetime | None) 
     row = await conn.fetchrow(
         """
         SELECT u.id AS user_id, coalesce(u.is_active, false) AS is_active, u.hashed_password,
-            gatepost_credentials_stamp(u) AS stamp,
+            gatepost.credentials_stamp(u) AS stamp,
             u.temporary_password_expires_at IS NOT NULL AS is_temporary,
             coalesce(u.temporary_password_expires_at <= coalesce($2, statement_timestamp()), false)
                 AS has_expired
         FROM users u
-        WHERE gatepost_email_key(u.email, u.email_key) COLLATE "C" = $1
+        WHERE gatepost.email_key(u.email, u.email_key) COLLATE "C" = $1
         """,
         email,
         at,
@@ -74,7 +74,7 @@ async def hash_of(conn: Connection, user_id: UserId) -> tuple[str | None, UUID |
     """Return the stored hash of a user and the stamp of their credentials; None for what there is not."""
     row = await conn.fetchrow(
         """
-        SELECT u.hashed_password, gatepost_credentials_stamp(u) AS stamp FROM users u WHERE u.id = $1
+        SELECT u.hashed_password, gatepost.credentials_stamp(u) AS stamp FROM users u WHERE u.id = $1
         """,
         user_id,
     )
@@ -106,7 +106,7 @@ async def insert(
             FROM (SELECT coalesce($5::timestamptz, statement_timestamp()) AS now) t
             RETURNING id AS user_id, email, name, is_admin, is_active AS user_is_active,
                 created_at::timestamptz AS user_created_at, email_verified_at IS NOT NULL AS email_verified,
-                gatepost_credentials_stamp(u) AS stamp
+                gatepost.credentials_stamp(u) AS stamp
             """,
             email,
             name,
@@ -146,7 +146,7 @@ async def find(conn: Connection, email: str) -> User | None:
             coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at,
             u.email_verified_at IS NOT NULL AS email_verified
         FROM users u
-        WHERE gatepost_email_key(u.email, u.email_key) COLLATE "C" = $1
+        WHERE gatepost.email_key(u.email, u.email_key) COLLATE "C" = $1
         """,
         email,
     )
@@ -221,7 +221,7 @@ async def replace_hash(conn: Connection, proof: Proof, *, old: str, new: str) ->
     status = await conn.execute(
         """
         UPDATE users u SET hashed_password = $4
-        WHERE u.id = $1 AND gatepost_credentials_stamp(u) = $2::uuid AND u.hashed_password = $3
+        WHERE u.id = $1 AND gatepost.credentials_stamp(u) = $2::uuid AND u.hashed_password = $3
         """,
         proof.user_id,
         proof.stamp,
@@ -243,8 +243,8 @@ async def change_password(conn: Connection, proof: Proof, new: str, *, at: datet
         """
         UPDATE users u
         SET hashed_password = $3, updated_at = coalesce($4::timestamptz, statement_timestamp())
-        WHERE u.id = $1 AND gatepost_credentials_stamp(u) = $2::uuid
-        RETURNING gatepost_credentials_stamp(u) AS stamp
+        WHERE u.id = $1 AND gatepost.credentials_stamp(u) = $2::uuid
+        RETURNING gatepost.credentials_stamp(u) AS stamp
         """,
         proof.user_id,
         proof.stamp,

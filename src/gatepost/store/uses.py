@@ -46,7 +46,7 @@ async def touch(conn: Connection, used: Mapping[int, Use], *, at: datetime | Non
         )
         UPDATE user_sessions s
         SET last_used_at = greatest(s.last_used_at, used.at),
-            expires_at = CASE WHEN gatepost_has_expired(s, coalesce($6, statement_timestamp()))
+            expires_at = CASE WHEN gatepost.has_expired(s, coalesce($6, statement_timestamp()))
                 THEN s.expires_at ELSE greatest(s.expires_at, used.renew_to) END,
             session_token = CASE WHEN s.session_token = used.stored THEN used.digest ELSE s.session_token END,
             handed_by = CASE WHEN used.at IS NULL OR s.handed_by = 'confirm' THEN s.handed_by END

@@ -315,7 +315,7 @@ async def test_by_cookie_the_new_token_comes_by_cookie_and_the_browser_stays_kno
     assert browser.cookies["__Host-gatepost"] not in response.text
     device = browser.cookies["__Host-gatepost-device"]
     known = gate_of_browser.devices.stamps(device, now=gate_of_browser.now())
-    assert known[-1] == await db.fetchval("SELECT gatepost_credentials_stamp(u) FROM users u")
+    assert known[-1] == await db.fetchval("SELECT gatepost.credentials_stamp(u) FROM users u")
     assert (await browser.get("/api/auth/me")).json()["data"]["user"]["email"] == OTHER
 
 

@@ -132,7 +132,7 @@ async def test_what_is_plain_to_the_database_is_what_is_plain_to_us(db: Database
         "\u017f@x",
     ]
     for text in texts:
-        is_plain = await db.fetchval("SELECT gatepost_email_is_plain($1)", text)
+        is_plain = await db.fetchval("SELECT gatepost.email_is_plain($1)", text)
         # Of a canonical e-mail, which never has a capital in it.
         assert is_plain == (text.isascii() and email_key(text.lower()) is None), text
         if is_plain and "." in text:

@@ -29,6 +29,7 @@ SETTINGS = (
     "unix_socket_directories=.",
     "unix_socket_permissions=0700",
     f"port={PORT}",
+    "search_path=public",  # the role has the name of the schema with the rules: no tables there
     "log_error_verbosity=terse",  # DETAIL lines quote whole rows, password hashes and all
 )
 # After a crash all files are flushed before recovery: seconds one by one, hundredths as a whole.

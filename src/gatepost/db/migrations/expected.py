@@ -53,6 +53,21 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "auth_refusals": ("action", "place", "user_id", "refusals", "since"),
     "auth_erased": ("xid", "user_id", "email_digest"),
     "gatepost_features": ("feature", "version"),
+    "auth_challenges": (
+        "digest",
+        "purpose",
+        "user_id",
+        "stamp",
+        "methods",
+        "by_cookie",
+        "remembered",
+        "is_known",
+        "hashed_password",
+        "state",
+        "tries",
+        "created_at",
+        "expires_at",
+    ),
     "auth_links": (
         "id",
         "purpose",
@@ -84,13 +99,17 @@ INDEXES = (
     "auth_links_created_by_idx",
     "auth_links_used_by_idx",
     "auth_links_email_idx",
+    "auth_challenges_user_id_idx",
+    "auth_challenges_expires_at_idx",
 )
 """Indexes that have one name everywhere."""
 
 UNIQUE = {
     "users": (
-        "gatepost_email_key(email::text, email_key::text)",
-        "gatepost_email_key(email, email_key::text)",
+        "gatepost.email_key(email::text, email_key::text)",
+        "gatepost.email_key(email, email_key::text)",
+        "email_key(email::text, email_key::text)",  # where the tables stand in the schema gatepost too
+        "email_key(email, email_key::text)",
     ),
     "user_sessions": ("session_token",),
     "auth_links": ("digest",),
@@ -118,16 +137,21 @@ FUNCTIONS = (
     "gatepost_redact_events",
     "gatepost_emails_of",
     "gatepost_count_events",
-    "gatepost_inet",
-    "gatepost_email_key",
-    "gatepost_email_is_plain",
-    "gatepost_has_expired",
-    "gatepost_is_live",
-    "gatepost_refusal",
-    "gatepost_charge",
-    "gatepost_credentials_stamp",
 )
-"""Functions that are called by name."""
+"""Functions that are called by name, in the schema of the tables."""
+
+RULES = (
+    "charge",
+    "credentials_stamp",
+    "email_is_plain",
+    "email_key",
+    "has_expired",
+    "is_live",
+    "live_sessions",
+    "refusal",
+    "to_inet",
+)
+"""Functions of the schema `gatepost`."""
 
 
 def tables(features: Schemas = ()) -> list[str]:
@@ -178,10 +202,10 @@ async def missing_objects(conn: "Connection", features: Schemas = ()) -> list[st
     )
     functions = await conn.fetch(
         """
-        SELECT p.proname
+        SELECT p.proname, n.nspname = current_schema() AS is_own, n.nspname = 'gatepost' AS is_rule
         FROM pg_proc p
         JOIN pg_namespace n ON n.oid = p.pronamespace
-        WHERE n.nspname = current_schema()
+        WHERE n.nspname IN (current_schema(), 'gatepost')
         """
     )
     has_columns = {(row["relname"], row["attname"]) for row in columns}
@@ -189,7 +213,8 @@ async def missing_objects(conn: "Connection", features: Schemas = ()) -> list[st
     has_indexes = {row["name"] for row in indexes}
     has_unique = {(row["on_table"], row["definition"]) for row in indexes if row["is_unique"]}
     has_triggers = {row["tgname"] for row in triggers}
-    has_functions = {row["proname"] for row in functions}
+    has_functions = {row["proname"] for row in functions if row["is_own"]}
+    has_rules = {row["proname"] for row in functions if row["is_rule"]}
     return [
         *(f"table {table}" for table in wanted if table not in has_tables),
         *(
@@ -207,4 +232,5 @@ async def missing_objects(conn: "Connection", features: Schemas = ()) -> list[st
         ),
         *(f"trigger {name}" for name in named_triggers if name not in has_triggers),
         *(f"function {name}" for name in named_functions if name not in has_functions),
+        *(f"function gatepost.{name}" for name in RULES if name not in has_rules),
     ]

@@ -22,7 +22,7 @@ def _wire(gate: "Gate") -> "Wired":
         gate.database,
         codec=gate.links,
         accounts=gate.accounts,
-        sessions=gate.session_tokens,
+        sign_ins=gate.sign_ins,
         throttles=gate.throttles,
         audit=gate.audit,
         clock=gate.clock,

@@ -10,7 +10,7 @@ from gatepost import errors
 from gatepost.features.setup.errors import InvalidSetupLink
 from gatepost.features.setup.service import Setup
 from gatepost.http.api import schemas
-from gatepost.http.api.responses import BODY, NEW_PASSWORD, USERS_ROW, responses
+from gatepost.http.api.responses import BODY, NEW_PASSWORD, STEP_DUE, USERS_ROW, responses
 from gatepost.http.api.routing import router_of
 from gatepost.http.api.signed_in import check_cookie, sign_in
 from gatepost.http.bodies import unambiguous_body
@@ -55,6 +55,7 @@ class SetupRequest(BaseModel):
         InvalidSetupLink,
         errors.EmailTaken,
         errors.CrossOriginRefused,
+        *STEP_DUE,
         errors.TooManyAttempts,
         status=201,
         fields={"password": Text("field.too_short", count=8)},
@@ -70,6 +71,7 @@ async def setup(body: SetupRequest, edge: CurrentEdge, request: Request) -> Resp
         password=body.password,
         client=edge.client_of(request.scope),
         remembered=body.remember,
+        by_cookie=body.cookie,
     )
     return await sign_in(
         edge,

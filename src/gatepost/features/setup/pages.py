@@ -38,6 +38,7 @@ async def submit(visit: Visit, form: Form) -> Response:
         name=form.get("name", ""),
         password=form.get("password", ""),
         client=visit.client,
+        by_cookie=True,
     )
     return await visit.begin(signed_in, path="/admin")
 

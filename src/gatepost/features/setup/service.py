@@ -11,7 +11,7 @@ from gatepost.security.links import LinkCodec
 from gatepost.services.accounts import Accounts
 from gatepost.services.audit import BY_COMMAND, Audit
 from gatepost.services.clock import Clock
-from gatepost.services.sessions import Sessions
+from gatepost.services.sign_in import Arrival, Outcome, SignIns, settled
 from gatepost.services.throttles import Throttles
 from gatepost.store import events as event_store
 from gatepost.store import links as store
@@ -36,7 +36,7 @@ class Setup:
         *,
         codec: LinkCodec,
         accounts: Accounts,
-        sessions: Sessions,
+        sign_ins: SignIns,
         throttles: Throttles,
         audit: Audit,
         clock: Clock,
@@ -44,7 +44,7 @@ class Setup:
         self._database = database
         self._codec = codec
         self._accounts = accounts
-        self._sessions = sessions
+        self._sign_ins = sign_ins
         self._throttles = throttles
         self._audit = audit
         self._clock = clock
@@ -106,6 +106,7 @@ class Setup:
         password: str,
         client: Client,
         remembered: bool = False,
+        by_cookie: bool = False,
     ) -> SignedIn:
         """Make the first administrator and start their session.
 
@@ -117,12 +118,14 @@ class Setup:
             ValidationFailed: a field does not fit; of the password alone, as `NewPasswords.accept`.
             EmailTaken: there is such a user already; `gatepost users promote` makes them one.
             Conflict, RejectedByDatabase: the database's own rules stand against it.
+            SecondFactorRequired, FactorEnrolmentRequired: they are made, and one more step is due.
         """
         await self._throttles.arrive(client, verb="setup")
         link = await self.look(token, client=client)
         email, name, hashed = await self._accounts.prepare(
             email=email, name=name, password=password, client=client
         )
+        outcome: Outcome | None = None
         try:
             async with self._database.transaction() as conn:
                 await user_store.lock_admins(conn)
@@ -140,17 +143,19 @@ class Setup:
                     )
                     await store.use(conn, link.id, user.id, at=self._clock())
                     proof = Proof(user_id=user.id, methods=(PASSWORD,), stamp=stamp, at=self._clock())
-                    signed_in = await self._sessions.start(conn, proof, client=client, remembered=remembered)
-                    if signed_in is None:
+                    arrival = Arrival(client=client, by_cookie=by_cookie, remembered=remembered)
+                    outcome = await self._sign_ins.finish(conn, proof, arrival)
+                    if outcome is None:
                         raise InvalidCredentials  # noqa: TRY301 - undoes the transaction
-                    return signed_in
         except Unavailable:
             raise
         except Exception as error:
             reason = error.code if isinstance(error, GatepostError) else type(error).__name__
             await self._refused(reason, client, email)
             raise
-        raise await self._refused(refusal, client, email)
+        if outcome is None:
+            raise await self._refused(refusal or "ended_meanwhile", client, email)
+        return settled(outcome)
 
     async def _claim(self, conn: Connection, link: Link, email: str) -> str | None:
         """Claim the link; return why that can't be."""

@@ -1,16 +1,20 @@
-"""Register and login."""
+"""Register and login, in one step or more."""
+
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from gatepost import errors
 from gatepost.http.api import schemas
-from gatepost.http.api.responses import BODY, NEW_PASSWORD, USERS_ROW, responses
+from gatepost.http.api.responses import BODY, NEW_PASSWORD, STEP_DUE, USERS_ROW, responses
 from gatepost.http.api.routing import router_of
 from gatepost.http.api.signed_in import check_cookie, sign_in
 from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import CurrentEdge
-from gatepost.http.envelope import Envelope
+from gatepost.http.edge import Edge
+from gatepost.http.envelope import Envelope, success
 from gatepost.texts import Text
 
 public = router_of("accounts", unambiguous_body)
@@ -31,6 +35,7 @@ _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": sche
         errors.EmailTaken,
         errors.RegistrationClosed,
         errors.CrossOriginRefused,
+        *STEP_DUE,
         errors.TooManyAttempts,
         status=201,
         fields={"password": Text("field.too_short", count=8)},
@@ -45,6 +50,7 @@ async def register(body: schemas.RegisterRequest, edge: CurrentEdge, request: Re
         password=body.password,
         client=edge.client_of(request.scope),
         remembered=body.remember,
+        by_cookie=body.cookie,
         invitation=body.invitation,
     )
     return await sign_in(
@@ -65,6 +71,7 @@ async def register(body: schemas.RegisterRequest, edge: CurrentEdge, request: Re
         errors.InvalidCredentials,
         errors.CrossOriginRefused,
         errors.PasswordChangeRequired,
+        *STEP_DUE,
         errors.TooManyAttempts,
         fields={"password": "Field required"},
     ),
@@ -81,6 +88,75 @@ async def login(body: schemas.LoginRequest, edge: CurrentEdge, request: Request)
         client=edge.client_of(request.scope),
         device=edge.cookies.device(request.scope),
         remembered=body.remember,
+        by_cookie=body.cookie,
         new_password=body.new_password,
     )
     return await sign_in(edge, request.scope, signed_in, "Login successful", by_cookie=body.cookie)
+
+
+@public.post(
+    "/login/factor",
+    summary="Answer the step of a sign-in that is due, and create a session",
+    response_model=Envelope[schemas.SignedInData],
+    responses=responses(
+        _SIGNED_IN,
+        "Login successful",
+        *BODY,
+        *USERS_ROW,
+        errors.InvalidCode,
+        errors.ChallengeExpired,
+        errors.CrossOriginRefused,
+        *STEP_DUE,
+        errors.TooManyAttempts,
+        fields={"method": Text("field.method")},
+    ),
+)
+async def answer_factor(body: schemas.FactorRequest, edge: CurrentEdge, request: Request) -> Response:
+    """Answer what `second_factor_required` asks for; without a challenge in the body, that of the cookie."""
+    token, by_cookie = await _challenge(edge, request.scope, body.challenge)
+    signed_in = await edge.gate.sign_ins.answer(
+        token,
+        method=body.method,
+        code=body.code,
+        credential=body.credential,
+        client=edge.client_of(request.scope),
+        by_cookie=by_cookie,
+    )
+    return await sign_in(edge, request.scope, signed_in, "Login successful", by_cookie=by_cookie)
+
+
+@public.post(
+    "/login/factor/options",
+    summary="What a method needs before the step can be answered",
+    response_model=Envelope[dict[str, Any]],
+    responses=responses(
+        {"publicKey": {"challenge": "dGVzdA", "rpId": "example.com"}},
+        "Options retrieved successfully",
+        *BODY,
+        errors.ChallengeExpired,
+        errors.CrossOriginRefused,
+        errors.TooManyAttempts,
+        fields={"method": Text("field.method")},
+    ),
+)
+async def factor_options(body: schemas.FactorOptionsRequest, edge: CurrentEdge, request: Request) -> Response:
+    """Return what an authenticator is to sign; the challenge stays as it is."""
+    token, by_cookie = await _challenge(edge, request.scope, body.challenge)
+    options = await edge.gate.sign_ins.options(
+        token, method=body.method, client=edge.client_of(request.scope), by_cookie=by_cookie
+    )
+    return success(options, "Options retrieved successfully")
+
+
+async def _challenge(edge: Edge, scope: Scope, given: str | None) -> tuple[str, bool]:
+    """Return the challenge that is answered, and whether a cookie holds it.
+
+    Raises:
+        ChallengeExpired: there is none.
+        CrossOriginRefused: another site has the browser answer it.
+    """
+    token = given if given is not None else edge.cookies.challenge(scope)
+    await check_cookie(edge, scope, cookie=given is None, remember=False)
+    if token is None:
+        raise errors.ChallengeExpired
+    return token, given is None

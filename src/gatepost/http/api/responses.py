@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from gatepost import errors
 from gatepost.errors import GatepostError
-from gatepost.http.envelope import ErrorEnvelope, ValidationErrorEnvelope, error_body
+from gatepost.http.envelope import ChallengeErrorEnvelope, ErrorEnvelope, ValidationErrorEnvelope, error_body
 from gatepost.http.errors import status_of
 from gatepost.security import policy
 from gatepost.texts import Text
@@ -34,6 +34,9 @@ NEW_PASSWORD: Kinds = (errors.PasswordTooCommon, errors.PasswordIsContext)
 USERS_ROW: Kinds = (errors.Conflict, errors.RejectedByDatabase)
 """Errors of every operation that writes to `users`, where the application may have rules of its own."""
 
+STEP_DUE: Kinds = (errors.SecondFactorRequired, errors.FactorEnrolmentRequired)
+"""Errors of every operation that signs in: one more step is due."""
+
 ALWAYS: Kinds = (errors.Unavailable, errors.InternalError)
 """Errors of every operation."""
 
@@ -42,6 +45,15 @@ _OF_FIELD: dict[type[GatepostError], Text] = {
     errors.PasswordIsContext: policy.IS_CONTEXT,
     errors.Conflict: Text("field.conflict"),
     errors.RejectedByDatabase: Text("field.rejected"),
+}
+_CHALLENGE = {
+    "challenge": "vTq1f0mYx8sJb3nWc5RzKd7Lh2Pg9EuAi4Xo6QyNk0M",
+    "methods": ["totp"],
+    "expires_at": "2024-01-01T00:05:00Z",
+}
+_DETAILS: dict[type[GatepostError], Mapping[str, object]] = {
+    errors.SecondFactorRequired: _CHALLENGE,
+    errors.FactorEnrolmentRequired: _CHALLENGE,
 }
 _HEADERS = {
     401: {"WWW-Authenticate": {"description": "The challenge (RFC 6750 §3).", "schema": {"type": "string"}}},
@@ -113,10 +125,12 @@ def add(documented: dict[str, Any], kinds: Kinds) -> None:
 
 
 def _add(kind: type[GatepostError], entry: dict[str, Any], fields: Mapping[str, Text | str]) -> None:
+    if kind in _DETAILS:
+        entry["model"] = ChallengeErrorEnvelope
     examples = entry["content"]["application/json"]["examples"]
     examples[kind.code] = {
         "summary": str(kind.standard()),
-        "value": error_body(kind.code, str(kind.standard()), _told(kind, fields)),
+        "value": error_body(kind.code, str(kind.standard()), _told(kind, fields), _DETAILS.get(kind)),
     }
     entry["description"] = " or ".join(examples)
 

@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from gatepost.errors import GatepostError, MethodNotAllowed, NotFound
+from gatepost.errors import GatepostError, MethodNotAllowed, NotFound, SecondFactorRequired
 from gatepost.feature import Feature
-from gatepost.http import errors
+from gatepost.http import browser, errors
 from gatepost.http.api import (
     accounts,
     checks,
@@ -33,6 +33,7 @@ from gatepost.http.api.admin import users as admin_users
 from gatepost.http.api.feature import Api
 from gatepost.http.as_get import Handshakes, Heads
 from gatepost.http.cors import sharing
+from gatepost.http.dependencies import edge_of
 from gatepost.http.docs import docs_router
 from gatepost.http.edge import Edge
 from gatepost.http.embedding import Unembedded
@@ -64,6 +65,7 @@ def create_api(edge: Edge, *, prefix: str) -> ASGIApp:
             Middleware(BodyGuard),
         ],
         exception_handlers={
+            SecondFactorRequired: _on_step_due,
             GatepostError: errors.on_gatepost_error,  # type: ignore[dict-item]  # takes WebSockets too
             RequestValidationError: errors.on_validation_error,
             HTTPException: _on_http_exception,
@@ -94,6 +96,16 @@ def _routes(features: Iterable[Feature]) -> Iterator[APIRoute]:
 
 def _documented(api: FastAPI) -> Iterator[APIRoute]:
     return (route for route in api.routes if isinstance(route, APIRoute) and route.include_in_schema)
+
+
+async def _on_step_due(request: Request, error: Exception) -> Response:
+    """Answer that one more step is due; a browser is given what answers it as a cookie."""
+    if not isinstance(error, SecondFactorRequired):
+        raise error
+    response = errors.render(error)
+    if error.by_cookie:
+        browser.keep_challenge(response, edge_of(request.scope), error)
+    return response
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:

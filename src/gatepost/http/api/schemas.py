@@ -137,6 +137,47 @@ class LoginRequest(BaseModel):
     new_password: NewPassword = None
 
 
+Challenge = Annotated[
+    StrictStr | None,
+    Field(
+        description="What `second_factor_required` came with; left out where a cookie holds it.",
+        json_schema_extra={"maxLength": bounds.TOKEN_MAX},
+        examples=[LINK_TOKEN],
+        repr=False,
+    ),
+]
+Method = Annotated[
+    StrictStr,
+    Field(
+        description="Of the methods that would do.", json_schema_extra={"maxLength": 64}, examples=["totp"]
+    ),
+]
+
+
+class FactorOptionsRequest(BaseModel):
+    """Which sign-in waits for a step, and how that is to be answered."""
+
+    challenge: Challenge = None
+    method: Method
+
+
+class FactorRequest(FactorOptionsRequest):
+    """What answers the step: a code, or what an authenticator has signed."""
+
+    code: Annotated[
+        StrictStr | None,
+        Field(json_schema_extra={"maxLength": 64}, examples=["123456"], repr=False),
+    ] = None
+    credential: Annotated[
+        dict[str, Any] | None,
+        Field(
+            description="As the browser's `PublicKeyCredential.toJSON()` has it.",
+            examples=[{"id": "AbC", "type": "public-key"}],
+            repr=False,
+        ),
+    ] = None
+
+
 class ChangePasswordRequest(BaseModel):
     """The password that is, and the one that is to be."""
 

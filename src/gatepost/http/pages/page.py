@@ -10,16 +10,19 @@ from starlette.routing import Route
 
 from gatepost.errors import (
     AuthenticationError,
+    ChallengeExpired,
     CrossOriginRefused,
     Forbidden,
     FormExpired,
     FreshSessionRequired,
     GatepostError,
     InternalError,
+    InvalidCode,
     InvalidCredentials,
     NotAuthenticated,
     NotFound,
     PasswordChangeRequired,
+    SecondFactorRequired,
     TooManyAttempts,
     Unavailable,
 )
@@ -114,7 +117,7 @@ async def _check(visit: Visit, form: Form) -> None:
 
 def _ends_the_visit(error: GatepostError) -> bool:
     """Say whether there is no form to be shown again."""
-    if isinstance(error, InvalidCredentials | PasswordChangeRequired | FormExpired):
+    if isinstance(error, InvalidCredentials | InvalidCode | PasswordChangeRequired | FormExpired):
         return False
     return isinstance(error, AuthenticationError | Forbidden | NotFound | Unavailable | InternalError)
 
@@ -123,6 +126,10 @@ def refused(visit: Visit, error: GatepostError) -> Response:
     """Answer what can't be shown: lead to where the visitor can go on from, or say why not."""
     # Back to the page, not to what its form did.
     back = visit.here
+    if isinstance(error, SecondFactorRequired):
+        return visit.ask_for_step(error)
+    if isinstance(error, ChallengeExpired):
+        return visit.redirect(visit.url("/sign-in", next=visit.next), notice=error.code)
     if isinstance(error, AuthenticationError):
         notice = None if isinstance(error, NotAuthenticated) else error.code
         return visit.redirect(visit.url("/sign-in", next=back), notice=notice)

@@ -1,6 +1,6 @@
 """The pages' table of contents."""
 
-from gatepost.errors import EmailTaken, InvalidCredentials
+from gatepost.errors import EmailTaken, InvalidCode, InvalidCredentials
 from gatepost.http.dependencies import (
     AdminSessionScheme,
     CurrentSessionScheme,
@@ -15,6 +15,7 @@ from gatepost.http.pages import (
     devices,
     email,
     export,
+    factor,
     password,
     sign_in,
     sign_out,
@@ -25,6 +26,7 @@ from gatepost.http.pages.page import Page
 
 PAGES = (
     Page(path="/sign-in", show=sign_in.show, submit=sign_in.submit),
+    Page(path="/sign-in/factor", show=factor.show, submit=factor.submit, fields={InvalidCode: "code"}),
     Page(path="/sign-up", show=sign_up.show, submit=sign_up.submit, fields={EmailTaken: "email"}),
     Page(path="/sign-out", show=sign_out.show, submit=sign_out.submit),
     Page(

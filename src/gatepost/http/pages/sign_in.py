@@ -32,6 +32,7 @@ async def submit(visit: Visit, form: Form) -> Response:
         client=visit.client,
         device=visit.edge.cookies.device(visit.request.scope),
         remembered="remember" in form,
+        by_cookie=True,
         new_password=form.get("new_password"),
     )
     return await visit.begin(signed_in)

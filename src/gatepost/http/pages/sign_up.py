@@ -35,6 +35,7 @@ async def submit(visit: Visit, form: Form) -> Response:
         name=form.get("name", ""),
         password=form.get("password", ""),
         client=visit.client,
+        by_cookie=True,
         invitation=_invitation(visit, form),
     )
     return await visit.begin(signed_in)

@@ -9,7 +9,7 @@ from uuid import uuid4
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from gatepost.errors import FormExpired, GatepostError, ValidationFailed
+from gatepost.errors import FormExpired, GatepostError, SecondFactorRequired, ValidationFailed
 from gatepost.gate import Gate
 from gatepost.http import browser
 from gatepost.http.edge import Edge
@@ -220,6 +220,12 @@ class Visit:
         response = RedirectResponse(place, status_code=303)
         if notice is not None:
             response.raw_headers.append(self.edge.cookies.set_notice(notice))
+        return response
+
+    def ask_for_step(self, due: SecondFactorRequired) -> Response:
+        """Lead on to the step that is due before a session starts."""
+        response = self.redirect(self.url("/sign-in/factor", next=self.next))
+        browser.keep_challenge(response, self.edge, due)
         return response
 
     async def begin(self, signed_in: SignedIn, *, path: str = "/account") -> Response:

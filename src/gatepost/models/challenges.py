@@ -1,0 +1,65 @@
+"""A sign-in that is not complete: what is proven, what is due, and what answers it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """That one more step is due.
+
+    Attributes:
+        methods: which would do, by their names in the API, such as `totp`.
+        enrols: none of them is set up yet, and one has to be before a session starts.
+    """
+
+    methods: tuple[str, ...]
+    enrols: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Challenge:
+    """What the caller is given instead of a session.
+
+    Attributes:
+        token: the raw challenge, shown this once; it opens nothing.
+        due: the step.
+        by_cookie: a cookie is to hold it.
+        expires_at: first instant at which it is refused, UTC.
+    """
+
+    token: str = field(repr=False)
+    due: Due
+    by_cookie: bool
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the caller answers a step with.
+
+    Attributes:
+        method: of those that were due.
+        code: what was typed; None where the method takes none.
+        credential: what an authenticator has signed; None where the method takes none.
+        state: what the step kept when it gave its options.
+    """
+
+    method: str
+    code: str | None = field(default=None, repr=False)
+    credential: Mapping[str, object] | None = field(default=None, repr=False)
+    state: Mapping[str, object] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a step hands out before it is answered.
+
+    Attributes:
+        public: for the caller.
+        state: for the step itself, when the answer comes.
+    """
+
+    public: Mapping[str, object]
+    state: Mapping[str, object] = field(default_factory=dict, repr=False)

@@ -1,0 +1,370 @@
+"""The one door: whatever proves who somebody is ends here, and a session starts only after the last step."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol, TypeAlias
+
+from gatepost.db.pool import Connection, Database
+from gatepost.errors import (
+    ChallengeExpired,
+    FactorEnrolmentRequired,
+    InvalidCode,
+    SecondFactorRequired,
+    ValidationFailed,
+)
+from gatepost.models import (
+    MULTIPLE_FACTORS,
+    Answer,
+    AuditAction,
+    Challenge,
+    Client,
+    Due,
+    EndReason,
+    Options,
+    Proof,
+    SignedIn,
+)
+from gatepost.security.links import LinkCodec
+from gatepost.services.audit import Audit
+from gatepost.services.clock import Clock
+from gatepost.services.sessions import Sessions
+from gatepost.services.throttles import Attempt, Throttles
+from gatepost.store import challenges as store
+from gatepost.store import endings
+from gatepost.store import events as event_store
+from gatepost.store import users as user_store
+from gatepost.texts import Text
+
+LIFETIME = timedelta(minutes=5)
+"""How long a challenge can be answered: long enough to fetch a telephone (ASVS 6.6.2)."""
+
+TRIES = 5
+"""Wrong answers that end a challenge (ASVS 6.6.3)."""
+
+
+class SignInStep(Protocol):
+    """A step of signing in that a feature contributes."""
+
+    async def due(self, conn: Connection, proof: Proof) -> Due | None:
+        """Say whether this step is due after what is proven; None where it is not."""
+
+    async def options(self, conn: Connection, proof: Proof, method: str) -> Options | None:
+        """Return what a method hands out before it is answered; None where there is nothing."""
+
+    async def verify(self, conn: Connection, proof: Proof, answer: Answer) -> tuple[str, ...] | None:
+        """Return what the answer proves, by the names of RFC 8176; None where it is wrong.
+
+        What it writes is undone where no session starts.
+        """
+
+
+class Steps(Protocol):
+    """Those that there are, in the order in which they are asked."""
+
+    @property
+    def steps(self) -> tuple[SignInStep, ...]:
+        """Return them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """Who signs in, and how they want to be handed what follows.
+
+    Attributes:
+        client: who it is.
+        by_cookie: a cookie is to hold it, not the body of the answer.
+        remembered: the session is to outlive the browser.
+        is_known: they come from where the user has signed in before.
+        hashed_password: what the password becomes once the sign-in is complete; None where it stays.
+        email: canonical, of the user.
+        is_temporary: the password that was given is a temporary one.
+    """
+
+    client: Client
+    by_cookie: bool = False
+    remembered: bool = False
+    is_known: bool = False
+    hashed_password: str | None = field(default=None, repr=False)
+    email: str = ""
+    is_temporary: bool = False
+
+
+Outcome: TypeAlias = SignedIn | Challenge
+"""What a proof leads to."""
+
+
+class _Moved(Exception):
+    """The credentials changed while the last step was verified: what that wrote is undone."""
+
+
+class SignIns:
+    """Starts a session for a proof, or asks for the step that is due before that."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        sessions: Sessions,
+        throttles: Throttles,
+        codec: LinkCodec,
+        audit: Audit,
+        clock: Clock,
+        features: Steps,
+    ) -> None:
+        self._database = database
+        self._sessions = sessions
+        self._throttles = throttles
+        self._codec = codec
+        self._audit = audit
+        self._clock = clock
+        self._features = features
+
+    async def finish(self, conn: Connection, proof: Proof, arrival: Arrival) -> Outcome | None:
+        """Start a session on the caller's connection, or a challenge where one more step is due.
+
+        None where the user was disabled or their credentials changed since they were proven. The caller
+        commits, and then has `settled` say what there is.
+        """
+        due = await self._due(conn, proof)
+        if due is None:
+            return await self._start(conn, proof, arrival)
+        issued = self._codec.issue()
+        expires_at = await store.insert(
+            conn,
+            issued.stored,
+            proof,
+            by_cookie=arrival.by_cookie,
+            remembered=arrival.remembered,
+            is_known=arrival.is_known,
+            hashed_password=arrival.hashed_password,
+            lifetime=LIFETIME,
+            at=self._clock(),
+        )
+        await event_store.insert(
+            conn,
+            AuditAction.LOGIN_CHALLENGED,
+            client=arrival.client,
+            at=self._clock(),
+            user_id=proof.user_id,
+            detail={"proven": list(proof.methods), "methods": list(due.methods)},
+        )
+        return Challenge(token=issued.raw, due=due, by_cookie=arrival.by_cookie, expires_at=expires_at)
+
+    async def answer(
+        self,
+        token: str,
+        *,
+        method: str,
+        code: str | None,
+        credential: Mapping[str, object] | None,
+        client: Client,
+        by_cookie: bool,
+    ) -> SignedIn:
+        """Answer the step that is due; start the session after the last.
+
+        The challenge is taken before anything is verified, and put back after a wrong answer, so that answers
+        at the same moment can't be more than it allows.
+
+        Raises:
+            InvalidCode: the answer is wrong; it may be tried again, not more often than `TRIES`.
+            ChallengeExpired: there is no such challenge, or not any more: the sign-in starts over.
+            ValidationFailed: the method is none of those that are due.
+            SecondFactorRequired, FactorEnrolmentRequired: yet another step is due.
+            TooManyAttempts: there were too many from this address.
+        """
+        await self._throttles.arrive(client, verb="factor")
+        digests = self._codec.stored_forms(token)
+        at = self._clock()
+        async with self._database.connection() as conn:
+            waiting = await store.take(conn, digests, by_cookie=by_cookie, at=at) if digests else None
+        attempt = await self._checked(waiting, client)
+        if waiting is None:
+            raise ChallengeExpired
+        outcome, step = None, None
+        try:
+            async with self._database.transaction() as conn:
+                step = await self._step(conn, waiting, method)
+                if step is not None:
+                    answer = Answer(
+                        method=method, code=code, credential=credential, state=json.loads(waiting.state)
+                    )
+                    proven = await step.verify(conn, waiting.proof, answer)
+                    if proven is not None:
+                        proof = waiting.proof.plus((*proven, MULTIPLE_FACTORS), at=at)
+                        outcome = await self.finish(conn, proof, _arrival(waiting, client))
+                        if outcome is None:
+                            raise _Moved  # noqa: TRY301 - undoes what the step wrote
+                        if isinstance(outcome, SignedIn):
+                            await self._throttles.succeeded(conn, attempt)
+        except _Moved:
+            await self._fail(attempt, "changed_meanwhile", method)
+            raise ChallengeExpired from None
+        if outcome is not None:
+            return settled(outcome)
+        raise await self._wrong(waiting, attempt, method, is_due=step is not None)
+
+    async def options(
+        self, token: str, *, method: str, client: Client, by_cookie: bool
+    ) -> Mapping[str, object]:
+        """Return what a method hands out before it is answered.
+
+        Raises:
+            ChallengeExpired: there is no such challenge, or not any more.
+            ValidationFailed: the method is none of those that are due, or hands nothing out.
+            TooManyAttempts: there were too many from this address.
+        """
+        await self._throttles.arrive(client, verb="factor")
+        waiting = await self.pending(token, by_cookie=by_cookie)
+        if waiting is None:
+            raise ChallengeExpired
+        async with self._database.transaction() as conn:
+            step = await self._step(conn, waiting, method)
+            options = None if step is None else await step.options(conn, waiting.proof, method)
+            if options is None:
+                raise _unknown_method()
+            await store.keep_state(conn, waiting.digest, dict(options.state))
+        return options.public
+
+    async def due(self, token: str, *, by_cookie: bool) -> Due | None:
+        """Return the step that a challenge waits for; None where it waits no more."""
+        waiting = await self.pending(token, by_cookie=by_cookie)
+        if waiting is None:
+            return None
+        async with self._database.connection() as conn:
+            return await self._due(conn, waiting.proof)
+
+    async def pending(self, token: str, *, by_cookie: bool) -> store.Waiting | None:
+        """Return a challenge that can be answered; None where there is none."""
+        digests = self._codec.stored_forms(token)
+        if not digests:
+            return None
+        async with self._database.connection() as conn:
+            waiting = await store.find(conn, digests, by_cookie=by_cookie, at=self._clock())
+        return waiting if waiting is not None and self._is_open(waiting) else None
+
+    def _is_open(self, waiting: store.Waiting) -> bool:
+        return waiting.is_good and (waiting.is_known or not self._throttles.locks(waiting.failures))
+
+    async def _due(self, conn: Connection, proof: Proof) -> Due | None:
+        for step in self._features.steps:
+            due = await step.due(conn, proof)
+            if due is not None:
+                return due
+        return None
+
+    async def _step(self, conn: Connection, waiting: store.Waiting, method: str) -> SignInStep | None:
+        """Return the step that is due, where this is one of its methods."""
+        for step in self._features.steps:
+            due = await step.due(conn, waiting.proof)
+            if due is not None:
+                return step if method in due.methods else None
+        return None
+
+    async def _start(self, conn: Connection, proof: Proof, arrival: Arrival) -> SignedIn | None:
+        """Start the session; with another password from now on, every other session ends."""
+        if arrival.hashed_password is None:
+            return await self._sessions.start(
+                conn, proof, client=arrival.client, remembered=arrival.remembered
+            )
+        user_id, client, at = proof.user_id, arrival.client, self._clock()
+        stamp = await user_store.change_password(conn, proof, arrival.hashed_password, at=at)
+        if stamp is None:
+            return None
+        await self._throttles.forget(conn, user_id, arrival.email, by_owner=True)
+        await endings.end_of_user(conn, user_id, reason=EndReason.PASSWORD_CHANGED, client=client, at=at)
+        signed_in = await self._sessions.start(
+            conn, proof.moved_to(stamp), client=client, remembered=arrival.remembered
+        )
+        if signed_in is not None:
+            await event_store.insert(
+                conn,
+                AuditAction.PASSWORD_CHANGED,
+                client=client,
+                at=at,
+                user_id=user_id,
+                session_id=signed_in.session.id,
+                detail={"verb": "login", "temporary": arrival.is_temporary},
+            )
+        return signed_in
+
+    async def _checked(self, waiting: store.Waiting | None, client: Client) -> Attempt:
+        """Return what an answer counts as.
+
+        Raises:
+            ChallengeExpired: there is nothing to answer; that is on the trail.
+        """
+        attempt = Attempt(
+            client=client,
+            user_id=None if waiting is None else waiting.user_id,
+            is_known=True,
+            is_locked=False,
+            is_known_place=waiting is not None and waiting.is_known,
+            charge=None,
+            has_failures=waiting is not None and waiting.failures > 0,
+        )
+        if waiting is None:
+            await self._audit.refuse(
+                AuditAction.LOGIN_FAILED, client=client, detail={"reason": "challenge_unknown"}
+            )
+            raise ChallengeExpired
+        if not self._is_open(waiting):
+            await self._fail(attempt, "challenge_expired", None)
+            raise ChallengeExpired
+        return attempt
+
+    async def _wrong(
+        self, waiting: store.Waiting, attempt: Attempt, method: str, *, is_due: bool
+    ) -> InvalidCode | ValidationFailed:
+        """Put a challenge back that was not met, and return the error to be raised."""
+        tries = waiting.tries + is_due
+        if tries < TRIES:
+            async with self._database.connection() as conn:
+                await store.put_back(conn, waiting, tries=tries, at=self._clock())
+        if not is_due:
+            return _unknown_method()
+        await self._fail(attempt, "wrong_code", method)
+        return InvalidCode()
+
+    async def _fail(self, attempt: Attempt, reason: str, method: str | None) -> None:
+        """Put it on the trail, and count a wrong code among the failures in a row."""
+        await self._throttles.failed(
+            attempt,
+            AuditAction.LOGIN_FAILED,
+            detail={"reason": reason, **({} if method is None else {"method": method[:64]})},
+            counts=reason == "wrong_code",
+        )
+
+
+def settled(outcome: Outcome) -> SignedIn:
+    """Return the session that there is.
+
+    Raises:
+        SecondFactorRequired, FactorEnrolmentRequired: one more step is due.
+    """
+    if isinstance(outcome, SignedIn):
+        return outcome
+    kind = FactorEnrolmentRequired if outcome.due.enrols else SecondFactorRequired
+    raise kind(
+        challenge=outcome.token,
+        methods=outcome.due.methods,
+        by_cookie=outcome.by_cookie,
+        expires_at=outcome.expires_at,
+    )
+
+
+def _arrival(waiting: store.Waiting, client: Client) -> Arrival:
+    return Arrival(
+        client=client,
+        by_cookie=waiting.by_cookie,
+        remembered=waiting.remembered,
+        is_known=waiting.is_known,
+        hashed_password=waiting.hashed_password,
+        email=waiting.email,
+        is_temporary=waiting.is_temporary,
+    )
+
+
+def _unknown_method() -> ValidationFailed:
+    return ValidationFailed({"method": Text("field.method")})

@@ -1,0 +1,195 @@
+"""Statements on `auth_challenges`: sign-ins that wait for one more step."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from gatepost.db.pool import Connection, one, parse_count
+from gatepost.models import Columns, Proof, UserId
+from gatepost.security.links import StoredLink
+
+SIGN_IN = "sign_in"
+"""The purpose of a challenge whose last step starts a session."""
+
+
+class Waiting(Columns, frozen=True, kw_only=True, gc=False):
+    """A challenge as its row has it.
+
+    Attributes:
+        digest: the form of it that is stored.
+        user_id, email: whose sign-in it is.
+        stamp: of the user's credentials when the first step was proven.
+        methods: what is proven so far.
+        by_cookie: a cookie holds it.
+        remembered: the session is to outlive the browser.
+        is_known: it began where the user has signed in before.
+        hashed_password: what the password becomes once the sign-in is complete; None where it stays.
+        is_temporary: the password that was given is a temporary one.
+        state: what the step kept, as JSON.
+        tries: wrong answers so far.
+        expires_at: first instant at which it is refused, UTC.
+        is_good: it has not expired, its user is active, and their credentials are those that were proven.
+        failures: of the user, in a row, wherever they came from.
+    """
+
+    digest: str
+    user_id: UserId
+    email: str
+    stamp: UUID
+    methods: list[str]
+    by_cookie: bool
+    remembered: bool
+    is_known: bool
+    hashed_password: str | None
+    is_temporary: bool
+    state: str
+    tries: int
+    expires_at: datetime
+    is_good: bool
+    failures: int
+
+    @property
+    def proof(self) -> Proof:
+        """What is proven so far."""
+        return Proof(user_id=self.user_id, methods=tuple(self.methods), stamp=self.stamp, at=None)
+
+
+async def insert(
+    conn: Connection,
+    digest: StoredLink,
+    proof: Proof,
+    *,
+    by_cookie: bool,
+    remembered: bool,
+    is_known: bool,
+    hashed_password: str | None,
+    lifetime: timedelta,
+    at: datetime | None,
+) -> datetime:
+    """Add a challenge; return when it expires."""
+    row = await conn.fetchrow(
+        """
+        INSERT INTO auth_challenges (digest, purpose, user_id, stamp, methods, by_cookie, remembered,
+            is_known, hashed_password, created_at, expires_at)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, t.now, t.now + $10::interval
+        FROM (SELECT coalesce($11::timestamptz, statement_timestamp()) AS now) t
+        RETURNING expires_at
+        """,
+        digest,
+        SIGN_IN,
+        proof.user_id,
+        proof.stamp,
+        list(proof.methods),
+        by_cookie,
+        remembered,
+        is_known,
+        hashed_password,
+        lifetime,
+        at,
+    )
+    expires_at: datetime = one(row)["expires_at"]
+    return expires_at
+
+
+async def take(
+    conn: Connection, digests: Sequence[StoredLink], *, by_cookie: bool, at: datetime | None
+) -> Waiting | None:
+    """Take a challenge out before its answer is looked at: of those who answer at once, one has it."""
+    row = await conn.fetchrow(
+        """
+        WITH taken AS (
+            DELETE FROM auth_challenges c
+            WHERE c.digest = ANY($1::varchar[]) AND c.purpose = $2 AND c.by_cookie = $3
+            RETURNING c.*
+        )
+        SELECT c.digest, c.user_id, u.email, c.stamp, c.methods, c.by_cookie, c.remembered, c.is_known,
+            c.hashed_password, u.temporary_password_expires_at IS NOT NULL AS is_temporary,
+            c.state::text AS state, c.tries, c.expires_at,
+            coalesce(c.expires_at > coalesce($4::timestamptz, statement_timestamp()) AND u.is_active
+                AND gatepost.credentials_stamp(u) = c.stamp, false) AS is_good,
+            coalesce((SELECT sum(f.failures) FROM auth_failures f WHERE f.user_id = u.id), 0) AS failures
+        FROM taken c JOIN users u ON u.id = c.user_id
+        """,
+        list(digests),
+        SIGN_IN,
+        by_cookie,
+        at,
+    )
+    return None if row is None else Waiting.from_row(row)
+
+
+async def find(
+    conn: Connection, digests: Sequence[StoredLink], *, by_cookie: bool, at: datetime | None
+) -> Waiting | None:
+    """Return a challenge, which stays."""
+    row = await conn.fetchrow(
+        """
+        SELECT c.digest, c.user_id, u.email, c.stamp, c.methods, c.by_cookie, c.remembered, c.is_known,
+            c.hashed_password, u.temporary_password_expires_at IS NOT NULL AS is_temporary,
+            c.state::text AS state, c.tries, c.expires_at,
+            coalesce(c.expires_at > coalesce($4::timestamptz, statement_timestamp()) AND u.is_active
+                AND gatepost.credentials_stamp(u) = c.stamp, false) AS is_good,
+            coalesce((SELECT sum(f.failures) FROM auth_failures f WHERE f.user_id = u.id), 0) AS failures
+        FROM auth_challenges c JOIN users u ON u.id = c.user_id
+        WHERE c.digest = ANY($1::varchar[]) AND c.purpose = $2 AND c.by_cookie = $3
+        """,
+        list(digests),
+        SIGN_IN,
+        by_cookie,
+        at,
+    )
+    return None if row is None else Waiting.from_row(row)
+
+
+async def put_back(conn: Connection, waiting: Waiting, *, tries: int, at: datetime | None) -> None:
+    """Let a challenge that was taken be answered once more, until it expires as it would have."""
+    await conn.execute(
+        """
+        INSERT INTO auth_challenges (digest, purpose, user_id, stamp, methods, by_cookie, remembered,
+            is_known, hashed_password, state, tries, created_at, expires_at)
+        SELECT $1, $2, u.id, $4, $5, $6, $7, $8, $9, $10::text::jsonb, $11,
+            coalesce($13::timestamptz, statement_timestamp()), $12
+        FROM users u
+        WHERE u.id = $3
+        FOR KEY SHARE
+        """,
+        waiting.digest,
+        SIGN_IN,
+        waiting.user_id,
+        waiting.stamp,
+        waiting.methods,
+        waiting.by_cookie,
+        waiting.remembered,
+        waiting.is_known,
+        waiting.hashed_password,
+        waiting.state,
+        tries,
+        waiting.expires_at,
+        at,
+    )
+
+
+async def keep_state(conn: Connection, digest: str, state: object) -> None:
+    """Keep what a step needs once it is answered."""
+    await conn.execute(
+        "UPDATE auth_challenges SET state = $2::text::jsonb WHERE digest = $1", digest, json.dumps(state)
+    )
+
+
+async def purge_expired(conn: Connection, *, limit: int, at: datetime | None) -> int:
+    """Delete at most `limit` challenges that have expired."""
+    status = await conn.execute(
+        """
+        DELETE FROM auth_challenges c
+        WHERE c.digest = ANY(ARRAY(
+            SELECT d.digest FROM auth_challenges d
+            WHERE d.expires_at <= coalesce($1::timestamptz, statement_timestamp())
+            LIMIT $2
+            FOR UPDATE SKIP LOCKED
+        ))
+        """,
+        at,
+        limit,
+    )
+    return parse_count(status)

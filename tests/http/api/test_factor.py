@@ -1,0 +1,408 @@
+"""Signing in in more than one step: a feature contributes it, and no session starts before the last."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from tests.conftest import PASSWORD, MakeSettings, MovableClock, bearer, register, serving
+
+from gatepost import errors
+from gatepost.app import create_app
+from gatepost.db.pool import Connection
+from gatepost.feature import Feature
+from gatepost.features import FEATURES
+from gatepost.models import Answer, Due, Options, Proof
+from gatepost.services.feature import Wired
+
+GOOD = "424242"
+LOGIN, FACTOR = "/api/auth/login", "/api/auth/login/factor"
+BODY = {"email": "user@example.com", "password": PASSWORD}
+COOKIE = "gatepost-challenge"
+OWN = {"Origin": "http://gatepost.test", "Sec-Fetch-Site": "same-origin"}
+
+Database = Any
+
+
+@dataclass
+class Codes:
+    """A step that asks whoever has proven a password for one code."""
+
+    methods: tuple[str, ...] = ("totp", "recovery_code")
+    enrols: bool = False
+    is_due: bool = True
+    seen: list[Answer] = field(default_factory=list)
+    on_verify: Callable[[Connection], Any] | None = None
+
+    async def due(self, _: Connection, proof: Proof) -> Due | None:
+        return Due(methods=self.methods, enrols=self.enrols) if self.is_due and proof.aal < 2 else None
+
+    async def options(self, _: Connection, proof: Proof, method: str) -> Options | None:
+        if method != "totp":
+            return None
+        return Options(public={"hint": f"of {proof.user_id}"}, state={"nonce": "abc"})
+
+    async def verify(self, conn: Connection, proof: Proof, answer: Answer) -> tuple[str, ...] | None:
+        assert proof.methods == ("pwd",)
+        self.seen.append(answer)
+        if self.on_verify is not None:
+            await self.on_verify(conn)
+        return ("otp",) if answer.code == GOOD else None
+
+
+@pytest.fixture
+def codes() -> Codes:
+    return Codes(is_due=False)
+
+
+MakeApp = Callable[..., FastAPI]
+
+
+@pytest.fixture
+def make_app(make_settings: MakeSettings, clock: MovableClock, codes: Codes) -> MakeApp:
+    feature = Feature(name="codes", wire=lambda _: Wired(step=codes))
+
+    def make(**settings: Any) -> FastAPI:
+        return create_app(make_settings(**settings), clock=clock, features=(*FEATURES, feature))
+
+    return make
+
+
+@pytest.fixture
+async def client(make_app: MakeApp, codes: Codes) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an application where somebody has registered, and codes are due from then on."""
+    async with serving(make_app()) as client:
+        await register(client)
+        codes.is_due = True
+        yield client
+
+
+async def challenged(client: httpx.AsyncClient, **more: Any) -> dict[str, Any]:
+    response = await client.post(LOGIN, json=BODY | more, headers=OWN)
+    assert response.status_code == 401, response.text
+    error: dict[str, Any] = response.json()["error"]
+    return error
+
+
+async def answered(
+    client: httpx.AsyncClient, challenge: str | None, code: str = GOOD, method: str = "totp", **headers: str
+) -> httpx.Response:
+    body = {"method": method, "code": code} | ({} if challenge is None else {"challenge": challenge})
+    return await client.post(FACTOR, json=body, headers=OWN | headers)
+
+
+def code_of(response: httpx.Response) -> str:
+    body = response.json()
+    return str(body["error"]["code"]) if not body["success"] else "ok"
+
+
+async def sessions(db: Database) -> int:
+    return int(await db.fetchval("SELECT count(*) FROM user_sessions WHERE is_active"))
+
+
+async def reasons(db: Database) -> list[str]:
+    rows = await db.fetch(
+        "SELECT detail ->> 'reason' AS reason FROM auth_events WHERE action = 'login.failed' ORDER BY id"
+    )
+    return [row["reason"] for row in rows]
+
+
+# --- The contract ---
+
+
+async def test_a_password_alone_is_answered_with_what_is_due_and_starts_no_session(
+    client: httpx.AsyncClient, db: Database
+) -> None:
+    response = await client.post(LOGIN, json=BODY)
+    assert (response.status_code, response.headers["WWW-Authenticate"]) == (401, "Bearer")
+    error = response.json()["error"]
+    assert error == {
+        "code": "second_factor_required",
+        "challenge": error["challenge"],
+        "methods": ["totp", "recovery_code"],
+        "expires_at": error["expires_at"],
+    }
+    assert response.json()["data"] is None
+    assert "set-cookie" not in response.headers
+    assert await sessions(db) == 1  # that of the registration
+    row = await db.fetchrow("SELECT * FROM auth_challenges")
+    assert row["digest"] != error["challenge"]
+    assert (row["user_id"], row["methods"], row["by_cookie"], row["tries"]) == (1, ["pwd"], False, 0)
+    event = await db.fetchval("SELECT detail FROM auth_events WHERE action = 'login.challenged'")
+    assert event == '{"proven": ["pwd"], "methods": ["totp", "recovery_code"]}'
+
+
+async def test_the_answer_signs_in_as_a_login_does_at_level_two(
+    client: httpx.AsyncClient, db: Database
+) -> None:
+    error = await challenged(client)
+    response = await answered(client, error["challenge"])
+    assert response.status_code == 200, response.text
+    data = response.json()["data"]
+    assert set(data) == {"token", "user", "session_info"}
+    info = data["session_info"]
+    assert (info["methods"], info["aal"], info["is_fresh"]) == (["pwd", "otp", "mfa"], 2, True)
+    me = await client.get("/api/auth/me", headers=bearer(data["token"]))
+    assert me.json()["data"]["session_info"]["aal"] == 2
+    assert await db.fetchval("SELECT count(*) FROM auth_challenges") == 0
+
+
+async def test_by_cookie_the_challenge_never_stands_in_a_body(
+    client: httpx.AsyncClient, db: Database
+) -> None:
+    error = await challenged(client, cookie=True, remember=True)
+    assert set(error) == {"code", "methods", "expires_at"}
+    [cookie] = [each for each in client.cookies.jar if each.name == COOKIE]
+    assert cookie.has_nonstandard_attr("HttpOnly")
+    assert cookie.value is not None
+    assert code_of(await answered(client, cookie.value)) == "challenge_expired"  # not by a body
+    response = await answered(client, None)
+    assert response.status_code == 200
+    assert "token" not in response.json()["data"]
+    assert {each.name for each in client.cookies.jar} == {"gatepost", "gatepost-device"}
+    assert await db.fetchval("SELECT remembered FROM user_sessions ORDER BY id DESC LIMIT 1")
+
+
+async def test_a_challenge_of_a_body_is_not_taken_from_a_cookie(client: httpx.AsyncClient) -> None:
+    error = await challenged(client)
+    cookie = f"{COOKIE}={error['challenge']}"
+    assert code_of(await answered(client, None, Cookie=cookie)) == "challenge_expired"
+    assert code_of(await answered(client, error["challenge"])) == "ok"
+
+
+async def test_another_site_can_not_have_a_browser_answer(client: httpx.AsyncClient) -> None:
+    await challenged(client, cookie=True)
+    foreign = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
+    assert code_of(await answered(client, None, **foreign)) == "cross_origin_refused"
+    assert code_of(await answered(client, None)) == "ok"
+
+
+async def test_who_registers_is_there_and_has_one_more_step_to_take(
+    client: httpx.AsyncClient, codes: Codes, db: Database
+) -> None:
+    codes.enrols = True
+    body = BODY | {"email": "new@example.com", "name": "New"}
+    response = await client.post("/api/auth/register", json=body)
+    assert (response.status_code, code_of(response)) == (401, "factor_enrolment_required")
+    assert await db.fetchval("SELECT count(*) FROM users") == 2
+    challenge = response.json()["error"]["challenge"]
+    assert (await answered(client, challenge)).json()["data"]["user"]["id"] == 2
+
+
+async def test_without_a_step_that_is_due_a_login_is_one_step(
+    client: httpx.AsyncClient, codes: Codes
+) -> None:
+    codes.is_due = False
+    assert (await client.post(LOGIN, json=BODY)).status_code == 200
+
+
+async def test_options_are_handed_out_and_their_state_comes_back_with_the_answer(
+    client: httpx.AsyncClient, codes: Codes
+) -> None:
+    error = await challenged(client)
+    body = {"challenge": error["challenge"], "method": "totp"}
+    response = await client.post(f"{FACTOR}/options", json=body)
+    assert response.json()["data"] == {"hint": "of 1"}
+    assert (
+        code_of(await client.post(f"{FACTOR}/options", json=body | {"method": "sms"})) == "validation_failed"
+    )
+    credential = {"id": "x"}
+    answer = body | {"credential": credential, "code": GOOD}
+    assert code_of(await client.post(FACTOR, json=answer)) == "ok"
+    assert codes.seen == [Answer(method="totp", code=GOOD, credential=credential, state={"nonce": "abc"})]
+    assert code_of(await client.post(f"{FACTOR}/options", json=body)) == "challenge_expired"
+
+
+# --- What does not pass ---
+
+
+async def test_a_wrong_code_may_be_tried_again_but_not_for_ever(
+    client: httpx.AsyncClient, codes: Codes, db: Database
+) -> None:
+    challenge = (await challenged(client))["challenge"]
+    assert code_of(await answered(client, challenge, "000000")) == "invalid_code"
+    assert code_of(await answered(client, challenge)) == "ok"
+    assert await db.fetchval("SELECT count(*) FROM auth_failures") == 0  # cleared by the sign-in
+    challenge = (await challenged(client))["challenge"]
+    tried = [code_of(await answered(client, challenge, "000000")) for _ in range(5)]
+    assert tried == ["invalid_code"] * 5
+    assert code_of(await answered(client, challenge)) == "challenge_expired"
+    assert len(codes.seen) == 7
+    assert await db.fetchval("SELECT sum(failures) FROM auth_failures") == 5
+    assert await reasons(db) == ["wrong_code"] * 6 + ["challenge_unknown"]
+
+
+async def test_another_method_than_those_that_are_due_costs_no_try(client: httpx.AsyncClient) -> None:
+    challenge = (await challenged(client))["challenge"]
+    for _ in range(6):
+        assert code_of(await answered(client, challenge, method="sms")) == "validation_failed"
+    assert code_of(await answered(client, challenge)) == "ok"
+
+
+async def test_an_answer_counts_once(client: httpx.AsyncClient, db: Database) -> None:
+    challenge = (await challenged(client))["challenge"]
+    assert code_of(await answered(client, challenge)) == "ok"
+    assert code_of(await answered(client, challenge)) == "challenge_expired"
+    assert await sessions(db) == 2
+
+
+async def test_of_many_who_answer_at_once_one_signs_in(client: httpx.AsyncClient, db: Database) -> None:
+    challenge = (await challenged(client))["challenge"]
+    answers = await asyncio.gather(*(answered(client, challenge) for _ in range(50)))
+    assert sorted(code_of(answer) for answer in answers) == ["challenge_expired"] * 49 + ["ok"]
+    assert await sessions(db) == 2
+
+
+async def test_of_many_wrong_codes_at_once_each_is_counted_or_not_looked_at(
+    client: httpx.AsyncClient, codes: Codes, db: Database
+) -> None:
+    challenge = (await challenged(client))["challenge"]
+    answers = await asyncio.gather(*(answered(client, challenge, f"{n:06}") for n in range(50)))
+    found = [code_of(answer) for answer in answers]
+    assert set(found) <= {"invalid_code", "challenge_expired"}
+    assert found.count("invalid_code") == len(codes.seen) <= 5
+    assert await sessions(db) == 1
+
+
+async def test_after_five_minutes_it_starts_over(
+    client: httpx.AsyncClient, clock: MovableClock, db: Database
+) -> None:
+    challenge = (await challenged(client))["challenge"]
+    clock.advance(minutes=4, seconds=50)
+    assert code_of(await answered(client, challenge, "000000")) == "invalid_code"
+    clock.advance(seconds=11)
+    assert code_of(await answered(client, challenge)) == "challenge_expired"
+    assert await reasons(db) == ["wrong_code", "challenge_expired"]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE users SET is_active = false",
+        "UPDATE users SET is_active = false; UPDATE users SET is_active = true",
+        "UPDATE users SET hashed_password = hashed_password || 'x'",
+        "UPDATE users SET email = 'other@example.com'",
+        "INSERT INTO auth_failures (user_id, place, failures) VALUES (1, '203.0.113.9', 1000)",
+        "DELETE FROM users",
+    ],
+)
+async def test_whatever_would_end_the_sign_in_ends_the_challenge(
+    client: httpx.AsyncClient, codes: Codes, db: Database, sql: str
+) -> None:
+    await db.execute("UPDATE user_sessions SET place = '203.0.113.9'")  # nobody has signed in from here
+    challenge = (await challenged(client))["challenge"]
+    await db.execute(sql)
+    assert code_of(await answered(client, challenge)) == "challenge_expired"
+    assert codes.seen == []
+    assert await db.fetchval("SELECT count(*) FROM auth_challenges") == 0
+
+
+async def test_credentials_that_change_while_the_step_is_verified_undo_what_it_wrote(
+    client: httpx.AsyncClient, codes: Codes, db: Database
+) -> None:
+    async def change(conn: Connection) -> None:
+        await conn.execute("INSERT INTO auth_throttles (bucket, key, tat) VALUES ('x', 'x', now())")
+        await db.execute("UPDATE users SET hashed_password = 'x'")
+
+    challenge = (await challenged(client))["challenge"]
+    codes.on_verify = change
+    assert code_of(await answered(client, challenge)) == "challenge_expired"
+    assert await db.fetchval("SELECT count(*) FROM auth_throttles WHERE bucket = 'x'") == 0
+    assert await sessions(db) == 1
+
+
+@pytest.mark.parametrize("path", ["me", "sessions", "verify"])
+async def test_a_challenge_opens_nothing_else(client: httpx.AsyncClient, path: str) -> None:
+    challenge = (await challenged(client))["challenge"]
+    response = await client.get(f"/api/auth/{path}", headers=bearer(challenge))
+    assert code_of(response) == "invalid_session"
+
+
+async def test_neither_does_a_sessions_token_answer_a_step(client: httpx.AsyncClient, codes: Codes) -> None:
+    codes.is_due = False
+    token = (await client.post(LOGIN, json=BODY)).json()["data"]["token"]
+    codes.is_due = True
+    for wrong in (token, "", "x" * 5000):
+        assert code_of(await answered(client, wrong)) == "challenge_expired"
+    assert code_of(await client.post(FACTOR, json={"method": "totp"}, headers=OWN)) == "challenge_expired"
+
+
+async def test_another_password_is_theirs_once_the_sign_in_is_complete(
+    client: httpx.AsyncClient, db: Database
+) -> None:
+    before = await db.fetchval("SELECT hashed_password FROM users")
+    error = await challenged(client, new_password="another secure password")
+    assert await db.fetchval("SELECT hashed_password FROM users") == before
+    assert await sessions(db) == 1
+    assert code_of(await answered(client, error["challenge"])) == "ok"
+    assert await db.fetchval("SELECT hashed_password FROM users") != before
+    assert await sessions(db) == 1  # the other one has ended
+    event = await db.fetchrow("SELECT session_id, detail FROM auth_events WHERE action = 'password.changed'")
+    assert tuple(event) == (2, '{"verb": "login", "temporary": false}')
+
+
+async def test_answers_are_limited_by_the_address(make_app: MakeApp) -> None:
+    app = make_app(throttle_enabled=True, throttle_form_address="3 then 1/minute")
+    async with serving(app) as client:
+        found = [code_of(await answered(client, "x")) for _ in range(4)]
+        assert found == ["challenge_expired"] * 3 + ["too_many_attempts"]
+
+
+async def test_housekeeping_removes_what_has_expired(
+    client: httpx.AsyncClient, clock: MovableClock, make_app: MakeApp, db: Database
+) -> None:
+    await challenged(client)
+    clock.advance(minutes=6)
+    later = await challenged(client)
+    async with serving(make_app()) as other:
+        app = other._transport.app  # type: ignore[attr-defined]  # of ASGITransport
+        await app.state.gatepost.housekeeping._clean(alone=True, progress=None)
+    assert await db.fetchval("SELECT count(*) FROM auth_challenges") == 1
+    assert code_of(await answered(client, later["challenge"])) == "ok"
+
+
+def test_the_errors_say_what_the_contract_says() -> None:
+    codes = (errors.SecondFactorRequired, errors.FactorEnrolmentRequired, errors.InvalidCode)
+    assert [kind.code for kind in (*codes, errors.ChallengeExpired)] == [
+        "second_factor_required",
+        "factor_enrolment_required",
+        "invalid_code",
+        "challenge_expired",
+    ]
+
+
+# --- On the pages ---
+
+
+async def test_the_page_asks_for_the_code_and_goes_on_to_where_one_was(
+    client: httpx.AsyncClient, db: Database
+) -> None:
+    async def sent(path: str, **fields: str) -> httpx.Response:
+        page = await client.get(path)
+        token = page.text.partition('name="form_token" value="')[2].partition('"')[0]
+        return await client.post(path, data={"form_token": token, **fields}, headers=OWN)
+
+    went = await sent("/auth/sign-in", next="/auth/devices", **BODY)
+    assert (went.status_code, went.headers["location"]) == (
+        303,
+        "/auth/sign-in/factor?next=%2Fauth%2Fdevices",
+    )
+    place = went.headers["location"]
+    wrong = await sent(place, method="totp", code="000000")
+    assert (wrong.status_code, "The code is wrong" in wrong.text) == (422, True)
+    went = await sent(place, method="totp", code=GOOD)
+    assert (went.status_code, went.headers["location"]) == (303, "/auth/devices")
+    assert (await client.get("/auth/devices")).status_code == 200
+    assert await db.fetchval("SELECT aal FROM user_sessions ORDER BY id DESC LIMIT 1") == 2
+
+
+async def test_a_page_whose_sign_in_is_over_leads_back(client: httpx.AsyncClient) -> None:
+    response = await client.get("/auth/sign-in/factor?next=%2Fauth%2Fdevices")
+    assert (response.status_code, response.headers["location"]) == (
+        303,
+        "/auth/sign-in?next=%2Fauth%2Fdevices",
+    )
+    assert "That took too long" in (await client.get(response.headers["location"])).text
