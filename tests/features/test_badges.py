@@ -174,6 +174,26 @@ async def test_its_page_stands_in_the_navigation_and_in_the_language_of_the_visi
         assert "Sie haben so viele Abzeichen, wie es geben darf" in answer.text
 
 
+# --- Signing in ---
+
+
+async def test_its_step_is_asked_before_a_session_starts(client: httpx.AsyncClient, db: Any) -> None:
+    token = (await register(client))["token"]
+    await give(client, token, "guardian")
+    who = {"email": "user@example.com", "password": PASSWORD}
+    asked = await client.post("/api/auth/login", json=who)
+    error = asked.json()["error"]
+    assert (asked.status_code, error["code"]) == (401, "second_factor_required")
+    assert error["methods"] == ["badge"]
+    assert await db.fetchval("SELECT count(*) FROM user_sessions") == 1
+    answer = {"challenge": error["challenge"], "method": "badge", "code": "early bird"}
+    wrong = await client.post("/api/auth/login/factor", json=answer)
+    assert (wrong.status_code, wrong.json()["error"]["code"]) == (401, "invalid_code")
+    right = await client.post("/api/auth/login/factor", json=answer | {"code": "guardian"})
+    assert right.status_code == 200
+    assert right.json()["data"]["session_info"]["methods"][:2] == ["pwd", "kba"]
+
+
 # --- What becomes of a user, and housekeeping ---
 
 

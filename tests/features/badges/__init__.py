@@ -32,11 +32,18 @@ def _wire(gate: "Gate") -> "Wired":
     from tests.features.badges import store
     from tests.features.badges.service import Badges
     from tests.features.badges.settings import BadgeSettings
+    from tests.features.badges.step import BadgeStep
 
     from gatepost.services.feature import Wired
 
     badges = Badges(gate.database, clock=gate.clock, most=gate.settings_as(BadgeSettings).badges_max)
-    return Wired(services=(badges,), purges=(store.purge_faded,), erase=store.erase, export=store.export)
+    return Wired(
+        services=(badges,),
+        purges=(store.purge_faded,),
+        erase=store.erase,
+        export=store.export,
+        step=BadgeStep(),
+    )
 
 
 def _api() -> "Api":
