@@ -321,7 +321,7 @@ async def test_a_refresh_that_is_quicker_leaves_its_answer_to_others_of_a_token_
         body = {"password": PASSWORD}
         confirmed = await client.post("/api/auth/confirm", json=body, headers=bearer(token))
         fresh = confirmed.json()["data"]["token"]
-        sessions = app.state.gatepost.sessions
+        sessions = app.state.gatepost.session_tokens
         use = sessions.resolve
         quicker: list[httpx.Response] = []
 
