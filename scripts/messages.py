@@ -148,7 +148,7 @@ msgstr ""
 "Content-Transfer-Encoding: 8bit\\n"
 
 """
-    return header.encode() + entries.getvalue()
+    return header.encode() + entries.getvalue().rstrip() + b"\n"
 
 
 def catalogues() -> Iterator[tuple[Path, bytes]]:
