@@ -392,7 +392,7 @@ async def test_the_page_asks_for_the_code_and_goes_on_to_where_one_was(
     )
     place = went.headers["location"]
     wrong = await sent(place, method="totp", code="000000")
-    assert (wrong.status_code, "The code is wrong" in wrong.text) == (422, True)
+    assert (wrong.status_code, "Incorrect code" in wrong.text) == (422, True)
     went = await sent(place, method="totp", code=GOOD)
     assert (went.status_code, went.headers["location"]) == (303, "/auth/devices")
     assert (await client.get("/auth/devices")).status_code == 200
