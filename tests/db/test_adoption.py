@@ -224,11 +224,13 @@ def test_a_table_that_has_all_of_it_is_left_as_it_is(empty_dsn: str) -> None:
     # What no application has: the mark of a temporary password, the canonical e-mail, what a search reads.
     mark = (10, "temporary_password_expires_at", "timestamp with time zone", False)
     key = (11, "email_key", "character varying", False)
-    assert rows(empty_dsn, query) == [*columns, mark, key]
+    stamp = (12, "credentials_stamp", "uuid", False)
+    verified = (13, "email_verified_at", "timestamp with time zone", False)
+    assert rows(empty_dsn, query) == [*columns, mark, key, stamp, verified]
     added = [("users_email_key",), ("users_email_unkeyed_idx",)]
     searched = [(f"users_search_{what}_idx",) for what in ("email", "last_name", "name")]
     assert rows(empty_dsn, indexes) == sorted([*names, *added, *searched])
-    assert rows(empty_dsn, "TABLE users") == [(*row, None, None)]
+    assert rows(empty_dsn, "TABLE users") == [(*row, None, None, None, None)]
     assert rows(empty_dsn, "SELECT count(*) FROM pg_trigger WHERE tgname = 'users_password_columns'") == [
         (0,)
     ]
@@ -241,6 +243,7 @@ def test_no_policy_on_rows_hides_a_row(empty_dsn: str) -> None:
         f"""
         CREATE ROLE {owner};
         CREATE SCHEMA shop AUTHORIZATION {owner};
+        CREATE SCHEMA gatepost AUTHORIZATION {owner};
         CREATE TABLE shop.users (id serial PRIMARY KEY, email text NOT NULL, full_name text, password text);
         INSERT INTO shop.users (email, full_name, password) VALUES ('ada@example.com', 'Ada', '{BCRYPT}');
         ALTER TABLE shop.users OWNER TO {owner};
