@@ -360,7 +360,9 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
         {"auth_challenges_pkey", "users_pkey", "auth_failures_pkey"},
     ),
     "challenges.put_back": (
-        "'d', 'sign_in', 17, gen_random_uuid(), '{pwd}', false, false, false, NULL, '{}', 1, now(), NULL",
+        """
+        'd', 'sign_in', nth(17), gen_random_uuid(), '{pwd}', false, false, false, NULL, '{}', 1, now(), NULL
+        """,
         {"users_pkey"},
     ),
     "challenges.keep_state": ("'d17', '{}'", {"auth_challenges_pkey"}),
@@ -433,7 +435,7 @@ async def filled(db: Any) -> Any:
         SELECT 'refresh_address', '192.0.' || i / 250 || '.' || i % 250, now()
         FROM generate_series(1, 5000) i;
         INSERT INTO auth_challenges (digest, purpose, user_id, by_cookie, created_at, expires_at)
-        SELECT 'd' || i, 'sign_in', i, false, now(), now() + i * interval '1 s'
+        SELECT 'd' || i, 'sign_in', nth(i), false, now(), now() + i * interval '1 s'
         FROM generate_series(1, 5000) i;
         INSERT INTO auth_links (purpose, digest, email, expires_at, used_at, used_by, created_by)
         SELECT 'invitation', 'd' || i, 'user' || i || '@example.com', now(), now(), nth(i), nth(1 + i % 5)
