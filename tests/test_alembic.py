@@ -81,12 +81,17 @@ class Project(Base, table=True):
 
 NAMES = "include_name=include_name"
 BOTH = f"{NAMES}, include_object=include_object"
-IMPORTS = "from gatepost.sqlalchemy import include_name, include_object"
+IMPORTS = "from gatepost.sqlalchemy import include_name, include_name_in, include_object"
 
 APPLICATIONS = {
     "plain": ("public", PLAIN, NAMES),
     "own base": ("public", OWN_BASE.format(arguments=""), BOTH),
     "SQLModel": ("public", SQLMODEL, NAMES),
+    "own schema, every schema looked at": (
+        "auth",
+        OWN_BASE.format(arguments=', schema="auth"'),
+        'include_name=include_name_in("auth"), include_object=include_object, include_schemas=True',
+    ),
     "own base, own schema": ("auth", OWN_BASE.format(arguments=', schema="auth"'), BOTH),
 }
 

@@ -207,7 +207,9 @@ class Gate:
             settings = self.settings
             ids = UserIdType(settings.user_id_type)
             if self.is_embedded:
-                await migrate.migrate(dsn, ids, features=schemas_of(self.features))
+                await migrate.migrate(
+                    dsn, ids, features=schemas_of(self.features), schema=settings.database_schema
+                )
             self.database = Database(
                 dsn,
                 size=settings.database_pool_size,
@@ -235,11 +237,11 @@ class Gate:
     async def dsn(self, stack: AsyncExitStack) -> str:
         """Return where the database is; the embedded one is started, and released when `stack` closes."""
         if self.settings.database_url is not None:
-            return self.settings.database_url.get_secret_value()
+            return self.settings.located(self.settings.database_url.get_secret_value())
         server = await asyncio.to_thread(EmbeddedServer.start, self.settings.gatepost_home)
         self._embedded = server
         stack.push_async_callback(asyncio.to_thread, server.stop)
-        return server.dsn()
+        return self.settings.located(server.dsn())
 
     async def _wire(self, stack: AsyncExitStack, *, background: bool) -> None:
         self._wiring = Wiring()

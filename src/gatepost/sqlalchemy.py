@@ -31,7 +31,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.pool import NullPool
 from sqlalchemy.types import TypeEngine
 
-from gatepost.db.migrations.expected import COLUMNS
+from gatepost.db.migrations.expected import tables
+from gatepost.feature import schemas_of
+from gatepost.features import FEATURES
 
 if TYPE_CHECKING:
     from gatepost.db.pool import Connection
@@ -44,12 +46,16 @@ __all__ = [
     "User",
     "UserSession",
     "include_name",
+    "include_name_in",
     "include_object",
     "models",
     "session_on",
 ]
 
-VERSION_TABLE = "gatepost_version"
+OURS = frozenset({"gatepost_version", *tables(schemas_of(FEATURES))})
+"""Every table of Gatepost's."""
+
+IncludeName: TypeAlias = Callable[[str | None, str, Mapping[str, str | None]], bool]
 
 
 # --- Alembic ---
@@ -68,11 +74,29 @@ def include_name(name: str | None, type_: str, parent_names: Mapping[str, str | 
         type_: what it is: `schema`, `table`, `column` …
         parent_names: `schema_name` of a table; None for the schema that the connection works in.
     """
+    return _is_the_applications(name, type_, parent_names, None)
+
+
+def include_name_in(schema: str) -> IncludeName:
+    """Return `include_name` for tables in a schema of their own (DATABASE_SCHEMA).
+
+    context.configure(..., include_schemas=True, include_name=include_name_in("auth"))
+    """
+
+    def include(name: str | None, type_: str, parent_names: Mapping[str, str | None]) -> bool:
+        return _is_the_applications(name, type_, parent_names, schema)
+
+    return include
+
+
+def _is_the_applications(
+    name: str | None, type_: str, parent_names: Mapping[str, str | None], schema: str | None
+) -> bool:
     if type_ == "schema":
         return name != "gatepost"
-    if type_ != "table" or parent_names.get("schema_name") is not None:
+    if type_ != "table" or parent_names.get("schema_name") != schema:
         return True
-    return name not in COLUMNS and name != VERSION_TABLE
+    return name not in OURS
 
 
 def include_object(object_: object, *_: object) -> bool:

@@ -48,7 +48,7 @@ PASSWORD = "what tests sign in with, nobody else"  # noqa: S105 - for tests
 
 @contextmanager
 def temporary_database(
-    server: str | None = None, *, features: tuple[Feature, ...] = FEATURES
+    server: str | None = None, *, features: tuple[Feature, ...] = FEATURES, schema: str | None = None
 ) -> Iterator[str]:
     """Yield the URL of a new database with Gatepost's schema, which is gone afterwards.
 
@@ -56,6 +56,7 @@ def temporary_database(
         server: URL of any database of the PostgreSQL to make it on, with a role that may; without one an
             embedded PostgreSQL is started in a temporary directory, which takes a second or two.
         features: those that the application has.
+        schema: where the tables are, as in DATABASE_SCHEMA.
 
     Raises:
         SetupError: it can't be made; the message says why.
@@ -68,13 +69,15 @@ def temporary_database(
         name = f"gatepost_test_{uuid4().hex[:12]}"
         url = urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
         stack.callback(lambda: _finish(_drop(server, name)))
-        _finish(_make(url, schemas_of(features)))
+        if schema is not None:
+            url += f"{'&' if urlsplit(url).query else '?'}search_path={schema}"
+        _finish(_make(url, schemas_of(features), schema))
         yield url
 
 
-async def _make(url: str, features: Schemas) -> None:
+async def _make(url: str, features: Schemas, schema: str | None) -> None:
     await migrate.ensure_database(url)
-    await migrate.migrate(url, features=features)
+    await migrate.migrate(url, features=features, schema=schema)
 
 
 async def _drop(server: str, name: str) -> None:
@@ -108,6 +111,7 @@ def isolated(auth: Gatepost, database: str) -> Iterator[Settings]:
     given = {name: getattr(former, name) for name in former.model_fields_set}
     instead = {
         "database_url": database,
+        "database_schema": None,  # the URL names it
         "secret_key": secrets.token_urlsafe(48),
         "environment": "test",
         "bcrypt_rounds": 4,

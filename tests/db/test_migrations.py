@@ -631,7 +631,7 @@ def test_what_is_looked_for_is_all_there_is(dsn: str) -> None:
 @pytest.mark.parametrize(
     ("harm", "line"),
     [
-        ("DROP TABLE auth_events", "table auth_events"),
+        ("DROP TABLE auth_events CASCADE", "table auth_events"),
         ("ALTER TABLE user_sessions DROP COLUMN family_id", "column user_sessions.family_id"),
         ("DROP INDEX user_sessions_expires_at_idx", "index user_sessions_expires_at_idx"),
         (

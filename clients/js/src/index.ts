@@ -25,15 +25,18 @@ export interface Options {
 /** Who is signed in: null for nobody, undefined until somebody has asked. */
 export type Current = {user: User; session_info: SessionInfo} | null | undefined;
 
+/** What went wrong: a code of the API, or that there was no answer of Gatepost's. */
+export type ErrorCode = ErrorInfo["code"] | "unreachable";
+
 /** What an answer says of its error, besides the message. */
-export type ErrorDetail = ErrorInfo & {fields?: Record<string, string>} & Record<string, unknown>;
+export type ErrorDetail = {code: ErrorCode; fields?: Record<string, string>} & Record<string, unknown>;
 
 /** An answer that is no success. */
 export class GatepostError extends Error {
   /** HTTP status. */
   readonly status: number;
   /** What went wrong, for programs: `invalid_credentials`; `unreachable` where there was no answer of Gatepost's. */
-  readonly code: string;
+  readonly code: ErrorCode;
   /** Name of a field → what is wrong with it. */
   readonly fields: Readonly<Record<string, string>>;
   /** All that the answer says of the error. */

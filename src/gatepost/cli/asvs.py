@@ -74,7 +74,7 @@ def _excess(settings: "Settings") -> list[str]:
     if settings.database_url is None:
         return []
     try:
-        return asyncio.run(_excess_at(settings.database_url.get_secret_value()))
+        return asyncio.run(_excess_at(settings.located(settings.database_url.get_secret_value())))
     except GatepostError:
         return ["can't be asked what it may do, because the database is away"]
 

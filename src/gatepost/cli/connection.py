@@ -42,12 +42,12 @@ def configured_dsn(settings: "Settings") -> Iterator[str]:
         EmbeddedServerError: the embedded one can't be had.
     """
     if settings.database_url is not None:
-        yield settings.database_url.get_secret_value()
+        yield settings.located(settings.database_url.get_secret_value())
         return
     from gatepost.db.embedded import EmbeddedServer
 
     with EmbeddedServer.start(settings.gatepost_home) as server:
-        yield server.dsn()
+        yield settings.located(server.dsn())
 
 
 @asynccontextmanager

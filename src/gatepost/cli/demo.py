@@ -91,7 +91,7 @@ async def _make(
         lambda: migrate.ensure_database(dsn), seconds=settings.database_start_seconds, on_wait=out.waiting
     )
     ids = UserIdType(settings.user_id_type)
-    was_demo = await make_anew(dsn, ids, features=schemas_of(in_use.get()))
+    was_demo = await make_anew(dsn, ids, features=schemas_of(in_use.get()), schema=settings.database_schema)
     invented = invent(
         seed=seed,
         now=datetime.now(UTC),

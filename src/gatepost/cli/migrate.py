@@ -64,7 +64,7 @@ async def bring_up(settings: "Settings", dsn: str, out: Output) -> "tuple[bool, 
     patience = settings.database_start_seconds
     created = await patiently(lambda: schema.ensure_database(dsn), seconds=patience, on_wait=out.waiting)
     ids, features = UserIdType(settings.user_id_type), schemas_of(in_use.get())
-    migrated = await schema.migrate(dsn, ids, features=features)
+    migrated = await schema.migrate(dsn, ids, features=features, schema=settings.database_schema)
     found: list[str] = []
     with suppress(DatabaseUnfit):  # a role that may not look is told by doctor
         async with connected(dsn) as conn:
@@ -105,7 +105,7 @@ def print_sql(out: Output, settings: "Settings") -> None:
     from gatepost.db import migrate as schema
 
     ids, features = UserIdType(settings.user_id_type), schemas_of(in_use.get())
-    _print(out, schema.render_sql(ids, features=features))
+    _print(out, schema.render_sql(ids, features=features, schema=settings.database_schema))
 
 
 def print_grants(out: Output, role: str) -> None:

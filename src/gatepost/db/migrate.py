@@ -31,6 +31,7 @@ __all__ = [
     "check",
     "current_version",
     "ensure_database",
+    "ensure_schema",
     "migrate",
     "missing_objects",
     "render_sql",
@@ -123,13 +124,20 @@ def _refuse_newer_feature(schema: Schema, version: str | None) -> None:
         )
 
 
-async def migrate(dsn: str, ids: UserIdType = UserIdType.INTEGER, *, features: Schemas = ()) -> Migrated:
+async def migrate(
+    dsn: str,
+    ids: UserIdType = UserIdType.INTEGER,
+    *,
+    features: Schemas = (),
+    schema: str | None = None,
+) -> Migrated:
     """Bring a database and the tables of features to the newest version; any number may do so at once.
 
     Args:
         dsn: as in DATABASE_URL.
         ids: the type of users' ids where there is no table of users; an application's keeps its own.
         features: whose tables are brought there too.
+        schema: made where it is missing; `dsn` names it as its search_path.
 
     Raises:
         AdoptionRefused: a table exists that can't be taken over as it is; nothing was changed.
@@ -142,6 +150,8 @@ async def migrate(dsn: str, ids: UserIdType = UserIdType.INTEGER, *, features: S
     conn = await connect(dsn)
     try:
         with explained():
+            if schema is not None:
+                await _ensure_schema(conn, schema)
             before = await current_version(conn)
             _refuse_newer(before)
             if before == HEAD and not await _due(conn, features):
@@ -155,6 +165,34 @@ async def migrate(dsn: str, ids: UserIdType = UserIdType.INTEGER, *, features: S
         await conn.close()
     applied = (*(VERSIONS[VERSIONS.index(before) + 1 :] if before else VERSIONS), *theirs)
     return Migrated(before=before, after=HEAD, applied=applied, warnings=tuple(warnings))
+
+
+async def ensure_schema(dsn: str, name: str) -> None:
+    """Make a schema where it is missing.
+
+    Raises:
+        DatabaseUnreachable: no connection could be made.
+        SetupError: the role may not.
+    """
+    conn = await connect(dsn)
+    try:
+        await _ensure_schema(conn, name)
+    finally:
+        await conn.close()
+
+
+async def _ensure_schema(conn: Connection, name: str) -> None:
+    if await conn.fetchval("SELECT to_regnamespace($1) IS NOT NULL", name):
+        return
+    statement = f'CREATE SCHEMA IF NOT EXISTS "{name}"'
+    try:
+        await conn.execute(statement)
+    except asyncpg.InsufficientPrivilegeError as error:
+        role = await conn.fetchval("SELECT quote_ident(current_user)")
+        raise SetupError(
+            f"The schema {name} does not exist, and the role {role} may not create it."
+            f" Let one who may run: {statement} AUTHORIZATION {role};"
+        ) from error
 
 
 async def _due(conn: Connection, features: Schemas) -> list[tuple[Schema, str | None]]:
@@ -184,9 +222,11 @@ async def _upgrade(
     return before, [f"{schema.feature} {schema.head}" for schema, _ in due]
 
 
-def render_sql(ids: UserIdType = UserIdType.INTEGER, *, features: Schemas = ()) -> str:
+def render_sql(
+    ids: UserIdType = UserIdType.INTEGER, *, features: Schemas = (), schema: str | None = None
+) -> str:
     """Return the whole schema as SQL in one transaction, for an administrator to run with psql."""
-    return render_transaction(ids, features)
+    return render_transaction(ids, features, schema)
 
 
 async def ensure_database(dsn: str) -> bool:

@@ -16,18 +16,27 @@ _BATCH = 2_000
 """Events that are copied at once, between two steps of the progress bar."""
 
 
-async def make_anew(dsn: str, ids: UserIdType = UserIdType.INTEGER, *, features: Schemas = ()) -> bool:
+async def make_anew(
+    dsn: str,
+    ids: UserIdType = UserIdType.INTEGER,
+    *,
+    features: Schemas = (),
+    schema: str | None = None,
+) -> bool:
     """Empty a demo database, or take an empty one, and migrate it; say whether it was a demo already.
 
     Args:
         dsn: where it is.
         ids: the type of users' ids.
         features: whose tables are made too.
+        schema: made where it is missing, as by `migrate.migrate`.
 
     Raises:
         DemoRefused: it holds what is no demo's; nothing was changed.
         SetupError: as `migrate.migrate` and `Database.open`.
     """
+    if schema is not None:
+        await migrate.ensure_schema(dsn, schema)
     database = Database(dsn, size=1, timeout=None)
     await database.open()
     try:

@@ -84,6 +84,20 @@ def listed(value: object) -> list[object]:
     return list(items)
 
 
+def schema(value: object) -> str | None:
+    """Return the name of a schema that needs no quotes, in SQL and in a URL.
+
+    Raises:
+        ValueError: it is none.
+    """
+    text = plain_text(value)
+    if text is not None and (not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", text) or text.startswith("pg_")):
+        raise ValueError("it is no name of a schema in lower case")
+    if text == "gatepost":
+        raise ValueError("the schema gatepost holds the functions")
+    return text
+
+
 def database_url(value: object) -> str | None:
     """Return a PostgreSQL URL with the scheme `postgresql`, whichever of its spellings was given.
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AliasGenerator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -47,6 +48,11 @@ class Settings(BaseSettings):
         None,
         description="PostgreSQL to use; without it, an embedded one under GATEPOST_HOME",
         json_schema_extra={"accepted": "a URL such as postgresql://user:password@host:5432/database"},
+    )
+    database_schema: Annotated[str | None, BeforeValidator(forms.schema)] = Field(
+        None,
+        description="Schema of the database that the tables are in; without it, the first of the search_path",
+        json_schema_extra={"accepted": "a name in lower case, such as auth"},
     )
     secret_key: Annotated[SecretStr | None, BeforeValidator(forms.key)] = Field(
         None,
@@ -283,6 +289,10 @@ class Settings(BaseSettings):
         if wrong:
             # Defaults stand in for what is wrong, so that one start tells what production refuses, too.
             self._read(_env_file, given | {name: fields[name.lower()].default for name in wrong})
+        if self.database_schema is not None and _has_search_path(self.database_url):
+            wrong["DATABASE_SCHEMA"] = (
+                "DATABASE_SCHEMA: DATABASE_URL has a search_path as well; set one of the two"
+            )
         refused = {name: line for name, line in self._refused_in_production().items() if name not in wrong}
         problems = [*unknown.values(), *wrong.values(), *refused.values()]
         if problems:
@@ -321,6 +331,12 @@ class Settings(BaseSettings):
         host = f"[{self.host}]" if ":" in self.host else self.host
         own = f"{'http' if self.tls_cert is None else 'https'}://{host}:{self.port}"
         return own if forms.is_loopback(own) else None
+
+    def located(self, dsn: str) -> str:
+        """Return the URL of the database with DATABASE_SCHEMA, so that the tables are found there alone."""
+        if self.database_schema is None:
+            return dsn
+        return f"{dsn}{'&' if urlsplit(dsn).query else '?'}search_path={self.database_schema}"
 
     def _read(self, env_file: str | Path | None, given: dict[str, Any]) -> dict[str, str]:
         """Take the values from where they stand, and return the mistakes by the variables' names."""
@@ -361,3 +377,8 @@ class Settings(BaseSettings):
             if why := forms.weakness(fallback.get_secret_value()):
                 refused["SECRET_KEY_FALLBACKS"] = f"SECRET_KEY_FALLBACKS: in one of them, {why}; leave it out"
         return refused
+
+
+def _has_search_path(url: SecretStr | None) -> bool:
+    query = "" if url is None else urlsplit(url.get_secret_value()).query
+    return any(name == "search_path" for name, _ in parse_qsl(query))

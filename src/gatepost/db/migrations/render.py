@@ -37,8 +37,16 @@ def render_feature(schema: Schema, *, before: str | None, ids: UserIdType) -> st
     return fill(schema.script(before), ids)
 
 
-def render_transaction(ids: UserIdType, features: Schemas) -> str:
-    """Return the whole schema in one transaction, under the lock that admits one migration at a time."""
+def render_transaction(ids: UserIdType, features: Schemas, schema: str | None) -> str:
+    """Return all tables in one transaction, under the lock that admits one migration at a time.
+
+    Args:
+        ids: the type of users' ids.
+        features: whose tables are among them.
+        schema: where they are made; None for the first of the search_path that is in force then.
+    """
+    made = f"CREATE SCHEMA IF NOT EXISTS {schema};\nSET LOCAL search_path = {schema};"
+    place = [] if schema is None else [made]
     theirs = [render_feature(schema, before=None, ids=ids) for schema in features]
     kernels = render(before=None, ids=ids)
-    return "\n\n".join(["BEGIN;", script("before"), kernels, *theirs, "COMMIT;\n"])
+    return "\n\n".join(["BEGIN;", *place, script("before"), kernels, *theirs, "COMMIT;\n"])

@@ -91,14 +91,27 @@ $$;
 COMMENT ON FUNCTION gatepost.live_sessions IS
     'The sessions that can be used: p_idle is SESSION_IDLE_MINUTES, NULL for none.';
 
--- A role called gatepost would look in here for its tables.
+-- A role called gatepost would look in here for its tables, and make those of the application here. Its path is the
+-- one that it has, without "$user".
 DO $$
 DECLARE
-    v_path constant text := current_setting('search_path');
+    v_path text;
 BEGIN
-    IF current_schema() = 'gatepost' OR NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'gatepost') THEN
+    SELECT coalesce(min(found.path) FILTER (WHERE found.place = 1), '"$user", public') INTO v_path
+    FROM (
+        SELECT substr(c.setting, length('search_path=') + 1) AS path,
+            row_number() OVER (ORDER BY s.setrole = 0, s.setdatabase = 0) AS place
+        FROM pg_db_role_setting s
+        CROSS JOIN unnest(s.setconfig) AS c (setting)
+        WHERE c.setting LIKE 'search\_path=%'
+            AND s.setdatabase IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))
+            AND s.setrole IN (0, (SELECT r.oid FROM pg_roles r WHERE r.rolname = 'gatepost'))
+    ) found;
+    IF current_schema() = 'gatepost' OR v_path !~ '\$user'
+        OR NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'gatepost') THEN
         RETURN;
     END IF;
+    v_path := coalesce(nullif(regexp_replace(v_path, '"?\$user"?(\s*,\s*)?', ''), ''), 'public');
     EXECUTE format('ALTER ROLE gatepost IN DATABASE %I SET search_path = %s', current_database(), v_path);
 EXCEPTION
     WHEN insufficient_privilege THEN

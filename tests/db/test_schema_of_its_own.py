@@ -1,0 +1,70 @@
+"""DATABASE_SCHEMA: tables in a schema of their own, beside an application's; and the guard against a DROP."""
+
+from pathlib import Path
+
+import asyncpg
+import pytest
+from tests.conftest import Role, bearer, execute, register, serving, settings_for
+from tests.http.conftest import Database
+
+from gatepost.app import create_app
+from gatepost.db import migrate
+from gatepost.db.migrations.expected import COLUMNS
+from gatepost.errors import SetupError
+from gatepost.models import UserIdType
+
+OWN_USERS = "CREATE TABLE public.users (id uuid PRIMARY KEY, nickname text)"
+
+
+async def tables(dsn: str) -> dict[str, set[str]]:
+    conn = await asyncpg.connect(dsn)
+    try:
+        rows = await conn.fetch(
+            "SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('public', 'auth', 'gatepost')"
+        )
+        return {
+            schema: {row["tablename"] for row in rows if row["schemaname"] == schema}
+            for schema in {row["schemaname"] for row in rows}
+        }
+    finally:
+        await conn.close()
+
+
+@pytest.mark.parametrize("user_id_type", ["integer", "uuid"])
+async def test_the_tables_stand_apart_from_an_applications_users(
+    empty_dsn: str, tmp_path: Path, user_id_type: str
+) -> None:
+    await execute(empty_dsn, OWN_USERS)
+    settings = settings_for(empty_dsn, tmp_path, database_schema="auth", user_id_type=user_id_type)
+    await migrate.migrate(settings.located(empty_dsn), UserIdType(user_id_type), schema="auth")
+    async with serving(create_app(settings)) as client:
+        token = (await register(client))["token"]
+        assert (await client.get("/api/auth/me", headers=bearer(token))).status_code == 200
+    assert await tables(empty_dsn) == {"public": {"users"}, "auth": {*COLUMNS, "gatepost_version"}}
+    again = await migrate.migrate(settings.located(empty_dsn), schema="auth")
+    assert again.applied == ()
+
+
+async def test_what_sql_prints_makes_the_same(empty_dsn: str, server_dsn: str) -> None:
+    await execute(empty_dsn, OWN_USERS, migrate.render_sql(schema="auth"))
+    assert await tables(empty_dsn) == {"public": {"users"}, "auth": {*COLUMNS, "gatepost_version"}}
+
+
+async def test_a_role_that_may_not_make_the_schema_is_told_what_to_run(
+    empty_dsn: str, app_role: Role
+) -> None:
+    dsn = app_role.on(empty_dsn)
+    with pytest.raises(SetupError, match='CREATE SCHEMA IF NOT EXISTS "auth" AUTHORIZATION gatepost_app_'):
+        await migrate.migrate(f"{dsn}&search_path=auth", schema="auth")
+
+
+@pytest.mark.parametrize("table", [*COLUMNS, "gatepost_version"])
+async def test_no_table_is_dropped_by_mistake(db: Database, table: str) -> None:
+    with pytest.raises(asyncpg.DependentObjectsStillExistError) as refused:
+        await db.execute(f"DROP TABLE {table}")
+    assert "view gatepost.tables_belong_to_gatepost" in (refused.value.detail or "")
+
+
+async def test_columns_can_still_be_widened(db: Database) -> None:
+    await db.execute("ALTER TABLE users ALTER COLUMN name TYPE text, ALTER COLUMN email TYPE text")
+    await db.execute("ALTER TABLE user_sessions ALTER COLUMN ip_address TYPE text")
