@@ -153,8 +153,7 @@ def test_a_decision_has_its_four_parts(record: Path) -> None:
 
 
 def test_decisions_have_a_number_each() -> None:
-    numbers = [int(record.name[:4]) for record in DECISIONS]
-    assert len(set(numbers)) == len(numbers)
+    assert [int(record.name[:4]) for record in DECISIONS] == list(range(1, len(DECISIONS) + 1))
 
 
 # --- Commands ---
