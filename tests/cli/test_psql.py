@@ -32,6 +32,18 @@ async def test_arguments_are_passed_on_untouched(
     assert (typed.code, typed.out) == (0, "--json\n")
 
 
+async def test_a_role_called_gatepost_finds_the_tables(
+    outside: Environment, dsn: str, owner_dsn: str, db: Database, tmp_path: Path
+) -> None:
+    """As after a restore elsewhere, where what was set for the role is not there."""
+    database = await db.fetchval("SELECT current_database()")
+    await db.execute(f"ALTER ROLE gatepost IN DATABASE {database} RESET search_path")
+    shown = await run_process(
+        outside | {"DATABASE_URL": owner_dsn}, "psql", "-XAt", "-c", "SELECT current_schema()", cwd=tmp_path
+    )
+    assert (shown.code, shown.out, shown.err) == (0, "public\n", "")
+
+
 async def test_psqls_exit_code_is_the_commands(outside: Environment, dsn: str, tmp_path: Path) -> None:
     options = ("psql", "-X", "-v", "ON_ERROR_STOP=1")
     failed = await run_process(

@@ -1,15 +1,17 @@
 """`gatepost psql`: PostgreSQL's own shell on the configured database."""
 
+import asyncio
 import os
 import shutil
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from gatepost.cli.connection import configured_dsn, libpq_environment
+from gatepost.cli.connection import configured_dsn, connected, libpq_environment
 from gatepost.errors import EmbeddedServerError, SetupError
 from gatepost.terminal.running import in_use, load_settings
 
@@ -31,7 +33,7 @@ def psql(context: typer.Context) -> None:
     settings = load_settings()
     command = [find_psql(settings), *context.args]
     with configured_dsn(settings) as dsn:
-        environment = inherited() | libpq_environment(dsn)
+        environment = inherited() | libpq_environment(dsn) | asyncio.run(_path_to_tables(dsn))
         # Ctrl-C is psql's: it cancels a query there, and must not end what psql works on.
         # A handler, other than SIG_IGN, does not pass on to the program that is started.
         former = signal.signal(signal.SIGINT, lambda *_: None)
@@ -40,6 +42,18 @@ def psql(context: typer.Context) -> None:
         finally:
             signal.signal(signal.SIGINT, former)
     raise typer.Exit(done.returncode if done.returncode >= 0 else 1)
+
+
+async def _path_to_tables(dsn: str) -> dict[str, str]:
+    """Return options with a `search_path`, where a role called gatepost would be led away by its name."""
+    options = libpq_environment(dsn)
+    if options.get("PGUSER") != "gatepost" or "search_path" in options.get("PGOPTIONS", ""):
+        return {}
+    path = None
+    with suppress(SetupError):  # psql says by itself why it can't connect
+        async with connected(dsn) as conn:
+            path = await conn.fetchval("SELECT array_to_string(current_schemas(false), ',')")
+    return {"PGOPTIONS": f"{options.get('PGOPTIONS', '')} -c search_path={path}".strip()} if path else {}
 
 
 def inherited() -> dict[str, str]:
