@@ -48,6 +48,8 @@ class _Joined(NamedTuple):
     task: "asyncio.Task[Any] | None"
 
 
+_SET_PLANS = "SELECT set_config('plan_cache_mode', $1, true)"
+
 _joined: ContextVar[_Joined | None] = ContextVar("joined", default=None)
 
 
@@ -210,8 +212,7 @@ class Database:
             Unavailable: the database is away, every connection is in use, or the deadline has passed.
             EmailTaken, Conflict, ValidationFailed, RejectedByDatabase: as `answered`.
         """
-        joined = _joined.get()
-        if joined is not None and joined.database is self and joined.task is asyncio.current_task():
+        if (joined := self._joined()) is not None:
             async with answered(joined.conn), transaction_on(joined.conn):
                 yield joined.conn
             return
@@ -306,8 +307,20 @@ class Database:
             Unavailable: as `connection`.
         """
         async with self.transaction() as conn:
-            await conn.execute("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)")
+            if self._joined() is None:
+                await conn.execute(_SET_PLANS, "force_custom_plan")
+                yield conn
+                return
+            before = await conn.fetchval("SELECT current_setting('plan_cache_mode')")
+            await conn.execute(_SET_PLANS, "force_custom_plan")
             yield conn
+            await conn.execute(_SET_PLANS, before)  # the caller's transaction goes on
+
+    def _joined(self) -> _Joined | None:
+        """Return what `joining` has this task go over."""
+        joined = _joined.get()
+        is_ours = joined is not None and joined.database is self and joined.task is asyncio.current_task()
+        return joined if is_ours else None
 
     def _opened(self) -> Connections:
         if self._pool is None:
