@@ -1,16 +1,19 @@
 """`auth.users`, `auth.sessions` and `auth.events`: what an application does in its own code."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
-from tests.conftest import PASSWORD, MakeSettings, bearer, login, serving
+from tests.conftest import PASSWORD, MakeSettings, bearer, execute, login, serving, settings_for
 from tests.http.conftest import Database, events
 
 from gatepost import Gatepost, User
+from gatepost.db import migrate
 from gatepost.errors import EmailTaken, GatepostError, NotFound, ValidationFailed
 from gatepost.models import Client
 
@@ -196,6 +199,67 @@ async def test_what_fails_is_undone_and_the_callers_transaction_goes_on(
     await own.close()
     assert await db.fetchval("SELECT count(*) FROM users") == 1
     assert await db.fetchval("SELECT count(*) FROM auth_events WHERE action = 'app.went_on'") == 1
+
+
+async def test_what_is_given_up_is_undone_and_the_callers_transaction_goes_on(
+    auth: Gatepost, client: httpx.AsyncClient, dsn: str, db: Database
+) -> None:
+    begun = asyncio.Event()
+
+    @auth.on_register
+    async def ask_elsewhere(_conn: Any, _user: User) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    own = await asyncpg.connect(dsn)
+    async with own.transaction():
+        asking = asyncio.create_task(auth.users.create(**PERSON, conn=own))
+        await begun.wait()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        await auth.events.record("app.went_on", conn=own)
+    await own.close()
+    assert await db.fetchval("SELECT count(*) FROM users") == 0
+    assert await db.fetchval("SELECT count(*) FROM auth_events WHERE action = 'app.went_on'") == 1
+
+
+async def test_what_waited_too_long_is_undone_and_the_callers_transaction_goes_on(
+    auth: Gatepost, client: httpx.AsyncClient, dsn: str, db: Database
+) -> None:
+    user = await auth.users.create(**PERSON)
+    own = await asyncpg.connect(dsn)
+    async with db.transaction(), own.transaction():
+        await db.execute("SELECT FROM users FOR UPDATE")
+        await own.execute("SET LOCAL lock_timeout = '1ms'")
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            await auth.users.update(user.id, name="Ada L.", conn=own)
+        await auth.events.record("app.went_on", conn=own)
+    await own.close()
+    assert await db.fetchval("SELECT count(*) FROM auth_events WHERE action = 'app.went_on'") == 1
+
+
+async def test_a_callers_connection_that_looks_elsewhere_is_led_to_the_tables_of_gatepost(
+    empty_dsn: str, tmp_path: Path
+) -> None:
+    # As an application has them that began without Gatepost.
+    await execute(empty_dsn, "CREATE TABLE users (id serial, email text, name text, hashed_password text)")
+    settings = settings_for(empty_dsn, tmp_path, database_schema="auth")
+    await migrate.migrate(settings.located(empty_dsn), schema="auth")
+    auth = Gatepost(settings)
+    own = await asyncpg.connect(empty_dsn)
+    path = await own.fetchval("SHOW search_path")
+    async with auth.lifespan():
+        async with own.transaction():
+            await everything(auth, own)
+            with pytest.raises(EmailTaken):
+                await auth.users.create(**PERSON, conn=own)
+            assert await own.fetchval("SELECT count(*) FROM users") == 0
+            assert await own.fetchval("SHOW search_path") == path
+        assert await own.fetchval("SELECT count(*) FROM auth.users") == 1
+        await auth.users.find("ada@example.com", conn=own)
+    assert await own.fetchval("SHOW search_path") == path
+    await own.close()
 
 
 async def test_the_hooks_run_and_may_refuse(auth: Gatepost, client: httpx.AsyncClient, db: Database) -> None:

@@ -212,7 +212,7 @@ class Connector:
             "krbsrvname": given.get("krbsrvname", "postgres"),
             "gsslib": given.get("gsslib", "gssapi"),
             "server_settings": dict(self.address.settings)
-            | ({} if self.search_path is None else {"search_path": self.search_path}),
+            | ({} if self.path is None else {"search_path": self.path}),
         }
         if not self.prepares:
             options["statement_cache_size"] = 0
@@ -235,6 +235,11 @@ class Connector:
             conn.terminate()
             raise
         return kept
+
+    @property
+    def path(self) -> str | None:
+        """The search_path of every connection; None where it is the role's own."""
+        return self.search_path or self.address.settings.get("search_path")
 
     def unprepare(self) -> None:
         """Prepare no statement from now on: what was prepared is not there when it is needed."""

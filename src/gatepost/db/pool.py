@@ -39,6 +39,8 @@ GIVEN_UP_MAX = 3
 RENEW_SECONDS = 600.0
 """Age from which a connection is replaced when it comes back."""
 
+_SET_PATH = "SELECT set_config('search_path', $1, true)"
+
 
 class _Joined(NamedTuple):
     """A connection of a caller's, and the task that goes over it: no other one that it starts."""
@@ -213,7 +215,7 @@ class Database:
             EmailTaken, Conflict, ValidationFailed, RejectedByDatabase: as `answered`.
         """
         if (joined := self._joined()) is not None:
-            async with answered(joined.conn), transaction_on(joined.conn):
+            async with answered(joined.conn), self._part_of(joined.conn):
                 yield joined.conn
             return
         began = asyncio.get_running_loop().time()
@@ -236,6 +238,24 @@ class Database:
                     raise
                 else:
                     pool.take_back(lease, spent=False)
+
+    @asynccontextmanager
+    async def _part_of(self, conn: Connection) -> AsyncIterator[None]:
+        """Run a part of a caller's transaction, on the tables of this database.
+
+        Whatever ends it early undoes it, a cancellation and a lock that took too long as well: the caller
+        goes on with the connection. Where this database says where its tables are, the caller's search_path
+        may lead to others of the same names.
+        """
+        async with conn.transaction():
+            path = self._connector.path
+            former = None if path is None else await conn.fetchval("SELECT current_setting('search_path')")
+            if former == path:
+                yield
+                return
+            await conn.execute(_SET_PATH, path)
+            yield
+            await conn.execute(_SET_PATH, former)
 
     def retire(self, kept: Kept) -> "asyncio.Task[None]":
         """Close a connection that may still be busy; nobody has to wait for it.
