@@ -247,7 +247,7 @@ def _engine() -> AsyncEngine:
 
 
 @asynccontextmanager
-async def session_on(conn: "Connection") -> AsyncIterator[AsyncSession]:
+async def session_on(conn: "Connection", *, schema: str | None = None) -> AsyncIterator[AsyncSession]:
     """Lend an `AsyncSession` on the connection, and in the transaction, that a hook is called with.
 
         @auth.on_register
@@ -260,10 +260,18 @@ async def session_on(conn: "Connection") -> AsyncIterator[AsyncSession]:
 
     It works whatever driver the application's own engine has. Codecs and listeners of that engine aren't
     there: a type that needs some, such as pgvector's, has to be read through a cast.
+
+    Args:
+        conn: the connection.
+        schema: where the tables are whose models name no schema. With DATABASE_SCHEMA a hook's connection
+            finds Gatepost's tables alone: `schema="public"` has it find the application's.
     """
+    engine = _engine()
+    if schema is not None:
+        engine = engine.execution_options(schema_translate_map={None: schema})
     turn = _lent.set(conn)
     try:
-        async with AsyncSession(_engine(), expire_on_commit=False) as session:
+        async with AsyncSession(engine, expire_on_commit=False) as session:
             yield session
             await session.commit()
     finally:

@@ -1,17 +1,25 @@
 """DATABASE_SCHEMA: tables in a schema of their own, beside an application's; and the guard against a DROP."""
 
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
+from fastapi import FastAPI
+from sqlalchemy import ForeignKey, Uuid
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from tests.conftest import Role, bearer, execute, register, serving, settings_for
 from tests.http.conftest import Database
 
+from gatepost import Gatepost, User
 from gatepost.app import create_app
 from gatepost.db import migrate
 from gatepost.db.migrations.expected import COLUMNS
 from gatepost.errors import SetupError
 from gatepost.models import UserIdType
+from gatepost.settings import Settings
+from gatepost.sqlalchemy import models, session_on
 
 OWN_USERS = "CREATE TABLE public.users (id uuid PRIMARY KEY, nickname text)"
 
@@ -43,6 +51,50 @@ async def test_the_tables_stand_apart_from_an_applications_users(
     assert await tables(empty_dsn) == {"public": {"users"}, "auth": {*COLUMNS, "gatepost_version"}}
     again = await migrate.migrate(settings.located(empty_dsn), schema="auth")
     assert again.applied == ()
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+Accounts = models(Base, schema="auth", id_type=Uuid)
+
+
+class Nickname(Base):
+    """A table of the application's that has the name of one of Gatepost's."""
+
+    __tablename__ = "users"
+
+    id: Mapped[UUID] = mapped_column(ForeignKey(Accounts.User.id), primary_key=True)
+    nickname: Mapped[str]
+
+
+@pytest.fixture
+async def own_schema(empty_dsn: str, tmp_path: Path) -> Settings:
+    settings = settings_for(empty_dsn, tmp_path, database_schema="auth", user_id_type="uuid")
+    await execute(empty_dsn, OWN_USERS)
+    await migrate.migrate(settings.located(empty_dsn), UserIdType.UUID, schema="auth")
+    return settings
+
+
+async def test_a_hook_writes_to_the_applications_tables(empty_dsn: str, own_schema: Settings) -> None:
+    auth = Gatepost(own_schema)
+    app = FastAPI(lifespan=auth.lifespan)
+    auth.install(app)
+
+    @auth.on_register
+    async def add_nickname(conn: Any, user: User) -> None:
+        async with session_on(conn, schema="public") as session:
+            found = await session.get_one(Accounts.User, user.id)
+            session.add(Nickname(id=user.id, nickname=found.name.lower()))
+
+    async with serving(app) as client:
+        await register(client)
+    conn = await asyncpg.connect(empty_dsn)
+    try:
+        assert await conn.fetchval("SELECT nickname FROM public.users JOIN auth.users USING (id)")
+    finally:
+        await conn.close()
 
 
 async def test_what_sql_prints_makes_the_same(empty_dsn: str, server_dsn: str) -> None:
