@@ -8,7 +8,17 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-from tests.conftest import PASSWORD, MakeSettings, MovableClock, bearer, login, nth_user, register, serving
+from tests.conftest import (
+    PASSWORD,
+    USER_IDS,
+    MakeSettings,
+    MovableClock,
+    bearer,
+    login,
+    nth_user,
+    register,
+    serving,
+)
 from tests.http.conftest import (
     Database,
     MakeApp,
@@ -315,7 +325,7 @@ async def test_by_cookie_the_new_token_comes_by_cookie_and_the_browser_stays_kno
     assert browser.cookies["__Host-gatepost"] not in response.text
     device = browser.cookies["__Host-gatepost-device"]
     known = gate_of_browser.devices.stamps(device, now=gate_of_browser.now())
-    assert known[-1] == await db.fetchval("SELECT gatepost.credentials_stamp(u) FROM users u")
+    assert str(known[-1]) == await db.fetchval("SELECT gatepost.credentials_stamp(u)::text FROM users u")
     assert (await browser.get("/api/auth/me")).json()["data"]["user"]["email"] == OTHER
 
 
@@ -499,7 +509,7 @@ async def test_deleting_the_account_ends_every_session_and_leaves_nobody(
         assert_error(await client.get("/api/auth/me", headers=bearer(each)), errors.InvalidSession)
     assert not await signs_in(client, EMAIL)
     assert [row["email"] for row in await db.fetch("SELECT email FROM users")] == [OTHER]
-    assert [row["user_id"] for row in await db.fetch("SELECT user_id FROM user_sessions")] == [2]
+    assert [row["user_id"] for row in await db.fetch("SELECT user_id FROM user_sessions")] == [nth_user(2)]
 
 
 async def test_former_e_mails_of_the_erased_go_too(client: httpx.AsyncClient, db: Database) -> None:
@@ -520,7 +530,9 @@ async def test_former_e_mails_of_the_erased_go_too(client: httpx.AsyncClient, db
         """,
         former,
     )
-    await db.execute("INSERT INTO auth_refusals VALUES ('session.refused', '203.0.113.7', 1, 5, now())")
+    await db.execute(
+        "INSERT INTO auth_refusals VALUES ('session.refused', '203.0.113.7', $1, 5, now())", nth_user(1)
+    )
     await register(client, former[2])
     assert (await erase(client, token)).is_success
     trail = " ".join(str(tuple(row)) for row in await db.fetch("SELECT * FROM auth_events"))
@@ -545,13 +557,20 @@ async def test_the_events_of_the_erased_stay_without_the_person(stopped_app: Mak
         await db.execute(
             """
             INSERT INTO auth_events (action, user_id, detail)
-            VALUES ('throttles.cleared', 1, '{"email": "user@example.com", "address": "203.0.113.7"}'),
-                ('command.failed', NULL, '{"command": "users show", "user": "User@Example.com"}');
-            INSERT INTO auth_events (action, user_id, ip_address, user_agent, detail)
-            VALUES ('user.unlocked', 2, '203.0.113.7', 'Personal Browser 7', '{"admin_id": 1}');
-            INSERT INTO auth_events (action, user_id, ip_address, user_agent, detail)
-            VALUES ('user.unlocked', 2, '192.0.2.2', 'Another', '{"admin_id": 11}');
+            VALUES ('throttles.cleared', $1, '{"email": "user@example.com", "address": "203.0.113.7"}'),
+                ('command.failed', NULL, '{"command": "users show", "user": "User@Example.com"}')
+            """,
+            nth_user(1),
+        )
+        await db.executemany(
             """
+            INSERT INTO auth_events (action, user_id, ip_address, user_agent, detail)
+            VALUES ('user.unlocked', $1, $2, $3, $4)
+            """,
+            [
+                (nth_user(2), "203.0.113.7", AGENT, json.dumps({"admin_id": nth_user(1)})),
+                (nth_user(2), "192.0.2.2", "Another", json.dumps({"admin_id": nth_user(11)})),
+            ],
         )
         before = await db.fetch("SELECT id, at, action, user_id, session_id FROM auth_events ORDER BY id")
         actions = {row["action"] for row in before}
@@ -624,7 +643,7 @@ async def test_the_address_may_register_anew_and_is_another_user(client: httpx.A
 
 async def test_the_last_active_administrator_can_not_go(client: httpx.AsyncClient, db: Database) -> None:
     tokens = [(await register(client, f"user{n}@example.com"))["token"] for n in range(3)]
-    await db.execute("UPDATE users SET is_admin = id < 3, is_active = id <> 2")
+    await db.execute("UPDATE users SET is_admin = id < $1, is_active = id <> $2", nth_user(3), nth_user(2))
     held = await holdings(db)
     assert_error(await erase(client, tokens[0]), errors.LastAdmin)
     assert await holdings(db) == held
@@ -653,20 +672,20 @@ async def test_of_administrators_who_go_at_once_one_stays(stopped_app: MakeApp, 
 
 
 IN_THE_WAY = {
-    "no action": "owner integer REFERENCES users",
-    "restrict": "owner integer REFERENCES users ON DELETE RESTRICT",
-    "deferred": "owner integer REFERENCES users DEFERRABLE INITIALLY DEFERRED",
-    "not null": "owner integer NOT NULL REFERENCES users ON DELETE SET NULL",
+    "no action": "REFERENCES users",
+    "restrict": "REFERENCES users ON DELETE RESTRICT",
+    "deferred": "REFERENCES users DEFERRABLE INITIALLY DEFERRED",
+    "not null": "NOT NULL REFERENCES users ON DELETE SET NULL",
 }
 
 
-@pytest.mark.parametrize("column", IN_THE_WAY.values(), ids=list(IN_THE_WAY))
+@pytest.mark.parametrize("reference", IN_THE_WAY.values(), ids=list(IN_THE_WAY))
 async def test_an_account_that_the_application_holds_on_to_stays_whole(
-    client: httpx.AsyncClient, db: Database, column: str
+    client: httpx.AsyncClient, db: Database, reference: str
 ) -> None:
     token = (await register(client))["token"]
-    await db.execute(f"CREATE TABLE notes ({column})")
-    await db.execute("INSERT INTO notes VALUES (1)")
+    await db.execute(f"CREATE TABLE notes (owner {USER_IDS} {reference})")
+    await db.execute("INSERT INTO notes VALUES ($1)", nth_user(1))
     held = await holdings(db)
     trail = await db.fetch("SELECT * FROM auth_events ORDER BY id")
     assert_error(await erase(client, token), errors.AccountInUse)
@@ -698,12 +717,8 @@ async def test_rows_of_the_application_that_go_with_their_user_go(
     client: httpx.AsyncClient, db: Database
 ) -> None:
     token = (await register(client))["token"]
-    await db.execute(
-        """
-        CREATE TABLE notes (owner integer REFERENCES users ON DELETE CASCADE);
-        INSERT INTO notes VALUES (1)
-        """
-    )
+    await db.execute(f"CREATE TABLE notes (owner {USER_IDS} REFERENCES users ON DELETE CASCADE)")
+    await db.execute("INSERT INTO notes VALUES ($1)", nth_user(1))
     assert (await erase(client, token)).status_code == 200
     assert await db.fetchval("SELECT count(*) FROM notes") == 0
 

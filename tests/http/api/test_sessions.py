@@ -302,7 +302,7 @@ async def test_a_logout_from_everywhere_else_that_waited_until_its_own_session_e
     token = (await register(client))["token"]
     await login(client)
     async with db.transaction():
-        await db.execute("SELECT FROM users WHERE id = 1 FOR UPDATE")
+        await db.execute("SELECT FROM users FOR UPDATE")
         asking = asyncio.create_task(call(client, "POST", "logout-others", token))
         await until_waiting(db, 1)
         await db.execute("UPDATE user_sessions SET is_active = false WHERE id = 1")
@@ -449,9 +449,10 @@ async def test_a_token_in_plain_text_in_the_table_opens_nothing(
     await db.execute(
         """
         INSERT INTO user_sessions (session_token, user_id, expires_at)
-        VALUES ($1, 1, now() + interval '1 day')
+        VALUES ($1, $2, now() + interval '1 day')
         """,
         plain,
+        nth_user(1),
     )
     await assert_refused(client, plain, errors.InvalidSession)
 
@@ -464,9 +465,10 @@ async def test_a_row_that_was_made_up_opens_nothing_without_the_key(
     await db.execute(
         """
         INSERT INTO user_sessions (session_token, user_id, expires_at)
-        SELECT left($1, 8) || '.' || encode(sha256($1::bytea), 'hex'), 1, now() + interval '1 day'
+        SELECT left($1, 8) || '.' || encode(sha256($1::bytea), 'hex'), $2, now() + interval '1 day'
         """,
         forged,
+        nth_user(1),
     )
     await assert_refused(client, forged, errors.InvalidSession)
 
