@@ -74,8 +74,8 @@ async def test_sessions_are_everybodys_with_their_users(client: httpx.AsyncClien
     await register(client)
     data = await ask(client, admin, "sessions")
     assert [(each["email"], each["user_id"], each["is_current"]) for each in data["sessions"]] == [
-        ("user@example.com", 2, False),
-        ("admin@example.com", 1, True),
+        ("user@example.com", nth_user(2), False),
+        ("admin@example.com", nth_user(1), True),
     ]
     assert (data["next_cursor"], data["total_active_sessions"]) == (None, 1)
 
@@ -92,15 +92,15 @@ async def test_filters_of_sessions_are_combined(
     await db.execute("UPDATE user_sessions SET created_at = now() - interval '1 hour' WHERE id IN (5, 6)")
     await db.execute("UPDATE user_sessions SET last_used_at = now() - interval '5 minutes' WHERE id = 6")
     for params, expected in (
-        ({"user": 2}, [7, 6, 5, 4, 3, 2]),
+        ({"user": nth_user(2)}, [7, 6, 5, 4, 3, 2]),
         ({"address": "203.0.113.5"}, [5]),
         ({"address": "203.0.113.0/29"}, [7, 6, 5, 2, 1]),
         ({"address": "2001:DB8::/32"}, [3]),
-        ({"address": "0.0.0.0/0", "user": 2}, [7, 6, 5, 2]),
+        ({"address": "0.0.0.0/0", "user": nth_user(2)}, [7, 6, 5, 2]),
         ({"older_than_minutes": 30}, [6, 5]),
         ({"unused_for_minutes": 4}, [6]),
-        ({"older_than_minutes": 30, "address": "203.0.113.5", "user": 2}, [5]),
-        ({"user": 99}, []),
+        ({"older_than_minutes": 30, "address": "203.0.113.5", "user": nth_user(2)}, [5]),
+        ({"user": nth_user(99)}, []),
     ):
         data = await ask(client, admin, "sessions", **params)
         assert [each["id"] for each in data["sessions"]] == expected, params
@@ -141,7 +141,7 @@ async def test_one_session_ends_with_what_it_was_refreshed_to(
     refused = await client.get("/api/auth/me", headers=bearer(refreshed))
     assert_error(refused, errors.SessionRevoked)
     (event,) = await events(db, "session.revoked")
-    assert (event["user_id"], event["detail"]["admin_id"]) == (nth_user(2), 1)
+    assert (event["user_id"], event["detail"]["admin_id"]) == (nth_user(2), nth_user(1))
     for again in ("2", "99"):
         response = await client.delete(f"/api/auth/admin/sessions/{again}", headers=bearer(admin))
         assert_error(response, errors.NotFound)
@@ -168,7 +168,7 @@ async def test_all_of_a_filter_end_and_the_own_one_goes_on(
         "users": 1,
     }
     each = await events(db, "session.revoked")
-    assert [(event["user_id"], event["session_id"]) for event in each] == [(nth_user(2), 2), (2, 3)]
+    assert [(event["user_id"], event["session_id"]) for event in each] == [(nth_user(2), 2), (nth_user(2), 3)]
     assert all(event["detail"]["admin_id"] == nth_user(1) for event in each)
 
 
@@ -189,8 +189,8 @@ async def test_a_session_that_is_refreshed_while_all_end_ends_as_well(
     token = (await register(client))["token"]
     transaction = db.transaction()
     await transaction.start()
-    await db.execute("SELECT FROM users WHERE id = 2 FOR SHARE")
-    ending = asyncio.create_task(end(client, admin, expected=1, user=2))
+    await db.execute("SELECT FROM users WHERE id = $1 FOR SHARE", nth_user(2))
+    ending = asyncio.create_task(end(client, admin, expected=1, user=nth_user(2)))
     await until_waiting(db, 1)
     refreshed = await client.post("/api/auth/refresh", headers=bearer(token))
     successor = refreshed.json()["data"]["token"]
@@ -208,20 +208,21 @@ async def test_filters_of_events_are_combined(client: httpx.AsyncClient, admin: 
     await db.execute(
         """
         INSERT INTO auth_events (at, action, user_id, ip_address) VALUES
-            ('2024-01-01T00:00:00Z', 'login.failed', 2, '203.0.113.7'),
+            ('2024-01-01T00:00:00Z', 'login.failed', $1, '203.0.113.7'),
             ('2024-01-02T00:00:00Z', 'login_x', NULL, '203.0.113.8'),
             ('2024-01-03T00:00:00Z', 'loginX.y', NULL, 'no address: 203.0.113.8')
-        """
+        """,
+        nth_user(2),
     )
     for params, expected in (
-        ({"action": "login.failed", "user": 2}, ["login.failed", "login.failed"]),
+        ({"action": "login.failed", "user": nth_user(2)}, ["login.failed", "login.failed"]),
         ({"action": "login."}, ["login.failed", "login.failed"]),
         ({"action": "login"}, []),
         ({"action": "login_failed"}, []),
         ({"action": "%."}, []),
         ({"action": "_ogin."}, []),
         ({"address": "203.0.113.0/24"}, ["login_x", "login.failed"]),
-        ({"address": "203.0.113.7", "action": "login.", "user": 2}, ["login.failed"]),
+        ({"address": "203.0.113.7", "action": "login.", "user": nth_user(2)}, ["login.failed"]),
         ({"since": "2024-01-02T00:00:00Z", "until": "2024-01-03T00:00:00Z"}, ["login_x"]),
         ({"until": "2024-01-01T00:00:00Z"}, []),
         ({"action": "user.registered"}, ["user.registered", "user.registered"]),
@@ -230,7 +231,7 @@ async def test_filters_of_events_are_combined(client: httpx.AsyncClient, admin: 
         assert [event["action"] for event in data["events"]] == expected, params
         assert data["next_cursor"] is None
     (found,) = (await ask(client, admin, "events", address="203.0.113.7"))["events"]
-    assert (found["email"], found["user_id"]) == ("user@example.com", 2)
+    assert (found["email"], found["user_id"]) == ("user@example.com", nth_user(2))
 
 
 async def test_pages_of_events_stay_as_they_are_while_events_are_added(

@@ -29,7 +29,7 @@ REQUESTS: dict[str, tuple[str, str, Any]] = {
     "invite": ("POST", f"{ADMIN}/invitations", {}),
     "revoke-invitation": ("DELETE", f"{ADMIN}/invitations/1", None),
     "end-session": ("DELETE", f"{ADMIN}/sessions/2", None),
-    "end-matching": ("POST", f"{ADMIN}/sessions/end", {"user": 2, "expected": 1}),
+    "end-matching": ("POST", f"{ADMIN}/sessions/end", {"user": nth_user(2), "expected": 1}),
     "export-events": ("GET", f"{ADMIN}/events/export", None),
     "cleanup": ("POST", "/api/auth/cleanup", None),
 }
@@ -134,8 +134,9 @@ async def test_a_sign_in_that_was_refreshed_meanwhile_is_still_one(
 ) -> None:
     session = await gate.session_tokens.resolve(admin)
     await client.post("/api/auth/refresh", headers=bearer(admin))
-    await gate.administration.unlock(await gate.administration.get(2), client=Client(), by=session)
+    user = await gate.administration.get(nth_user(2))
+    await gate.administration.unlock(user, client=Client(), by=session)
     assert await db.fetchval("SELECT count(*) FROM auth_failures") == 0
     await db.execute("UPDATE user_sessions SET is_active = false WHERE user_id = $1", nth_user(1))
     with pytest.raises(errors.SessionRevoked):
-        await gate.administration.unlock(await gate.administration.get(2), client=Client(), by=session)
+        await gate.administration.unlock(user, client=Client(), by=session)

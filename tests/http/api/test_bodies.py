@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.conftest import PASSWORD, bearer
+from tests.conftest import PASSWORD, bearer, nth_user
 from tests.http.conftest import Database, RawRequest, Standing, assert_error
 
 from gatepost import errors
@@ -229,4 +229,4 @@ async def test_an_error_does_not_repeat_the_password(standing: Standing, passwor
 async def test_unknown_fields_are_passed_over(client: httpx.AsyncClient, db: Database) -> None:
     response = await client.post(REGISTER, json=BODY | {"is_admin": True, "id": 7})
     assert response.status_code == 201
-    assert [tuple(row) for row in await db.fetch("SELECT id, is_admin FROM users")] == [(1, False)]
+    assert [tuple(row) for row in await db.fetch("SELECT id, is_admin FROM users")] == [(nth_user(1), False)]

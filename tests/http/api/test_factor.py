@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from tests.conftest import PASSWORD, MakeSettings, MovableClock, bearer, register, serving
+from tests.conftest import PASSWORD, MakeSettings, MovableClock, bearer, nth_user, register, serving
 
 from gatepost import errors
 from gatepost.app import create_app
@@ -130,7 +130,12 @@ async def test_a_password_alone_is_answered_with_what_is_due_and_starts_no_sessi
     assert await sessions(db) == 1  # that of the registration
     row = await db.fetchrow("SELECT * FROM auth_challenges")
     assert row["digest"] != error["challenge"]
-    assert (row["user_id"], row["methods"], row["by_cookie"], row["tries"]) == (1, ["pwd"], False, 0)
+    assert (row["user_id"], row["methods"], row["by_cookie"], row["tries"]) == (
+        nth_user(1),
+        ["pwd"],
+        False,
+        0,
+    )
     event = await db.fetchval("SELECT detail FROM auth_events WHERE action = 'login.challenged'")
     assert event == '{"proven": ["pwd"], "methods": ["totp", "recovery_code"]}'
 
@@ -189,7 +194,7 @@ async def test_who_registers_is_there_and_has_one_more_step_to_take(
     assert (response.status_code, code_of(response)) == (401, "factor_enrolment_required")
     assert await db.fetchval("SELECT count(*) FROM users") == 2
     challenge = response.json()["error"]["challenge"]
-    assert (await answered(client, challenge)).json()["data"]["user"]["id"] == 2
+    assert (await answered(client, challenge)).json()["data"]["user"]["id"] == nth_user(2)
 
 
 async def test_without_a_step_that_is_due_a_login_is_one_step(
@@ -205,7 +210,7 @@ async def test_options_are_handed_out_and_their_state_comes_back_with_the_answer
     error = await challenged(client)
     body = {"challenge": error["challenge"], "method": "totp"}
     response = await client.post(f"{FACTOR}/options", json=body)
-    assert response.json()["data"] == {"hint": "of 1"}
+    assert response.json()["data"] == {"hint": f"of {nth_user(1)}"}
     assert (
         code_of(await client.post(f"{FACTOR}/options", json=body | {"method": "sms"})) == "validation_failed"
     )
@@ -285,7 +290,7 @@ async def test_after_five_minutes_it_starts_over(
         "UPDATE users SET is_active = false; UPDATE users SET is_active = true",
         "UPDATE users SET hashed_password = hashed_password || 'x'",
         "UPDATE users SET email = 'other@example.com'",
-        "INSERT INTO auth_failures (user_id, place, failures) VALUES (1, '203.0.113.9', 1000)",
+        "INSERT INTO auth_failures (user_id, place, failures) SELECT id, '203.0.113.9', 1000 FROM users",
         "DELETE FROM users",
     ],
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.conftest import bearer, login, register, serving
+from tests.conftest import bearer, login, nth_user, register, serving
 from tests.http.conftest import Database, MakeApp, assert_error, assert_success
 
 from gatepost import errors
@@ -23,10 +23,11 @@ async def token(client: httpx.AsyncClient, db: Database) -> str:
     await db.execute(
         """
         INSERT INTO user_sessions (session_token, user_id, expires_at, last_used_at, user_agent)
-        SELECT 't' || i, 1, now() + interval '1 hour', now() - interval '1 s' * (i / 2), repeat('x', 200)
+        SELECT 't' || i, $2, now() + interval '1 hour', now() - interval '1 s' * (i / 2), repeat('x', 200)
         FROM generate_series(1, $1) i
         """,
         MANY,
+        nth_user(1),
     )
     return token
 

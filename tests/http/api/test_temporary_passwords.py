@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -45,13 +46,20 @@ async def reasons(db: Database) -> list[str]:
     return [event["detail"]["reason"] for event in await events(db, "login.failed")]
 
 
+async def expiry(db: Database) -> datetime | None:
+    expires_at: datetime | None = await db.fetchval(
+        "SELECT temporary_password_expires_at FROM users WHERE id = $1", nth_user(2)
+    )
+    return expires_at
+
+
 async def test_it_is_shown_once_and_ends_every_session(
     client: httpx.AsyncClient, user: str, admin: str, db: Database
 ) -> None:
     given = await give(client, admin)
     assert re.fullmatch(r"[a-km-zA-HJ-NP-Z2-9]{20}", given["password"])
     assert given["user"]["temporary_password_expires_at"] == given["expires_at"]
-    row = await db.fetchrow("SELECT *, now() FROM users WHERE id = 2")
+    row = await db.fetchrow("SELECT *, now() FROM users WHERE id = $1", nth_user(2))
     assert row is not None
     assert row["temporary_password_expires_at"] == at(given["expires_at"])
     assert 86_390 < (at(given["expires_at"]) - row["now"]).total_seconds() <= 86_400
@@ -89,7 +97,7 @@ async def test_with_another_password_it_signs_in_and_is_over(
     given = (await give(client, admin))["password"]
     data = assert_success(await sign_in(client, given, new_password=OWN), "Login successful")
     assert (await client.get("/api/auth/me", headers=bearer(data["token"]))).is_success
-    assert await db.fetchval("SELECT temporary_password_expires_at FROM users WHERE id = 2") is None
+    assert await expiry(db) is None
     (event,) = await events(db, "password.changed")
     assert (event["user_id"], event["detail"]) == (nth_user(2), {"verb": "login", "temporary": True})
     assert event["session_id"] == await db.fetchval("SELECT id FROM user_sessions ORDER BY id DESC LIMIT 1")
@@ -153,7 +161,7 @@ async def test_who_is_disabled_does_not_get_in_with_it(
     client: httpx.AsyncClient, user: str, admin: str, db: Database
 ) -> None:
     given = (await give(client, admin))["password"]
-    await db.execute("UPDATE users SET is_active = false WHERE id = 2")
+    await db.execute("UPDATE users SET is_active = false WHERE id = $1", nth_user(2))
     assert_error(await sign_in(client, given), errors.InvalidCredentials)
     assert_error(await sign_in(client, given, new_password=OWN), errors.InvalidCredentials)
     assert await reasons(db) == ["user_disabled"] * 2
@@ -174,14 +182,15 @@ async def test_any_other_way_of_setting_a_password_ends_it(
     client: httpx.AsyncClient, user: str, admin: str, db: Database, gate: Gatepost
 ) -> None:
     await give(client, admin)
-    await gate.administration.set_password(await gate.administration.find("2"), OWN, client=Client())
-    assert await db.fetchval("SELECT temporary_password_expires_at FROM users WHERE id = 2") is None
+    found = await gate.administration.get(nth_user(2))
+    await gate.administration.set_password(found, OWN, client=Client())
+    assert await expiry(db) is None
     await login(client, password=OWN)
     await give(client, admin)
-    await db.execute("UPDATE users SET name = 'Jane', updated_at = now() WHERE id = 2")
-    assert await db.fetchval("SELECT temporary_password_expires_at FROM users WHERE id = 2") is not None
-    await db.execute("UPDATE users SET hashed_password = 'by the application' WHERE id = 2")
-    assert await db.fetchval("SELECT temporary_password_expires_at FROM users WHERE id = 2") is None
+    await db.execute("UPDATE users SET name = 'Jane', updated_at = now()")
+    assert await expiry(db) is not None
+    await db.execute("UPDATE users SET hashed_password = 'by the application'")
+    assert await expiry(db) is None
 
 
 async def test_of_two_who_change_it_at_once_one_signs_in(
