@@ -164,7 +164,7 @@ async def test_every_refusal_is_a_page(visitor: Visitor) -> None:
             method, "/auth/sign-in", headers=headers, content=content
         )
         assert visitor.answer.status_code == status
-        assert visitor.page.texts["title"].startswith("Error: ")
+        assert visitor.page.texts["title"] == f"Error: {visitor.page.texts['h1']} · Gatepost"
         assert_page(visitor.answer)
         assert_plain(visitor)
 
