@@ -1,6 +1,7 @@
 """`auth.users`, `auth.sessions` and `auth.events`: what an application does in its own code."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from tests.http.conftest import Database, events
 
 from gatepost import Gatepost, User
 from gatepost.db import migrate
-from gatepost.errors import EmailTaken, GatepostError, NotFound, ValidationFailed
+from gatepost.errors import EmailTaken, GatepostError, NotFound, RejectedByDatabase, ValidationFailed
 from gatepost.models import Client
 
 PERSON: dict[str, Any] = {"email": "ada@example.com", "name": "Ada"}
@@ -151,6 +152,75 @@ async def test_an_event_of_another_name_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match="no name below app"):
         await auth.events.record(action)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"action": "app." + "x" * 61},
+        {"detail": {"key": math.nan}},
+        {"detail": {"key": "a\0b"}},
+        {"detail": {"a\0b": 1}},
+        {"detail": {"key": "\ud800"}},
+        {"detail": {"key": "x" * 65_536}},
+        {"detail": {"key": b"x"}},
+        {"session_id": 2**70},
+        {"user_id": 2**70},
+    ],
+    ids=["name", "nan", "nul", "nul-in-key", "surrogate", "long", "bytes", "session", "user"],
+)
+async def test_an_event_that_the_trail_can_not_hold_is_refused_and_not_quoted(
+    auth: Gatepost, client: httpx.AsyncClient, more: dict[str, Any]
+) -> None:
+    about = {"action": "app.paid", "detail": {"card": "4111"}} | more
+    with pytest.raises((ValueError, TypeError, NotFound)) as refused:
+        await auth.events.record(**about)
+    assert refused.value.__cause__ is None
+    assert not isinstance(refused.value, RejectedByDatabase)
+    assert len(str(refused.value)) < 200
+
+
+async def test_an_event_holds_whatever_else_is_json(auth: Gatepost, client: httpx.AsyncClient) -> None:
+    detail = {"path": r"C:\u0000", "name": "Zoë 😀", "list": [1, None, {"a": 1.5}], "long": "x" * 65_000}
+    await auth.events.record("app." + "x" * 60, detail=detail)
+    (event,) = await auth.events.list(action="app.")
+    assert event.detail == detail
+
+
+def wrong_ids() -> list[Any]:
+    """What is no id of a user's, whichever type ids have."""
+    return [1.5, True, 2**70, "\0", "x" * 5000, b"1", None, "\ud800"]
+
+
+@pytest.mark.parametrize("wrong", wrong_ids(), ids=[repr(wrong)[:12] for wrong in wrong_ids()])
+async def test_nobody_has_what_is_no_id(
+    auth: Gatepost, client: httpx.AsyncClient, db: Database, wrong: Any
+) -> None:
+    await auth.users.create(**PERSON)
+    for asked in (
+        auth.users.get(wrong),
+        auth.users.delete(wrong),
+        auth.users.disable(wrong),
+        auth.sessions.start(wrong, methods=["sms"]),
+        auth.sessions.list(wrong),
+        auth.sessions.end_all(wrong),
+    ):
+        with pytest.raises(NotFound, match="User not found"):
+            await asked
+    assert await db.fetchval("SELECT count(*) FROM users WHERE is_active") == 1
+    assert await db.fetchval("SELECT count(*) FROM user_sessions") == 0
+
+
+async def test_an_id_may_be_given_as_an_address_has_it(auth: Gatepost, client: httpx.AsyncClient) -> None:
+    user = await auth.users.create(**PERSON)
+    assert await auth.users.get(str(user.id)) == user
+
+
+@pytest.mark.parametrize("methods", ["mfa", [], ["s ms"], ["x" * 65], ["sms"] * 21, [""]])
+async def test_methods_are_names(auth: Gatepost, client: httpx.AsyncClient, methods: Any) -> None:
+    user = await auth.users.create(**PERSON)
+    with pytest.raises(ValueError, match="RFC 8176"):
+        await auth.sessions.start(user.id, methods=methods)
 
 
 async def everything(auth: Gatepost, conn: Any) -> User:

@@ -4,6 +4,7 @@ All of it is on the audit trail, as done by the application. With `conn`, a conn
 same database, it is part of the caller's transaction: what fails is undone, and the transaction can go on.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,6 +23,7 @@ from gatepost.models import (
     User,
     UserId,
 )
+from gatepost.models.bounds import ACTION_MAX
 from gatepost.services.acts import Program
 from gatepost.store import users as store
 from gatepost.texts import Text
@@ -31,6 +33,12 @@ NOBODY = Client()
 """Who is at the other end where the application does not say."""
 
 _OWN_ACTION = re.compile(r"app(\.[a-z][a-z0-9_]*)+")
+_METHOD = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_METHODS_MAX = 20
+_SESSION_IDS = 2**62
+_DETAIL_MAX = 64 * 1024
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""In JSON; PostgreSQL stores none."""
 
 
 class Users:
@@ -71,7 +79,7 @@ class Users:
             NotFound: there is none.
         """
         with self._gate.database.joining(conn):
-            return await self._gate.administration.get(user_id)
+            return await self._gate.administration.get(_id(self._gate, user_id))
 
     async def find(self, email: str, *, conn: OptionalConnection = None) -> User | None:
         """Return the user with this e-mail, in whatever spelling; None where there is none."""
@@ -100,7 +108,7 @@ class Users:
             EmailTaken, Conflict, RejectedByDatabase: as `create`.
         """
         with self._gate.database.joining(conn):
-            user = await self._gate.administration.get(user_id)
+            user = await self._gate.administration.get(_id(self._gate, user_id))
             return await self._gate.administration.update(
                 user, name=name, email=email, client=client, by=APPLICATION
             )
@@ -115,7 +123,7 @@ class Users:
             ValidationFailed: nobody may have this password.
         """
         with self._gate.database.joining(conn):
-            user = await self._gate.administration.get(user_id)
+            user = await self._gate.administration.get(_id(self._gate, user_id))
             await self._gate.administration.set_password(user, password, client=client, by=APPLICATION)
 
     async def disable(
@@ -148,14 +156,14 @@ class Users:
             AccountInUse: rows of the application's own refer to them.
         """
         with self._gate.database.joining(conn):
-            user = await self._gate.administration.get(user_id)
+            user = await self._gate.administration.get(_id(self._gate, user_id))
             await self._gate.administration.delete(user, client=client, by=APPLICATION)
 
     async def _set_active(
         self, user_id: UserId, conn: OptionalConnection, client: Client, *, is_active: bool
     ) -> bool:
         with self._gate.database.joining(conn):
-            user = await self._gate.administration.get(user_id)
+            user = await self._gate.administration.get(_id(self._gate, user_id))
             return await self._gate.administration.set_active(
                 user, is_active=is_active, client=client, by=APPLICATION
             )
@@ -193,13 +201,16 @@ class UserSessions:
 
         Raises:
             NotFound: there is no such user, or they are disabled.
+            ValueError: the methods are no names, or there are none or too many.
         """
+        proven = _methods(methods)
         with self._gate.database.joining(conn):
+            user_id = _id(self._gate, user_id)
             async with self._gate.database.transaction() as own:
                 _, stamp = await store.hash_of(own, user_id)
                 signed_in = None
                 if stamp is not None:
-                    proof = Proof(user_id=user_id, methods=tuple(methods), stamp=stamp, at=self._gate.clock())
+                    proof = Proof(user_id=user_id, methods=proven, stamp=stamp, at=self._gate.clock())
                     signed_in = await self._gate.session_tokens.start(
                         own, proof, client=client, remembered=remember
                     )
@@ -212,6 +223,7 @@ class UserSessions:
     ) -> Sequence[SessionRow]:
         """Return the live sessions of a user, the one used last first."""
         with self._gate.database.joining(conn):
+            user_id = _id(self._gate, user_id)
             return [each.row for each in await self._gate.session_tokens.active(user_id, limit=limit)]
 
     async def end(self, session_id: int, *, client: Client = NOBODY, conn: OptionalConnection = None) -> None:
@@ -220,6 +232,8 @@ class UserSessions:
         Raises:
             NotFound: there is no such session, or it has ended.
         """
+        if not 0 < session_id < _SESSION_IDS:
+            raise NotFound(Text("error.not_found.session"))
         with self._gate.database.joining(conn):
             await self._gate.oversight.end(session_id, client=client, by=APPLICATION)
 
@@ -232,7 +246,7 @@ class UserSessions:
             NotFound: there is no such user.
         """
         with self._gate.database.joining(conn):
-            user = await self._gate.administration.get(user_id)
+            user = await self._gate.administration.get(_id(self._gate, user_id))
             return await self._gate.administration.end_sessions(user, client=client, by=APPLICATION)
 
 
@@ -263,11 +277,18 @@ class Events:
             conn: a connection whose transaction it is a part of.
 
         Raises:
-            ValueError: the name is not one below `app.`.
+            NotFound: nobody can have this id.
+            ValueError: the name is not one below `app.`, the detail is no JSON or too long, or no session can
+                have this id.
+            TypeError: the detail holds what JSON has no form for.
         """
-        if not _OWN_ACTION.fullmatch(action):
-            raise ValueError(f"{action!r} is no name below app., such as app.invoice_sent")
+        if len(action) > ACTION_MAX or not _OWN_ACTION.fullmatch(action):
+            raise ValueError(f"{action[:ACTION_MAX]!r} is no name below app., such as app.invoice_sent")
+        if session_id is not None and not 0 < session_id < _SESSION_IDS:
+            raise ValueError("No session can have this id")
+        _check_detail(detail or {})
         with self._gate.database.joining(conn):
+            user_id = None if user_id is None else _id(self._gate, user_id)
             await self._gate.audit.record(
                 AppAction(action), client=client, user_id=user_id, session_id=session_id, detail=detail
             )
@@ -282,6 +303,7 @@ class Events:
     ) -> Sequence[AuditEvent]:
         """Return events, the newest first: of a user, of an action, of all below one that ends with a dot."""
         with self._gate.database.joining(conn):
+            user_id = None if user_id is None else _id(self._gate, user_id)
             wanted = EventFilter(user_id=user_id, action=action)
             page = await self._gate.trail.page(wanted, before=None, limit=limit)
             found = [seen.event for seen in page.events]
@@ -289,3 +311,40 @@ class Events:
                 page = await self._gate.trail.page(wanted, before=page.before, limit=limit - len(found))
                 found += [seen.event for seen in page.events]
             return found
+
+
+def _id(gate: Gate, given: UserId) -> UserId:
+    """Return an id as the database has it.
+
+    Raises:
+        NotFound: nobody can have it.
+    """
+    found = gate.user_ids.of_code(given)
+    if found is None:
+        raise NotFound(Text("error.not_found.user"))
+    return found
+
+
+def _methods(given: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of methods; a text alone would be taken for its letters.
+
+    Raises:
+        ValueError: they are none.
+    """
+    names = () if isinstance(given, str) else tuple(given)
+    if not 0 < len(names) <= _METHODS_MAX or not all(_METHOD.fullmatch(name) for name in names):
+        raise ValueError(f"methods is a list of 1 to {_METHODS_MAX} names of RFC 8176, such as ['sms']")
+    return names
+
+
+def _check_detail(detail: Mapping[str, Any]) -> None:
+    """See that the trail can hold it: what the database says where it can't would quote it.
+
+    Raises:
+        ValueError, TypeError: it can't.
+    """
+    text = json.dumps(dict(detail), allow_nan=False, ensure_ascii=False)
+    if _NUL.search(text) or any("\ud800" <= each <= "\udfff" for each in text):
+        raise ValueError("The detail of an event holds a character that PostgreSQL has no place for")
+    if len(text) > _DETAIL_MAX:
+        raise ValueError(f"The detail of an event has {_DETAIL_MAX} characters of JSON at the most")

@@ -52,6 +52,19 @@ class UserIdType(StrEnum):
         is_number = text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX
         return int(text) if is_number and 1 <= int(text) <= self.highest else None
 
+    def of_code(self, given: UserId) -> UserId | None:
+        """Read an id that an application's own code gives, as text too; None where it can be none.
+
+        The driver would take 1.5 and True for the user 1.
+        """
+        if isinstance(given, str):
+            return self.parse(given)
+        if self.highest is None:
+            return given if self is UserIdType.UUID and isinstance(given, UUID) else None
+        if isinstance(given, bool) or not isinstance(given, int):
+            return None
+        return given if -self.highest <= given <= self.highest else None
+
     def of_json(self, given: int | str) -> UserId | None:
         """Read an id as `as_json` returns one; None where it can be none."""
         if self.highest is None or isinstance(given, str):

@@ -95,6 +95,8 @@ def schema(value: object) -> str | None:
         raise ValueError("it is no name of a schema in lower case")
     if text == "gatepost":
         raise ValueError("the schema gatepost holds the functions")
+    if text == "information_schema":
+        raise ValueError("the schema information_schema is PostgreSQL's own")
     return text
 
 

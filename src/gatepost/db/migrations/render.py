@@ -45,7 +45,7 @@ def render_transaction(ids: UserIdType, features: Schemas, schema: str | None) -
         features: whose tables are among them.
         schema: where they are made; None for the first of the search_path that is in force then.
     """
-    made = f"CREATE SCHEMA IF NOT EXISTS {schema};\nSET LOCAL search_path = {schema};"
+    made = f'CREATE SCHEMA IF NOT EXISTS "{schema}";\nSET LOCAL search_path = "{schema}";'
     place = [] if schema is None else [made]
     theirs = [render_feature(schema, before=None, ids=ids) for schema in features]
     kernels = render(before=None, ids=ids)
