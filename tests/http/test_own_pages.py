@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import pytest
@@ -25,6 +25,10 @@ def serve(make_settings: MakeSettings) -> Serve:
         @app.api_route("/notes", methods=["GET", "POST"])
         async def notes(session: PageSession) -> str:
             return session.user.email
+
+        @app.get("/notes/{name}")
+        async def note(session: PageSession, name: str) -> str:
+            return name
 
         @part.get("/drafts")
         async def drafts(session: PageSession) -> str:
@@ -64,6 +68,25 @@ async def test_a_stranger_is_led_to_sign_in_and_comes_back(
         assert led_to(await client.get(path, headers=bearer(token))) == (place, path)
 
 
+@pytest.mark.parametrize("path", ["/notes/caf%C3%A9", "/notes/why%3F%23%25", "/notes/a%20b?c=%20"])
+async def test_a_path_of_whatever_letters_is_come_back_to(serve: Serve, path: str) -> None:
+    async with serve() as client:
+        await register(client)
+        assert led_to(await client.get(path)) == ("/auth/sign-in", path)
+        page = await client.get((await client.get(path)).headers["Location"])
+        form_token = page.text.partition('name="form_token" value="')[2].partition('"')[0]
+        signed_in = await client.post(
+            f"/auth/sign-in?{urlencode({'next': path})}",
+            data={"form_token": form_token, "email": "user@example.com", "password": PASSWORD},
+            headers={"Origin": "http://gatepost.test", "Sec-Fetch-Site": "same-origin"},
+        )
+        assert signed_in.headers["Location"] == path
+        # As where the id of a user is such a text.
+        place = f"/auth/admin/users/{path.partition('?')[0].removeprefix('/notes/')}"
+        client.cookies.clear()
+        assert led_to(await client.get(place)) == ("/auth/sign-in", place)
+
+
 async def test_where_a_form_went_nobody_is_led_back_to(serve: Serve) -> None:
     async with serve() as client:
         assert led_to(await client.post("/notes")) == ("/auth/sign-in", None)
@@ -81,6 +104,7 @@ async def test_what_the_application_is_below_is_part_of_the_way(serve: Serve) ->
         ("https://gatepost.test/board?tab=2", "/board?tab=2"),
         ("https://elsewhere.test//evil.test/", "//evil.test/"),
         ("", None),
+        ("https://[gatepost.test/board", None),
     ],
 )
 async def test_htmx_is_led_with_the_whole_page(serve: Serve, current: str, back: str | None) -> None:

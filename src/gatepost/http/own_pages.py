@@ -5,7 +5,7 @@ async def home(session: OptionalSession): ...   # a session, or None
 """
 
 from typing import Annotated
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from fastapi import Depends
 from starlette.datastructures import Headers
@@ -28,6 +28,9 @@ PLACES = {
     "admin": "/admin",
 }
 """Name of a page → its path below the pages' own."""
+
+_PLAIN = "/~!$&'()*+,;=:@"
+"""What a path holds as it is, besides letters and digits (RFC 3986 §3.3)."""
 
 
 class OptionalSessionScheme(BearerScheme):
@@ -88,6 +91,13 @@ def root_of(scope: Scope) -> str:
     return root
 
 
+def address_of(scope: Scope) -> str:
+    """Return the path of a request with its query, as an address has it: to lead back there."""
+    # Decoded by the server; what is no ASCII, or a question mark by now, was none of it in the address.
+    path, query = quote(scope["path"], safe=_PLAIN, errors="replace"), scope["query_string"].decode("latin-1")
+    return path + (f"?{query}" if query else "")
+
+
 def _led_away(edge: Edge, connection: HTTPConnection) -> HTTPException:
     scope, headers = connection.scope, connection.headers
     place = place_of(edge, "sign_in", root_path=root_of(scope), next_=_page_of(scope, headers))
@@ -100,9 +110,11 @@ def _led_away(edge: Edge, connection: HTTPConnection) -> HTTPException:
 def _page_of(scope: Scope, headers: Headers) -> str | None:
     """Return the path of the page that the visitor sees, None where it is not known."""
     if headers.get("hx-request") == "true":
-        page = urlsplit(headers.get("hx-current-url", ""))
+        try:
+            page = urlsplit(headers.get("hx-current-url", ""))
+        except ValueError:
+            return None
         return page.path + (f"?{page.query}" if page.query else "") or None
     if scope.get("method") not in {"GET", "HEAD"}:
         return None
-    query = scope["query_string"].decode("latin-1")
-    return str(scope["path"]) + (f"?{query}" if query else "")
+    return address_of(scope)

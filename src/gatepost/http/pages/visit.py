@@ -14,6 +14,7 @@ from gatepost.gate import Gate
 from gatepost.http import browser
 from gatepost.http.edge import Edge
 from gatepost.http.headers import PAGE_HEADERS
+from gatepost.http.own_pages import address_of
 from gatepost.http.pages.forms import TOKEN, Form
 from gatepost.http.pages.language import Language, negotiated
 from gatepost.http.pages.notices import read_notice
@@ -114,8 +115,7 @@ class Visit:
     @property
     def here(self) -> str:
         """The path of this page with its query, to come back to."""
-        query = self.request.url.query
-        return str(self.request.scope["path"]) + (f"?{query}" if query else "")
+        return address_of(self.request.scope)
 
     def url(self, path: str, **query: object) -> str:
         """Return where a page is, whatever the application is mounted below."""
