@@ -35,6 +35,11 @@ async def client(auth: Gatepost) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+async def test_before_it_is_open_an_error_says_how_to_open_it(auth: Gatepost) -> None:
+    with pytest.raises(RuntimeError, match=r"use `async with auth.lifespan\(\):`"):
+        await auth.users.find("ada@example.com")
+
+
 async def test_a_user_is_made_found_changed_and_deleted(
     auth: Gatepost, client: httpx.AsyncClient, db: Database
 ) -> None:
@@ -150,7 +155,7 @@ async def test_events_of_the_application_are_on_the_trail(auth: Gatepost, client
 async def test_an_event_of_another_name_is_refused(
     auth: Gatepost, client: httpx.AsyncClient, action: str
 ) -> None:
-    with pytest.raises(ValueError, match="no name below app"):
+    with pytest.raises(ValueError, match="not a name below app"):
         await auth.events.record(action)
 
 

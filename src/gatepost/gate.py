@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AbstractContextManager, AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self, TypeVar
 
 from gatepost.db import fitness, migrate
 from gatepost.db.embedded import EmbeddedServer
-from gatepost.db.pool import Connection, Database
+from gatepost.db.pool import Connection, Database, OptionalConnection
 from gatepost.db.prepared import Prepared
 from gatepost.errors import Unavailable
 from gatepost.feature import Feature, schemas_of
@@ -371,6 +371,19 @@ class Gate:
             touches.start()
             if every is not None:
                 self.housekeeping.start(every)
+
+    def joining(self, conn: OptionalConnection) -> AbstractContextManager[None]:
+        """Return `Database.joining` of the open database.
+
+        Raises:
+            RuntimeError: nothing is open.
+        """
+        if self._opened is None:
+            raise RuntimeError(
+                "Gatepost is not open: pass `lifespan=auth.lifespan` to the application, or in a script use"
+                " `async with auth.lifespan():`"
+            )
+        return self.database.joining(conn)
 
     async def close(self) -> None:
         """Flush what is written behind, close every connection, release the embedded server."""

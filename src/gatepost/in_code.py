@@ -67,7 +67,7 @@ class Users:
             EmailTaken: the e-mail exists already.
             Conflict, RejectedByDatabase: the database's own rules stand against it.
         """
-        with self._gate.database.joining(conn):
+        with self._gate.joining(conn):
             return await self._gate.administration.create(
                 email=email, name=name, password=password, is_admin=is_admin, client=client, by=APPLICATION
             )
@@ -78,12 +78,12 @@ class Users:
         Raises:
             NotFound: there is none.
         """
-        with self._gate.database.joining(conn):
+        with self._gate.joining(conn):
             return await self._gate.administration.get(_id(self._gate, user_id))
 
     async def find(self, email: str, *, conn: OptionalConnection = None) -> User | None:
         """Return the user with this e-mail, in whatever spelling; None where there is none."""
-        with self._gate.database.joining(conn):
+        with self._gate.joining(conn):
             try:
                 return await self._gate.administration.find(email)
             except NotFound:
@@ -107,7 +107,7 @@ class Users:
             ValidationFailed: a field does not fit.
             EmailTaken, Conflict, RejectedByDatabase: as `create`.
         """
-        with self._gate.database.joining(conn):
+        with self._gate.joining(conn):
             user = await self._gate.administration.get(_id(self._gate, user_id))
             return await self._gate.administration.update(
                 user, name=name, email=email, client=client, by=APPLICATION
@@ -122,7 +122,7 @@ class Users:
             NotFound: there is no such user.
             ValidationFailed: nobody may have this password.
         """
-        with self._gate.database.joining(conn):
+        with self._gate.joining(conn):
             user = await self._gate.administration.get(_id(self._gate, user_id))
             await self._gate.administration.set_password(user, password, client=client, by=APPLICATION)
 
@@ -155,14 +155,14 @@ class Users:
             NotFound: there is no such user.
             AccountInUse: rows of the application's own refer to them.
         """
-        with self._gate.database.joining(conn):
+        with self._gate.joining(conn):
             user = await self._gate.administration.get(_id(self._gate, user_id))
             await self._gate.administration.delete(user, client=client, by=APPLICATION)
 
     async def _set_active(
         self, user_id: UserId, conn: OptionalConnection, client: Client, *, is_active: bool
     ) -> bool:
-        with self._gate.database.joining(conn):
+        with self._gate.joining(conn):
             user = await self._gate.administration.get(_id(self._gate, user_id))
             return await self._gate.administration.set_active(
                 user, is_active=is_active, client=client, by=APPLICATION
@@ -204,7 +204,7 @@ class UserSessions:
             ValueError: the methods are no names, or there are none or too many.
         """
         proven = _methods(methods)
-        with self._gate.database.joining(conn):
+        with self._gate.joining(conn):
             user_id = _id(self._gate, user_id)
             async with self._gate.database.transaction() as own:
                 _, stamp = await store.hash_of(own, user_id)
@@ -222,7 +222,7 @@ class UserSessions:
         self, user_id: UserId, *, limit: int = 100, conn: OptionalConnection = None
     ) -> Sequence[SessionRow]:
         """Return the live sessions of a user, the one used last first."""
-        with self._gate.database.joining(conn):
+        with self._gate.joining(conn):
             user_id = _id(self._gate, user_id)
             return [each.row for each in await self._gate.session_tokens.active(user_id, limit=limit)]
 
@@ -234,7 +234,7 @@ class UserSessions:
         """
         if not 0 < session_id < _SESSION_IDS:
             raise NotFound(Text("error.not_found.session"))
-        with self._gate.database.joining(conn):
+        with self._gate.joining(conn):
             await self._gate.oversight.end(session_id, client=client, by=APPLICATION)
 
     async def end_all(
@@ -245,7 +245,7 @@ class UserSessions:
         Raises:
             NotFound: there is no such user.
         """
-        with self._gate.database.joining(conn):
+        with self._gate.joining(conn):
             user = await self._gate.administration.get(_id(self._gate, user_id))
             return await self._gate.administration.end_sessions(user, client=client, by=APPLICATION)
 
@@ -283,11 +283,11 @@ class Events:
             TypeError: the detail holds what JSON has no form for.
         """
         if len(action) > ACTION_MAX or not _OWN_ACTION.fullmatch(action):
-            raise ValueError(f"{action[:ACTION_MAX]!r} is no name below app., such as app.invoice_sent")
+            raise ValueError(f"{action[:ACTION_MAX]!r} is not a name below app., such as app.invoice_sent")
         if session_id is not None and not 0 < session_id < _SESSION_IDS:
             raise ValueError("No session can have this id")
         _check_detail(detail or {})
-        with self._gate.database.joining(conn):
+        with self._gate.joining(conn):
             user_id = None if user_id is None else _id(self._gate, user_id)
             await self._gate.audit.record(
                 AppAction(action), client=client, user_id=user_id, session_id=session_id, detail=detail
@@ -302,7 +302,7 @@ class Events:
         conn: OptionalConnection = None,
     ) -> Sequence[AuditEvent]:
         """Return events, the newest first: of a user, of an action, of all below one that ends with a dot."""
-        with self._gate.database.joining(conn):
+        with self._gate.joining(conn):
             user_id = None if user_id is None else _id(self._gate, user_id)
             wanted = EventFilter(user_id=user_id, action=action)
             page = await self._gate.trail.page(wanted, before=None, limit=limit)

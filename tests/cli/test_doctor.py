@@ -99,6 +99,15 @@ async def test_a_database_that_is_not_migrated(
     assert found["privileges"]["status"] == found["indexes"]["status"] == "ok"
 
 
+async def test_a_schema_that_is_not_there_is_made_by_migrate(
+    gatepost: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_SCHEMA", "auth")
+    schema = (await examined(gatepost, 1))["schema"]
+    assert schema["found"].startswith("there is no schema auth, or ")
+    assert schema["advice"].startswith(f"Run {program()} migrate, or have the owner run: GRANT USAGE")
+
+
 async def test_what_is_missing_is_named(gatepost: Command, db: Database) -> None:
     await db.execute(
         "DROP TRIGGER auth_events_append_only ON auth_events; DROP INDEX user_sessions_expires_at_idx"

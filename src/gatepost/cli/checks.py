@@ -87,8 +87,15 @@ def clock(skew: timedelta) -> Check:
     return ok("clock", found)
 
 
-def no_schema(server: "Server") -> Check:
-    """Judge a role that gets into the database and into no schema there."""
+def no_schema(server: "Server", wanted: str | None) -> Check:
+    """Judge a role that gets into the database and into no schema there, or not into DATABASE_SCHEMA."""
+    if wanted is not None:
+        return wrong(
+            "schema",
+            f"there is no schema {wanted}, or {server.role} may not use it",
+            f"Run {program()} migrate, or have the owner run:"
+            f" GRANT USAGE ON SCHEMA {wanted} TO {server.role}",
+        )
     return wrong(
         "schema",
         f"search_path contains no schema that {server.role} may use",

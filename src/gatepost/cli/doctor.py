@@ -138,7 +138,7 @@ async def _examine_schema(settings: "Settings", conn: "Connection", server: "Ser
     from gatepost.store import footing, health
 
     if server.schema is None:
-        tell(checks.no_schema(server))
+        tell(checks.no_schema(server, settings.database_schema))
         return False
 
     async def rights() -> list[Check]:
