@@ -576,7 +576,7 @@ def test_sessions_in_the_guides_table_stay(empty_dsn: str) -> None:
     assert "hold their tokens in plain text and are not accepted" in warning
 
 
-def test_the_guides_table_becomes_what_a_new_one_is(empty_dsn: str, dsn: str) -> None:
+def test_the_guides_table_becomes_what_a_new_one_is(empty_dsn: str, integer_dsn: str) -> None:
     query = """
         SELECT a.attnum::text, concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
             pg_get_expr(d.adbin, d.adrelid), a.attcollation, col_description(a.attrelid, a.attnum))
@@ -588,7 +588,7 @@ def test_the_guides_table_becomes_what_a_new_one_is(empty_dsn: str, dsn: str) ->
         ORDER BY 1, 2
     """
     adopt(empty_dsn, LEGACY + GUIDES_SESSIONS)
-    assert rows(empty_dsn, query) == rows(dsn, query)
+    assert rows(empty_dsn, query) == rows(integer_dsn, query)
 
 
 def test_sessions_made_by_an_orm_get_what_they_lack(empty_dsn: str) -> None:

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from tests.conftest import nth_user
 
 from gatepost.db import migrate as module
 from gatepost.db.migrate import (
@@ -167,7 +168,7 @@ def test_the_versions_have_consecutive_numbers() -> None:
     assert VERSIONS[-1] == HEAD
 
 
-def test_the_guides_columns_come_first_as_the_guide_has_them(dsn: str) -> None:
+def test_the_guides_columns_come_first_as_the_guide_has_them(integer_dsn: str) -> None:
     query = """
         SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
             replace(pg_get_expr(d.adbin, d.adrelid), 'guide.', '')
@@ -176,10 +177,10 @@ def test_the_guides_columns_come_first_as_the_guide_has_them(dsn: str) -> None:
         WHERE a.attrelid = $1::text::regclass AND a.attnum BETWEEN 1 AND 9
         ORDER BY a.attnum
     """
-    run(dsn, GUIDE)
-    guides = rows(dsn, query, "guide.user_sessions")
+    run(integer_dsn, GUIDE)
+    guides = rows(integer_dsn, query, "guide.user_sessions")
     assert len(guides) == 9
-    assert rows(dsn, query, "public.user_sessions") == guides
+    assert rows(integer_dsn, query, "public.user_sessions") == guides
 
 
 @pytest.mark.parametrize(
@@ -250,9 +251,9 @@ def test_the_guides_columns_come_first_as_the_guide_has_them(dsn: str) -> None:
         ),
     ],
 )
-def test_a_table_has_its_columns(dsn: str, table: str, columns: str) -> None:
+def test_a_table_has_its_columns(integer_dsn: str, table: str, columns: str) -> None:
     found = rows(
-        dsn,
+        integer_dsn,
         """
         SELECT concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
             pg_get_expr(d.adbin, d.adrelid))
@@ -340,6 +341,9 @@ def test_the_indexes_are_those_that_are_wanted(dsn: str) -> None:
         ),
         "CREATE INDEX auth_links_used_by_idx ON auth_links btree (used_by) WHERE (used_by IS NOT NULL)",
         "CREATE INDEX auth_links_email_idx ON auth_links btree (email) WHERE (email IS NOT NULL)",
+        "CREATE UNIQUE INDEX auth_challenges_pkey ON auth_challenges btree (digest)",
+        "CREATE INDEX auth_challenges_user_id_idx ON auth_challenges btree (user_id)",
+        "CREATE INDEX auth_challenges_expires_at_idx ON auth_challenges btree (expires_at)",
     }
 
 
@@ -357,7 +361,8 @@ def test_an_insert_that_knows_the_guides_columns_only_works(dsn: str) -> None:
         """
         INSERT INTO users (email, name) VALUES ('ada@example.com', 'Ada');
         INSERT INTO user_sessions (session_token, user_id, expires_at, ip_address, user_agent)
-        VALUES ('0b0e7a36-7f3e-4a55-8f2c-0a4b1d7f6c11', 1, now() + interval '30 minutes', '192.0.2.1', 'curl')
+        SELECT '0b0e7a36-7f3e-4a55-8f2c-0a4b1d7f6c11', id, now() + interval '30 minutes', '192.0.2.1', 'curl'
+        FROM users
         """,
     )
     assert rows(
@@ -372,13 +377,14 @@ def test_sessions_go_with_their_user_and_events_stay(dsn: str) -> None:
         dsn,
         """
         INSERT INTO users (email, name) VALUES ('ada@example.com', 'Ada');
-        INSERT INTO user_sessions (session_token, user_id, expires_at) VALUES ('t', 1, now());
-        INSERT INTO auth_events (action, user_id, session_id) VALUES ('session.started', 1, 1);
+        INSERT INTO user_sessions (session_token, user_id, expires_at) SELECT 't', id, now() FROM users;
+        INSERT INTO auth_events (action, user_id, session_id) SELECT 'session.started', id, 1 FROM users;
         DELETE FROM users
         """,
     )
     assert rows(dsn, "SELECT count(*) FROM user_sessions") == [(0,)]
-    assert rows(dsn, "SELECT user_id FROM auth_events WHERE action = 'session.started'") == [(1,)]
+    left = "SELECT user_id = $1 FROM auth_events WHERE action = 'session.started'"
+    assert rows(dsn, left, nth_user(1)) == [(True,)]
 
 
 def test_an_address_is_read_and_what_is_none_raises_nothing(dsn: str) -> None:
@@ -435,7 +441,7 @@ def test_writing_last_used_at_touches_no_index(dsn: str) -> None:
         """
         INSERT INTO users (email, name) VALUES ('ada@example.com', 'Ada');
         INSERT INTO user_sessions (session_token, user_id, expires_at)
-        SELECT repeat('t', 60) || n, 1, now() + interval '1 hour' FROM generate_series(1, 500) n
+        SELECT repeat('t', 60) || n, id, now() + interval '1 hour' FROM users, generate_series(1, 500) n
         """,
     )
 
@@ -522,13 +528,15 @@ def test_a_database_of_the_first_version_loses_nothing_on_the_way_to_the_newest(
     assert missing(first_dsn) == []
 
 
-def test_a_database_that_came_from_the_first_version_is_like_a_new_one(first_dsn: str, dsn: str) -> None:
+def test_a_database_that_came_from_the_first_version_is_like_a_new_one(
+    first_dsn: str, integer_dsn: str
+) -> None:
     asyncio.run(migrate(first_dsn))
-    assert rows(first_dsn, CATALOG) == rows(dsn, CATALOG)
+    assert rows(first_dsn, CATALOG) == rows(integer_dsn, CATALOG)
 
 
 def test_indexes_that_were_built_beforehand_as_the_docs_say_are_those_that_are_wanted(
-    first_dsn: str, dsn: str
+    first_dsn: str, integer_dsn: str
 ) -> None:
     page = (Path(__file__).parents[2] / "docs/operations.md").read_text(encoding="utf-8")
     block = page.partition("### A large database")[2].partition("```sql\n")[2].partition("```")[0]
@@ -540,7 +548,7 @@ def test_indexes_that_were_built_beforehand_as_the_docs_say_are_those_that_are_w
     assert len(before) == len(built) == 4
     asyncio.run(migrate(first_dsn))
     assert rows(first_dsn, query) == before
-    assert rows(first_dsn, CATALOG) == rows(dsn, CATALOG)
+    assert rows(first_dsn, CATALOG) == rows(integer_dsn, CATALOG)
 
 
 def test_a_table_of_sessions_is_widened_as_the_docs_say(dsn: str) -> None:
@@ -549,8 +557,10 @@ def test_a_table_of_sessions_is_widened_as_the_docs_say(dsn: str) -> None:
     run(dsn, block)
     run(dsn, "SELECT setval('user_sessions_id_seq', 3000000000)")
     run(dsn, "INSERT INTO users (email, name) VALUES ('ada@example.com', 'Ada')")
-    run(dsn, "INSERT INTO user_sessions (session_token, user_id, expires_at) VALUES ('t', 1, now())")
-    assert rows(dsn, "SELECT id, gatepost_end_sessions(1, p_session_id => id) FROM user_sessions") == [
+    run(
+        dsn, "INSERT INTO user_sessions (session_token, user_id, expires_at) SELECT 't', id, now() FROM users"
+    )
+    assert rows(dsn, "SELECT id, gatepost_end_sessions(user_id, p_session_id => id) FROM user_sessions") == [
         (3_000_000_001, 0)
     ]
     assert missing(dsn) == []

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 
 import asyncpg
 import pytest
-from tests.conftest import Role, execute
+from tests.conftest import Role, execute, nth_user
 
 from gatepost.db.grants import render_grants
 from gatepost.db.migrate import VERSIONS, migrate, missing_objects
@@ -150,16 +150,21 @@ async def test_a_list_has_the_sessions_that_are_live_and_costs_no_call(db: Any) 
         """
         INSERT INTO users (email, name, is_active) VALUES ('ada@example.com', 'Ada', true),
             ('bob@example.com', 'Bob', false);
-        INSERT INTO user_sessions (session_token, user_id, expires_at, is_active) VALUES
-            ('live', 1, now() + interval '1 hour', true), ('over', 1, now(), true),
-            ('ended', 1, now() + interval '1 hour', false), ('disabled', 2, now() + interval '1 hour', true);
+        INSERT INTO user_sessions (session_token, user_id, expires_at, is_active)
+        SELECT s.token, u.id, now() + s.rest, s.is_active
+        FROM (VALUES
+            ('live', 'Ada', interval '1 hour', true), ('over', 'Ada', '0', true),
+            ('ended', 'Ada', '1 hour', false), ('disabled', 'Bob', '1 hour', true)
+        ) s (token, name, rest, is_active)
+        JOIN users u USING (name)
         """
     )
     rows = await db.fetch("SELECT id, user_id, methods, aal FROM gatepost.live_sessions()")
-    assert [tuple(row) for row in rows] == [(1, 1, [], 1)]
+    assert [(row["user_id"], row["methods"], row["aal"]) for row in rows] == [(nth_user(1), [], 1)]
+    assert await db.fetchval("SELECT session_token FROM user_sessions WHERE id = $1", rows[0]["id"]) == "live"
     idle = "SELECT count(*) FROM gatepost.live_sessions(now() + interval '1 min', '1 min')"
     assert await db.fetchval(idle) == 0
-    plan = await db.fetch("EXPLAIN SELECT FROM gatepost.live_sessions() WHERE user_id = 1")
+    plan = await db.fetch("EXPLAIN SELECT FROM gatepost.live_sessions() WHERE user_id = $1", nth_user(1))
     assert "Function Scan" not in str(plan)
 
 
