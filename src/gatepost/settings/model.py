@@ -49,11 +49,6 @@ class Settings(BaseSettings):
         description="PostgreSQL to use; without it, an embedded one under GATEPOST_HOME",
         json_schema_extra={"accepted": "a URL such as postgresql://user:password@host:5432/database"},
     )
-    database_schema: Annotated[str | None, BeforeValidator(forms.schema)] = Field(
-        None,
-        description="Schema of the database that the tables are in; without it, the first of the search_path",
-        json_schema_extra={"accepted": "a name in lower case, such as auth"},
-    )
     secret_key: Annotated[SecretStr | None, BeforeValidator(forms.key)] = Field(
         None,
         description="Key used to compute token digests; development without one keeps its own",
@@ -68,6 +63,11 @@ class Settings(BaseSettings):
     environment: Annotated[
         Literal["development", "test", "production"], BeforeValidator(forms.lower_case)
     ] = Field("development", description="Where this runs; production refuses unsafe settings")
+    database_schema: Annotated[str | None, BeforeValidator(forms.schema)] = Field(
+        None,
+        description="Schema of the database that the tables are in; without it, the first of the search_path",
+        json_schema_extra={"accepted": "a name in lower case, such as auth"},
+    )
     user_id_type: Annotated[
         Literal["integer", "bigint", "uuid", "text"], BeforeValidator(forms.lower_case)
     ] = Field("integer", description="Type of user IDs in a new database; an existing table keeps its own")
