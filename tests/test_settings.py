@@ -219,6 +219,7 @@ def test_the_ssl_option_of_sqlalchemys_asyncpg_becomes_the_one_of_postgresql() -
 _RATE = "a rate such as 10 then 1/minute"
 _ORIGIN = "an origin such as https://auth.example.com"
 _ORIGINS = "origins such as https://app.example.com, separated by commas or as a JSON list"
+_SCHEMA = "a name in lower case, such as auth"
 _URL = "a URL such as postgresql://user:password@host:5432/database"
 _CODED = "a special character in it is not percent-encoded (# is %23, / is %2F, ? is %3F, @ is %40)"
 _HOSTS = "its host:port part is invalid"
@@ -232,6 +233,16 @@ _NETWORKS = (
 @pytest.mark.parametrize(
     ("name", "text", "line"),
     [
+        *(
+            ("DATABASE_SCHEMA", name, f"it is no name of a schema in lower case; set {_SCHEMA}")
+            for name in ("Auth", "a b", 'a"; drop', "pg_auth", "1a", "x" * 64, "a.b", "a,b")
+        ),
+        ("DATABASE_SCHEMA", "gatepost", f"the schema gatepost holds the functions; set {_SCHEMA}"),
+        (
+            "DATABASE_SCHEMA",
+            "information_schema",
+            f"the schema information_schema is PostgreSQL's own; set {_SCHEMA}",
+        ),
         ("DATABASE_URL", "mysql://u:hush@localhost/notes", f"it is not a PostgreSQL URL; set {_URL}"),
         ("DATABASE_URL", "hush", f"it is not a PostgreSQL URL; set {_URL}"),
         ("DATABASE_URL", "postgresql://", f"it is not a PostgreSQL URL; set {_URL}"),

@@ -15,8 +15,11 @@ from tests.http.conftest import Database
 from gatepost import Gatepost, User
 from gatepost.app import create_app
 from gatepost.db import migrate
+from gatepost.db.grants import render_grants
 from gatepost.db.migrations.expected import COLUMNS
 from gatepost.errors import SetupError
+from gatepost.feature import schemas_of
+from gatepost.features import FEATURES
 from gatepost.models import UserIdType
 from gatepost.settings import Settings
 from gatepost.sqlalchemy import models, session_on
@@ -101,6 +104,27 @@ async def test_a_hook_writes_to_the_applications_tables(empty_dsn: str, own_sche
 async def test_what_sql_prints_makes_the_same(empty_dsn: str, schema: str) -> None:
     await execute(empty_dsn, OWN_USERS, migrate.render_sql(schema=schema))
     assert await tables(empty_dsn) == {"public": {"users"}, schema: {*COLUMNS, "gatepost_version"}}
+
+
+async def test_the_rights_that_are_printed_are_those_of_the_same_tables(
+    empty_dsn: str, tmp_path: Path, app_role: Role
+) -> None:
+    schemas = schemas_of(FEATURES)
+    await execute(
+        empty_dsn,
+        OWN_USERS,
+        migrate.render_sql(features=schemas, schema="auth"),
+        render_grants(app_role.name, schemas, schema="auth"),
+    )
+    settings = settings_for(app_role.on(empty_dsn), tmp_path, database_schema="auth")
+    async with serving(create_app(settings)) as client:
+        await register(client)
+    conn = await asyncpg.connect(empty_dsn)
+    try:
+        is_granted = "SELECT has_table_privilege($1, 'public.users', 'SELECT')"
+        assert not await conn.fetchval(is_granted, app_role.name)
+    finally:
+        await conn.close()
 
 
 async def test_a_role_that_may_not_make_the_schema_is_told_what_to_run(

@@ -43,7 +43,7 @@ def migrate(
         print_sql(out, load_settings())
         return
     if grants is not None:
-        print_grants(out, grants)
+        print_grants(out, load_settings(), grants)
         return
     settings = load_settings()
     with configured_dsn(settings) as dsn:
@@ -108,7 +108,7 @@ def print_sql(out: Output, settings: "Settings") -> None:
     _print(out, schema.render_sql(ids, features=features, schema=settings.database_schema))
 
 
-def print_grants(out: Output, role: str) -> None:
+def print_grants(out: Output, settings: "Settings", role: str) -> None:
     """Print the rights of the role that the server signs in as.
 
     Raises:
@@ -116,7 +116,7 @@ def print_grants(out: Output, role: str) -> None:
     """
     from gatepost.db.grants import render_grants
 
-    _print(out, render_grants(role, schemas_of(in_use.get())))
+    _print(out, render_grants(role, schemas_of(in_use.get()), schema=settings.database_schema))
     if not out.as_json:
         out.note(
             "Next: have the owner of the tables run this with psql -v ON_ERROR_STOP=1, set DATABASE_URL to"

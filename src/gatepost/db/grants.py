@@ -9,7 +9,7 @@ _TEMPLATE = Path(__file__).parent / "grants.sql"
 _NAME_BYTES = 63  # PostgreSQL cuts longer names off (NAMEDATALEN)
 
 
-def render_grants(role: str, features: Schemas = ()) -> str:
+def render_grants(role: str, features: Schemas = (), *, schema: str | None = None) -> str:
     """Return the SQL that gives a role the least rights which a server needs at run time.
 
     No database is asked: what is named otherwise in each is looked up when the SQL runs.
@@ -17,6 +17,7 @@ def render_grants(role: str, features: Schemas = ()) -> str:
     Args:
         role: its name.
         features: whose tables it works with, too.
+        schema: where the tables are; None for the first of the search_path that is in force then.
 
     Raises:
         ValidationFailed: no role can have that name, or it is everybody's.
@@ -30,6 +31,8 @@ def render_grants(role: str, features: Schemas = ()) -> str:
     literal = role.replace("'", "''")
     theirs = [_of(table) for schema in features for table in schema.tables]
     text = _TEMPLATE.read_text(encoding="utf-8").replace("COMMIT;", "\n".join([*theirs, "COMMIT;"]))
+    if schema is not None:
+        text = text.replace("BEGIN;", f'BEGIN;\n\nSET LOCAL search_path = "{schema}";', 1)
     return text.replace(':"role"', f'"{identifier}"').replace(":'role'", f"'{literal}'")
 
 

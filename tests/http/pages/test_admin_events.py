@@ -142,7 +142,7 @@ async def test_filters_are_combined_and_stay_in_the_form(
         page = await admin.get(f"/admin/events?{query}")
         assert actions(page) == expected, query
     page = await admin.get("/admin/events?action=login.&since=2024-01-01T00%3A00&address=203.0.113.7")
-    assert "<option selected>login.</option>" in page.text  # a family of one has none for all of it
+    assert '<option value="login." selected>login.*</option>' in page.text
     assert 'value="2024-01-01T00:00:00"' in page.text
     assert 'value="203.0.113.7"' in page.text
     page = await admin.get("/admin/events?until=2024-01-01T02%3A00%3A00%2B02%3A00")
