@@ -234,7 +234,7 @@ _NETWORKS = (
     ("name", "text", "line"),
     [
         *(
-            ("DATABASE_SCHEMA", name, f"it is no name of a schema in lower case; set {_SCHEMA}")
+            ("DATABASE_SCHEMA", name, f"it can't be used as a schema; set {_SCHEMA}")
             for name in ("Auth", "a b", 'a"; drop', "pg_auth", "1a", "x" * 64, "a.b", "a,b")
         ),
         ("DATABASE_SCHEMA", "gatepost", f"the schema gatepost holds the functions; set {_SCHEMA}"),
@@ -268,7 +268,6 @@ _NETWORKS = (
         ("ENVIRONMENT", "prod", "'prod' is not accepted; set one of development, test, production"),
         ("SESSION_MAX_MINUTES", "0", "'0' is not accepted; set a whole number from 1 to 5256000"),
         ("SESSION_TOKEN_FORMAT", "jwt", "'jwt' is not accepted; set one of uuid, opaque"),
-        ("DATABASE_SCHEMA", "Auth", "not a lower-case name; set a name in lower case, such as auth"),
         ("USER_ID_TYPE", "serial", "'serial' is not accepted; set one of integer, bigint, uuid, text"),
         ("REGISTRATION", "off", "'off' is not accepted; set one of open, invite, closed"),
         ("REFRESH_GRACE_SECONDS", "301", "'301' is not accepted; set a whole number from 0 to 300"),

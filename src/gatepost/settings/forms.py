@@ -92,7 +92,7 @@ def schema(value: object) -> str | None:
     """
     text = plain_text(value)
     if text is not None and (not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", text) or text.startswith("pg_")):
-        raise ValueError("not a lower-case name")
+        raise ValueError("it can't be used as a schema")
     if text == "gatepost":
         raise ValueError("the schema gatepost holds the functions")
     if text == "information_schema":
