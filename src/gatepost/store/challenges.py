@@ -29,7 +29,8 @@ class Waiting(Columns, frozen=True, kw_only=True, gc=False):
         state: what the step kept, as JSON.
         tries: wrong answers so far.
         expires_at: first instant at which it is refused, UTC.
-        is_good: it has not expired, its user is active, and their credentials are those that were proven.
+        is_good: it has not expired, its user is active, and their credentials are those that were proven; nor
+            has the temporary password expired that was.
         failures: of the user, in a row, wherever they came from.
     """
 
@@ -107,7 +108,9 @@ async def take(
             c.hashed_password, u.temporary_password_expires_at IS NOT NULL AS is_temporary,
             c.state::text AS state, c.tries, c.expires_at,
             coalesce(c.expires_at > coalesce($4::timestamptz, statement_timestamp()) AND u.is_active
-                AND gatepost.credentials_stamp(u) = c.stamp, false) AS is_good,
+                AND gatepost.credentials_stamp(u) = c.stamp
+                AND NOT ('pwd' = ANY(c.methods) AND coalesce(u.temporary_password_expires_at
+                    <= coalesce($4::timestamptz, statement_timestamp()), false)), false) AS is_good,
             coalesce((SELECT sum(f.failures) FROM auth_failures f WHERE f.user_id = u.id), 0) AS failures
         FROM taken c JOIN users u ON u.id = c.user_id
         """,
@@ -129,7 +132,9 @@ async def find(
             c.hashed_password, u.temporary_password_expires_at IS NOT NULL AS is_temporary,
             c.state::text AS state, c.tries, c.expires_at,
             coalesce(c.expires_at > coalesce($4::timestamptz, statement_timestamp()) AND u.is_active
-                AND gatepost.credentials_stamp(u) = c.stamp, false) AS is_good,
+                AND gatepost.credentials_stamp(u) = c.stamp
+                AND NOT ('pwd' = ANY(c.methods) AND coalesce(u.temporary_password_expires_at
+                    <= coalesce($4::timestamptz, statement_timestamp()), false)), false) AS is_good,
             coalesce((SELECT sum(f.failures) FROM auth_failures f WHERE f.user_id = u.id), 0) AS failures
         FROM auth_challenges c JOIN users u ON u.id = c.user_id
         WHERE c.digest = ANY($1::varchar[]) AND c.purpose = $2 AND c.by_cookie = $3

@@ -290,6 +290,7 @@ async def test_after_five_minutes_it_starts_over(
         "UPDATE users SET is_active = false; UPDATE users SET is_active = true",
         "UPDATE users SET hashed_password = hashed_password || 'x'",
         "UPDATE users SET email = 'other@example.com'",
+        "UPDATE users SET temporary_password_expires_at = now()",
         "INSERT INTO auth_failures (user_id, place, failures) SELECT id, '203.0.113.9', 1000 FROM users",
         "DELETE FROM users",
     ],
