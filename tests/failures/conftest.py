@@ -214,6 +214,23 @@ ATTEMPTS: dict[str, Attempt] = {
         token=None,
         body={"email": "{unique}@example.com", "password": PASSWORD},
     ),
+    "second step, no such challenge": Attempt(
+        operation="answer_factor",
+        method="POST",
+        path="/login/factor",
+        status=401,
+        token=None,
+        body={"challenge": NOBODYS_LINK, "method": "totp", "code": "123456"},
+    ),
+    "second step, options, no such challenge": Attempt(
+        operation="factor_options",
+        method="POST",
+        path="/login/factor/options",
+        writes=False,
+        status=401,
+        token=None,
+        body={"challenge": NOBODYS_LINK, "method": "passkey"},
+    ),
     "me": Attempt(operation="me", method="GET", path="/me", writes=False),
     "me, unknown token": Attempt(
         operation="me", method="GET", path="/me", writes=False, status=401, token="nobody's"

@@ -73,4 +73,4 @@ def test_every_answer_is_as_documented(url: str, environment: dict[str, str], tm
         check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "39 selected / 39 total" in ended.stdout
+    assert "41 selected / 41 total" in ended.stdout

@@ -44,6 +44,7 @@ def test_the_names_of_the_purposes_are_part_of_what_is_stored() -> None:
         "DEVICE": "gatepost device v1",
         "FORM": "gatepost form v1",
         "THROTTLE": "gatepost throttle v1",
+        "CHALLENGE": "gatepost challenge v1",
         "LINK": "gatepost link v1",
     }
 

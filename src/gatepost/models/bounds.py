@@ -27,6 +27,8 @@ USER_ID_MAX = 255
 """Characters of a user's id where ids are texts."""
 ACTION_MAX = 64
 """Characters of the name of an event, and of the id of one."""
+CODE_MAX = 64
+"""Characters of a code that answers a step of the sign-in, and of the name of such a step."""
 PLACE_MAX = 2000
 """Characters of where a sign-in leads to."""
 
@@ -59,6 +61,9 @@ FIELDS: Mapping[str, int] = MappingProxyType(
         "new": PASSWORD_MAX,
         "invitation": TOKEN_MAX,
         "token": TOKEN_MAX,
+        "challenge": TOKEN_MAX,
+        "method": CODE_MAX,
+        "code": CODE_MAX,
         "q": SEARCH_MAX,
         "cursor": CURSOR_MAX,
         "address": ADDRESS_MAX,

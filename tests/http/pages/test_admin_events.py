@@ -153,6 +153,8 @@ async def test_filters_are_combined_and_stay_in_the_form(
             r"<option[^>]* selected>", (await admin.get(f"/admin/events?action={value}")).text
         )
         assert len(chosen) == 1
+    page = await admin.get("/admin/events?action=cleanup.")
+    assert "<option selected>cleanup.</option>" in page.text  # a family of one has none for all of it
 
 
 @pytest.mark.parametrize(

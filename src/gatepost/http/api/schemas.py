@@ -148,9 +148,7 @@ Challenge = Annotated[
 ]
 Method = Annotated[
     StrictStr,
-    Field(
-        description="Of the methods that would do.", json_schema_extra={"maxLength": 64}, examples=["totp"]
-    ),
+    Field(description="Of the methods that would do.", max_length=bounds.CODE_MAX, examples=["totp"]),
 ]
 
 
@@ -166,7 +164,7 @@ class FactorRequest(FactorOptionsRequest):
 
     code: Annotated[
         StrictStr | None,
-        Field(json_schema_extra={"maxLength": 64}, examples=["123456"], repr=False),
+        Field(max_length=bounds.CODE_MAX, examples=["123456"], repr=False),
     ] = None
     credential: Annotated[
         dict[str, Any] | None,
