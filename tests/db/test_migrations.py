@@ -333,9 +333,6 @@ def test_the_indexes_are_those_that_are_wanted(dsn: str) -> None:
         "CREATE UNIQUE INDEX auth_throttles_pkey ON auth_throttles btree (bucket, key)",
         "CREATE UNIQUE INDEX auth_failures_pkey ON auth_failures btree (user_id, place)",
         "CREATE UNIQUE INDEX auth_refusals_pkey ON auth_refusals btree (action, place, user_id)",
-        "CREATE UNIQUE INDEX auth_challenges_pkey ON auth_challenges btree (digest)",
-        "CREATE INDEX auth_challenges_expires_at_idx ON auth_challenges btree (expires_at)",
-        "CREATE INDEX auth_challenges_user_id_idx ON auth_challenges btree (user_id)",
         "CREATE UNIQUE INDEX auth_links_pkey ON auth_links btree (id)",
         "CREATE UNIQUE INDEX auth_links_digest_key ON auth_links btree (digest)",
         (
