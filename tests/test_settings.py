@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from gatepost.errors import SettingsError
 from gatepost.settings import Settings, forms, keys, secret_key
+from gatepost.settings.address import Address
 from gatepost.settings.forms import EXAMPLE_KEY
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -700,3 +701,10 @@ def test_env_example_has_every_setting_and_each_default_is_accepted(tmp_path: Pa
     settings = Settings()
     assert settings.database_url is not None
     assert settings == Settings(_env_file=None, debug=True, database_url=settings.database_url)
+
+
+@pytest.mark.parametrize("end", ["", "?", "?sslmode=disable"])
+def test_the_schema_is_part_of_the_url_however_that_ends(end: str) -> None:
+    located = Settings(database_schema="auth").located(f"postgresql://localhost/notes{end}")
+
+    assert Address.parse(located).settings["search_path"] == "auth"
