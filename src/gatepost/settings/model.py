@@ -336,6 +336,7 @@ class Settings(BaseSettings):
         """Return the URL of the database with DATABASE_SCHEMA, so that the tables are found there alone."""
         if self.database_schema is None:
             return dsn
+        dsn = dsn.removesuffix("?")
         return f"{dsn}{'&' if '?' in dsn else '?'}search_path={self.database_schema}"
 
     def _read(self, env_file: str | Path | None, given: dict[str, Any]) -> dict[str, str]:
