@@ -35,10 +35,8 @@ TEST_OLDEST := echo "Left out, off Linux on x86_64: the store, migrations and pr
 endif
 
 # What knows users by their ids runs once more, on UUIDs.
-BY_ID := tests/store tests/properties/test_state_machine.py \
-	$(addprefix tests/db/test_,$(addsuffix .py, grants migrations rules)) \
-	$(addprefix tests/http/api/test_,$(addsuffix .py, account accounts admin admin_rights events factor \
-	refresh registration sessions temporary_passwords))
+BY_ID := tests/store tests/properties/test_state_machine.py tests/db/test_rules.py \
+	$(addprefix tests/http/api/test_,$(addsuffix .py, accounts admin events refresh sessions))
 
 .DEFAULT_GOAL := help
 .PHONY: help install serve test test-postgres test-dates test-least-rights test-ids chromium lint format audit attack fuzz bench screenshots client docs clean
