@@ -36,7 +36,7 @@ endif
 
 # What knows users by their ids runs once more, on UUIDs.
 BY_ID := tests/store tests/properties/test_state_machine.py tests/db/test_rules.py \
-	$(addprefix tests/http/api/test_,$(addsuffix .py, accounts admin events refresh sessions))
+	$(addprefix tests/http/api/test_,$(addsuffix .py, events refresh sessions))
 
 .DEFAULT_GOAL := help
 .PHONY: help install serve test test-postgres test-dates test-least-rights test-ids chromium lint format audit attack fuzz bench screenshots client docs clean
