@@ -25,7 +25,6 @@ from gatepost.features.setup.service import Setup
 from gatepost.gate import Gate
 from gatepost.models import (
     Action,
-    Answer,
     AuditAction,
     Client,
     Due,
@@ -172,11 +171,11 @@ class OneMore:
     async def due(self, _: Connection, proof: Proof) -> Due | None:
         return Due(methods=("test",)) if proof.aal < 2 else None
 
-    async def options(self, _: Connection, proof: Proof, method: str) -> Options | None:
-        raise NotImplementedError
+    async def options(self, *_: object) -> Options | None:
+        return None
 
-    async def verify(self, _: Connection, proof: Proof, answer: Answer) -> tuple[str, ...] | None:
-        raise NotImplementedError
+    async def verify(self, *_: object) -> tuple[str, ...] | None:
+        return None
 
 
 async def be_challenged(settings: Settings) -> None:

@@ -70,12 +70,12 @@ async def test_a_transaction_that_holds_the_only_connection_is_ended_and_the_oth
     auth = Gatepost(make_settings(database_pool_size=1))
     app = FastAPI(lifespan=auth.lifespan)
     auth.install(app)
-    reached = asyncio.Event()
+    reached, released = asyncio.Event(), asyncio.Event()
 
     @auth.on_register
     async def never_ends(conn: object, user: object) -> None:
         reached.set()
-        await asyncio.Event().wait()
+        await released.wait()
 
     body = {"email": "user@example.com", "name": "A", "password": "securepassword123"}
     async with serving(app) as client:
@@ -92,7 +92,7 @@ async def test_a_transaction_that_holds_the_only_connection_is_ended_and_the_oth
         assert {answer.status_code for answer in answers} <= {401, 503}
         assert loop.time() - began < PATIENCE
         assert_error(await holder, errors.Unavailable)
-        auth.hooks.clear()
+        released.set()
         data = await register(client)
         assert (await client.get("/api/auth/sessions", headers=bearer(data["token"]))).status_code == 200
     assert await db.fetchval("SELECT count(*) FROM users") == 1

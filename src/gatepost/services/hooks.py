@@ -50,11 +50,6 @@ class Hooks:
             ) from None
         self._hooks[moment].append(hook)
 
-    def clear(self) -> None:
-        """Call nothing any more."""
-        for hooks in self._hooks.values():
-            hooks.clear()
-
     async def run(self, moment: Moment, conn: Connection, user: User) -> None:
         """Call the hooks of a moment on the caller's connection, inside its transaction.
 
