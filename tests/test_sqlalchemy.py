@@ -1,13 +1,17 @@
 """`gatepost.sqlalchemy`: its tables mapped, and sessions on the connection of a hook."""
 
 import asyncio
+import os
 import re
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+import alembic
 import asyncpg
 import httpx
 import pytest
@@ -196,6 +200,78 @@ async def test_the_page_of_the_documentation(
         await session.commit()
     assert models.Accounts.User.__table__.schema == "auth"
     await engine.dispose()
+
+
+ENV = """
+import asyncio
+from alembic import context
+from gatepost.sqlalchemy import include_name
+from models import Base
+from sqlalchemy.ext.asyncio import create_async_engine
+
+def run(connection):
+    context.configure(connection=connection, target_metadata=Base.metadata, include_name=include_name)
+    with context.begin_transaction():
+        context.run_migrations()
+
+async def main():
+    engine = create_async_engine(context.config.get_main_option("sqlalchemy.url"))
+    async with engine.begin() as connection:
+        await connection.run_sync(run)
+    await engine.dispose()
+
+asyncio.run(main())
+"""
+
+
+def test_the_tests_of_an_application_write_nothing_to_its_database(
+    dsn: str, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    for name in ("models.py", "shop.py", "conftest.py", "test_shop.py"):
+        (tmp_path / name).write_text(FILES[name])
+    (tmp_path / "env.py").write_text(ENV)
+    (tmp_path / "versions").mkdir()
+    template = (Path(alembic.__file__).parent / "templates" / "generic" / "script.py.mako").read_text()
+    (tmp_path / "script.py.mako").write_text(template)
+    own = as_sqlalchemy(dsn)
+    settings = f"[alembic]\nscript_location = .\nprepend_sys_path = .\nsqlalchemy.url = {own}\n"
+    (tmp_path / "alembic.ini").write_text(settings)
+    quiet = {k: v for k, v in environment.items() if not k.startswith(("PYTEST_", "COV_"))}
+    surroundings = quiet | {
+        "PYTHONPATH": os.fspath(tmp_path),
+        "SHOP_DATABASE_URL": own,
+        "DATABASE_URL": dsn,
+    }
+
+    def run(*command: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", *command],
+            cwd=tmp_path,
+            env=surroundings,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run("alembic", "revision", "--autogenerate", "-m", "projects")
+    run("alembic", "upgrade", "head")
+    told = run("pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", os.fspath(tmp_path))
+    assert "1 passed" in told
+
+    async def written() -> tuple[int, int]:
+        engine = create_async_engine(own)
+        async with engine.connect() as conn:
+            found = [
+                (await conn.scalar(text(f"SELECT count(*) FROM {table}"))) or 0  # noqa: S608 - names of tables
+                for table in ("users", "projects")
+            ]
+        await engine.dispose()
+        return found[0], found[1]
+
+    assert asyncio.run(written()) == (0, 0)
 
 
 async def test_the_tables_are_read_as_objects(

@@ -17,10 +17,16 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -40,7 +46,10 @@ from gatepost.settings.feature import settings_of
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["PASSWORD", "Site", "isolated", "running", "signed_in", "temporary_database"]
+__all__ = ["PASSWORD", "OnDatabase", "Site", "isolated", "running", "signed_in", "temporary_database"]
+
+OnDatabase: TypeAlias = Callable[[str], AbstractAsyncContextManager[object]]
+"""Is given a database's URL, and has the application's own engine work on it for a while."""
 
 PASSWORD = "what tests sign in with, nobody else"  # noqa: S105 - for tests
 """The password of whom `signed_in` and `Site.sign_in` sign in, unless they are told another."""
@@ -170,13 +179,21 @@ class Site:
 
 
 @asynccontextmanager
-async def running(app: ASGIApp, auth: Gatepost, database: str) -> AsyncIterator[Site]:
+async def running(
+    app: ASGIApp, auth: Gatepost, database: str, *, on_database: OnDatabase | None = None
+) -> AsyncIterator[Site]:
     """Run an application with its lifespan, on this database, and yield it as a `Site`.
+
+    Only Gatepost is led to the database by this. An application that has connections of its own, such as an
+    engine of SQLAlchemy's, has `on_database` lead those there too: otherwise they stay where they were, at the
+    database that is developed on.
 
     Args:
         app: the application, whose lifespan opens `auth`.
         auth: its Gatepost.
         database: URL, as `temporary_database` yields it.
+        on_database: called with this URL before the application starts; what it returns is an asynchronous
+            context, which ends after the application has.
 
     Raises:
         RuntimeError: the application's lifespan does not open `auth`, or failed without an error.
@@ -187,6 +204,8 @@ async def running(app: ASGIApp, auth: Gatepost, database: str) -> AsyncIterator[
         raise RuntimeError("gatepost.testing needs httpx: pip install httpx") from None
     async with AsyncExitStack() as stack:
         stack.enter_context(isolated(auth, database))
+        if on_database is not None:
+            await stack.enter_async_context(on_database(database))
         state = await stack.enter_async_context(_lifespan(app))
         if not auth.is_open:
             raise RuntimeError("The application did not open this Gatepost: pass it `lifespan=auth.lifespan`")
@@ -213,9 +232,10 @@ async def signed_in(
     *,
     email: str = "user@example.com",
     is_admin: bool = False,
+    on_database: OnDatabase | None = None,
 ) -> AsyncIterator["httpx.AsyncClient"]:
     """Run an application as `running` does and yield a client that is signed in, as of `Site.sign_in`."""
-    async with running(app, auth, database) as site:
+    async with running(app, auth, database, on_database=on_database) as site:
         yield await site.sign_in(email, is_admin=is_admin)
 
 
