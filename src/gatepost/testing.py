@@ -184,9 +184,8 @@ async def running(
 ) -> AsyncIterator[Site]:
     """Run an application with its lifespan, on this database, and yield it as a `Site`.
 
-    Only Gatepost is led to the database by this. An application that has connections of its own, such as an
-    engine of SQLAlchemy's, has `on_database` lead those there too: otherwise they stay where they were, at the
-    database that is developed on.
+    This moves Gatepost alone. An application with connections of its own, such as an engine of SQLAlchemy's,
+    needs `on_database` to move those: otherwise they stay at the database that is developed on.
 
     Args:
         app: the application, whose lifespan opens `auth`.
