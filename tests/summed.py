@@ -3,7 +3,6 @@
 from gatepost import errors
 from gatepost.errors import GatepostError, SetupError
 from gatepost.features import FEATURES
-from gatepost.http.errors import status_of
 from gatepost.http.pages.routes import PAGES as KERNEL_PAGES
 from gatepost.http.pages.sentences import WORDS
 from gatepost.models import Action, AuditAction
@@ -49,5 +48,5 @@ CODED = [
 ON_HTTP = [kind for kind in CODED if not issubclass(kind, SetupError)]
 """Those that callers see."""
 
-STATUS = {kind.code: status_of(kind) for kind in ON_HTTP}
+STATUS = {kind.code: kind.status for kind in ON_HTTP}
 """Code → status."""

@@ -367,3 +367,46 @@ async def test_the_hooks_run_and_may_refuse(auth: Gatepost, client: httpx.AsyncC
         "delete new@example.com",
         "delete new@example.com",
     ]
+
+
+@pytest.mark.parametrize("limit", [0, -1, 10_001, 2**70])
+async def test_a_limit_is_a_number_of_rows(auth: Gatepost, client: httpx.AsyncClient, limit: int) -> None:
+    user = await auth.users.create(**PERSON)
+    with pytest.raises(ValueError, match="limit is a number from 1 to 10000"):
+        await auth.events.list(limit=limit)
+    with pytest.raises(ValueError, match="limit is a number from 1 to 10000"):
+        await auth.sessions.list(user.id, limit=limit)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (Client(ip_address="x" * 100), "no IP address"),
+        (Client(ip_address="203.0.113.7:80"), "no IP address"),
+        (Client(user_agent="x" * 513), "512 characters at most"),
+    ],
+)
+async def test_a_client_that_no_row_can_have_is_refused_before_anything_is_done(
+    auth: Gatepost, client: httpx.AsyncClient, db: Database, given: Client, told: str
+) -> None:
+    with pytest.raises(ValueError, match=told):
+        await auth.users.create(**PERSON, client=given)
+    user = await auth.users.create(**PERSON)
+    for call in (
+        auth.users.update(user.id, name="Another", client=given),
+        auth.users.delete(user.id, client=given),
+        auth.sessions.start(user.id, methods=["sms"], client=given),
+        auth.sessions.end_all(user.id, client=given),
+        auth.events.record("app.seen", client=given),
+    ):
+        with pytest.raises(ValueError, match=told):
+            await call
+    assert await db.fetchval("SELECT count(*) FROM auth_events WHERE action <> 'schema.migrated'") == 1
+
+
+async def test_a_client_is_spelled_as_rows_have_it(
+    auth: Gatepost, client: httpx.AsyncClient, db: Database
+) -> None:
+    user = await auth.users.create(**PERSON, client=Client(ip_address="::ffff:203.0.113.7", user_agent="a\n"))
+    (event,) = await auth.events.list(user_id=user.id)
+    assert (event.ip_address, event.user_agent) == ("203.0.113.7", "a")

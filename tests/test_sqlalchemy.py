@@ -20,11 +20,13 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, selectinload
-from tests.conftest import PASSWORD, MakeSettings, bearer, load, login, register, serving
+from tests.conftest import PASSWORD, MakeSettings, bearer, execute, load, login, register, serving
 from tests.http.conftest import Database
 
 from gatepost.app import create_app
+from gatepost.db import migrate
 from gatepost.errors import ValidationFailed
+from gatepost.models import UserIdType
 from gatepost.settings import Settings
 from gatepost.sqlalchemy import AuthEvent, User, UserSession, session_on
 
@@ -294,3 +296,13 @@ async def test_the_tables_are_read_as_objects(
         )
         assert set(table.columns.keys()) <= {row["column_name"] for row in found}
         assert not {"hashed_password", "session_token", "successor_nonce"} & set(table.columns.keys())
+
+
+async def test_a_database_with_other_ids_is_told_how_to_be_mapped(empty_dsn: str) -> None:
+    await migrate.migrate(empty_dsn, UserIdType.UUID)
+    await execute(empty_dsn, "INSERT INTO users (email, name) VALUES ('ada@example.com', 'Ada')")
+    engine = create_async_engine(as_sqlalchemy(empty_dsn))
+    async with AsyncSession(engine) as session:
+        with pytest.raises(TypeError, match=r"has UUID: map the tables with models\(Base, id_type=…\)"):
+            await session.scalars(select(User))
+    await engine.dispose()

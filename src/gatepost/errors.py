@@ -1,8 +1,8 @@
 """What can go wrong, as one tree; each leaf carries a stable `code` and a text of the catalogues.
 
-Only the HTTP layer knows which status a branch has (`http/errors.py`), only the commands know which
-exit code. A feature's errors stand in its folder, each below the branch that has its status. An error's
-`text` is meant for the caller: it never holds a token, password or digest.
+A branch has the `status` that HTTP answers it with, and what stands below has it too. A feature's errors
+stand in its folder, each below the branch that has its status. An error's `text` is meant for the caller: it
+never holds a token, password or digest.
 
     GatepostError
     ├── InvalidInput             the caller can mend what was sent
@@ -67,10 +67,12 @@ class GatepostError(Exception):
 
     Attributes:
         code: stable name of the error, part of the contract.
+        status: what HTTP answers it with; a `SetupError` has none.
         text: one sentence for the caller.
     """
 
     code: ClassVar[str]
+    status: ClassVar[int]
 
     def __init__(self, text: Text | str | None = None) -> None:
         """Take another sentence than the standard one where it says more; a `str` is not translated."""
@@ -92,9 +94,16 @@ class GatepostError(Exception):
         """What a program is told besides the code."""
         return {}
 
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers that an answer with this status has to have."""
+        return {}
+
 
 class InvalidInput(GatepostError):
     """The caller can mend what was sent."""
+
+    status = 400
 
 
 class ValidationFailed(InvalidInput):
@@ -105,6 +114,7 @@ class ValidationFailed(InvalidInput):
     """
 
     code = "validation_failed"
+    status = 422
 
     def __init__(self, fields: Mapping[str, Text | str], text: Text | str | None = None) -> None:
         """Say for each field what would be accepted; a `str` is not translated."""
@@ -128,6 +138,7 @@ class Conflict(ValidationFailed):
     """The application allows a value once, and another record has it; `fields` names it where it was sent."""
 
     code = "conflict"
+    status = 409
 
 
 class RejectedByDatabase(ValidationFailed):
@@ -146,18 +157,21 @@ class BodyTooLarge(InvalidInput):
     """The body is over the limit and was not read whole."""
 
     code = "body_too_large"
+    status = 413
 
 
 class BodyTooSlow(InvalidInput):
     """The end of the body did not come in time, and nothing was done."""
 
     code = "body_too_slow"
+    status = 408
 
 
 class UnsupportedMediaType(InvalidInput):
     """The body is of another type than `application/json`."""
 
     code = "unsupported_media_type"
+    status = 415
 
     def __init__(self, media_type: str = "application/json") -> None:
         """Say which type is accepted."""
@@ -170,13 +184,27 @@ class UnsupportedMediaType(InvalidInput):
 
 
 class AuthenticationError(GatepostError):
-    """The caller is not who it must be."""
+    """The caller is not who it must be.
+
+    Attributes:
+        names_reason: the challenge says why the token that was sent opens nothing.
+    """
+
+    status = 401
+    names_reason: ClassVar[bool] = True
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The challenge of a 401 (RFC 6750 §3): a reason only where a token was sent."""
+        reason = f' error="invalid_token", error_description="{self.code}"' if self.names_reason else ""
+        return {"WWW-Authenticate": f"Bearer{reason}"}
 
 
 class InvalidCredentials(AuthenticationError):
     """Unknown e-mail, wrong password or disabled user: the same answer to all (ASVS 6.3.8)."""
 
     code = "invalid_credentials"
+    names_reason = False
 
 
 class SecondFactorRequired(AuthenticationError):
@@ -190,6 +218,7 @@ class SecondFactorRequired(AuthenticationError):
     """
 
     code = "second_factor_required"
+    names_reason = False
 
     def __init__(
         self, *, challenge: str, methods: tuple[str, ...], by_cookie: bool, expires_at: datetime
@@ -218,18 +247,21 @@ class InvalidCode(AuthenticationError):
     """The answer to a step of signing in is wrong; another may be tried."""
 
     code = "invalid_code"
+    names_reason = False
 
 
 class ChallengeExpired(AuthenticationError):
     """The challenge is unknown, used up, past its time or locked: the sign-in starts over."""
 
     code = "challenge_expired"
+    names_reason = False
 
 
 class NotAuthenticated(AuthenticationError):
     """No session token was sent."""
 
     code = "not_authenticated"
+    names_reason = False
 
 
 class InvalidSession(AuthenticationError):
@@ -258,6 +290,8 @@ class SessionReplaced(AuthenticationError):
 
 class Forbidden(GatepostError):
     """Whoever asks may not do this, or not in this way."""
+
+    status = 403
 
 
 class AdminRequired(Forbidden):
@@ -298,6 +332,8 @@ class RegistrationClosed(Forbidden):
 
 class Conflicting(GatepostError):
     """What is there stands against it."""
+
+    status = 409
 
 
 class EmailTaken(Conflicting):
@@ -343,12 +379,14 @@ class NotFound(GatepostError):
     """There is no such thing, or none that the caller may see."""
 
     code = "not_found"
+    status = 404
 
 
 class MethodNotAllowed(GatepostError):
     """The resource exists and does not answer to this method."""
 
     code = "method_not_allowed"
+    status = 405
 
 
 class TooManyAttempts(GatepostError):
@@ -359,11 +397,17 @@ class TooManyAttempts(GatepostError):
     """
 
     code = "too_many_attempts"
+    status = 429
 
     def __init__(self, retry_after: int, text: Text | None = None) -> None:
         """Say when another attempt makes sense."""
         super().__init__(text)
         self.retry_after = retry_after
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """When another attempt makes sense."""
+        return {"Retry-After": str(self.retry_after)}
 
 
 class Unavailable(GatepostError):
@@ -374,13 +418,20 @@ class Unavailable(GatepostError):
     """
 
     code = "unavailable"
+    status = 503
     retry_after: int = 1
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """When another attempt makes sense."""
+        return {"Retry-After": str(self.retry_after)}
 
 
 class InternalError(GatepostError):
     """A fault of ours; the log has it under the request id."""
 
     code = "internal_error"
+    status = 500
 
 
 class SetupError(GatepostError):

@@ -23,7 +23,7 @@ from gatepost.models import (
     User,
     UserId,
 )
-from gatepost.models.bounds import ACTION_MAX
+from gatepost.models.bounds import ACTION_MAX, USER_AGENT_MAX
 from gatepost.services.acts import Program
 from gatepost.store import users as store
 from gatepost.texts import Text
@@ -37,6 +37,7 @@ _METHOD = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _METHODS_MAX = 20
 _SESSION_IDS = 2**62
 _DETAIL_MAX = 64 * 1024
+_LISTED_MAX = 10_000
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 """In JSON; PostgreSQL stores none."""
 
@@ -45,6 +46,7 @@ class Users:
     """The users of a Gatepost: `auth.users`.
 
     Each function takes `client`, from whom a request came (`auth.client_of(request.scope)`), for the trail.
+    One that no row can have, by its address or its length, is a `ValueError`.
     """
 
     def __init__(self, gate: Gate) -> None:
@@ -69,7 +71,12 @@ class Users:
         """
         with self._gate.joining(conn):
             return await self._gate.administration.create(
-                email=email, name=name, password=password, is_admin=is_admin, client=client, by=APPLICATION
+                email=email,
+                name=name,
+                password=password,
+                is_admin=is_admin,
+                client=_known(client),
+                by=APPLICATION,
             )
 
     async def get(self, user_id: UserId, *, conn: OptionalConnection = None) -> User:
@@ -110,7 +117,7 @@ class Users:
         with self._gate.joining(conn):
             user = await self._gate.administration.get(_id(self._gate, user_id))
             return await self._gate.administration.update(
-                user, name=name, email=email, client=client, by=APPLICATION
+                user, name=name, email=email, client=_known(client), by=APPLICATION
             )
 
     async def set_password(
@@ -124,7 +131,9 @@ class Users:
         """
         with self._gate.joining(conn):
             user = await self._gate.administration.get(_id(self._gate, user_id))
-            await self._gate.administration.set_password(user, password, client=client, by=APPLICATION)
+            await self._gate.administration.set_password(
+                user, password, client=_known(client), by=APPLICATION
+            )
 
     async def disable(
         self, user_id: UserId, *, client: Client = NOBODY, conn: OptionalConnection = None
@@ -157,7 +166,7 @@ class Users:
         """
         with self._gate.joining(conn):
             user = await self._gate.administration.get(_id(self._gate, user_id))
-            await self._gate.administration.delete(user, client=client, by=APPLICATION)
+            await self._gate.administration.delete(user, client=_known(client), by=APPLICATION)
 
     async def _set_active(
         self, user_id: UserId, conn: OptionalConnection, client: Client, *, is_active: bool
@@ -165,7 +174,7 @@ class Users:
         with self._gate.joining(conn):
             user = await self._gate.administration.get(_id(self._gate, user_id))
             return await self._gate.administration.set_active(
-                user, is_active=is_active, client=client, by=APPLICATION
+                user, is_active=is_active, client=_known(client), by=APPLICATION
             )
 
 
@@ -212,7 +221,7 @@ class UserSessions:
                 if stamp is not None:
                     proof = Proof(user_id=user_id, methods=proven, stamp=stamp, at=self._gate.clock())
                     signed_in = await self._gate.session_tokens.start(
-                        own, proof, client=client, remembered=remember
+                        own, proof, client=_known(client), remembered=remember
                     )
                 if signed_in is None:
                     raise NotFound(Text("error.not_found.user"))
@@ -221,7 +230,13 @@ class UserSessions:
     async def list(
         self, user_id: UserId, *, limit: int = 100, conn: OptionalConnection = None
     ) -> Sequence[SessionRow]:
-        """Return the live sessions of a user, the one used last first."""
+        """Return the live sessions of a user, the one used last first.
+
+        Raises:
+            NotFound: nobody can have this id.
+            ValueError: the limit is not between 1 and 10,000.
+        """
+        _check_limit(limit)
         with self._gate.joining(conn):
             user_id = _id(self._gate, user_id)
             return [each.row for each in await self._gate.session_tokens.active(user_id, limit=limit)]
@@ -235,7 +250,7 @@ class UserSessions:
         if not 0 < session_id < _SESSION_IDS:
             raise NotFound(Text("error.not_found.session"))
         with self._gate.joining(conn):
-            await self._gate.oversight.end(session_id, client=client, by=APPLICATION)
+            await self._gate.oversight.end(session_id, client=_known(client), by=APPLICATION)
 
     async def end_all(
         self, user_id: UserId, *, client: Client = NOBODY, conn: OptionalConnection = None
@@ -247,7 +262,7 @@ class UserSessions:
         """
         with self._gate.joining(conn):
             user = await self._gate.administration.get(_id(self._gate, user_id))
-            return await self._gate.administration.end_sessions(user, client=client, by=APPLICATION)
+            return await self._gate.administration.end_sessions(user, client=_known(client), by=APPLICATION)
 
 
 class Events:
@@ -290,7 +305,11 @@ class Events:
         with self._gate.joining(conn):
             user_id = None if user_id is None else _id(self._gate, user_id)
             await self._gate.audit.record(
-                AppAction(action), client=client, user_id=user_id, session_id=session_id, detail=detail
+                AppAction(action),
+                client=_known(client),
+                user_id=user_id,
+                session_id=session_id,
+                detail=detail,
             )
 
     async def list(
@@ -301,7 +320,13 @@ class Events:
         limit: int = 100,
         conn: OptionalConnection = None,
     ) -> Sequence[AuditEvent]:
-        """Return events, the newest first: of a user, of an action, of all below one that ends with a dot."""
+        """Return events, the newest first: of a user, of an action, of all below one that ends with a dot.
+
+        Raises:
+            NotFound: nobody can have this id.
+            ValueError: the limit is not between 1 and 10,000.
+        """
+        _check_limit(limit)
         with self._gate.joining(conn):
             user_id = None if user_id is None else _id(self._gate, user_id)
             wanted = EventFilter(user_id=user_id, action=action)
@@ -323,6 +348,30 @@ def _id(gate: Gate, given: UserId) -> UserId:
     if found is None:
         raise NotFound(Text("error.not_found.user"))
     return found
+
+
+def _known(client: Client) -> Client:
+    """Return a client in the spelling that rows have; the application may have made it of anything.
+
+    Raises:
+        ValueError: the address is none, or the user agent too long.
+    """
+    known = Client.of(client.ip_address, client.user_agent)
+    if client.ip_address and known.ip_address is None:
+        raise ValueError("client: ip_address is no IP address; see auth.client_of")
+    if client.user_agent is not None and len(client.user_agent) > USER_AGENT_MAX:
+        raise ValueError(f"client: user_agent has {USER_AGENT_MAX} characters at most; Client.of cuts it")
+    return known
+
+
+def _check_limit(limit: int) -> None:
+    """See that it is one.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not 0 < limit <= _LISTED_MAX:
+        raise ValueError(f"limit is a number from 1 to {_LISTED_MAX}")
 
 
 def _methods(given: Sequence[str]) -> tuple[str, ...]:

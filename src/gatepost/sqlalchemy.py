@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 if importlib.util.find_spec("sqlalchemy") is None:
     raise ImportError("SQLAlchemy is not installed here. Run: pip install 'gatepost[sqlalchemy]'")
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Integer, Table, Text, types
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Integer, Table, Text, event, types
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql import JSON, JSONB
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
@@ -160,7 +160,10 @@ class Base(DeclarativeBase):
 
 
 class User(_UserColumns, Base):
-    """A row of `users`; the hash of its password is left out."""
+    """A row of `users`; the hash of its password is left out.
+
+    For integer ids: where a database has others, reading one raises a TypeError that names `models`.
+    """
 
     id: Mapped[int] = mapped_column(primary_key=True)
 
@@ -176,6 +179,16 @@ class AuthEvent(_EventColumns, Base):
     """A row of `auth_events`, which are only ever added to: the database refuses anything else."""
 
     user_id: Mapped[int | None] = mapped_column(BigInteger)
+
+
+@event.listens_for(User, "load")
+def _refuse_other_ids(user: User, _: object) -> None:
+    """Refuse rows whose ids aren't the integers that this class says they are: keys to it would be wrong."""
+    if not isinstance(user.id, int):
+        raise TypeError(
+            f"gatepost.sqlalchemy.User has integer ids, and this database has {type(user.id).__name__}:"
+            " map the tables with models(Base, id_type=…)"
+        )
 
 
 class Models(NamedTuple):
@@ -210,8 +223,8 @@ def models(
         },
     )
     wide = BigInteger if id_type is Integer else id_type  # the trail has room for every integer
-    event = type("AuthEvent", (_EventColumns, base), {**own, "user_id": mapped_column(wide, nullable=True)})
-    return Models(User=user, UserSession=session, AuthEvent=event)
+    trail = type("AuthEvent", (_EventColumns, base), {**own, "user_id": mapped_column(wide, nullable=True)})
+    return Models(User=user, UserSession=session, AuthEvent=trail)
 
 
 # --- Sessions on a connection of Gatepost's ---

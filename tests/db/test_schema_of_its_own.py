@@ -145,3 +145,19 @@ async def test_no_table_is_dropped_by_mistake(db: Database, table: str) -> None:
 async def test_columns_can_still_be_widened(db: Database) -> None:
     await db.execute("ALTER TABLE users ALTER COLUMN name TYPE text, ALTER COLUMN email TYPE text")
     await db.execute("ALTER TABLE user_sessions ALTER COLUMN ip_address TYPE text")
+
+
+async def test_a_second_gatepost_is_refused_and_leaves_no_schema(empty_dsn: str) -> None:
+    await migrate.migrate(empty_dsn)
+    at = f"{empty_dsn}{'&' if '?' in empty_dsn else '?'}search_path=second"
+    with pytest.raises(SetupError, match="A database holds one Gatepost"):
+        await migrate.migrate(at, schema="second")
+    conn = await asyncpg.connect(empty_dsn)
+    try:
+        assert not await conn.fetchval("SELECT to_regnamespace('second') IS NOT NULL")
+        await conn.execute("CREATE SCHEMA second")
+        with pytest.raises(SetupError, match="A database holds one Gatepost"):
+            await migrate.migrate(at, schema="second")
+        assert await conn.fetchval("SELECT to_regnamespace('second') IS NOT NULL")  # the application's
+    finally:
+        await conn.close()

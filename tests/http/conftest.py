@@ -16,7 +16,6 @@ from tests.conftest import AsApp, MakeSettings, register, scratch_database, serv
 
 from gatepost.app import create_app
 from gatepost.errors import GatepostError
-from gatepost.http.errors import status_of
 
 Database: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -48,7 +47,7 @@ def assert_error(
     response: httpx.Response, kind: type[GatepostError], *, fields: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """Hold the envelope of an error and return the whole of it."""
-    assert (response.status_code, response.json()["error"]["code"]) == (status_of(kind), kind.code)
+    assert (response.status_code, response.json()["error"]["code"]) == (kind.status, kind.code)
     assert response.headers["content-type"] == "application/json"
     assert_headers(response)
     body: dict[str, Any] = response.json()

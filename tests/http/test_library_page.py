@@ -148,7 +148,10 @@ async def test_own_errors(load: Any, dsn: str) -> None:
     page = load(FILES["own_errors.py"])
     async with running(page.app, page.auth, dsn) as site:
         refused = await site.anonymous.get("/notes")
-    assert (refused.status_code, list(refused.json())) == (401, ["detail"])
+        alice = await site.sign_in("alice@example.com")
+        assert (await alice.get("/notes")).json() == "alice@example.com"
+    assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
+    assert (list(refused.json()), refused.json()["code"]) == (["detail", "code"], "not_authenticated")
 
 
 def test_the_tests_of_a_users_application_pass(tmp_path: Path, environment: dict[str, str]) -> None:

@@ -4,6 +4,7 @@ The driver runs exactly the text that `gatepost migrate --sql` prints. At most s
 newest version, which one query tells.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import asyncpg
@@ -150,17 +151,21 @@ async def migrate(
     conn = await connect(dsn)
     try:
         with explained():
-            if schema is not None:
-                await _ensure_schema(conn, schema)
-            before = await current_version(conn)
-            _refuse_newer(before)
-            if before == HEAD and not await _due(conn, features):
-                return Migrated(before=before, after=HEAD)
-            await fitness.check(conn)
-            conn.add_log_listener(
-                lambda _, told: warnings.append(str(told.message)) if told.sqlstate == _WARNED else None
-            )
-            before, theirs = await _upgrade(conn, ids, features)
+            is_new = schema is not None and await _ensure_schema(conn, schema)
+            try:
+                before = await current_version(conn)
+                _refuse_newer(before)
+                if before == HEAD and not await _due(conn, features):
+                    return Migrated(before=before, after=HEAD)
+                await fitness.check(conn)
+                conn.add_log_listener(
+                    lambda _, told: warnings.append(str(told.message)) if told.sqlstate == _WARNED else None
+                )
+                before, theirs = await _upgrade(conn, ids, features)
+            except asyncpg.PostgresError:
+                if is_new:
+                    await _drop_empty(conn, str(schema))
+                raise
     finally:
         await conn.close()
     applied = (*(VERSIONS[VERSIONS.index(before) + 1 :] if before else VERSIONS), *theirs)
@@ -181,9 +186,10 @@ async def ensure_schema(dsn: str, name: str) -> None:
         await conn.close()
 
 
-async def _ensure_schema(conn: Connection, name: str) -> None:
+async def _ensure_schema(conn: Connection, name: str) -> bool:
+    """Make a schema where it is missing; say whether it was."""
     if await conn.fetchval("SELECT to_regnamespace($1) IS NOT NULL", name):
-        return
+        return False
     statement = f'CREATE SCHEMA IF NOT EXISTS "{name}"'
     try:
         await conn.execute(statement)
@@ -193,6 +199,13 @@ async def _ensure_schema(conn: Connection, name: str) -> None:
             f"The schema {name} does not exist, and the role {role} may not create it."
             f" Let one who may run: {statement} AUTHORIZATION {role};"
         ) from error
+    return True
+
+
+async def _drop_empty(conn: Connection, schema: str) -> None:
+    """Drop a schema that was made for nothing; one that holds anything by now stays."""
+    with suppress(asyncpg.PostgresError, asyncpg.InterfaceError):
+        await conn.execute(f'DROP SCHEMA "{schema}"')
 
 
 async def _due(conn: Connection, features: Schemas) -> list[tuple[Schema, str | None]]:

@@ -1,7 +1,7 @@
-"""Errors on HTTP: which status a code has, and what stands around it."""
+"""Errors on HTTP: what stands around them."""
 
 import http
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -12,67 +12,17 @@ from starlette.types import Scope
 from starlette.websockets import WebSocket, WebSocketState
 
 from gatepost.errors import (
-    AuthenticationError,
-    BodyTooLarge,
-    BodyTooSlow,
-    ChallengeExpired,
-    Conflict,
-    Conflicting,
-    Forbidden,
     GatepostError,
     InternalError,
-    InvalidCode,
-    InvalidCredentials,
-    InvalidInput,
     MalformedJson,
     MethodNotAllowed,
-    NotAuthenticated,
     NotFound,
-    SecondFactorRequired,
-    TooManyAttempts,
-    Unavailable,
-    UnsupportedMediaType,
     ValidationFailed,
 )
 from gatepost.http.envelope import encode, error_body
 from gatepost.log import get_logger
 
 log = get_logger("gatepost.http")
-
-STATUS: Mapping[type[GatepostError], int] = {
-    InvalidInput: 400,
-    ValidationFailed: 422,
-    Conflict: 409,
-    BodyTooLarge: 413,
-    BodyTooSlow: 408,
-    UnsupportedMediaType: 415,
-    AuthenticationError: 401,
-    Forbidden: 403,
-    Conflicting: 409,
-    NotFound: 404,
-    MethodNotAllowed: 405,
-    TooManyAttempts: 429,
-    Unavailable: 503,
-    InternalError: 500,
-}
-"""Error → its status, and that of what stands below it in the tree, unless that has one of its own."""
-
-
-_NO_TOKEN = (NotAuthenticated, InvalidCredentials, SecondFactorRequired, InvalidCode, ChallengeExpired)
-"""Errors of those who sent no session token, so that there is no reason to give for one."""
-
-
-def status_of(error: GatepostError | type[GatepostError]) -> int:
-    """Return the status of an error, of this tree or of a feature.
-
-    Raises:
-        LookupError: it is for the operator, and never for a caller over HTTP.
-    """
-    kind = error if isinstance(error, type) else type(error)
-    for each in kind.__mro__:
-        if each in STATUS:
-            return STATUS[each]
-    raise LookupError(f"{kind.__name__} is not for HTTP")
 
 
 def render(error: GatepostError) -> Response:
@@ -82,23 +32,12 @@ def render(error: GatepostError) -> Response:
         if isinstance(error, ValidationFailed)
         else None
     )
-    response = Response(
+    return Response(
         encode(error_body(error.code, error.message, fields, error.details)),
-        status_code=status_of(error),
+        status_code=error.status,
+        headers=dict(error.headers),
         media_type="application/json",
     )
-    if isinstance(error, AuthenticationError):
-        response.headers["WWW-Authenticate"] = challenge(error)
-    if isinstance(error, TooManyAttempts | Unavailable):
-        response.headers["Retry-After"] = str(error.retry_after)
-    return response
-
-
-def challenge(error: AuthenticationError) -> str:
-    """Return the challenge of a 401 (RFC 6750 §3): a reason only where a token was sent."""
-    if isinstance(error, _NO_TOKEN):
-        return "Bearer"
-    return f'Bearer error="invalid_token", error_description="{error.code}"'
 
 
 async def on_gatepost_error(connection: Request | WebSocket, error: Exception) -> Response | None:
@@ -118,7 +57,7 @@ async def _deny(websocket: WebSocket, error: GatepostError) -> None:
     elif websocket.application_state in {WebSocketState.CONNECTING, WebSocketState.CONNECTED}:
         # No status of ours can be sent: 1013 is "try again later", 1011 a fault of ours, 1008 "policy
         # violation" (RFC 6455 §7.4.1 and IANA's registry). Before it is accepted the server makes it a 403.
-        status = status_of(error)
+        status = error.status
         await websocket.close({503: 1013, 500: 1011}.get(status, 1008), error.code)
 
 

@@ -6,7 +6,6 @@ from typing import Any, TypeAlias
 from gatepost import errors
 from gatepost.errors import GatepostError
 from gatepost.http.envelope import ChallengeErrorEnvelope, ErrorEnvelope, ValidationErrorEnvelope, error_body
-from gatepost.http.errors import status_of
 from gatepost.security import policy
 from gatepost.texts import Text
 
@@ -91,7 +90,7 @@ def responses(
         }
     documented: dict[int | str, dict[str, Any]] = {status: succeeded}
     for kind in (*kinds, *ALWAYS):
-        code = status_of(kind)
+        code = kind.status
         entry = documented.setdefault(
             code,
             {
@@ -108,7 +107,7 @@ def responses(
 def add(documented: dict[str, Any], kinds: Kinds) -> None:
     """Add errors to the responses of an operation, as the OpenAPI document has them."""
     for kind in kinds:
-        code = status_of(kind)
+        code = kind.status
         entry = documented.setdefault(
             str(code),
             {

@@ -27,7 +27,6 @@ from gatepost.errors import (
     Unavailable,
 )
 from gatepost.http.dependencies import CurrentSessionScheme, find_session
-from gatepost.http.errors import status_of
 from gatepost.http.pages.forms import Form, read_form
 from gatepost.http.pages.site import Site
 from gatepost.http.pages.visit import Problems, Visit
@@ -95,7 +94,7 @@ async def _submitted(page: Page, submit: Submit, visit: Visit) -> Response:
         response = await page.show(visit)
         if response.status_code == 200:
             # A 401 would have to name a scheme for programs to authenticate by (RFC 9110 §15.5.2).
-            response.status_code = 422 if isinstance(error, AuthenticationError) else status_of(error)
+            response.status_code = 422 if isinstance(error, AuthenticationError) else error.status
         return _with_wait(response, error)
 
 
@@ -142,7 +141,7 @@ def error_page(visit: Visit, error: GatepostError) -> Response:
     """Return the page that tells of an error and nothing else."""
     visit.error = error
     visit.problems = Problems(visit.language.say(_for_people(error)))
-    return _with_wait(visit.render("error.html", status=status_of(error)), error)
+    return _with_wait(visit.render("error.html", status=error.status), error)
 
 
 def _for_people(error: GatepostError) -> Text:
@@ -156,5 +155,5 @@ def _for_people(error: GatepostError) -> Text:
 
 def _with_wait(response: Response, error: GatepostError) -> Response:
     if isinstance(error, TooManyAttempts | Unavailable):
-        response.headers["Retry-After"] = str(error.retry_after)
+        response.headers.update(error.headers)
     return response
