@@ -24,7 +24,6 @@ import gatepost.cli  # noqa: F401 - the commands have errors of their own
 from gatepost import errors, models
 from gatepost.app import create_app
 from gatepost.features import FEATURES
-from gatepost.http.errors import status_of
 from gatepost.settings import Settings
 from gatepost.texts import Text
 
@@ -364,8 +363,8 @@ def errors_page() -> str:
     }
     ours = [kind for kind in leaves(errors.GatepostError) if not issubclass(kind, errors.SetupError)]
     over_http = "".join(
-        f"| `{kind.code}` | {status_of(kind)} | {_sentence(kind)} | {_message(kind)} |\n"
-        for kind in sorted(ours, key=lambda kind: status_of(kind))
+        f"| `{kind.code}` | {kind.status} | {_sentence(kind)} | {_message(kind)} |\n"
+        for kind in sorted(ours, key=lambda kind: kind.status)
     )
     setup = "".join(f"| `{kind.code}` | {_sentence(kind)} |\n" for kind in leaves(errors.SetupError))
     head = _ERRORS_HEAD.format(
