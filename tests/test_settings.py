@@ -515,7 +515,8 @@ def test_elsewhere_all_of_that_is_accepted(environment: str) -> None:
     [
         ({"environment": "development"}, "http://127.0.0.1:8000"),
         ({"environment": "test", "host": "::1", "port": 9000}, "http://[::1]:9000"),
-        ({"environment": "development", "host": "0.0.0.0"}, None),  # noqa: S104 - not bound
+        ({"environment": "development", "host": "0.0.0.0"}, "http://127.0.0.1:8000"),  # noqa: S104 - not bound
+        ({"environment": "development", "host": "192.168.1.20"}, None),
         (
             {"environment": "development", "public_url": "HTTPS://Auth.Example.com:443/"},
             "https://auth.example.com",

@@ -69,10 +69,12 @@ class GatepostError(Exception):
         code: stable name of the error, part of the contract.
         status: what HTTP answers it with; a `SetupError` has none.
         text: one sentence for the caller.
+        hint: in development, which setting or command would help, in English; None elsewhere.
     """
 
     code: ClassVar[str]
     status: ClassVar[int]
+    hint: str | None = None
 
     def __init__(self, text: Text | str | None = None) -> None:
         """Take another sentence than the standard one where it says more; a `str` is not translated."""
@@ -98,6 +100,11 @@ class GatepostError(Exception):
     def headers(self) -> Mapping[str, str]:
         """The headers that an answer with this status has to have."""
         return {}
+
+    def hinted(self, hint: str | None) -> Self:
+        """Return this error with a hint for developers."""
+        self.hint = hint
+        return self
 
 
 class InvalidInput(GatepostError):

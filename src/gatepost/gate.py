@@ -36,7 +36,7 @@ from gatepost.services.hashing import Hashing
 from gatepost.services.hooks import Hooks
 from gatepost.services.housekeeping import Housekeeping
 from gatepost.services.lifetimes import Lifetimes
-from gatepost.services.limits import Limits
+from gatepost.services.limits import Limits, setting_of
 from gatepost.services.lookups import Lookups
 from gatepost.services.new_passwords import NewPasswords
 from gatepost.services.oversight import Oversight
@@ -51,7 +51,6 @@ from gatepost.services.touches import Touches
 from gatepost.services.trail import Trail
 from gatepost.settings import Settings, secret_key
 from gatepost.settings.feature import check_settings, settings_of
-from gatepost.store.refreshes import RefreshRates
 from gatepost.store.sessions import LOOKUP
 
 log = get_logger("gatepost")
@@ -251,7 +250,7 @@ class Gate:
         codec = TokenCodec(keys, settings.session_token_format)
         hashing = Hashing(hasher_of(settings))
         stack.callback(hashing.close)
-        lifetimes = lifetimes_of(settings)
+        lifetimes, limits = lifetimes_of(settings), _limits(settings, keys)
         statement = Prepared(database, LOOKUP)
         lookups = Lookups(statement, clock=clock, lifetimes=lifetimes)
         stack.push_async_callback(lookups.close)
@@ -269,7 +268,7 @@ class Gate:
             refusals=refusals,
             clock=clock,
             lifetimes=lifetimes,
-            refresh_rates=_refresh_rates(settings),
+            limits=limits,
             max_per_user=settings.max_sessions_per_user,
         )
         self.devices, self.csrf_tokens = Devices(keys), CsrfTokens(keys)
@@ -277,9 +276,7 @@ class Gate:
         self.trail = Trail(database, acts=self.acts, clock=clock)
         self.feed = Feed(database)
         stack.push_async_callback(self.feed.close)
-        self.throttles = Throttles(
-            database, limits=_limits(settings, keys), devices=self.devices, clock=clock
-        )
+        self.throttles = Throttles(database, limits=limits, devices=self.devices, clock=clock)
         self.new_passwords = await _new_passwords(settings)
         self.links = LinkCodec(keys)
         self.admission = Admission(
@@ -414,21 +411,15 @@ def lifetimes_of(settings: Settings) -> Lifetimes:
     )
 
 
-def _refresh_rates(settings: Settings) -> RefreshRates | None:
-    if not settings.throttle_enabled:
-        return None
-    return RefreshRates(address=settings.throttle_refresh_address, session=settings.throttle_refresh_session)
-
-
 def _limits(settings: Settings, keys: KeyRing) -> Limits:
-    as_others = {Bucket.LINK_ADDRESS: Bucket.REGISTER_ADDRESS, Bucket.LINK_NETWORK: Bucket.REGISTER_NETWORK}
     limited = [bucket for bucket in Bucket if bucket is not Bucket.EVENT]
     return Limits(
         enabled=settings.throttle_enabled,
-        rates={bucket: getattr(settings, f"throttle_{as_others.get(bucket, bucket)}") for bucket in limited},
+        rates={bucket: getattr(settings, setting_of(bucket).lower()) for bucket in limited},
         failures_max=settings.login_failures_max,
         # The newest alone: after a rotation the buckets of accounts are empty.
         key=keys.keys(KeyPurpose.THROTTLE)[0],
+        explains=settings.environment == "development",
     )
 
 

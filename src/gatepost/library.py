@@ -195,7 +195,7 @@ class Gatepost(Gate):
             app.state.gatepost, app.state.gatepost_edge = self, self.edge
         app.add_middleware(StrayCookies, edge=self.edge)
         app.add_middleware(PrivateAnswers, edge=self.edge)
-        for layer in sharing(self.settings, methods=["*"]) if cors else ():
+        for layer in reversed(sharing(self.edge, methods=["*"])) if cors else ():
             app.add_middleware(layer.cls, *layer.args, **layer.kwargs)
         if GatepostError not in app.exception_handlers:
             app.add_exception_handler(GatepostError, on_gatepost_error)  # type: ignore[arg-type]  # takes WebSockets too

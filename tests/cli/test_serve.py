@@ -24,9 +24,10 @@ from tests.cli.conftest import (
     run_process,
     serving,
 )
-from tests.conftest import PASSWORD, bearer, execute, on_database
+from tests.conftest import PASSWORD, MakeSettings, bearer, execute, on_database
 
 from gatepost.cli.listening import CannotListen, Listening, find_address
+from gatepost.cli.serve import Found, announced
 
 HERE = Path(__file__).parent
 SPAWNED = """
@@ -495,3 +496,25 @@ def test_a_port_that_is_let_go_of_is_waited_for(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr("gatepost.cli.listening.time.sleep", lambda _: taken.close())
         found = find_address("localhost", port, tls=True)
     assert found == Listening(address="127.0.0.1", port=port, tls=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "address", "named"),
+    [
+        ({}, "127.0.0.1", None),
+        ({"host": "0.0.0.0"}, "0.0.0.0", "set PUBLIC_URL to the origin that browsers open"),  # noqa: S104
+        ({"host": "192.168.1.20"}, "192.168.1.20", "works after PUBLIC_URL=http://192.168.1.20:8000"),
+        ({"host": "192.168.1.20", "public_url": "http://192.168.1.20:8000"}, "192.168.1.20", None),
+    ],
+)
+def test_a_server_for_other_machines_says_that_browsers_there_need_public_url(
+    make_settings: MakeSettings, given: dict[str, str], address: str, named: str | None
+) -> None:
+    settings = make_settings(environment="development", **given)
+    found = Found(version="18.6", has_admin=True, announced=[])
+    listening = Listening(address=address, port=8000, tls=False)
+
+    said = announced(settings, listening, found, as_json=False)
+
+    assert ("Other hosts" in said) == (named is not None)
+    assert named is None or named in said

@@ -333,7 +333,7 @@ async def test_changing_the_password_hands_over_the_new_cookie(notes: httpx.Asyn
         ),
         ({"host": "::1", "port": 8001}, "gatepost-8001", "gatepost-8001-device"),
         ({"tls_cert": "cert.pem", "tls_key": "key.pem"}, "__Host-gatepost", "__Host-gatepost-device"),
-        ({"host": "0.0.0.0"}, "__Host-gatepost", "__Host-gatepost-device"),  # noqa: S104 - not bound
+        ({"host": "192.168.1.20"}, "__Host-gatepost", "__Host-gatepost-device"),
         ({"environment": "production", "bcrypt_rounds": 10}, "__Host-gatepost", "__Host-gatepost-device"),
     ],
 )

@@ -79,6 +79,7 @@ export interface AttackedAccount {
 
 export interface ChallengeInfo {
   code: string;
+  hint?: string | null;
   challenge?: string | null;
   methods?: string[] | null;
   expires_at?: string | null;
@@ -134,6 +135,7 @@ export interface EndSessionsRequest {
 
 export interface ErrorInfo {
   code: "account_in_use" | "admin_required" | "body_too_large" | "body_too_slow" | "challenge_expired" | "conflict" | "count_changed" | "cross_origin_refused" | "email_taken" | "factor_enrolment_required" | "fresh_session_required" | "internal_error" | "invalid_code" | "invalid_credentials" | "invalid_invitation" | "invalid_session" | "invalid_setup_link" | "invitation_required" | "last_admin" | "malformed_json" | "method_not_allowed" | "not_authenticated" | "not_found" | "own_account" | "password_change_required" | "password_is_context" | "password_too_common" | "registration_closed" | "rejected_by_database" | "second_factor_required" | "session_expired" | "session_replaced" | "session_revoked" | "too_many_attempts" | "unavailable" | "unsupported_media_type" | "validation_failed";
+  hint?: string | null;
 }
 
 export interface Event {
@@ -369,5 +371,6 @@ export type UserId = number | string;
 
 export interface ValidationErrorInfo {
   code: "validation_failed" | "password_too_common" | "password_is_context" | "rejected_by_database";
+  hint?: string | null;
   fields: Record<string, string>;
 }

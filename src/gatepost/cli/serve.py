@@ -121,7 +121,7 @@ def serve_with(
         root = (settings.public_url or listening.url) + settings.root_path
         found = asyncio.run(_look(settings, dsn, out, root))
         announcement = Announcement(
-            text=_announced(settings, listening, found, as_json=out.as_json),
+            text=announced(settings, listening, found, as_json=out.as_json),
             address=listening.address,
             port=listening.port,
             turn=multiprocessing.get_context().Semaphore(1),
@@ -175,7 +175,7 @@ async def _look(settings: "Settings", dsn: str, out: Output, root: str) -> Found
         await gate.close()
 
 
-def _announced(settings: "Settings", listening: Listening, found: Found, *, as_json: bool) -> str:
+def announced(settings: "Settings", listening: Listening, found: Found, *, as_json: bool) -> str:
     """Return what is said once requests are answered."""
     docs = None if settings.environment == "production" else f"{listening.url}/api/auth/docs"
     if as_json:
@@ -196,12 +196,25 @@ def _announced(settings: "Settings", listening: Listening, found: Found, *, as_j
     }
     if docs is not None:
         lines["API docs"] = docs
+    if elsewhere := _elsewhere(settings, listening):
+        lines["Other hosts"] = elsewhere
     if not found.has_admin:
         lines["First admin"] = f"{program()} users create --admin"
     for each in found.announced:
         lines |= each.lines
     told = (f"  {name:12} {value}" for name, value in lines.items())
     return "\n".join([f"Gatepost {version('gatepost')} is ready. Press Ctrl-C to stop.", *told])
+
+
+def _elsewhere(settings: "Settings", listening: Listening) -> str | None:
+    """Say what browsers on other machines need; None where nothing is missing."""
+    if settings.public_url is not None or settings.environment == "production":
+        return None
+    if listening.everywhere:
+        return "set PUBLIC_URL to the origin that browsers open, such as http://192.168.1.20:8000"
+    if settings.effective_public_url is None:
+        return f"signing in with a browser works after PUBLIC_URL={listening.url}"
+    return None
 
 
 def _server(settings: "Settings", listening: Listening, *, reload: bool) -> "AbstractServer[Any]":

@@ -57,7 +57,12 @@ class Edge:
         self._places: dict[tuple[bool, int | None], Edge] | None = None
         if settings.public_url is None and own is not None:
             self._places = {}
-        self.guard = CrossOriginGuard(own, settings.allowed_origins, on_loopback=self._places is not None)
+        self.guard = CrossOriginGuard(
+            own,
+            settings.allowed_origins,
+            on_loopback=self._places is not None,
+            explains=settings.environment == "development",
+        )
         url = urlsplit(own or "https:")
         self.cookies = self._cookies(secure=url.scheme == "https", port=url.port)
         self.headers = api_headers(settings)

@@ -24,9 +24,10 @@ class Envelope(BaseModel, Generic[Data]):
 
 
 class ErrorInfo(BaseModel):
-    """What a program reads of an error: its `code`, a name that is stable."""
+    """What a program reads of an error: its stable `code`; `hint` is for developers, in development only."""
 
     code: str
+    hint: str | None = None
 
 
 class ErrorEnvelope(BaseModel):

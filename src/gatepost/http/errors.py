@@ -32,8 +32,9 @@ def render(error: GatepostError) -> Response:
         if isinstance(error, ValidationFailed)
         else None
     )
+    hint = {} if error.hint is None else {"hint": error.hint}
     return Response(
-        encode(error_body(error.code, error.message, fields, error.details)),
+        encode(error_body(error.code, error.message, fields, {**error.details, **hint})),
         status_code=error.status,
         headers=dict(error.headers),
         media_type="application/json",

@@ -4,12 +4,20 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gatepost.errors import TooManyAttempts
+from gatepost.log import get_logger
 from gatepost.models import Bucket, Client, UserId
 from gatepost.settings.rates import Rate
-from gatepost.store.throttles import Charge, Level
+from gatepost.store.refreshes import RefreshRates
+from gatepost.store.throttles import Charge, Full, Level
 
 EVENT_RATE = Rate(1, 1, "minute")
 """Events `throttled` of one bucket, so that a flood does not fill the trail."""
+
+log = get_logger("gatepost.throttles")
+
+_AS_OTHERS = {Bucket.LINK_ADDRESS: Bucket.REGISTER_ADDRESS, Bucket.LINK_NETWORK: Bucket.REGISTER_NETWORK}
+"""Buckets whose rate is the setting of another one."""
 
 _BY_PLACE = (
     Bucket.LOGIN_ADDRESS,
@@ -30,12 +38,30 @@ class Limits:
         rates: by the names of the buckets.
         failures_max: failures in a row after which a password works from known places alone.
         key: under which e-mails become keys of buckets, so that the table names nobody.
+        explains: refusals carry a hint for developers.
     """
 
     enabled: bool
     rates: Mapping[str, Rate]
     failures_max: int
     key: bytes = field(repr=False)
+    explains: bool = False
+
+    @property
+    def refreshes(self) -> RefreshRates | None:
+        """How often tokens may be refreshed; None for no limit."""
+        if not self.enabled:
+            return None
+        return RefreshRates(
+            address=self.rates[Bucket.REFRESH_ADDRESS], session=self.rates[Bucket.REFRESH_SESSION]
+        )
+
+    def reached(self, full: Full, *, verb: str) -> TooManyAttempts:
+        """Log that a limit is reached, with what would change it, and return the error to be raised."""
+        setting, rate = setting_of(Bucket(full.bucket)), self.rates[Bucket(full.bucket)]
+        hint = f"{setting} allows {rate}; `gatepost throttles clear --all` resets the attempts"
+        log.info("too many attempts", verb=verb, retry_after=full.retry_after, hint=hint)
+        return TooManyAttempts(full.retry_after).hinted(hint if self.explains else None)
 
     def account(self, email: str) -> str:
         """Return the key of an account's bucket, whether or not there is such an account.
@@ -73,6 +99,11 @@ class Limits:
         return _with_events(
             [(Bucket.LOGIN_KNOWN, self.account(email)), (Bucket.CONFIRM_USER, f"{user_id}:%")]
         )
+
+
+def setting_of(bucket: Bucket) -> str:
+    """Return the name of the setting that says what a bucket has room for."""
+    return f"THROTTLE_{_AS_OTHERS.get(bucket, bucket).upper()}"
 
 
 def of_address(client: Client) -> list[tuple[str, str]]:

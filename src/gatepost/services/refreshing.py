@@ -9,7 +9,7 @@ from gatepost.models import AuditAction, Client, EndReason, Session, SignedIn, U
 from gatepost.security.tokens import TokenCodec
 from gatepost.services.clock import Clock
 from gatepost.services.lifetimes import Lifetimes
-from gatepost.services.limits import EVENT_RATE
+from gatepost.services.limits import EVENT_RATE, Limits
 from gatepost.services.opening import Opening
 from gatepost.services.refusals import Refusals
 from gatepost.store import endings, sign_ins, throttles
@@ -22,7 +22,7 @@ class Refreshing:
     """Replaces tokens.
 
     Args:
-        rates: how often tokens may be refreshed; None for no limit.
+        limits: how often tokens may be refreshed.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Refreshing:
         refusals: Refusals,
         clock: Clock,
         lifetimes: Lifetimes,
-        rates: store.RefreshRates | None,
+        limits: Limits,
     ) -> None:
         self._database = database
         self._codec = codec
@@ -42,7 +42,7 @@ class Refreshing:
         self._refusals = refusals
         self._clock = clock
         self._lifetimes = lifetimes
-        self._rates = rates
+        self._limits = limits
 
     async def refresh(self, token: str, client: Client) -> SignedIn:
         """Replace a token by its successor; a client whose answer was lost gets the same successor again.
@@ -106,7 +106,7 @@ class Refreshing:
                     refreshed = await ask(conn, None)
             return refreshed
 
-        refreshed = await look(self._rates)
+        refreshed = await look(self._limits.refreshes)
         if refreshed.unsettled:
             with suppress(AuthenticationError):  # another of its requests was quicker, and this is a repeat
                 await self._opening.resolve(token)
@@ -193,4 +193,4 @@ class Refreshing:
                 client=client,
                 at=self._clock(),
             )
-        return TooManyAttempts(throttled.full.retry_after)
+        return self._limits.reached(throttled.full, verb=VERB)

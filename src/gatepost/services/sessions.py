@@ -20,6 +20,7 @@ from gatepost.security.tokens import StoredToken, TokenCodec
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
 from gatepost.services.lifetimes import Lifetimes
+from gatepost.services.limits import Limits
 from gatepost.services.lookups import Lookups
 from gatepost.services.opening import Opening
 from gatepost.services.refreshing import Refreshing
@@ -27,7 +28,6 @@ from gatepost.services.refusals import Refusals
 from gatepost.services.touches import Touches
 from gatepost.store import endings, sign_ins, successors
 from gatepost.store import sessions as store
-from gatepost.store.refreshes import RefreshRates
 from gatepost.texts import Text
 
 LISTED = 100
@@ -38,7 +38,7 @@ class Sessions(Opening):
     """Starts, opens, refreshes and revokes sessions.
 
     Args:
-        refresh_rates: how often tokens may be refreshed; None for no limit.
+        limits: how often tokens may be refreshed.
         max_per_user: live sessions that a user may have; 0 for no limit.
     """
 
@@ -53,7 +53,7 @@ class Sessions(Opening):
         refusals: Refusals,
         clock: Clock,
         lifetimes: Lifetimes,
-        refresh_rates: RefreshRates | None,
+        limits: Limits,
         max_per_user: int,
     ) -> None:
         super().__init__(
@@ -74,7 +74,7 @@ class Sessions(Opening):
             refusals=refusals,
             clock=clock,
             lifetimes=lifetimes,
-            rates=refresh_rates,
+            limits=limits,
         )
 
     async def start(

@@ -302,4 +302,4 @@ class Throttles:
                 client=client,
                 at=self._clock(),
             )
-        return TooManyAttempts(full.retry_after)
+        return self._limits.reached(full, verb=verb)

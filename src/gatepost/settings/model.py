@@ -328,7 +328,9 @@ class Settings(BaseSettings):
         """Where browsers reach this: PUBLIC_URL, else in development its own loopback address."""
         if self.public_url is not None or self.environment == "production":
             return self.public_url
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        # Who listens at every address is at the loopback one too.
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - read, not bound
+        host = f"[{host}]" if ":" in host else host
         own = f"{'http' if self.tls_cert is None else 'https'}://{host}:{self.port}"
         return own if forms.is_loopback(own) else None
 

@@ -60,7 +60,7 @@ def create_api(edge: Edge, *, prefix: str) -> ASGIApp:
         middleware=[
             Middleware(RequestLog, headers=edge.headers),
             Middleware(Heads),
-            *sharing(settings),
+            *sharing(edge),
             Middleware(Unembedded, edge=edge),
             Middleware(BodyGuard),
         ],
