@@ -412,7 +412,7 @@ def lifetimes_of(settings: Settings) -> Lifetimes:
 
 
 def _limits(settings: Settings, keys: KeyRing) -> Limits:
-    limited = [bucket for bucket in Bucket if bucket is not Bucket.EVENT]
+    limited = [bucket for bucket in Bucket if bucket not in {Bucket.EVENT, Bucket.BLOCK}]
     return Limits(
         enabled=settings.throttle_enabled,
         rates={bucket: getattr(settings, setting_of(bucket).lower()) for bucket in limited},

@@ -55,6 +55,7 @@ async def test_a_sound_database_is_ok_in_every_point(
         "rules",
         "emails",
         "hashes",
+        "auth_blocks.id",
         "auth_events.id",
         "auth_links.id",
         "user_sessions.id",
@@ -166,8 +167,8 @@ async def test_what_the_role_may_not_is_named_as_a_grant(
             f"GRANT EXECUTE ON FUNCTION gatepost_end_sessions, gatepost_erase_user TO {role}",
             f"GRANT EXECUTE ON FUNCTION gatepost_redact_events, gatepost_count_events TO {role}",
             f"GRANT SELECT ON auth_event_hours, gatepost_features TO {role}",
-            f"GRANT SELECT, INSERT, UPDATE, DELETE ON auth_links, auth_challenges TO {role}",
-            f"GRANT USAGE ON SEQUENCE auth_links_id_seq TO {role}",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON auth_links, auth_challenges, auth_blocks TO {role}",
+            f"GRANT USAGE ON SEQUENCE auth_links_id_seq, auth_blocks_id_seq TO {role}",
         )
         assert (await examined(command, 0))["privileges"]["status"] == "ok"
     finally:

@@ -18,9 +18,8 @@ TABLES = """
     WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
 """
 SCHEMA = (
-    "auth_challenges auth_erased auth_event_hours auth_events auth_failures auth_housekeeping auth_links "
-    "auth_refusals "
-    "auth_throttles gatepost_features gatepost_version user_sessions users"
+    "auth_blocks auth_challenges auth_erased auth_event_hours auth_events auth_failures auth_housekeeping "
+    "auth_links auth_refusals auth_throttles gatepost_features gatepost_version user_sessions users"
 )
 
 

@@ -344,6 +344,28 @@ def test_the_indexes_are_those_that_are_wanted(dsn: str) -> None:
         "CREATE UNIQUE INDEX auth_challenges_pkey ON auth_challenges btree (digest)",
         "CREATE INDEX auth_challenges_user_id_idx ON auth_challenges btree (user_id)",
         "CREATE INDEX auth_challenges_expires_at_idx ON auth_challenges btree (expires_at)",
+        "CREATE UNIQUE INDEX auth_blocks_pkey ON auth_blocks btree (id)",
+        (
+            "CREATE INDEX auth_blocks_network_idx ON auth_blocks gist (network inet_ops)"
+            " WHERE (lifted_at IS NULL)"
+        ),
+        (
+            "CREATE INDEX auth_blocks_created_by_idx ON auth_blocks btree (created_by)"
+            " WHERE (created_by IS NOT NULL)"
+        ),
+        (
+            "CREATE INDEX auth_blocks_lifted_by_idx ON auth_blocks btree (lifted_by)"
+            " WHERE (lifted_by IS NOT NULL)"
+        ),
+        (
+            "CREATE INDEX auth_events_address_idx ON auth_events btree (gatepost.to_inet(ip_address), at)"
+            " WHERE (((action)::text <> ALL ((ARRAY['session.refreshed'::character varying,"
+            " 'session.confirmed'::character varying])::text[])) AND (ip_address IS NOT NULL))"
+        ),
+        (
+            "CREATE INDEX user_sessions_address_idx ON user_sessions btree (gatepost.to_inet(ip_address))"
+            " WHERE is_active"
+        ),
     }
 
 

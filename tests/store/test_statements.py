@@ -322,7 +322,7 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
         "'login_account', 'k17', '1 min', nth(17), '10.0.0.17'",
         {"auth_throttles_pkey", "auth_failures_pkey"},
     ),
-    "throttles.charge": ("'{register_address}', '{k17}', '{3 min}', '{12 min}', NULL", set()),
+    "throttles.charge": ("'{register_address}', '{k17}', '{3 min}', '{12 min}', NULL, '10.0.0.17'", set()),
     "throttles.refuse": (
         "NULL, 'login_account', 'k17', '1 min', '0', 'throttled', nth(17), NULL, NULL, NULL, 'login'",
         set(),

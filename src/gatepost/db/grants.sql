@@ -18,7 +18,7 @@ BEGIN
         WHERE c.relnamespace = quote_ident(own)::regnamespace AND r.rolname = app
             AND c.relname IN ('users', 'user_sessions', 'auth_events', 'auth_throttles', 'auth_failures',
                 'auth_links', 'auth_event_hours', 'auth_housekeeping', 'auth_refusals', 'auth_erased',
-                'auth_challenges')
+                'auth_challenges', 'auth_blocks')
     ) THEN
         RAISE EXCEPTION 'The role % owns the tables: make another one for the server', app;
     END IF;
@@ -35,7 +35,7 @@ BEGIN
             AND p.refclassid = 'pg_class'::regclass
         JOIN pg_class s ON s.oid = p.refobjid AND s.relkind = 'S'
         WHERE d.adrelid IN ('users'::regclass, 'user_sessions'::regclass, 'auth_events'::regclass,
-            'auth_links'::regclass)
+            'auth_links'::regclass, 'auth_blocks'::regclass)
     LOOP
         EXECUTE format('GRANT USAGE ON SEQUENCE %s TO %I', counter, app);
     END LOOP;
@@ -56,7 +56,8 @@ $$;
 -- Gatepost's own tables start from nothing, so that what was granted too much is taken back. From
 -- users, which may be the application's, nothing is taken.
 REVOKE ALL ON user_sessions, auth_events, auth_throttles, auth_failures, auth_links, auth_event_hours,
-    auth_housekeeping, auth_refusals, auth_erased, auth_challenges, gatepost_version, gatepost_features
+    auth_housekeeping, auth_refusals, auth_erased, auth_challenges, auth_blocks, gatepost_version,
+    gatepost_features
     FROM PUBLIC, :"role";
 
 REVOKE ALL ON FUNCTION gatepost_end_sessions, gatepost_purge_events, gatepost_erase_user, gatepost_redact_events,
@@ -71,7 +72,7 @@ GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA gatepost TO :"role";
 
 -- Column by column where there is an id: ids come from their sequences. One that the server chose could be one that
 -- was given out before, or the last that there is. A refresh takes the next id of sessions itself.
-GRANT SELECT, DELETE ON users, user_sessions, auth_links TO :"role";
+GRANT SELECT, DELETE ON users, user_sessions, auth_links, auth_blocks TO :"role";
 
 GRANT INSERT (email, email_key, name, hashed_password, is_admin, is_active, created_at, updated_at),
     UPDATE (email, email_key, name, hashed_password, is_admin, is_active, updated_at, temporary_password_expires_at,
@@ -88,6 +89,10 @@ GRANT INSERT (id, session_token, user_id, is_active, expires_at, created_at, las
 GRANT INSERT (purpose, digest, email, created_at, created_by, expires_at),
     UPDATE (created_by, used_at, used_by, revoked_at)
     ON auth_links TO :"role";
+
+GRANT INSERT (network, until, reason, created_at, created_by),
+    UPDATE (lifted_at, lifted_by)
+    ON auth_blocks TO :"role";
 
 GRANT SELECT, INSERT, DELETE, UPDATE (state) ON auth_challenges TO :"role";
 
@@ -109,7 +114,7 @@ GRANT SELECT ON auth_event_hours, auth_housekeeping TO :"role";
 
 GRANT EXECUTE ON FUNCTION gatepost_count_events TO :"role";
 
--- The indexes of users ask these whoever writes there, the application too; they read nothing but what they are given.
-GRANT EXECUTE ON FUNCTION gatepost.email_key, gatepost.email_is_plain TO PUBLIC;
+-- The indexes ask these whoever writes to the tables, the application too; they read nothing but what they are given.
+GRANT EXECUTE ON FUNCTION gatepost.email_key, gatepost.email_is_plain, gatepost.to_inet TO PUBLIC;
 
 COMMIT;

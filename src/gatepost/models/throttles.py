@@ -27,3 +27,5 @@ class Bucket(StrEnum):
     CONFIRM_USER = "confirm_user"
     EVENT = "event"
     """Events `throttled` themselves; it has no setting."""
+    BLOCK = "block"
+    """Of what is refused for a block (`auth_blocks`): nothing is counted, and its key is the network."""

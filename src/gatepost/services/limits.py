@@ -58,8 +58,11 @@ class Limits:
 
     def reached(self, full: Full, *, verb: str) -> TooManyAttempts:
         """Log that a limit is reached, with what would change it, and return the error to be raised."""
-        setting, rate = setting_of(Bucket(full.bucket)), self.rates[Bucket(full.bucket)]
-        hint = f"{setting} allows {rate}; `gatepost throttles clear --all` resets the attempts"
+        if full.bucket == Bucket.BLOCK:
+            hint = f"{full.key} is blocked, until its row in auth_blocks ends or is lifted"
+        else:
+            setting, rate = setting_of(Bucket(full.bucket)), self.rates[Bucket(full.bucket)]
+            hint = f"{setting} allows {rate}; `gatepost throttles clear --all` resets the attempts"
         log.info("too many attempts", verb=verb, retry_after=full.retry_after, hint=hint)
         return TooManyAttempts(full.retry_after).hinted(hint if self.explains else None)
 

@@ -187,10 +187,13 @@ class Throttles:
         await self._charge(charges, client, verb=verb)
 
     async def _charge(self, charges: Sequence[Charge], client: Client, *, verb: str) -> None:
-        if not self._limits.enabled:
-            return
         async with self._database.connection() as conn:
-            full = await store.charge(conn, charges, at=self._clock())
+            full = await store.charge(
+                conn,
+                charges if self._limits.enabled else [],
+                address=client.address_block,
+                at=self._clock(),
+            )
         if full is not None:
             raise await self._refused(full, verb=verb, client=client)
 

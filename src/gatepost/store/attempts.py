@@ -91,7 +91,7 @@ async def begin_login(
     The address comes first, then the network, then the account, each where the one before had room: who is
     refused by the first can't drain the last. On a known device the account has another bucket than
     elsewhere; not at a known address, where whoever else is there could tell by it who has an account.
-    Without `rates` nothing is charged and nobody refused.
+    Without `rates` nothing is charged, and nobody refused but who is blocked.
 
     Args:
         conn: a connection.
@@ -119,7 +119,7 @@ async def begin_login(
                 ARRAY['login_address', 'login_network', 'login_account', 'login_known'],
                 ARRAY[coalesce($5, ''), $6::varchar, CASE WHEN NOT d.is_known THEN $3::varchar END,
                     CASE WHEN d.is_known THEN $3::varchar END],
-                $8::interval[], $9::interval[], t.now
+                $8::interval[], $9::interval[], t.now, $5::varchar::inet
             ) c
         )
         SELECT o.id AS user_id, o.is_active, o.hashed_password, o.stamp, d.is_known AS is_known_device,
@@ -154,7 +154,9 @@ async def begin_confirmation(
     rate: Rate | None,
     at: datetime | None,
 ) -> Confirmation:
-    """Charge the bucket of a sign-in whose user gives the password again; without `rate` nobody is refused.
+    """Charge the bucket of a sign-in whose user gives the password again.
+
+    Without `rate` nobody is refused but who is blocked.
 
     Each sign-in has one for the places that the user signed in from lately, and one for all others: whoever
     stole a token fills neither the one at its owner's place nor that of the owner's next sign-in.
@@ -178,7 +180,7 @@ async def begin_confirmation(
         SELECT own.key, p.is_known, c.full_bucket, c.full_key, c.retry_after,
             coalesce((SELECT sum(f.failures) FROM auth_failures f WHERE f.user_id = $2), 0) AS failures
         FROM t CROSS JOIN place p CROSS JOIN own CROSS JOIN gatepost.charge(
-            ARRAY['confirm_user'], ARRAY[own.key], $6::interval[], $7::interval[], t.now
+            ARRAY['confirm_user'], ARRAY[own.key], $6::interval[], $7::interval[], t.now, $4::varchar::inet
         ) c
         """,
         at,

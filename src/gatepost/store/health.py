@@ -105,7 +105,8 @@ async def missing_privileges(conn: Connection, features: Schemas = ()) -> list[s
             ('auth_throttles', 'DELETE'), ('auth_failures', 'SELECT'), ('auth_failures', 'INSERT'),
             ('auth_failures', 'UPDATE'), ('auth_failures', 'DELETE'), ('gatepost_version', 'SELECT'),
             ('auth_challenges', 'SELECT'), ('auth_challenges', 'INSERT'), ('auth_challenges', 'DELETE'),
-            ('auth_links', 'SELECT'), ('auth_links', 'DELETE'), ('auth_event_hours', 'SELECT'),
+            ('auth_links', 'SELECT'), ('auth_links', 'DELETE'), ('auth_blocks', 'SELECT'),
+            ('auth_blocks', 'DELETE'), ('auth_event_hours', 'SELECT'),
             ('auth_housekeeping', 'SELECT'), ('gatepost_features', 'SELECT')
         ) w (relation, privilege)
         WHERE NOT has_table_privilege(to_regclass(w.relation), w.privilege)
@@ -126,6 +127,8 @@ async def missing_privileges(conn: Connection, features: Schemas = ()) -> list[s
             ('auth_links', 'INSERT', 'purpose digest email created_at created_by expires_at'),
             ('auth_links', 'UPDATE', 'created_by used_at used_by revoked_at'),
             ('auth_challenges', 'UPDATE', 'state'),
+            ('auth_blocks', 'INSERT', 'network until reason created_at created_by'),
+            ('auth_blocks', 'UPDATE', 'lifted_at lifted_by'),
             ('auth_events', 'INSERT', 'at action user_id session_id ip_address user_agent detail')
         ) w (relation, privilege, columns)
         CROSS JOIN LATERAL string_to_table(w.columns, ' ') WITH ORDINALITY c (name, place)
@@ -133,7 +136,7 @@ async def missing_privileges(conn: Connection, features: Schemas = ()) -> list[s
         GROUP BY w.relation, w.privilege
         UNION ALL
         SELECT format('USAGE ON SEQUENCE %s', s.name)
-        FROM unnest(ARRAY['users', 'user_sessions', 'auth_events', 'auth_links']) t (relation)
+        FROM unnest(ARRAY['users', 'user_sessions', 'auth_events', 'auth_links', 'auth_blocks']) t (relation)
         CROSS JOIN LATERAL (
             SELECT pg_get_serial_sequence(t.relation, 'id') AS name WHERE to_regclass(t.relation) IS NOT NULL
         ) s
@@ -244,7 +247,7 @@ async def numberings(conn: Connection) -> list[Numbering]:
                 THEN pg_sequence_last_value(q.seqrelid) END, 0) AS last,
             least(q.seqmax, CASE a.atttypid WHEN 'integer'::regtype THEN 2147483647
                 WHEN 'smallint'::regtype THEN 32767 ELSE 9223372036854775807 END) AS highest
-        FROM unnest(ARRAY['users', 'user_sessions', 'auth_events', 'auth_links']) t (relation)
+        FROM unnest(ARRAY['users', 'user_sessions', 'auth_events', 'auth_links', 'auth_blocks']) t (relation)
         JOIN pg_attribute a ON a.attrelid = to_regclass(t.relation) AND a.attname = 'id'
         JOIN pg_sequence q ON q.seqrelid = CASE WHEN to_regclass(t.relation) IS NOT NULL
             THEN pg_get_serial_sequence(t.relation, 'id')::regclass END

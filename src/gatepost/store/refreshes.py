@@ -128,7 +128,7 @@ async def refresh(
     table before it waited: asked again, the statement sees both.
 
     With `rates` the buckets of the address and of the sign-in are charged first (`gatepost.charge`); while
-    one is full nothing else happens.
+    one is full, or the address is blocked, nothing else happens.
     """
     row = await conn.fetchrow(
         """
@@ -142,7 +142,7 @@ async def refresh(
             SELECT c.full_bucket, c.full_key, c.retry_after
             FROM t LEFT JOIN presented p ON true CROSS JOIN gatepost.charge(
                 ARRAY['refresh_address', 'refresh_session'], ARRAY[$13::varchar, p.family],
-                $14::interval[], $15::interval[], t.now
+                $14::interval[], $15::interval[], t.now, nullif($13, '')::inet
             ) c
         ), owner AS MATERIALIZED (
             SELECT u FROM users u

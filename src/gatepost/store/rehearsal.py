@@ -209,7 +209,10 @@ async def _refresh(conn: Connection, trial: Trial) -> None:
 async def _throttle(conn: Connection, trial: Trial) -> None:
     rate = Rate(10, 1, "minute")
     await throttles.charge(
-        conn, [throttles.Charge(bucket=Bucket.LOGIN_ADDRESS, key=trial.mark, rate=rate)], at=None
+        conn,
+        [throttles.Charge(bucket=Bucket.LOGIN_ADDRESS, key=trial.mark, rate=rate)],
+        address=None,
+        at=None,
     )
     await failures.record(
         conn,

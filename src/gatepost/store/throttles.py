@@ -71,19 +71,27 @@ def spans(rates: Iterable[Rate]) -> tuple[list[timedelta], list[timedelta]]:
     return [each for each, _ in emissions_and_tolerances], [each for _, each in emissions_and_tolerances]
 
 
-async def charge(conn: Connection, charges: Sequence[Charge], *, at: datetime | None) -> Full | None:
-    """Charge buckets in turn, each where those before it had room; return the first that has none."""
+async def charge(
+    conn: Connection, charges: Sequence[Charge], *, address: str | None, at: datetime | None
+) -> Full | None:
+    """Charge buckets in turn, each where those before it had room; return the first that has none.
+
+    Where the address, an IPv4 one or an IPv6 /64, is blocked, that is returned, and nothing is charged.
+    """
     emissions, tolerances = spans(each.rate for each in charges)
     row = await conn.fetchrow(
         """
         SELECT c.full_bucket, c.full_key, c.retry_after
-        FROM gatepost.charge($1::varchar[], $2::varchar[], $3::interval[], $4::interval[], $5) c
+        FROM gatepost.charge(
+            $1::varchar[], $2::varchar[], $3::interval[], $4::interval[], $5, $6::varchar::inet
+        ) c
         """,
         [each.bucket for each in charges],
         [each.key for each in charges],
         emissions,
         tolerances,
         at,
+        address,
     )
     return Full.from_row(one(row))
 

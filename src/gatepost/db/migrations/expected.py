@@ -68,6 +68,16 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "created_at",
         "expires_at",
     ),
+    "auth_blocks": (
+        "id",
+        "network",
+        "until",
+        "reason",
+        "created_at",
+        "created_by",
+        "lifted_at",
+        "lifted_by",
+    ),
     "auth_links": (
         "id",
         "purpose",
@@ -101,6 +111,11 @@ INDEXES = (
     "auth_links_email_idx",
     "auth_challenges_user_id_idx",
     "auth_challenges_expires_at_idx",
+    "auth_blocks_network_idx",
+    "auth_blocks_created_by_idx",
+    "auth_blocks_lifted_by_idx",
+    "auth_events_address_idx",
+    "user_sessions_address_idx",
 )
 """Indexes that have one name everywhere."""
 
