@@ -161,6 +161,12 @@ def _declares_body(scope: Scope) -> bool:
     )
 
 
+def _own(answered: Response) -> tuple[int, list[tuple[bytes, bytes]]]:
+    """Return the status and the headers of an answer, without the length of its body, which `serve` adds."""
+    headers = [each for each in answered.raw_headers if each[0] != b"content-length"]
+    return answered.status_code, headers
+
+
 async def serve(endpoint: Endpoint, scope: Scope, send: Send, common: Headers) -> None:
     """Answer a request by one of these endpoints, with what every answer has around it."""
     begun = Begun(scope, common)
@@ -168,13 +174,13 @@ async def serve(endpoint: Endpoint, scope: Scope, send: Send, common: Headers) -
         status, headers, body = await endpoint(scope)
     except GatepostError as error:
         answered = render(error)
-        status, headers, body = answered.status_code, answered.raw_headers[1:], bytes(answered.body)
+        status, headers, body = *_own(answered), bytes(answered.body)
     except Exception:
         log.exception(
             "unhandled fault", method=scope["method"], path=scope["path"], request_id=begun.request_id
         )
         answered = last_resort(scope)
-        status, headers, body = answered.status_code, answered.raw_headers[1:], bytes(answered.body)
+        status, headers, body = *_own(answered), bytes(answered.body)
     if status != 204:
         headers.append((b"content-length", b"%d" % len(body)))
     headers += begun.headers
