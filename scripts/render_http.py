@@ -142,7 +142,8 @@ _DETAIL: dict[str, str] = {
     ),
     models.AuditAction.USER_UNLOCKED: "`admin_id` where it was done over HTTP",
     models.AuditAction.PASSWORD_REFUSED: (
-        "`verb`: `confirm`, `change_password`, `change_email` or `erase`; `reason`, as `login.failed` has it"
+        "`verb`: `confirm`, `change_password`, `change_email` or `erase`; `reason`, as `login.failed` has it "
+        "or `wrong_code`; `method` of a code"
     ),
     models.AuditAction.USER_ERASED: "`events`: how many there are of the user",
     models.AuditAction.SESSION_CONFIRMED: "`successor`",

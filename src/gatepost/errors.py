@@ -218,7 +218,8 @@ class SecondFactorRequired(AuthenticationError):
     """What was proven is right, and one more step is due before a session starts (ASVS 6.3.3).
 
     Attributes:
-        challenge: what the step is answered with, shown this once; it opens nothing.
+        challenge: what the step is answered with, shown this once; it opens nothing. None where a session is
+            confirmed, whose token is what counts.
         methods: which would do.
         by_cookie: a cookie is to hold the challenge.
         expires_at: first instant at which it is refused, UTC.
@@ -228,7 +229,7 @@ class SecondFactorRequired(AuthenticationError):
     names_reason = False
 
     def __init__(
-        self, *, challenge: str, methods: tuple[str, ...], by_cookie: bool, expires_at: datetime
+        self, *, challenge: str | None, methods: tuple[str, ...], by_cookie: bool, expires_at: datetime
     ) -> None:
         """Take what the step is answered with."""
         super().__init__()
@@ -240,7 +241,7 @@ class SecondFactorRequired(AuthenticationError):
     @property
     def details(self) -> Mapping[str, object]:
         """What the step is answered with."""
-        held = {} if self.by_cookie else {"challenge": self.challenge}
+        held = {} if self.by_cookie or self.challenge is None else {"challenge": self.challenge}
         return {**held, "methods": self.methods, "expires_at": self.expires_at}
 
 

@@ -29,6 +29,7 @@ from gatepost.services.admission import Admission
 from gatepost.services.audit import Audit
 from gatepost.services.breached import BreachedPasswords
 from gatepost.services.clock import Clock, database_clock
+from gatepost.services.confirmations import Confirmations
 from gatepost.services.credentials import Credentials
 from gatepost.services.feature import Service, Wiring
 from gatepost.services.feed import Feed
@@ -46,6 +47,7 @@ from gatepost.services.reauthentication import Reauthentication
 from gatepost.services.refusals import Refusals
 from gatepost.services.sessions import Sessions
 from gatepost.services.sign_in import SignIns
+from gatepost.services.steps import Steps
 from gatepost.services.throttles import Throttles
 from gatepost.services.touches import Touches
 from gatepost.services.trail import Trail
@@ -81,8 +83,8 @@ class Gate:
         database: the pool, open between `open` and `close`.
         devices: makes and verifies device cookies, there once it is open.
         csrf_tokens: makes and verifies the tokens of forms, there once it is open.
-        accounts, administration, credentials, profiles, session_tokens, sign_ins, throttles, audit,
-            admission, housekeeping, overview: the services, there once it is open.
+        accounts, administration, confirmations, credentials, profiles, session_tokens, sign_ins, throttles,
+            audit, admission, housekeeping, overview: the services, there once it is open.
         oversight, trail, feed: what administrators see of sessions and events, there once it is open.
         new_passwords: what judges a password that somebody wants to have; there once it is open.
         acts: lends the transactions of administrative acts, there once it is open.
@@ -94,6 +96,7 @@ class Gate:
     csrf_tokens: CsrfTokens
     accounts: Accounts
     administration: Administration
+    confirmations: Confirmations
     credentials: Credentials
     profiles: Profiles
     session_tokens: Sessions
@@ -282,14 +285,15 @@ class Gate:
         self.admission = Admission(
             settings.registration, features=self._wiring, throttles=self.throttles, audit=self.audit
         )
+        steps, challenges = Steps(self._wiring), LinkCodec(keys, KeyPurpose.CHALLENGE)
         self.sign_ins = SignIns(
             database,
             sessions=self.session_tokens,
             throttles=self.throttles,
-            codec=LinkCodec(keys, KeyPurpose.CHALLENGE),
+            codec=challenges,
             audit=self.audit,
             clock=clock,
-            features=self._wiring,
+            steps=steps,
         )
         self.accounts = Accounts(
             database,
@@ -319,9 +323,19 @@ class Gate:
             sessions=self.session_tokens,
             hashing=hashing,
             throttles=self.throttles,
+            steps=steps,
             refusals=refusals,
             clock=clock,
             lifetimes=lifetimes,
+        )
+        self.confirmations = Confirmations(
+            database,
+            sessions=self.session_tokens,
+            throttles=self.throttles,
+            reauthentication=reauthentication,
+            steps=steps,
+            codec=challenges,
+            clock=clock,
         )
         self.credentials = Credentials(
             database,

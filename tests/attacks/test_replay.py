@@ -126,7 +126,7 @@ async def test_a_token_whose_password_was_given_again_is_replaced_like_any_other
     client: httpx.AsyncClient, gate: Gate, stopped: StoppedClock
 ) -> None:
     token = (await register(client))["token"]
-    fresh = await gate.credentials.confirm(token, PASSWORD, OWNER)
+    fresh = await gate.confirmations.by_password(token, PASSWORD, OWNER)
     assert await code(client, fresh.token) is None
     stopped.advance(seconds=10)
     assert_error(await refresh(client, token), errors.SessionReplaced)

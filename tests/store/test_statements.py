@@ -351,12 +351,8 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
         "now() - interval '1 day', 10, 6",
         {"auth_events_failed_idx", "users_pkey", "auth_failures_pkey"},
     ),
-    "challenges.take": (
-        "ARRAY['d17', 'd18'], 'sign_in', false, NULL",
-        {"auth_challenges_pkey", "users_pkey", "auth_failures_pkey"},
-    ),
     "challenges.find": (
-        "ARRAY['d17', 'd18'], 'sign_in', false, NULL",
+        "ARRAY['d17', 'd18'], 'sign_in', false, NULL, true",
         {"auth_challenges_pkey", "users_pkey", "auth_failures_pkey"},
     ),
     "challenges.put_back": (

@@ -100,8 +100,18 @@ export interface Cleanup {
   sessions_purged: number;
 }
 
+export interface ConfirmOptionsRequest {
+  /** Of the methods that would do. */
+  method: string;
+}
+
 export interface ConfirmRequest {
-  password: string;
+  password?: string | null;
+  /** Of the methods that would do. */
+  method?: string | null;
+  code?: string | null;
+  /** As the browser's `PublicKeyCredential.toJSON()` has it. */
+  credential?: Record<string, unknown> | null;
 }
 
 export interface Count {

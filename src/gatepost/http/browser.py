@@ -20,7 +20,9 @@ async def supersede(edge: Edge, scope: Scope) -> None:
 
 
 def keep_challenge(response: Response, edge: Edge, due: SecondFactorRequired) -> None:
-    """Have the browser keep a sign-in that waits for one more step."""
+    """Have the browser keep a sign-in that waits for one more step; a confirmation has a session for that."""
+    if due.challenge is None:
+        return
     seconds = max(0, int((due.expires_at - edge.gate.now()).total_seconds()))
     response.raw_headers.append(edge.cookies.set_challenge(due.challenge, seconds=seconds))
 

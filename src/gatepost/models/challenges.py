@@ -12,10 +12,13 @@ class Due:
     Attributes:
         methods: which would do, by their names in the API, such as `totp`.
         enrols: none of them is set up yet, and one has to be before a session starts.
+        suffices: an answer proves who somebody is by itself, with nothing proven before it, as a passkey's
+            does; without that the step comes after another.
     """
 
     methods: tuple[str, ...]
     enrols: bool = False
+    suffices: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,13 +26,13 @@ class Challenge:
     """What the caller is given instead of a session.
 
     Attributes:
-        token: the raw challenge, shown this once; it opens nothing.
+        token: the raw challenge, shown this once; it opens nothing. None where it belongs to a session.
         due: the step.
         by_cookie: a cookie is to hold it.
         expires_at: first instant at which it is refused, UTC.
     """
 
-    token: str = field(repr=False)
+    token: str | None = field(repr=False)
     due: Due
     by_cookie: bool
     expires_at: datetime

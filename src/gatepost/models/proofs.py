@@ -21,7 +21,8 @@ class Proof:
 
     Attributes:
         user_id: which one.
-        methods: how, by the names of RFC 8176 (`amr`): `pwd`, `otp`, `mfa` and others.
+        methods: how, by the names of RFC 8176 (`amr`): `pwd`, `otp`, `mfa` and others; none where nothing is
+            proven yet.
         stamp: the user's `credentials_stamp` at that time. The proof is good only while that is still the
             user's: anything they sign in with that changes moves it.
         at: when; None for now, by the database's clock.
@@ -42,8 +43,12 @@ class Proof:
         return replace(self, methods=tuple(dict.fromkeys((*methods, *self.methods))))
 
     def plus(self, methods: Iterable[str], *, at: datetime | None) -> Self:
-        """Return it together with what was proven just now, by these methods."""
-        return replace(self, methods=tuple(dict.fromkeys((*self.methods, *methods))), at=at)
+        """Return it together with what one more step has proven just now: that is more than one factor.
+
+        Where nothing was proven before, the step's own methods say whether it was more than one.
+        """
+        more = (MULTIPLE_FACTORS,) if self.methods else ()
+        return replace(self, methods=tuple(dict.fromkeys((*self.methods, *methods, *more))), at=at)
 
     def moved_to(self, stamp: UUID) -> Self:
         """Return it with the stamp of credentials that the same transaction has just changed."""

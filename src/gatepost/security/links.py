@@ -56,6 +56,10 @@ class LinkCodec:
             return ()
         return tuple(_stored_form(key, raw) for key in self._keys)
 
+    def forms_bound_to(self, holder: str) -> tuple[StoredLink, ...]:
+        """Return the forms in which what belongs to a holder, and has no token, may be stored, as above."""
+        return tuple(_stored_form(key, f"of {holder}") for key in self._keys)
+
 
 def _stored_form(key: bytes, raw: str) -> StoredLink:
     return StoredLink(hmac.digest(key, raw.encode(), "sha256").hex())

@@ -25,7 +25,8 @@ from gatepost.services.hashing import Hashing
 from gatepost.services.hooks import Hooks, Moment
 from gatepost.services.lines import Line
 from gatepost.services.new_passwords import NewPasswords
-from gatepost.services.sign_in import Arrival, Outcome, SignIns, settled
+from gatepost.services.sign_in import Arrival, SignIns
+from gatepost.services.steps import Outcome, settled
 from gatepost.services.throttles import Attempt, Throttles
 from gatepost.services.typed import read
 from gatepost.store import events as event_store

@@ -1,10 +1,9 @@
-"""What a signed-in user does with their password: give it again, and change it."""
+"""How a signed-in user changes their password."""
 
 from datetime import datetime
 from uuid import UUID
 
 from gatepost.db.pool import Connection, Database
-from gatepost.errors import InvalidCredentials
 from gatepost.models import AuditAction, Client, EndReason, SignedIn
 from gatepost.security.passwords import Password
 from gatepost.services.hashing import Hashing
@@ -17,7 +16,7 @@ from gatepost.store import users as store
 
 
 class Credentials:
-    """Confirms and changes passwords."""
+    """Changes passwords."""
 
     def __init__(
         self,
@@ -36,28 +35,6 @@ class Credentials:
         self._new_passwords = new_passwords
         self._reauthentication = reauthentication
 
-    async def confirm(
-        self, token: str, password: str, client: Client, *, by_cookie: bool = False
-    ) -> SignedIn:
-        """Start a fresh session, which takes the place of a token's once it is used (ASVS 7.2.4, 7.5.3).
-
-        Raises:
-            ValidationFailed: a password that none can have.
-            InvalidCredentials: it is not this user's.
-            TooManyAttempts: it was asked too often.
-            InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: the token is not live.
-        """
-        session = await self._sessions.resolve_for(token, client, verb="confirm", by_cookie=by_cookie)
-        attempt = await self._reauthentication.begin(session, client, verb="confirm")
-        given = read("password", password, Password.read)
-        reproven = await self._reauthentication.check(session, given, attempt, verb="confirm")
-        async with self._reauthentication.transaction(reproven) as (conn, live):
-            signed_in = await self._sessions.confirm(conn, live.id, reproven.proof, client)
-            if signed_in is None:
-                raise InvalidCredentials
-            await self._throttles.succeeded(conn, reproven.attempt)
-            return signed_in
-
     async def change(
         self, token: str, current: str, new: str, client: Client, *, by_cookie: bool = False
     ) -> SignedIn:
@@ -67,6 +44,7 @@ class Credentials:
             ValidationFailed: a field does not fit, or the new password is the current one; of the new one
                 alone, as `NewPasswords.accept`.
             InvalidCredentials: the current password is not this user's.
+            FreshSessionRequired: as `Reauthentication.complete`.
             TooManyAttempts: it was asked too often.
             InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: the token is not live.
         """

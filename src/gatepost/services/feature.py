@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias, TypeVar
 from gatepost.db.pool import Connection
 from gatepost.errors import GatepostError
 from gatepost.models import Client, Link, UserId
-from gatepost.services.sign_in import SignInStep
+from gatepost.services.steps import SignInStep
 
 Service = TypeVar("Service")
 

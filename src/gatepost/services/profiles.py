@@ -170,6 +170,7 @@ class Profiles:
             InvalidCredentials: the password is not this user's.
             TooManyAttempts: it was asked too often.
             EmailTaken: another user has this e-mail; the attempt stays charged.
+            FreshSessionRequired: as `Reauthentication.complete`.
             Conflict, RejectedByDatabase: the database's own rules stand against it.
             InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: the token is not live.
             Exception: what a hook raised; nothing was changed.
@@ -231,6 +232,7 @@ class Profiles:
             TooManyAttempts: it was asked too often.
             LastAdmin: nobody would be left who may administer.
             AccountInUse: the application's own rows stand in the way.
+            FreshSessionRequired: as `Reauthentication.complete`.
             InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: the token is not live.
         """
         session = await self._sessions.resolve_for(token, client, verb="erase", by_cookie=by_cookie)
@@ -240,6 +242,7 @@ class Profiles:
         reproven = await self._reauthentication.check(session, given, attempt, verb="erase")
         try:
             async with self._reauthentication.transaction(reproven, lock=store.lock) as (conn, live):
+                await self._reauthentication.complete(conn, reproven)
                 await self._hooks.run(Moment.DELETE, conn, user)
                 await self._features.erase(conn, user.id)
                 if not await store.erase(conn, user.id, session_id=live.id, at=self._clock()):

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from gatepost.db.pool import Connection, Database
-from gatepost.errors import AuthenticationError, InvalidCredentials, SessionRevoked
+from gatepost.errors import AuthenticationError, FreshSessionRequired, InvalidCredentials, SessionRevoked
 from gatepost.log import get_logger
 from gatepost.models import PASSWORD, AuditAction, Client, EndReason, Proof, Session, SignedIn
 from gatepost.security.passwords import Password
@@ -17,6 +17,7 @@ from gatepost.services.hashing import Hashing
 from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.refusals import Refusals
 from gatepost.services.sessions import Sessions
+from gatepost.services.steps import Steps
 from gatepost.services.throttles import Attempt, Throttles
 from gatepost.store import endings, sign_ins, successors
 from gatepost.store import events as event_store
@@ -54,7 +55,7 @@ then on, None where they are no longer those proven."""
 
 
 class Reauthentication:
-    """Checks passwords that are given again, and lets a user begin anew after a change (ASVS 7.5.1)."""
+    """Checks what a user proves once more, and lets them begin anew after a change (ASVS 7.5.1)."""
 
     def __init__(
         self,
@@ -63,11 +64,13 @@ class Reauthentication:
         sessions: Sessions,
         hashing: Hashing,
         throttles: Throttles,
+        steps: Steps,
         refusals: Refusals,
         clock: Clock,
         lifetimes: Lifetimes,
     ) -> None:
         self._database = database
+        self._steps = steps
         self._sessions = sessions
         self._hashing = hashing
         self._throttles = throttles
@@ -108,22 +111,50 @@ class Reauthentication:
             log.error("stored password hash can't be read", user_id=user_id, reason=check.unreadable)
         if not check.matches or stamp is None or attempt.is_locked:
             reason = check.unreadable or ("locked" if check.matches else "wrong_password")
-            raise await self._refused(session, attempt, verb=verb, reason=reason)
+            await self.refuse(session, attempt, verb=verb, reason=reason)
+            raise InvalidCredentials(Text("error.invalid_credentials.password"))
         proof = Proof(user_id=user_id, methods=(PASSWORD,), stamp=stamp, at=self._clock())
         return Reproven(session=session, attempt=attempt, proof=proof, verb=verb)
 
-    async def _refused(
-        self, session: Session, attempt: Attempt, *, verb: str, reason: str
-    ) -> InvalidCredentials:
-        """Put a refused password on the trail, count it, and hand the error back to be raised."""
+    async def unproven(self, session: Session, attempt: Attempt, *, verb: str) -> Reproven:
+        """Return what is known of a session's user before anything is proven once more: nothing.
+
+        Raises:
+            SessionRevoked: the user is gone; that is on the trail.
+        """
+        async with self._database.connection() as conn:
+            _, stamp = await store.hash_of(conn, session.user.id)
+        if stamp is None:
+            raise await self._refusals.record(SessionRevoked(), attempt.client, verb=verb)
+        proof = Proof(user_id=session.user.id, methods=(), stamp=stamp, at=None)
+        return Reproven(session=session, attempt=attempt, proof=proof, verb=verb)
+
+    async def refuse(
+        self, session: Session, attempt: Attempt, *, verb: str, reason: str, method: str | None = None
+    ) -> None:
+        """Put on the trail what proved nothing; a wrong password or code is counted."""
         await self._throttles.failed(
             attempt,
             AuditAction.PASSWORD_REFUSED,
             session_id=session.id,
-            detail={"verb": verb, "reason": reason},
-            counts=reason == "wrong_password",
+            detail={"verb": verb, "reason": reason, **({} if method is None else {"method": method[:64]})},
+            counts=reason in {"wrong_password", "wrong_code"},
         )
-        return InvalidCredentials(Text("error.invalid_credentials.password"))
+
+    async def complete(self, conn: Connection, reproven: Reproven) -> Proof:
+        """Return the proof by which a user changes what they sign in with, or deletes the account.
+
+        Where one more step is due after the password, the session has to be fresh, which takes that step; nor
+        is what starts by it fresh for longer.
+
+        Raises:
+            FreshSessionRequired: it is not.
+        """
+        if await self._steps.due(conn, reproven.proof) is None:
+            return reproven.proof
+        if not reproven.session.is_fresh:
+            raise FreshSessionRequired
+        return replace(reproven.proof, at=reproven.session.authenticated_at)
 
     @asynccontextmanager
     async def transaction(
@@ -153,9 +184,8 @@ class Reauthentication:
                     raise InvalidCredentials  # noqa: TRY301 - undoes the transaction
                 yield conn, live
         except InvalidCredentials:
-            raise await self._refused(
-                session, reproven.attempt, verb=reproven.verb, reason="changed_meanwhile"
-            ) from None
+            await self.refuse(session, reproven.attempt, verb=reproven.verb, reason="changed_meanwhile")
+            raise InvalidCredentials(Text("error.invalid_credentials.password")) from None
         except AuthenticationError as error:
             raise await self._refusals.record(
                 error, reproven.client, verb=reproven.verb, user_id=session.user.id, session_id=session.id
@@ -181,16 +211,18 @@ class Reauthentication:
 
         Raises:
             InvalidCredentials, SessionRevoked: as `transaction`.
+            FreshSessionRequired: as `complete`.
         """
         user_id, client, at = reproven.session.user.id, reproven.client, self._clock()
         async with self.transaction(reproven) as (conn, live):
+            proof = await self.complete(conn, reproven)
             stamp = await change(conn, at)
             if stamp is None:
                 raise InvalidCredentials
             ended = await endings.end_of_user(conn, user_id, reason=reason, client=client, at=at)
             signed_in = await self._sessions.start(
                 conn,
-                reproven.proof.moved_to(stamp).after(live.methods),
+                proof.moved_to(stamp).after(live.methods),
                 client=client,
                 remembered=live.remembered,
             )

@@ -3,69 +3,20 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Protocol, TypeAlias
 
 from gatepost.db.pool import Connection, Database
-from gatepost.errors import (
-    ChallengeExpired,
-    FactorEnrolmentRequired,
-    InvalidCode,
-    SecondFactorRequired,
-    ValidationFailed,
-)
-from gatepost.models import (
-    MULTIPLE_FACTORS,
-    Answer,
-    AuditAction,
-    Challenge,
-    Client,
-    Due,
-    EndReason,
-    Options,
-    Proof,
-    SignedIn,
-)
+from gatepost.errors import ChallengeExpired, InvalidCode, ValidationFailed
+from gatepost.models import Answer, AuditAction, Challenge, Client, Due, EndReason, Proof, SignedIn
 from gatepost.security.links import LinkCodec
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
 from gatepost.services.sessions import Sessions
+from gatepost.services.steps import LIFETIME, TRIES, Outcome, Steps, settled, unknown_method
 from gatepost.services.throttles import Attempt, Throttles
 from gatepost.store import challenges as store
 from gatepost.store import endings
 from gatepost.store import events as event_store
 from gatepost.store import users as user_store
-from gatepost.texts import Text
-
-LIFETIME = timedelta(minutes=5)
-"""How long a challenge can be answered: long enough to fetch a telephone (ASVS 6.6.2)."""
-
-TRIES = 5
-"""Wrong answers that end a challenge (ASVS 6.6.3)."""
-
-
-class SignInStep(Protocol):
-    """A step of signing in that a feature contributes."""
-
-    async def due(self, conn: Connection, proof: Proof) -> Due | None:
-        """Say whether this step is due after what is proven; None where it is not."""
-
-    async def options(self, conn: Connection, proof: Proof, method: str) -> Options | None:
-        """Return what a method hands out before it is answered; None where there is nothing."""
-
-    async def verify(self, conn: Connection, proof: Proof, answer: Answer) -> tuple[str, ...] | None:
-        """Return what the answer proves, by the names of RFC 8176; None where it is wrong.
-
-        What it writes is undone where no session starts.
-        """
-
-
-class Steps(Protocol):
-    """Those that there are, in the order in which they are asked."""
-
-    @property
-    def steps(self) -> tuple[SignInStep, ...]:
-        """Return them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +42,6 @@ class Arrival:
     is_temporary: bool = False
 
 
-Outcome: TypeAlias = SignedIn | Challenge
-"""What a proof leads to."""
-
-
 class _Moved(Exception):
     """The credentials changed while the last step was verified: what that wrote is undone."""
 
@@ -111,7 +58,7 @@ class SignIns:
         codec: LinkCodec,
         audit: Audit,
         clock: Clock,
-        features: Steps,
+        steps: Steps,
     ) -> None:
         self._database = database
         self._sessions = sessions
@@ -119,7 +66,7 @@ class SignIns:
         self._codec = codec
         self._audit = audit
         self._clock = clock
-        self._features = features
+        self._steps = steps
 
     async def finish(self, conn: Connection, proof: Proof, arrival: Arrival) -> Outcome | None:
         """Start a session on the caller's connection, or a challenge where one more step is due.
@@ -127,7 +74,7 @@ class SignIns:
         None where the user was disabled or their credentials changed since they were proven. The caller
         commits, and then has `settled` say what there is.
         """
-        due = await self._due(conn, proof)
+        due = await self._steps.due(conn, proof)
         if due is None:
             return await self._start(conn, proof, arrival)
         issued = self._codec.issue()
@@ -135,6 +82,7 @@ class SignIns:
             conn,
             issued.stored,
             proof,
+            purpose=store.Purpose.SIGN_IN,
             by_cookie=arrival.by_cookie,
             remembered=arrival.remembered,
             is_known=arrival.is_known,
@@ -175,24 +123,22 @@ class SignIns:
             TooManyAttempts: there were too many from this address.
         """
         await self._throttles.arrive(client, verb="factor")
-        digests = self._codec.stored_forms(token)
         at = self._clock()
-        async with self._database.connection() as conn:
-            waiting = await store.take(conn, digests, by_cookie=by_cookie, at=at) if digests else None
+        waiting = await self._find(token, by_cookie=by_cookie, take=True)
         attempt = await self._checked(waiting, client)
         if waiting is None:
             raise ChallengeExpired
         outcome, step = None, None
         try:
             async with self._database.transaction() as conn:
-                step = await self._step(conn, waiting, method)
+                step = await self._steps.asking(conn, waiting.proof, method)
                 if step is not None:
                     answer = Answer(
                         method=method, code=code, credential=credential, state=json.loads(waiting.state)
                     )
                     proven = await step.verify(conn, waiting.proof, answer)
                     if proven is not None:
-                        proof = waiting.proof.plus((*proven, MULTIPLE_FACTORS), at=at)
+                        proof = waiting.proof.plus(proven, at=at)
                         outcome = await self.finish(conn, proof, _arrival(waiting, client))
                         if outcome is None:
                             raise _Moved  # noqa: TRY301 - undoes what the step wrote
@@ -220,10 +166,10 @@ class SignIns:
         if waiting is None:
             raise ChallengeExpired
         async with self._database.transaction() as conn:
-            step = await self._step(conn, waiting, method)
+            step = await self._steps.asking(conn, waiting.proof, method)
             options = None if step is None else await step.options(conn, waiting.proof, method)
             if options is None:
-                raise _unknown_method()
+                raise unknown_method()
             await store.keep_state(conn, waiting.digest, dict(options.state))
         return options.public
 
@@ -233,34 +179,29 @@ class SignIns:
         if waiting is None:
             return None
         async with self._database.connection() as conn:
-            return await self._due(conn, waiting.proof)
+            return await self._steps.due(conn, waiting.proof)
 
     async def pending(self, token: str, *, by_cookie: bool) -> store.Waiting | None:
         """Return a challenge that can be answered; None where there is none."""
+        waiting = await self._find(token, by_cookie=by_cookie, take=False)
+        return waiting if waiting is not None and self._is_open(waiting) else None
+
+    async def _find(self, token: str, *, by_cookie: bool, take: bool) -> store.Waiting | None:
         digests = self._codec.stored_forms(token)
         if not digests:
             return None
         async with self._database.connection() as conn:
-            waiting = await store.find(conn, digests, by_cookie=by_cookie, at=self._clock())
-        return waiting if waiting is not None and self._is_open(waiting) else None
+            return await store.find(
+                conn,
+                digests,
+                purpose=store.Purpose.SIGN_IN,
+                by_cookie=by_cookie,
+                take=take,
+                at=self._clock(),
+            )
 
     def _is_open(self, waiting: store.Waiting) -> bool:
         return waiting.is_good and (waiting.is_known or not self._throttles.locks(waiting.failures))
-
-    async def _due(self, conn: Connection, proof: Proof) -> Due | None:
-        for step in self._features.steps:
-            due = await step.due(conn, proof)
-            if due is not None:
-                return due
-        return None
-
-    async def _step(self, conn: Connection, waiting: store.Waiting, method: str) -> SignInStep | None:
-        """Return the step that is due, where this is one of its methods."""
-        for step in self._features.steps:
-            due = await step.due(conn, waiting.proof)
-            if due is not None:
-                return step if method in due.methods else None
-        return None
 
     async def _start(self, conn: Connection, proof: Proof, arrival: Arrival) -> SignedIn | None:
         """Start the session; with another password from now on, every other session ends."""
@@ -323,7 +264,7 @@ class SignIns:
             async with self._database.connection() as conn:
                 await store.put_back(conn, waiting, tries=tries, at=self._clock())
         if not is_due:
-            return _unknown_method()
+            return unknown_method()
         await self._fail(attempt, "wrong_code", method)
         return InvalidCode()
 
@@ -337,23 +278,6 @@ class SignIns:
         )
 
 
-def settled(outcome: Outcome) -> SignedIn:
-    """Return the session that there is.
-
-    Raises:
-        SecondFactorRequired, FactorEnrolmentRequired: one more step is due.
-    """
-    if isinstance(outcome, SignedIn):
-        return outcome
-    kind = FactorEnrolmentRequired if outcome.due.enrols else SecondFactorRequired
-    raise kind(
-        challenge=outcome.token,
-        methods=outcome.due.methods,
-        by_cookie=outcome.by_cookie,
-        expires_at=outcome.expires_at,
-    )
-
-
 def _arrival(waiting: store.Waiting, client: Client) -> Arrival:
     return Arrival(
         client=client,
@@ -364,7 +288,3 @@ def _arrival(waiting: store.Waiting, client: Client) -> Arrival:
         email=waiting.email,
         is_temporary=waiting.is_temporary,
     )
-
-
-def _unknown_method() -> ValidationFailed:
-    return ValidationFailed({"method": Text("field.method")})

@@ -1,16 +1,23 @@
-"""Statements on `auth_challenges`: sign-ins that wait for one more step."""
+"""Statements on `auth_challenges`: sign-ins, and confirmations, that wait for one more step."""
 
 import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from enum import StrEnum
 from uuid import UUID
 
 from gatepost.db.pool import Connection, one, parse_count
 from gatepost.models import Columns, Proof, UserId
 from gatepost.security.links import StoredLink
 
-SIGN_IN = "sign_in"
-"""The purpose of a challenge whose last step starts a session."""
+
+class Purpose(StrEnum):
+    """What the last step of a challenge leads to."""
+
+    SIGN_IN = "sign_in"
+    """A session."""
+    CONFIRM = "confirm"
+    """A fresh session of the sign-in that the challenge belongs to."""
 
 
 class Waiting(Columns, frozen=True, kw_only=True, gc=False):
@@ -18,6 +25,7 @@ class Waiting(Columns, frozen=True, kw_only=True, gc=False):
 
     Attributes:
         digest: the form of it that is stored.
+        purpose: what its last step leads to.
         user_id, email: whose sign-in it is.
         stamp: of the user's credentials when the first step was proven.
         methods: what is proven so far.
@@ -35,6 +43,7 @@ class Waiting(Columns, frozen=True, kw_only=True, gc=False):
     """
 
     digest: str
+    purpose: str
     user_id: UserId
     email: str
     stamp: UUID
@@ -61,24 +70,28 @@ async def insert(
     digest: StoredLink,
     proof: Proof,
     *,
+    purpose: Purpose,
     by_cookie: bool,
-    remembered: bool,
-    is_known: bool,
-    hashed_password: str | None,
     lifetime: timedelta,
     at: datetime | None,
+    remembered: bool = False,
+    is_known: bool = True,
+    hashed_password: str | None = None,
 ) -> datetime:
-    """Add a challenge; return when it expires."""
+    """Add a challenge, in the place of the one that had its digest; return when it expires."""
     row = await conn.fetchrow(
         """
         INSERT INTO auth_challenges (digest, purpose, user_id, stamp, methods, by_cookie, remembered,
             is_known, hashed_password, created_at, expires_at)
         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, t.now, t.now + $10::interval
         FROM (SELECT coalesce($11::timestamptz, statement_timestamp()) AS now) t
+        ON CONFLICT (digest) DO UPDATE SET stamp = EXCLUDED.stamp, methods = EXCLUDED.methods,
+            by_cookie = EXCLUDED.by_cookie, state = EXCLUDED.state, tries = EXCLUDED.tries,
+            created_at = EXCLUDED.created_at, expires_at = EXCLUDED.expires_at
         RETURNING expires_at
         """,
         digest,
-        SIGN_IN,
+        purpose,
         proof.user_id,
         proof.stamp,
         list(proof.methods),
@@ -93,62 +106,61 @@ async def insert(
     return expires_at
 
 
-async def take(
-    conn: Connection, digests: Sequence[StoredLink], *, by_cookie: bool, at: datetime | None
+async def find(
+    conn: Connection,
+    digests: Sequence[StoredLink],
+    *,
+    purpose: Purpose,
+    by_cookie: bool,
+    take: bool,
+    at: datetime | None,
 ) -> Waiting | None:
-    """Take a challenge out before its answer is looked at: of those who answer at once, one has it."""
+    """Return a challenge.
+
+    Args:
+        conn: where to look.
+        digests: what may be stored of it.
+        purpose: what it is for.
+        by_cookie: whether a cookie held what was presented.
+        take: take it out, before its answer is looked at: of those who answer at once, one has it.
+        at: the time; None is the database's.
+    """
     row = await conn.fetchrow(
         """
         WITH taken AS (
             DELETE FROM auth_challenges c
-            WHERE c.digest = ANY($1::varchar[]) AND c.purpose = $2 AND c.by_cookie = $3
+            WHERE c.digest = ANY($1::varchar[]) AND c.purpose = $2 AND c.by_cookie = $3 AND $5
             RETURNING c.*
+        ), found AS (
+            SELECT * FROM taken
+            UNION ALL
+            SELECT c.* FROM auth_challenges c
+            WHERE c.digest = ANY($1::varchar[]) AND c.purpose = $2 AND c.by_cookie = $3 AND NOT $5
         )
-        SELECT c.digest, c.user_id, u.email, c.stamp, c.methods, c.by_cookie, c.remembered, c.is_known,
-            c.hashed_password, u.temporary_password_expires_at IS NOT NULL AS is_temporary,
+        SELECT c.digest, c.purpose, c.user_id, u.email, c.stamp, c.methods, c.by_cookie, c.remembered,
+            c.is_known, c.hashed_password, u.temporary_password_expires_at IS NOT NULL AS is_temporary,
             c.state::text AS state, c.tries, c.expires_at,
             coalesce(c.expires_at > coalesce($4::timestamptz, statement_timestamp()) AND u.is_active
                 AND gatepost.credentials_stamp(u) = c.stamp
                 AND NOT ('pwd' = ANY(c.methods) AND coalesce(u.temporary_password_expires_at
                     <= coalesce($4::timestamptz, statement_timestamp()), false)), false) AS is_good,
             coalesce((SELECT sum(f.failures) FROM auth_failures f WHERE f.user_id = u.id), 0) AS failures
-        FROM taken c JOIN users u ON u.id = c.user_id
+        FROM found c JOIN users u ON u.id = c.user_id
         """,
         list(digests),
-        SIGN_IN,
+        purpose,
         by_cookie,
         at,
-    )
-    return None if row is None else Waiting.from_row(row)
-
-
-async def find(
-    conn: Connection, digests: Sequence[StoredLink], *, by_cookie: bool, at: datetime | None
-) -> Waiting | None:
-    """Return a challenge, which stays."""
-    row = await conn.fetchrow(
-        """
-        SELECT c.digest, c.user_id, u.email, c.stamp, c.methods, c.by_cookie, c.remembered, c.is_known,
-            c.hashed_password, u.temporary_password_expires_at IS NOT NULL AS is_temporary,
-            c.state::text AS state, c.tries, c.expires_at,
-            coalesce(c.expires_at > coalesce($4::timestamptz, statement_timestamp()) AND u.is_active
-                AND gatepost.credentials_stamp(u) = c.stamp
-                AND NOT ('pwd' = ANY(c.methods) AND coalesce(u.temporary_password_expires_at
-                    <= coalesce($4::timestamptz, statement_timestamp()), false)), false) AS is_good,
-            coalesce((SELECT sum(f.failures) FROM auth_failures f WHERE f.user_id = u.id), 0) AS failures
-        FROM auth_challenges c JOIN users u ON u.id = c.user_id
-        WHERE c.digest = ANY($1::varchar[]) AND c.purpose = $2 AND c.by_cookie = $3
-        """,
-        list(digests),
-        SIGN_IN,
-        by_cookie,
-        at,
+        take,
     )
     return None if row is None else Waiting.from_row(row)
 
 
 async def put_back(conn: Connection, waiting: Waiting, *, tries: int, at: datetime | None) -> None:
-    """Let a challenge that was taken be answered once more, until it expires as it would have."""
+    """Let a challenge that was taken be answered once more, until it expires as it would have.
+
+    Another that has come in its place stays.
+    """
     await conn.execute(
         """
         INSERT INTO auth_challenges (digest, purpose, user_id, stamp, methods, by_cookie, remembered,
@@ -158,9 +170,10 @@ async def put_back(conn: Connection, waiting: Waiting, *, tries: int, at: dateti
         FROM users u
         WHERE u.id = $3
         FOR KEY SHARE
+        ON CONFLICT (digest) DO NOTHING
         """,
         waiting.digest,
-        SIGN_IN,
+        waiting.purpose,
         waiting.user_id,
         waiting.stamp,
         waiting.methods,

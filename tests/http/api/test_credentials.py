@@ -407,7 +407,7 @@ async def test_what_was_remembered_is_remembered_on(
     caller = Client(ip_address="192.0.2.1")
     signed_in = await gate.session_tokens.refresh(token, caller)
     assert signed_in.remembered
-    signed_in = await gate.credentials.confirm(signed_in.token, PASSWORD, caller)
+    signed_in = await gate.confirmations.by_password(signed_in.token, PASSWORD, caller)
     assert signed_in.remembered
     signed_in = await gate.credentials.change(signed_in.token, PASSWORD, NEW, caller)
     assert signed_in.remembered

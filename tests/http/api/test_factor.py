@@ -29,8 +29,10 @@ Database = Any
 
 @dataclass
 class Codes:
-    """A step that asks whoever has proven a password for one code."""
+    """A step that asks whoever has proven something for one code; or whoever has proven nothing."""
 
+    suffices: bool = False
+    proves: tuple[str, ...] = ("otp",)
     methods: tuple[str, ...] = ("totp", "recovery_code")
     enrols: bool = False
     is_due: bool = True
@@ -38,7 +40,8 @@ class Codes:
     on_verify: Callable[[Connection], Any] | None = None
 
     async def due(self, _: Connection, proof: Proof) -> Due | None:
-        return Due(methods=self.methods, enrols=self.enrols) if self.is_due and proof.aal < 2 else None
+        due = Due(methods=self.methods, enrols=self.enrols, suffices=self.suffices)
+        return due if self.is_due and proof.aal < 2 else None
 
     async def options(self, _: Connection, proof: Proof, method: str) -> Options | None:
         if method != "totp":
@@ -46,11 +49,11 @@ class Codes:
         return Options(public={"hint": f"of {proof.user_id}"}, state={"nonce": "abc"})
 
     async def verify(self, conn: Connection, proof: Proof, answer: Answer) -> tuple[str, ...] | None:
-        assert proof.methods == ("pwd",)
+        assert proof.methods == (() if self.suffices else ("pwd",))
         self.seen.append(answer)
         if self.on_verify is not None:
             await self.on_verify(conn)
-        return ("otp",) if answer.code == GOOD else None
+        return self.proves if answer.code == GOOD else None
 
 
 @pytest.fixture
@@ -380,26 +383,205 @@ def test_the_errors_say_what_the_contract_says() -> None:
     ]
 
 
+# --- Confirming ---
+
+
+@pytest.fixture
+async def token(client: httpx.AsyncClient, codes: Codes) -> str:
+    """The token of a session at level 1, which began before codes were due."""
+    codes.is_due = False
+    token: str = (await client.post(LOGIN, json=BODY)).json()["data"]["token"]
+    codes.is_due = True
+    return token
+
+
+async def confirmed(client: httpx.AsyncClient, token: str, **body: Any) -> httpx.Response:
+    return await client.post("/api/auth/confirm", json=body, headers=bearer(token))
+
+
+async def by_code(client: httpx.AsyncClient, token: str, code: str = GOOD) -> httpx.Response:
+    return await confirmed(client, token, method="totp", code=code)
+
+
+async def refusals(db: Database) -> list[str]:
+    rows = await db.fetch("SELECT detail FROM auth_events WHERE action = 'password.refused' ORDER BY id")
+    return [row["detail"] for row in rows]
+
+
+async def test_a_session_is_fresh_only_after_the_step_that_is_due_and_then_at_its_level(
+    client: httpx.AsyncClient, clock: MovableClock, token: str, db: Database
+) -> None:
+    clock.advance(minutes=20)
+    response = await confirmed(client, token, password=PASSWORD)
+    error = response.json()["error"]
+    assert (response.status_code, set(error)) == (401, {"code", "methods", "expires_at"})
+    assert (error["code"], error["methods"]) == ("second_factor_required", ["totp", "recovery_code"])
+    me = await client.get("/api/auth/me", headers=bearer(token))
+    assert me.json()["data"]["session_info"]["is_fresh"] is False
+    assert await sessions(db) == 2
+    row = await db.fetchrow("SELECT purpose, methods FROM auth_challenges")
+    assert tuple(row) == ("confirm", ["pwd"])
+
+    data = (await by_code(client, token)).json()["data"]
+    info = data["session_info"]
+    assert (info["methods"], info["aal"], info["is_fresh"]) == (["pwd", "otp", "mfa"], 2, True)
+    assert data["token"] != token
+    assert await db.fetchval("SELECT count(*) FROM auth_challenges") == 0
+    assert await refusals(db) == []
+
+
+async def test_a_code_alone_confirms_nothing(
+    client: httpx.AsyncClient, codes: Codes, token: str, db: Database
+) -> None:
+    assert code_of(await by_code(client, token)) == "challenge_expired"
+    assert codes.seen == []
+    for body in ({}, {"code": GOOD}, {"method": None, "password": None}):
+        response = await confirmed(client, token, **body)
+        assert response.json()["error"]["fields"] == {"password": "Field required"}
+    assert await sessions(db) == 2
+
+
+async def test_a_step_that_suffices_confirms_whoever_has_no_password(
+    client: httpx.AsyncClient, codes: Codes, token: str, db: Database
+) -> None:
+    codes.suffices, codes.proves, codes.methods = True, ("hwk", "user", "mfa"), ("totp",)
+    await db.execute("UPDATE users SET hashed_password = NULL")
+    options = await client.post("/api/auth/confirm/options", json={"method": "totp"}, headers=bearer(token))
+    assert options.json()["data"] == {"hint": f"of {nth_user(1)}"}
+    credential = {"id": "x"}
+    response = await confirmed(client, token, method="totp", code=GOOD, credential=credential)
+    info = response.json()["data"]["session_info"]
+    assert (info["methods"], info["aal"], info["is_fresh"]) == (["pwd", "hwk", "user", "mfa"], 2, True)
+    assert codes.seen == [Answer(method="totp", code=GOOD, credential=credential, state={"nonce": "abc"})]
+
+
+async def test_a_wrong_code_of_a_confirmation_counts_and_may_be_tried_again_but_not_for_ever(
+    client: httpx.AsyncClient, codes: Codes, token: str, db: Database
+) -> None:
+    await confirmed(client, token, password=PASSWORD)
+    assert code_of(await confirmed(client, token, method="sms")) == "validation_failed"
+    tried = [code_of(await by_code(client, token, "000000")) for _ in range(6)]
+    assert tried == ["invalid_code"] * 5 + ["challenge_expired"]
+    assert code_of(await by_code(client, token)) == "challenge_expired"
+    assert len(codes.seen) == 5
+    assert await db.fetchval("SELECT sum(failures) FROM auth_failures") == 5
+    wrong = '{"verb": "confirm", "method": "totp", "reason": "wrong_code"}'
+    assert await refusals(db) == [wrong] * 5
+    assert await sessions(db) == 2
+
+
+async def test_of_many_who_confirm_at_once_one_is_heard(
+    client: httpx.AsyncClient, token: str, db: Database
+) -> None:
+    await confirmed(client, token, password=PASSWORD)
+    found = [code_of(each) for each in await asyncio.gather(*(by_code(client, token) for _ in range(8)))]
+    assert sorted(found) == ["challenge_expired"] * 7 + ["ok"]
+    assert await sessions(db) == 3
+
+
+async def test_what_waits_belongs_to_one_sign_in_whose_renewal_keeps_it(
+    client: httpx.AsyncClient, codes: Codes, clock: MovableClock, token: str
+) -> None:
+    codes.is_due = False
+    clock.advance(seconds=1)
+    other = (await client.post(LOGIN, json=BODY)).json()["data"]["token"]
+    codes.is_due = True
+    await confirmed(client, token, password=PASSWORD)
+    assert code_of(await by_code(client, other)) == "challenge_expired"
+    renewed = await client.post("/api/auth/refresh", headers=bearer(token))
+    assert code_of(await by_code(client, renewed.json()["data"]["token"])) == "ok"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE users SET hashed_password = hashed_password || 'x'",
+        "UPDATE users SET email = 'other@example.com'",
+        "UPDATE auth_challenges SET expires_at = created_at",
+    ],
+)
+async def test_whatever_would_end_a_challenge_ends_that_of_a_confirmation(
+    client: httpx.AsyncClient, codes: Codes, token: str, db: Database, sql: str
+) -> None:
+    await confirmed(client, token, password=PASSWORD)
+    await db.execute(sql)
+    assert code_of(await by_code(client, token)) == "challenge_expired"
+    assert codes.seen == []
+
+
+async def test_credentials_that_change_while_a_confirmation_is_verified_undo_what_it_wrote(
+    client: httpx.AsyncClient, codes: Codes, token: str, db: Database
+) -> None:
+    async def change(conn: Connection) -> None:
+        await conn.execute("INSERT INTO auth_throttles (bucket, key, tat) VALUES ('x', 'x', now())")
+        await conn.execute("UPDATE users SET credentials_stamp = gen_random_uuid()")
+
+    await confirmed(client, token, password=PASSWORD)
+    codes.on_verify = change
+    assert code_of(await by_code(client, token)) == "invalid_credentials"
+    assert await db.fetchval("SELECT count(*) FROM auth_throttles WHERE bucket = 'x'") == 0
+    assert await sessions(db) == 2
+
+
+CHANGES = [
+    ("POST", "password", {"current": PASSWORD, "new": "another secure password"}),
+    ("POST", "email", {"email": "new@example.com", "password": PASSWORD}),
+    ("DELETE", "me", {"password": PASSWORD}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CHANGES, ids=["password", "email", "erase"])
+async def test_where_a_step_is_due_a_password_alone_changes_nothing_in_a_session_that_is_not_fresh(
+    client: httpx.AsyncClient,
+    clock: MovableClock,
+    token: str,
+    db: Database,
+    method: str,
+    path: str,
+    body: dict[str, str],
+) -> None:
+    async def sent(token: str) -> httpx.Response:
+        return await client.request(method, f"/api/auth/{path}", json=body, headers=bearer(token))
+
+    clock.advance(minutes=20)
+    before = await db.fetchrow("SELECT * FROM users")
+    assert code_of(await sent(token)) == "fresh_session_required"
+    assert await db.fetchrow("SELECT * FROM users") == before
+    await confirmed(client, token, password=PASSWORD)
+    fresh = (await by_code(client, token)).json()["data"]["token"]
+    clock.advance(minutes=5)
+    response = await sent(fresh)
+    assert code_of(response) == "ok"
+    if path != "me":
+        # What was proven with a code is not good for longer by the password alone.
+        clock.advance(minutes=6)
+        me = await client.get("/api/auth/me", headers=bearer(response.json()["data"]["token"]))
+        info = me.json()["data"]["session_info"]
+        assert (info["aal"], info["is_fresh"]) == (2, False)
+
+
 # --- On the pages ---
+
+
+async def send(client: httpx.AsyncClient, path: str, **fields: str) -> httpx.Response:
+    """Fill in the form of a page and send it."""
+    page = await client.get(path)
+    token = page.text.partition('name="form_token" value="')[2].partition('"')[0]
+    return await client.post(path, data={"form_token": token, **fields}, headers=OWN)
 
 
 async def test_the_page_asks_for_the_code_and_goes_on_to_where_one_was(
     client: httpx.AsyncClient, db: Database
 ) -> None:
-    async def sent(path: str, **fields: str) -> httpx.Response:
-        page = await client.get(path)
-        token = page.text.partition('name="form_token" value="')[2].partition('"')[0]
-        return await client.post(path, data={"form_token": token, **fields}, headers=OWN)
-
-    went = await sent("/auth/sign-in", next="/auth/devices", **BODY)
+    went = await send(client, "/auth/sign-in", next="/auth/devices", **BODY)
     assert (went.status_code, went.headers["location"]) == (
         303,
         "/auth/sign-in/factor?next=%2Fauth%2Fdevices",
     )
     place = went.headers["location"]
-    wrong = await sent(place, method="totp", code="000000")
+    wrong = await send(client, place, method="totp", code="000000")
     assert (wrong.status_code, "Incorrect code" in wrong.text) == (422, True)
-    went = await sent(place, method="totp", code=GOOD)
+    went = await send(client, place, method="totp", code=GOOD)
     assert (went.status_code, went.headers["location"]) == (303, "/auth/devices")
     assert (await client.get("/auth/devices")).status_code == 200
     assert await db.fetchval("SELECT aal FROM user_sessions ORDER BY id DESC LIMIT 1") == 2
@@ -412,3 +594,24 @@ async def test_a_page_whose_sign_in_is_over_leads_back(client: httpx.AsyncClient
         "/auth/sign-in?next=%2Fauth%2Fdevices",
     )
     assert "That took too long" in (await client.get(response.headers["location"])).text
+
+
+async def test_the_page_that_confirms_asks_for_the_password_and_then_for_the_code(
+    client: httpx.AsyncClient, codes: Codes, clock: MovableClock, db: Database
+) -> None:
+    codes.is_due = False
+    await send(client, "/auth/sign-in", **BODY)
+    codes.is_due = True
+    clock.advance(minutes=20)
+    place = "/auth/confirm?next=%2Fauth%2Fdevices"
+    late = await send(client, place, method="totp", code=GOOD)
+    assert (late.status_code, late.headers["location"]) == (303, place)
+    assert "That took too long" in (await client.get(place)).text
+    went = await send(client, place, password=PASSWORD)
+    assert (went.status_code, went.headers["location"]) == (303, place)
+    wrong = await send(client, place, method="totp", code="000000")
+    assert (wrong.status_code, "Incorrect code" in wrong.text) == (422, True)
+    assert 'name="password"' not in wrong.text
+    went = await send(client, place, method="totp", code=GOOD)
+    assert (went.status_code, went.headers["location"]) == (303, "/auth/devices")
+    assert await db.fetchval("SELECT aal FROM user_sessions ORDER BY id DESC LIMIT 1") == 2

@@ -55,6 +55,11 @@ OPERATIONS = {
         {200, 400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503},
     ),
     "confirm": ("POST", "/api/auth/confirm", {200, 400, 401, 403, 408, 413, 415, 422, 429, 500, 503}),
+    "confirm_options": (
+        "POST",
+        "/api/auth/confirm/options",
+        {200, 400, 401, 403, 408, 413, 415, 422, 429, 500, 503},
+    ),
     "change_email": (
         "POST",
         "/api/auth/email",
@@ -252,11 +257,16 @@ def test_every_example_fits_its_schema(document: dict[str, Any]) -> None:
 
 def test_every_field_of_a_body_has_an_example_that_fits_it(document: dict[str, Any]) -> None:
     bodies = [o["requestBody"] for _, _, o in operations(document) if "requestBody" in o]
-    assert len(bodies) == 12
+    assert len(bodies) == 13
     for body in bodies:
         schema = body["content"]["application/json"]["schema"]
-        properties = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]["properties"]
-        example = {name: field["examples"][0] for name, field in properties.items() if "default" not in field}
+        component = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        properties = component["properties"]
+        required = {name for name, field in properties.items() if "default" not in field}
+        required |= set(
+            component.get("anyOf", [{"required": ()}])[0]["required"]
+        )  # of a password or a method
+        example = {name: properties[name]["examples"][0] for name in required}
         validate(document, schema, example)
         assert body["required"]
 
@@ -328,7 +338,13 @@ def test_a_401_says_that_it_has_a_challenge_and_a_429_or_503_when_to_come_again(
             assert set(answer["headers"]) == expected
 
 
-OF_SIGN_INS = {"invalid_credentials", "second_factor_required", "invalid_code", "challenge_expired"}
+OF_SIGN_INS = {
+    "invalid_credentials",
+    "second_factor_required",
+    "factor_enrolment_required",
+    "invalid_code",
+    "challenge_expired",
+}
 """Ways to be refused before there is a session."""
 
 
@@ -439,7 +455,12 @@ async def answered(
     }
     # The invitation is the link after the setup link.
     ids = {"revoke_session": str(spare), "revoke_invitation": "2", "admin_revoke_session": str(other)}
-    never = ("live_events", "answer_factor", "factor_options")  # the first has no end; test_factor.py
+    never = (
+        "live_events",
+        "answer_factor",
+        "factor_options",
+        "confirm_options",
+    )  # the first has no end; test_factor.py
     # These end every session there is, most of them with a token for the next; the login in between is with
     # the e-mail and the password that they change to.
     last = ("change_email", "change_password", "login", "logout_others", "logout_all", "delete_me")

@@ -11,7 +11,8 @@ from gatepost.security.links import LinkCodec
 from gatepost.services.accounts import Accounts
 from gatepost.services.audit import BY_COMMAND, Audit
 from gatepost.services.clock import Clock
-from gatepost.services.sign_in import Arrival, Outcome, SignIns, settled
+from gatepost.services.sign_in import Arrival, SignIns
+from gatepost.services.steps import Outcome, settled
 from gatepost.services.throttles import Throttles
 from gatepost.store import events as event_store
 from gatepost.store import links as store

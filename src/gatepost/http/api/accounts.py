@@ -130,7 +130,7 @@ async def answer_factor(body: schemas.FactorRequest, edge: CurrentEdge, request:
     summary="What a method needs before the step can be answered",
     response_model=Envelope[dict[str, Any]],
     responses=responses(
-        {"publicKey": {"challenge": "dGVzdA", "rpId": "example.com"}},
+        schemas.OPTIONS,
         "Options retrieved successfully",
         *BODY,
         errors.ChallengeExpired,

@@ -1,16 +1,19 @@
-"""What a signed-in user does with their password: change it, and give it again."""
+"""What a signed-in user does with their credentials: change the password, and prove who they are again."""
+
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.http.api import schemas
-from gatepost.http.api.responses import BODY, NEW_PASSWORD, PRESENTED, USERS_ROW, responses
+from gatepost.http.api.responses import BODY, NEW_PASSWORD, PRESENTED, STEP_DUE, USERS_ROW, responses
 from gatepost.http.api.routing import router_of
 from gatepost.http.api.signed_in import continued
 from gatepost.http.bodies import unambiguous_body
-from gatepost.http.dependencies import CurrentClient, CurrentEdge, PresentedToken
-from gatepost.http.envelope import Envelope
+from gatepost.http.dependencies import CurrentClient, CurrentEdge, CurrentGate, PresentedToken
+from gatepost.http.envelope import Envelope, success
+from gatepost.models import Answer
 from gatepost.texts import Text
 
 router = router_of("accounts", unambiguous_body)
@@ -29,6 +32,7 @@ _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": sche
         *USERS_ROW,
         *PRESENTED,
         errors.InvalidCredentials,
+        errors.FreshSessionRequired,
         errors.TooManyAttempts,
         fields={"new": Text("field.too_short", count=8)},
     ),
@@ -50,7 +54,7 @@ async def change_password(
 
 @router.post(
     "/confirm",
-    summary="Give the password again for a fresh session",
+    summary="Re-authenticate for a fresh session",
     response_model=Envelope[schemas.SignedInData],
     responses=responses(
         _SIGNED_IN,
@@ -58,6 +62,9 @@ async def change_password(
         *BODY,
         *PRESENTED,
         errors.InvalidCredentials,
+        errors.InvalidCode,
+        errors.ChallengeExpired,
+        *STEP_DUE,
         errors.TooManyAttempts,
         fields={"password": "Field required"},
     ),
@@ -69,9 +76,45 @@ async def confirm(
     client: CurrentClient,
     request: Request,
 ) -> Response:
-    """Replace the token by one whose session is fresh for `FRESH_SESSION_MINUTES`."""
-    signed_in = await edge.gate.credentials.confirm(
-        presented.token, body.password, client, by_cookie=presented.by_cookie
+    """Replace the token by one whose session is fresh for `FRESH_SESSION_MINUTES`.
+
+    Where a step is due after the password, as at a login, the method that takes it is sent to the same path;
+    what then waits belongs to the session, so that `error` has no `challenge`.
+    """
+    confirmations, by_cookie = edge.gate.confirmations, presented.by_cookie
+    if body.password is not None:
+        message = "Password confirmed successfully"
+        signed_in = await confirmations.by_password(
+            presented.token, body.password, client, by_cookie=by_cookie
+        )
+    elif body.method is not None:
+        message = "Confirmed successfully"
+        answer = Answer(method=body.method, code=body.code, credential=body.credential)
+        signed_in = await confirmations.by_step(presented.token, answer, client, by_cookie=by_cookie)
+    else:
+        raise errors.ValidationFailed({"password": "Field required"})
+    return continued(edge, request.scope, signed_in, message, by_cookie=by_cookie)
+
+
+@router.post(
+    "/confirm/options",
+    summary="What a method needs before a session can be confirmed with it",
+    response_model=Envelope[dict[str, Any]],
+    responses=responses(
+        schemas.OPTIONS,
+        "Options retrieved successfully",
+        *BODY,
+        *PRESENTED,
+        errors.ChallengeExpired,
+        errors.TooManyAttempts,
+        fields={"method": Text("field.method")},
+    ),
+)
+async def confirm_options(
+    body: schemas.ConfirmOptionsRequest, presented: PresentedToken, gate: CurrentGate, client: CurrentClient
+) -> Response:
+    """Return what an authenticator is to sign."""
+    options = await gate.confirmations.options(
+        presented.token, body.method, client, by_cookie=presented.by_cookie
     )
-    message = "Password confirmed successfully"
-    return continued(edge, request.scope, signed_in, message, by_cookie=presented.by_cookie)
+    return success(options, "Options retrieved successfully")

@@ -20,6 +20,7 @@ USER = {
     "is_admin": False,
     "email_verified": False,
 }
+OPTIONS = {"publicKey": {"challenge": "dGVzdA", "rpId": "example.com"}}
 SESSION_INFO = {"expires_at": LATER, "created_at": TIME, "methods": ["pwd"], "aal": 1, "is_fresh": True}
 SESSION = {
     "id": 1,
@@ -87,16 +88,12 @@ def _without_required_token(schema: dict[str, Any]) -> None:
     schema["required"].remove("token")
 
 
-GivenPassword = Annotated[
-    StrictStr,
-    Field(
-        json_schema_extra={"maxLength": bounds.PASSWORD_MAX, "format": "password"},
-        examples=["securepassword123"],
-        repr=False,
-    ),
-]
-
-
+_GIVEN: Any = Field(
+    json_schema_extra={"maxLength": bounds.PASSWORD_MAX, "format": "password"},
+    examples=["securepassword123"],
+    repr=False,
+)
+GivenPassword = Annotated[StrictStr, _GIVEN]
 NewPassword = Annotated[
     StrictStr | None,
     Field(
@@ -146,10 +143,10 @@ Challenge = Annotated[
         repr=False,
     ),
 ]
-Method = Annotated[
-    StrictStr,
-    Field(description="Of the methods that would do.", max_length=bounds.CODE_MAX, examples=["totp"]),
-]
+_METHOD: Any = Field(
+    description="Of the methods that would do.", max_length=bounds.CODE_MAX, examples=["totp"]
+)
+Method = Annotated[StrictStr, _METHOD]
 
 
 class FactorOptionsRequest(BaseModel):
@@ -159,21 +156,22 @@ class FactorOptionsRequest(BaseModel):
     method: Method
 
 
+Code = Annotated[StrictStr | None, Field(max_length=bounds.CODE_MAX, examples=["123456"], repr=False)]
+Credential = Annotated[
+    dict[str, Any] | None,
+    Field(
+        description="As the browser's `PublicKeyCredential.toJSON()` has it.",
+        examples=[{"id": "AbC", "type": "public-key"}],
+        repr=False,
+    ),
+]
+
+
 class FactorRequest(FactorOptionsRequest):
     """What answers the step: a code, or what an authenticator has signed."""
 
-    code: Annotated[
-        StrictStr | None,
-        Field(max_length=bounds.CODE_MAX, examples=["123456"], repr=False),
-    ] = None
-    credential: Annotated[
-        dict[str, Any] | None,
-        Field(
-            description="As the browser's `PublicKeyCredential.toJSON()` has it.",
-            examples=[{"id": "AbC", "type": "public-key"}],
-            repr=False,
-        ),
-    ] = None
+    code: Code = None
+    credential: Credential = None
 
 
 class ChangePasswordRequest(BaseModel):
@@ -183,10 +181,23 @@ class ChangePasswordRequest(BaseModel):
     new: Annotated[Password, Field(examples=["another secure password"])]
 
 
-class ConfirmRequest(BaseModel):
-    """The password, given again."""
+class ConfirmOptionsRequest(BaseModel):
+    """How a session is to be confirmed."""
 
-    password: GivenPassword
+    method: Method
+
+
+class ConfirmRequest(BaseModel):
+    """The password, given again; or a method, with its code or with what an authenticator has signed."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["password"]}, {"required": ["method"]}]}
+    )
+
+    password: Annotated[StrictStr | None, _GIVEN] = None
+    method: Annotated[StrictStr | None, _METHOD] = None
+    code: Code = None
+    credential: Credential = None
 
 
 class UpdateMeRequest(BaseModel):

@@ -5,6 +5,7 @@ from starlette.responses import Response
 from gatepost.errors import ChallengeExpired
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.visit import Visit
+from gatepost.models import Due
 from gatepost.texts import Text
 
 
@@ -19,8 +20,7 @@ async def show(visit: Visit) -> Response:
     due = await visit.gate.sign_ins.due(_token(visit), by_cookie=True)
     if due is None:
         raise ChallengeExpired
-    methods = {method: _label(visit, method) for method in due.methods}
-    return visit.render("factor.html", methods=methods)
+    return visit.render("factor.html", methods=labels(visit, due))
 
 
 async def submit(visit: Visit, form: Form) -> Response:
@@ -53,7 +53,7 @@ def _token(visit: Visit) -> str:
     return token
 
 
-def _label(visit: Visit, method: str) -> str:
-    """Return what a method is called, by the texts of its feature."""
-    text = Text(f"factor.method.{method}")
-    return visit.language.say(text) if text.exists else method
+def labels(visit: Visit, due: Due) -> dict[str, str]:
+    """Return the methods that would do, and what each is called, by the texts of its feature."""
+    texts = {method: Text(f"factor.method.{method}") for method in due.methods}
+    return {method: visit.language.say(text) if text.exists else method for method, text in texts.items()}

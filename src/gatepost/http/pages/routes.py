@@ -34,7 +34,7 @@ PAGES = (
         show=confirm.show,
         submit=confirm.submit,
         who=CurrentSessionScheme,
-        fields={InvalidCredentials: "password"},
+        fields={InvalidCredentials: "password", InvalidCode: "code"},
     ),
     Page(path="/account", show=account.show, submit=account.submit, who=CurrentSessionScheme),
     Page(

@@ -65,6 +65,7 @@ WORDS: dict[str, Words] = {
     "password.rehashed": Words("plain"),
     "password.changed": Words("good"),
     "password.refused": Words("bad"),
+    "password.refused/wrong_code": Words("bad"),
     "login.failed": Words("bad"),
     "login.challenged": Words("plain"),
     "login.failed/wrong_code": Words("bad"),

@@ -1,0 +1,93 @@
+"""Steps of proving who somebody is, which features contribute: due at the door, and where a user confirms."""
+
+from datetime import timedelta
+from typing import Protocol, TypeAlias
+
+from gatepost.db.pool import Connection
+from gatepost.errors import FactorEnrolmentRequired, SecondFactorRequired, ValidationFailed
+from gatepost.models import Answer, Challenge, Due, Options, Proof, SignedIn
+from gatepost.texts import Text
+
+LIFETIME = timedelta(minutes=5)
+"""How long a challenge can be answered: long enough to fetch a telephone (ASVS 6.6.2)."""
+
+TRIES = 5
+"""Wrong answers that end a challenge (ASVS 6.6.3)."""
+
+
+class SignInStep(Protocol):
+    """A step of signing in, and of confirming, that a feature contributes."""
+
+    async def due(self, conn: Connection, proof: Proof) -> Due | None:
+        """Say whether this step is due after what is proven; None where it is not.
+
+        A user who confirms with something else than the password has nothing proven yet: what `suffices` then
+        is asked, and nothing else.
+        """
+
+    async def options(self, conn: Connection, proof: Proof, method: str) -> Options | None:
+        """Return what a method hands out before it is answered; None where there is nothing."""
+
+    async def verify(self, conn: Connection, proof: Proof, answer: Answer) -> tuple[str, ...] | None:
+        """Return what the answer proves, by the names of RFC 8176; None where it is wrong.
+
+        What it writes is undone where no session starts.
+        """
+
+
+class Contributing(Protocol):
+    """Whatever knows the steps that there are."""
+
+    @property
+    def steps(self) -> tuple[SignInStep, ...]:
+        """Return them, in the order in which they are asked."""
+
+
+class Steps:
+    """Asks the contributed steps in their order; after each they are all asked again."""
+
+    def __init__(self, contributing: Contributing) -> None:
+        self._contributing = contributing
+
+    async def due(self, conn: Connection, proof: Proof) -> Due | None:
+        """Return what is due after a proof; None where it is complete."""
+        first = await self._first(conn, proof)
+        return None if first is None else first[1]
+
+    async def asking(self, conn: Connection, proof: Proof, method: str) -> SignInStep | None:
+        """Return the step that is due, where this is one of its methods."""
+        first = await self._first(conn, proof)
+        return first[0] if first is not None and method in first[1].methods else None
+
+    async def _first(self, conn: Connection, proof: Proof) -> tuple[SignInStep, Due] | None:
+        for step in self._contributing.steps:
+            due = await step.due(conn, proof)
+            if due is not None and (proof.methods or due.suffices):
+                return step, due
+        return None
+
+
+Outcome: TypeAlias = SignedIn | Challenge
+"""What a proof leads to."""
+
+
+def settled(outcome: Outcome) -> SignedIn:
+    """Return the session that there is.
+
+    Raises:
+        SecondFactorRequired, FactorEnrolmentRequired: one more step is due.
+    """
+    if isinstance(outcome, SignedIn):
+        return outcome
+    kind = FactorEnrolmentRequired if outcome.due.enrols else SecondFactorRequired
+    raise kind(
+        challenge=outcome.token,
+        methods=outcome.due.methods,
+        by_cookie=outcome.by_cookie,
+        expires_at=outcome.expires_at,
+    )
+
+
+def unknown_method() -> ValidationFailed:
+    """Return the error of a method that is not due."""
+    return ValidationFailed({"method": Text("field.method")})
