@@ -13,13 +13,26 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-from tests.conftest import PASSWORD, SECRET_KEY, MakeSettings, bearer, login, register, serving
+from tests.conftest import (
+    NTH_USER,
+    PASSWORD,
+    SECRET_KEY,
+    USER_IDS,
+    MakeSettings,
+    bearer,
+    login,
+    register,
+    serving,
+)
 from tests.summed import ACTIONS
 
 from gatepost.app import create_app
 from gatepost.db.pool import Connection
 from gatepost.feature import Feature
 from gatepost.features import FEATURES
+from gatepost.features.imports.plan import Plan
+from gatepost.features.imports.service import Imports
+from gatepost.features.imports.sources import FASTAPI_USERS
 from gatepost.features.invitations.service import Invitations
 from gatepost.features.setup.service import Setup
 from gatepost.gate import Gate
@@ -146,6 +159,20 @@ async def refuse_often(gate: Gate) -> None:
     await gate.housekeeping.run(client=Client())
 
 
+async def import_users(settings: Settings, db: Database) -> None:
+    await db.execute(NTH_USER)
+    await db.execute(
+        f"""
+        CREATE TABLE "user" (
+            id {USER_IDS}, email text, hashed_password text, is_active boolean, is_superuser boolean
+        );
+        INSERT INTO "user" VALUES (nth(1000), 'imported@example.com', '', true, false)
+        """  # noqa: S608 - the type of the run
+    )
+    async with Gate(settings, features=FEATURES) as gate:
+        await gate.service(Imports).run(Plan(source=FASTAPI_USERS, table="user"), dry_run=False)
+
+
 async def set_up(gate: Gate, db: Database) -> None:
     """Have a first administrator anew."""
     await db.execute("UPDATE users SET is_admin = false")
@@ -203,6 +230,7 @@ async def test_every_action_is_written_somewhere(
     gate: Gate,
     db: Database,
     dsn: str,
+    owner_dsn: str,
     environment: dict[str, str],
     tmp_path: Path,
     make_settings: MakeSettings,
@@ -211,6 +239,7 @@ async def test_every_action_is_written_somewhere(
     await be_throttled(make_settings(throttle_enabled=True, throttle_login_address="1 then 1/day"))
     await drive_commands(gate)
     await set_up(gate, db)
+    await import_users(make_settings(database_url=owner_dsn), db)
     await be_challenged(make_settings())
     await refuse_often(gate)
     leaver = (await login(client, "moved@example.com"))["token"]

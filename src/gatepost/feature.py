@@ -57,7 +57,8 @@ class Feature:
         api: its routes; None where it has none.
         pages: its pages and all that they show; None where it has none.
         commands: what it adds to `gatepost`; None where it has none.
-        checks: what `gatepost doctor` looks at, besides its tables; None where that is nothing.
+        checks: what `gatepost doctor` looks at besides its tables, and `gatepost migrate` warns of; None
+            where that is nothing.
         asvs: a file of entries in the form of `asvs/requirements.toml`, which add to the kernel's; None where
             it changes no requirement's.
         announce: returns what `gatepost serve` says of it, given the address before every path.

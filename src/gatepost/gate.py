@@ -88,7 +88,7 @@ class Gate:
         oversight, trail, feed: what administrators see of sessions and events, there once it is open.
         new_passwords: what judges a password that somebody wants to have; there once it is open.
         acts: lends the transactions of administrative acts, there once it is open.
-        links: makes and recognises the tokens of links, there once it is open.
+        tokens, links: make and recognise the tokens of sessions and of links, there once it is open.
     """
 
     database: Database
@@ -111,6 +111,7 @@ class Gate:
     housekeeping: Housekeeping
     overview: Overviews
     new_passwords: NewPasswords
+    tokens: TokenCodec
     links: LinkCodec
 
     def __init__(
@@ -250,7 +251,7 @@ class Gate:
         settings, database, clock = self.settings, self.database, self.clock
         fallbacks = [key.get_secret_value() for key in settings.secret_key_fallbacks]
         keys = KeyRing.derive(secret_key(settings), fallbacks)
-        codec = TokenCodec(keys, settings.session_token_format)
+        self.tokens = codec = TokenCodec(keys, settings.session_token_format)
         hashing = Hashing(hasher_of(settings))
         stack.callback(hashing.close)
         lifetimes, limits = lifetimes_of(settings), _limits(settings, keys)

@@ -36,6 +36,8 @@ def test_there_are_exactly_these_commands() -> None:
         "overview",
         "demo",
         "secret",
+        "import fastapi-users",
+        "import django",
         *(
             f"users {verb}"
             for verb in (

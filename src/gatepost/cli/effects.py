@@ -7,6 +7,7 @@ from gatepost.cli.checks import Check, Status, ok, warning, wrong
 from gatepost.models import UserId
 from gatepost.security.emails import canonical_email
 from gatepost.terminal.output import program
+from gatepost.terminal.running import in_use
 
 if TYPE_CHECKING:
     from gatepost.db.pool import Connection
@@ -41,10 +42,27 @@ async def adopted(conn: "Connection", *, is_new: bool) -> list[str]:
         DatabaseUnfit: PostgreSQL refuses a question.
     """
     return [
-        f"{check.name}: {check.found}. {check.advice}"
+        _line(check)
         for check in await brought_along(conn)
         if check.advice is not None and (is_new or check.status is not Status.OK)
     ]
+
+
+async def found_by_features(conn: "Connection") -> list[str]:
+    """Return what features have to say of the database, a line or two each.
+
+    Raises:
+        DatabaseUnfit: PostgreSQL refuses a question.
+    """
+    from gatepost.db.faults import told
+
+    with told():
+        found = [await feature.checks(conn) for feature in in_use.get() if feature.checks is not None]
+    return [_line(check) for checks in found for check in checks if check.status is not Status.OK]
+
+
+def _line(check: Check) -> str:
+    return f"{check.name}: {check.found}. {check.advice}"
 
 
 async def brought_along(conn: "Connection") -> list[Check]:

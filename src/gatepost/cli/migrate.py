@@ -71,6 +71,7 @@ async def bring_up(settings: "Settings", dsn: str, out: Output) -> "tuple[bool, 
             if migrated.applied:
                 await emails.settle(conn)
             found = await effects.adopted(conn, is_new=bool(migrated.applied))
+            found += await effects.found_by_features(conn)
     return created, replace(migrated, warnings=(*migrated.warnings, *found))
 
 

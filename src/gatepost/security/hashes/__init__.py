@@ -27,6 +27,7 @@ __all__ = [
     "StoredHash",
     "UnreadableHash",
     "UnsupportedHash",
+    "name_of",
     "patterns",
     "read",
 ]
@@ -69,6 +70,14 @@ def read(stored: str, *, devise_pepper: bytes = b"") -> StoredHash:
     if any(stored.startswith(kind.begins) for kind in KINDS):
         raise CorruptHash
     raise UnsupportedHash
+
+
+def name_of(stored: str) -> str | None:
+    """Return the name of the kind that a stored hash is of, a damaged one too; None where it is of none."""
+    for kind in KINDS:
+        if kind.form.fullmatch(stored):
+            return kind.name
+    return next((kind.name for kind in KINDS if any(map(stored.startswith, kind.begins))), None)
 
 
 def patterns() -> list[str]:
