@@ -482,9 +482,9 @@ class DatabaseUnreachable(SetupError):
         self.why = message if why is None else why
 
     @classmethod
-    def because(cls, why: str) -> Self:
-        """Return the error of a connection that could not be made."""
-        return cls(f"Cannot connect to the database: {why}", why=why)
+    def because(cls, why: str, advice: str = "") -> Self:
+        """Return the error of a connection that could not be made, with what to do about it."""
+        return cls(f"Cannot connect to the database: {why}{f'. {advice}' if advice else ''}", why=why)
 
 
 class DatabaseTooNew(SetupError):

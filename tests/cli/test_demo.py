@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,16 @@ async def test_a_second_run_makes_it_anew(scratch: Command, filled: tuple[Ended,
         "live_sessions": second.json["live_sessions"]
     }
     assert await conn.fetchval("SELECT count(*) FROM users") == 30
+
+
+async def test_a_port_in_use_is_told_before_anything_is_filled(scratch: Command, empty_dsn: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        refused = await scratch("demo", "--serve", "--port", port, *SMALL)
+    assert refused.failed("cannot_listen").startswith(f"Port {port} of 127.0.0.1 is in use")
+    conn = await asyncpg.connect(empty_dsn)
+    assert await conn.fetchval("SELECT to_regclass('users')") is None
+    await conn.close()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
@@ -14,6 +15,8 @@ from gatepost.cli import checks
 from gatepost.db.grants import render_grants
 from gatepost.store.health import Numbering, Rights, Server
 from gatepost.terminal.output import program
+
+GOOD_KEY = "6d1f1c9be9b94a0f8a0b4fe2f3f4c9d1e7a6"
 
 
 async def examined(command: Command, code: int) -> dict[str, Any]:
@@ -73,6 +76,53 @@ async def test_settings_are_the_first_thing(command: Command, monkeypatch: pytes
     assert done.out.splitlines()[0].split()[:3] == ["wrong", "settings", "PORT:"]
     found = await examined(command, 1)
     assert found["settings"]["advice"] == "Change it in the environment or in .env"
+
+
+PRODUCTION = {"ENVIRONMENT": "production", "SECRET_KEY": GOOD_KEY, "BCRYPT_ROUNDS": "10"}
+
+
+async def test_in_production_it_asks_where_browsers_and_proxies_are(
+    gatepost: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in PRODUCTION.items():
+        monkeypatch.setenv(name, value)
+    found = await examined(gatepost, 0)
+    assert {found[name]["status"] for name in ("public_url", "proxies")} == {"warning"}
+    assert found["public_url"]["advice"].startswith("Set it to the origin")
+
+    monkeypatch.setenv("PUBLIC_URL", "https://auth.example.com")
+    monkeypatch.setenv("TRUSTED_PROXIES", "10.0.0.0/8")
+    found = await examined(gatepost, 0)
+    assert (found["public_url"]["status"], found["public_url"]["found"]) == ("ok", "https://auth.example.com")
+    assert (found["proxies"]["status"], found["proxies"]["found"]) == ("ok", "10.0.0.0/8")
+
+
+async def test_a_key_that_production_would_refuse_is_told_in_development(
+    gatepost: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_KEY", "short")
+    found = await examined(gatepost, 0)
+    assert found["secret_key"]["status"] == "warning"
+    assert "shorter than 32 characters" in found["secret_key"]["found"]
+
+
+async def test_templates_are_looked_at(
+    gatepost: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    own = tmp_path / "templates"
+    monkeypatch.setenv("TEMPLATES_DIR", str(own))
+    assert (await examined(gatepost, 1))["pages"]["found"] == f"TEMPLATES_DIR: {own} is not a directory"
+    own.mkdir()
+    (own / "signin.html").write_text("Hello")
+    found = (await examined(gatepost, 0))["pages"]
+    assert (found["status"], found["found"]) == (
+        "warning",
+        f"TEMPLATES_DIR: no file in {own} has the name of a template",
+    )
+    (own / "sign_in.html").write_text("{% if %}")
+    assert "sign_in.html can't be used" in (await examined(gatepost, 1))["pages"]["found"]
+    (own / "sign_in.html").write_text("Hello")
+    assert (await examined(gatepost, 0))["pages"]["found"] == "TEMPLATES_DIR replaces sign_in.html"
 
 
 async def test_a_throttle_that_is_off_is_a_warning(

@@ -133,7 +133,7 @@ async def test_export_says_what_can_not_be(gatepost: Command) -> None:
 
 async def test_list_refuses_an_unknown_email(gatepost: Command) -> None:
     refused = await gatepost("events", "list", "--user", "nobody@example.com", "--json")
-    assert refused.failed("not_found") == "User not found"
+    assert refused.failed("not_found").startswith("User not found: ")
 
 
 @asynccontextmanager

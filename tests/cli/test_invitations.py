@@ -3,6 +3,7 @@
 import json
 import signal
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -118,3 +119,22 @@ async def test_the_link_of_serve_leads_to_the_public_url_where_there_are_pages(
             body = {"token": token, "email": "b@example.com", "name": "B", "password": PASSWORD}
             answer = await client.post(f"{server.url}/api/auth/setup", json=body)
             assert json.loads(answer.text)["error"]["code"] == "invalid_setup_link"
+
+
+async def test_in_production_an_invitation_says_that_its_link_lacks_the_address(
+    gatepost: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"ENVIRONMENT": "production", "SECRET_KEY": uuid4().hex, "BCRYPT_ROUNDS": "10"}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    made = await gatepost("users", "invite", "--json")
+    for _ in ("token", "url"):
+        secrecy.shown_once(made.json["token"])
+    assert made.err.startswith("Warning: PUBLIC_URL is not set")
+
+    monkeypatch.setenv("PUBLIC_URL", "https://auth.example.com")
+    made = await gatepost("users", "invite", "--json")
+    for _ in ("token", "url"):
+        secrecy.shown_once(made.json["token"])
+    assert made.err == ""
+    assert made.json["url"].startswith("https://auth.example.com/auth/sign-up?invitation=")

@@ -39,7 +39,7 @@ async def test_an_empty_database_gets_the_schema_once(
     made = await command("migrate")
     assert (made.code, made.err) == (0, "")
     assert made.out.startswith(f"Created the schema, version {HEAD} (")
-    assert made.out.endswith("Next: gatepost serve, or gatepost users create --admin\n")
+    assert made.out.endswith("Next: gatepost serve, or start your application\n")
     assert await tables(empty_dsn) == SCHEMA
     again = await command("migrate")
     assert again.out.startswith("Nothing to do: the database (")

@@ -195,6 +195,13 @@ async def test_the_last_lines_say_all_that_a_newcomer_needs(outside: Environment
     assert b"Unexpected exit" not in err
 
 
+async def test_a_template_folder_that_is_missing_is_one_line(outside: Environment, tmp_path: Path) -> None:
+    environment = outside | {"TEMPLATES_DIR": "/nosuch"}
+    refused = await run_process(environment, "serve", "--port", "0", "--workers", "2", cwd=tmp_path)
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err == "Error: TEMPLATES_DIR: /nosuch is not a directory\n"
+
+
 async def test_a_killed_server_starts_again_with_nothing_lost(outside: Environment, tmp_path: Path) -> None:
     async with serving(outside, "--port", "0", "--workers", "2", cwd=tmp_path) as server:
         _, registered = await call(server, "POST", "/register", **USER)

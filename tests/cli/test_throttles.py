@@ -138,7 +138,7 @@ async def test_unlock_has_the_password_work_again(
 
 async def test_unlock_of_nobody_is_on_the_trail(gatepost: Command, db: Database) -> None:
     unknown = await gatepost("users", "unlock", "nobody@example.com", "--json")
-    assert unknown.failed("not_found") == "User not found"
+    assert unknown.failed("not_found").startswith("User not found: ")
     assert await events(db, "command.failed") == [
         (
             "command.failed",

@@ -11,6 +11,7 @@ from tests.conftest import PASSWORD, bearer, login, register
 from tests.secrecy import printed_on_purpose
 
 from gatepost.security import policy
+from gatepost.terminal.output import program
 from gatepost.texts import Text
 
 BY = {"by": "command"}
@@ -168,7 +169,9 @@ async def test_an_unknown_user_is_refused_and_on_the_trail(
 ) -> None:
     name, *options = verb.split()
     refused = await gatepost("users", name, named, *options, stdin=PASSWORD)
-    assert (refused.code, refused.out, refused.err) == (1, "", "Error: User not found\n")
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err.startswith("Error: User not found: ")
+    assert refused.err.endswith(f". {program()} users list lists them\n")
     failure = BY | {"command": f"users {name}", "code": "not_found", "user": named}
     failure["user"] = named.replace("\udcff", "\\udcff")
     assert await events(db, "command.failed") == [("command.failed", None, failure)]

@@ -916,7 +916,7 @@ def test_a_server_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(connecting, "CONNECT_TIMEOUT", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql://gatepost@127.0.0.1:{silent.getsockname()[1]}/gatepost?sslmode=disable"
-        with pytest.raises(DatabaseUnreachable, match=r"did not answer within .*: check host and port"):
+        with pytest.raises(DatabaseUnreachable, match=r"127\.0\.0\.1:\d+ does not answer within"):
             asyncio.run(migrate(url))
 
 

@@ -54,9 +54,10 @@ async def test_a_server_that_does_not_answer_is_given_up_as_well(
     told: list[str] = []
     gate = gate_on(mortal_dsn, tmp_path, patience=1, timeout=0.3)
     async with asyncio.timeout(PATIENCE):
-        with pytest.raises(DatabaseUnreachable, match="it does not answer"):
+        with pytest.raises(DatabaseUnreachable, match="does not answer"):
             await gate.open(on_wait=lambda _, why: told.append(why))
-    assert set(told) == {"it does not answer"}
+    assert len(set(told)) == 1
+    assert told[0].endswith(" does not answer")
 
 
 async def test_a_database_that_comes_meanwhile_is_served_from(
@@ -114,8 +115,9 @@ async def test_an_application_that_finds_tables_of_another_version_says_so_and_a
         ("postgresql://gatepost@/nowhere?{place}", 'database "nowhere" does not exist'),
         ("postgresql://gatepost@/{database}?{place}&options=-c%20no_such_setting%3D1", "no_such_setting"),
         ("postgresql://gatepost@/{database}?{place}&search_path=a,,b", "search_path"),
+        ("postgresql://gatepost@nosuch.invalid/{database}", "nosuch.invalid:5432: no such host is known"),
     ],
-    ids=["role", "database", "setting", "value"],
+    ids=["role", "database", "setting", "value", "host"],
 )
 async def test_a_mistake_is_told_at_once_and_not_waited_for(
     mortal: MortalServer, mortal_dsn: str, tmp_path: Path, mistake: str, told: str

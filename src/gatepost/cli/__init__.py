@@ -79,7 +79,11 @@ def create(features: tuple[Feature, ...] = FEATURES) -> typer.Typer:
         for command in feature.commands() if feature.commands is not None else ():
             target = app if command.group is None else groups.get(command.group)
             if target is None:
-                target = groups[str(command.group)] = typer.Typer(name=command.group, no_args_is_help=True)
+                target = groups[str(command.group)] = typer.Typer(
+                    name=command.group,
+                    help=command.group_help or f"Commands of the feature {feature.name}.",
+                    no_args_is_help=True,
+                )
                 app.add_typer(target)
             target.command(command.name, epilog=f"Example: {command.example}")(command.run)
     return app

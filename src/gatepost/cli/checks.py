@@ -35,6 +35,43 @@ def throttle(*, enabled: bool) -> Check:
     )
 
 
+def secret_key(settings: "Settings") -> list[Check]:
+    """Say so where development has a key that production would refuse."""
+    from gatepost.settings.forms import weakness
+
+    key = settings.secret_key
+    why = None if key is None or settings.environment == "production" else weakness(key.get_secret_value())
+    if why is None:
+        return []
+    advice = f"Set another one there; {program()} secret prints some"
+    return [warning("secret_key", f"production would refuse this SECRET_KEY: {why}", advice)]
+
+
+def exposure(settings: "Settings") -> list[Check]:
+    """Judge in production whether Gatepost knows how browsers reach it, and through which proxies."""
+    if settings.environment != "production":
+        return []
+    if settings.public_url is None:
+        origin = warning(
+            "public_url",
+            "PUBLIC_URL is not set: links lack the server's address, and browsers get no HSTS",
+            "Set it to the origin that browsers open, such as https://auth.example.com",
+        )
+    else:
+        origin = ok("public_url", settings.public_url)
+    if settings.trusted_proxies:
+        way = ok("proxies", ", ".join(str(proxy) for proxy in settings.trusted_proxies))
+    elif settings.tls_cert is not None:
+        way = ok("proxies", "none: this server has its own certificate")
+    else:
+        way = warning(
+            "proxies",
+            "TRUSTED_PROXIES is empty: behind a proxy, all clients have its address and share its limits",
+            "Set it to the proxy's address, or ignore this if there is none",
+        )
+    return [origin, way]
+
+
 def version(server: "Server") -> Check:
     """Judge the server's release line."""
     found = f"PostgreSQL {server.version}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gatepost.cli.connection import configured_dsn, location
-from gatepost.cli.serve import serve_with
+from gatepost.cli.serve import check_servable, serve_with
 from gatepost.errors import DemoRefused
 from gatepost.feature import schemas_of
 from gatepost.models import UserIdType
@@ -54,6 +54,8 @@ def demo(
     if events < users * EVENTS_A_USER:
         raise typer.BadParameter(f"{users} users take {users * EVENTS_A_USER} events: give more --events")
     settings = _demo_settings(host=host, port=port)
+    if serve:
+        check_servable(settings)  # filling it takes a while, after which it is late to say so
     seed = secrets.randbelow(2**32) if seed is None else seed
     with configured_dsn(settings) as dsn:
         invented, was_demo = asyncio.run(_make(settings, dsn, out, seed=seed, users=users, events=events))

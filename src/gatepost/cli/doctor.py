@@ -10,6 +10,7 @@ import typer
 from gatepost.cli import checks, effects
 from gatepost.cli.checks import Check, Status
 from gatepost.cli.connection import configured_dsn, connected, location
+from gatepost.cli.pages import pages
 from gatepost.errors import DatabaseUnfit, GatepostError, SettingsError, Unavailable
 from gatepost.feature import schemas_of
 from gatepost.terminal.options import AsJson
@@ -78,6 +79,8 @@ def examine(out: Output) -> list[Check]:
             tell(checks.wrong("settings", problem, "Change it in the environment or in .env"))
         return made
     tell(checks.ok("settings", f"for {settings.environment}"))
+    for check in [*checks.secret_key(settings), *checks.exposure(settings), *pages(settings)]:
+        tell(check)
     tell(checks.throttle(enabled=settings.throttle_enabled))
     try:
         with configured_dsn(settings) as dsn:

@@ -97,7 +97,7 @@ def report(out: Output, settings: "Settings", *, created: bool, migrated: "Migra
             "warnings": list(migrated.warnings),
         },
         text,
-        then=f"{program()} serve, or {program()} users create --admin",
+        then=f"{program()} serve, or start your application",
     )
 
 

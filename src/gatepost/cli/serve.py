@@ -21,6 +21,7 @@ import typer
 from gatepost.cli.connection import configured_dsn, location
 from gatepost.cli.listening import CannotListen, Listening, check_certificate, find_address
 from gatepost.cli.migrate import bring_up
+from gatepost.cli.pages import look_at_pages
 from gatepost.cli.psql import ProgramMissing
 from gatepost.terminal.options import AsJson
 from gatepost.terminal.output import Output, program
@@ -111,9 +112,8 @@ def serve_with(
 
     # Before there is a server that handles it, SIGTERM is to leave no less tidily than Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    check_certificate(settings.tls_cert, settings.tls_key)
     with ExitStack() as stack:
-        listening = find_address(settings.host, settings.port, tls=settings.tls_cert is not None)
+        listening = check_servable(settings)
         # With the port that was found: links and cookies tell where this is by it.
         found_port = {"port": listening.port}
         settings = settings.model_copy(update=found_port)
@@ -131,6 +131,20 @@ def serve_with(
         server.serve(target_loader=partial(load, again, announcement, in_use.get()), wrap_loader=False)
     if not out.as_json:
         out.note("Stopped.")
+
+
+def check_servable(settings: "Settings") -> Listening:
+    """See that the settings can be served with, and return the address to listen at.
+
+    Raises:
+        CannotListen: the address can't be had, or a file of TLS can't be read.
+        SettingsError: the logo or a template can't be used.
+    """
+    check_certificate(settings.tls_cert, settings.tls_key)
+    listening = find_address(settings.host, settings.port, tls=settings.tls_cert is not None)
+    # Here and not in every worker, so that it is told once and in one line.
+    look_at_pages(settings)
+    return listening
 
 
 def _open_database(settings: "Settings", stack: ExitStack) -> str:

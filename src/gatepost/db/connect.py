@@ -15,6 +15,7 @@ import asyncpg
 from gatepost.db import tls
 from gatepost.db.passfile import password
 from gatepost.db.pooler import keeps_statements
+from gatepost.db.unreachable import silence
 from gatepost.log import get_logger
 from gatepost.settings.address import Address, Host
 
@@ -22,16 +23,6 @@ if TYPE_CHECKING:
     Raw: TypeAlias = asyncpg.Connection[asyncpg.Record]
 
 log = get_logger("gatepost.db")
-
-MISTAKES = (
-    asyncpg.InvalidAuthorizationSpecificationError,  # the password's too
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.SyntaxOrAccessError,
-    asyncpg.DataError,
-    asyncpg.ClientConfigurationError,
-    ssl.SSLCertVerificationError,
-)
-"""What is said at the door that is a mistake, in DATABASE_URL or at the server: waiting mends none."""
 
 _GREETING = """
     SELECT pg_is_in_recovery() AS standby, current_setting('transaction_read_only') = 'on' AS read_only,
@@ -155,7 +146,7 @@ class Connector:
         _drop(spare)
         if spare is not None:
             raise StandbyError("no server that takes writes answers")
-        raise min(faults, key=_silence)
+        raise min(faults, key=silence)
 
     async def _reach(self, host: Host, deadline: float, database: str) -> Kept:
         """Connect to a host: to the first of its addresses that answers."""
@@ -176,7 +167,7 @@ class Connector:
                     return await self._try_ways(host, address, database)
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 faults.append(error)
-        raise min(faults, key=_silence)
+        raise min(faults, key=silence)
 
     async def _try_ways(self, host: Host, place: str, database: str) -> Kept:
         """Connect with TLS or without, as the URL's `sslmode` has it."""
@@ -263,11 +254,6 @@ async def _greet(conn: "Raw", place: tuple[str, int]) -> tuple[Kept, int, str | 
     rank = 2 if row["standby"] else 1 if row["read_only"] else 0
     server = Server(place=place, started=row["started"])
     return Kept(conn=conn, server=server, rank=rank, born=now, heard=now), int(row["pid"]), row["search_path"]
-
-
-def _silence(error: Exception) -> int:
-    """Order faults by how little they tell: a mistake most, silence least."""
-    return 0 if isinstance(error, MISTAKES) else 2 if isinstance(error, TimeoutError) else 1
 
 
 def _drop(kept: Kept | None) -> None:

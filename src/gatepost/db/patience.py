@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from gatepost.db.connect import MISTAKES
+from gatepost.db.unreachable import is_mistake
 from gatepost.errors import DatabaseUnreachable
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ async def patiently(
             return await attempt()
         except DatabaseUnreachable as error:
             left = deadline - loop.time()
-            if left <= 0 or error.__cause__ is None or isinstance(error.__cause__, MISTAKES):
+            if left <= 0 or error.__cause__ is None or is_mistake(error.__cause__):
                 raise
             on_wait(min(pause, left), error.why)
             await asyncio.sleep(min(pause, left))

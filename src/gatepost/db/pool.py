@@ -8,13 +8,14 @@ from typing import Any, NamedTuple, TypeAlias
 
 import asyncpg
 
-from gatepost.db.connect import MISTAKES, Connector, Kept
+from gatepost.db.connect import Connector, Kept
 from gatepost.db.connections import Connections
 from gatepost.db.faults import AWAY, connecting, is_spent, translated
 from gatepost.db.patience import patiently
 from gatepost.db.pooler import LOST
 from gatepost.db.rejections import answered
 from gatepost.db.revival import Revival
+from gatepost.db.unreachable import is_mistake, unreachable
 from gatepost.deadline import spending
 from gatepost.errors import DatabaseUnreachable, SettingsError
 from gatepost.models import UserIdType
@@ -138,7 +139,7 @@ class Database:
         try:
             await self.open()
         except DatabaseUnreachable as error:
-            if isinstance(error.__cause__, MISTAKES):
+            if is_mistake(error.__cause__):
                 raise
             self._open_pool()
             return error.message
@@ -158,8 +159,7 @@ class Database:
         try:
             await self._arrive()
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            why = str(error) or "it does not answer"
-            raise DatabaseUnreachable.because(why) from error
+            raise unreachable(error, self._connector.address) from error
 
     async def _arrive(self) -> None:
         async with asyncio.timeout(self.timeout) as limit:

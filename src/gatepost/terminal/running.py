@@ -6,9 +6,10 @@ from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gatepost.errors import GatepostError, InternalError, Unavailable
+from gatepost.errors import GatepostError, InternalError, NotFound, Unavailable
 from gatepost.feature import Feature
-from gatepost.terminal.output import Output
+from gatepost.terminal.output import Output, program
+from gatepost.texts import Text
 
 if TYPE_CHECKING:
     from gatepost.gate import Gate
@@ -90,6 +91,8 @@ async def _run(
         code = error.code if isinstance(error, GatepostError) else InternalError.code
         told = {name: _storable(value) for name, value in about.items()}
         await _record_failure(gate, {"command": command, "code": code, **told})
+        if isinstance(error, NotFound) and error.text == Text("error.not_found.user") and "user" in about:
+            raise NotFound(f"User not found: {about['user']}. {program()} users list lists them") from error
         raise
     finally:
         await gate.close()

@@ -31,5 +31,11 @@ def give(
 
 
 COMMANDS = (
-    Command(group="badges", name="give", run=give, example="gatepost badges give ada@example.com pioneer"),
+    Command(
+        group="badges",
+        group_help="Give badges.",
+        name="give",
+        run=give,
+        example="gatepost badges give ada@example.com pioneer",
+    ),
 )

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import asyncpg
 
 from gatepost.db.connect import Connector
+from gatepost.db.unreachable import unreachable
 from gatepost.errors import AdoptionRefused, DatabaseUnreachable, SetupError
 from gatepost.settings.address import Address
 
@@ -40,12 +41,8 @@ async def connect(dsn: str, database: str | None = None) -> "asyncpg.Connection[
     connector.prepares = False  # nothing outlives its use, for a pooler in transaction mode
     try:
         return (await connector.connect(CONNECT_TIMEOUT, database=database)).conn
-    except TimeoutError as error:
-        raise DatabaseUnreachable(
-            f"The database did not answer within {CONNECT_TIMEOUT:.0f} s: check host and port"
-        ) from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
-        raise DatabaseUnreachable.because(str(error)) from error
+        raise unreachable(error, address, seconds=CONNECT_TIMEOUT) from error
 
 
 @contextmanager

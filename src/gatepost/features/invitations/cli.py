@@ -14,6 +14,7 @@ from gatepost.terminal.running import run
 if TYPE_CHECKING:
     from gatepost.features.invitations.service import Issued
     from gatepost.gate import Gate
+    from gatepost.settings import Settings
 
 _COLUMNS = {
     "id": "Id",
@@ -41,13 +42,13 @@ def invite(
 
     from gatepost.features.invitations.service import Invitations
 
-    async def work(gate: "Gate") -> "tuple[Issued, str]":
+    async def work(gate: "Gate") -> "tuple[Issued, Settings]":
         issued = await gate.service(Invitations).create(
             email=email, lifetime=timedelta(hours=hours), client=Client()
         )
-        return issued, gate.settings.registration
+        return issued, gate.settings
 
-    issued, registration = run(out, "users invite", work, about={"email": email} if email else None)
+    issued, settings = run(out, "users invite", work, about={"email": email} if email else None)
     invitation = issued.invitation
     whom = f" for {invitation.email}" if invitation.email else ""
     then = f"send it to them; to revoke it: {program()} users revoke-invitation {invitation.id}"
@@ -56,7 +57,12 @@ def invite(
     out.done(
         {"invitation": _data(invitation), "token": issued.token, "url": issued.url}, issued.url, then=then
     )
-    if registration == "closed":
+    if settings.effective_public_url is None:
+        out.warn(
+            "PUBLIC_URL is not set, so the link lacks the server's address. Set it to an origin such as"
+            " https://auth.example.com, or put that in front of the link."
+        )
+    if settings.registration == "closed":
         out.warn("REGISTRATION is closed, so no one can register, even with an invitation. Set it to invite.")
 
 

@@ -45,6 +45,7 @@ class Site:
         words: what is said of every action.
         notices: what may be said once.
         policy: the content security policy of every page.
+        replaced: the templates of ours that TEMPLATES_DIR replaces.
 
     Raises:
         SettingsError: the logo can't be shown, or there is no TEMPLATES_DIR.
@@ -67,13 +68,16 @@ class Site:
             f"connect-src 'self'; form-action {form_targets}; base-uri 'none'; frame-ancestors 'none'; "
             "require-trusted-types-for 'script'; trusted-types 'none'"
         )
+        directories = (TEMPLATES, *(each.templates for each in theirs if each.templates is not None))
         # Where templates are written, each change is seen at once.
         self._templates = _environment(
             settings.templates_dir,
-            (TEMPLATES, *(each.templates for each in theirs if each.templates is not None)),
+            directories,
             reload=settings.environment != "production",
         )
         self._own = settings.templates_dir
+        ours = {name for directory in directories for name in _in(directory)}
+        self.replaced = sorted(ours.intersection(() if self._own is None else _in(self._own)))
         self._templates.globals.update(app_name=settings.app_name, logo_file=self.assets.logo)
 
     def links(self, place: str) -> list[Link]:
@@ -90,7 +94,7 @@ class Site:
         Raises:
             SettingsError: one of them can't be read.
         """
-        own = [] if self._own is None else FileSystemLoader(self._own).list_templates()
+        own = [] if self._own is None else _in(self._own)
         for name in (name for name in own if name.endswith(".html")):
             try:
                 self._templates.get_template(name)
@@ -98,12 +102,16 @@ class Site:
                 raise SettingsError([f"TEMPLATES_DIR: {name} can't be used: {error}"]) from error
 
 
+def _in(directory: Path) -> list[str]:
+    return FileSystemLoader(directory).list_templates()
+
+
 def _environment(own: Path | None, directories: Sequence[Path], *, reload: bool) -> Environment:
     ours = FileSystemLoader(directories)
     loaders: list[BaseLoader] = [ours, PrefixLoader({"gatepost": ours})]
     if own is not None:
         if not own.is_dir():
-            raise SettingsError([f"TEMPLATES_DIR: {own} is no directory"])
+            raise SettingsError([f"TEMPLATES_DIR: {own} is not a directory"])
         loaders.insert(0, FileSystemLoader(own))
     environment = Environment(
         loader=ChoiceLoader(loaders),

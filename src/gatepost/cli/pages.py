@@ -1,0 +1,47 @@
+"""The owner's own logo and templates: looked at before they are served, by `serve` and by `doctor`."""
+
+from typing import TYPE_CHECKING
+
+from gatepost.terminal.checks import Check, ok, warning, wrong
+from gatepost.terminal.running import in_use
+
+if TYPE_CHECKING:
+    from gatepost.settings import Settings
+
+
+def look_at_pages(settings: "Settings") -> list[str]:
+    """Return the templates that TEMPLATES_DIR replaces.
+
+    Raises:
+        SettingsError: the logo or a template can't be used.
+    """
+    if not settings.pages or (settings.templates_dir is None and settings.app_logo is None):
+        return []
+    from gatepost.gate import Gate
+    from gatepost.http.edge import Edge
+    from gatepost.http.pages.site import Site
+
+    site = Site(Edge(Gate(settings, features=in_use.get())))
+    site.check_templates()
+    return site.replaced
+
+
+def pages(settings: "Settings") -> list[Check]:
+    """Judge the owner's logo and templates; nothing where there are none."""
+    from gatepost.errors import SettingsError
+
+    try:
+        replaced = look_at_pages(settings)
+    except SettingsError as error:
+        return [wrong("pages", each, "Change it in the environment or in .env") for each in error.problems]
+    if settings.templates_dir is None or not settings.pages:
+        return []
+    if replaced:
+        return [ok("pages", f"TEMPLATES_DIR replaces {', '.join(replaced)}")]
+    return [
+        warning(
+            "pages",
+            f"TEMPLATES_DIR: no file in {settings.templates_dir} has the name of a template",
+            "Name each file like the one that it replaces, such as base.html or admin/base.html",
+        )
+    ]
