@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Self
+from typing import LiteralString, Self
 
 from gatepost.db.pool import Connection
 from gatepost.models import Row, User, UserId
+from gatepost.store.users import USER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,127 @@ class Standing:
         )
 
 
+_SOUGHT: LiteralString = """
+    WITH sought AS MATERIALIZED (
+        SELECT lower($1::text COLLATE "default") COLLATE "C" AS low,
+            (lower($1::text COLLATE "default") || chr(1114111)) COLLATE "C" AS high
+    ), kinds AS MATERIALIZED (
+        SELECT a.is_admin, b.is_active
+        FROM (VALUES (false), (true)) a (is_admin) CROSS JOIN (VALUES (false), (true)) b (is_active)
+        WHERE a.is_admin = coalesce($2::boolean, a.is_admin)
+            AND b.is_active = coalesce($3::boolean, b.is_active)
+    ),
+"""
+"""What the texts begin with, as the range of an index, and the kinds of users that are wanted."""
+
+_BY_EMAIL: LiteralString = """
+    by_email AS MATERIALIZED (
+        SELECT 0 AS rank, m.key, m.id
+        FROM kinds g CROSS JOIN sought q CROSS JOIN LATERAL (
+            SELECT k.key, u.id
+            FROM users u CROSS JOIN LATERAL (
+                SELECT lower(left(coalesce(u.email, '')::text COLLATE "default", 320)) COLLATE "C" AS key
+            ) k
+            WHERE coalesce(u.is_admin, false) = g.is_admin AND coalesce(u.is_active, false) = g.is_active
+                AND (k.key, u.id) > (greatest(q.low, $5::text COLLATE "C"), $6)
+                AND k.key < q.high
+            ORDER BY k.key, u.id
+            LIMIT $7
+        ) m
+        WHERE $4::integer = 0
+        ORDER BY m.key, m.id
+        LIMIT $7
+    ),
+"""
+"""Those whose e-mail begins with it."""
+
+_BY_NAME: LiteralString = """
+    by_name AS MATERIALIZED (
+        SELECT 1 AS rank, m.key, m.id
+        FROM kinds g CROSS JOIN sought q CROSS JOIN LATERAL (
+            SELECT k.key, u.id
+            FROM users u CROSS JOIN LATERAL (
+                SELECT lower(left(coalesce(u.name, '')::text COLLATE "default", 100)) COLLATE "C" AS key,
+                    lower(left(coalesce(u.email, '')::text COLLATE "default", 320)) AS email
+            ) k
+            WHERE coalesce(u.is_admin, false) = g.is_admin AND coalesce(u.is_active, false) = g.is_active
+                AND (k.key, u.id) > (
+                    CASE WHEN $4 = 1 THEN greatest(q.low, $5 COLLATE "C") ELSE q.low END,
+                    $8
+                )
+                AND k.key < q.high
+                AND NOT starts_with(k.email, q.low)
+            ORDER BY k.key, u.id
+            LIMIT $7
+        ) m
+        WHERE $4 <= 1 AND q.low <> '' AND (SELECT count(*) FROM by_email) < $7
+        ORDER BY m.key, m.id
+        LIMIT $7
+    ),
+"""
+"""Of the others, those whose name does."""
+
+_BY_LAST_NAME: LiteralString = """
+    by_last_name AS MATERIALIZED (
+        SELECT 2 AS rank, m.key, m.id
+        FROM kinds g CROSS JOIN sought q CROSS JOIN LATERAL (
+            SELECT k.key, u.id
+            FROM users u CROSS JOIN LATERAL (
+                SELECT lower(split_part(rtrim(
+                        left(coalesce(u.name, '')::text COLLATE "default", 100)), ' ', -1)
+                    ) COLLATE "C" AS key,
+                    lower(left(coalesce(u.email, '')::text COLLATE "default", 320)) AS email,
+                    lower(left(coalesce(u.name, '')::text COLLATE "default", 100)) AS name
+            ) k
+            WHERE coalesce(u.is_admin, false) = g.is_admin AND coalesce(u.is_active, false) = g.is_active
+                AND strpos(rtrim(left(coalesce(u.name, '')::text COLLATE "default", 100)), ' ') > 0
+                AND (k.key, u.id) > (
+                    CASE WHEN $4 = 2 THEN greatest(q.low, $5 COLLATE "C") ELSE q.low END,
+                    $9
+                )
+                AND k.key < q.high
+                AND NOT starts_with(k.email, q.low) AND NOT starts_with(k.name, q.low)
+            ORDER BY k.key, u.id
+            LIMIT $7
+        ) m
+        WHERE q.low <> ''
+            AND (SELECT count(*) FROM by_email) + (SELECT count(*) FROM by_name) < $7
+        ORDER BY m.key, m.id
+        LIMIT $7
+    ),
+"""
+"""Of the others, those the last word of whose name does."""
+
+
+SEARCH: LiteralString = (
+    _SOUGHT
+    + _BY_EMAIL
+    + _BY_NAME
+    + _BY_LAST_NAME
+    + """
+    page AS (
+        SELECT * FROM by_email
+        UNION ALL SELECT * FROM by_name
+        UNION ALL SELECT * FROM by_last_name
+        ORDER BY 1, 2, 3
+        LIMIT $7
+    )
+    SELECT p.rank, p.key, u.*
+    FROM page p CROSS JOIN LATERAL (
+        SELECT
+        """
+    + USER
+    + """
+        FROM users u
+        WHERE u.id = p.id
+        LIMIT 1 -- so that it is looked up by id, however many there might be
+    ) u
+    ORDER BY p.rank, p.key, p.id
+    """
+)
+"""The statement of `search`."""
+
+
 async def search(
     conn: Connection,
     text: str,
@@ -89,98 +211,7 @@ async def search(
         limit: matches at the most.
     """
     rows = await conn.fetch(
-        """
-        WITH sought AS MATERIALIZED (
-            SELECT lower($1::text COLLATE "default") COLLATE "C" AS low,
-                (lower($1::text COLLATE "default") || chr(1114111)) COLLATE "C" AS high
-        ), kinds AS MATERIALIZED (
-            SELECT a.is_admin, b.is_active
-            FROM (VALUES (false), (true)) a (is_admin) CROSS JOIN (VALUES (false), (true)) b (is_active)
-            WHERE a.is_admin = coalesce($2::boolean, a.is_admin)
-                AND b.is_active = coalesce($3::boolean, b.is_active)
-        ), by_email AS MATERIALIZED (
-            SELECT 0 AS rank, m.key, m.id
-            FROM kinds g CROSS JOIN sought q CROSS JOIN LATERAL (
-                SELECT k.key, u.id
-                FROM users u CROSS JOIN LATERAL (
-                    SELECT lower(left(coalesce(u.email, '')::text COLLATE "default", 320)) COLLATE "C" AS key
-                ) k
-                WHERE coalesce(u.is_admin, false) = g.is_admin AND coalesce(u.is_active, false) = g.is_active
-                    AND (k.key, u.id) > (greatest(q.low, $5::text COLLATE "C"), $6)
-                    AND k.key < q.high
-                ORDER BY k.key, u.id
-                LIMIT $7
-            ) m
-            WHERE $4::integer = 0
-            ORDER BY m.key, m.id
-            LIMIT $7
-        ), by_name AS MATERIALIZED (
-            SELECT 1 AS rank, m.key, m.id
-            FROM kinds g CROSS JOIN sought q CROSS JOIN LATERAL (
-                SELECT k.key, u.id
-                FROM users u CROSS JOIN LATERAL (
-                    SELECT lower(left(coalesce(u.name, '')::text COLLATE "default", 100)) COLLATE "C" AS key,
-                        lower(left(coalesce(u.email, '')::text COLLATE "default", 320)) AS email
-                ) k
-                WHERE coalesce(u.is_admin, false) = g.is_admin AND coalesce(u.is_active, false) = g.is_active
-                    AND (k.key, u.id) > (
-                        CASE WHEN $4 = 1 THEN greatest(q.low, $5 COLLATE "C") ELSE q.low END,
-                        $8
-                    )
-                    AND k.key < q.high
-                    AND NOT starts_with(k.email, q.low)
-                ORDER BY k.key, u.id
-                LIMIT $7
-            ) m
-            WHERE $4 <= 1 AND q.low <> '' AND (SELECT count(*) FROM by_email) < $7
-            ORDER BY m.key, m.id
-            LIMIT $7
-        ), by_last_name AS MATERIALIZED (
-            SELECT 2 AS rank, m.key, m.id
-            FROM kinds g CROSS JOIN sought q CROSS JOIN LATERAL (
-                SELECT k.key, u.id
-                FROM users u CROSS JOIN LATERAL (
-                    SELECT lower(split_part(rtrim(
-                            left(coalesce(u.name, '')::text COLLATE "default", 100)), ' ', -1)
-                        ) COLLATE "C" AS key,
-                        lower(left(coalesce(u.email, '')::text COLLATE "default", 320)) AS email,
-                        lower(left(coalesce(u.name, '')::text COLLATE "default", 100)) AS name
-                ) k
-                WHERE coalesce(u.is_admin, false) = g.is_admin AND coalesce(u.is_active, false) = g.is_active
-                    AND strpos(rtrim(left(coalesce(u.name, '')::text COLLATE "default", 100)), ' ') > 0
-                    AND (k.key, u.id) > (
-                        CASE WHEN $4 = 2 THEN greatest(q.low, $5 COLLATE "C") ELSE q.low END,
-                        $9
-                    )
-                    AND k.key < q.high
-                    AND NOT starts_with(k.email, q.low) AND NOT starts_with(k.name, q.low)
-                ORDER BY k.key, u.id
-                LIMIT $7
-            ) m
-            WHERE q.low <> ''
-                AND (SELECT count(*) FROM by_email) + (SELECT count(*) FROM by_name) < $7
-            ORDER BY m.key, m.id
-            LIMIT $7
-        ), page AS (
-            SELECT * FROM by_email
-            UNION ALL SELECT * FROM by_name
-            UNION ALL SELECT * FROM by_last_name
-            ORDER BY 1, 2, 3
-            LIMIT $7
-        )
-        SELECT p.rank, p.key, u.*
-        FROM page p CROSS JOIN LATERAL (
-            SELECT u.id AS user_id, coalesce(u.email, '') AS email, coalesce(u.name, '') AS name,
-                coalesce(u.is_admin, false) AS is_admin,
-                coalesce(u.is_active, false) AS user_is_active,
-                coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at,
-                u.email_verified_at IS NOT NULL AS email_verified
-            FROM users u
-            WHERE u.id = p.id
-            LIMIT 1 -- so that it is looked up by id, however many there might be
-        ) u
-        ORDER BY p.rank, p.key, p.id
-        """,
+        SEARCH,
         text,
         is_admin,
         is_active,
@@ -198,12 +229,9 @@ async def standing(
 ) -> Standing | None:
     """Return how an account stands; None where there is none."""
     row = await conn.fetchrow(
-        """
-        SELECT u.id AS user_id, u.email, coalesce(u.name, '') AS name,
-            coalesce(u.is_admin, false) AS is_admin,
-            coalesce(u.is_active, false) AS user_is_active,
-            coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at,
-            u.email_verified_at IS NOT NULL AS email_verified,
+        "SELECT "
+        + USER
+        + """,
             u.temporary_password_expires_at,
             coalesce((SELECT sum(f.failures) FROM auth_failures f WHERE f.user_id = u.id), 0) AS failures,
             (

@@ -3,10 +3,16 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 from gatepost.db.pool import Connection, Record, one
 from gatepost.models import Action, AppAction, AuditEvent, Client, EventFilter, SeenEvent, UserId
+
+_COLUMNS: LiteralString = """
+    SELECT e.id, e.at, e.action, e.user_id, e.session_id, e.ip_address, e.user_agent, e.detail::text AS detail
+"""
+_EVENTS: LiteralString = _COLUMNS + "FROM auth_events e"
+_SEEN: LiteralString = _COLUMNS + ", u.email FROM auth_events e LEFT JOIN users u ON u.id = e.user_id"
 
 
 def _event(row: Record) -> AuditEvent:
@@ -48,10 +54,8 @@ async def page_of_user(
 ) -> list[AuditEvent]:
     """Return a user's events, newest first, those with an id below `before`."""
     rows = await conn.fetch(
-        """
-        SELECT e.id, e.at, e.action, e.user_id, e.session_id, e.ip_address, e.user_agent,
-            e.detail::text AS detail
-        FROM auth_events e
+        _EVENTS
+        + """
         WHERE e.user_id = $1 AND e.id < coalesce($2::bigint, 9223372036854775807)
         ORDER BY e.id DESC
         LIMIT $3
@@ -66,10 +70,8 @@ async def page_of_user(
 async def newer_of_user(conn: Connection, user_id: UserId, *, after: int, limit: int) -> list[AuditEvent]:
     """Return the events of a user that came right after one, newest first: the page before `page_of_user`."""
     rows = await conn.fetch(
-        """
-        SELECT e.id, e.at, e.action, e.user_id, e.session_id, e.ip_address, e.user_agent,
-            e.detail::text AS detail
-        FROM auth_events e
+        _EVENTS
+        + """
         WHERE e.user_id = $1 AND e.id > $2
         ORDER BY e.id
         LIMIT $3
@@ -84,11 +86,8 @@ async def newer_of_user(conn: Connection, user_id: UserId, *, after: int, limit:
 async def seen_after(conn: Connection, event_id: int, *, limit: int) -> list[SeenEvent]:
     """Return the events that came after one, oldest first, with the users' e-mails."""
     rows = await conn.fetch(
-        """
-        SELECT e.id, e.at, e.action, e.user_id, e.session_id, e.ip_address, e.user_agent,
-            e.detail::text AS detail, u.email
-        FROM auth_events e
-        LEFT JOIN users u ON u.id = e.user_id
+        _SEEN
+        + """
         WHERE e.id > $1
         ORDER BY e.id
         LIMIT $2
@@ -102,11 +101,8 @@ async def seen_after(conn: Connection, event_id: int, *, limit: int) -> list[See
 async def seen_among(conn: Connection, event_ids: Sequence[int]) -> list[SeenEvent]:
     """Return those of these events that there are, oldest first, with the users' e-mails."""
     rows = await conn.fetch(
-        """
-        SELECT e.id, e.at, e.action, e.user_id, e.session_id, e.ip_address, e.user_agent,
-            e.detail::text AS detail, u.email
-        FROM auth_events e
-        LEFT JOIN users u ON u.id = e.user_id
+        _SEEN
+        + """
         WHERE e.id = ANY($1::bigint[])
         ORDER BY e.id
         """,
@@ -168,11 +164,8 @@ async def search(
     For `Database.planning`: a user's events have an index of their own.
     """
     rows = await conn.fetch(
-        """
-        SELECT e.id, e.at, e.action, e.user_id, e.session_id, e.ip_address, e.user_agent,
-            e.detail::text AS detail, u.email
-        FROM auth_events e
-        LEFT JOIN users u ON u.id = e.user_id
+        _SEEN
+        + """
         WHERE e.id >= $1 AND e.id < $2
             AND ($4::varchar IS NULL OR e.action = $4)
             AND ($5::varchar IS NULL OR starts_with(e.action, $5))

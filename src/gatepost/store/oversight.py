@@ -6,17 +6,35 @@ They are for `Database.planning`: a user's sessions have their own index.
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 from gatepost.db.pool import Connection, one
 from gatepost.models import AuditAction, Client, EndReason, OverseenSession, SessionFilter, UserId
 
+_LIVE: LiteralString = """
+    FROM user_sessions s
+    JOIN users u ON u.id = s.user_id
+    CROSS JOIN (SELECT coalesce($1::timestamptz, statement_timestamp()) AS now) t
+    WHERE gatepost.is_live(s, u, t.now, $2::interval)
+        AND ($3::varchar IS NULL OR s.ip_address = $3)
+        AND ($4::text IS NULL OR gatepost.to_inet(s.ip_address) <<= $4::text::inet)
+        AND ($5::timestamptz IS NULL OR s.created_at < $5)
+        AND ($6::timestamptz IS NULL OR s.created_at >= $6)
+        AND ($7::timestamptz IS NULL OR coalesce(s.last_used_at, '-infinity') < $7)
+        AND (s.user_id = $8 OR $8 IS NULL)
+"""
+_BUT_SPARED: LiteralString = """
+        AND ($9::bigint IS NULL OR coalesce(s.family_id, s.id) IS DISTINCT FROM (
+            SELECT coalesce(own.family_id, own.id) FROM user_sessions own WHERE own.id = $9))
+"""
 
-def _halves(address: str | None) -> tuple[str | None, str | None]:
-    """Return an address, which is compared as it is written, and a network, of which one is None."""
-    if address is not None and "/" in address:
-        return None, address
-    return address, None
+
+def _given(wanted: SessionFilter, at: datetime | None, idle: timedelta | None) -> tuple[object, ...]:
+    """Return what `_LIVE` takes; an address is compared as it is written, a network contains it."""
+    network = wanted.address if wanted.address is not None and "/" in wanted.address else None
+    address = wanted.address if network is None else None
+    times = (wanted.started_before, wanted.started_after, wanted.unused_since)
+    return (at, idle, address, network, *times, wanted.user_id)
 
 
 async def page(
@@ -33,29 +51,16 @@ async def page(
         """
         SELECT s.id, left(s.session_token, 8) AS token_hint, s.user_id, s.created_at, s.last_used_at,
             s.expires_at, s.ip_address, s.user_agent, s.ended_at, s.end_reason, u.email
-        FROM user_sessions s
-        JOIN users u ON u.id = s.user_id
-        CROSS JOIN (SELECT coalesce($3::timestamptz, statement_timestamp()) AS now) t
-        WHERE s.id < coalesce($1::bigint, 9223372036854775807)
-            AND gatepost.is_live(s, u, t.now, $4::interval)
-            AND ($5::varchar IS NULL OR s.ip_address = $5)
-            AND ($6::text IS NULL OR gatepost.to_inet(s.ip_address) <<= $6::text::inet)
-            AND ($7::timestamptz IS NULL OR s.created_at < $7)
-            AND ($8::timestamptz IS NULL OR s.created_at >= $8)
-            AND ($9::timestamptz IS NULL OR coalesce(s.last_used_at, '-infinity') < $9)
-            AND (s.user_id = $10 OR $10 IS NULL)
+        """
+        + _LIVE
+        + """
+            AND s.id < coalesce($9::bigint, 9223372036854775807)
         ORDER BY s.id DESC
-        LIMIT $2
+        LIMIT $10
         """,
+        *_given(wanted, at, idle),
         before,
         limit,
-        at,
-        idle,
-        *_halves(wanted.address),
-        wanted.started_before,
-        wanted.started_after,
-        wanted.unused_since,
-        wanted.user_id,
     )
     return [OverseenSession.from_row(row) for row in rows]
 
@@ -74,30 +79,8 @@ async def matching(
     `spared` is a session whose whole sign-in is left out; of more than `most` there are that many.
     """
     rows = await conn.fetch(
-        """
-        SELECT s.id, s.user_id
-        FROM user_sessions s
-        JOIN users u ON u.id = s.user_id
-        CROSS JOIN (SELECT coalesce($1::timestamptz, statement_timestamp()) AS now) t
-        WHERE gatepost.is_live(s, u, t.now, $2::interval)
-            AND ($3::varchar IS NULL OR s.ip_address = $3)
-            AND ($4::text IS NULL OR gatepost.to_inet(s.ip_address) <<= $4::text::inet)
-            AND ($5::timestamptz IS NULL OR s.created_at < $5)
-            AND ($6::timestamptz IS NULL OR s.created_at >= $6)
-            AND ($7::timestamptz IS NULL OR coalesce(s.last_used_at, '-infinity') < $7)
-            AND (s.user_id = $8 OR $8 IS NULL)
-            AND ($9::bigint IS NULL OR coalesce(s.family_id, s.id) IS DISTINCT FROM (
-                SELECT coalesce(own.family_id, own.id) FROM user_sessions own WHERE own.id = $9))
-        ORDER BY s.user_id, s.id
-        LIMIT $10
-        """,
-        at,
-        idle,
-        *_halves(wanted.address),
-        wanted.started_before,
-        wanted.started_after,
-        wanted.unused_since,
-        wanted.user_id,
+        "SELECT s.id, s.user_id" + _LIVE + _BUT_SPARED + "ORDER BY s.user_id, s.id LIMIT $10",
+        *_given(wanted, at, idle),
         spared,
         most,
     )
@@ -115,29 +98,8 @@ async def count(
 ) -> int:
     """Count what `matching` finds, up to `most` where that is a number."""
     row = await conn.fetchrow(
-        """
-        SELECT count(*) AS count FROM (
-        SELECT FROM user_sessions s
-        JOIN users u ON u.id = s.user_id
-        CROSS JOIN (SELECT coalesce($1::timestamptz, statement_timestamp()) AS now) t
-        WHERE gatepost.is_live(s, u, t.now, $2::interval)
-            AND ($3::varchar IS NULL OR s.ip_address = $3)
-            AND ($4::text IS NULL OR gatepost.to_inet(s.ip_address) <<= $4::text::inet)
-            AND ($5::timestamptz IS NULL OR s.created_at < $5)
-            AND ($6::timestamptz IS NULL OR s.created_at >= $6)
-            AND ($7::timestamptz IS NULL OR coalesce(s.last_used_at, '-infinity') < $7)
-            AND (s.user_id = $8 OR $8 IS NULL)
-            AND ($9::bigint IS NULL OR coalesce(s.family_id, s.id) IS DISTINCT FROM (
-                SELECT coalesce(own.family_id, own.id) FROM user_sessions own WHERE own.id = $9))
-        LIMIT $10) found
-        """,
-        at,
-        idle,
-        *_halves(wanted.address),
-        wanted.started_before,
-        wanted.started_after,
-        wanted.unused_since,
-        wanted.user_id,
+        "SELECT count(*) AS count FROM (SELECT " + _LIVE + _BUT_SPARED + "LIMIT $10) found",
+        *_given(wanted, at, idle),
         spared,
         most,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal, Self, TypeAlias
+from typing import Literal, LiteralString, Self, TypeAlias
 from uuid import UUID
 
 from gatepost.db.pool import Connection, one, parse_count
@@ -14,6 +14,16 @@ from gatepost.security.emails import email_key
 ADMINS_LOCK = 7_238_150_043_211_874_562
 """Key of the advisory lock under which administrators go, one at a time; `gatepost_erase_user` has it too."""
 
+
+USER: LiteralString = """
+    u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
+    coalesce(u.is_active, false) AS user_is_active,
+    coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at,
+    u.email_verified_at IS NOT NULL AS email_verified
+"""
+"""What `User` is read from."""
+
+_USERS: LiteralString = "SELECT " + USER + " FROM users u "
 
 LockAll: TypeAlias = Callable[[Connection, Sequence[UserId]], Awaitable[None]]
 """Locks the rows of users, in the order of their ids."""
@@ -122,15 +132,7 @@ async def insert(
 async def get(conn: Connection, user_id: UserId) -> User | None:
     """Return one user."""
     row = await conn.fetchrow(
-        """
-        SELECT u.id AS user_id, u.email, coalesce(u.name, '') AS name,
-            coalesce(u.is_admin, false) AS is_admin,
-            coalesce(u.is_active, false) AS user_is_active,
-            coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at,
-            u.email_verified_at IS NOT NULL AS email_verified
-        FROM users u
-        WHERE u.id = $1
-        """,
+        _USERS + "WHERE u.id = $1",
         user_id,
     )
     return None if row is None else User.from_row(row)
@@ -139,15 +141,7 @@ async def get(conn: Connection, user_id: UserId) -> User | None:
 async def find(conn: Connection, email: str) -> User | None:
     """Return the user with this canonical e-mail."""
     row = await conn.fetchrow(
-        """
-        SELECT u.id AS user_id, u.email, coalesce(u.name, '') AS name,
-            coalesce(u.is_admin, false) AS is_admin,
-            coalesce(u.is_active, false) AS user_is_active,
-            coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at,
-            u.email_verified_at IS NOT NULL AS email_verified
-        FROM users u
-        WHERE gatepost.email_key(u.email, u.email_key) COLLATE "C" = $1
-        """,
+        _USERS + 'WHERE gatepost.email_key(u.email, u.email_key) COLLATE "C" = $1',
         email,
     )
     return None if row is None else User.from_row(row)
@@ -156,17 +150,7 @@ async def find(conn: Connection, email: str) -> User | None:
 async def page(conn: Connection, *, after: UserId, limit: int) -> list[User]:
     """Return users in the order of their ids, those after `after`."""
     rows = await conn.fetch(
-        """
-        SELECT u.id AS user_id, u.email, coalesce(u.name, '') AS name,
-            coalesce(u.is_admin, false) AS is_admin,
-            coalesce(u.is_active, false) AS user_is_active,
-            coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at,
-            u.email_verified_at IS NOT NULL AS email_verified
-        FROM users u
-        WHERE u.id > $1
-        ORDER BY u.id
-        LIMIT $2
-        """,
+        _USERS + "WHERE u.id > $1 ORDER BY u.id LIMIT $2",
         after,
         limit,
     )
