@@ -230,6 +230,7 @@ import argparse, httpx
 parser = argparse.ArgumentParser()
 parser.add_argument("url")
 parser.add_argument("-s", action="store_true")
+parser.add_argument("-w")
 parser.add_argument("-X")
 parser.add_argument("-H", action="append", default=[])
 parser.add_argument("-d")

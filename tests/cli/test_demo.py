@@ -217,7 +217,7 @@ async def test_production_has_no_demo(scratch: Command, monkeypatch: pytest.Monk
 async def test_users_take_events(scratch: Command) -> None:
     refused = await scratch("demo", "--users", "200", "--events", "1000")
 
-    assert (refused.code, "200 users take 2000 events" in refused.err) == (2, True)
+    assert (refused.code, "200 users need at least 2000 events" in refused.err) == (2, True)
 
 
 async def test_a_database_that_does_not_exist_is_created(

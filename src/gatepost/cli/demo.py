@@ -1,4 +1,4 @@
-"""`gatepost demo`: a scratch database full of people who do not exist, to look at."""
+"""`gatepost demo`: a scratch database with invented users."""
 
 import asyncio
 import secrets
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gatepost.demo.numbering import Invented
     from gatepost.settings import Settings
 
-PASSWORD = "onlyademonstration"  # noqa: S105 - of people who do not exist
+PASSWORD = "onlyademonstration"  # noqa: S105 - of invented users
 """What every user of a demo signs in with."""
 
 _SUFFIX = "-demo"
@@ -38,24 +38,24 @@ def demo(
     seed: Annotated[
         int | None, typer.Option(min=0, help="Random seed; the same seed gives the same data  [default: any]")
     ] = None,
-    serve: Annotated[bool, typer.Option("--serve", help="Serve it right away, until Ctrl-C.")] = False,
+    serve: Annotated[bool, typer.Option("--serve", help="Then serve it, until Ctrl-C.")] = False,
     host: Annotated[str | None, typer.Option(help="Address to listen on, with --serve")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Port, with --serve")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Fill a scratch database with invented users, sessions and thirty days of events.
 
-    Without DATABASE_URL an embedded one of its own, beside GATEPOST_HOME. One that DATABASE_URL names must
-    be empty, a demo, or not there yet. Run again, it makes the demo anew.
+    Without DATABASE_URL, the demo has its own embedded database next to GATEPOST_HOME. A database in
+    DATABASE_URL must be empty, hold a demo, or not exist yet. Another run replaces the demo.
     """
     from gatepost.demo.history import EVENTS_A_USER
 
     out = Output(as_json=as_json)
     if events < users * EVENTS_A_USER:
-        raise typer.BadParameter(f"{users} users take {users * EVENTS_A_USER} events: give more --events")
+        raise typer.BadParameter(f"{users} users need at least {users * EVENTS_A_USER} events: raise --events")
     settings = _demo_settings(host=host, port=port)
     if serve:
-        check_servable(settings)  # filling it takes a while, after which it is late to say so
+        check_servable(settings)  # before filling, which takes a while
     seed = secrets.randbelow(2**32) if seed is None else seed
     with configured_dsn(settings) as dsn:
         invented, was_demo = asyncio.run(_make(settings, dsn, out, seed=seed, users=users, events=events))

@@ -36,12 +36,12 @@ def doctor(
             "--level",
             min=1,
             max=3,
-            help="With --asvs: up to this level; exit code 1 if a requirement is not met.",
+            help="With --asvs: check up to this level; the exit code is 1 if a requirement is not met.",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check everything that Gatepost needs, and say what to do; exit code 1 where something is wrong."""
+    """Check everything that Gatepost needs, and say how to fix it. The exit code is 1 if something is wrong."""
     out = Output(as_json=as_json)
     if level is not None and not asvs:
         raise typer.BadParameter("--level is for --asvs")

@@ -35,7 +35,7 @@ def migrate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring the database to the newest schema; make it where there is none and the role may."""
+    """Create or update the tables. A database that doesn't exist is created, if the role may do that."""
     out = Output(as_json=as_json)
     if sql and grants is not None:
         raise typer.BadParameter("Use either --sql or --grants")

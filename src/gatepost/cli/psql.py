@@ -26,9 +26,9 @@ class ProgramMissing(SetupError):
 
 
 def psql(context: typer.Context) -> None:
-    """Run psql on the configured database, the embedded one too; every argument is psql's own.
+    """Run psql on the configured database, embedded or your own. All arguments go to psql.
 
-    Ends with psql's exit code. The embedded server is started for it where nobody else uses it.
+    The exit code is psql's. An embedded server that isn't running is started for the duration.
     """
     settings = load_settings()
     command = [find_psql(settings), *context.args]

@@ -1,4 +1,4 @@
-"""`gatepost secret`: a fresh SECRET_KEY."""
+"""`gatepost secret`: a new SECRET_KEY."""
 
 import secrets
 
@@ -10,6 +10,6 @@ KEY_BYTES = 48
 
 
 def secret(*, as_json: AsJson = False) -> None:
-    """Print a fresh SECRET_KEY, and nothing else."""
+    """Print a new random SECRET_KEY, and nothing else."""
     key = secrets.token_urlsafe(KEY_BYTES)
     Output(as_json=as_json).done({"secret_key": key}, key)

@@ -77,10 +77,10 @@ def serve(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Serve the API. Without DATABASE_URL on an embedded PostgreSQL, started and stopped with the server.
+    """Start the server. Without DATABASE_URL it runs an embedded PostgreSQL for as long as it is up.
 
-    A database of one's own is migrated in development; in production that is `gatepost migrate`'s to do.
-    Ctrl-C stops everything, after the requests under way.
+    In development, the database in DATABASE_URL is migrated first; in production, run `gatepost migrate`.
+    Ctrl-C finishes the requests in progress and stops everything.
     """
     out = Output(as_json=as_json)
     options = {"host": host, "port": port, "workers": workers, "tls_cert": tls_cert, "tls_key": tls_key}

@@ -75,7 +75,7 @@ def import_fastapi_users(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Import users and live access tokens of fastapi-users. Run it again at any time: it goes on."""
+    """Import users and live access tokens of fastapi-users. Running it again continues where it stopped."""
     plan = Plan(
         source=FASTAPI_USERS,
         dsn=_dsn(database),
@@ -105,7 +105,7 @@ def import_django(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Import users of Django's auth. Run it again at any time: it goes on."""
+    """Import users of Django's auth. Running it again continues where it stopped."""
     plan = Plan(
         source=DJANGO,
         dsn=_dsn(database),
@@ -191,7 +191,7 @@ def _tell(plan: Plan, out: Output, done: Imported, *, dry_run: bool) -> None:
     _tell_of_tokens(plan, out, done, would)
     if done.providers:
         out.line(
-            f"Identity providers: {_listed(done.providers)}. Gatepost does not sign in by them yet: leave"
+            f"Identity providers: {_listed(done.providers)}. Gatepost does not support them yet: leave"
             " their table where it is."
         )
     if unreadable := {**done.unsupported, **{f"damaged {kind}": n for kind, n in done.damaged.items()}}:
@@ -244,6 +244,7 @@ def _listed(numbers: Mapping[str, int]) -> str:
 COMMANDS = (
     Command(
         group="import",
+        group_help="Import users from another system.",
         name="fastapi-users",
         run=import_fastapi_users,
         example="gatepost import fastapi-users --from postgresql://localhost/shop --dry-run",
