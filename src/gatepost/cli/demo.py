@@ -52,7 +52,8 @@ def demo(
 
     out = Output(as_json=as_json)
     if events < users * EVENTS_A_USER:
-        raise typer.BadParameter(f"{users} users need at least {users * EVENTS_A_USER} events: raise --events")
+        least = users * EVENTS_A_USER
+        raise typer.BadParameter(f"{users} users need at least {least} events: raise --events")
     settings = _demo_settings(host=host, port=port)
     if serve:
         check_servable(settings)  # before filling, which takes a while

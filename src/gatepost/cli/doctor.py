@@ -41,7 +41,7 @@ def doctor(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check everything that Gatepost needs, and say how to fix it. The exit code is 1 if something is wrong."""
+    """Check everything that Gatepost needs, and say how to fix it. Exit code 1 if something is wrong."""
     out = Output(as_json=as_json)
     if level is not None and not asvs:
         raise typer.BadParameter("--level is for --asvs")
