@@ -213,7 +213,7 @@ class _Handler(logging.StreamHandler[TextIO]):
                 stream = self._given or sys.stderr
                 stream.write(f"{self.formatter.render(event)}\n")
                 stream.flush()
-        except Exception:  # noqa: BLE001 - the long way runs into it as well, and reports it
+        except Exception:  # the long way runs into it as well, and reports it
             return False
         return True
 

@@ -63,6 +63,7 @@ class Connections:
         trusts: Callable[[Kept], bool],
         retire: Retire,
     ) -> None:
+        self._loop = asyncio.get_running_loop()  # asked for once: that is a system call (Python 3.11)
         self._connect = connect
         self._size = size
         self._seconds = seconds
@@ -96,7 +97,7 @@ class Connections:
             if not self._trusts(kept):
                 self._drop(kept)
                 kept = None
-        lease = Lease(kept, asyncio.get_running_loop().time(), limit)
+        lease = Lease(kept, self._loop.time(), limit)
         self._leases[lease] = None
         if self._waiting:
             self._press_later()
@@ -109,7 +110,7 @@ class Connections:
         if spent:
             self._retire(kept).add_done_callback(lambda _: self._leave())
             return
-        kept.heard = self._heard = asyncio.get_running_loop().time()
+        kept.heard = self._heard = self._loop.time()
         if self._open > self._limit() or not self._trusts(kept):
             self._close(kept)
         else:
@@ -150,13 +151,13 @@ class Connections:
     # --- Places ---
 
     def _limit(self) -> int:
-        if self._ceiling < self._size and asyncio.get_running_loop().time() > self._ceiling_until:
+        if self._ceiling < self._size and self._loop.time() > self._ceiling_until:
             self._ceiling = self._size
         return self._ceiling
 
     def _lower(self, ceiling: int) -> None:
         self._ceiling = max(ceiling, 1)
-        self._ceiling_until = asyncio.get_running_loop().time() + CEILING_SECONDS
+        self._ceiling_until = self._loop.time() + CEILING_SECONDS
 
     def _take_idle(self) -> Kept | None:
         """Return the connection that was used last, past those that are not to be trusted."""
@@ -169,7 +170,7 @@ class Connections:
 
     async def _wait(self) -> Kept:
         """Wait for a connection that comes free, or for one that is made meanwhile."""
-        turn: asyncio.Future[Kept] = asyncio.get_running_loop().create_future()
+        turn: asyncio.Future[Kept] = self._loop.create_future()
         self._waiting.append(turn)
         self._grow()
         self._press_later()
@@ -182,6 +183,8 @@ class Connections:
 
     def _grow(self) -> None:
         """Make as many connections as are waited for, and may be."""
+        if self._open >= self._limit():
+            return
         wanted = sum(not turn.done() for turn in self._waiting) - self._making
         for _ in range(min(wanted, self._limit() - self._open)):
             self._open += 1
@@ -192,7 +195,7 @@ class Connections:
 
     async def _make(self) -> None:
         """Make a connection for whoever waits; where the server has no more, one waits for another."""
-        began = asyncio.get_running_loop().time()
+        began = self._loop.time()
         try:
             kept = await self._connect(self._seconds)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, SetupError) as error:
@@ -234,7 +237,7 @@ class Connections:
             return
         self._idle.append(kept)
         if self._sweep_at is None:
-            self._sweep_at = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._sweep)
+            self._sweep_at = self._loop.call_later(IDLE_SECONDS, self._sweep)
 
     def _next(self) -> "asyncio.Future[Kept] | None":
         while self._waiting:
@@ -247,7 +250,7 @@ class Connections:
 
     def _sweep(self) -> None:
         """Close what nobody needed for a while."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         self._sweep_at = None
         while self._idle and self._idle[0].heard + IDLE_SECONDS <= loop.time():
             self._close(self._idle.popleft())
@@ -257,7 +260,7 @@ class Connections:
     def _press_later(self) -> None:
         if self._hold is None or self._press_at is not None:
             return
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         coming = (lease.began + self._hold for lease in self._leases)
         when = next((each for each in coming if each > loop.time()), None)
         self._press_at = loop.call_at(loop.time() if when is None else when, self._press)
@@ -270,7 +273,7 @@ class Connections:
         self._press_at = None
         if self._hold is None or not any(not turn.done() for turn in self._waiting):
             return
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         held = [lease for lease in self._leases if lease.began + self._hold <= loop.time()]
         more = len(held) < len(self._leases)
         limit = self._limit()

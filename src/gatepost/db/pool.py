@@ -1,6 +1,7 @@
 """The database as requests use it: connections with one deadline for all that a request waits for."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 import asyncpg
 
 from gatepost.db.connect import Connector, Kept
-from gatepost.db.connections import Connections
+from gatepost.db.connections import Connections, Lease
 from gatepost.db.faults import AWAY, connecting, is_spent, translated
 from gatepost.db.patience import patiently
 from gatepost.db.pooler import LOST
@@ -101,6 +102,8 @@ class Database:
         self._pool: Connections | None = None
         self._doubted = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
+        # Of the loop that it is opened in: asking which one runs is a system call (Python 3.11).
+        self._now: Callable[[], float] = time.monotonic
 
     @property
     def prepares(self) -> bool:
@@ -146,6 +149,7 @@ class Database:
         return None
 
     def _open_pool(self) -> None:
+        self._now = asyncio.get_running_loop().time
         self._pool = Connections(
             self._make,
             size=self._size,
@@ -218,26 +222,34 @@ class Database:
             async with answered(joined.conn), self._part_of(joined.conn):
                 yield joined.conn
             return
-        began = asyncio.get_running_loop().time()
-        with translated(), spending(self.timeout) as seconds:
-            if seconds is not None and seconds <= 0:
-                raise TimeoutError("the request has had its time")
-            async with asyncio.timeout(seconds) as limit:
-                pool = self._opened()
-                with connecting():
-                    lease = await pool.lend(limit)
-                try:
-                    async with answered(lease.kept.conn):
+        # What turns faults into answers is entered where there is one: otherwise every use would pay for it.
+        pool, began = self._opened(), self._now()
+        try:
+            with spending(self.timeout) as seconds:
+                async with asyncio.timeout(seconds) as limit:
+                    lease = await _lend(pool, limit)
+                    try:
                         yield lease.kept.conn
-                except BaseException as error:
-                    if limit.expired() and not lease.cut:
-                        self.doubt(began)
-                    elif isinstance(error, LOST):
-                        self.lose_statements()
-                    pool.take_back(lease, spent=is_spent(error))
-                    raise
-                else:
+                    except BaseException:
+                        async with self._failed(pool, lease, began), answered(lease.kept.conn):
+                            raise
                     pool.take_back(lease, spent=False)
+        except Exception:
+            with translated():
+                raise
+
+    @asynccontextmanager
+    async def _failed(self, pool: Connections, lease: Lease, began: float) -> AsyncIterator[None]:
+        """Take a connection back after a fault, and draw from the fault what it says of others."""
+        try:
+            yield
+        except BaseException as error:
+            if lease.limit.expired() and not lease.cut:
+                self.doubt(began)
+            elif isinstance(error, LOST):
+                self.lose_statements()
+            pool.take_back(lease, spent=is_spent(error))
+            raise
 
     @asynccontextmanager
     async def _part_of(self, conn: Connection) -> AsyncIterator[None]:
@@ -278,7 +290,7 @@ class Database:
             not kept.conn.is_closed()
             and kept.heard >= self._doubted
             and kept.server == self._connector.server
-            and kept.born + RENEW_SECONDS > asyncio.get_running_loop().time()
+            and kept.born + RENEW_SECONDS > self._now()
         )
 
     def doubt(self, since: float) -> None:
@@ -288,7 +300,7 @@ class Database:
     def lose_statements(self) -> None:
         """Prepare no statement from now on, and use no connection on which one was."""
         self._connector.unprepare()
-        self.doubt(asyncio.get_running_loop().time())
+        self.doubt(self._now())
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -346,6 +358,14 @@ class Database:
         if self._pool is None:
             raise RuntimeError("Gatepost is not open: pass `lifespan=auth.lifespan` to the application")
         return self._pool
+
+
+async def _lend(pool: Connections, limit: asyncio.Timeout) -> Lease:
+    try:
+        return await pool.lend(limit)
+    except Exception:
+        with connecting():
+            raise
 
 
 async def _close_retired(kept: Kept) -> None:
