@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractContextManager, AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
+from threading import get_ident
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -129,6 +130,7 @@ class Gate:
         self.hooks = Hooks()
         self._opened: AsyncExitStack | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
         self._embedded: EmbeddedServer | None = None
 
     @property
@@ -139,7 +141,11 @@ class Gate:
     @property
     def is_elsewhere(self) -> bool:
         """Say whether it is open in another event loop than this one: its connections are of no use here."""
-        return self._opened is not None and self._loop is not asyncio.get_running_loop()
+        if self._opened is None or self._loop is None:
+            return False
+        if self._thread == get_ident() and self._loop.is_running():
+            return False  # a thread runs one loop at a time; asking which one is a system call (Python 3.11)
+        return self._loop is not asyncio.get_running_loop()
 
     @property
     def is_embedded(self) -> bool:
@@ -230,6 +236,7 @@ class Gate:
                 log.warning("the database is away, requests are answered 503 until it is there", why=why)
             await self._wire(stack, background=background)
             self._opened, self._loop = stack.pop_all(), asyncio.get_running_loop()
+            self._thread = get_ident()
 
     async def _check(self, conn: Connection) -> None:
         """Make sure that the database can be worked in, and see of which type its users' ids are."""

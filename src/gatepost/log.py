@@ -104,7 +104,7 @@ def write(logger: logging.Logger, level: int, event: str, told: dict[str, Any]) 
     if not logger.isEnabledFor(level):
         return
     name = logging.getLevelName(level).lower()
-    timestamp = f"{datetime.now(UTC).replace(tzinfo=None).isoformat()}Z"
+    timestamp = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     line = _Event(event=event, **told, level=name, logger=logger.name, timestamp=timestamp)
     for key, value in structlog.contextvars.get_contextvars().items():
         line.setdefault(key, _clean(key, value))
@@ -253,7 +253,7 @@ def _formatter(form: str, *, colors: bool) -> _Formatter:
         return _Formatter(_as_json)
     # Its default shows local variables, and with them passwords.
     renderer = structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)
-    return _Formatter(lambda event: renderer(None, "", _escape_event(event.copy())))
+    return _Formatter(lambda event: renderer(None, "", _escape_event(dict(event))))
 
 
 _ASCII_JSON = json.JSONEncoder(default=repr, separators=(",", ":")).encode

@@ -73,6 +73,7 @@ class Database:
 
     Attributes:
         user_ids: the type of users' ids; whoever opens the database says it.
+        now: the clock of the loop it was opened in; to ask which loop runs is a system call (Python 3.11).
 
     Raises:
         SettingsError: the URL can't be read.
@@ -102,8 +103,7 @@ class Database:
         self._pool: Connections | None = None
         self._doubted = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
-        # Of the loop that it is opened in: asking which one runs is a system call (Python 3.11).
-        self._now: Callable[[], float] = time.monotonic
+        self.now: Callable[[], float] = time.monotonic
 
     @property
     def prepares(self) -> bool:
@@ -149,7 +149,7 @@ class Database:
         return None
 
     def _open_pool(self) -> None:
-        self._now = asyncio.get_running_loop().time
+        self.now = asyncio.get_running_loop().time
         self._pool = Connections(
             self._make,
             size=self._size,
@@ -223,7 +223,7 @@ class Database:
                 yield joined.conn
             return
         # What turns faults into answers is entered where there is one: otherwise every use would pay for it.
-        pool, began = self._opened(), self._now()
+        pool, began = self._opened(), self.now()
         try:
             with spending(self.timeout) as seconds:
                 async with asyncio.timeout(seconds) as limit:
@@ -290,7 +290,7 @@ class Database:
             not kept.conn.is_closed()
             and kept.heard >= self._doubted
             and kept.server == self._connector.server
-            and kept.born + RENEW_SECONDS > self._now()
+            and kept.born + RENEW_SECONDS > self.now()
         )
 
     def doubt(self, since: float) -> None:
@@ -300,7 +300,7 @@ class Database:
     def lose_statements(self) -> None:
         """Prepare no statement from now on, and use no connection on which one was."""
         self._connector.unprepare()
-        self.doubt(self._now())
+        self.doubt(self.now())
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

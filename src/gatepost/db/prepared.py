@@ -53,7 +53,7 @@ class Prepared:
         Raises:
             Unavailable: the database is away, also on a new connection, or answered too late.
         """
-        began = asyncio.get_running_loop().time()
+        began = self._database.now()
         with translated():
             async with asyncio.timeout(self._database.timeout) as limit:
                 try:
@@ -87,7 +87,7 @@ class Prepared:
             # Whatever it was, also a cancellation: what is under way on this connection is not ours to read.
             self._forget()
             raise
-        kept.heard = asyncio.get_running_loop().time()
+        kept.heard = self._database.now()
         return rows
 
     async def _get_ready(self) -> Ready:
@@ -96,7 +96,7 @@ class Prepared:
         if self._ready is None or not self._database.trusts(self._ready[0]):
             self._forget()
             return self._dated(await self._make())
-        now = asyncio.get_running_loop().time()
+        now = self._database.now()
         if now < self._renew_at:
             return self._ready
         if self._renewing is None:
@@ -112,12 +112,12 @@ class Prepared:
             self._forget()
             self._ready = self._dated(made)
         elif isinstance(made, asyncpg.TooManyConnectionsError):
-            self._renew_at = asyncio.get_running_loop().time() + RENEW_SECONDS
-        elif asyncio.get_running_loop().time() >= self._renew_at + RENEW_SECONDS:
+            self._renew_at = self._database.now() + RENEW_SECONDS
+        elif self._database.now() >= self._renew_at + RENEW_SECONDS:
             raise made
 
     def _dated(self, ready: Ready) -> Ready:
-        self._renew_at = asyncio.get_running_loop().time() + RENEW_SECONDS
+        self._renew_at = self._database.now() + RENEW_SECONDS
         return ready
 
     async def _try(self) -> "Ready | Exception":

@@ -83,6 +83,8 @@ def varying_send(send: Send) -> Send:
 def varying(headers: Headers) -> Headers:
     """Return headers that say that the answer depends on the session (RFC 9110 §12.5.5)."""
     listed = [value for name, value in headers if name.lower() == b"vary"]
+    if not listed:
+        return [*headers, (b"vary", b"Authorization, Cookie")]
     named = {part.strip().lower() for value in listed for part in value.split(b",")}
     missing = [name for name in (b"Authorization", b"Cookie") if name.lower() not in named]
     if b"*" in named or not missing:

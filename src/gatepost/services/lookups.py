@@ -40,6 +40,7 @@ class Lookups:
 
     def __init__(self, statement: Prepared, *, clock: Clock, lifetimes: Lifetimes) -> None:
         self._statement = statement
+        self._loop = asyncio.get_running_loop()
         self._clock = clock
         self._limits = (
             lifetimes.touch_after,
@@ -57,8 +58,7 @@ class Lookups:
         Raises:
             Unavailable: the database is away or answers too late.
         """
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Found | None] = loop.create_future()
+        answer: asyncio.Future[Found | None] = self._loop.create_future()
         same = self._waiting.get(tokens)
         if same is not None:
             same.append(answer)
@@ -66,7 +66,7 @@ class Lookups:
             self._waiting[tokens] = [answer]
             if self._drain is None:
                 # It starts in the next turn of the event loop: what is parsed in this one travels along.
-                self._drain = loop.create_task(self._run())
+                self._drain = self._loop.create_task(self._run())
         if (waited := counting()) is not None:
             answer.add_done_callback(waited)
         return answer
