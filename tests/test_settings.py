@@ -297,6 +297,7 @@ _NETWORKS = (
         ("DATABASE_POOL_SIZE", "0", "'0' is not accepted; set a whole number from 1 to 1000"),
         ("DATABASE_TIMEOUT_SECONDS", "nan", "'nan' is not accepted; set a number from 0.1 to 60"),
         ("DATABASE_TIMEOUT_SECONDS", "0.09", "'0.09' is not accepted; set a number from 0.1 to 60"),
+        ("HOOK_TIMEOUT_SECONDS", "0", "'0' is not accepted; set a number from 0.1 to 300"),
         ("DATABASE_START_SECONDS", "inf", "'inf' is not accepted; set a number from 0 to 600"),
         ("LOG_LEVEL", "loud", "'loud' is not accepted; set one of debug, info, warning, error"),
         ("LOG_FORMAT", "xml\x1b[2J", r"'xml\x1b[2j' is not accepted; set one of auto, json, console"),

@@ -74,6 +74,17 @@ def counting() -> Callable[[object], None] | None:
     return end
 
 
+@contextmanager
+def uncounted() -> Iterator[None]:
+    """Give a request back what time passes in here, although it uses the database meanwhile."""
+    spent, began = _spent.get(), time.monotonic()
+    try:
+        yield
+    finally:
+        if spent is not None and spent.seconds is not None:
+            spent.seconds -= time.monotonic() - began
+
+
 class spending:  # noqa: N801 - used as a function
     """Give what is left of so many seconds, and count what of it is used; None is without a limit."""
 

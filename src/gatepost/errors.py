@@ -43,6 +43,7 @@ never holds a token, password or digest.
     ├── MethodNotAllowed         method_not_allowed
     ├── TooManyAttempts          too_many_attempts
     ├── Unavailable              unavailable
+    │   └── HookTimeout
     ├── InternalError            internal_error
     └── SetupError               for the operator, never over HTTP: setup_failed
         ├── SettingsError            settings_invalid
@@ -433,6 +434,18 @@ class Unavailable(GatepostError):
     def headers(self) -> Mapping[str, str]:
         """When another attempt makes sense."""
         return {"Retry-After": str(self.retry_after)}
+
+
+class HookTimeout(Unavailable):
+    """A hook of the application took longer than HOOK_TIMEOUT_SECONDS, and what it was part of was undone.
+
+    Callers are told what `Unavailable` says; as a text the error names the hook.
+    """
+
+    def __init__(self, moment: str, hook: str, seconds: float) -> None:
+        """Say which hook it was, and what it may take."""
+        super().__init__()
+        self.args = (f"@auth.{moment}: {hook} took longer than HOOK_TIMEOUT_SECONDS ({seconds:g})",)
 
 
 class InternalError(GatepostError):

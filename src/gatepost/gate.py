@@ -256,6 +256,7 @@ class Gate:
     async def _wire(self, stack: AsyncExitStack, *, background: bool) -> None:
         self._wiring = Wiring()
         settings, database, clock = self.settings, self.database, self.clock
+        self.hooks.open(database, seconds=settings.hook_timeout_seconds)
         fallbacks = [key.get_secret_value() for key in settings.secret_key_fallbacks]
         keys = KeyRing.derive(secret_key(settings), fallbacks)
         self.tokens = codec = TokenCodec(keys, settings.session_token_format)
@@ -281,6 +282,7 @@ class Gate:
             lifetimes=lifetimes,
             limits=limits,
             max_per_user=settings.max_sessions_per_user,
+            hooks=self.hooks,
         )
         self.devices, self.csrf_tokens = Devices(keys), CsrfTokens(keys)
         self.oversight = Oversight(database, acts=self.acts, clock=clock, lifetimes=lifetimes)
@@ -302,6 +304,7 @@ class Gate:
             audit=self.audit,
             clock=clock,
             steps=steps,
+            hooks=self.hooks,
         )
         self.accounts = Accounts(
             database,

@@ -211,8 +211,9 @@ class UserSessions:
         Raises:
             NotFound: there is no such user, or they are disabled.
             ValueError: the methods are no names, or there are none or too many.
+            Exception: what a hook of `on_sign_in` raised.
         """
-        proven = _methods(methods)
+        proven, known = _methods(methods), _known(client)
         with self._gate.joining(conn):
             user_id = _id(self._gate, user_id)
             async with self._gate.database.transaction() as own:
@@ -221,10 +222,11 @@ class UserSessions:
                 if stamp is not None:
                     proof = Proof(user_id=user_id, methods=proven, stamp=stamp, at=self._gate.clock())
                     signed_in = await self._gate.session_tokens.start(
-                        own, proof, client=_known(client), remembered=remember
+                        own, proof, client=known, remembered=remember
                     )
                 if signed_in is None:
                     raise NotFound(Text("error.not_found.user"))
+                await self._gate.sign_ins.welcome(own, signed_in.session, known)
                 return signed_in
 
     async def list(

@@ -34,13 +34,13 @@ from gatepost.http.mounts import PlacedMount
 from gatepost.http.own_pages import OptionalSessionScheme, PageSessionScheme, place_of, root_of
 from gatepost.http.strays import StrayCookies
 from gatepost.in_code import Events, Users, UserSessions
-from gatepost.models import Client, Session, User
+from gatepost.models import Client, Session
 from gatepost.security.csrf_tokens import sign_in_binding
 from gatepost.services.clock import Clock, database_clock
 from gatepost.services.hooks import Moment
 from gatepost.settings import Settings
 
-Hook = TypeVar("Hook", bound=Callable[[Any, User], Awaitable[None]])
+Hook = TypeVar("Hook", bound=Callable[..., Awaitable[Any]])
 
 PREFIX = "/api/auth"
 """Where the API stands unless another place is given."""
@@ -210,11 +210,46 @@ class Gatepost(Gate):
         """Have `hook(conn, user)` called inside the transaction of every registration, in order.
 
         It writes on `conn`, the transaction's connection (asyncpg's); if it raises, nothing was registered.
-        It has the same deadline as every statement of a request, `DATABASE_TIMEOUT_SECONDS`. What it raises
-        is the answer: a `GatepostError` or an `HTTPException` in its own words, anything else a 500.
+        It may take `HOOK_TIMEOUT_SECONDS`. What it raises is the answer: a `GatepostError` or an
+        `HTTPException` in its own words, anything else a 500.
         """
         self.hooks.add(Moment.REGISTER, hook)
         return hook
+
+    def on_sign_in(self, hook: Hook) -> Hook:
+        """Have `hook(conn, session, client)` called inside the transaction of every sign-in, in order.
+
+        Whichever way somebody came in, after their last step; a registration signs in too. If it raises, no
+        session starts, and the trail has `login.failed`. What it raises is the answer, as of
+        `on_register`.
+        """
+        self.hooks.add(Moment.SIGN_IN, hook)
+        return hook
+
+    def on_sign_out(self, hook: Hook) -> Hook:
+        """Have `hook(conn, user, session_id)` called inside the transaction of every sign-out, in order.
+
+        `session_id` is None where the user signs out everywhere. What it raises is logged, and what it wrote
+        undone; the user is signed out all the same.
+        """
+        self.hooks.add(Moment.SIGN_OUT, hook)
+        return hook
+
+    def on_export(self, part: str) -> Callable[[Hook], Hook]:
+        """Have `hook(conn, user)` add to the data that users download of themselves, under `application`.
+
+            @auth.on_export("notes")
+            async def notes(conn, user): return [dict(row) for row in await conn.fetch(...)]
+
+        Args:
+            part: what the export calls the answer, which is anything that JSON can hold.
+        """
+
+        def add(hook: Hook) -> Hook:
+            self.hooks.add(Moment.EXPORT, hook, part=part)
+            return hook
+
+        return add
 
     def on_email_change(self, hook: Hook) -> Hook:
         """Have a function called inside the transaction of every change of an e-mail.

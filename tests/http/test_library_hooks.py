@@ -1,14 +1,16 @@
 """Hooks inside the transaction of a registration."""
 
 import json
+import re
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI, HTTPException
-from tests.conftest import PASSWORD, MakeSettings, bearer, execute, register, serving
+from tests.conftest import PASSWORD, MakeSettings, bearer, execute, login, register, serving
 
-from gatepost import Client, Gatepost, User, UserId, ValidationFailed
+from gatepost import Client, Gatepost, Session, User, UserId, ValidationFailed
+from gatepost.errors import RegistrationClosed
 from gatepost.gate import Gate
 
 BODY: dict[str, Any] = {"email": "user@example.com", "name": "John Doe", "password": "securepassword123"}
@@ -114,22 +116,6 @@ async def test_a_hook_refuses_as_a_route_would(app: FastAPI, auth: Gatepost, db:
     assert await counts(db) == {"users": 0, "user_sessions": 0, "profiles": 0}
 
 
-async def test_a_hook_that_takes_too_long_is_503_and_leaves_nothing(
-    make_settings: MakeSettings, auth: Gatepost, db: Any
-) -> None:
-    hasty = Gatepost(make_settings(database_timeout_seconds=0.5))
-    app = FastAPI(lifespan=hasty.lifespan)
-    hasty.install(app)
-
-    @hasty.on_register
-    async def slow(conn: Any, user: User) -> None:
-        await conn.execute("SELECT pg_sleep(60)")
-
-    response = await attempt(app)
-    assert (response.status_code, response.json()["error"]["code"]) == (503, "unavailable")
-    assert await counts(db) == {"users": 0, "user_sessions": 0, "profiles": 0}
-
-
 async def test_hooks_run_in_order_and_for_users_made_in_code_too(auth: Gatepost) -> None:
     ran: list[str] = []
 
@@ -215,3 +201,161 @@ async def test_what_a_hook_of_an_e_mail_wrote_goes_with_what_it_raises(
         assert (await client.get("/api/auth/me", headers=bearer(token))).status_code == 200
     assert await db.fetchval("SELECT count(*) FROM profiles") == 0
     assert await db.fetchval("SELECT email FROM users") == "user@example.com"
+
+
+# --- Signing in and out ---
+
+
+async def test_a_hook_sees_every_sign_in(app: FastAPI, auth: Gatepost, db: Any) -> None:
+    seen: list[tuple[str, int, str | None]] = []
+
+    @auth.on_sign_in
+    async def note(conn: Any, session: Session, client: Client) -> None:
+        seen.append((session.user.email, session.id, client.ip_address))
+        assert await conn.fetchval("SELECT is_active FROM user_sessions WHERE id = $1", session.id)
+        assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE id = $1", session.id) == 0
+        await conn.execute("INSERT INTO profiles VALUES ($1, 'here')", session.user.id)
+
+    async with serving(app) as client:
+        await register(client)
+        await login(client)
+        await auth.sessions.start(1, methods=["sms"], client=Client(ip_address="203.0.113.7"))
+    assert seen == [
+        ("user@example.com", 1, "127.0.0.1"),
+        ("user@example.com", 2, "127.0.0.1"),
+        ("user@example.com", 3, "203.0.113.7"),
+    ]
+    assert await counts(db) == {"users": 1, "user_sessions": 3, "profiles": 3}
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "code", "reason"),
+    [
+        (HTTPException(402, "Pay first"), 402, "payment_required", "HTTPException"),
+        (RegistrationClosed("Not on Sundays"), 403, "registration_closed", "registration_closed"),
+        (LookupError("no motto"), 500, "internal_error", "LookupError"),
+    ],
+)
+async def test_a_hook_turns_away_who_signs_in(
+    app: FastAPI, auth: Gatepost, db: Any, raised: Exception, status: int, code: str, reason: str
+) -> None:
+    async with serving(app) as client:
+        token = (await register(client))["token"]
+
+        @auth.on_sign_in
+        async def refuse(conn: Any, session: Session, client: Client) -> None:
+            await conn.execute("INSERT INTO profiles VALUES ($1, 'here')", session.user.id)
+            raise raised
+
+        body = {k: BODY[k] for k in ("email", "password")}
+        refused = await client.post("/api/auth/login", json=body)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (status, code)
+        assert (await client.get("/api/auth/me", headers=bearer(token))).status_code == 200
+        again = await client.post("/api/auth/register", json={**BODY, "email": "other@example.com"})
+        assert again.status_code == status
+        with pytest.raises(type(raised)):
+            await auth.sessions.start(1, methods=["sms"])
+    assert await counts(db) == {"users": 1, "user_sessions": 1, "profiles": 0}
+    told = await db.fetchval("SELECT detail FROM auth_events WHERE action = 'login.failed'")
+    assert json.loads(told) == {"reason": reason, "hook": "on_sign_in", "email": "user@example.com"}
+
+
+async def test_a_page_says_what_a_hook_raised(make_settings: MakeSettings) -> None:
+    auth = Gatepost(make_settings())
+    app = FastAPI(lifespan=auth.lifespan)
+    auth.install(app, pages=True)
+
+    @auth.on_sign_in
+    async def refuse(conn: Any, session: Session, client: Client) -> None:
+        raise HTTPException(402, "Pay <first>")
+
+    async with serving(app) as client:
+        page = await client.get("/auth/sign-up")
+        token = re.findall(r'name="form_token" value="([^"]+)"', page.text)[0]
+        answer = await client.post(
+            "/auth/sign-up", data={**BODY, "form_token": token}, headers={"Sec-Fetch-Site": "same-origin"}
+        )
+    assert answer.status_code == 402
+    assert "Pay &lt;first&gt;" in answer.text
+    assert 'value="user@example.com"' in answer.text
+
+
+@pytest.mark.parametrize(("path", "told"), [("logout", [1]), ("logout-all", [None]), ("logout-others", [])])
+async def test_a_hook_sees_who_signs_out(
+    app: FastAPI, auth: Gatepost, db: Any, path: str, told: list[int | None]
+) -> None:
+    seen: list[int | None] = []
+
+    @auth.on_sign_out
+    async def note(conn: Any, user: User, session_id: int | None) -> None:
+        assert user.email == "user@example.com"
+        seen.append(session_id)
+        await conn.execute("INSERT INTO profiles VALUES ($1, 'gone')", user.id)
+
+    async with serving(app) as client:
+        token = (await register(client))["token"]
+        await login(client)
+        assert (await client.post(f"/api/auth/{path}", headers=bearer(token))).status_code == 200
+    assert seen == told
+    assert await db.fetchval("SELECT count(*) FROM profiles") == len(told)
+
+
+@pytest.mark.parametrize("fault", ["raises", "slow"])
+async def test_nothing_keeps_anybody_signed_in(
+    make_settings: MakeSettings, auth: Gatepost, db: Any, caplog: pytest.LogCaptureFixture, fault: str
+) -> None:
+    auth = Gatepost(make_settings(hook_timeout_seconds=0.2))
+    app = FastAPI(lifespan=auth.lifespan)
+    auth.install(app)
+
+    @auth.on_sign_out
+    async def faulty(conn: Any, user: User, session_id: int | None) -> None:
+        await conn.execute("INSERT INTO profiles VALUES ($1, 'gone')", user.id)
+        if fault == "slow":
+            await conn.execute("SELECT pg_sleep(60)")
+        raise HTTPException(403, "Stay")
+
+    async with serving(app) as client:
+        token = (await register(client))["token"]
+        assert (await client.post("/api/auth/logout", headers=bearer(token))).status_code == 200
+        assert (await client.get("/api/auth/me", headers=bearer(token))).status_code == 401
+    assert await db.fetchval("SELECT count(*) FROM profiles") == 0
+    assert "a hook failed, and its user is signed out all the same" in caplog.text
+
+
+# --- The copy of one's data ---
+
+
+async def test_hooks_add_the_applications_data_to_the_export(app: FastAPI, auth: Gatepost, db: Any) -> None:
+    @auth.on_export("profile")
+    async def profile(conn: Any, user: User) -> list[dict[str, Any]]:
+        return [
+            dict(row) for row in await conn.fetch("SELECT motto FROM profiles WHERE user_id = $1", user.id)
+        ]
+
+    @auth.on_export("score")
+    async def score(conn: Any, user: User) -> int:
+        return 7
+
+    async with serving(app) as client:
+        token = (await register(client))["token"]
+        await db.execute("INSERT INTO profiles VALUES (1, 'none')")
+        data = (await client.get("/api/auth/export", headers=bearer(token))).json()["data"]
+    assert data["application"] == {"profile": [{"motto": "none"}], "score": 7}
+    assert data["user"]["email"] == "user@example.com"
+
+
+@pytest.mark.parametrize("answer", [LookupError("no motto"), object()])
+async def test_an_export_that_a_hook_fails_is_no_half_one(
+    app: FastAPI, auth: Gatepost, db: Any, answer: object
+) -> None:
+    @auth.on_export("profile")
+    async def faulty(conn: Any, user: User) -> object:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async with serving(app) as client:
+        token = (await register(client))["token"]
+        refused = await client.get("/api/auth/export", headers=bearer(token))
+        assert (refused.status_code, refused.json()["error"]["code"]) == (500, "internal_error")

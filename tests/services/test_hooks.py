@@ -10,30 +10,33 @@ from tests.conftest import PASSWORD, MakeSettings, serving
 from tests.http.conftest import logged
 
 from gatepost import Gatepost
-from gatepost.services.hooks import Hooks, Moment
+from gatepost.errors import HookTimeout
+from gatepost.gate import Gate
+from gatepost.models import Client
+from gatepost.services.hooks import ARGUMENTS, Hooks, Moment
 
 
-async def good(conn: Any, user: Any) -> None: ...
+async def good(conn: Any, *more: Any) -> None: ...
 
 
-async def with_more(extra: int, conn: Any, user: Any, *, flag: bool = True) -> None: ...
+async def with_more(extra: int, conn: Any, *more: Any, flag: bool = True) -> None: ...
 
 
-def sync(conn: Any, user: Any) -> None: ...
+def sync(conn: Any, *more: Any) -> None: ...
 
 
 async def too_few(conn: Any) -> None: ...
 
 
-async def too_many(conn: Any, user: Any, request: Any) -> None: ...
+async def too_many(conn: Any, user: Any, request: Any, other: Any) -> None: ...
 
 
 class Callable:
-    async def __call__(self, conn: Any, user: Any) -> None: ...
+    async def __call__(self, conn: Any, *more: Any) -> None: ...
 
 
 class Sync:
-    def __call__(self, conn: Any, user: Any) -> None: ...
+    def __call__(self, conn: Any, *more: Any) -> None: ...
 
 
 @pytest.mark.parametrize("hook", [good, partial(with_more, 1), Callable(), Callable().__call__])
@@ -47,36 +50,101 @@ def test_what_can_be_called_is_taken(moment: Moment, hook: Any) -> None:
     [
         (sync, "sync must be `async def`"),
         (Sync(), "Sync must be `async def`"),
-        (too_few, "too_few is called with the connection and the user: too many positional arguments"),
-        (
-            too_many,
-            "too_many is called with the connection and the user: missing a required argument: 'request'",
-        ),
+        (too_few, r"too_few is called with \(connection, .*\): too many positional arguments"),
+        (too_many, r"too_many is called with \(connection, .*\): missing a required argument: '"),
     ],
 )
 def test_what_can_not_be_called_is_refused_when_it_is_given(
     make_settings: MakeSettings, hook: Any, told: str
 ) -> None:
     auth = Gatepost(make_settings())
-    for decorator in (auth.on_register, auth.on_email_change, auth.on_delete):
-        with pytest.raises(TypeError, match=f"@auth.{decorator.__name__}: .*{told}"):
+    for moment in ARGUMENTS:
+        decorator = getattr(auth, moment)
+        if moment is Moment.EXPORT:
+            decorator = decorator("notes")
+        with pytest.raises(TypeError, match=f"@auth.{moment}: .*{told}"):
             decorator(hook)
 
 
-async def test_one_that_is_cut_off_is_named(
-    make_settings: MakeSettings, caplog: pytest.LogCaptureFixture
-) -> None:
-    auth = Gatepost(make_settings(database_timeout_seconds=0.5))
+def test_a_part_of_the_export_is_added_by_one_hook() -> None:
+    hooks = Hooks()
+    hooks.add(Moment.EXPORT, good, part="notes")
+    hooks.add(Moment.EXPORT, good, part="drafts")
+    with pytest.raises(ValueError, match="another hook adds 'notes' already"):
+        hooks.add(Moment.EXPORT, good, part="notes")
+
+
+BODY: dict[str, Any] = {"email": "user@example.com", "name": "Ada", "password": PASSWORD}
+
+
+async def attempt(auth: Gatepost) -> httpx.Response:
     app = FastAPI(lifespan=auth.lifespan)
     auth.install(app)
+    async with serving(app) as client:
+        return await client.post("/api/auth/register", json=BODY)
+
+
+async def test_one_that_is_too_slow_is_named_with_its_deadline_and_undone(
+    make_settings: MakeSettings, caplog: pytest.LogCaptureFixture, db: Any
+) -> None:
+    auth = Gatepost(make_settings(hook_timeout_seconds=0.2))
 
     @auth.on_register
     async def slow(conn: Any, user: Any) -> None:
         await conn.execute("SELECT pg_sleep(60)")
 
-    async with serving(app) as client:
-        body = {"email": "user@example.com", "name": "Ada", "password": PASSWORD}
-        answer: httpx.Response = await client.post("/api/auth/register", json=body)
-        assert answer.status_code == 503
-    (line,) = logged(caplog, "a hook was cut off: what it does has to fit into DATABASE_TIMEOUT_SECONDS")
+    answer = await attempt(auth)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
+    (line,) = logged(caplog, "a hook took longer than HOOK_TIMEOUT_SECONDS")
     assert (line["hook"].rpartition(".")[2], line["moment"]) == ("slow", "on_register")
+    assert line["deadline_seconds"] == 0.2
+    assert logged(caplog, "database unavailable") == []
+    assert await db.fetchval("SELECT count(*) FROM users") == 0
+    told = await db.fetchval("SELECT detail ->> 'reason' FROM auth_events WHERE action LIKE 'user.%'")
+    assert told == "hook_timeout"
+
+
+async def test_one_has_a_deadline_of_its_own_beside_the_requests(
+    make_settings: MakeSettings, db: Any
+) -> None:
+    auth = Gatepost(make_settings(database_timeout_seconds=1, hook_timeout_seconds=60))
+
+    @auth.on_register
+    async def takes_its_time(conn: Any, user: Any) -> None:
+        await conn.execute("SELECT pg_sleep(1.5)")
+
+    assert (await attempt(auth)).status_code == 201
+    assert await db.fetchval("SELECT count(*) FROM users") == 1
+
+
+@pytest.mark.parametrize("fault", [TimeoutError("of another server"), ConnectionRefusedError()])
+async def test_what_else_is_away_is_not_taken_for_the_database(
+    make_settings: MakeSettings, caplog: pytest.LogCaptureFixture, db: Any, fault: OSError
+) -> None:
+    auth = Gatepost(make_settings())
+
+    @auth.on_register
+    async def calls_elsewhere(conn: Any, user: Any) -> None:
+        raise fault
+
+    answer = await attempt(auth)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal_error")
+    assert logged(caplog, "database unavailable") == []
+    assert f"@auth.on_register: {calls_elsewhere.__qualname__} raised {type(fault).__name__}" in caplog.text
+    assert await db.fetchval("SELECT count(*) FROM users") == 0
+
+
+async def test_the_error_names_it_where_no_request_asks(make_settings: MakeSettings, db: Any) -> None:
+    async with Gate(make_settings(hook_timeout_seconds=0.1)) as gate:
+
+        async def slow(conn: Any, user: Any) -> None:
+            await conn.execute("SELECT pg_sleep(60)")
+
+        gate.hooks.add(Moment.REGISTER, slow)
+        with pytest.raises(
+            HookTimeout, match=r"@auth.on_register: .*slow took longer than HOOK_TIMEOUT"
+        ) as error:
+            await gate.administration.create(**BODY, is_admin=False, client=Client())
+        assert str(error.value).endswith("HOOK_TIMEOUT_SECONDS (0.1)")
+        assert "slow" not in error.value.message
+    assert await db.fetchval("SELECT count(*) FROM users") == 0

@@ -167,6 +167,8 @@ export interface Export {
   user: User;
   sessions: ExportedSession[];
   events: Event[];
+  /** What the application adds, where it does: `auth.on_export`. */
+  application?: Record<string, unknown>;
   truncated: boolean;
 }
 

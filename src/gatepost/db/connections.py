@@ -32,12 +32,14 @@ class Lease:
         began: since when, by the loop's clock.
         limit: what ends the use.
         cut: it was ended early, for the sake of others.
+        spared: it is not, for the moment: a hook of the application has it, and a deadline of its own.
     """
 
     kept: Kept
     began: float
     limit: asyncio.Timeout
     cut: bool = False
+    spared: bool = False
 
 
 class Connections:
@@ -102,6 +104,10 @@ class Connections:
         if self._waiting:
             self._press_later()
         return lease
+
+    def lease_of(self, conn: "asyncpg.Connection[asyncpg.Record]") -> Lease | None:
+        """Return how a connection is lent; None for one that is not of these."""
+        return next((lease for lease in self._leases if lease.kept.conn is conn), None)
 
     def take_back(self, lease: Lease, *, spent: bool) -> None:
         """Take a connection back; one that is spent is closed, and keeps its place until it is."""
@@ -261,7 +267,7 @@ class Connections:
         if self._hold is None or self._press_at is not None:
             return
         loop = self._loop
-        coming = (lease.began + self._hold for lease in self._leases)
+        coming = (lease.began + self._hold for lease in self._leases if not lease.spared)
         when = next((each for each in coming if each > loop.time()), None)
         self._press_at = loop.call_at(loop.time() if when is None else when, self._press)
 
@@ -274,8 +280,8 @@ class Connections:
         if self._hold is None or not any(not turn.done() for turn in self._waiting):
             return
         loop = self._loop
-        held = [lease for lease in self._leases if lease.began + self._hold <= loop.time()]
-        more = len(held) < len(self._leases)
+        late = [lease for lease in self._leases if lease.began + self._hold <= loop.time()]
+        held, more = [lease for lease in late if not lease.spared], len(late) < len(self._leases)
         limit = self._limit()
         for lease in held[: max(0, len(held) - (limit - max(1, limit // 2)))]:
             del self._leases[lease]

@@ -17,7 +17,7 @@ from gatepost.db.pooler import LOST
 from gatepost.db.rejections import answered
 from gatepost.db.revival import Revival
 from gatepost.db.unreachable import is_mistake, unreachable
-from gatepost.deadline import spending
+from gatepost.deadline import spending, uncounted
 from gatepost.errors import DatabaseUnreachable, SettingsError
 from gatepost.models import UserIdType
 from gatepost.settings.address import Address
@@ -250,6 +250,28 @@ class Database:
                 self.lose_statements()
             pool.take_back(lease, spent=is_spent(error))
             raise
+
+    @contextmanager
+    def spared(self, conn: Connection) -> Iterator[None]:
+        """Have what the application does on a connection that was lent count to no request's deadline.
+
+        It has a deadline of its own, which whoever calls it keeps.
+        """
+        lease, began = None if self._pool is None else self._pool.lease_of(conn), self.now()
+        if lease is not None and lease.limit.expired():
+            lease = None  # it ends at the next wait, whatever is done about it
+        ends = None if lease is None else lease.limit.when()
+        if lease is not None:
+            lease.spared = True
+            lease.limit.reschedule(None)
+        try:
+            with uncounted():
+                yield
+        finally:
+            if lease is not None:
+                passed = self.now() - began
+                lease.spared, lease.began = False, lease.began + passed
+                lease.limit.reschedule(None if ends is None else ends + passed)
 
     @asynccontextmanager
     async def _part_of(self, conn: Connection) -> AsyncIterator[None]:

@@ -81,6 +81,14 @@ async def _lacks_body(request: Request, problems: Sequence[Any]) -> bool:
     return any(problem["loc"] == ("body",) for problem in problems) and not await request.body()
 
 
+def as_raised(error: HTTPException) -> GatepostError:
+    """Return what a hook of the application raised as its routes do, for where errors of ours are told."""
+    code = http.HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+    attributes = {"code": code, "status": error.status_code, "headers": dict(error.headers or {})}
+    kind: type[GatepostError] = type("Raised", (GatepostError,), attributes)
+    return kind(str(error.detail))
+
+
 async def on_http_exception(_: Request, error: Exception) -> Response:
     """Answer what the framework itself refuses: no such route, no such method, a body it can't read."""
     if not isinstance(error, HTTPException):
@@ -92,13 +100,9 @@ async def on_http_exception(_: Request, error: Exception) -> Response:
     }
     ours = known.get(error.status_code)
     if ours is None:
-        phrase = http.HTTPStatus(error.status_code).phrase
-        body = error_body(phrase.lower().replace(" ", "_"), str(error.detail))
-        response = Response(encode(body), status_code=error.status_code, media_type="application/json")
-    else:
-        response = render(ours)
-    for name, value in (error.headers or {}).items():
-        response.headers[name] = value
+        return render(as_raised(error))
+    response = render(ours)
+    response.headers.update(error.headers or {})
     return response
 
 

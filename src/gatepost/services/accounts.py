@@ -8,6 +8,7 @@ from uuid import UUID
 from gatepost.db.pool import Connection, Database
 from gatepost.errors import (
     GatepostError,
+    HookTimeout,
     InvalidCredentials,
     PasswordChangeRequired,
     Unavailable,
@@ -119,19 +120,22 @@ class Accounts:
                 )
                 if outcome is None:
                     raise InvalidCredentials  # noqa: TRY301 - undoes the transaction
-        except Unavailable:
-            raise  # the trail could not be written either, and asking would take its time once more
+        except Unavailable as error:
+            if isinstance(error, HookTimeout):
+                await self._refuse(client, email=email, reason="hook_timeout")
+            raise  # otherwise the trail could not be written either, and asking would take its time once more
         except EndedMeanwhile:
             raise await self._admission.ended_meanwhile(invited, email=email, client=client) from None
         except Exception as error:
             reason = error.code if isinstance(error, GatepostError) else type(error).__name__
-            await self._audit.refuse(
-                AuditAction.USER_REGISTRATION_REFUSED,
-                client=client,
-                detail={"reason": reason, "email": email},
-            )
+            await self._refuse(client, email=email, reason=reason)
             raise
         return settled(outcome)
+
+    async def _refuse(self, client: Client, *, email: str, reason: str) -> None:
+        await self._audit.refuse(
+            AuditAction.USER_REGISTRATION_REFUSED, client=client, detail={"reason": reason, "email": email}
+        )
 
     async def login(
         self,
@@ -199,15 +203,16 @@ class Accounts:
                 email=email,
                 is_temporary=credential.is_temporary,
             )
-            if another is not None:
-                outcome = await self._change(proof, another, attempt, arrival)
-            elif credential.is_temporary:
-                raise await self._change_required(email, attempt)
-            elif check.needs_rehash:
-                outcome = await self._rehash(proof, stored, given, attempt, arrival)
-            else:
-                async with self._database.connection() as conn:
-                    outcome = await self._succeed(conn, proof, attempt, arrival)
+            async with self._sign_ins.noting(client, user_id=proof.user_id, email=email):
+                if another is not None:
+                    outcome = await self._change(proof, another, attempt, arrival)
+                elif credential.is_temporary:
+                    raise await self._change_required(email, attempt)
+                elif check.needs_rehash:
+                    outcome = await self._rehash(proof, stored, given, attempt, arrival)
+                else:
+                    async with self._database.connection() as conn:
+                        outcome = await self._succeed(conn, proof, attempt, arrival)
             if outcome is not None:
                 return settled(outcome)
             # Whatever changed meanwhile, the password may be right all the same.

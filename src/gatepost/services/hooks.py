@@ -2,77 +2,158 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from typing import Any, TypeAlias
 
-from gatepost.db.pool import Connection
+from gatepost.db.pool import Connection, Database
 from gatepost.db.rejections import in_hook
+from gatepost.errors import HookTimeout
 from gatepost.log import get_logger
 from gatepost.models import User
 
 log = get_logger("gatepost.hooks")
 
-Hook: TypeAlias = Callable[[Any, User], Awaitable[None]]
-"""Is given the transaction's connection and the user; what it raises undoes the transaction."""
+Hook: TypeAlias = Callable[..., Awaitable[Any]]
+"""Is given the transaction's connection and what `ARGUMENTS` says; what it raises undoes the transaction."""
 
 
 class Moment(StrEnum):
     """When hooks are called."""
 
     REGISTER = "on_register"
+    SIGN_IN = "on_sign_in"
+    SIGN_OUT = "on_sign_out"
     EMAIL_CHANGE = "on_email_change"
     DELETE = "on_delete"
+    EXPORT = "on_export"
+
+
+ARGUMENTS: Mapping[Moment, tuple[str, ...]] = {
+    Moment.REGISTER: ("connection", "user"),
+    Moment.SIGN_IN: ("connection", "session", "client"),
+    Moment.SIGN_OUT: ("connection", "user", "id of the session or None"),
+    Moment.EMAIL_CHANGE: ("connection", "user"),
+    Moment.DELETE: ("connection", "user"),
+    Moment.EXPORT: ("connection", "user"),
+}
+"""What hooks are called with."""
+
+
+class HookFailed(RuntimeError):
+    """A hook raised what would be taken for the absence of Gatepost's own database."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A hook, how many arguments it takes, and the part of an export that it adds."""
+
+    hook: Hook
+    count: int
+    part: str
+
+    @property
+    def name(self) -> str:
+        wrapped = self.hook.func if isinstance(self.hook, partial) else self.hook
+        return getattr(wrapped, "__qualname__", type(wrapped).__qualname__)
 
 
 class Hooks:
-    """The hooks of one Gatepost, each called in the order in which they were given."""
+    """The hooks of one Gatepost, each called in the order in which they were given.
 
-    def __init__(self) -> None:
-        self._hooks: dict[Moment, list[Hook]] = {moment: [] for moment in Moment}
+    Args:
+        asks: the application asks for fields of its own at registration, which hooks may take.
 
-    def add(self, moment: Moment, hook: Hook) -> None:
-        """Add a hook.
+    Attributes:
+        seconds: that one may take.
+    """
+
+    seconds: float
+    _database: Database
+
+    def __init__(self, *, asks: bool = False) -> None:
+        self._asks = asks
+        self._given: dict[Moment, list[_Given]] = {moment: [] for moment in Moment}
+
+    def add(self, moment: Moment, hook: Hook, *, part: str = "") -> None:
+        """Add a hook; `part` is what an export calls its answer.
 
         Raises:
-            TypeError: it is no `async def`, or can't be called with a connection and a user.
+            TypeError: it is no `async def`, or can't be called with what its moment has.
+            ValueError: an export has such a part already.
         """
-        name = _name(hook)
+        if moment is Moment.EXPORT and part in {given.part for given in self._given[moment]}:
+            raise ValueError(f"@auth.{moment}: another hook adds {part!r} already")
+        arguments = ARGUMENTS[moment]
+        if moment is Moment.REGISTER and self._asks and _takes(hook, len(arguments) + 1) is None:
+            arguments = (*arguments, "fields")
+        given = _Given(hook, len(arguments), part)
         called = hook if inspect.isroutine(hook) or isinstance(hook, partial) else type(hook).__call__
         if not inspect.iscoroutinefunction(called):
-            raise TypeError(f"@auth.{moment}: {name} must be `async def`: it is awaited inside a transaction")
-        try:
-            inspect.signature(hook).bind(None, None)
-        except TypeError as error:
             raise TypeError(
-                f"@auth.{moment}: {name} is called with the connection and the user: {error}"
-            ) from None
-        self._hooks[moment].append(hook)
+                f"@auth.{moment}: {given.name} must be `async def`: it is awaited inside a transaction"
+            )
+        problem = _takes(hook, len(arguments))
+        if problem is not None:
+            raise TypeError(
+                f"@auth.{moment}: {given.name} is called with ({', '.join(arguments)}): {problem}"
+            )
+        self._given[moment].append(given)
 
-    async def run(self, moment: Moment, conn: Connection, user: User) -> None:
-        """Call the hooks of a moment on the caller's connection, inside its transaction.
+    def open(self, database: Database, *, seconds: float) -> None:
+        """Say where they are called, and how long each may take."""
+        self._database, self.seconds = database, seconds
+
+    def has(self, moment: Moment) -> bool:
+        """Say whether there is one for a moment."""
+        return bool(self._given[moment])
+
+    async def run(self, moment: Moment, conn: Connection, *arguments: object) -> list[Any]:
+        """Call the hooks of a moment inside the transaction of a connection; return their answers.
 
         Raises:
+            HookTimeout: one of them took longer than it may.
             Exception: what one of them raised.
         """
-        loop = asyncio.get_running_loop()
-        for hook in self._hooks[moment]:
-            began = loop.time()
-            try:
-                with in_hook():
-                    await hook(conn, user)
-            except asyncio.CancelledError:
-                # Its request ran out of time or was given up; without this line nobody would know where.
-                log.warning(
-                    "a hook was cut off: what it does has to fit into DATABASE_TIMEOUT_SECONDS",
-                    hook=_name(hook),
+        return [await self._call(moment, given, conn, arguments) for given in self._given[moment]]
+
+    async def export(self, conn: Connection, user: User) -> dict[str, object]:
+        """Return what the hooks of an export add to it, by the names of their parts.
+
+        Raises:
+            Exception: as `run`.
+        """
+        parts = [given.part for given in self._given[Moment.EXPORT]]
+        return dict(zip(parts, await self.run(Moment.EXPORT, conn, user), strict=True))
+
+    async def _call(
+        self, moment: Moment, given: _Given, conn: Connection, arguments: tuple[object, ...]
+    ) -> object:
+        limit = asyncio.timeout(self.seconds)
+        try:
+            with in_hook(), self._database.spared(conn):
+                async with limit:
+                    return await given.hook(conn, *arguments[: given.count - 1])
+        except OSError as error:
+            if isinstance(error, TimeoutError) and limit.expired():
+                log.error(  # noqa: TRY400 - where it was is of no interest: it waited
+                    "a hook took longer than HOOK_TIMEOUT_SECONDS",
+                    hook=given.name,
                     moment=moment,
-                    seconds=round(loop.time() - began, 3),
+                    deadline_seconds=self.seconds,
                 )
+                raise HookTimeout(moment, given.name, self.seconds) from None
+            if conn.is_closed():
                 raise
+            raise HookFailed(f"@auth.{moment}: {given.name} raised {type(error).__name__}") from error
 
 
-def _name(hook: Hook) -> str:
-    wrapped = hook.func if isinstance(hook, partial) else hook
-    return getattr(wrapped, "__qualname__", type(wrapped).__qualname__)
+def _takes(hook: Hook, count: int) -> str | None:
+    """Say why a hook can't be called with so many arguments; None where it can."""
+    try:
+        inspect.signature(hook).bind(*[None] * count)
+    except TypeError as error:
+        return str(error)
+    return None

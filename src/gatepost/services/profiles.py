@@ -61,13 +61,21 @@ class Export:
 
     Attributes:
         user: who it is.
+        application: what the application's hooks added, by the names of their parts.
         truncated: there was more than `EXPORT_ROWS` of what was read so far.
     """
 
     def __init__(
-        self, database: Database, user: User, *, before: int, features: Mapping[str, FeatureExport]
+        self,
+        database: Database,
+        user: User,
+        *,
+        before: int,
+        features: Mapping[str, FeatureExport],
+        application: Mapping[str, object],
     ) -> None:
         self.user = user
+        self.application = application
         self.truncated = False
         self._database = database
         self._before = before
@@ -204,9 +212,13 @@ class Profiles:
             raise await self._denied(error, session, client, verb="change_email") from None
 
     async def export(self, session: Session, client: Client) -> Export:
-        """Return what is stored about the user of a session; that it was asked for is on the trail."""
+        """Return what is stored about the user of a session; that it was asked for is on the trail.
+
+        Raises:
+            Exception: what a hook raised.
+        """
         user = session.user
-        async with self._database.connection() as conn:
+        async with self._database.transaction() as conn:
             newest = await event_store.page_of_user(conn, user.id, before=None, limit=1)
             await event_store.insert(
                 conn,
@@ -216,11 +228,13 @@ class Profiles:
                 user_id=user.id,
                 session_id=session.id,
             )
+            application = await self._hooks.export(conn, user)
         return Export(
             self._database,
             user,
             before=newest[0].id + 1 if newest else 0,
             features=self._features.exports,
+            application=application,
         )
 
     async def erase(self, token: str, password: str, client: Client, *, by_cookie: bool = False) -> None:

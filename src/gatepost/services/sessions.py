@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, suppress
 
 from gatepost.db.pool import Connection, Database, transaction_on
 from gatepost.errors import AuthenticationError, InvalidSession, NotFound, SessionRevoked
+from gatepost.log import get_logger
 from gatepost.models import (
     AuditAction,
     Client,
@@ -19,6 +20,7 @@ from gatepost.models import (
 from gatepost.security.tokens import StoredToken, TokenCodec
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
+from gatepost.services.hooks import Hooks, Moment
 from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.limits import Limits
 from gatepost.services.lookups import Lookups
@@ -28,7 +30,10 @@ from gatepost.services.refusals import Refusals
 from gatepost.services.touches import Touches
 from gatepost.store import endings, sign_ins, successors
 from gatepost.store import sessions as store
+from gatepost.store import users as user_store
 from gatepost.texts import Text
+
+log = get_logger("gatepost.sessions")
 
 LISTED = 100
 """Sessions a page, where nobody says otherwise."""
@@ -55,7 +60,9 @@ class Sessions(Opening):
         lifetimes: Lifetimes,
         limits: Limits,
         max_per_user: int,
+        hooks: Hooks,
     ) -> None:
+        self._hooks = hooks
         super().__init__(
             database,
             codec=codec,
@@ -276,7 +283,9 @@ class Sessions(Opening):
         everywhere: bool = False,
     ) -> endings.Ended | None:
         """End all sessions of a token's user, the sign-in of the one named, or the token's own."""
-        async with self._database.connection() as conn:
+        signs_out = reason in {EndReason.LOGOUT, EndReason.LOGOUT_ALL} and self._hooks.has(Moment.SIGN_OUT)
+        lent = self._database.transaction if signs_out else self._database.connection
+        async with lent() as conn:
             ended = await endings.end_by_presented(
                 conn,
                 tokens,
@@ -287,6 +296,8 @@ class Sessions(Opening):
                 at=self._clock(),
                 idle=self._lifetimes.idle,
             )
+            if signs_out and ended is not None and ended.count:
+                await self._part(conn, ended.user_id, None if everywhere else ended.session_id)
         if ended is not None and ended.refusal is None and ended.unsettled:
             await self.settle(ended.user_id, ended.session_id)
         if ended is None or ended.refusal is None or not by_cookie:
@@ -294,7 +305,7 @@ class Sessions(Opening):
         held = await self.held(token, client)
         if held is None:
             return ended
-        async with self._database.connection() as conn:
+        async with lent() as conn:
             count = await endings.end_of_user(
                 conn,
                 held.user.id,
@@ -303,7 +314,19 @@ class Sessions(Opening):
                 at=self._clock(),
                 session_id=None if everywhere else session_id or held.id,
             )
+            if signs_out and count:
+                await self._part(conn, held.user.id, None if everywhere else held.id)
         return endings.Ended(session_id=held.id, user_id=held.user.id, refusal=None, count=count)
+
+    async def _part(self, conn: Connection, user_id: UserId, session_id: int | None) -> None:
+        """Run the hooks of a sign-out, which stands whatever they raise: no fault keeps anybody signed in."""
+        user = await user_store.get(conn, user_id)
+        try:
+            # What runs there may still be busy when it is given up: the driver waits for that, and goes back.
+            async with conn.transaction():
+                await self._hooks.run(Moment.SIGN_OUT, conn, user, session_id)
+        except Exception:
+            log.exception("a hook failed, and its user is signed out all the same", moment=Moment.SIGN_OUT)
 
     async def active(
         self, user_id: UserId, *, after: SessionCursor | None = None, limit: int = LISTED

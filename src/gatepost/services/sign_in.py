@@ -1,15 +1,28 @@
 """The one door: whatever proves who somebody is ends here, and a session starts only after the last step."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from gatepost.db.pool import Connection, Database
-from gatepost.errors import ChallengeExpired, InvalidCode, ValidationFailed
-from gatepost.models import Answer, AuditAction, Challenge, Client, Due, EndReason, Proof, SignedIn
+from gatepost.db.pool import Connection, Database, transaction_on
+from gatepost.errors import ChallengeExpired, GatepostError, InvalidCode, ValidationFailed
+from gatepost.models import (
+    Answer,
+    AuditAction,
+    Challenge,
+    Client,
+    Due,
+    EndReason,
+    Proof,
+    Session,
+    SignedIn,
+    UserId,
+)
 from gatepost.security.links import LinkCodec
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
+from gatepost.services.hooks import Hooks, Moment
 from gatepost.services.sessions import Sessions
 from gatepost.services.steps import LIFETIME, TRIES, Outcome, Steps, settled, unknown_method
 from gatepost.services.throttles import Attempt, Throttles
@@ -42,6 +55,9 @@ class Arrival:
     is_temporary: bool = False
 
 
+_TURNED_AWAY = "raised by a hook of on_sign_in"
+
+
 class _Moved(Exception):
     """The credentials changed while the last step was verified: what that wrote is undone."""
 
@@ -59,7 +75,9 @@ class SignIns:
         audit: Audit,
         clock: Clock,
         steps: Steps,
+        hooks: Hooks,
     ) -> None:
+        self._hooks = hooks
         self._database = database
         self._sessions = sessions
         self._throttles = throttles
@@ -76,7 +94,7 @@ class SignIns:
         """
         due = await self._steps.due(conn, proof)
         if due is None:
-            return await self._start(conn, proof, arrival)
+            return await self._enter(conn, proof, arrival)
         issued = self._codec.issue()
         expires_at = await store.insert(
             conn,
@@ -130,7 +148,10 @@ class SignIns:
             raise ChallengeExpired
         outcome, step = None, None
         try:
-            async with self._database.transaction() as conn:
+            async with (
+                self.noting(client, user_id=waiting.user_id, email=waiting.email),
+                self._database.transaction() as conn,
+            ):
                 step = await self._steps.asking(conn, waiting.proof, method)
                 if step is not None:
                     answer = Answer(
@@ -202,6 +223,44 @@ class SignIns:
 
     def _is_open(self, waiting: store.Waiting) -> bool:
         return waiting.is_good and (waiting.is_known or not self._throttles.locks(waiting.failures))
+
+    async def _enter(self, conn: Connection, proof: Proof, arrival: Arrival) -> SignedIn | None:
+        """Start the session, unless a hook of the application turns them away."""
+        if not self._hooks.has(Moment.SIGN_IN):
+            return await self._start(conn, proof, arrival)
+        async with transaction_on(conn):
+            signed_in = await self._start(conn, proof, arrival)
+            if signed_in is not None:
+                await self.welcome(conn, signed_in.session, arrival.client)
+            return signed_in
+
+    async def welcome(self, conn: Connection, session: Session, client: Client) -> None:
+        """Run the hooks of a sign-in, in the transaction in which its session starts.
+
+        Raises:
+            Exception: what one of them raised, which `noting` knows.
+        """
+        try:
+            await self._hooks.run(Moment.SIGN_IN, conn, session, client)
+        except Exception as error:
+            error.add_note(_TURNED_AWAY)
+            raise
+
+    @asynccontextmanager
+    async def noting(self, client: Client, *, user_id: UserId, email: str) -> AsyncIterator[None]:
+        """Put it on the trail where a hook turns a user away, once what it was part of is undone."""
+        try:
+            yield
+        except Exception as error:
+            if _TURNED_AWAY in getattr(error, "__notes__", ()):
+                reason = error.code if isinstance(error, GatepostError) else type(error).__name__
+                await self._audit.refuse(
+                    AuditAction.LOGIN_FAILED,
+                    client=client,
+                    user_id=user_id,
+                    detail={"reason": reason, "hook": Moment.SIGN_IN, "email": email},
+                )
+            raise
 
     async def _start(self, conn: Connection, proof: Proof, arrival: Arrival) -> SignedIn | None:
         """Start the session; with another password from now on, every other session ends."""

@@ -269,6 +269,12 @@ class Settings(BaseSettings):
         le=60,
         description="Seconds that a request waits for the database before it is answered with 503",
     )
+    hook_timeout_seconds: float = Field(
+        5.0,
+        ge=0.1,
+        le=300,
+        description="Seconds that a hook of the application may take before what it is part of is undone",
+    )
     database_start_seconds: float = Field(
         15.0, ge=0, le=600, description="Seconds that start-up waits for the database before giving up"
     )

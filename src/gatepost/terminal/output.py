@@ -124,7 +124,7 @@ def lines_of(error: GatepostError) -> list[str]:
         return [f"{field}: {problem}" for field, problem in error.fields.items()]
     if isinstance(error, AdoptionRefused):
         return error.message.split("\n")
-    return [error.message]
+    return [str(error)]
 
 
 def shown(value: object) -> str:

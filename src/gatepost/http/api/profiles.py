@@ -103,6 +103,7 @@ async def export(session: FreshSession, gate: CurrentGate, client: CurrentClient
 async def exported(session: Session, gate: Gate, client: Client) -> Response:
     """Answer with the data of a session's user as a file, whoever asks: a program or a page."""
     found = await gate.profiles.export(session, client)
+    application = encode(found.application)  # before the answer begins: what is no JSON is a fault
 
     async def parts() -> AsyncIterator[bytes]:
         """Write the envelope around batches, of which none takes the loop for long."""
@@ -119,6 +120,8 @@ async def exported(session: Session, gate: Gate, client: Client) -> Response:
         yield b"]"
         async for name, rows_of_feature in found.of_features():
             yield b"," + encode(name) + b":" + encode(rows_of_feature)
+        if found.application:
+            yield b',"application":' + application
         yield b',"truncated":' + encode(found.truncated)
         yield b'},"message":"Data exported successfully","success":true}'
 

@@ -323,6 +323,9 @@ class ExportData(BaseModel):
     user: UserData
     sessions: list[ExportedSessionData]
     events: list[EventData]
+    application: Annotated[
+        dict[str, Any], Field(description="What the application adds, where it does: `auth.on_export`.")
+    ] = {}
     truncated: bool
 
 

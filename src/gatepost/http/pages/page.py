@@ -4,6 +4,7 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -27,6 +28,7 @@ from gatepost.errors import (
     Unavailable,
 )
 from gatepost.http.dependencies import CurrentSessionScheme, find_session
+from gatepost.http.errors import as_raised
 from gatepost.http.pages.forms import Form, read_form
 from gatepost.http.pages.site import Site
 from gatepost.http.pages.visit import Problems, Visit
@@ -84,7 +86,8 @@ async def _submitted(page: Page, submit: Submit, visit: Visit) -> Response:
         await _check(visit, form)
         visit.typed = form
         return await submit(visit, form)
-    except GatepostError as error:
+    except (GatepostError, HTTPException) as raised:
+        error = as_raised(raised) if isinstance(raised, HTTPException) else raised
         if _ends_the_visit(error):
             raise
         visit.error = error
