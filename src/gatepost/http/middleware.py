@@ -5,7 +5,6 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -30,19 +29,6 @@ QUIET_PATHS = ("/me", "/verify")
 """Ends of paths whose successful answers are logged at debug level only: session checks."""
 
 
-_IDS_AT_ONCE = 256
-_ids: list[str] = []
-
-
-def _new_id() -> str:
-    """Return a random id; the operating system is asked for many at once, which takes as long as for one."""
-    while True:
-        with suppress(IndexError):
-            return _ids.pop()
-        random = os.urandom(16 * _IDS_AT_ONCE).hex()
-        _ids.extend(random[at : at + 32] for at in range(0, len(random), 32))
-
-
 class Begun:
     """A request that has begun: its id, what its answer carries, its line in the log.
 
@@ -55,7 +41,7 @@ class Begun:
         self._scope = scope
         self._common = common
         self._began = time.perf_counter()
-        self.request_id = _new_id()
+        self.request_id = os.urandom(16).hex()
 
     @property
     def headers(self) -> Headers:
