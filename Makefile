@@ -106,7 +106,7 @@ docs: $(VENV)/.dev ## Build the documentation into site/; a broken link is an er
 
 clean: ## Remove what was built, .venv too; the data in .gatepost stay
 	@rm -rf $(VENV) dist site htmlcov .coverage .coverage.* .hypothesis .schemathesis \
-		.mypy_cache .ruff_cache .pytest_cache .import_linter_cache .chromium .npm clients/js/dist bench/.cache
+		.mypy_cache .ruff_cache .pytest_cache .import_linter_cache .chromium .npm clients/js/dist examples/spa/node_modules bench/.cache
 	@find src tests backend scripts -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(VENV)/.runtime $(VENV)/.dev: $(VENV)/.%: pyproject.toml uv.lock scripts/bootstrap.py
