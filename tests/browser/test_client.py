@@ -31,7 +31,7 @@ PAGE = """<!doctype html><meta charset="utf-8"><title>An application</title><lin
   };
   window.refused = async (promise) => promise.then(() => null, (error) => {
     if (!(error instanceof GatepostError)) throw error;
-    return [error.status, error.code, error.fields, error.message];
+    return [error.status, error.code, error.fields, error.retryAfter];
   });
   window.ready = true;
 </script>"""
@@ -121,7 +121,7 @@ async def test_what_is_refused_is_an_error_with_its_code(
     page = await start(await visitor(), site, elsewhere, COOKIES)
     visitor.faults(page).expect("401", "422")
     refused = await page.evaluate("(body) => refused(auth.signIn(body))", CREDENTIALS | {"password": "wrong"})
-    assert refused[:3] == [401, "invalid_credentials", {}]
+    assert refused == [401, "invalid_credentials", {}, None]
     refused = await page.evaluate("refused(auth.signUp({email: 'x', name: '', password: 'short'}))")
     assert refused[:2] == [422, "validation_failed"]
     assert set(refused[2]) == {"email", "name", "password"}
@@ -131,6 +131,21 @@ async def test_what_is_refused_is_an_error_with_its_code(
     await page.evaluate(f"start({elsewhere!r})")
     visitor.faults(page).expect("404")
     assert (await page.evaluate("refused(auth.me())"))[:2] == [404, "unreachable"]
+
+
+async def test_too_many_attempts_say_how_long_to_wait(
+    visitor: Visitors, make_site: MakeSite, elsewhere: str
+) -> None:
+    strict = {"throttle_enabled": True, "throttle_login_address": "1 then 1/day"}
+    site = await make_site(allowed_origins=[elsewhere], **strict)
+    page = await start(await visitor(), site, elsewhere, COOKIES)
+    visitor.faults(page).expect("401", "429")
+    for status in (401, 429):
+        refused = await page.evaluate(
+            "(body) => refused(auth.signIn(body))", CREDENTIALS | {"password": "wrong"}
+        )
+        assert refused[0] == status
+    assert 0 < refused[3] <= 24 * 60 * 60
 
 
 async def test_the_life_of_an_account(visitor: Visitors, site: Site, elsewhere: str, db: Database) -> None:

@@ -41,10 +41,10 @@ export class GatepostError extends Error {
   readonly fields: Readonly<Record<string, string>>;
   /** All that the answer says of the error. */
   readonly info: ErrorDetail;
-  /** Seconds to wait before the next try; 0 where none are asked for. */
-  readonly retryAfter: number;
+  /** Seconds to wait before the next try; null where the answer names none. */
+  readonly retryAfter: number | null;
 
-  constructor(message: string, status: number, info: ErrorDetail, retryAfter = 0) {
+  constructor(message: string, status: number, info: ErrorDetail, retryAfter: number | null = null) {
     super(message);
     this.name = "GatepostError";
     this.status = status;
@@ -160,7 +160,8 @@ export class Client {
       });
       const {data, message, success, error} = await answer.json();
       if (success) return data;
-      throw new GatepostError(message, answer.status, error, Number(answer.headers.get("Retry-After")) || 0);
+      const after = answer.headers.get("Retry-After");
+      throw new GatepostError(message, answer.status, error, after === null ? null : Number(after));
     } catch (error) {
       if (error instanceof GatepostError) throw error;
       throw new GatepostError("Gatepost can't be reached", answer?.status ?? 0, {code: "unreachable"});
