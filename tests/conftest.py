@@ -33,6 +33,8 @@ from fastapi import FastAPI
 from jinja2 import BytecodeCache, Environment
 from jinja2.bccache import Bucket
 from tests import proofs, secrecy
+from tests.maker import Maker, remember_types
+from tests.watching import Watching
 
 from gatepost.app import create_app
 from gatepost.db import migrate
@@ -47,8 +49,6 @@ from gatepost.settings import Settings
 
 SECRET_KEY = "a-key-for-tests-that-is-long-enough-to-be-one"
 PASSWORD = "securepassword123"
-TESTS = Path(__file__).parent
-UNWATCHED = {TESTS / name for name in ("attacks", "browser", "failures", "properties")}
 SCHEMAS = schemas_of(FEATURES)
 LEAST_RIGHTS = bool(os.environ.get("GATEPOST_TEST_APP_ROLE"))
 USER_IDS = UserIdType(os.environ.get("GATEPOST_TEST_USER_ID_TYPE", UserIdType.INTEGER))
@@ -59,8 +59,10 @@ MEMORY = Path("/dev/shm")  # noqa: S108  # what is made there is this run's alon
 def pytest_configure(config: pytest.Config) -> None:
     # Started in the background, tests inherit that SIGINT is ignored, and so would what they start and stop.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    remember_types()
     config.pluginmanager.register(secrecy)
     config.pluginmanager.register(proofs.Proofs(config))
+    config.pluginmanager.register(Watching(config))
     # Examples are the same each time, however long they take; `make fuzz` looks for others.
     hypothesis.settings.register_profile("ours", deadline=None, derandomize="FUZZ_EXAMPLES" not in os.environ)
     hypothesis.settings.load_profile("ours")
@@ -74,11 +76,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(place.cleanup)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # Being watched takes half as long again, on Python 3.11; the other folders reach the same lines.
-    for item in items:
-        if UNWATCHED.intersection(item.path.parents):
-            item.add_marker("no_cover")
+def pytest_collection_finish() -> None:
     # What was collected stays to the end, and need not be looked through for garbage each time.
     gc.freeze()
 
@@ -128,6 +126,7 @@ def server_dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The server of the run: GATEPOST_TEST_DATABASE_URL, or an embedded one that all workers share."""
     if given := os.environ.get("GATEPOST_TEST_DATABASE_URL"):
         yield given
+        Maker.end()
         return
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
@@ -136,6 +135,7 @@ def server_dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         shared = Path(memory)
     server = EmbeddedServer.start(shared / "postgresql", durable=False)
     yield server.dsn("postgres")
+    Maker.end()
     server.stop()
 
 
@@ -223,17 +223,16 @@ def _counted_ids() -> list[str]:
 @asynccontextmanager
 async def scratch_database(server_dsn: str, template: str) -> AsyncIterator[str]:
     name = f"gatepost_{uuid4().hex[:12]}"
-    conn = await asyncpg.connect(server_dsn)
+    maker = Maker.of(server_dsn)
     # Half the time of the default, for a server that need not be durable; PostgreSQL 14 knows no other.
     is_ours = "GATEPOST_TEST_DATABASE_URL" not in os.environ
-    copied = " STRATEGY FILE_COPY" if is_ours and conn.get_server_version().major > 14 else ""
-    await conn.execute(f"CREATE DATABASE {name} TEMPLATE {template}{copied}")
-    await conn.close()
+    copied = " STRATEGY FILE_COPY" if is_ours and maker.version > 14 else ""
+    await maker.execute(f"CREATE DATABASE {name} TEMPLATE {template}{copied}")
     try:
         yield on_database(server_dsn, name)
         await secrecy.search_database(on_database(server_dsn, name))
     finally:
-        await execute(server_dsn, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        await maker.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 @pytest.fixture
