@@ -8,6 +8,8 @@ from threading import get_ident
 from types import TracebackType
 from typing import Self, TypeVar
 
+from pydantic import BaseModel
+
 from gatepost.db import fitness, migrate
 from gatepost.db.embedded import EmbeddedServer
 from gatepost.db.pool import Connection, Database, OptionalConnection
@@ -43,6 +45,7 @@ from gatepost.services.lookups import Lookups
 from gatepost.services.new_passwords import NewPasswords
 from gatepost.services.oversight import Oversight
 from gatepost.services.overview import Overviews
+from gatepost.services.own_fields import OwnFields
 from gatepost.services.profiles import Profiles
 from gatepost.services.reauthentication import Reauthentication
 from gatepost.services.refusals import Refusals
@@ -76,11 +79,13 @@ class Gate:
         settings: how to work; the environment and `.env` decide where none are given.
         clock: what time it is; the database's clock where none is given.
         features: what stands on the kernel; none by default.
+        registration: what an application asks for besides e-mail, name and password.
 
     Attributes:
         settings: the settings in force.
         clock, features: as given.
         hooks: what the application has called inside transactions.
+        own_fields: reads what it asks for at registration.
         database: the pool, open between `open` and `close`.
         devices: makes and verifies device cookies, there once it is open.
         csrf_tokens: makes and verifies the tokens of forms, there once it is open.
@@ -121,13 +126,15 @@ class Gate:
         *,
         clock: Clock = database_clock,
         features: tuple[Feature, ...] = (),
+        registration: type[BaseModel] | None = None,
     ) -> None:
         self.settings = settings if settings is not None else settings_of(features).load()
         check_settings(self.settings, features)
         self.clock = clock
         self.features = features
         self._wiring = Wiring()
-        self.hooks = Hooks()
+        self.own_fields = OwnFields(registration)
+        self.hooks = Hooks(asks=registration is not None)
         self._opened: AsyncExitStack | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
@@ -316,6 +323,7 @@ class Gate:
             new_passwords=self.new_passwords,
             admission=self.admission,
             hooks=self.hooks,
+            own_fields=self.own_fields,
         )
         self.administration = Administration(
             database,

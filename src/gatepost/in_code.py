@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import BaseModel
+
 from gatepost.db.pool import OptionalConnection
 from gatepost.errors import NotFound
 from gatepost.gate import Gate
@@ -59,22 +61,30 @@ class Users:
         name: str,
         password: str | None = None,
         is_admin: bool = False,
+        fields: BaseModel | None = None,
         client: Client = NOBODY,
         conn: OptionalConnection = None,
     ) -> User:
         """Add a user, and run the hooks of `on_register`; without a password, nobody signs in with one.
 
+        `fields` is what hooks are given of the model in `Gatepost(registration=…)`.
+
         Raises:
+            TypeError: the fields are not of this model.
             ValidationFailed: a field does not fit; of the password alone, also as `password_too_common`.
             EmailTaken: the e-mail exists already.
             Conflict, RejectedByDatabase: the database's own rules stand against it.
         """
+        model = self._gate.own_fields.model
+        if fields is not None and (model is None or not isinstance(fields, model)):
+            raise TypeError("fields is of another type than Gatepost(registration=…) has")
         with self._gate.joining(conn):
             return await self._gate.administration.create(
                 email=email,
                 name=name,
                 password=password,
                 is_admin=is_admin,
+                fields=fields,
                 client=_known(client),
                 by=APPLICATION,
             )

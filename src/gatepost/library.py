@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from fastapi import FastAPI
+from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 from starlette.routing import Mount
@@ -63,6 +64,8 @@ class Gatepost(Gate):
         prefix: where `install` puts the API.
         clock: what time it is; the database's clock where none is given.
         features: what stands on the kernel: those of Gatepost where no others are given.
+        registration: a pydantic model with a field for each thing that is asked for at registration, besides
+            e-mail, name and password. Hooks of `on_register` may take what was sent as the third argument.
 
     Attributes:
         edge: how it meets the web: clients, cookies, the headers of its answers.
@@ -75,6 +78,7 @@ class Gatepost(Gate):
 
     Raises:
         SettingsError: the settings can't be worked with.
+        ValueError: a field of `registration` has a name that Gatepost has taken.
     """
 
     def __init__(
@@ -84,8 +88,9 @@ class Gatepost(Gate):
         prefix: str = PREFIX,
         clock: Clock = database_clock,
         features: tuple[Feature, ...] = FEATURES,
+        registration: type[BaseModel] | None = None,
     ) -> None:
-        super().__init__(settings, clock=clock, features=features)
+        super().__init__(settings, clock=clock, features=features, registration=registration)
         _check_path("prefix", prefix, like=PREFIX)
         self.prefix = prefix
         # Tokens of another instance are others': browsers and OpenAPI tell the two apart by name.
@@ -208,6 +213,9 @@ class Gatepost(Gate):
 
     def on_register(self, hook: Hook) -> Hook:
         """Have `hook(conn, user)` called inside the transaction of every registration, in order.
+
+        With `Gatepost(registration=…)` it may be `hook(conn, user, fields)`: an instance of the model, None
+        for a user whom a command or the setup link made.
 
         It writes on `conn`, the transaction's connection (asyncpg's); if it raises, nothing was registered.
         It may take `HOOK_TIMEOUT_SECONDS`. What it raises is the answer: a `GatepostError` or an

@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
+
+from pydantic import BaseModel
 
 from gatepost.db.pool import Connection, Database
 from gatepost.errors import (
@@ -26,6 +29,7 @@ from gatepost.services.hashing import Hashing
 from gatepost.services.hooks import Hooks, Moment
 from gatepost.services.lines import Line
 from gatepost.services.new_passwords import NewPasswords
+from gatepost.services.own_fields import OwnFields
 from gatepost.services.sign_in import Arrival, SignIns
 from gatepost.services.steps import Outcome, settled
 from gatepost.services.throttles import Attempt, Throttles
@@ -35,6 +39,8 @@ from gatepost.store import users as store
 from gatepost.texts import Text
 
 log = get_logger("gatepost.accounts")
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Accounts:
@@ -52,7 +58,9 @@ class Accounts:
         new_passwords: NewPasswords,
         admission: Admission,
         hooks: Hooks,
+        own_fields: OwnFields,
     ) -> None:
+        self._own_fields = own_fields
         self._database = database
         self._sign_ins = sign_ins
         self._hashing = hashing
@@ -73,6 +81,8 @@ class Accounts:
         remembered: bool = False,
         by_cookie: bool = False,
         invitation: str | None = None,
+        own: Mapping[str, object] = NOTHING,
+        problems: Mapping[str, str] = NOTHING,
     ) -> SignedIn:
         """Add a user and start their first session.
 
@@ -86,6 +96,8 @@ class Accounts:
             remembered: the session is to live until its absolute end ("keep me signed in").
             by_cookie: a cookie is to hold what is handed over.
             invitation: the token of one; it is used up by the user that it makes, and by nothing that fails.
+            own: what else was sent, for the fields that the application asks for.
+            problems: what is wrong already, with fields that are missing or of another type.
 
         Raises:
             RegistrationClosed: they may not register; an error of the feature that invites says so too.
@@ -97,7 +109,13 @@ class Accounts:
         """
         await self._admission.begin(invitation, client=client)
         await self._throttles.arrive(client, verb="register")
-        email, name, accepted = await self._checked(email=email, name=name, password=password)
+        fields, wrong = self._own_fields.read(own)
+        email, name, accepted = await self._checked(
+            email=email,
+            name=name,
+            password=password,
+            problems={**wrong, **{field: Text.verbatim(why) for field, why in problems.items()}},
+        )
         invited = await self._admission.admit(invitation, email=email, client=client)
         line = Line.of(client, is_known=invited is not None)
         hashed = await self._hashing.hash(accepted, line)
@@ -112,6 +130,7 @@ class Accounts:
                     client=client,
                     action=AuditAction.USER_REGISTERED,
                     detail=told(claimed),
+                    fields=fields,
                 )
                 await self._admission.use(conn, claimed, user.id)
                 proof = Proof(user_id=user.id, methods=(PASSWORD,), stamp=stamp, at=self._clock())
@@ -308,6 +327,7 @@ class Accounts:
         action: Action,
         is_admin: bool = False,
         detail: Mapping[str, Any] | None = None,
+        fields: BaseModel | None = None,
     ) -> tuple[User, UUID]:
         """Add a user on the caller's connection, with the event, and run the hooks.
 
@@ -323,11 +343,17 @@ class Accounts:
             conn, email=email, name=name, hashed_password=hashed, is_admin=is_admin, at=at
         )
         await event_store.insert(conn, action, client=client, at=at, user_id=user.id, detail=detail)
-        await self._hooks.run(Moment.REGISTER, conn, user)
+        await self._hooks.run(Moment.REGISTER, conn, user, fields)
         return user, stamp
 
-    async def _checked(self, *, email: str, name: str, password: str) -> tuple[str, str, Password]:
+    async def _checked(
+        self, *, email: str, name: str, password: str, problems: Mapping[str, Text] = NOTHING
+    ) -> tuple[str, str, Password]:
+        """Read the fields, and tell of all that are wrong at once, those known already among them."""
         canonical, fields = read_person(email=email, name=name)
+        fields |= problems
+        if "password" in fields:
+            raise ValidationFailed(fields)
         whose = "" if "email" in fields else canonical["email"]
         try:
             accepted = await self._new_passwords.accept(password, email=whose)

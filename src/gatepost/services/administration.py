@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import msgspec
+from pydantic import BaseModel
 
 from gatepost.db.pool import Connection, Database
 from gatepost.errors import NotFound, ValidationFailed
@@ -81,6 +82,7 @@ class Administration(Directory):
         is_admin: bool,
         client: Client,
         by: Program = Program.COMMAND,
+        fields: BaseModel | None = None,
     ) -> User:
         """Add a user without a session; without a password, nobody signs in with one.
 
@@ -91,9 +93,9 @@ class Administration(Directory):
         """
         hashed = None
         if password is None:
-            person, fields = read_person(email=email, name=name)
-            if fields:
-                raise ValidationFailed(fields)
+            person, problems = read_person(email=email, name=name)
+            if problems:
+                raise ValidationFailed(problems)
             email, name = person["email"], person["name"]
         else:
             email, name, hashed = await self._accounts.prepare(
@@ -111,6 +113,7 @@ class Administration(Directory):
                 action=AuditAction.USER_CREATED,
                 is_admin=is_admin,
                 detail={**told(by), "is_admin": is_admin},
+                fields=fields,
             )
             return user
 

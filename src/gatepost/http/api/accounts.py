@@ -52,6 +52,8 @@ async def register(body: schemas.RegisterRequest, edge: CurrentEdge, request: Re
         remembered=body.remember,
         by_cookie=body.cookie,
         invitation=body.invitation,
+        own=body.own,
+        problems=body.problems,
     )
     return await sign_in(
         edge, request.scope, signed_in, "User registered successfully", by_cookie=body.cookie, status=201

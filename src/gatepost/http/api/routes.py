@@ -31,6 +31,7 @@ from gatepost.http.api.admin import overview as admin_overview
 from gatepost.http.api.admin import sessions as admin_sessions
 from gatepost.http.api.admin import users as admin_users
 from gatepost.http.api.feature import Api
+from gatepost.http.api.schemas import RegisterRequest
 from gatepost.http.as_get import Handshakes, Heads
 from gatepost.http.cors import sharing
 from gatepost.http.dependencies import edge_of
@@ -39,6 +40,7 @@ from gatepost.http.edge import Edge
 from gatepost.http.embedding import Unembedded
 from gatepost.http.hot import HotEndpoints, HotPaths
 from gatepost.http.middleware import BodyGuard, RequestLog
+from gatepost.services.own_fields import OwnFields
 
 _ADMIN = (admin_overview, admin_users, admin_sessions, admin_events)
 _CLOSED = (checks, profiles, sessions, passwords, events, housekeeping, *_ADMIN)
@@ -141,6 +143,7 @@ def _document(api: FastAPI, edge: Edge, prefix: str) -> Callable[[], dict[str, A
             _restore_examples(api, document)
             _add_errors(edge.gate.features, document)
             _name_codes(document)
+            _add_own_fields(edge.gate.own_fields, document)
             document["paths"] = {prefix + path: item for path, item in document["paths"].items()}
             api.openapi_schema = user_ids.describe(document, edge.gate.user_ids)
         return api.openapi_schema or {}
@@ -172,6 +175,19 @@ def _name_codes(document: dict[str, Any]) -> None:
         MethodNotAllowed.code,
     }
     document["components"]["schemas"]["ErrorInfo"]["properties"]["code"]["enum"] = sorted(codes)
+
+
+def _add_own_fields(own: OwnFields, document: dict[str, Any]) -> None:
+    """Have the body of a registration show what the application asks for, and nothing else be accepted."""
+    if own.model is None:
+        return
+    asked = own.model.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas = document["components"]["schemas"]
+    schemas |= {name: schema for name, schema in asked.get("$defs", {}).items() if name not in schemas}
+    body = schemas[RegisterRequest.__name__]
+    body["properties"] |= asked.get("properties", {})
+    body["required"] = [*body["required"], *asked.get("required", [])]
+    body["additionalProperties"] = own.model.model_config.get("extra") == "allow"
 
 
 def _examples(answer: dict[str, Any]) -> Iterable[str]:

@@ -3,7 +3,17 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    StrictBool,
+    StrictStr,
+    ValidationError,
+    model_validator,
+)
 
 from gatepost.http.api.user_ids import ExampleUserId, ShownUserId
 from gatepost.models import AuditEvent, Session, SessionRow, SignedIn, User, bounds
@@ -105,8 +115,15 @@ NewPassword = Annotated[
 ]
 
 
+def _without_more(schema: dict[str, Any]) -> None:
+    del schema["additionalProperties"]
+
+
 class RegisterRequest(BaseModel):
     """Who registers."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra=_without_more)
+    _problems: dict[str, str] = PrivateAttr(default_factory=dict)
 
     email: Email
     name: Name
@@ -122,6 +139,32 @@ class RegisterRequest(BaseModel):
             repr=False,
         ),
     ] = None
+
+    @property
+    def own(self) -> dict[str, object]:
+        """What else was sent: fields that the application asks for."""
+        return self.model_extra or {}
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """What is wrong with which field, before its own rules are asked."""
+        return self._problems
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _gather(cls, sent: Any, read: "ModelWrapValidatorHandler[RegisterRequest]") -> "RegisterRequest":  # noqa: ANN401 - any JSON
+        """Read what is there: what is missing is told together with what does not fit."""
+        try:
+            return read(sent)
+        except ValidationError as error:
+            found = error.errors(include_url=False, include_input=False, include_context=False)
+            if not isinstance(sent, dict) or any(not each["loc"] for each in found):
+                raise
+            problems = {str(each["loc"][0]): each["msg"] for each in found}
+            kept = {name: value for name, value in sent.items() if name not in problems}
+            request = cls.model_construct(**{"email": "", "name": "", "password": ""} | kept)
+            request._problems = problems  # noqa: SLF001 - its own
+            return request
 
 
 class LoginRequest(BaseModel):

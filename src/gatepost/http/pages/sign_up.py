@@ -4,6 +4,7 @@ from starlette.responses import Response
 
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.visit import Visit
+from gatepost.services.own_fields import TAKEN
 
 
 async def show(visit: Visit) -> Response:
@@ -37,6 +38,8 @@ async def submit(visit: Visit, form: Form) -> Response:
         client=visit.client,
         by_cookie=True,
         invitation=_invitation(visit, form),
+        # What was left empty was not sent.
+        own={name: value for name, value in form.items() if name not in TAKEN and value},
     )
     return await visit.begin(signed_in)
 
