@@ -13,6 +13,8 @@ from tests.cli.conftest import Command, events
 from tests.conftest import PASSWORD, bearer, load, login, register, scratch_database, serving
 from tests.features.imports.conftest import DOCS, HERE, commands_of, files_of, run_with, sql_of
 
+from gatepost.features.imports import service
+
 PAGE = "coming-from-fastapi-users.md"
 FILES = files_of(PAGE)
 
@@ -93,6 +95,48 @@ async def test_the_guide_as_it_stands(
         assert refreshed.status_code == 200, refreshed.text
         await register(client, "new@example.com")
     await after.engine.dispose()
+
+
+async def test_a_cookie_of_fastapi_users_goes_on_to_work(
+    migrated: Command,
+    seed: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert (await migrated("import", "fastapi-users", "--lifetime-seconds", "3600")).code == 0
+    monkeypatch.setenv("PUBLIC_URL", "https://shop.example.com")
+    [added] = [
+        line for line in (DOCS / PAGE).read_text().splitlines() if line.startswith("app.add_middleware")
+    ]
+    path = tmp_path / "app.py"
+    path.write_text("\n".join([FILES["after/app.py"], FILES["after/cookie.py"], added]))
+    module = load(path, monkeypatch)
+    cookie = {"Cookie": f"theme=dark; fastapiusersauth={seed['tokens']['ada']}"}
+    async with serving(module.app) as client:
+        me = await client.get("/api/auth/me", headers=cookie)
+        assert me.json()["data"]["user"]["email"] == "ada@example.com"
+        # It is checked as a cookie is: another site can do nothing with it.
+        elsewhere = cookie | {"Origin": "https://elsewhere.example", "Sec-Fetch-Site": "cross-site"}
+        assert (await client.post("/api/auth/logout", headers=elsewhere)).status_code == 403
+        ours = cookie | {"Origin": "https://shop.example.com", "Sec-Fetch-Site": "same-origin"}
+        assert (await client.post("/api/auth/logout", headers=ours)).status_code == 200
+        assert (await client.get("/api/auth/me", headers=cookie)).status_code == 401
+    await module.engine.dispose()
+
+
+async def test_what_was_written_before_it_broke_off_stays_and_the_rest_follows(
+    migrated: Command, seed: dict[str, Any], db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "BATCH", 1)
+    last = max(seed["users"][name] for name in ("ada", "grace", "gone"))
+    await db.execute(f"ALTER TABLE users ADD CONSTRAINT not_the_last CHECK (id <> '{last}')")
+    broken = await migrated("import", "fastapi-users", "--json")
+    broken.failed("rejected_by_database")
+    assert await db.fetchval("SELECT count(*) FROM users") == 2
+    await db.execute("ALTER TABLE users DROP CONSTRAINT not_the_last")
+    done = (await migrated("import", "fastapi-users", "--json")).json
+    assert (done["present"], done["imported"]) == (2, 1)
+    assert [detail["users"] for _, _, detail in await events(db, "users.imported")] == [1, 1, 1]
 
 
 async def test_rows_and_trail(migrated: Command, seed: dict[str, Any], db: Database) -> None:
