@@ -17,30 +17,28 @@ from gatepost.db.prepared import Prepared
 from gatepost.errors import Unavailable
 from gatepost.feature import Feature, schemas_of
 from gatepost.log import get_logger
-from gatepost.models import Action, AuditAction, Bucket, UserIdType
+from gatepost.models import Action, AuditAction, UserIdType
 from gatepost.security.csrf_tokens import CsrfTokens
 from gatepost.security.devices import Devices
 from gatepost.security.keys import KeyPurpose, KeyRing
 from gatepost.security.links import LinkCodec
-from gatepost.security.passwords import PasswordHasher
-from gatepost.security.policy import PasswordPolicy, service_words
 from gatepost.security.tokens import TokenCodec
 from gatepost.services.accounts import Accounts
 from gatepost.services.acts import Acts
 from gatepost.services.administration import Administration
 from gatepost.services.admission import Admission
 from gatepost.services.audit import Audit
-from gatepost.services.breached import BreachedPasswords
 from gatepost.services.clock import Clock, database_clock
 from gatepost.services.confirmations import Confirmations
 from gatepost.services.credentials import Credentials
 from gatepost.services.feature import Service, Wiring
 from gatepost.services.feed import Feed
-from gatepost.services.hashing import Hashing
+from gatepost.services.hashing import Hashing, hasher_of
 from gatepost.services.hooks import Hooks
 from gatepost.services.housekeeping import Housekeeping
 from gatepost.services.lifetimes import Lifetimes
-from gatepost.services.limits import Limits, setting_of
+from gatepost.services.limits import Limits
+from gatepost.services.logins import Logins
 from gatepost.services.lookups import Lookups
 from gatepost.services.new_passwords import NewPasswords
 from gatepost.services.oversight import Oversight
@@ -89,8 +87,8 @@ class Gate:
         database: the pool, open between `open` and `close`.
         devices: makes and verifies device cookies, there once it is open.
         csrf_tokens: makes and verifies the tokens of forms, there once it is open.
-        accounts, administration, confirmations, credentials, profiles, session_tokens, sign_ins, throttles,
-            audit, admission, housekeeping, overview: the services, there once it is open.
+        accounts, administration, confirmations, credentials, logins, profiles, session_tokens, sign_ins,
+            throttles, audit, admission, housekeeping, overview: the services, there once it is open.
         oversight, trail, feed: what administrators see of sessions and events, there once it is open.
         new_passwords: what judges a password that somebody wants to have; there once it is open.
         acts: lends the transactions of administrative acts, there once it is open.
@@ -104,6 +102,7 @@ class Gate:
     administration: Administration
     confirmations: Confirmations
     credentials: Credentials
+    logins: Logins
     profiles: Profiles
     session_tokens: Sessions
     sign_ins: SignIns
@@ -119,6 +118,8 @@ class Gate:
     new_passwords: NewPasswords
     tokens: TokenCodec
     links: LinkCodec
+    _lifetimes: Lifetimes
+    _hashing: Hashing
 
     def __init__(
         self,
@@ -261,26 +262,49 @@ class Gate:
         return self.settings.located(server.dsn())
 
     async def _wire(self, stack: AsyncExitStack, *, background: bool) -> None:
+        """Make the services, those below first, and then what features have of their own."""
         self._wiring = Wiring()
-        settings, database, clock = self.settings, self.database, self.clock
-        self.hooks.open(database, seconds=settings.hook_timeout_seconds)
+        settings = self.settings
+        self.hooks.open(self.database, seconds=settings.hook_timeout_seconds)
         fallbacks = [key.get_secret_value() for key in settings.secret_key_fallbacks]
         keys = KeyRing.derive(secret_key(settings), fallbacks)
-        self.tokens = codec = TokenCodec(keys, settings.session_token_format)
-        hashing = Hashing(hasher_of(settings))
-        stack.callback(hashing.close)
-        lifetimes, limits = lifetimes_of(settings), _limits(settings, keys)
-        statement = Prepared(database, LOOKUP)
+        self.devices, self.csrf_tokens = Devices(keys), CsrfTokens(keys)
+        self.tokens, self.links = TokenCodec(keys, settings.session_token_format), LinkCodec(keys)
+        self.new_passwords = await NewPasswords.of(settings)
+        self.audit = Audit(self.database, self.clock)
+        statement = Prepared(self.database, LOOKUP)
+        touches = Touches(self.database, self.clock)
+        stack.push_async_callback(touches.close)
+        limits, refusals = Limits.of(settings, keys), Refusals(self.tokens, self.audit)
+        self._wire_sessions(stack, statement, touches, refusals, limits)
+        self._wire_accounts(stack, refusals, LinkCodec(keys, KeyPurpose.CHALLENGE))
+        every = self._wire_administration(stack)
+        for feature in self.features:
+            if feature.wire is not None:
+                self._wiring.add(feature.name, feature.wire(self))
+        if background:
+            with suppress(Unavailable):
+                await statement.open()  # before requests can have taken all connections that there are
+            touches.start()
+            if every is not None:
+                self.housekeeping.start(every)
+
+    def _wire_sessions(
+        self,
+        stack: AsyncExitStack,
+        statement: Prepared,
+        touches: Touches,
+        refusals: Refusals,
+        limits: Limits,
+    ) -> None:
+        settings, database, clock = self.settings, self.database, self.clock
+        self._lifetimes = lifetimes = Lifetimes.of(settings)
         lookups = Lookups(statement, clock=clock, lifetimes=lifetimes)
         stack.push_async_callback(lookups.close)
-        touches = Touches(database, clock)
-        stack.push_async_callback(touches.close)
-        self.audit = Audit(database, clock)
-        refusals = Refusals(codec, self.audit)
-        self.acts = Acts(database, audit=self.audit, clock=clock, lifetimes=lifetimes)
+        self.throttles = Throttles(database, limits=limits, devices=self.devices, clock=clock)
         self.session_tokens = Sessions(
             database,
-            codec=codec,
+            codec=self.tokens,
             lookups=lookups,
             touches=touches,
             audit=self.audit,
@@ -291,18 +315,15 @@ class Gate:
             max_per_user=settings.max_sessions_per_user,
             hooks=self.hooks,
         )
-        self.devices, self.csrf_tokens = Devices(keys), CsrfTokens(keys)
-        self.oversight = Oversight(database, acts=self.acts, clock=clock, lifetimes=lifetimes)
-        self.trail = Trail(database, acts=self.acts, clock=clock)
-        self.feed = Feed(database)
-        stack.push_async_callback(self.feed.close)
-        self.throttles = Throttles(database, limits=limits, devices=self.devices, clock=clock)
-        self.new_passwords = await _new_passwords(settings)
-        self.links = LinkCodec(keys)
+
+    def _wire_accounts(self, stack: AsyncExitStack, refusals: Refusals, challenges: LinkCodec) -> None:
+        database, clock = self.database, self.clock
+        self._hashing = hashing = Hashing(hasher_of(self.settings))
+        stack.callback(hashing.close)
+        steps = Steps(self._wiring)
         self.admission = Admission(
-            settings.registration, features=self._wiring, throttles=self.throttles, audit=self.audit
+            self.settings.registration, features=self._wiring, throttles=self.throttles, audit=self.audit
         )
-        steps, challenges = Steps(self._wiring), LinkCodec(keys, KeyPurpose.CHALLENGE)
         self.sign_ins = SignIns(
             database,
             sessions=self.session_tokens,
@@ -312,6 +333,14 @@ class Gate:
             clock=clock,
             steps=steps,
             hooks=self.hooks,
+        )
+        self.logins = Logins(
+            database,
+            sign_ins=self.sign_ins,
+            hashing=hashing,
+            throttles=self.throttles,
+            clock=clock,
+            new_passwords=self.new_passwords,
         )
         self.accounts = Accounts(
             database,
@@ -325,18 +354,6 @@ class Gate:
             hooks=self.hooks,
             own_fields=self.own_fields,
         )
-        self.administration = Administration(
-            database,
-            accounts=self.accounts,
-            hashing=hashing,
-            throttles=self.throttles,
-            acts=self.acts,
-            clock=clock,
-            lifetimes=lifetimes,
-            new_passwords=self.new_passwords,
-            features=self._wiring,
-            hooks=self.hooks,
-        )
         reauthentication = Reauthentication(
             database,
             sessions=self.session_tokens,
@@ -345,7 +362,7 @@ class Gate:
             steps=steps,
             refusals=refusals,
             clock=clock,
-            lifetimes=lifetimes,
+            lifetimes=self._lifetimes,
         )
         self.confirmations = Confirmations(
             database,
@@ -375,6 +392,27 @@ class Gate:
             features=self._wiring,
             hooks=self.hooks,
         )
+
+    def _wire_administration(self, stack: AsyncExitStack) -> timedelta | None:
+        """Return also how often there is housekeeping; None for never."""
+        settings, database, clock, lifetimes = self.settings, self.database, self.clock, self._lifetimes
+        self.acts = Acts(database, audit=self.audit, clock=clock, lifetimes=lifetimes)
+        self.oversight = Oversight(database, acts=self.acts, clock=clock, lifetimes=lifetimes)
+        self.trail = Trail(database, acts=self.acts, clock=clock)
+        self.feed = Feed(database)
+        stack.push_async_callback(self.feed.close)
+        self.administration = Administration(
+            database,
+            accounts=self.accounts,
+            hashing=self._hashing,
+            throttles=self.throttles,
+            acts=self.acts,
+            clock=clock,
+            lifetimes=lifetimes,
+            new_passwords=self.new_passwords,
+            features=self._wiring,
+            hooks=self.hooks,
+        )
         self.housekeeping = Housekeeping(
             database,
             acts=self.acts,
@@ -392,15 +430,7 @@ class Gate:
             failures_max=settings.login_failures_max,
             cleanup_every=every,
         )
-        for feature in self.features:
-            if feature.wire is not None:
-                self._wiring.add(feature.name, feature.wire(self))
-        if background:
-            with suppress(Unavailable):
-                await statement.open()  # before requests can have taken all connections that there are
-            touches.start()
-            if every is not None:
-                self.housekeeping.start(every)
+        return every
 
     def joining(self, conn: OptionalConnection) -> AbstractContextManager[None]:
         """Return `Database.joining` of the open database.
@@ -429,51 +459,6 @@ class Gate:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-
-def lifetimes_of(settings: Settings) -> Lifetimes:
-    """Return how long sessions live by these settings."""
-    idle = settings.session_idle_minutes
-    return Lifetimes(
-        session=timedelta(minutes=settings.session_expire_minutes),
-        absolute=timedelta(minutes=settings.session_max_minutes),
-        grace=timedelta(seconds=settings.refresh_grace_seconds),
-        fresh=timedelta(minutes=settings.fresh_session_minutes),
-        idle=timedelta(minutes=idle) if idle else None,
-        touch=timedelta(seconds=settings.session_touch_seconds),
-    )
-
-
-def _limits(settings: Settings, keys: KeyRing) -> Limits:
-    limited = [bucket for bucket in Bucket if bucket not in {Bucket.EVENT, Bucket.BLOCK}]
-    return Limits(
-        enabled=settings.throttle_enabled,
-        rates={bucket: getattr(settings, setting_of(bucket).lower()) for bucket in limited},
-        failures_max=settings.login_failures_max,
-        # The newest alone: after a rotation the buckets of accounts are empty.
-        key=keys.keys(KeyPurpose.THROTTLE)[0],
-        explains=settings.environment == "development",
-    )
-
-
-def hasher_of(settings: Settings) -> PasswordHasher:
-    """Return what makes and checks password hashes."""
-    pepper = settings.devise_pepper
-    return PasswordHasher(
-        settings.bcrypt_rounds,
-        method=settings.password_hash,
-        devise_pepper="" if pepper is None else pepper.get_secret_value(),
-    )
-
-
-async def _new_passwords(settings: Settings) -> NewPasswords:
-    breached = None
-    if settings.breached_passwords is not None:
-        breached = BreachedPasswords(settings.breached_passwords)
-        await breached.verify()
-    words = service_words(settings.app_name, settings.effective_public_url)
-    policy = PasswordPolicy(min_length=settings.password_min_length, service_words=words)
-    return NewPasswords(policy, breached)
 
 
 def _log_wait(seconds: float, why: str) -> None:

@@ -364,8 +364,8 @@ async def test_a_user_is_not_told_where_an_administrator_sat(
 ) -> None:
     user = await app.state.gatepost.administration.get(2)
     client = Client.of("203.0.113.77", "The admin's own browser")
-    accounts = app.state.gatepost.accounts
-    sat_there = await accounts.login(email=ADMIN, password=PASSWORD, client=client)
+    logins = app.state.gatepost.logins
+    sat_there = await logins.by_password(email=ADMIN, password=PASSWORD, client=client)
     await app.state.gatepost.administration.unlock(user, client=client, by=sat_there.session)
     for path in ("/api/auth/events", "/api/auth/export", "/auth/activity"):
         answer = await member.get(path)

@@ -40,15 +40,16 @@ class HeldUp(PasswordHasher):
 @pytest.fixture
 async def held_up(gate: Gatepost, client: httpx.AsyncClient) -> AsyncIterator[HeldUp]:
     hasher = HeldUp()
-    former, gate.accounts._hashing = gate.accounts._hashing, Hashing(hasher, threads=1)
+    former, hashing = gate.logins._hashing, Hashing(hasher, threads=1)
+    gate.logins._hashing = gate.accounts._hashing = hashing
     yield hasher
     hasher.go.set()
-    gate.accounts._hashing.close()
-    gate.accounts._hashing = former
+    hashing.close()
+    gate.logins._hashing = gate.accounts._hashing = former
 
 
 def taken(gate: Gatepost) -> int:
-    return gate.accounts._hashing.under_way
+    return gate.logins._hashing.under_way
 
 
 async def wait_for(true: Callable[[], bool]) -> None:

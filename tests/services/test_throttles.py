@@ -67,7 +67,7 @@ async def attempt(
 ) -> str | int:
     """Sign in, and say what came of it: `in`, `wrong`, or the seconds after which to come again."""
     try:
-        await gate.accounts.login(email=email, password=password, client=client, device=device)
+        await gate.logins.by_password(email=email, password=password, client=client, device=device)
     except TooManyAttempts as refused:
         return refused.retry_after
     except InvalidCredentials:

@@ -87,8 +87,9 @@ async def _make(
     from gatepost.db.patience import patiently
     from gatepost.demo.filling import fill, make_anew
     from gatepost.demo.history import invent
-    from gatepost.gate import hasher_of, lifetimes_of
     from gatepost.security.passwords import Password
+    from gatepost.services.hashing import hasher_of
+    from gatepost.services.lifetimes import Lifetimes
 
     await patiently(
         lambda: migrate.ensure_database(dsn), seconds=settings.database_start_seconds, on_wait=out.waiting
@@ -100,7 +101,7 @@ async def _make(
         now=datetime.now(UTC),
         users=users,
         events=events,
-        lifetimes=lifetimes_of(settings),
+        lifetimes=Lifetimes.of(settings),
         ids=ids,
     )
     hashed = hasher_of(settings).hash(Password.read(PASSWORD))

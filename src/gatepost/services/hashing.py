@@ -10,6 +10,7 @@ from typing import ParamSpec, TypeVar
 from gatepost.errors import Unavailable
 from gatepost.security.passwords import Password, PasswordCheck, PasswordHasher
 from gatepost.services.lines import Line, Lines
+from gatepost.settings import Settings
 from gatepost.texts import Text
 
 P = ParamSpec("P")
@@ -150,3 +151,13 @@ def _overload() -> Unavailable:
 def _tell(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
     if not loop.is_closed():
         loop.call_soon_threadsafe(call)
+
+
+def hasher_of(settings: Settings) -> PasswordHasher:
+    """Return what makes and checks password hashes by the settings."""
+    pepper = settings.devise_pepper
+    return PasswordHasher(
+        settings.bcrypt_rounds,
+        method=settings.password_hash,
+        devise_pepper="" if pepper is None else pepper.get_secret_value(),
+    )

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Self
+
+from gatepost.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +27,19 @@ class Lifetimes:
     fresh: timedelta
     idle: timedelta | None
     touch: timedelta
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return those of the settings."""
+        idle = settings.session_idle_minutes
+        return cls(
+            session=timedelta(minutes=settings.session_expire_minutes),
+            absolute=timedelta(minutes=settings.session_max_minutes),
+            grace=timedelta(seconds=settings.refresh_grace_seconds),
+            fresh=timedelta(minutes=settings.fresh_session_minutes),
+            idle=timedelta(minutes=idle) if idle else None,
+            touch=timedelta(seconds=settings.session_touch_seconds),
+        )
 
     @property
     def touch_after(self) -> timedelta:

@@ -3,10 +3,13 @@
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Self
 
 from gatepost.errors import TooManyAttempts
 from gatepost.log import get_logger
 from gatepost.models import Bucket, Client, UserId
+from gatepost.security.keys import KeyPurpose, KeyRing
+from gatepost.settings import Settings
 from gatepost.settings.rates import Rate
 from gatepost.store.refreshes import RefreshRates
 from gatepost.store.throttles import Charge, Full, Level
@@ -47,6 +50,19 @@ class Limits:
     key: bytes = field(repr=False)
     explains: bool = False
 
+    @classmethod
+    def of(cls, settings: Settings, keys: KeyRing) -> Self:
+        """Return those of the settings."""
+        limited = [bucket for bucket in Bucket if bucket not in {Bucket.EVENT, Bucket.BLOCK}]
+        return cls(
+            enabled=settings.throttle_enabled,
+            rates={bucket: getattr(settings, _setting_of(bucket).lower()) for bucket in limited},
+            failures_max=settings.login_failures_max,
+            # The newest alone: after a rotation the buckets of accounts are empty.
+            key=keys.keys(KeyPurpose.THROTTLE)[0],
+            explains=settings.environment == "development",
+        )
+
     @property
     def refreshes(self) -> RefreshRates | None:
         """How often tokens may be refreshed; None for no limit."""
@@ -61,7 +77,7 @@ class Limits:
         if full.bucket == Bucket.BLOCK:
             hint = f"{full.key} is blocked, until its row in auth_blocks ends or is lifted"
         else:
-            setting, rate = setting_of(Bucket(full.bucket)), self.rates[Bucket(full.bucket)]
+            setting, rate = _setting_of(Bucket(full.bucket)), self.rates[Bucket(full.bucket)]
             hint = f"{setting} allows {rate}; `gatepost throttles clear --all` resets the attempts"
         log.info("too many attempts", verb=verb, retry_after=full.retry_after, hint=hint)
         return TooManyAttempts(full.retry_after).hinted(hint if self.explains else None)
@@ -104,7 +120,7 @@ class Limits:
         )
 
 
-def setting_of(bucket: Bucket) -> str:
+def _setting_of(bucket: Bucket) -> str:
     """Return the name of the setting that says what a bucket has room for."""
     return f"THROTTLE_{_AS_OTHERS.get(bucket, bucket).upper()}"
 

@@ -1,9 +1,12 @@
 """Whether a password may be chosen: the one question that register, change and reset ask."""
 
+from typing import Self
+
 from gatepost.errors import PasswordTooCommon, ValidationFailed
 from gatepost.security.passwords import Password
-from gatepost.security.policy import PasswordPolicy
+from gatepost.security.policy import PasswordPolicy, service_words
 from gatepost.services.breached import BreachedPasswords
+from gatepost.settings import Settings
 from gatepost.texts import Text
 
 
@@ -18,6 +21,20 @@ class NewPasswords:
     def __init__(self, policy: PasswordPolicy, breached: BreachedPasswords | None) -> None:
         self._policy = policy
         self._breached = breached
+
+    @classmethod
+    async def of(cls, settings: Settings) -> Self:
+        """Return what judges by the settings.
+
+        Raises:
+            SettingsError: the list of breached passwords can't be read.
+        """
+        breached = None
+        if settings.breached_passwords is not None:
+            breached = BreachedPasswords(settings.breached_passwords)
+            await breached.verify()
+        words = service_words(settings.app_name, settings.effective_public_url)
+        return cls(PasswordPolicy(min_length=settings.password_min_length, service_words=words), breached)
 
     async def accept(self, typed: str, *, email: str, field: str = "password") -> Password:
         """Return the password, or say why it is not accepted and what to do.

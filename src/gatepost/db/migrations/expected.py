@@ -1,6 +1,6 @@
 """What a migrated schema consists of, and which of it is missing in a database."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from gatepost.db.feature import Schemas
 
@@ -174,78 +174,64 @@ def tables(features: Schemas = ()) -> list[str]:
     return [*COLUMNS, *(table.name for schema in features for table in schema.tables)]
 
 
-async def missing_objects(conn: "Connection", features: Schemas = ()) -> list[str]:
-    """Return what the schema lacks, those of features too, one line each; empty where all is there.
+_THERE = """
+    WITH own AS (SELECT n.oid FROM pg_namespace n WHERE n.nspname = current_schema()),
+    relations AS (
+        SELECT c.oid, c.relname FROM pg_class c JOIN own ON own.oid = c.relnamespace
+        WHERE c.relname = ANY($1::text[])
+    )
+    SELECT 'table ' || r.relname AS name FROM relations r
+    UNION ALL
+    SELECT format('column %s.%s', r.relname, a.attname)
+    FROM relations r JOIN pg_attribute a ON a.attrelid = r.oid
+    WHERE a.attnum > 0 AND NOT a.attisdropped
+    UNION ALL
+    SELECT 'index ' || i.relname
+    FROM relations r JOIN pg_index x ON x.indrelid = r.oid JOIN pg_class i ON i.oid = x.indexrelid
+    WHERE x.indisvalid
+    UNION ALL
+    SELECT format('unique index on %s (%s)', r.relname, pg_get_indexdef(x.indexrelid, 1, true))
+    FROM relations r JOIN pg_index x ON x.indrelid = r.oid
+    WHERE x.indisvalid AND x.indisunique AND x.indpred IS NULL AND x.indnkeyatts = 1
+    UNION ALL
+    SELECT 'trigger ' || g.tgname
+    FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid JOIN own ON own.oid = c.relnamespace
+    WHERE g.tgenabled IN ('O', 'A')
+    UNION ALL
+    SELECT 'function ' || p.proname FROM pg_proc p JOIN own ON own.oid = p.pronamespace
+    UNION ALL
+    SELECT 'function gatepost.' || p.proname
+    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+    WHERE n.nspname = 'gatepost'
+"""
+"""What there is, named as it is missed; an invalid index and a disabled trigger count as missing."""
 
-    An index that is invalid and a trigger that is disabled count as missing: they do nothing.
-    """
+
+async def missing_objects(conn: "Connection", features: Schemas = ()) -> list[str]:
+    """Return what the schema lacks, those of features too, one line each; empty where all is there."""
     wanted = COLUMNS | {table.name: table.columns for schema in features for table in schema.tables}
-    named_indexes = (*INDEXES, *(name for schema in features for name in schema.indexes))
-    named_triggers = (*TRIGGERS, *(name for schema in features for name in schema.triggers))
-    named_functions = (*FUNCTIONS, *(name for schema in features for name in schema.functions))
-    columns = await conn.fetch(
-        """
-        SELECT c.relname, a.attname
-        FROM pg_attribute a
-        JOIN pg_class c ON c.oid = a.attrelid
-        JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE n.nspname = current_schema() AND c.relname = ANY($1::text[])
-            AND a.attnum > 0 AND NOT a.attisdropped
-        """,
-        list(wanted),
-    )
-    indexes = await conn.fetch(
-        """
-        SELECT i.relname AS name, t.relname AS on_table, x.indisunique AND x.indpred IS NULL AS is_unique,
-            CASE WHEN x.indnkeyatts = 1 THEN pg_get_indexdef(x.indexrelid, 1, true) END AS definition
-        FROM pg_index x
-        JOIN pg_class i ON i.oid = x.indexrelid
-        JOIN pg_class t ON t.oid = x.indrelid
-        JOIN pg_namespace n ON n.oid = t.relnamespace
-        WHERE n.nspname = current_schema() AND t.relname = ANY($1::text[]) AND x.indisvalid
-        """,
-        list(wanted),
-    )
-    triggers = await conn.fetch(
-        """
-        SELECT g.tgname
-        FROM pg_trigger g
-        JOIN pg_class c ON c.oid = g.tgrelid
-        JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE n.nspname = current_schema() AND g.tgenabled IN ('O', 'A')
-        """
-    )
-    functions = await conn.fetch(
-        """
-        SELECT p.proname, n.nspname = current_schema() AS is_own, n.nspname = 'gatepost' AS is_rule
-        FROM pg_proc p
-        JOIN pg_namespace n ON n.oid = p.pronamespace
-        WHERE n.nspname IN (current_schema(), 'gatepost')
-        """
-    )
-    has_columns = {(row["relname"], row["attname"]) for row in columns}
-    has_tables = {table for table, _ in has_columns}
-    has_indexes = {row["name"] for row in indexes}
-    has_unique = {(row["on_table"], row["definition"]) for row in indexes if row["is_unique"]}
-    has_triggers = {row["tgname"] for row in triggers}
-    has_functions = {row["proname"] for row in functions if row["is_own"]}
-    has_rules = {row["proname"] for row in functions if row["is_rule"]}
-    return [
-        *(f"table {table}" for table in wanted if table not in has_tables),
-        *(
-            f"column {table}.{column}"
-            for table, names in wanted.items()
-            if table in has_tables
-            for column in names
-            if (table, column) not in has_columns
-        ),
-        *(f"index {name}" for name in named_indexes if name not in has_indexes),
-        *(
-            f"unique index on {table} ({definitions[0]})"
-            for table, definitions in UNIQUE.items()
-            if not any((table, definition) in has_unique for definition in definitions)
-        ),
-        *(f"trigger {name}" for name in named_triggers if name not in has_triggers),
-        *(f"function {name}" for name in named_functions if name not in has_functions),
-        *(f"function gatepost.{name}" for name in RULES if name not in has_rules),
+    there = {row["name"] for row in await conn.fetch(_THERE, list(wanted))}
+    columns = [
+        f"column {table}.{column}"
+        for table, names in wanted.items()
+        if f"table {table}" in there
+        for column in names
     ]
+    unique = {
+        table: [f"unique index on {table} ({definition})" for definition in definitions]
+        for table, definitions in UNIQUE.items()
+    }
+    lines = [
+        *(f"table {table}" for table in wanted),
+        *columns,
+        *(f"index {name}" for name in (*INDEXES, *_named(features, "indexes"))),
+        *(spelled[0] for spelled in unique.values() if there.isdisjoint(spelled)),
+        *(f"trigger {name}" for name in (*TRIGGERS, *_named(features, "triggers"))),
+        *(f"function {name}" for name in (*FUNCTIONS, *_named(features, "functions"))),
+        *(f"function gatepost.{name}" for name in RULES),
+    ]
+    return [line for line in lines if line not in there]
+
+
+def _named(features: Schemas, kind: Literal["indexes", "triggers", "functions"]) -> list[str]:
+    return [name for schema in features for name in getattr(schema, kind)]

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 def _wire(gate: "Gate") -> "Wired":
     from gatepost.features.imports.service import Imports
-    from gatepost.gate import lifetimes_of
     from gatepost.services.feature import Wired
+    from gatepost.services.lifetimes import Lifetimes
 
     imports = Imports(
-        gate.database, tokens=gate.tokens, clock=gate.clock, lifetimes=lifetimes_of(gate.settings)
+        gate.database, tokens=gate.tokens, clock=gate.clock, lifetimes=Lifetimes.of(gate.settings)
     )
     return Wired(services=(imports,))
 

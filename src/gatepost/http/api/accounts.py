@@ -84,7 +84,7 @@ async def login(body: schemas.LoginRequest, edge: CurrentEdge, request: Request)
     With `new_password` the password is changed, which a temporary one has to be.
     """
     await check_cookie(edge, request.scope, cookie=body.cookie, remember=body.remember)
-    signed_in = await edge.gate.accounts.login(
+    signed_in = await edge.gate.logins.by_password(
         email=body.email,
         password=body.password,
         client=edge.client_of(request.scope),

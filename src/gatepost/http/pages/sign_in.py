@@ -24,9 +24,10 @@ async def submit(visit: Visit, form: Form) -> Response:
     """Start a session.
 
     Raises:
-        ValidationFailed, InvalidCredentials, PasswordChangeRequired, TooManyAttempts: as `Accounts.login`.
+        ValidationFailed, InvalidCredentials, PasswordChangeRequired, TooManyAttempts: as
+            `Logins.by_password`.
     """
-    signed_in = await visit.gate.accounts.login(
+    signed_in = await visit.gate.logins.by_password(
         email=form.get("email", ""),
         password=form.get("password", ""),
         client=visit.client,
