@@ -271,6 +271,7 @@ def test_the_errors_of_commands_have_codes_of_their_own() -> None:
         (".venv/bin/gatepost", "", ".venv/bin/gatepost"),
         (".venv/bin/gatepost", ".venv/bin", "gatepost"),
         ("/opt/none/gatepost", ".venv/bin", "/opt/none/gatepost"),
+        ("/opt/shop/manage.py", "", "python /opt/shop/manage.py"),
     ],
 )
 def test_hints_call_the_program_as_it_can_be_called(

@@ -31,7 +31,7 @@ async def test_create_makes_a_user_who_can_sign_in(
         stdin=f"{PASSWORD}\n",
     )
     assert (made.code, made.err) == (0, "")
-    assert made.out == "Created the user ada@example.com (id 1).\nNext: sign in by POST /api/auth/login\n"
+    assert made.out == "Created the user ada@example.com (id 1).\nNext: they sign in with this password\n"
     row = await db.fetchrow("SELECT email, name, is_admin, is_active FROM users")
     assert row is not None
     assert tuple(row) == ("ada@example.com", "Ada", False, True)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from gatepost.cli import events, sessions, throttles, users
+from gatepost.cli import application, events, sessions, throttles, users
 from gatepost.cli.demo import demo
 from gatepost.cli.doctor import doctor
 from gatepost.cli.migrate import migrate
@@ -21,7 +21,8 @@ from gatepost.cli.serve import serve
 from gatepost.errors import GatepostError, InternalError
 from gatepost.feature import Feature
 from gatepost.features import FEATURES
-from gatepost.terminal.output import Output, lines_of, program
+from gatepost.terminal import running
+from gatepost.terminal.output import Output, app_option, lines_of, program
 from gatepost.terminal.running import in_use
 
 __all__ = ["create", "main"]
@@ -37,6 +38,14 @@ def _print_version(value: bool) -> None:
 
 
 def _gatepost(
+    _app: Annotated[
+        str | None,
+        typer.Option(
+            "--app",
+            metavar="MODULE:NAME",
+            help="Work with the Gatepost of your application: its settings, features and hooks.",
+        ),
+    ] = None,
     _version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
     ] = False,
@@ -102,7 +111,18 @@ def main(arguments: Sequence[str] | None = None, *, features: tuple[Feature, ...
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that knows less than Unicode
     # psql's arguments are its own.
-    out = Output(as_json="--json" in arguments and arguments[0] != "psql")
+    out = Output(as_json="--json" in arguments and "psql" not in arguments)
+    name = application.named(arguments)
+    if name is not None:
+        try:
+            gate = application.load(name)
+        except GatepostError as error:
+            out.fail(error.code, *lines_of(error))
+            sys.exit(1)
+        features = gate.features
+        in_use.set(features)
+        running.application.set(gate)
+        app_option.set(name)
     sys.exit(_run(create(features), arguments, out))
 
 

@@ -15,7 +15,7 @@ from gatepost.feature import schemas_of
 from gatepost.models import UserIdType
 from gatepost.terminal.options import AsJson
 from gatepost.terminal.output import Output, program
-from gatepost.terminal.running import in_use, load_settings
+from gatepost.terminal.running import application, in_use, load_settings
 
 if TYPE_CHECKING:
     from gatepost.db.migrate import Migrated
@@ -97,7 +97,9 @@ def report(out: Output, settings: "Settings", *, created: bool, migrated: "Migra
             "warnings": list(migrated.warnings),
         },
         text,
-        then=f"{program()} serve, or start your application",
+        then="start your application"
+        if application.get()
+        else f"{program()} serve, or start your application",
     )
 
 

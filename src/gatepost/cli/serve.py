@@ -25,7 +25,7 @@ from gatepost.cli.pages import look_at_pages
 from gatepost.cli.psql import ProgramMissing
 from gatepost.terminal.options import AsJson
 from gatepost.terminal.output import Output, program
-from gatepost.terminal.running import in_use, load_settings
+from gatepost.terminal.running import application, in_use, load_settings
 
 if TYPE_CHECKING:
     from granian.server.common import AbstractServer
@@ -83,6 +83,8 @@ def serve(
     Ctrl-C finishes the requests in progress and stops everything.
     """
     out = Output(as_json=as_json)
+    if application.get() is not None:
+        raise typer.BadParameter("serve runs Gatepost alone: start your application with its own server")
     options = {"host": host, "port": port, "workers": workers, "tls_cert": tls_cert, "tls_key": tls_key}
     settings = load_settings(**options)
     if reload and importlib.util.find_spec("watchfiles") is None:

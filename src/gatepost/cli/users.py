@@ -19,7 +19,7 @@ from gatepost.terminal.options import (
     confirm,
 )
 from gatepost.terminal.output import Output, program
-from gatepost.terminal.running import act_on, run
+from gatepost.terminal.running import act_on, application, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,6 +70,12 @@ def create(
     email: Annotated[str | None, typer.Option(help="Asked for if omitted.")] = None,
     name: Annotated[str | None, typer.Option(help="Asked for if omitted.")] = None,
     admin: Annotated[bool, typer.Option("--admin", help="Make the user an administrator.")] = False,
+    field: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE", help="A field that the application of --app asks for; repeatable."
+        ),
+    ] = None,
     password_stdin: PasswordStdin = False,
     as_json: AsJson = False,
 ) -> None:
@@ -79,9 +85,14 @@ def create(
     name = asked(name, "Name", "--name")
     password = asked_password(stdin=password_stdin)
 
+    given = dict(_parted(each) for each in field or ())
+
     async def work(gate: "Gate") -> User:
+        fields, problems = gate.own_fields.read(given) if given else (None, {})
+        if problems:
+            raise ValidationFailed(problems)
         return await gate.administration.create(
-            email=email, name=name, password=password, is_admin=admin, client=Client()
+            email=email, name=name, password=password, is_admin=admin, client=Client(), fields=fields
         )
 
     user = run(out, "users create", work, about={"email": email})
@@ -89,8 +100,19 @@ def create(
     out.done(
         {"user": user_data(user)},
         f"Created the {kind} {described(user)}.",
-        then="sign in by POST /api/auth/login",
+        then="they sign in with this password",
     )
+
+
+def _parted(field: str) -> tuple[str, str]:
+    name, equals, value = field.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"--field is NAME=VALUE, such as company=Acme, not {name}")
+    if application.get() is None:
+        raise typer.BadParameter(
+            "--field is for an application's own: gatepost --app MODULE:NAME users create"
+        )
+    return name, value
 
 
 @app.command("list", epilog="Example: gatepost users list --limit 50 --after 100")

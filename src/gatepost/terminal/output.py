@@ -5,9 +5,11 @@ Results go to standard output, everything else to standard error, so that the on
 
 import json
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,14 +147,28 @@ def _plain(value: datetime | UUID) -> str:
     return utc_text(value) if isinstance(value, datetime) else str(value)
 
 
+app_option: ContextVar[str | None] = ContextVar("app_option", default=None)
+"""What `--app` names; None where it was not given."""
+
+
 def program() -> str:
     """Return how to call this program from here: by its name where the PATH leads to it."""
-    called = Path(sys.argv[0])
+    called, app = Path(sys.argv[0]), app_option.get()
+    return f"{_program(called)} --app {shlex.quote(app)}" if app else _program(called)
+
+
+def _program(called: Path) -> str:
     if called.name == "__main__.py":
         return "python -m gatepost"
+    if called.suffix == ".py":
+        return f"python {_from_here(called)}"  # a program of the application's own
     found = shutil.which("gatepost")
     if called.name != "gatepost" or (found is not None and Path(found).resolve() == called.resolve()):
         return "gatepost"
+    return _from_here(called)
+
+
+def _from_here(called: Path) -> str:
     path, here = called.absolute(), Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 

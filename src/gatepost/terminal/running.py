@@ -21,6 +21,9 @@ T = TypeVar("T")
 in_use: ContextVar[tuple[Feature, ...]] = ContextVar("features", default=())
 """The features that the commands work with: what `main` was called with."""
 
+application: ContextVar["Gate | None"] = ContextVar("application", default=None)
+"""The Gatepost of an application, whose settings and hooks the commands work with; None for none."""
+
 
 def load_settings(**overrides: object) -> "Settings":
     """Read the settings, and have the log show warnings and worse alone unless DEBUG is on.
@@ -32,6 +35,9 @@ def load_settings(**overrides: object) -> "Settings":
     from gatepost.settings.feature import settings_of
 
     given = {name: value for name, value in overrides.items() if value is not None}
+    if (gate := application.get()) is not None:
+        own = gate.settings
+        given = {name: getattr(own, name) for name in own.model_fields_set} | given
     settings = settings_of(in_use.get()).load(".env", **given)
     configure("debug" if settings.debug else "warning", settings.effective_log_format)
     return settings
@@ -83,7 +89,7 @@ async def _run(
 ) -> T:
     from gatepost.gate import Gate
 
-    gate = Gate(settings, features=in_use.get())
+    gate = application.get() or Gate(settings, features=in_use.get())
     await gate.open(background=False, patient=True, on_wait=out.waiting)
     try:
         return await work(gate)
