@@ -91,12 +91,12 @@ def examine(out: Output) -> list[Check]:
 
 
 async def _examine(settings: "Settings", dsn: str, tell: Tell) -> None:
-    from gatepost.db.faults import told
+    from gatepost.db.faults import translating
     from gatepost.store import health
 
     async with connected(dsn) as conn:
         before = datetime.now(UTC)
-        with told():
+        with translating():
             server = await health.server(conn)
         after = datetime.now(UTC)
         tell(
@@ -186,10 +186,10 @@ async def _numbers(conn: "Connection") -> list[Check]:
 
 async def _ask(name: str, question: Awaitable[list[Check]], tell: Tell) -> bool:
     """Tell what came of a question, its own failure too; say whether nothing is wrong."""
-    from gatepost.db.faults import told
+    from gatepost.db.faults import translating
 
     try:
-        with told():
+        with translating():
             found = await question
     except (DatabaseUnfit, Unavailable) as error:
         found = [checks.unanswered(name, error)]

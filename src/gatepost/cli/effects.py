@@ -54,9 +54,9 @@ async def found_by_features(conn: "Connection") -> list[str]:
     Raises:
         DatabaseUnfit: PostgreSQL refuses a question.
     """
-    from gatepost.db.faults import told
+    from gatepost.db.faults import translating
 
-    with told():
+    with translating():
         found = [await feature.checks(conn) for feature in in_use.get() if feature.checks is not None]
     return [_line(check) for checks in found for check in checks if check.status is not Status.OK]
 
@@ -71,13 +71,13 @@ async def brought_along(conn: "Connection") -> list[Check]:
     Raises:
         DatabaseUnfit: PostgreSQL refuses a question.
     """
-    from gatepost.db.faults import told
+    from gatepost.db.faults import translating
     from gatepost.db.migrations.expected import OWN_TRIGGERS
     from gatepost.security.hashes import patterns
     from gatepost.services.emails import settle
     from gatepost.store import adoption
 
-    with told():
+    with translating():
         behind = await adoption.sequences_behind(conn)
         rules = await adoption.rules(conn, list(OWN_TRIGGERS))
         marks = await adoption.marks(conn)

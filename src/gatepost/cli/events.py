@@ -2,7 +2,7 @@
 
 import sys
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
@@ -104,8 +104,7 @@ async def _filter(
     """
     # By its id also one who is deleted: the events stay.
     user_id = None if user is None else await gate.administration.id_of(user)
-    times = [None if at is None else at.replace(tzinfo=UTC) for at in (since, until)]
-    return EventFilter(user_id=user_id, action=action, address=address, since=times[0], until=times[1])
+    return EventFilter(user_id=user_id, action=action, address=address, since=since, until=until)
 
 
 @app.command(

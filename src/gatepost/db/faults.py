@@ -82,7 +82,7 @@ def connecting() -> Iterator[None]:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def translating() -> Iterator[None]:
     """Turn whatever PostgreSQL says into a line for the operator who asked.
 
     Raises:

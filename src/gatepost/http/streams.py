@@ -73,7 +73,7 @@ class Streams:
 
     @contextmanager
     def entered(self, subscription: Subscription) -> Iterator[None]:
-        """Have the subscription closed when the process is told to stop."""
+        """Have the subscription closed when the process is shown to stop."""
         if not self._open:
             self._watch()
         self._open.add(subscription)
@@ -121,7 +121,7 @@ class LiveEvents(Response):
         user_id: whose it is.
         token: of the session.
         after: the last event that the reader has; None begins with the next one.
-        told: what is sent of an event, as JSON; None where it is not for this reader.
+        shown: what is sent of an event, as JSON; None where it is not for this reader.
     """
 
     media_type = "text/event-stream"
@@ -134,7 +134,7 @@ class LiveEvents(Response):
         user_id: UserId,
         token: str,
         after: int | None,
-        told: Callable[[SeenEvent], object] = seen_event_data,
+        shown: Callable[[SeenEvent], object] = seen_event_data,
     ) -> None:
         super().__init__()
         self._gate = gate
@@ -142,7 +142,7 @@ class LiveEvents(Response):
         self._user_id = user_id
         self._token = token
         self._after = after
-        self._told = told
+        self._shown = shown
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         """Serve the stream."""
@@ -189,8 +189,8 @@ class LiveEvents(Response):
 
     def _lines(self, seen: SeenEvent) -> bytes:
         """Return what a reader gets; an id alone is no event to a browser, and the place to go on from."""
-        told = self._told(seen)
-        data = b"" if told is None else b"data: %b\n" % encode(told)
+        shown = self._shown(seen)
+        data = b"" if shown is None else b"data: %b\n" % encode(shown)
         return b"id: %d\n%b\n" % (seen.event.id, data)
 
 

@@ -8,7 +8,6 @@ from typing import Any, NewType
 
 import msgspec
 
-from gatepost.models.filters import told
 from gatepost.models.rows import Columns
 from gatepost.models.user_ids import UserId
 
@@ -167,7 +166,3 @@ class EventFilter:
     address: str | None = None
     since: datetime | None = None
     until: datetime | None = None
-
-    def told(self) -> dict[str, Any]:
-        """Return what was asked for, as the detail of an event has it."""
-        return told(self)

@@ -17,7 +17,7 @@ def _plain(value: object) -> object:
     return str(value) if isinstance(value, UUID) else value
 
 
-def told(asked: "DataclassInstance") -> dict[str, Any]:
+def as_detail(asked: "DataclassInstance") -> dict[str, Any]:
     """Return the fields of a filter that are set, as the detail of an event has them."""
     found = {each.name: getattr(asked, each.name) for each in fields(asked)}
     return {name: _plain(value) for name, value in found.items() if value is not None}

@@ -4,12 +4,11 @@ import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Self
+from typing import Self
 from uuid import UUID
 
 import msgspec
 
-from gatepost.models.filters import told
 from gatepost.models.rows import Columns, Row
 from gatepost.models.user_ids import UserId
 from gatepost.models.users import User
@@ -227,7 +226,3 @@ class SessionFilter:
             started_before=None if older_than is None else now - timedelta(minutes=older_than),
             unused_since=None if unused_for is None else now - timedelta(minutes=unused_for),
         )
-
-    def told(self) -> dict[str, Any]:
-        """Return what was asked for, as the detail of an event has it."""
-        return told(self)

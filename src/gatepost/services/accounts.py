@@ -19,7 +19,7 @@ from gatepost.models import PASSWORD, Action, AuditAction, Client, Proof, Signed
 from gatepost.security.emails import canonical_email, canonical_name
 from gatepost.security.passwords import Password
 from gatepost.services import emails
-from gatepost.services.admission import Admission, EndedMeanwhile, told
+from gatepost.services.admission import Admission, EndedMeanwhile, invitation_detail
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
 from gatepost.services.hashing import Hashing
@@ -124,7 +124,7 @@ class Accounts:
                     hashed=hashed,
                     client=client,
                     action=AuditAction.USER_REGISTERED,
-                    detail=told(claimed),
+                    detail=invitation_detail(claimed),
                     fields=fields,
                 )
                 await self._admission.use(conn, claimed, user.id)

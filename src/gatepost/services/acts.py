@@ -32,7 +32,7 @@ By: TypeAlias = Session | Program
 """Who acts: the session of an administrator, a command on the server, or the application in its own code."""
 
 
-def told(by: By) -> Mapping[str, Any]:
+def detail_of(by: By) -> Mapping[str, Any]:
     """Return who acted, as the detail of an event has it."""
     return {"by": by.value} if isinstance(by, Program) else {"admin_id": as_json(by.user.id)}
 

@@ -12,7 +12,7 @@ from gatepost.models import AuditAction, Client, EndReason, User
 from gatepost.security.passwords import Password, make_password
 from gatepost.services import emails
 from gatepost.services.accounts import Accounts, read_person
-from gatepost.services.acts import Acts, By, Program, told
+from gatepost.services.acts import Acts, By, Program, detail_of
 from gatepost.services.clock import Clock
 from gatepost.services.directory import Directory
 from gatepost.services.feature import Wiring
@@ -112,7 +112,7 @@ class Administration(Directory):
                 client=client,
                 action=AuditAction.USER_CREATED,
                 is_admin=is_admin,
-                detail={**told(by), "is_admin": is_admin},
+                detail={**detail_of(by), "is_admin": is_admin},
                 fields=fields,
             )
             return user
@@ -146,7 +146,7 @@ class Administration(Directory):
                 if await profiles.change_email(conn, user.id, person["email"], at=self._clock()) is None:
                     raise NotFound(Text("error.not_found.user"))
                 # The former one is what erasing the account looks for, to find what was tried with it.
-                detail = {**told(by), "email": emails.former(user.email)}
+                detail = {**detail_of(by), "email": emails.former(user.email)}
                 await event_store.insert(
                     conn,
                     AuditAction.USER_EMAIL_CHANGED,
@@ -266,7 +266,7 @@ class Administration(Directory):
                 client=client,
                 at=self._clock(),
                 user_id=user.id,
-                detail=told(by),
+                detail=detail_of(by),
             )
 
     async def delete(self, user: User, *, client: Client, by: By = Program.COMMAND) -> None:
@@ -298,7 +298,7 @@ class Administration(Directory):
 
     async def _end_all(self, conn: Connection, user: User, reason: EndReason, client: Client, by: By) -> int:
         return await endings.end_of_user(
-            conn, user.id, reason=reason, client=client, at=self._clock(), detail=told(by)
+            conn, user.id, reason=reason, client=client, at=self._clock(), detail=detail_of(by)
         )
 
     async def _note(
@@ -318,5 +318,5 @@ class Administration(Directory):
             client=client,
             at=self._clock(),
             user_id=user.id,
-            detail={**told(by), **({"temporary": True} if temporary else {}), "changed": changed},
+            detail={**detail_of(by), **({"temporary": True} if temporary else {}), "changed": changed},
         )

@@ -116,6 +116,6 @@ class Admission:
         return inviter.required() if self.registration == "invite" and not token and inviter else None
 
 
-def told(claimed: Link | None) -> Mapping[str, Any] | None:
+def invitation_detail(claimed: Link | None) -> Mapping[str, Any] | None:
     """Return by which invitation somebody registered, as the detail of an event has it."""
     return None if claimed is None else {"invitation": claimed.id}

@@ -13,7 +13,7 @@ from gatepost.errors import Unavailable
 from gatepost.log import get_logger
 from gatepost.models import AuditAction, Client, Session
 from gatepost.services import emails
-from gatepost.services.acts import Acts, By, Program, told
+from gatepost.services.acts import Acts, By, Program, detail_of
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
 from gatepost.services.feature import Purge, Wiring
@@ -90,7 +90,7 @@ class Housekeeping:
                 user_id=by.user.id if isinstance(by, Session) else None,
                 session_id=by.id if isinstance(by, Session) else None,
                 detail={
-                    **(told(by) if isinstance(by, Program) else {}),
+                    **(detail_of(by) if isinstance(by, Program) else {}),
                     "sessions_expired": cleaned.expired,
                     "sessions_purged": cleaned.purged,
                 },

@@ -15,7 +15,8 @@ from gatepost.models import (
     UserId,
     canonical_network,
 )
-from gatepost.services.acts import Acts, By, Program, told
+from gatepost.models.filters import as_detail
+from gatepost.services.acts import Acts, By, Program, detail_of
 from gatepost.services.clock import Clock
 from gatepost.services.lifetimes import Lifetimes
 from gatepost.store import endings
@@ -118,7 +119,7 @@ class Oversight:
                 client=client,
                 at=self._clock(),
                 session_id=session_id,
-                detail=told(by),
+                detail=detail_of(by),
             )
             if not ended:
                 raise NotFound(GONE)
@@ -173,14 +174,19 @@ class Oversight:
                 )
                 raise _changed(there, expected)
             ended = await store.end_each(
-                conn, list(found), reason=reason, client=client, at=now, detail=told(by)
+                conn, list(found), reason=reason, client=client, at=now, detail=detail_of(by)
             )
             await event_store.insert(
                 conn,
                 AuditAction.SESSIONS_ENDED,
                 client=client,
                 at=now,
-                detail={**told(by), "filter": wanted.told(), "sessions": ended, "users": len(owners)},
+                detail={
+                    **detail_of(by),
+                    "filter": as_detail(wanted),
+                    "sessions": ended,
+                    "users": len(owners),
+                },
             )
         return ended
 

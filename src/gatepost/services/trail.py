@@ -4,7 +4,7 @@ import asyncio
 import ipaddress
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import Any, Literal
 
 from gatepost.db.pool import Database
@@ -19,7 +19,9 @@ from gatepost.models import (
     Session,
     canonical_address,
 )
-from gatepost.services.acts import Acts, By, Program, told
+from gatepost.models.filters import as_detail
+from gatepost.models.times import as_utc
+from gatepost.services.acts import Acts, By, Program, detail_of
 from gatepost.services.clock import Clock
 from gatepost.services.oversight import canonical
 from gatepost.store import events as store
@@ -120,7 +122,7 @@ class Trail:
             ValidationFailed: as `page`.
             SessionRevoked, AdminRequired: as `Acts.begin`.
         """
-        detail = {**told(by), "filter": _checked(wanted).told(), "format": form}
+        detail = {**detail_of(by), "filter": as_detail(_checked(wanted)), "format": form}
         async with self._acts.begin("export-events", by=by, client=client) as conn:
             await store.insert(
                 conn,
@@ -184,7 +186,7 @@ def _checked(wanted: EventFilter) -> EventFilter:
         at = getattr(wanted, name)
         if at is None:
             continue
-        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
+        at = as_utc(at)
         if not 1970 <= at.year < 9999:
             raise ValidationFailed({name: Text("field.time")})
         times[name] = at

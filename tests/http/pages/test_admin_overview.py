@@ -149,8 +149,8 @@ def test_bars_stand_within_the_chart_and_apart() -> None:
 def test_no_bar_is_drawn_for_none_and_one_is_seen_beside_a_million() -> None:
     axis = Axis.of(SINCE, timedelta(days=1), 3)
     drawn = chart(language("en"), axis, (1, 0, 1_000_000))
-    assert [bar.told for bar in drawn.bars] == ["Jan 1: 1", "Jan 3: 1,000,000"]
+    assert [bar.label for bar in drawn.bars] == ["Jan 1: 1", "Jan 3: 1,000,000"]
     assert float(drawn.bars[0].height[:-1]) >= 1
-    assert drawn.told == "1,000,001 in total, at most 1,000,000 (Jan 3)."
+    assert drawn.label == "1,000,001 in total, at most 1,000,000 (Jan 3)."
     assert drawn.is_last_open
     assert not chart(language("en"), axis, (1, 1, 0)).is_last_open

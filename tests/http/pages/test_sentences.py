@@ -12,7 +12,7 @@ from gatepost.http.pages.language import language
 from gatepost.models import Action, AuditEvent, EndReason
 
 ENGLISH = language("en")
-told = partial(sentences.told, words=SENTENCES)
+told = partial(sentences.shown_event, words=SENTENCES)
 sentence = partial(sentences.sentence, words=SENTENCES)
 kind = partial(sentences.kind, words=SENTENCES)
 

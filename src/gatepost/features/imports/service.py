@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from gatepost.db.faults import told
+from gatepost.db.faults import translating
 from gatepost.db.pool import Connection, Database
 from gatepost.errors import InvalidSession, ValidationFailed
 from gatepost.features.imports import store
@@ -83,7 +83,7 @@ class Imports:
         """
         done = Imported()
         async with self._opened(plan) as tables:
-            with told():
+            with translating():
                 done.users = await store.count(tables.conn, tables.users)
                 if tables.providers is not None:
                     column = plan.source.providers[1]
@@ -112,7 +112,7 @@ class Imports:
 
     async def _found(self, plan: Plan, conn: Connection) -> _Tables:
         schema, _, name = plan.table.rpartition(".")
-        with told():
+        with translating():
             users = await store.find_table(conn, name, schema or None)
             if users is None:
                 raise ValidationFailed({"--table": f"There is no table {plan.table} in that database"})
@@ -150,7 +150,7 @@ class Imports:
         tokens: list[store.Token] = []
         if tables.tokens is not None:
             ids = [str(person.id) for person in people]
-            with told():
+            with translating():
                 tokens = await store.tokens_of(tables.conn, tables.tokens, tables.users, ids)
         async with self._database.transaction() as conn:
             new, here = await self._split(conn, arrivals, done)
@@ -381,7 +381,7 @@ def _is_uuid(theirs: UserIdType, ours: UserIdType) -> bool:
 async def _pages(plan: Plan, tables: _Tables) -> AsyncIterator[list[Person]]:
     after: str | None = None
     while True:
-        with told():
+        with translating():
             rows = await store.page(tables.conn, tables.users, after=after, limit=BATCH)
         if not rows:
             return

@@ -10,7 +10,7 @@ from gatepost.features.invitations.errors import InvalidInvitation, InvitationRe
 from gatepost.models import Client, Link, Session, UserId
 from gatepost.security.emails import canonical_email
 from gatepost.security.links import LinkCodec
-from gatepost.services.acts import Acts, By, Program, told
+from gatepost.services.acts import Acts, By, Program, detail_of
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
 from gatepost.services.throttles import Throttles
@@ -212,5 +212,5 @@ class Invitations:
             at=self._clock(),
             # It is the administrator whom the event is about: who was invited is nobody yet.
             user_id=by.user.id if isinstance(by, Session) else None,
-            detail={**told(by), "invitation": invitation.id, **whom},
+            detail={**detail_of(by), "invitation": invitation.id, **whom},
         )

@@ -129,12 +129,12 @@ def _add(kind: type[GatepostError], entry: dict[str, Any], fields: Mapping[str, 
     examples = entry["content"]["application/json"]["examples"]
     examples[kind.code] = {
         "summary": str(kind.standard()),
-        "value": error_body(kind.code, str(kind.standard()), _told(kind, fields), _DETAILS.get(kind)),
+        "value": error_body(kind.code, str(kind.standard()), _fields(kind, fields), _DETAILS.get(kind)),
     }
     entry["description"] = " or ".join(examples)
 
 
-def _told(kind: type[GatepostError], fields: Mapping[str, Text | str]) -> dict[str, str] | None:
+def _fields(kind: type[GatepostError], fields: Mapping[str, Text | str]) -> dict[str, str] | None:
     """Return the example of an error's `fields`; None where it has none."""
     if not issubclass(kind, errors.ValidationFailed):
         return None

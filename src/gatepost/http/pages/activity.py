@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from starlette.responses import Response
 
-from gatepost.http.pages.sentences import told
+from gatepost.http.pages.sentences import shown_event
 from gatepost.http.pages.visit import Visit
 from gatepost.models import AuditEvent, row_id
 
@@ -28,7 +28,7 @@ async def show(visit: Visit) -> Response:
 def _page(visit: Visit, events: Sequence[AuditEvent], *, has_newer: bool, has_older: bool) -> Response:
     return visit.render(
         "activity.html",
-        rows=[told(visit.language, event, own=True, words=visit.site.words) for event in events],
+        rows=[shown_event(visit.language, event, own=True, words=visit.site.words) for event in events],
         newer=visit.url("/activity", after=events[0].id) if events and has_newer else None,
         older=visit.url("/activity", before=events[-1].id) if has_older else None,
     )

@@ -20,14 +20,14 @@ class Bar:
 
     Attributes:
         x, y, width, height: where it stands.
-        told: when, and how many.
+        label: when, and how many.
     """
 
     x: str
     y: str
     width: str
     height: str
-    told: str
+    label: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +52,14 @@ class Chart:
         is_last_open: the last of `bars` is the step that is not over.
         marks: what the lines at the top, in the middle and at the bottom stand for.
         ticks: times below.
-        told: all of it in a sentence, for those who do not see it.
+        label: all of it in a sentence, for those who do not see it.
     """
 
     bars: tuple[Bar, ...]
     is_last_open: bool
     marks: tuple[str, str, str]
     ticks: tuple[Tick, ...]
-    told: str
+    label: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +118,7 @@ def chart(language: Language, axis: Axis, points: Sequence[int]) -> Chart:
                 y=_percent(100 - height),
                 width=_percent(room * (1 - _GAP)),
                 height=_percent(height),
-                told=f"{axis.label(language, at)}: {language.number(count)}",
+                label=f"{axis.label(language, at)}: {language.number(count)}",
             )
         )
     return Chart(
@@ -126,11 +126,11 @@ def chart(language: Language, axis: Axis, points: Sequence[int]) -> Chart:
         is_last_open=bool(points[-1]),
         marks=(language.compact(top), language.compact(top // 2), language.number(0)),
         ticks=axis.ticks(language),
-        told=_told(language, axis, points),
+        label=_label(language, axis, points),
     )
 
 
-def _told(language: Language, axis: Axis, points: Sequence[int]) -> str:
+def _label(language: Language, axis: Axis, points: Sequence[int]) -> str:
     most = max(points)
     if not most:
         return language.say(Text("chart.none"))

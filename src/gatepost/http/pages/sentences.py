@@ -27,7 +27,7 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class ShownEvent:
     """An event as a list shows it.
 
     Attributes:
@@ -114,16 +114,16 @@ _COUNTED = {AuditAction.SESSIONS_REVOKED_ALL, AuditAction.SESSIONS_ENDED}
 """Actions that end several sessions."""
 
 
-def told(
+def shown_event(
     language: Language,
     event: AuditEvent,
     *,
     own: bool,
     who: str | None = None,
     words: Mapping[str, Words] = WORDS,
-) -> Told:
+) -> ShownEvent:
     """Return an event with all that is said of it; what is given is as `sentence` takes it."""
-    return Told(
+    return ShownEvent(
         event=event,
         text=sentence(language, event, own=own, who=who, words=words),
         more=sessions_ended(language, event),

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
-from fastapi import Header, Query
+from fastapi import Depends, Header, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -29,18 +29,27 @@ from gatepost.texts import Text
 
 router = router_of("administration")
 
-Action = Annotated[
-    str | None,
-    Query(
-        max_length=ACTION_MAX,
-        description="This action, or with a final dot all that start with it: `login.`",
-    ),
-]
-Address = Annotated[str | None, Query(max_length=ADDRESS_MAX, description=shapes.ADDRESS)]
-Since = Annotated[datetime | None, Query(description="From this time.")]
-Until = Annotated[datetime | None, Query(description="Before this time.")]
-
 _FIELDS = {"address": Text("field.address")}
+
+
+async def _wanted(
+    user: QueryUserId,
+    action: Annotated[
+        str | None,
+        Query(
+            max_length=ACTION_MAX,
+            description="This action, or with a final dot all that start with it: `login.`",
+        ),
+    ] = None,
+    address: Annotated[str | None, Query(max_length=ADDRESS_MAX, description=shapes.ADDRESS)] = None,
+    since: Annotated[datetime | None, Query(description="From this time.")] = None,
+    until: Annotated[datetime | None, Query(description="Before this time.")] = None,
+) -> EventFilter:
+    return EventFilter(action=action, user_id=user, address=address, since=since, until=until)
+
+
+WantedEvents: TypeAlias = Annotated[EventFilter, Depends(_wanted)]
+"""Which events a query asks for."""
 
 
 def _streamed(
@@ -77,18 +86,13 @@ _LINE = encode(with_examples(shapes.EVENT, UserIdType.INTEGER)).decode()
 async def admin_events(
     _: AdminSession,
     gate: CurrentGate,
-    user: QueryUserId,
-    action: Action = None,
-    address: Address = None,
-    since: Since = None,
-    until: Until = None,
+    wanted: WantedEvents,
     limit: Annotated[int, Query(ge=1, le=200, description="Events per page.")] = 50,
     cursor: Annotated[
         int | None, Query(ge=1, le=2**63 - 1, description="`next_cursor` of the previous page.")
     ] = None,
 ) -> Response:
     """List the events of a filter, the newest first."""
-    wanted = EventFilter(action=action, user_id=user, address=address, since=since, until=until)
     page = await gate.trail.page(wanted, before=cursor, limit=limit)
     return success(
         {
@@ -120,17 +124,12 @@ async def export_events(
     session: FreshAdminSession,
     gate: CurrentGate,
     client: CurrentClient,
-    user: QueryUserId,
+    wanted: WantedEvents,
     form: Annotated[
         Literal["csv", "ndjson"], Query(alias="format", description="`csv`, or `ndjson`: an object a line.")
     ] = "csv",
-    action: Action = None,
-    address: Address = None,
-    since: Since = None,
-    until: Until = None,
 ) -> Response:
     """Send every event of a filter, the newest first; that this was done is on the trail."""
-    wanted = EventFilter(action=action, user_id=user, address=address, since=since, until=until)
     return await events_download(gate, wanted, form=form, client=client, session=session)
 
 

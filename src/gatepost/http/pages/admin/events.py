@@ -13,7 +13,7 @@ from gatepost.errors import ValidationFailed
 from gatepost.http.pages.admin.filters import cursor_of, given, time_of, user_of
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.language import Language
-from gatepost.http.pages.sentences import told
+from gatepost.http.pages.sentences import shown_event
 from gatepost.http.pages.user_agents import device_of
 from gatepost.http.pages.visit import Visit
 from gatepost.http.streams import LiveEvents, events_download
@@ -116,7 +116,7 @@ async def live(visit: Visit) -> Response:
         user_id=visit.signed_in.user.id,
         token=visit.token,
         after=row_id(known),
-        told=lambda seen: shown(visit, seen) if takes(seen.event) else None,
+        shown=lambda seen: shown(visit, seen) if takes(seen.event) else None,
     )
 
 
@@ -138,7 +138,7 @@ async def filter_of(visit: Visit, asked: dict[str, str]) -> EventFilter:
 def shown(visit: Visit, seen: SeenEvent) -> Shown:
     """Return an event as the page shows it."""
     event, language = seen.event, visit.language
-    said = told(language, event, own=False, who=seen.email, words=visit.site.words)
+    said = shown_event(language, event, own=False, who=seen.email, words=visit.site.words)
     who = who_url = address_url = None
     if event.user_id is not None:
         who = seen.email or language.say(Text("event.user", id=str(event.user_id)))

@@ -3,11 +3,12 @@
 A filter that lost a part on the way would show, and end, more than was asked for.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from gatepost.errors import NotFound, ValidationFailed
 from gatepost.http.pages.visit import Visit
 from gatepost.models import UserId, row_id
+from gatepost.models.times import as_utc
 from gatepost.texts import Text
 
 
@@ -47,7 +48,6 @@ def time_of(asked: dict[str, str], name: str) -> datetime | None:
     if text is None:
         return None
     try:
-        at = datetime.fromisoformat(text)
+        return as_utc(datetime.fromisoformat(text))
     except ValueError:
         raise ValidationFailed({name: Text("field.time.day_and_time")}) from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from gatepost.errors import NotFound, ValidationFailed
 from gatepost.http.pages.admin.visits import named_id, named_user
 from gatepost.http.pages.forms import Form
-from gatepost.http.pages.sentences import told
+from gatepost.http.pages.sentences import shown_event
 from gatepost.http.pages.visit import Visit
 from gatepost.models import SessionFilter, User
 from gatepost.security.texts import folded
@@ -40,7 +40,8 @@ async def show(visit: Visit) -> Response:
         is_own=account.user.id == visit.signed_in.user.id,
         sessions=[each.row for each in sessions],
         events=[
-            told(visit.language, event, own=False, who=named, words=visit.site.words) for event in events
+            shown_event(visit.language, event, own=False, who=named, words=visit.site.words)
+            for event in events
         ],
     )
 
