@@ -86,9 +86,8 @@ async def test_the_board_of_jinja_and_htmx(visitor: Visitors, board: str) -> Non
 # --- A page on another origin ---
 
 
-def vite(*arguments: str) -> list[str]:
-    """Return the command that `npm run dev` and `npm run build` come to."""
-    return [client.node(), "node_modules/vite/bin/vite.js", *arguments]
+VITE = "node_modules/vite/bin/vite.js"
+TSC = "node_modules/typescript/bin/tsc"
 
 
 def free_port() -> int:
@@ -101,7 +100,13 @@ def free_port() -> int:
 async def developed(port: int, **environment: str) -> AsyncIterator[None]:
     """Run `npm run dev` until the end; it is there once it says so."""
     process = await asyncio.create_subprocess_exec(
-        *vite("--host", "127.0.0.1", "--port", str(port), "--strictPort"),
+        client.node(),
+        VITE,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--strictPort",
         cwd=spa.EXAMPLE,
         env={"PATH": "", "NO_COLOR": "1", **environment},
         stdout=asyncio.subprocess.PIPE,
@@ -122,16 +127,18 @@ async def developed(port: int, **environment: str) -> AsyncIterator[None]:
 
 
 async def built(into: Path, **environment: str) -> None:
-    """Run `npm run build`."""
-    process = await asyncio.create_subprocess_exec(
-        *vite("build", "--outDir", str(into), "--emptyOutDir"),
-        cwd=spa.EXAMPLE,
-        env={"PATH": "", "NO_COLOR": "1", **environment},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    said, _ = await process.communicate()
-    assert process.returncode == 0, said.decode()
+    """Run `npm run build`: the types are checked, then Vite builds."""
+    for arguments in ([TSC], [VITE, "build", "--outDir", str(into), "--emptyOutDir"]):
+        process = await asyncio.create_subprocess_exec(
+            client.node(),
+            *arguments,
+            cwd=spa.EXAMPLE,
+            env={"PATH": "", "NO_COLOR": "1", **environment},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+        assert process.returncode == 0, said.decode()
 
 
 @asynccontextmanager

@@ -220,6 +220,19 @@ async def test_it_goes_on_where_it_was_and_takes_what_it_is_told(
     assert (await migrated(*run, "--email", "nobody")).code == 2
 
 
+async def test_it_reads_beside_a_schema_of_its_own(
+    command: Command, empty_dsn: str, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"DATABASE_URL": empty_dsn, "USER_ID_TYPE": "uuid", "DATABASE_SCHEMA": "auth"}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    assert 'public."user" looks like one of fastapi-users' in (await command("migrate")).err
+    done = await command("import", "fastapi-users", "--lifetime-seconds", "3600", "--json")
+    assert done.json["imported"] == 3
+    assert await db.fetchval("SELECT count(*) FROM auth.users") == 3
+    assert await db.fetchval("SELECT count(*) FROM auth.user_sessions") == 1
+
+
 async def test_who_is_here_already_is_left_out_and_named(
     migrated: Command, seed: dict[str, Any], db: Database
 ) -> None:
