@@ -1,6 +1,7 @@
 """The bench's own arithmetic, what it refuses to believe, and that the pages show what was measured."""
 
 import asyncio
+import re
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from bench import chart, checks, report, sizing, tables, targets, wrk
 from bench.database import Postgres
 from bench.failures import Wrong
 from bench.measures import overview
+from bench.measures.pgbench import lookup_script
 from bench.measures.refresh import statement
 from bench.peer_list import PEERS_MEASURED
 from bench.places import RESULTS
@@ -260,6 +262,14 @@ async def test_pgbench_gets_the_statement_of_a_refresh_whole() -> None:
     assert "INSERT INTO auth_events" in sql
     assert "$" not in sql
     assert "\n" not in sql
+
+
+async def test_pgbench_gets_a_value_for_each_parameter_of_the_check(
+    db: "asyncpg.Connection[asyncpg.Record]",
+) -> None:
+    _, _, sql = lookup_script().partition("\n")
+
+    assert await db.fetch(re.sub(r":i\b", "1", sql)) == []
 
 
 # --- Tables, chart, pages ---

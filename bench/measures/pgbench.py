@@ -59,7 +59,8 @@ async def pgbench(
 def lookup_script() -> str:
     """Return the session check of one random session a transaction."""
     token = STORED.format(":i")
-    statement = with_arguments(LOOKUP, [f"ARRAY[{token}]", "NULL", "'60 s'", "NULL", "'600 s'"])
+    times = ["'60 s'", "NULL", "'600 s'", "'1800 s'", "'10 s'"]  # as the settings' defaults have them
+    statement = with_arguments(LOOKUP, [f"ARRAY[{token}]", "NULL", *times])
     return f"\\set i random(1, {SESSIONS})\n{statement};\n"
 
 

@@ -51,6 +51,7 @@ class Cookies:
     def __init__(self, mark: str = "", *, secure: bool = True, domain: str | None = None) -> None:
         prefix = "" if not secure else "__Host-" if domain is None else "__Secure-"
         self._session = f"{prefix}gatepost{mark}"
+        self._session_start = f"{self._session}=".encode()
         own = f"{'__Host-' if secure else ''}gatepost{mark}"
         self._device, self._form, self._notice = f"{own}-device", f"{own}-form", f"{own}-notice"
         self._challenge = f"{own}-challenge"
@@ -110,8 +111,9 @@ class Cookies:
 
     def set_a_session(self, headers: Iterable[Header]) -> bool:
         """Say whether the headers of an answer hand a session over, or take it away."""
-        start = f"{self._session}=".encode()
-        return any(name.lower() == b"set-cookie" and value.startswith(start) for name, value in headers)
+        return any(
+            name.lower() == b"set-cookie" and value.startswith(self._session_start) for name, value in headers
+        )
 
     def clear_session(self) -> Header:
         """Return the header that takes the session cookie away."""

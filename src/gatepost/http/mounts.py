@@ -14,6 +14,8 @@ class PlacedMount(Mount):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Say whether this is meant, and hand on a path that begins with the root."""
+        if self.path not in scope["path"]:
+            return Match.NONE, {}  # every route of the application comes by here
         root, path = scope.get("root_path", "").rstrip("/"), scope["path"]
         if path != root and not path.startswith(f"{root}/"):
             # Below another mount the root has grown by that one's path, which the path has already.
