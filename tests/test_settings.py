@@ -15,6 +15,7 @@ from gatepost.settings import Settings, forms, keys, secret_key
 from gatepost.settings.address import Address
 from gatepost.settings.forms import EXAMPLE_KEY
 
+_A_URL = "a URL such as https://example.com/help"
 ROOT = Path(__file__).resolve().parent.parent
 GOOD_KEY = "kT4zQ0vYw8bLr2NxJ6mHs1DfGc7PaE9uXiZo3RqB"
 OTHER_KEY = "Vb5nM8cX2zLk7jHg4fDs1aPoI9uYt6rEw3QmZxNc"
@@ -307,6 +308,23 @@ _NETWORKS = (
             "~nobody-has-this/logo.svg",
             "'~nobody-has-this/logo.svg' is not a home directory; set the path of an SVG, PNG or WebP file",
         ),
+        *(
+            (name, "~nobody-has-this", f"'~nobody-has-this' is not a home directory; set the path of {what}")
+            for name, what in (
+                ("APP_LOGO_DARK", "an SVG, PNG or WebP file"),
+                ("APP_ICON", "an SVG, PNG or WebP file"),
+                ("THEME_CSS", "a CSS file"),
+                ("THEME_DIR", "a directory"),
+            )
+        ),
+        *(
+            (name, "acme.example", f"'acme.example' is not a valid URL; set {_A_URL}")
+            for name in ("APP_URL", "SUPPORT_URL", "PRIVACY_URL", "TERMS_URL")
+        ),
+        ("ACCENT_COLOR_DARK", "blue", "'blue' is not a valid colour; set a colour such as #8ab4ff"),
+        ("APPEARANCE", "grey", "'grey' is not accepted; set one of auto, light, dark"),
+        ("CORNER_RADIUS", "25", "'25' is not accepted; set a whole number from 0 to 24"),
+        ("APP_NAME_SHOWN", "maybe", "'maybe' is not accepted; set True or False"),
         ("ACCENT_COLOR", "blue", "'blue' is not a valid colour; set a colour such as #1d5fd1"),
         ("ACCENT_COLOR", "#1d5fd1;}", "'#1d5fd1;}' is not a valid colour; set a colour such as #1d5fd1"),
         (
@@ -699,7 +717,9 @@ def test_env_example_has_every_setting_and_each_default_is_accepted(tmp_path: Pa
     assigned = [line for line in lines if line.partition("=")[0].lower() in Settings.model_fields]
     (tmp_path / ".env").write_text("\n".join(assigned))
 
-    assert [line.partition("=")[0].lower() for line in assigned] == list(Settings.model_fields)
+    names = [line.partition("=")[0].lower() for line in assigned]
+    assert sorted(names) == sorted(Settings.model_fields)
+    assert names[:2] == ["database_url", "secret_key"], "the guide's come first"
     settings = Settings()
     assert settings.database_url is not None
     assert settings == Settings(_env_file=None, debug=True, database_url=settings.database_url)

@@ -224,6 +224,7 @@ async def test_ones_data_comes_as_a_file_after_the_password(
     await sign_in(page, site)
     clock.advance(minutes=11)
     await page.goto(f"{site.url}/auth/account")
+    await page.get_by_role("link", name="Your data").click()
     await page.get_by_role("link", name="Download my data").click()
     await expect(page.get_by_role("heading", name="Confirm it's you")).to_be_visible()
     await assert_fine(page)

@@ -32,7 +32,7 @@ async def assert_fine(page: Page, site: Site, path: str) -> None:
     await page.goto(f"{site.url}/auth/admin{path}")
     await assert_accessible(page)
     await assert_no_horizontal_scroll(page)
-    await page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
+    await page.evaluate("for (const part of document.querySelectorAll('main details')) part.open = true")
     await assert_accessible(page)
     await assert_no_horizontal_scroll(page)
 

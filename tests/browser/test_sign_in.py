@@ -29,6 +29,13 @@ async def fill(page: Page, **typed: str) -> None:
     await page.locator("main form button[class]").last.click()
 
 
+async def sign_out(page: Page) -> None:
+    """Sign out by the account menu."""
+    await page.locator(".menu summary").click()
+    await page.locator(".menu").get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_role("heading", name="You are signed out")).to_be_visible()
+
+
 async def assert_well_made(page: Page) -> None:
     """Hold what holds for every page, as it is and with texts of twice the size."""
     await assert_accessible(page)
@@ -58,9 +65,8 @@ async def test_signing_up_out_and_in_again(site: Site, visitor: Visitors) -> Non
     await page.get_by_role("link", name="Sign up").click()
     await fill(page, name="Ann", email=EMAIL, password=PASSWORD)
     await page.wait_for_url("**/auth/account")
-    await page.get_by_role("button", name="Sign out").click()
-    await expect(page.get_by_role("heading", name="You are signed out")).to_be_visible()
-    await page.get_by_role("link", name="Sign in").click()
+    await sign_out(page)
+    await page.get_by_role("link", name="Sign in", exact=True).click()
     await fill(page, email=EMAIL, password=PASSWORD)
     await page.wait_for_url("**/auth/account")
 
@@ -80,8 +86,7 @@ async def test_without_scripts_everything_works_and_mistakes_take_the_focus(
     await expect(page.locator("#password")).to_have_value("")
     await fill(page, password=PASSWORD)
     await page.wait_for_url("**/auth/devices")
-    await page.get_by_role("navigation").get_by_role("button", name="Sign out").click()
-    await expect(page.get_by_role("heading", name="You are signed out")).to_be_visible()
+    await sign_out(page)
 
 
 async def test_by_keyboard_alone(site: Site, visitor: Visitors) -> None:
@@ -158,6 +163,26 @@ async def test_two_clicks_start_one_session(site: Site, visitor: Visitors) -> No
     await page.locator("main button.button-main").dblclick(no_wait_after=True)
     await page.wait_for_url("**/auth/account")
     assert len(await site.gate.session_tokens.active(user.id)) == 1
+
+
+async def test_the_account_menu_opens_by_keys_and_closes_by_escape_or_a_click_elsewhere(
+    site: Site, visitor: Visitors
+) -> None:
+    await make_user(site)
+    page = await visitor()
+    await page.goto(f"{site.url}/auth/sign-in")
+    await fill(page, email=EMAIL, password=PASSWORD)
+    menu, account = page.locator(".menu"), page.locator(".menu").get_by_role("link", name="Your account")
+    await menu.locator("summary").press("Enter")
+    await expect(menu).to_contain_text(EMAIL)
+    await expect(account).to_be_visible()
+    await assert_accessible(page)
+    await account.press("Escape")
+    await expect(account).to_be_hidden()
+    await expect(menu.locator("summary")).to_be_focused()
+    await menu.locator("summary").click()
+    await page.get_by_role("heading", level=1).click()
+    await expect(account).to_be_hidden()
 
 
 # --- What goes wrong ---

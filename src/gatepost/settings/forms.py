@@ -37,6 +37,7 @@ _ORIGIN = re.compile(
 )
 _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]{1,100}")
+_LINK_MAX = 2000
 _PLACEHOLDER = re.compile(
     r"change_?(?:me|this)|replace|secret|your_?(?:very|secret|key|own)|example|placeholder"
     r"|insecure|django_insecure|default|password|12345678"
@@ -273,6 +274,35 @@ def color(value: object) -> str:
     if not re.fullmatch(r"#(?:[0-9a-f]{3}){1,2}", text):
         raise ValueError(f"{shown(text)} is not a valid colour")
     return text if len(text) == 7 else "#" + "".join(2 * digit for digit in text[1:])
+
+
+def color_or_none(value: object) -> str | None:
+    """Return a colour as `color` does, None where there is none.
+
+    Raises:
+        ValueError: as `color`.
+    """
+    return None if plain_text(value) is None else color(value)
+
+
+def link(value: object) -> str | None:
+    """Return a URL that pages may link to.
+
+    Raises:
+        ValueError: it is not a valid URL of http or https, or names a user.
+    """
+    text = plain_text(value)
+    if text is None:
+        return None
+    # An origin and what follows it: no blanks, no quotes, nothing that another scheme would run.
+    match = re.fullmatch(r"(?P<origin>(?i:https?)://[^/?#]+)(?P<rest>[!#-&(-;=?-Z_a-z~%]*)", text)
+    if match is None or len(text) > _LINK_MAX:
+        raise ValueError(f"{shown(text)} is not a valid URL")
+    try:
+        found = origin(match["origin"])
+    except ValueError:
+        raise ValueError(f"{shown(text)} is not a valid URL") from None
+    return f"{found}{match['rest']}"
 
 
 def root_path(value: object) -> str:

@@ -5,10 +5,11 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AliasGenerator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from gatepost.errors import SettingsError
 from gatepost.settings import forms
+from gatepost.settings.looks import Looks
 from gatepost.settings.rates import Rate, rate
 
 _KEY = f"at least {forms.KEY_LENGTH_MIN} random characters; `gatepost secret` prints some"
@@ -21,7 +22,7 @@ def _rate(default: str, description: str) -> Any:  # noqa: ANN401 - what Field r
     return Field(Rate.parse(default), description=description, json_schema_extra={"accepted": _RATE})
 
 
-class Settings(BaseSettings):
+class Settings(Looks):
     """What can be set, by the environment, a `.env` file or in code.
 
     What is given in code (`Settings(session_expire_minutes=60)`) counts first, then the environment, then
@@ -122,30 +123,8 @@ class Settings(BaseSettings):
         description="File or directory with SHA-1 ranges of breached passwords, which are refused",
         json_schema_extra={"accepted": "the path of Have I Been Pwned data"},
     )
-    app_name: str = Field(
-        "Gatepost",
-        min_length=1,
-        max_length=80,
-        description="Name of this service, as users know it; refused as a password",
-        json_schema_extra={"accepted": "a name"},
-    )
     pages: Annotated[bool, BeforeValidator(forms.lower_case)] = Field(
         True, description="Serve the web pages: sign-in, account and the admin console"
-    )
-    app_logo: Annotated[Path | None, BeforeValidator(forms.path)] = Field(
-        None,
-        description="Logo that pages show next to the service's name",
-        json_schema_extra={"accepted": "the path of an SVG, PNG or WebP file"},
-    )
-    accent_color: Annotated[str, BeforeValidator(forms.color)] = Field(
-        "#1d5fd1",
-        description="Colour of buttons and links on pages; contrast is adjusted automatically",
-        json_schema_extra={"accepted": "a colour such as #1d5fd1"},
-    )
-    templates_dir: Annotated[Path | None, BeforeValidator(forms.path)] = Field(
-        None,
-        description="Directory of templates that replace those of the same name",
-        json_schema_extra={"accepted": "the path of a directory"},
     )
     allowed_redirects: Annotated[tuple[str, ...], BeforeValidator(forms.origins)] = Field(
         (),

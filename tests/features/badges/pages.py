@@ -31,7 +31,7 @@ async def submit(visit: Visit, form: Form) -> Response:
 
 PAGES = Pages(
     pages=(Page(path="/badges", show=show, submit=submit, who=CurrentSessionScheme),),
-    links=(Link(place="account", path="/badges", text=Text("badges.title"), after="/account"),),
+    links=(Link(place="account", path="/badges", text=Text("badges.title"), after="/security"),),
     templates=Path(__file__).parent / "templates",
     notices={"badge_given": lambda _: Text("badges.given")},
     sentences={"badge.given": Words("good")},

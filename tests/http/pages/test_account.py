@@ -29,8 +29,13 @@ async def test_the_account_shows_who_one_is_and_leads_to_all_that_can_be_changed
     assert 'value="John Doe"' in page.text
     assert "user@example.com" in said(page)
     assert "Member since" in said(page)
-    for path in ("/account/password", "/account/email", "/devices", "/activity"):
+    for path in ("/security", "/devices", "/activity", "/account/data"):
         assert f'href="/auth{path}"' in page.text
+    page = await visitor.get("/security")
+    for path in ("/account/password", "/account/email", "/activity"):
+        assert f'href="/auth{path}"' in page.text
+    assert "You signed up" in said(page)
+    page = await visitor.get("/account/data")
     for path in ("/account/export", "/account/delete"):
         assert f'href="/auth{path}"' in page.text
 
@@ -62,7 +67,7 @@ async def test_a_changed_password_ends_the_others_and_says_how_many(
     for _ in range(2):
         await login(client)
     page = await visitor.submit("/account/password", current=PASSWORD, new=NEW)
-    assert at(page) == "/account"
+    assert at(page) == "/security"
     assert "Your password was changed. 2 other sessions were ended." in said(page)
     assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE is_active") == 1
     await login(client, password=NEW)
@@ -110,7 +115,7 @@ async def test_a_changed_email_ends_the_others_and_says_how_many(
 ) -> None:
     await login(client)
     page = await visitor.submit("/account/email", email="Moved@Example.com", password=PASSWORD)
-    assert at(page) == "/account"
+    assert at(page) == "/security"
     assert "Your e-mail address was changed. 1 other session was ended." in said(page)
     assert "moved@example.com" in said(page)
     assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE is_active") == 1

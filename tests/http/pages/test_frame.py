@@ -118,7 +118,7 @@ async def test_a_first_visit_to_sign_in_is_small_with_all_it_loads(visitor: Visi
     page, size = visitor.page, len(visitor.answer.content)
     places = [each["href"] for each in page.all("link")] + [each["src"] for each in page.all("script")]
     loaded = [place for place in places if place and not place.startswith("data:")]
-    assert len(loaded) == 2, "one style sheet and one script"
+    assert len(loaded) == 3, "an icon, one style sheet and one script"
     for place in loaded:
         size += len((await visitor.client.get(place)).content)
     assert size <= 30 * KB

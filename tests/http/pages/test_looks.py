@@ -12,7 +12,8 @@ from tests.http.pages.conftest import ORIGIN, Visitor, visiting
 from gatepost.app import create_app
 from gatepost.errors import SettingsError
 from gatepost.http.pages.assets import ASSETS
-from gatepost.http.pages.colors import contrast, scheme
+from gatepost.http.pages.colors import DARK, LIGHT, contrast, properties
+from gatepost.http.pages.looks import TYPES, style_sheet
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script><path d="M0 0h1v1z"/></svg>'
 
@@ -29,13 +30,27 @@ def surfaces() -> tuple[list[str], list[str]]:
     return found[0], found[1]
 
 
+def colors_of(accent: str, ground: str = "light") -> dict[str, str]:
+    """Return the custom properties of a brand's colour, by their names."""
+    found = properties(accent, {"light": LIGHT, "dark": DARK}[ground])
+    return dict(each.split(":") for each in found.split(";"))
+
+
 @given(number=st.integers(0, 0xFFFFFF))
-def test_every_accent_can_be_read_on_every_surface_and_texts_can_be_read_on_it(number: int) -> None:
-    found = re.findall(r"--accent:(#\w+);--on-accent:(#\w+)", scheme(f"#{number:06x}"))
-    assert len(found) == 2
-    for (accent, on_accent), behind in zip(found, surfaces(), strict=True):
-        assert all(contrast(accent, surface) >= 4.5 for surface in behind)
-        assert contrast(on_accent, accent) >= 4.5
+def test_a_brands_colour_stays_its_own_and_all_text_in_it_and_on_it_can_be_read(number: int) -> None:
+    accent = f"#{number:06x}"
+    for ground, behind in zip(("light", "dark"), surfaces(), strict=True):
+        colors = colors_of(accent, ground)
+        assert colors["--accent"] == accent
+        assert all(contrast(colors["--link"], surface) >= 4.5 for surface in behind)
+        assert contrast(colors["--on-accent"], accent) >= 4.5
+
+
+@pytest.mark.parametrize(
+    ("accent", "on_accent"), [("#ffd400", "#000000"), ("#1d5fd1", "#ffffff"), ("#00c2a8", "#000000")]
+)
+def test_a_button_has_black_or_white_letters_whichever_reads_better(accent: str, on_accent: str) -> None:
+    assert colors_of(accent)["--on-accent"] == on_accent
 
 
 @pytest.mark.parametrize(
@@ -45,8 +60,37 @@ def test_contrast_is_that_of_wcag(one: str, other: str, ratio: float) -> None:
     assert contrast(one, other) == contrast(other, one) == pytest.approx(ratio, abs=0.001)
 
 
-def test_an_accent_that_can_be_read_stays_as_it_is() -> None:
-    assert "--accent:#1d5fd1" in scheme("#1d5fd1")
+def test_an_accent_that_can_be_read_is_that_of_links_too() -> None:
+    assert colors_of("#1d5fd1")["--link"] == "#1d5fd1"
+
+
+@pytest.mark.parametrize(
+    ("appearance", "schemes", "query"),
+    [
+        ("auto", "light dark", "@media (prefers-color-scheme: dark)"),
+        ("light", "light", "@media not all"),
+        ("dark", "dark", "@media all"),
+    ],
+)
+async def test_pages_are_light_dark_or_as_the_browser_has_it(
+    make_settings: MakeSettings, clock: MovableClock, appearance: str, schemes: str, query: str
+) -> None:
+    settings = make_settings(
+        public_url=ORIGIN, appearance=appearance, accent_color_dark="#8ab4ff", corner_radius=4
+    )
+    style = style_sheet((ASSETS / "gatepost.css").read_text("utf-8"), settings)
+    assert style.count(query) == 2, "the colours of the sheet, and those of the brand"
+    assert style.count("@media (prefers-color-scheme") == (2 if appearance == "auto" else 0)
+    assert f"color-scheme:{schemes};--radius:0.25rem" in style
+    assert "--accent:#8ab4ff" in style
+    async with visiting(create_app(settings, clock=clock)) as visitor:
+        await visitor.get("/auth/sign-in")
+        named = {meta["name"]: meta["content"] for meta in visitor.page.all("meta") if "name" in meta}
+        assert named["color-scheme"] == schemes
+        theme_colors = [
+            meta for meta in visitor.page.all("meta") if "name" in meta and meta["name"] == "theme-color"
+        ]
+        assert len(theme_colors) == len(schemes.split())
 
 
 # --- What pages load ---
@@ -133,6 +177,137 @@ def test_a_logo_that_cant_be_shown_is_told_at_the_start(
         (tmp_path / name).write_bytes(content)
     with pytest.raises(SettingsError, match=rf"APP_LOGO: .*{told}"):
         create_app(make_settings(app_logo=tmp_path / name))
+
+
+async def test_the_icon_is_in_the_brands_colour_or_the_owners(
+    make_settings: MakeSettings, clock: MovableClock, tmp_path: Path
+) -> None:
+    async def icon(**settings: object) -> tuple[bytes, str]:
+        made = make_settings(public_url=ORIGIN, **settings)
+        async with visiting(create_app(made, clock=clock)) as visitor:
+            await visitor.get("/auth/sign-in")
+            (place,) = (each["href"] for each in visitor.page.all("link") if each["rel"] == "icon")
+            answer = await visitor.get(place or "")
+            return answer.content, answer.headers["content-type"]
+
+    content, media_type = await icon(accent_color="#ffd400")
+    assert media_type == "image/svg+xml"
+    assert b'fill="#ffd400"' in content
+    assert b'stroke="#000000"' in content
+    (tmp_path / "icon.png").write_bytes(b"\x89PNG")
+    assert await icon(app_icon=tmp_path / "icon.png") == (b"\x89PNG", "image/png")
+
+
+async def test_dark_pages_have_the_logo_that_is_for_them_and_the_name_can_be_left_out(
+    make_settings: MakeSettings, clock: MovableClock, tmp_path: Path
+) -> None:
+    for name in ("light.svg", "dark.svg"):
+        (tmp_path / name).write_bytes(SVG)
+    given = {"app_logo": tmp_path / "light.svg", "app_logo_dark": tmp_path / "dark.svg"}
+    visitor = await looked_at(make_settings, clock, **given, app_name="Acme", app_name_shown=False)
+    (picture,) = visitor.page.all("img")
+    (source,) = visitor.page.all("source")
+    assert "logo-dark.svg" in (picture["src"] or "")
+    assert picture["alt"] == "Acme", "nothing else says whose pages they are"
+    assert "logo.svg" in (source["srcset"] or "")
+    assert source["media"] == "(prefers-color-scheme: light)"
+    only_dark = await looked_at(make_settings, clock, **given, appearance="dark")
+    assert "logo-dark.svg" in (only_dark.page.all("img")[0]["src"] or "")
+    assert not only_dark.page.all("source")
+
+
+# --- A theme ---
+
+
+async def test_a_theme_is_served_after_our_style_with_what_it_refers_to(
+    make_settings: MakeSettings, clock: MovableClock, tmp_path: Path
+) -> None:
+    (tmp_path / "fonts").mkdir()
+    (tmp_path / "fonts" / "brand.woff2").write_bytes(b"wOF2")
+    (tmp_path / ".DS_Store").write_bytes(b"not ours")
+    (tmp_path / "brand.css").write_text("@font-face { font-family: B; src: url(fonts/brand.woff2) }")
+    settings = make_settings(public_url=ORIGIN, theme_css=tmp_path / "brand.css", theme_dir=tmp_path)
+    async with visiting(create_app(settings, clock=clock)) as visitor:
+        await visitor.get("/auth/sign-in")
+        sheets = [each["href"] or "" for each in visitor.page.all("link") if each["rel"] == "stylesheet"]
+        assert [sheet.rpartition("/")[2] for sheet in sheets] == ["gatepost.css", "brand.css"]
+        assert "font-src 'self'" in visitor.answer.headers["content-security-policy"]
+        font = await visitor.get(sheets[1].replace("brand.css", "fonts/brand.woff2"))
+        assert (font.status_code, font.content, font.headers["content-type"]) == (200, b"wOF2", "font/woff2")
+        assert "immutable" in font.headers["cache-control"]
+        assert (await visitor.get(sheets[1].replace("brand.css", ".DS_Store"))).status_code == 404
+
+
+async def test_a_style_sheet_alone_is_a_theme(
+    make_settings: MakeSettings, clock: MovableClock, tmp_path: Path
+) -> None:
+    (tmp_path / "own.css").write_text(":root { --ground: #fff }")
+    visitor = await looked_at(make_settings, clock, theme_css=tmp_path / "own.css")
+    assert loaded(visitor, "own.css")
+
+
+@pytest.mark.parametrize(
+    ("files", "settings", "told"),
+    [
+        ({"run.exe": b""}, {"theme_dir": "."}, r"THEME_DIR: .*run\.exe can't be served"),
+        ({"big.png": b"x" * 9_000_000}, {"theme_dir": "."}, "THEME_DIR: .*larger than 8 MiB"),
+        ({}, {"theme_dir": "nowhere"}, "THEME_DIR: .* is not a directory"),
+        ({"own.txt": b""}, {"theme_css": "own.txt"}, r"THEME_CSS: .* is not a style sheet"),
+        ({}, {"theme_css": "own.css"}, "THEME_CSS: .* can't be read"),
+        ({"icon.ico": b""}, {"app_icon": "icon.ico"}, "APP_ICON: .* is neither SVG, PNG nor WebP"),
+        ({}, {"app_logo_dark": "none.svg"}, "APP_LOGO_DARK: .* can't be read"),
+    ],
+)
+def test_a_theme_that_cant_be_served_is_told_at_the_start(
+    make_settings: MakeSettings,
+    tmp_path: Path,
+    files: dict[str, bytes],
+    settings: dict[str, str],
+    told: str,
+) -> None:
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(SettingsError, match=told):
+        create_app(make_settings(**{name: tmp_path / place for name, place in settings.items()}))
+
+
+def test_all_that_can_be_served_has_a_type_that_browsers_take() -> None:
+    assert set(TYPES) >= {".css", ".woff2", ".svg", ".png", ".webp"}
+
+
+# --- Places outside ---
+
+
+async def test_pages_link_to_the_application_help_privacy_and_terms(
+    make_settings: MakeSettings, clock: MovableClock
+) -> None:
+    outside = {
+        name: f"https://acme.example/{name}"
+        for name in ("app_url", "support_url", "privacy_url", "terms_url")
+    }
+    visitor = await looked_at(make_settings, clock, **outside)
+    assert {link["href"] for link in visitor.page.all("a")} >= set(outside.values())
+    bare = await looked_at(make_settings, clock)
+    assert not bare.page.all("footer")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "//evil.example",
+        "acme.example",
+        "https://a b.example",
+        "https://u:p@a.example",
+        'https://a.example/"onload=',
+        "https://a.example/'",
+        "https://a.example/<script>",
+    ],
+)
+def test_a_link_that_is_no_url_of_the_web_is_told_at_the_start(make_settings: MakeSettings, url: str) -> None:
+    with pytest.raises(SettingsError, match=r"SUPPORT_URL: .* is not a valid URL"):
+        make_settings(support_url=url)
 
 
 # --- Templates ---

@@ -1,10 +1,9 @@
-"""The style sheet, the script and the logo: named by their digest, so that browsers keep them for ever."""
+"""What pages load: named by digests of the content, so that browsers keep it for ever."""
 
 import hashlib
 from pathlib import Path
 
-from gatepost.errors import SettingsError
-from gatepost.http.pages.colors import scheme
+from gatepost.http.pages import looks
 from gatepost.settings import Settings
 
 ASSETS = Path(__file__).parent / "assets"
@@ -12,57 +11,44 @@ ASSETS = Path(__file__).parent / "assets"
 SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
 """Content security policy of a picture that could hold scripts: opened by itself, it runs none."""
 
-# Not those of `mimetypes`: they differ by system.
-_LOGO_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".webp": "image/webp"}
-_TYPES = {".css": "text/css", ".js": "text/javascript", **_LOGO_TYPES}
-_LOGO_MAX = 256 * 1024
-
 
 class Assets:
     """What pages load, all of it of this origin.
 
     Args:
-        settings: the colour and the logo.
+        settings: the colours, the pictures and the theme.
 
     Attributes:
         paths: name of a file → where it is served, below the pages.
+        theme: name of the owner's style sheet, None where there is none.
+        has_fonts: there are files of the owner's, fonts among them perhaps.
 
     Raises:
-        SettingsError: the logo can't be read or shown.
+        SettingsError: a picture or a file of the theme can't be read or shown.
     """
 
     def __init__(self, settings: Settings) -> None:
-        style = (ASSETS / "gatepost.css").read_bytes() + scheme(settings.accent_color).encode()
-        files = {"gatepost.css": style, **_scripts()}
-        self.logo: str | None = None
-        if settings.app_logo is not None:
-            self.logo = f"logo{settings.app_logo.suffix.lower()}"
-            files[self.logo] = _logo(settings.app_logo)
-        self._files = {f"{_digest(content)}/{name}": content for name, content in files.items()}
-        self.paths = {path.partition("/")[2]: f"/assets/{path}" for path in self._files}
+        style = looks.style_sheet((ASSETS / "gatepost.css").read_text("utf-8"), settings).encode()
+        scripts = {file.name: file.read_bytes() for file in sorted(ASSETS.glob("*.js"))}
+        files = {"gatepost.css": style, **scripts, **looks.pictures(settings)}
+        self.theme, theirs = looks.theme(settings)
+        self.has_fonts = bool(theirs)
+        # Of one digest, because its files refer to each other by their names.
+        together = _digest(b"".join(name.encode() + b"\0" + content for name, content in theirs.items()))
+        self.paths = {name: f"/assets/{_digest(content)}/{name}" for name, content in files.items()}
+        self.paths |= {name: f"/assets/{together}/{name}" for name in theirs}
+        self._files = {self.paths[name]: content for name, content in (files | theirs).items()}
+
+    def named(self, stem: str) -> str | None:
+        """Return the name of the picture that is called so, whatever its kind; None where there is none."""
+        return next((name for name in self.paths if Path(name).stem == stem and "/" not in name), None)
 
     def get(self, path: str) -> tuple[bytes, str] | None:
         """Return a file and its media type by what stands behind `/assets/`; None where there is none."""
-        content = self._files.get(path)
+        content = self._files.get(f"/assets/{path}")
         if content is None:
             return None
-        return content, _TYPES[Path(path).suffix]
-
-
-def _scripts() -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in sorted(ASSETS.glob("*.js"))}
-
-
-def _logo(file: Path) -> bytes:
-    if file.suffix.lower() not in _LOGO_TYPES:
-        raise SettingsError([f"APP_LOGO: {file} is neither SVG, PNG nor WebP"])
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise SettingsError([f"APP_LOGO: {file} can't be read: {error.strerror}"]) from error
-    if len(content) > _LOGO_MAX:
-        raise SettingsError([f"APP_LOGO: {file} is larger than {_LOGO_MAX // 1024} KiB"])
-    return content
+        return content, looks.TYPES[Path(path).suffix.lower()]
 
 
 def _digest(content: bytes) -> str:

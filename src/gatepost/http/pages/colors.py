@@ -1,27 +1,47 @@
-"""The accent colour on light and on dark, always with the contrast that reading needs (WCAG 2.2 §1.4.3)."""
+"""The colours of a brand on light and on dark, with the contrast that reading needs (WCAG 2.2 §1.4.3)."""
+
+from dataclasses import dataclass
 
 _CONTRAST = 4.5
-_LIGHT, _DARK = "#f4f5f8", "#171a21"
-"""What the accent stands on: of --ground and --surface of `gatepost.css` the one with less contrast."""
+_BLACK, _WHITE = "#000000", "#ffffff"
 
 Rgb = tuple[int, int, int]
 
 
-def scheme(accent: str) -> str:
-    """Return the custom properties of an accent colour, as CSS.
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What pages are drawn on.
+
+    Attributes:
+        surface: of --ground and --surface of `gatepost.css` the one on which text has less contrast.
+        page: --ground.
+    """
+
+    surface: str
+    page: str
+
+
+LIGHT = Ground(surface="#f4f5f8", page="#f4f5f8")
+DARK = Ground(surface="#171a21", page="#0e1015")
+
+
+def properties(accent: str, ground: Ground) -> str:
+    """Return the custom properties of a brand's colour, as CSS.
+
+    `--accent` is the colour as it is, to fill with; `--on-accent` is black or white, whichever reads better
+    on it; `--link` is the colour for text, lines and the focus, moved as far as reading needs.
 
     Args:
         accent: as `#rrggbb`.
+        ground: what stands behind.
     """
-    light, dark = readable(accent, _LIGHT), readable(accent, _DARK)
-    return (
-        f":root{{{_properties(light)}}}@media (prefers-color-scheme:dark){{:root{{{_properties(dark)}}}}}\n"
-    )
+    on_accent = max(_WHITE, _BLACK, key=lambda text: contrast(text, accent))
+    return f"--accent:{accent};--on-accent:{on_accent};--link:{readable(accent, ground.surface)}"
 
 
 def readable(color: str, surface: str) -> str:
     """Return the colour, moved towards black or white as far as text in it needs on a surface."""
-    towards = "#000000" if luminance(surface) > 0.5 else "#ffffff"
+    towards = _BLACK if luminance(surface) > 0.5 else _WHITE
     for step in range(21):
         mixed = _mix(color, towards, step / 20)
         if contrast(mixed, surface) >= _CONTRAST:
@@ -39,11 +59,6 @@ def luminance(color: str) -> float:
     """Return the relative luminance of a colour, 0 to 1 (WCAG 2.2, "relative luminance")."""
     red, green, blue = (_linear(channel / 255) for channel in _rgb(color))
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def _properties(accent: str) -> str:
-    on_accent = max("#ffffff", "#000000", key=lambda text: contrast(text, accent))
-    return f"--accent:{accent};--on-accent:{on_accent}"
 
 
 def _linear(channel: float) -> float:

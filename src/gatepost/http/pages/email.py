@@ -20,4 +20,4 @@ async def submit(visit: Visit, form: Form) -> Response:
     signed_in = await visit.gate.profiles.change_email(
         visit.token, form.get("email", ""), form.get("password", ""), visit.client, by_cookie=visit.by_cookie
     )
-    return visit.go_on(signed_in, visit.url("/account"), notice=f"email_changed.{signed_in.others_ended}")
+    return visit.go_on(signed_in, visit.url("/security"), notice=f"email_changed.{signed_in.others_ended}")

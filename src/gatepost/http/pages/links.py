@@ -18,6 +18,7 @@ class Link:
         text: what it says.
         after: path of the one that it stands behind; at the end where it is None.
         exact: it is the current one on its own page alone, and not on those below.
+        icon: name of the picture beside it in the navigation of one's own account, as `macros.html` has them.
     """
 
     place: Literal["account", "console", "users"]
@@ -25,12 +26,15 @@ class Link:
     text: Text
     after: str | None = None
     exact: bool = False
+    icon: str | None = None
 
 
 LINKS = (
-    Link(place="account", path="/account", text=Text("word.account")),
-    Link(place="account", path="/devices", text=Text("word.devices")),
-    Link(place="account", path="/activity", text=Text("word.activity")),
+    Link(place="account", path="/account", text=Text("account.profile"), exact=True, icon="profile"),
+    Link(place="account", path="/security", text=Text("account.security"), icon="security"),
+    Link(place="account", path="/devices", text=Text("word.devices"), icon="devices"),
+    Link(place="account", path="/activity", text=Text("word.activity"), icon="activity"),
+    Link(place="account", path="/account/data", text=Text("account.data"), icon="data"),
     Link(place="console", path="/admin", text=Text("admin.overview.title"), exact=True),
     Link(place="console", path="/admin/users", text=Text("word.users")),
     Link(place="console", path="/admin/sessions", text=Text("word.sessions")),

@@ -20,4 +20,4 @@ async def submit(visit: Visit, form: Form) -> Response:
     signed_in = await visit.gate.credentials.change(
         visit.token, form.get("current", ""), form.get("new", ""), visit.client, by_cookie=visit.by_cookie
     )
-    return visit.go_on(signed_in, visit.url("/account"), notice=f"password_changed.{signed_in.others_ended}")
+    return visit.go_on(signed_in, visit.url("/security"), notice=f"password_changed.{signed_in.others_ended}")

@@ -1,9 +1,11 @@
 """What all visits share: the templates, what pages load, where they may lead."""
 
+import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from jinja2 import (
     BaseLoader,
@@ -21,14 +23,60 @@ from markupsafe import Markup, escape
 from gatepost.errors import SettingsError
 from gatepost.http.edge import Edge
 from gatepost.http.pages.assets import Assets
+from gatepost.http.pages.colors import DARK, LIGHT
 from gatepost.http.pages.links import LINKS, Link, in_order
+from gatepost.http.pages.looks import color_scheme
 from gatepost.http.pages.notices import TEXTS
 from gatepost.http.pages.redirects import Redirects
 from gatepost.http.pages.sentences import WORDS
 from gatepost.http.pages.user_agents import Device, device_of
+from gatepost.settings import Settings
 from gatepost.texts import Text, Value
 
 TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brand:
+    """Whose pages they are, as templates show it.
+
+    Attributes:
+        name: of the service; None where the logo alone is shown.
+        logo, logo_dark, icon, style: names of files that pages load; None for those that there are not.
+        color_scheme: in which schemes pages are drawn.
+        colors: behind the page, in each of these schemes.
+        url, support_url, privacy_url, terms_url: places outside; None for those that are not set.
+    """
+
+    name: str | None
+    logo: str | None
+    logo_dark: str | None
+    icon: str | None
+    style: str | None
+    color_scheme: str
+    colors: Mapping[str, str]
+    url: str | None
+    support_url: str | None
+    privacy_url: str | None
+    terms_url: str | None
+
+    @classmethod
+    def of(cls, settings: Settings, assets: Assets) -> Self:
+        """Return the brand that the settings make."""
+        schemes = color_scheme(settings)
+        return cls(
+            name=settings.app_name if settings.app_name_shown else None,
+            logo=assets.named("logo"),
+            logo_dark=assets.named("logo-dark"),
+            icon=assets.named("icon"),
+            style=assets.theme,
+            color_scheme=schemes,
+            colors={name: {"light": LIGHT, "dark": DARK}[name].page for name in schemes.split()},
+            url=settings.app_url,
+            support_url=settings.support_url,
+            privacy_url=settings.privacy_url,
+            terms_url=settings.terms_url,
+        )
 
 
 class Site:
@@ -48,7 +96,7 @@ class Site:
         replaced: the templates of ours that TEMPLATES_DIR replaces.
 
     Raises:
-        SettingsError: the logo can't be shown, or there is no TEMPLATES_DIR.
+        SettingsError: a picture or the theme can't be shown, or there is no TEMPLATES_DIR.
     """
 
     def __init__(self, edge: Edge) -> None:
@@ -63,10 +111,11 @@ class Site:
         self.redirects = Redirects(settings.effective_public_url, settings.allowed_redirects)
         # Browsers ask `form-action` of where a form's answer leads to as well.
         form_targets = " ".join(("'self'", *settings.allowed_redirects))
+        font_src = "font-src 'self'; " if self.assets.has_fonts else ""
         self.policy = (
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-            f"connect-src 'self'; form-action {form_targets}; base-uri 'none'; frame-ancestors 'none'; "
-            "require-trusted-types-for 'script'; trusted-types 'none'"
+            f"{font_src}connect-src 'self'; form-action {form_targets}; base-uri 'none'; "
+            "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
         )
         directories = (TEMPLATES, *(each.templates for each in theirs if each.templates is not None))
         # Where templates are written, each change is seen at once.
@@ -78,7 +127,10 @@ class Site:
         self._own = settings.templates_dir
         ours = {name for directory in directories for name in _in(directory)}
         self.replaced = sorted(ours.intersection(() if self._own is None else _in(self._own)))
-        self._templates.globals.update(app_name=settings.app_name, logo_file=self.assets.logo)
+        self._templates.globals.update(
+            app_name=settings.app_name,
+            brand=Brand.of(settings, self.assets),
+        )
 
     def links(self, place: str) -> list[Link]:
         """Return the links of a place, those of features among them."""
@@ -122,7 +174,9 @@ def _environment(own: Path | None, directories: Sequence[Path], *, reload: bool)
         lstrip_blocks=True,
     )
     environment.globals.update(_=_text, say=_say, _pattern=_pattern)
-    environment.filters.update(time=_time, day=_day, number=_number, size=_size, device=_device)
+    environment.filters.update(
+        initials=initials, tint=tint, time=_time, day=_day, number=_number, size=_size, device=_device
+    )
     return environment
 
 
@@ -171,6 +225,17 @@ def _number(context: Context, number: float) -> str:
 @pass_context
 def _size(context: Context, size: int) -> str:
     return str(context["language"].size(size))
+
+
+def initials(name: str) -> str:
+    """Return the first letters of the first and the last word of a name, as its picture."""
+    words = name.split()
+    return "".join(word[0] for word in (words[:1] + words[1:][-1:])).upper()
+
+
+def tint(user_id: object) -> int:
+    """Return which of the four colours somebody's picture has, the same one each time."""
+    return zlib.crc32(str(user_id).encode()) % 4
 
 
 def _device(user_agent: str | None) -> Device:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 from uuid import uuid4
 
 from starlette.requests import Request
@@ -111,6 +111,11 @@ class Visit:
     def next(self) -> str | None:
         """Where to go on to, of the places that may be led to."""
         return self.site.redirects.safe(self.typed.get("next") or self.request.query_params.get("next"))
+
+    @property
+    def next_host(self) -> str | None:
+        """Which other site that is; None where it is one of this server's own pages, or none is named."""
+        return urlsplit(self.next or "").netloc or None
 
     @property
     def here(self) -> str:

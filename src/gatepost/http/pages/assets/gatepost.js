@@ -83,8 +83,31 @@ function sendOnce() {
   }
 }
 
+// A menu closes by Escape, or when one goes on elsewhere.
+function closeMenus() {
+  for (const menu of document.querySelectorAll("details[data-menu]")) {
+    document.addEventListener("click", (event) => { if (!menu.contains(event.target)) menu.open = false; });
+    menu.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !menu.open) return;
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    });
+  }
+}
+
+// Navigation that scrolls sideways begins where one is.
+function showPlace() {
+  for (const here of document.querySelectorAll(".side [aria-current], .nav-places [aria-current]")) {
+    const line = here.closest(".side ul, .nav-places");
+    const [own, whole] = [here.getBoundingClientRect(), line.getBoundingClientRect()];
+    line.scrollLeft += own.left + own.width / 2 - whole.left - whole.width / 2;
+  }
+}
+
 showTimes(document);
+showPlace();
 addShowButtons();
 sendOnce();
 addCopyButtons();
+closeMenus();
 document.querySelector("[data-focus]")?.focus();
