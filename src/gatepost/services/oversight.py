@@ -132,7 +132,6 @@ class Oversight:
         expected: int,
         client: Client,
         by: By = Program.COMMAND,
-        reason: EndReason = EndReason.REVOKED,
         except_session_id: int | None = None,
     ) -> int:
         """End the live sessions of a filter, all or none; return how many there were.
@@ -145,7 +144,6 @@ class Oversight:
             expected: how many there have to be.
             client: who asks.
             by: who does it.
-            reason: what is noted with each session.
             except_session_id: whose sign-in goes on.
 
         Raises:
@@ -174,7 +172,7 @@ class Oversight:
                 )
                 raise _changed(there, expected)
             ended = await store.end_each(
-                conn, list(found), reason=reason, client=client, at=now, detail=detail_of(by)
+                conn, list(found), reason=EndReason.REVOKED, client=client, at=now, detail=detail_of(by)
             )
             await event_store.insert(
                 conn,

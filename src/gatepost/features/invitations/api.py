@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.features.invitations.service import Invitations
-from gatepost.http.api import schemas
+from gatepost.http.api import requests, schemas
 from gatepost.http.api.responses import BODY, PRESENTED, UNWANTED_BODY, responses
 from gatepost.http.api.routing import router_of
 from gatepost.http.api.user_ids import ExampleUserId, ShownUserId
@@ -40,7 +40,7 @@ class CreateInvitationRequest(BaseModel):
     """Whom to invite, and for how long."""
 
     email: Annotated[
-        schemas.Email | None,
+        requests.Email | None,
         Field(
             description="Only this person may use it; null for anyone with the link.",
             examples=["user@example.com"],

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from gatepost import errors
 from gatepost.features.setup.errors import InvalidSetupLink
 from gatepost.features.setup.service import Setup
-from gatepost.http.api import schemas
+from gatepost.http.api import requests, schemas
 from gatepost.http.api.responses import BODY, NEW_PASSWORD, STEP_DUE, USERS_ROW, responses
 from gatepost.http.api.routing import router_of
 from gatepost.http.api.signed_in import check_cookie, sign_in
@@ -34,11 +34,11 @@ class SetupRequest(BaseModel):
             repr=False,
         ),
     ]
-    email: schemas.Email
-    name: schemas.Name
-    password: schemas.Password
-    cookie: schemas.Cookie = False
-    remember: schemas.Remember = False
+    email: requests.Email
+    name: requests.Name
+    password: requests.Password
+    cookie: requests.Cookie = False
+    remember: requests.Remember = False
 
 
 @public.post(
@@ -47,7 +47,7 @@ class SetupRequest(BaseModel):
     status_code=201,
     response_model=Envelope[schemas.SignedInData],
     responses=responses(
-        {"token": schemas.TOKEN, "user": schemas.USER, "session_info": schemas.SESSION_INFO},
+        schemas.SIGNED_IN,
         "Administrator registered successfully",
         *BODY,
         *NEW_PASSWORD,

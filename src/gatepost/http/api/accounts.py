@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from gatepost import errors
-from gatepost.http.api import schemas
+from gatepost.http.api import requests, schemas
 from gatepost.http.api.responses import BODY, NEW_PASSWORD, STEP_DUE, USERS_ROW, responses
 from gatepost.http.api.routing import router_of
 from gatepost.http.api.signed_in import check_cookie, sign_in
@@ -18,7 +18,6 @@ from gatepost.http.envelope import Envelope, success
 from gatepost.texts import Text
 
 public = router_of("accounts", unambiguous_body)
-_SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": schemas.SESSION_INFO}
 
 
 @public.post(
@@ -27,7 +26,7 @@ _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": sche
     status_code=201,
     response_model=Envelope[schemas.SignedInData],
     responses=responses(
-        _SIGNED_IN,
+        schemas.SIGNED_IN,
         "User registered successfully",
         *BODY,
         *NEW_PASSWORD,
@@ -41,7 +40,7 @@ _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": sche
         fields={"password": Text("field.too_short", count=8)},
     ),
 )
-async def register(body: schemas.RegisterRequest, edge: CurrentEdge, request: Request) -> Response:
+async def register(body: requests.RegisterRequest, edge: CurrentEdge, request: Request) -> Response:
     """Add a user and answer with the token of their first session, or set the cookie that holds it."""
     await check_cookie(edge, request.scope, cookie=body.cookie, remember=body.remember)
     signed_in = await edge.gate.accounts.register(
@@ -65,7 +64,7 @@ async def register(body: schemas.RegisterRequest, edge: CurrentEdge, request: Re
     summary="Login with existing credentials and create a new session",
     response_model=Envelope[schemas.SignedInData],
     responses=responses(
-        _SIGNED_IN,
+        schemas.SIGNED_IN,
         "Login successful",
         *BODY,
         *NEW_PASSWORD,
@@ -78,7 +77,7 @@ async def register(body: schemas.RegisterRequest, edge: CurrentEdge, request: Re
         fields={"password": "Field required"},
     ),
 )
-async def login(body: schemas.LoginRequest, edge: CurrentEdge, request: Request) -> Response:
+async def login(body: requests.LoginRequest, edge: CurrentEdge, request: Request) -> Response:
     """Check the password and answer with the token of a new session, or set the cookie that holds it.
 
     With `new_password` the password is changed, which a temporary one has to be.
@@ -101,7 +100,7 @@ async def login(body: schemas.LoginRequest, edge: CurrentEdge, request: Request)
     summary="Answer the step of a sign-in that is due, and create a session",
     response_model=Envelope[schemas.SignedInData],
     responses=responses(
-        _SIGNED_IN,
+        schemas.SIGNED_IN,
         "Login successful",
         *BODY,
         *USERS_ROW,
@@ -113,7 +112,7 @@ async def login(body: schemas.LoginRequest, edge: CurrentEdge, request: Request)
         fields={"method": Text("field.method")},
     ),
 )
-async def answer_factor(body: schemas.FactorRequest, edge: CurrentEdge, request: Request) -> Response:
+async def answer_factor(body: requests.FactorRequest, edge: CurrentEdge, request: Request) -> Response:
     """Answer what `second_factor_required` asks for; without a challenge in the body, that of the cookie."""
     token, by_cookie = await _challenge(edge, request.scope, body.challenge)
     signed_in = await edge.gate.sign_ins.answer(
@@ -141,7 +140,9 @@ async def answer_factor(body: schemas.FactorRequest, edge: CurrentEdge, request:
         fields={"method": Text("field.method")},
     ),
 )
-async def factor_options(body: schemas.FactorOptionsRequest, edge: CurrentEdge, request: Request) -> Response:
+async def factor_options(
+    body: requests.FactorOptionsRequest, edge: CurrentEdge, request: Request
+) -> Response:
     """Return what an authenticator is to sign; the challenge stays as it is."""
     token, by_cookie = await _challenge(edge, request.scope, body.challenge)
     options = await edge.gate.sign_ins.options(

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gatepost import errors
-from gatepost.http.api import schemas
+from gatepost.http.api import requests, schemas
 from gatepost.http.api.responses import BODY, NEW_PASSWORD, PRESENTED, STEP_DUE, USERS_ROW, responses
 from gatepost.http.api.routing import router_of
 from gatepost.http.api.signed_in import continued
@@ -17,7 +17,6 @@ from gatepost.models import Answer
 from gatepost.texts import Text
 
 router = router_of("accounts", unambiguous_body)
-_SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": schemas.SESSION_INFO}
 
 
 @router.post(
@@ -25,7 +24,7 @@ _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": sche
     summary="Change the password and end every other session",
     response_model=Envelope[schemas.SignedInData],
     responses=responses(
-        _SIGNED_IN,
+        schemas.SIGNED_IN,
         "Password changed successfully",
         *BODY,
         *NEW_PASSWORD,
@@ -38,7 +37,7 @@ _SIGNED_IN = {"token": schemas.TOKEN, "user": schemas.USER, "session_info": sche
     ),
 )
 async def change_password(
-    body: schemas.ChangePasswordRequest,
+    body: requests.ChangePasswordRequest,
     presented: PresentedToken,
     edge: CurrentEdge,
     client: CurrentClient,
@@ -57,7 +56,7 @@ async def change_password(
     summary="Re-authenticate for a fresh session",
     response_model=Envelope[schemas.SignedInData],
     responses=responses(
-        _SIGNED_IN,
+        schemas.SIGNED_IN,
         "Password confirmed successfully",
         *BODY,
         *PRESENTED,
@@ -70,7 +69,7 @@ async def change_password(
     ),
 )
 async def confirm(
-    body: schemas.ConfirmRequest,
+    body: requests.ConfirmRequest,
     presented: PresentedToken,
     edge: CurrentEdge,
     client: CurrentClient,
@@ -111,7 +110,7 @@ async def confirm(
     ),
 )
 async def confirm_options(
-    body: schemas.ConfirmOptionsRequest, presented: PresentedToken, gate: CurrentGate, client: CurrentClient
+    body: requests.ConfirmOptionsRequest, presented: PresentedToken, gate: CurrentGate, client: CurrentClient
 ) -> Response:
     """Return what an authenticator is to sign."""
     options = await gate.confirmations.options(

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.gate import Gate
-from gatepost.http.api import schemas
+from gatepost.http.api import requests, schemas
 from gatepost.http.api.responses import BODY, PRESENTED, USERS_ROW, responses
 from gatepost.http.api.routing import router_of
 from gatepost.http.api.signed_in import continued, signed_out
@@ -43,7 +43,7 @@ _EXPORT_NAME = "gatepost-export.json"
     ),
 )
 async def update_me(
-    body: schemas.UpdateMeRequest, presented: PresentedToken, gate: CurrentGate, client: CurrentClient
+    body: requests.UpdateMeRequest, presented: PresentedToken, gate: CurrentGate, client: CurrentClient
 ) -> Response:
     """Set another name and answer as `GET` does; fields that nobody may set are passed over."""
     session = await gate.profiles.rename(presented.token, body.name, client, by_cookie=presented.by_cookie)
@@ -56,7 +56,7 @@ async def update_me(
     summary="Change the e-mail and end every other session",
     response_model=Envelope[schemas.SignedInData],
     responses=responses(
-        {"token": schemas.TOKEN, "user": schemas.USER, "session_info": schemas.SESSION_INFO},
+        schemas.SIGNED_IN,
         "E-mail changed successfully",
         *BODY,
         *PRESENTED,
@@ -69,7 +69,7 @@ async def update_me(
     ),
 )
 async def change_email(
-    body: schemas.ChangeEmailRequest,
+    body: requests.ChangeEmailRequest,
     presented: PresentedToken,
     edge: CurrentEdge,
     client: CurrentClient,
@@ -151,7 +151,7 @@ def _items(rows: Sequence[object]) -> bytes:
     ),
 )
 async def delete_me(
-    body: schemas.DeleteMeRequest,
+    body: requests.DeleteMeRequest,
     presented: PresentedToken,
     edge: CurrentEdge,
     client: CurrentClient,

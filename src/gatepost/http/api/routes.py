@@ -31,7 +31,7 @@ from gatepost.http.api.admin import overview as admin_overview
 from gatepost.http.api.admin import sessions as admin_sessions
 from gatepost.http.api.admin import users as admin_users
 from gatepost.http.api.feature import Api
-from gatepost.http.api.schemas import RegisterRequest
+from gatepost.http.api.requests import RegisterRequest
 from gatepost.http.as_get import Handshakes, Heads
 from gatepost.http.cors import sharing
 from gatepost.http.dependencies import edge_of

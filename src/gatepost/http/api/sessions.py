@@ -30,7 +30,7 @@ _CURSOR = {"cursor": Text("field.cursor")}
     response_model=Envelope[schemas.SignedInData],
     openapi_extra=SECURED,
     responses=responses(
-        {"token": schemas.TOKEN, "user": schemas.USER, "session_info": schemas.SESSION_INFO},
+        schemas.SIGNED_IN,
         "Session refreshed successfully",
         *PRESENTED,
         *UNWANTED_BODY,

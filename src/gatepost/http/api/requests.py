@@ -1,0 +1,215 @@
+"""What requests of the API hold."""
+
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    StrictBool,
+    StrictStr,
+    ValidationError,
+    model_validator,
+)
+
+from gatepost.http.api.schemas import LINK_TOKEN
+from gatepost.models import bounds
+
+Email = Annotated[
+    StrictStr,
+    Field(
+        json_schema_extra={"format": "email", "maxLength": bounds.EMAIL_MAX}, examples=["user@example.com"]
+    ),
+]
+Name = Annotated[
+    StrictStr, Field(json_schema_extra={"minLength": 1, "maxLength": bounds.NAME_MAX}, examples=["John Doe"])
+]
+Password = Annotated[
+    StrictStr,
+    Field(
+        json_schema_extra={"minLength": 8, "maxLength": bounds.PASSWORD_MAX, "format": "password"},
+        examples=["securepassword123"],
+        repr=False,
+    ),
+]
+
+
+Cookie = Annotated[
+    StrictBool,
+    Field(
+        description="Send the token in a cookie instead of the body, for pages in a browser.",
+        examples=[False],
+    ),
+]
+Remember = Annotated[
+    StrictBool,
+    Field(
+        description="Keep the cookie and the session after the browser is closed: keep me signed in.",
+        examples=[False],
+    ),
+]
+
+_GIVEN: Any = Field(
+    json_schema_extra={"maxLength": bounds.PASSWORD_MAX, "format": "password"},
+    examples=["securepassword123"],
+    repr=False,
+)
+GivenPassword = Annotated[StrictStr, _GIVEN]
+NewPassword = Annotated[
+    StrictStr | None,
+    Field(
+        description="The new password, required with a temporary one; all other sessions end.",
+        json_schema_extra={"minLength": 8, "maxLength": bounds.PASSWORD_MAX, "format": "password"},
+        examples=["another secure password"],
+        repr=False,
+    ),
+]
+
+
+def _without_more(schema: dict[str, Any]) -> None:
+    del schema["additionalProperties"]
+
+
+class RegisterRequest(BaseModel):
+    """Who registers."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra=_without_more)
+    _problems: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    email: Email
+    name: Name
+    password: Password
+    cookie: Cookie = False
+    remember: Remember = False
+    invitation: Annotated[
+        StrictStr | None,
+        Field(
+            description="The token of an invitation, required where registration is by invitation.",
+            json_schema_extra={"maxLength": bounds.TOKEN_MAX},
+            examples=[LINK_TOKEN],
+            repr=False,
+        ),
+    ] = None
+
+    @property
+    def own(self) -> dict[str, object]:
+        """What else was sent: fields that the application asks for."""
+        return self.model_extra or {}
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """What is wrong with which field, before its own rules are asked."""
+        return self._problems
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _gather(cls, sent: Any, read: "ModelWrapValidatorHandler[RegisterRequest]") -> "RegisterRequest":  # noqa: ANN401 - any JSON
+        """Read what is there: what is missing is told together with what does not fit."""
+        try:
+            return read(sent)
+        except ValidationError as error:
+            found = error.errors(include_url=False, include_input=False, include_context=False)
+            if not isinstance(sent, dict) or any(not each["loc"] for each in found):
+                raise
+            problems = {str(each["loc"][0]): each["msg"] for each in found}
+            kept = {name: value for name, value in sent.items() if name not in problems}
+            request = cls.model_construct(**{"email": "", "name": "", "password": ""} | kept)
+            request._problems = problems  # noqa: SLF001 - its own
+            return request
+
+
+class LoginRequest(BaseModel):
+    """Who signs in."""
+
+    email: Email
+    password: GivenPassword
+    cookie: Cookie = False
+    remember: Remember = False
+    new_password: NewPassword = None
+
+
+Challenge = Annotated[
+    StrictStr | None,
+    Field(
+        description="What `second_factor_required` came with; left out where a cookie holds it.",
+        json_schema_extra={"maxLength": bounds.TOKEN_MAX},
+        examples=[LINK_TOKEN],
+        repr=False,
+    ),
+]
+_METHOD: Any = Field(
+    description="Of the methods that would do.", max_length=bounds.CODE_MAX, examples=["totp"]
+)
+Method = Annotated[StrictStr, _METHOD]
+
+
+class FactorOptionsRequest(BaseModel):
+    """Which sign-in waits for a step, and how that is to be answered."""
+
+    challenge: Challenge = None
+    method: Method
+
+
+Code = Annotated[StrictStr | None, Field(max_length=bounds.CODE_MAX, examples=["123456"], repr=False)]
+Credential = Annotated[
+    dict[str, Any] | None,
+    Field(
+        description="As the browser's `PublicKeyCredential.toJSON()` has it.",
+        examples=[{"id": "AbC", "type": "public-key"}],
+        repr=False,
+    ),
+]
+
+
+class FactorRequest(FactorOptionsRequest):
+    """What answers the step: a code, or what an authenticator has signed."""
+
+    code: Code = None
+    credential: Credential = None
+
+
+class ChangePasswordRequest(BaseModel):
+    """The password that is, and the one that is to be."""
+
+    current: GivenPassword
+    new: Annotated[Password, Field(examples=["another secure password"])]
+
+
+class ConfirmOptionsRequest(BaseModel):
+    """How a session is to be confirmed."""
+
+    method: Method
+
+
+class ConfirmRequest(BaseModel):
+    """The password, given again; or a method, with its code or with what an authenticator has signed."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["password"]}, {"required": ["method"]}]}
+    )
+
+    password: Annotated[StrictStr | None, _GIVEN] = None
+    method: Annotated[StrictStr | None, _METHOD] = None
+    code: Code = None
+    credential: Credential = None
+
+
+class UpdateMeRequest(BaseModel):
+    """What a user may change of themselves by being signed in."""
+
+    name: Name
+
+
+class ChangeEmailRequest(BaseModel):
+    """The e-mail that is to be, and the password, given again."""
+
+    email: Annotated[Email, Field(examples=["new.address@example.com"])]
+    password: GivenPassword
+
+
+class DeleteMeRequest(BaseModel):
+    """The password, given again."""
+
+    password: GivenPassword
