@@ -3,13 +3,14 @@
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
-from fastapi import Depends, Path, Query
+from fastapi import Depends
 from pydantic import BaseModel, Field, StrictInt
 from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.features.invitations.service import Invitations
 from gatepost.http.api import requests, schemas
+from gatepost.http.api.parameters import Limit, RowCursor, RowId
 from gatepost.http.api.responses import BODY, PRESENTED, UNWANTED_BODY, responses
 from gatepost.http.api.routing import router_of
 from gatepost.http.api.user_ids import ExampleUserId, ShownUserId
@@ -139,10 +140,8 @@ async def create_invitation(
 async def invitations(
     _: AdminSession,
     gate: CurrentGate,
-    limit: Annotated[int, Query(ge=1, le=200, description="Invitations per page.")] = 50,
-    cursor: Annotated[
-        int | None, Query(ge=1, le=2**63 - 1, description="`next_cursor` of the previous page.")
-    ] = None,
+    limit: Limit = 50,
+    cursor: RowCursor = None,
 ) -> Response:
     """List invitations, open and ended, the newest first."""
     page = await gate.service(Invitations).page(before=cursor, limit=limit + 1)
@@ -171,7 +170,7 @@ async def invitations(
     ),
 )
 async def revoke_invitation(
-    invitation_id: Annotated[int, Path(alias="id", ge=1, le=2**63 - 1, description="Of the invitation.")],
+    invitation_id: RowId,
     session: FreshAdminSession,
     gate: CurrentGate,
     client: CurrentClient,

@@ -1,12 +1,10 @@
 """The audit trail of the caller."""
 
-from typing import Annotated
-
-from fastapi import Query
 from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.http.api import schemas
+from gatepost.http.api.parameters import Limit, RowCursor
 from gatepost.http.api.responses import PRESENTED, responses
 from gatepost.http.api.routing import router_of
 from gatepost.http.dependencies import CurrentGate, CurrentSession
@@ -30,10 +28,8 @@ router = router_of("events")
 async def events(
     session: CurrentSession,
     gate: CurrentGate,
-    limit: Annotated[int, Query(ge=1, le=200, description="Events per page.")] = 50,
-    cursor: Annotated[
-        int | None, Query(ge=1, le=2**63 - 1, description="`next_cursor` of the previous page.")
-    ] = None,
+    limit: Limit = 50,
+    cursor: RowCursor = None,
 ) -> Response:
     """List what happened to the caller's account, the newest first."""
     page = await gate.audit.of_user(session.user.id, before=cursor, limit=limit + 1)

@@ -1,13 +1,11 @@
 """Refresh, logout, logout-all, logout-others, the list of sessions, and ending one of them."""
 
-from typing import Annotated
-
-from fastapi import Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.http.api import schemas
+from gatepost.http.api.parameters import Cursor, Limit, RowId
 from gatepost.http.api.responses import PRESENTED, UNWANTED_BODY, responses
 from gatepost.http.api.routing import router_of
 from gatepost.http.api.signed_in import signed_out, signed_out_before
@@ -15,7 +13,6 @@ from gatepost.http.dependencies import CurrentClient, CurrentEdge, CurrentGate, 
 from gatepost.http.envelope import Envelope, success
 from gatepost.http.hot import SECURED, endpoints_of, response
 from gatepost.models import SessionCursor
-from gatepost.models.bounds import CURSOR_MAX
 from gatepost.services.sessions import LISTED
 from gatepost.texts import Text
 
@@ -111,10 +108,8 @@ async def logout_others(presented: PresentedToken, gate: CurrentGate, client: Cu
 async def sessions(
     session: CurrentSession,
     gate: CurrentGate,
-    limit: Annotated[int, Query(ge=1, le=200, description="Sessions per page.")] = LISTED,
-    cursor: Annotated[
-        str | None, Query(max_length=CURSOR_MAX, description="`next_cursor` of the previous page.")
-    ] = None,
+    limit: Limit = LISTED,
+    cursor: Cursor = None,
 ) -> Response:
     """List the caller's live sessions, the one used last first; `total_active_sessions` counts all."""
     after = None if cursor is None else SessionCursor.parse(cursor)
@@ -148,9 +143,7 @@ async def sessions(
     ),
 )
 async def revoke_session(
-    session_id: Annotated[
-        int, Path(alias="id", ge=1, le=2**63 - 1, description="From the list of sessions.")
-    ],
+    session_id: RowId,
     presented: PresentedToken,
     gate: CurrentGate,
     client: CurrentClient,

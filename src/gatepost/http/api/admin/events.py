@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.http.api.admin import oversight_schemas as shapes
+from gatepost.http.api.parameters import Limit, RowCursor
 from gatepost.http.api.responses import PRESENTED, responses
 from gatepost.http.api.routing import router_of
 from gatepost.http.api.user_ids import QueryUserId, with_examples
@@ -87,10 +88,8 @@ async def admin_events(
     _: AdminSession,
     gate: CurrentGate,
     wanted: WantedEvents,
-    limit: Annotated[int, Query(ge=1, le=200, description="Events per page.")] = 50,
-    cursor: Annotated[
-        int | None, Query(ge=1, le=2**63 - 1, description="`next_cursor` of the previous page.")
-    ] = None,
+    limit: Limit = 50,
+    cursor: RowCursor = None,
 ) -> Response:
     """List the events of a filter, the newest first."""
     page = await gate.trail.page(wanted, before=cursor, limit=limit)

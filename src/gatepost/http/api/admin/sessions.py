@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import Path, Query
+from fastapi import Query
 from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.http.api import schemas
 from gatepost.http.api.admin import oversight_schemas as shapes
+from gatepost.http.api.parameters import Limit, RowCursor, RowId
 from gatepost.http.api.responses import BODY, PRESENTED, UNWANTED_BODY, responses
 from gatepost.http.api.routing import router_of
 from gatepost.http.api.user_ids import QueryUserId, parsed
@@ -48,10 +49,8 @@ async def admin_sessions(
     unused_for_minutes: Annotated[
         int | None, Query(ge=0, le=60 * 24 * 3650, description="Not used for this long.")
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=200, description="Sessions per page.")] = 50,
-    cursor: Annotated[
-        int | None, Query(ge=1, le=2**63 - 1, description="`next_cursor` of the previous page.")
-    ] = None,
+    limit: Limit = 50,
+    cursor: RowCursor = None,
 ) -> Response:
     """List the live sessions of a filter, the one started last first, and count them.
 
@@ -94,9 +93,7 @@ async def admin_sessions(
     ),
 )
 async def admin_revoke_session(
-    session_id: Annotated[
-        int, Path(alias="id", ge=1, le=2**63 - 1, description="From the list of sessions.")
-    ],
+    session_id: RowId,
     session: FreshAdminSession,
     gate: CurrentGate,
     client: CurrentClient,

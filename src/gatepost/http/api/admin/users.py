@@ -9,13 +9,14 @@ from gatepost import errors
 from gatepost.gate import Gate
 from gatepost.http.api import schemas
 from gatepost.http.api.admin import user_schemas
+from gatepost.http.api.parameters import Cursor, Limit
 from gatepost.http.api.responses import PRESENTED, UNWANTED_BODY, USERS_ROW, Kinds, responses
 from gatepost.http.api.routing import router_of
 from gatepost.http.api.user_ids import PathUserId
 from gatepost.http.dependencies import AdminSessionScheme, CurrentClient, CurrentGate, FreshAdminSession
 from gatepost.http.envelope import Envelope, success
 from gatepost.models import UserId
-from gatepost.models.bounds import CURSOR_MAX, SEARCH_MAX
+from gatepost.models.bounds import SEARCH_MAX
 from gatepost.services.directory import UserCursor, UserFilter
 from gatepost.texts import Text
 
@@ -61,10 +62,8 @@ async def find_users(
     status: Annotated[
         Literal["active", "disabled"] | None, Query(description="`active` or `disabled`.")
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=200, description="Users per page.")] = 50,
-    cursor: Annotated[
-        str | None, Query(max_length=CURSOR_MAX, description="`next_cursor` of the previous page.")
-    ] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> Response:
     """List users: those by their e-mail first, then those by their name."""
     found = await gate.administration.search(
