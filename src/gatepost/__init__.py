@@ -24,7 +24,17 @@ if TYPE_CHECKING:
     from gatepost.http.dependencies import AdminSession, CurrentSession, FreshSession
     from gatepost.http.own_pages import OptionalSession, PageSession
     from gatepost.library import Gatepost
-    from gatepost.models import AuditAction, AuditEvent, Client, Session, SessionRow, SignedIn, User, UserId
+    from gatepost.models import (
+        AuditAction,
+        AuditEvent,
+        Client,
+        NewUser,
+        Session,
+        SessionRow,
+        SignedIn,
+        User,
+        UserId,
+    )
     from gatepost.settings import Settings
 
     __version__: str
@@ -41,6 +51,7 @@ __all__ = [
     "FreshSession",
     "Gatepost",
     "GatepostError",
+    "NewUser",
     "OptionalSession",
     "PageSession",
     "Session",
@@ -75,6 +86,7 @@ if not TYPE_CHECKING:  # a type checker would take `__getattr__` for every name 
             "AuditAction",
             "AuditEvent",
             "Client",
+            "NewUser",
             "Session",
             "SessionRow",
             "SignedIn",

@@ -10,7 +10,7 @@ from typing import Self, TypeVar
 
 from pydantic import BaseModel
 
-from gatepost.db import fitness, migrate
+from gatepost.db import fitness, migrate, own_columns
 from gatepost.db.embedded import EmbeddedServer
 from gatepost.db.pool import Connection, Database, OptionalConnection
 from gatepost.db.prepared import Prepared
@@ -250,6 +250,7 @@ class Gate:
         """Make sure that the database can be worked in, and see of which type its users' ids are."""
         await fitness.check(conn)
         await migrate.check(conn, schemas_of(self.features))
+        await own_columns.check(conn, self.hooks.columns)
         self.database.user_ids = await migrate.type_in(conn) or self.database.user_ids
 
     async def dsn(self, stack: AsyncExitStack) -> str:

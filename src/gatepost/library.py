@@ -224,6 +224,26 @@ class Gatepost(Gate):
         self.hooks.add(Moment.REGISTER, hook)
         return hook
 
+    def on_insert(self, *columns: str) -> Callable[[Hook], Hook]:
+        """Have `hook(conn, new)` called before a user is added, for columns of `users` that are yours.
+
+            @auth.on_insert("username")
+            async def username(conn, new): return {"username": new.email.partition("@")[0]}
+
+        It returns a dict of exactly these columns, of what JSON can hold; PostgreSQL reads the values by the
+        columns' types. For columns that are NOT NULL without a default, in a table that Gatepost has taken
+        over. The names are checked against the table at the start.
+
+        Args:
+            columns: those that it fills; none of Gatepost's.
+        """
+
+        def add(hook: Hook) -> Hook:
+            self.hooks.add(Moment.INSERT, hook, columns=columns)
+            return hook
+
+        return add
+
     def on_sign_in(self, hook: Hook) -> Hook:
         """Have `hook(conn, session, client)` called inside the transaction of every sign-in, in order.
 

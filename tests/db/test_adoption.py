@@ -432,6 +432,7 @@ def test_a_column_that_gatepost_cannot_fill_is_told_of(empty_dsn: str) -> None:
     (warning,) = done.warnings
     assert "users.tenant is NOT NULL without a default" in warning
     assert "ALTER TABLE users ALTER COLUMN tenant SET DEFAULT" in warning
+    assert "or @auth.on_insert('tenant') in your application, fills it" in warning
 
 
 def test_ids_that_nothing_counts_are_told_of(empty_dsn: str) -> None:

@@ -38,7 +38,7 @@ from gatepost.models.sessions import (
 from gatepost.models.throttles import Bucket
 from gatepost.models.times import utc_text
 from gatepost.models.user_ids import UserId, UserIdType, as_json
-from gatepost.models.users import User
+from gatepost.models.users import NewUser, User
 
 __all__ = [
     "MULTIPLE_FACTORS",
@@ -58,6 +58,7 @@ __all__ = [
     "EventFilter",
     "EventPage",
     "Link",
+    "NewUser",
     "Options",
     "OverseenSession",
     "Period",

@@ -1,12 +1,27 @@
 """Users."""
 
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
 from gatepost.models.rows import Row
 from gatepost.models.user_ids import UserId
+
+
+class NewUser(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A user who is about to be added: what hooks of `on_insert` are given.
+
+    Attributes:
+        email, name: canonical.
+        is_admin: they will be an administrator.
+        fields: what was sent for the model in `Gatepost(registration=…)`; None where nothing was.
+    """
+
+    email: str
+    name: str
+    is_admin: bool
+    fields: Any = None
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True, gc=False):

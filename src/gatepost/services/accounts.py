@@ -15,7 +15,7 @@ from gatepost.errors import (
     Unavailable,
     ValidationFailed,
 )
-from gatepost.models import PASSWORD, Action, AuditAction, Client, Proof, SignedIn, User
+from gatepost.models import PASSWORD, Action, AuditAction, Client, NewUser, Proof, SignedIn, User
 from gatepost.security.emails import canonical_email, canonical_name
 from gatepost.security.passwords import Password
 from gatepost.services import emails
@@ -185,8 +185,10 @@ class Accounts:
         """
         at = self._clock()
         await emails.settle(conn)
+        new = NewUser(email=email, name=name, is_admin=is_admin, fields=fields)
+        own = await self._hooks.own_columns(conn, new)
         user, stamp = await store.insert(
-            conn, email=email, name=name, hashed_password=hashed, is_admin=is_admin, at=at
+            conn, email=email, name=name, hashed_password=hashed, is_admin=is_admin, own=own, at=at
         )
         await event_store.insert(conn, action, client=client, at=at, user_id=user.id, detail=detail)
         await self._hooks.run(Moment.REGISTER, conn, user, fields)

@@ -2,17 +2,18 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from typing import Any, TypeAlias
 
+from gatepost.db.migrations.expected import COLUMNS
 from gatepost.db.pool import Connection, Database
 from gatepost.db.rejections import in_hook
 from gatepost.errors import HookTimeout
 from gatepost.log import get_logger
-from gatepost.models import User
+from gatepost.models import NewUser, User
 
 log = get_logger("gatepost.hooks")
 
@@ -20,9 +21,13 @@ Hook: TypeAlias = Callable[..., Awaitable[Any]]
 """Is given the transaction's connection and what `ARGUMENTS` says; what it raises undoes the transaction."""
 
 
+USERS_COLUMNS = frozenset(COLUMNS["users"])
+
+
 class Moment(StrEnum):
     """When hooks are called."""
 
+    INSERT = "on_insert"
     REGISTER = "on_register"
     SIGN_IN = "on_sign_in"
     SIGN_OUT = "on_sign_out"
@@ -32,6 +37,7 @@ class Moment(StrEnum):
 
 
 ARGUMENTS: Mapping[Moment, tuple[str, ...]] = {
+    Moment.INSERT: ("connection", "new user"),
     Moment.REGISTER: ("connection", "user"),
     Moment.SIGN_IN: ("connection", "session", "client"),
     Moment.SIGN_OUT: ("connection", "user", "id of the session or None"),
@@ -43,16 +49,17 @@ ARGUMENTS: Mapping[Moment, tuple[str, ...]] = {
 
 
 class HookFailed(RuntimeError):
-    """A hook raised what would be taken for the absence of Gatepost's own database."""
+    """A hook answered wrongly, or raised what would be taken for the absence of Gatepost's own database."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """A hook, how many arguments it takes, and the part of an export that it adds."""
+    """A hook, how many arguments it takes, and the part of an export or the columns that it adds."""
 
     hook: Hook
     count: int
     part: str
+    columns: frozenset[str]
 
     @property
     def name(self) -> str:
@@ -77,19 +84,28 @@ class Hooks:
         self._asks = asks
         self._given: dict[Moment, list[_Given]] = {moment: [] for moment in Moment}
 
-    def add(self, moment: Moment, hook: Hook, *, part: str = "") -> None:
-        """Add a hook; `part` is what an export calls its answer.
+    def add(self, moment: Moment, hook: Hook, *, part: str = "", columns: Sequence[str] = ()) -> None:
+        """Add a hook; `part` is what an export calls its answer, and `columns` are those that it fills.
 
         Raises:
             TypeError: it is no `async def`, or can't be called with what its moment has.
-            ValueError: an export has such a part already.
+            ValueError: an export has such a part already, or a column is Gatepost's or filled already.
         """
+        for column in columns:
+            if column in USERS_COLUMNS:
+                raise ValueError(f"@auth.{moment}: users.{column} is Gatepost's own")
+            if column in self.columns:
+                raise ValueError(f"@auth.{moment}: another hook fills users.{column} already")
+        if moment is Moment.INSERT and not columns:
+            raise ValueError(
+                f"@auth.{moment}: name the columns that it fills, as in @auth.on_insert('username')"
+            )
         if moment is Moment.EXPORT and part in {given.part for given in self._given[moment]}:
             raise ValueError(f"@auth.{moment}: another hook adds {part!r} already")
         arguments = ARGUMENTS[moment]
         if moment is Moment.REGISTER and self._asks and _takes(hook, len(arguments) + 1) is None:
             arguments = (*arguments, "fields")
-        given = _Given(hook, len(arguments), part)
+        given = _Given(hook, len(arguments), part, frozenset(columns))
         called = hook if inspect.isroutine(hook) or isinstance(hook, partial) else type(hook).__call__
         if not inspect.iscoroutinefunction(called):
             raise TypeError(
@@ -105,6 +121,27 @@ class Hooks:
     def open(self, database: Database, *, seconds: float) -> None:
         """Say where they are called, and how long each may take."""
         self._database, self.seconds = database, seconds
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the application's own that hooks fill."""
+        return [column for given in self._given[Moment.INSERT] for column in sorted(given.columns)]
+
+    async def own_columns(self, conn: Connection, new: NewUser) -> dict[str, object]:
+        """Return what these columns are to hold for a user who is about to be added.
+
+        Raises:
+            HookFailed: a hook answered with others.
+            Exception: as `run`.
+        """
+        values: dict[str, object] = {}
+        answers = await self.run(Moment.INSERT, conn, new)
+        for given, answer in zip(self._given[Moment.INSERT], answers, strict=True):
+            if not isinstance(answer, Mapping) or answer.keys() != given.columns:
+                told = ", ".join(sorted(given.columns))
+                raise HookFailed(f"@auth.on_insert: {given.name} has to return a dict with {told}")
+            values |= answer
+        return values
 
     def has(self, moment: Moment) -> bool:
         """Say whether there is one for a moment."""

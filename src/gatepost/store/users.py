@@ -1,10 +1,12 @@
 """Statements on `users`."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, LiteralString, Self, TypeAlias
 from uuid import UUID
+
+import msgspec
 
 from gatepost.db.pool import Connection, one, parse_count
 from gatepost.db.rejections import sent
@@ -98,14 +100,17 @@ async def insert(
     name: str,
     hashed_password: str | None,
     is_admin: bool = False,
+    own: Mapping[str, object] | None = None,
     at: datetime | None,
 ) -> tuple[User, UUID]:
-    """Add a user; return also the stamp of their credentials.
+    """Add a user, with what columns of the application's hold; return also the stamp of the credentials.
 
     Raises:
         EmailTaken, Conflict, ValidationFailed, RejectedByDatabase: once the connection is given back, as
             `gatepost.db.rejections.answered`.
     """
+    if own:
+        return await _insert_with(conn, email, name, hashed_password, is_admin=is_admin, own=own, at=at)
     with sent("email", "name"):
         row = await conn.fetchrow(
             """
@@ -124,6 +129,36 @@ async def insert(
             is_admin,
             at,
             email_key(email),
+        )
+    made = one(row)
+    return User.from_row(made), made["stamp"]
+
+
+async def _insert_with(
+    conn: Connection,
+    email: str,
+    name: str,
+    hashed_password: str | None,
+    *,
+    is_admin: bool,
+    own: Mapping[str, object],
+    at: datetime | None,
+) -> tuple[User, UUID]:
+    with sent("email", "name", *own):
+        row = await conn.fetchrow(
+            """
+            SELECT u.id AS user_id, u.email, u.name, u.is_admin, u.is_active AS user_is_active,
+                u.created_at::timestamptz AS user_created_at,
+                u.email_verified_at IS NOT NULL AS email_verified, gatepost.credentials_stamp(u) AS stamp
+            FROM gatepost.insert_user($1, $2, $3, $4, $5, $6, $7::text::jsonb) u
+            """,
+            email,
+            name,
+            hashed_password,
+            is_admin,
+            at,
+            email_key(email),
+            msgspec.json.encode(own).decode(),
         )
     made = one(row)
     return User.from_row(made), made["stamp"]

@@ -161,6 +161,7 @@ RULES = (
     "email_is_plain",
     "email_key",
     "has_expired",
+    "insert_user",
     "is_live",
     "live_sessions",
     "refusal",

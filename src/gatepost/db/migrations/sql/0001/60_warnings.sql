@@ -12,8 +12,9 @@ BEGIN
 
     FOR line IN
         SELECT format('%1$s.%2$I is NOT NULL without a default, so that Gatepost can''t add rows to %1$s '
-            'unless a trigger fills it. Run: ALTER TABLE %1$s ALTER COLUMN %2$I SET DEFAULT ...;',
-            c.relname, a.attname)
+            'unless a trigger%3$s fills it. Run: ALTER TABLE %1$s ALTER COLUMN %2$I SET DEFAULT ...;',
+            c.relname, a.attname,
+            CASE WHEN c.relname = 'users' THEN format(', or @auth.on_insert(''%s'') in your application,', a.attname) END)
         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid
         WHERE c.oid IN ('users'::regclass, 'user_sessions'::regclass) AND a.attnum > 0 AND NOT a.attisdropped
             AND a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AND t.typdefault IS NULL
