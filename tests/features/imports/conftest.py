@@ -32,6 +32,11 @@ def commands_of(page: str) -> list[list[str]]:
     return [line.split()[1:] for line in re.findall(r"^gatepost .*$", text, re.MULTILINE)]
 
 
+def output_of(page: str) -> list[str]:
+    """Return what a page says that a command prints."""
+    return (DOCS / page).read_text("utf-8").partition("```text\n")[2].partition("\n```")[0].splitlines()
+
+
 def sql_of(page: str) -> str:
     """Return the SQL of a page."""
     return (DOCS / page).read_text("utf-8").partition("```postgresql\n")[2].partition("```")[0]

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from tests.cli.conftest import Command, events
 from tests.conftest import PASSWORD, bearer, load, login, register, scratch_database, serving
-from tests.features.imports.conftest import DOCS, HERE, commands_of, files_of, run_with, sql_of
+from tests.features.imports.conftest import HERE, commands_of, files_of, output_of, run_with, sql_of
 
 PAGE = "coming-from-django.md"
 FILES = files_of(PAGE)
@@ -67,7 +67,7 @@ async def test_the_guide_as_it_stands(
     looked = await migrated(*dry)
     assert looked.code == 0, looked
     told = [line for line in (looked.out + looked.err).splitlines() if not line.startswith(("  ", "Next"))]
-    assert "```text\n" + "\n".join(told) + "\n```" in (DOCS / PAGE).read_text("utf-8")
+    assert told == output_of(PAGE)
     assert await db.fetchval("SELECT count(*) FROM users") == 0
     assert (await migrated(*real)).code == 0
     await db.execute(sql_of(PAGE).replace("notes_note_owner_id_fk", made[1]["constraint"]))

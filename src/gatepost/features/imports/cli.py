@@ -238,7 +238,9 @@ def _counted(number: int, what: str) -> str:
 
 
 def _listed(numbers: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {number}" for name, number in numbers.items())
+    """Return what there is of each, most first."""
+    most = sorted(numbers.items(), key=lambda each: (-each[1], each[0]))
+    return ", ".join(f"{name} {number}" for name, number in most)
 
 
 COMMANDS = (
