@@ -218,6 +218,9 @@ async def test_it_goes_on_where_it_was_and_takes_what_it_is_told(
     assert (told["imported"], told["present"], told["conflicts"]) == (2, 3, [])
     assert await db.fetchval("SELECT count(*) FROM users WHERE email = 'second@example.com'") == 1
     assert (await migrated(*run, "--email", "nobody")).code == 2
+    assert (await migrated(*run, "--admins", "staff")).code == 2
+    strange = await migrated(*run, "--email", "17=third@example.com")
+    assert strange.failed("validation_failed") == "--email: No user has the ID 17 in user"
 
 
 async def test_it_reads_beside_a_schema_of_its_own(

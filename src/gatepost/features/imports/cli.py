@@ -76,6 +76,8 @@ def import_fastapi_users(
     as_json: AsJson = False,
 ) -> None:
     """Import users and live access tokens of fastapi-users. Running it again continues where it stopped."""
+    if admins is Admins.STAFF:
+        raise typer.BadParameter("fastapi-users knows no staff: use superusers or none")
     plan = Plan(
         source=FASTAPI_USERS,
         dsn=_dsn(database),

@@ -78,7 +78,8 @@ class Imports:
             on_batch: told how many users are behind, and how many there are.
 
         Raises:
-            ValidationFailed: there is no such table, or its ids don't fit those here.
+            ValidationFailed: there is no such table, its ids don't fit those here, or an e-mail is given for
+                nobody.
             DatabaseUnreachable, DatabaseUnfit: the other database is away, or refuses to be read.
         """
         done = Imported()
@@ -88,7 +89,7 @@ class Imports:
                 if tables.providers is not None:
                     column = plan.source.providers[1]
                     done.providers = await store.count_by(tables.conn, tables.providers, column)
-            emails = Counter([key async for page in _pages(plan, tables) for key in _emails(plan, page)])
+            emails = await _gathered(plan, tables)
             behind = 0
             async for page in _pages(plan, tables):
                 await self._batch(plan, tables, page, emails, done, dry_run=dry_run)
@@ -352,8 +353,20 @@ def _email(plan: Plan, person: Person) -> tuple[str | None, Problem | None]:
         return None, Problem.INVALID_EMAIL
 
 
-def _emails(plan: Plan, people: Sequence[Person]) -> list[str]:
-    return [email for person in people if (email := _email(plan, person)[0]) is not None]
+async def _gathered(plan: Plan, tables: _Tables) -> Counter[str]:
+    """Return how many users have each e-mail.
+
+    Raises:
+        ValidationFailed: an e-mail is given for nobody.
+    """
+    emails: Counter[str] = Counter()
+    left = set(plan.emails)
+    async for page in _pages(plan, tables):
+        left.difference_update(str(person.id) for person in page)
+        emails.update(email for person in page if (email := _email(plan, person)[0]) is not None)
+    if left:
+        raise ValidationFailed({"--email": f"No user has the ID {min(left)} in {plan.table}"})
+    return emails
 
 
 def _name(person: Person, email: str) -> str:
