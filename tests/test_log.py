@@ -295,6 +295,78 @@ def test_secrets_in_messages_objects_and_tracebacks_are_taken_out(form: Literal[
     assert stream.getvalue().count("ValueError: postgresql://u:[redacted]@db/notes") == 2
 
 
+# What comes with every request
+
+_HTTP = logging.getLogger("gatepost.http")
+
+
+def _without_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take away the handlers of pytest and of other tests, which see whatever is logged."""
+    for name in ("", "gatepost"):
+        monkeypatch.setattr(logging.getLogger(name), "handlers", [])
+
+
+@pytest.mark.parametrize("path", ["/api/auth/me", "/a\x7fb", "/ä\u202e", "/\ud800", '/"\n'])
+def test_a_requests_line_is_that_of_any_other_event(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    short, long = io.StringIO(), io.StringIO()
+    _without_handlers(monkeypatch)
+    structlog.contextvars.bind_contextvars(tenant="t-1", token=TOKEN)
+
+    log.configure("info", "json", stream=short)
+    with monkeypatch.context() as patched:
+        patched.setattr(_HTTP, "makeRecord", None)
+        log.write(_HTTP, logging.INFO, "request", {"path": path, "status": 200, "ms": 1.5})
+    log.configure("info", "json", stream=long)
+    log.get_logger("gatepost.http").info("request", path=path, status=200, ms=1.5)
+
+    first, second = logged(short), logged(long)
+    assert first.pop("timestamp")[:10] == second.pop("timestamp")[:10]
+    assert first == second
+    assert (first["path"], first["tenant"], first["token"]) == (path, "t-1", log.HIDDEN)
+    assert short.getvalue().rstrip("\n").isascii()
+    assert short.getvalue().rstrip("\n").isprintable()
+
+
+def test_a_requests_line_reaches_handlers_of_others_too(caplog: pytest.LogCaptureFixture) -> None:
+    stream = io.StringIO()
+    log.configure("info", "json", stream=stream)
+
+    log.write(_HTTP, logging.INFO, "request", {"path": "/x"})
+
+    assert logged(stream)["path"] == "/x"
+    assert [record.getMessage() for record in caplog.records] == ["request path='/x'"]
+
+
+@pytest.mark.parametrize("kind", ["filter", "factory"])
+def test_a_requests_line_is_a_record_where_somebody_asks_for_one(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, seen = logging.getLogger(), list[str]()
+    _without_handlers(monkeypatch)
+    log.configure("info", "json", stream=io.StringIO())
+
+    def notes(record: logging.LogRecord) -> bool:
+        seen.append(record.name)
+        return True
+
+    def makes(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = logging.LogRecord(*args, **kwargs)
+        notes(record)
+        return record
+
+    before = logging.getLogRecordFactory()
+    try:
+        if kind == "filter":
+            root.handlers[0].addFilter(notes)
+        else:
+            logging.setLogRecordFactory(makes)
+        log.write(_HTTP, logging.INFO, "request", {"path": "/x"})
+    finally:
+        logging.setLogRecordFactory(before)
+
+    assert seen == ["gatepost.http"]
+
+
 # Lines
 
 _FORGED = "x\r\n2026-01-01 [info] forged\x1b[2J\x9b\u2028\u202e\ud800"
