@@ -36,9 +36,9 @@ _HTTP_HEAD = """\
 # HTTP API
 
 {note}
-What each endpoint takes and answers. [How to work with the API](../http.md) tells it in one piece, with what
-holds for every request; [Errors](errors.md) says what each code means. A running server has the same document
-for programs at `/api/auth/openapi.json` and, outside production, an interactive page at `/api/auth/docs`.
+Every endpoint with its input and answers. [Working with the API](../http.md) explains how they
+work together, and [Errors](errors.md) what each code means. A running server has the OpenAPI document at
+`/api/auth/openapi.json` and, outside production, an interactive page at `/api/auth/docs`.
 
 | Endpoint | | Session |
 |---|---|---|
@@ -48,18 +48,18 @@ _ERRORS_HEAD = """\
 # Errors
 
 {note}
-Every error has the same envelope, whatever refused the request:
+Every error has the same envelope:
 
 ```json
 {example}
 ```
 
-`error.code` is for programs and never changes its meaning; `message` is for people. `error.fields` is there
-with 422 and `conflict`, one sentence for each field. The header `X-Request-ID` names the request in the
-log, on successful answers too.
-
-A 401 for a token carries `WWW-Authenticate: Bearer error="invalid_token"` with the code as its description,
-one without a token plain `Bearer` (RFC 6750). 429 and 503 carry `Retry-After` in whole seconds.
+- `error.code` is for programs and never changes its meaning. `message` is for people.
+- `error.fields`, with 422 and `conflict`, has one sentence per field.
+- `error.hint`, only in development, names the setting or command that helps.
+- The header `X-Request-ID`, on every answer, identifies the request in the log.
+- A 401 has `WWW-Authenticate: Bearer`; for an invalid token also `error="invalid_token"`, with the code
+  as its description (RFC 6750). 429 and 503 have `Retry-After` in whole seconds.
 
 ## Over HTTP
 
@@ -68,14 +68,13 @@ one without a token plain `Bearer` (RFC 6750). 429 and 503 carry `Retry-After` i
 """
 
 _ERRORS_SETUP = """
-`form_expired` is of the pages alone: no endpoint of the API answers with it.
-
-A status that the framework answers by itself and that is not in this table has a code made of its name.
+Only pages answer with `form_expired`, never the API. Any other status from the framework has a code that is
+made from its name.
 
 ## At the start and on the command line
 
-These stop `gatepost serve` and the other commands with exit code 1 and a message on the terminal. No caller
-sees them over HTTP.
+These stop `gatepost serve` and other commands with exit code 1 and a message on the terminal. They are
+never sent over HTTP.
 
 | Code | When |
 |---|---|
@@ -85,18 +84,19 @@ _AUDIT_HEAD = """\
 # Audit trail
 
 {note}
-Every action of the API and of the commands is a row of `auth_events`, what was refused included. The table is
-append-only: a trigger refuses UPDATE, DELETE and TRUNCATE, and the role of a server [has no right to
-them](../database.md#rights). Of a user who deletes their account the events stay, [without e-mail, address
-and user agent](../decisions/0023-erasing-an-account.md). Users see their own rows at
-[`GET /api/auth/events`](http.md#get-apiauthevents), operators all of them with
-[`gatepost events`](../commands.md#events) or [in SQL](../database.md#auth_events).
-[A decision record](../decisions/0013-audit-trail.md) says what is recorded and what is not.
+Every action of the API and the commands, including refused ones, is a row in `auth_events`. The
+table is append-only: a trigger refuses UPDATE, DELETE and TRUNCATE, and the server's role [has no right
+to them](../database.md#rights). When a user deletes their account, the events are kept [without e-mail,
+address and user agent](../decisions/0023-erasing-an-account.md).
+
+Users see their own events at [`GET /api/auth/events`](http.md#get-apiauthevents). Operators see all of
+them with [`gatepost events`](../commands.md#events) or [in SQL](../database.md#auth_events). [A decision
+record](../decisions/0013-audit-trail.md) says what is recorded and what isn't.
 
 ## Actions
 
-What `action` may hold, and the keys of `detail` with it. Where a command on the server did it and no request,
-`detail` also has `"by": "command"`.
+The values of `action`, and the keys of `detail` for each. If a command on the server did it, `detail`
+also has `"by": "command"`.
 
 | Action | What happened | `detail` |
 |---|---|---|

@@ -46,13 +46,13 @@ _PAGE_HEAD = """\
 
 <!-- Written by scripts/render_settings.py from the Settings class: change it there. -->
 
-What is given in code counts first (`Settings(session_expire_minutes=60)`, by the name in small letters), then
-the environment, then a `.env` file in the current directory, then the default. What is empty counts as not
-set. Names that are not in this table are passed over in the environment and in `.env`, which you may share
-with other programs; in code they are a mistake.
+Settings given in code take precedence (`Settings(session_expire_minutes=60)`, with the name in lower
+case), then the environment, then a `.env` file in the current directory, then the default. An empty value
+counts as not set. Unknown names are ignored in the environment and in `.env`, which you may share with
+other programs; in code they are an error.
 
-Every setting is checked at the start. Where something can't be worked with, Gatepost tells all of it, one
-line a mistake with the accepted form, and does not start:
+All settings are checked at the start. If some are invalid, Gatepost doesn't start, and prints one line
+for each with the accepted form:
 
 ```text
 SESSION_EXPIRE_MINUTES: '0' is not accepted; set a whole number from 1 to 525600
@@ -66,31 +66,31 @@ ENVIRONMENT: 'prod' is not accepted; set one of development, test, production
 _PAGE_FOOT = f"""
 ## Production
 
-With `ENVIRONMENT=production` Gatepost refuses to start
+With `ENVIRONMENT=production`, Gatepost doesn't start
 
 - with `DEBUG` on,
 - without a `SECRET_KEY`, or with one that is shorter than {forms.KEY_LENGTH_MIN} characters or a placeholder
-  such as the one in `env.example`; `gatepost secret` prints a good one,
+  such as the one in `env.example` (`gatepost secret` prints a good one),
 - with such a key among `SECRET_KEY_FALLBACKS`,
 - with `BCRYPT_ROUNDS` below 10,
-- with a `PUBLIC_URL` of plain http, unless it is this machine itself.
+- with a `PUBLIC_URL` of plain http, except on loopback.
 
 ## The key that development keeps
 
-Without a `SECRET_KEY`, or with the one in `env.example`, Gatepost makes a key of its own in development and
-keeps it in the file `secret_key` under `GATEPOST_HOME`, readable by its owner only. Whoever deletes that file
+In development, without a `SECRET_KEY` or with the one in `env.example`, Gatepost generates a key and
+keeps it in the file `secret_key` under `GATEPOST_HOME`, readable only by its owner. Deleting that file
 ends every session.
 
 ## Changing the key
 
-Set the new key as `SECRET_KEY` and put the old one into `SECRET_KEY_FALLBACKS`: nobody is signed out. Take it
-out again after `SESSION_MAX_MINUTES`, when no session that began under it can still be alive.
+Set the new key as `SECRET_KEY` and add the old one to `SECRET_KEY_FALLBACKS`: no one is signed out.
+Remove it after `SESSION_MAX_MINUTES`, when no session from its time can still be live.
 
 ## The database's address
 
 `postgresql://` and `postgres://` are the same, and so are SQLAlchemy's `postgresql+asyncpg://`,
-`postgresql+psycopg://` and `postgresql+psycopg2://`. Special characters of user name and password are
-percent-encoded: `p@ss/word` is written `p%40ss%2Fword`.
+`postgresql+psycopg://` and `postgresql+psycopg2://`. Percent-encode special characters in the user
+name and password: `p@ss/word` is written `p%40ss%2Fword`.
 """
 
 

@@ -15,6 +15,7 @@ from tests.security.test_hashes import VECTORS
 
 from gatepost.cli import effects
 from gatepost.db.grants import render_grants
+from gatepost.db.migrate import render_sql
 from gatepost.db.pooling import Pooling
 from gatepost.security.hashes import patterns
 
@@ -334,9 +335,7 @@ async def test_the_trigger_of_the_documentation_keeps_is_active_in_step(
     gatepost: Command, db: Database, ada: int
 ) -> None:
     page = (Path(__file__).parents[2] / "docs/database.md").read_text()
-    shown = (
-        page.partition("### Users that are marked as deleted")[2].partition("```sql")[2].partition("```")[0]
-    )
+    shown = page.partition("### Soft-deleted users")[2].partition("```sql")[2].partition("```")[0]
     await db.execute(shown)
     await db.execute("UPDATE users SET deleted_at = now()")
     assert await db.fetchval("SELECT is_active FROM users") is False
@@ -443,6 +442,8 @@ async def test_a_database_in_another_encoding_is_refused_everywhere(
     assert "ENCODING 'UTF8' TEMPLATE template0" in (await command("migrate", "--json")).failed(
         "database_unfit"
     )
+    with pytest.raises(asyncpg.RaiseError, match="ENCODING 'UTF8' TEMPLATE template0"):
+        await execute(foreign_dsn, render_sql())
     conn = await asyncpg.connect(foreign_dsn)
     try:
         assert await conn.fetchval("SELECT to_regclass('users')") is None

@@ -567,3 +567,23 @@ async def test_redacting_opens_the_trail_for_nothing_else(db: Database) -> None:
         await db.execute("SET LOCAL gatepost.redacting = 'on'")
         with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only: DELETE is refused"):
             await db.execute("DELETE FROM auth_events")
+
+
+async def test_rights_on_every_column_of_users_are_not_taken_back_and_told(
+    owner_dsn: str, app_role: Role
+) -> None:
+    conn: Database = await asyncpg.connect(owner_dsn)
+    told: list[str] = []
+    conn.add_log_listener(lambda _, message: told.append(message.message))
+    await conn.execute(render_grants(app_role.name))
+    assert told == []
+    await conn.execute(f'GRANT UPDATE ON users TO "{app_role.name}"')
+    await conn.execute(render_grants(app_role.name))
+    assert await conn.fetchval("SELECT has_table_privilege($1, 'users', 'UPDATE')", app_role.name)
+    [warning] = told
+    revoke = f'REVOKE INSERT, UPDATE ON users FROM PUBLIC, "{app_role.name}";'
+    assert revoke.replace('"', "") in warning.replace('"', "")
+    await conn.execute(revoke)
+    await conn.execute(render_grants(app_role.name))
+    assert len(told) == 1
+    await conn.close()

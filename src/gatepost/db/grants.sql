@@ -54,7 +54,18 @@ END
 $$;
 
 -- Gatepost's own tables start from nothing, so that what was granted too much is taken back. From
--- users, which may be the application's, nothing is taken.
+-- users nothing is taken, because the application may work with the same role: its owner is told.
+DO $$
+DECLARE
+    app constant text := current_setting('gatepost.app_role');
+BEGIN
+    IF has_table_privilege(app, 'users', 'INSERT') OR has_table_privilege(app, 'users', 'UPDATE') THEN
+        RAISE WARNING '%', format('The role %1$I may write every column of users. If nothing but Gatepost needs that, '
+            'let its owner run: REVOKE INSERT, UPDATE ON users FROM PUBLIC, %1$I; and run these grants again.', app);
+    END IF;
+END
+$$;
+
 REVOKE ALL ON user_sessions, auth_events, auth_throttles, auth_failures, auth_links, auth_event_hours,
     auth_housekeeping, auth_refusals, auth_erased, auth_challenges, auth_blocks, gatepost_version,
     gatepost_features
@@ -94,7 +105,8 @@ GRANT INSERT (network, until, reason, created_at, created_by),
     UPDATE (lifted_at, lifted_by)
     ON auth_blocks TO :"role";
 
-GRANT SELECT, INSERT, DELETE, UPDATE (state) ON auth_challenges TO :"role";
+GRANT SELECT, INSERT, DELETE, UPDATE (stamp, methods, by_cookie, state, tries, created_at, expires_at)
+    ON auth_challenges TO :"role";
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON auth_throttles, auth_failures, auth_refusals TO :"role";
 

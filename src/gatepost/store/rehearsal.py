@@ -18,6 +18,7 @@ from gatepost.security.links import StoredLink
 from gatepost.security.tokens import StoredToken
 from gatepost.settings.rates import Rate
 from gatepost.store import (
+    challenges,
     endings,
     events,
     failures,
@@ -29,6 +30,7 @@ from gatepost.store import (
     users,
     uses,
 )
+from gatepost.store.challenges import Purpose
 
 SPAN = timedelta(minutes=5)
 """How long what is made would live."""
@@ -234,6 +236,20 @@ async def _link(conn: Connection, trial: Trial) -> None:
     await links.use(conn, made.id, trial.user_id, at=None)
 
 
+async def _wait_for_a_step(conn: Connection, trial: Trial) -> None:
+    digest = StoredLink(f"challenge-{trial.mark}")
+    await challenges.insert(
+        conn, digest, trial.proof, purpose=Purpose.SIGN_IN, by_cookie=False, lifetime=SPAN, at=None
+    )
+    await challenges.keep_state(conn, digest, {})
+    found = await challenges.find(
+        conn, [digest], purpose=Purpose.SIGN_IN, by_cookie=False, take=True, at=None
+    )
+    if found is None or not found.is_good:
+        raise _Hidden
+    await challenges.put_back(conn, found, tries=1, at=None)
+
+
 async def _change(conn: Connection, trial: Trial) -> None:
     renamed = await profiles.rename(
         conn, trial.user_id, "Gatepost Doctor II", session_id=0, client=_CLIENT, at=None
@@ -268,6 +284,7 @@ STEPS: dict[str, Step] = {
     "refresh a session": _refresh,
     "limit attempts": _throttle,
     "make and use a link": _link,
+    "wait for one more step of a sign-in": _wait_for_a_step,
     "change a name and a password": _change,
     "end sessions": _end,
     "delete a user": _erase,
