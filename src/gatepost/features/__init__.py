@@ -1,9 +1,10 @@
 """What stands on the kernel, a folder each. A new feature is a folder and its name in this tuple."""
 
 from gatepost.feature import Feature
+from gatepost.features.addresses import ADDRESSES
 from gatepost.features.imports import IMPORTS
 from gatepost.features.invitations import INVITATIONS
 from gatepost.features.setup import SETUP
 
-FEATURES: tuple[Feature, ...] = (IMPORTS, INVITATIONS, SETUP)
+FEATURES: tuple[Feature, ...] = (ADDRESSES, IMPORTS, INVITATIONS, SETUP)
 """The features of a Gatepost that is told of no others."""

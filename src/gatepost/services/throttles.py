@@ -281,6 +281,19 @@ class Throttles:
             )
             return cleared
 
+    async def refuses(self, address: str) -> bool:
+        """Say whether a limit is reached now for this address (IPv6: its /64) or its network."""
+        if not self._limits.enabled:
+            return False
+        async with self._database.connection() as conn:
+            found = await store.named(conn, of_address(Client.of(address, None)), at=self._clock())
+        return any(self._limits.left(level) == 0 for level in found)
+
+    @staticmethod
+    async def clear_address(conn: Connection, address: str) -> int:
+        """Empty the buckets of an address (IPv6: its /64) and its network, in the caller's transaction."""
+        return await store.clear(conn, of_address(Client.of(address, None)))
+
     async def forget(self, conn: Connection, user_id: UserId, email: str, *, by_owner: bool = False) -> None:
         """Clear a user's failures and buckets: they have another password, are unlocked, or gone.
 

@@ -19,7 +19,8 @@ def _event(row: Record) -> AuditEvent:
     return AuditEvent.from_row({**row, "detail": json.loads(row["detail"])})
 
 
-def _seen(row: Record) -> SeenEvent:
+def seen_event(row: Record) -> SeenEvent:
+    """Read the columns of an event and the e-mail of its user."""
     return SeenEvent(event=_event(row), email=row["email"])
 
 
@@ -95,7 +96,7 @@ async def seen_after(conn: Connection, event_id: int, *, limit: int) -> list[See
         event_id,
         limit,
     )
-    return [_seen(row) for row in rows]
+    return [seen_event(row) for row in rows]
 
 
 async def seen_among(conn: Connection, event_ids: Sequence[int]) -> list[SeenEvent]:
@@ -108,7 +109,7 @@ async def seen_among(conn: Connection, event_ids: Sequence[int]) -> list[SeenEve
         """,
         event_ids,
     )
-    return [_seen(row) for row in rows]
+    return [seen_event(row) for row in rows]
 
 
 async def span(conn: Connection) -> tuple[int, int]:
@@ -182,7 +183,7 @@ async def search(
         limit,
         *_parts(wanted),
     )
-    return [_seen(row) for row in rows]
+    return [seen_event(row) for row in rows]
 
 
 def _parts(wanted: EventFilter) -> tuple[object, ...]:

@@ -16,25 +16,22 @@ _LIVE: LiteralString = """
     JOIN users u ON u.id = s.user_id
     CROSS JOIN (SELECT coalesce($1::timestamptz, statement_timestamp()) AS now) t
     WHERE gatepost.is_live(s, u, t.now, $2::interval)
-        AND ($3::varchar IS NULL OR s.ip_address = $3)
-        AND ($4::text IS NULL OR gatepost.to_inet(s.ip_address) <<= $4::text::inet)
-        AND ($5::timestamptz IS NULL OR s.created_at < $5)
-        AND ($6::timestamptz IS NULL OR s.created_at >= $6)
-        AND ($7::timestamptz IS NULL OR coalesce(s.last_used_at, '-infinity') < $7)
-        AND (s.user_id = $8 OR $8 IS NULL)
+        AND ($3::text IS NULL OR gatepost.to_inet(s.ip_address) <<= $3::text::inet)
+        AND ($4::timestamptz IS NULL OR s.created_at < $4)
+        AND ($5::timestamptz IS NULL OR s.created_at >= $5)
+        AND ($6::timestamptz IS NULL OR coalesce(s.last_used_at, '-infinity') < $6)
+        AND (s.user_id = $7 OR $7 IS NULL)
 """
 _BUT_SPARED: LiteralString = """
-        AND ($9::bigint IS NULL OR coalesce(s.family_id, s.id) IS DISTINCT FROM (
-            SELECT coalesce(own.family_id, own.id) FROM user_sessions own WHERE own.id = $9))
+        AND ($8::bigint IS NULL OR coalesce(s.family_id, s.id) IS DISTINCT FROM (
+            SELECT coalesce(own.family_id, own.id) FROM user_sessions own WHERE own.id = $8))
 """
 
 
 def _given(wanted: SessionFilter, at: datetime | None, idle: timedelta | None) -> tuple[object, ...]:
-    """Return what `_LIVE` takes; an address is compared as it is written, a network contains it."""
-    network = wanted.address if wanted.address is not None and "/" in wanted.address else None
-    address = wanted.address if network is None else None
+    """Return what `_LIVE` takes."""
     times = (wanted.started_before, wanted.started_after, wanted.unused_since)
-    return (at, idle, address, network, *times, wanted.user_id)
+    return (at, idle, wanted.address, *times, wanted.user_id)
 
 
 async def page(
@@ -54,9 +51,9 @@ async def page(
         """
         + _LIVE
         + """
-            AND s.id < coalesce($9::bigint, 9223372036854775807)
+            AND s.id < coalesce($8::bigint, 9223372036854775807)
         ORDER BY s.id DESC
-        LIMIT $10
+        LIMIT $9
         """,
         *_given(wanted, at, idle),
         before,
@@ -79,7 +76,7 @@ async def matching(
     `spared` is a session whose whole sign-in is left out; of more than `most` there are that many.
     """
     rows = await conn.fetch(
-        "SELECT s.id, s.user_id" + _LIVE + _BUT_SPARED + "ORDER BY s.user_id, s.id LIMIT $10",
+        "SELECT s.id, s.user_id" + _LIVE + _BUT_SPARED + "ORDER BY s.user_id, s.id LIMIT $9",
         *_given(wanted, at, idle),
         spared,
         most,
@@ -98,7 +95,7 @@ async def count(
 ) -> int:
     """Count what `matching` finds, up to `most` where that is a number."""
     row = await conn.fetchrow(
-        "SELECT count(*) AS count FROM (SELECT " + _LIVE + _BUT_SPARED + "LIMIT $10) found",
+        "SELECT count(*) AS count FROM (SELECT " + _LIVE + _BUT_SPARED + "LIMIT $9) found",
         *_given(wanted, at, idle),
         spared,
         most,

@@ -153,6 +153,23 @@ async def page(conn: Connection, *, limit: int, at: datetime | None) -> list[Lev
     return [Level.from_row(row) for row in rows]
 
 
+async def named(conn: Connection, names: Sequence[tuple[str, str]], *, at: datetime | None) -> list[Level]:
+    """Return those of these buckets that are not empty."""
+    rows = await conn.fetch(
+        """
+        SELECT b.bucket, b.key, b.tat, t.now
+        FROM unnest($2::varchar[], $3::varchar[]) AS n (bucket, key)
+        JOIN auth_throttles b ON b.bucket = n.bucket AND b.key = n.key
+        CROSS JOIN (SELECT coalesce($1::timestamptz, statement_timestamp()) AS now) t
+        WHERE b.tat > t.now
+        """,
+        at,
+        [bucket for bucket, _ in names],
+        [key for _, key in names],
+    )
+    return [Level.from_row(row) for row in rows]
+
+
 async def clear(conn: Connection, patterns: Sequence[tuple[str, str]]) -> int:
     """Empty the buckets of these names, with patterns of LIKE for their keys; return how many there were."""
     status = await conn.execute(

@@ -17,6 +17,7 @@ class Pages:
     Attributes:
         pages: each with its path.
         links: to them.
+        address_path: below which the page of an address stands, where there is one.
         templates: directory of their templates; None where there are none.
         notices: what the next page says once, by the names that `Visit.redirect` takes.
         sentences: what is said of its actions, by their names as `sentences.WORDS` has them.
@@ -24,6 +25,7 @@ class Pages:
 
     pages: tuple[Page, ...] = ()
     links: tuple[Link, ...] = ()
+    address_path: str | None = None
     templates: Path | None = None
     notices: Mapping[str, NoticeText] = field(default_factory=dict)
     sentences: Mapping[str, Words] = field(default_factory=dict)

@@ -154,8 +154,8 @@ def sentence(
         return event.action
     to_person, to_others = words[name].texts(name)
     if own:
-        return language.say(Text(to_person))
-    return language.say(Text(to_others, who=who or _who(language, event)))
+        return language.say(Text(to_person, **_named(event)))
+    return language.say(Text(to_others, who=who or _who(language, event), **_named(event)))
 
 
 def kind(event: AuditEvent, words: Mapping[str, Words] = WORDS) -> str:
@@ -189,6 +189,12 @@ def _names(event: AuditEvent) -> Iterator[str]:
     if event.user_id is None:
         yield f"{event.action}/{'named' if 'email' in event.detail else 'nobody'}"
     yield event.action
+
+
+def _named(event: AuditEvent) -> dict[str, str]:
+    """Return what a sentence may name besides whom it concerns."""
+    network = event.detail.get("network")
+    return {"network": network} if isinstance(network, str) else {}
 
 
 def _who(language: Language, event: AuditEvent) -> str:

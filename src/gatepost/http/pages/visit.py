@@ -19,7 +19,7 @@ from gatepost.http.pages.forms import TOKEN, Form
 from gatepost.http.pages.language import Language, negotiated
 from gatepost.http.pages.notices import read_notice
 from gatepost.http.pages.site import Site
-from gatepost.models import Client, Session, SignedIn, UserId
+from gatepost.models import Client, Session, SignedIn, UserId, canonical_network
 from gatepost.security.csrf_tokens import sign_in_binding
 
 NO_FORM: Form = MappingProxyType({})
@@ -131,6 +131,14 @@ class Visit:
         """Return where the console's page of a user is."""
         return self.url(f"/admin/users/{quote(str(user_id), safe='')}")
 
+    def address_url(self, address: str | None) -> str | None:
+        """Return where the console tells of an address: on its page, or in the events; None if it is none."""
+        if address is None or canonical_network(address) is None:
+            return None
+        if self.site.address_path is None:
+            return self.url("/admin/events", address=address)
+        return self.url(f"{self.site.address_path}/{quote(address, safe='/:')}")
+
     # --- Forms ---
 
     @property
@@ -189,6 +197,7 @@ class Visit:
                 "problems": self.problems,
                 "url": self.url,
                 "user_url": self.user_url,
+                "address_url": self.address_url,
                 "asset": lambda name: self.url(self.site.assets.paths[name]),
                 "form_token": self.form_token,
                 "links": self.site.links,

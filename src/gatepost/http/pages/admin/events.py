@@ -17,7 +17,7 @@ from gatepost.http.pages.sentences import shown_event
 from gatepost.http.pages.user_agents import device_of
 from gatepost.http.pages.visit import Visit
 from gatepost.http.streams import LiveEvents, events_download
-from gatepost.models import Action, EventFilter, EventPage, SeenEvent, canonical_network, row_id
+from gatepost.models import Action, EventFilter, EventPage, SeenEvent, row_id
 from gatepost.texts import Text
 
 ROWS = 20
@@ -38,7 +38,7 @@ class Shown:
         time: when, as text.
         kind, text: as `sentences` has them.
         who, who_url: whom it concerns, and the user's page; None where nobody is known.
-        address, address_url: where it came from, and what else did; None where that is unknown.
+        address, address_url: where it came from, and what there is to know of it; None where that is unknown.
         device: the client, in words.
         facts: what else is known, by name.
     """
@@ -139,12 +139,10 @@ def shown(visit: Visit, seen: SeenEvent) -> Shown:
     """Return an event as the page shows it."""
     event, language = seen.event, visit.language
     said = shown_event(language, event, own=False, who=seen.email, words=visit.site.words)
-    who = who_url = address_url = None
+    who = who_url = None
     if event.user_id is not None:
         who = seen.email or language.say(Text("event.user", id=str(event.user_id)))
         who_url = visit.user_url(event.user_id)
-    if event.ip_address is not None and canonical_network(event.ip_address) is not None:
-        address_url = visit.url("/admin/events", address=event.ip_address)
     return Shown(
         id=event.id,
         at=event.at,
@@ -155,7 +153,7 @@ def shown(visit: Visit, seen: SeenEvent) -> Shown:
         who=who,
         who_url=who_url,
         address=event.ip_address,
-        address_url=address_url,
+        address_url=visit.address_url(event.ip_address),
         device=_device(language, event.user_agent),
         facts=tuple(_facts(language, seen)),
     )

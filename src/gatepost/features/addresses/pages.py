@@ -1,0 +1,261 @@
+"""The console's page of an address or a network, and that of all blocks."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+
+from starlette.responses import Response
+
+from gatepost.errors import GatepostError, NotFound, ValidationFailed
+from gatepost.features.addresses.errors import NetworkTooWide, OwnAddress, ProtectedAddress
+from gatepost.features.addresses.places import Place
+from gatepost.features.addresses.service import EVENTS_MAX, REASON_MAX, Addresses, Verdict
+from gatepost.http.dependencies import FreshAdminSessionScheme
+from gatepost.http.pages.admin.visits import named_id
+from gatepost.http.pages.feature import Pages
+from gatepost.http.pages.forms import Form
+from gatepost.http.pages.links import Link
+from gatepost.http.pages.page import Page
+from gatepost.http.pages.sentences import Words, told
+from gatepost.http.pages.visit import Visit
+from gatepost.services.oversight import COUNTED_MAX
+from gatepost.texts import Text
+
+PATH = "/admin/addresses"
+
+ACCOUNTS = 12
+"""Accounts that are shown; a link leads to the events of the others."""
+
+GUESSES = 3
+"""Right guesses that are told one by one."""
+
+ROWS = 50
+"""Blocks a page."""
+
+LIFETIMES: dict[str, tuple[Text, timedelta | None]] = {
+    "hour": (Text("admin.address.block_hour"), timedelta(hours=1)),
+    "day": (Text("admin.address.block_day"), timedelta(days=1)),
+    "open": (Text("admin.address.block_open"), None),
+}
+"""What can be chosen → what the button says, and for how long the block lasts."""
+
+VERDICTS = {
+    Verdict.GUESSED: ("bad", Text("admin.address.verdict_guessed")),
+    Verdict.ATTACK: ("warn", Text("admin.address.verdict_attack")),
+    Verdict.FAILURES: ("plain", Text("admin.address.verdict_quiet")),
+    Verdict.QUIET: ("good", Text("admin.address.verdict_quiet")),
+}
+"""Verdict → how it is to be taken, and what is said first."""
+
+STATUSES = {
+    "active": (Text("admin.address.block_active"), "warn"),
+    "expired": (Text("admin.address.block_expired"), "plain"),
+    "lifted": (Text("admin.address.block_lifted"), "plain"),
+}
+"""How a block stands → its name, and the class of its badge."""
+
+Act = Callable[[Visit, Place, Form], Awaitable[str]]
+"""Does what a form asks for, and returns what the page then says."""
+
+
+# --- An address ---
+
+
+async def show_address(visit: Visit) -> Response:
+    """Show what was done from the address that the path names, and how it stands.
+
+    Raises:
+        ValidationFailed, NetworkTooWide: as `Place.of`.
+    """
+    place = Place.of(visit.request.path_params["address"])
+    look = await visit.gate.service(Addresses).look(place, session=visit.signed_in)
+    kind, verdict = VERDICTS[look.verdict]
+    if look.verdict is Verdict.GUESSED:
+        verdict = Text(verdict.id, count=len(look.guessed))
+    return visit.render(
+        "admin/address.html",
+        place=place,
+        here=_url(visit, place),
+        look=look,
+        kind=kind,
+        verdict=verdict,
+        guesses=[(each, look.tried_before(each)) for each in look.guessed[:GUESSES]],
+        accounts=look.tried[:ACCOUNTS],
+        sessions=[each.row for each in look.sessions],
+        emails={each.row.id: each.email for each in look.sessions},
+        events=[
+            (told(visit.language, each.event, own=False, who=each.email, words=visit.site.words), each.email)
+            for each in look.events
+        ],
+        is_cut=sum(each.events for each in look.accounts) >= EVENTS_MAX,
+        lifetimes=LIFETIMES,
+        may_block=not place.blocked.holds(visit.client.ip_address),
+        most=COUNTED_MAX,
+    )
+
+
+async def submit_address(visit: Visit, form: Form) -> Response:
+    """Do what `action` names.
+
+    Raises:
+        NotFound: there is no such action, block or account.
+        GatepostError: as `Addresses` and `Administration`.
+    """
+    place = Place.of(visit.request.path_params["address"])
+    act = _ACTIONS.get(form.get("action", ""))
+    if act is None:
+        raise NotFound
+    notice = await act(visit, place, form)
+    return visit.redirect(_url(visit, place), notice=notice)
+
+
+async def _end_sessions(visit: Visit, place: Place, form: Form) -> str:
+    expected = named_id(form.get("count", ""))
+    if expected > COUNTED_MAX:
+        raise ValidationFailed({}, Text("error.validation_failed.form"))
+    ended = await visit.gate.service(Addresses).end_sessions(
+        place, expected=expected, client=visit.client, by=visit.signed_in
+    )
+    return f"sessions_ended.{ended}"
+
+
+async def _block(visit: Visit, place: Place, form: Form) -> str:
+    await visit.gate.service(Addresses).block(
+        place, lifetime=_lifetime(form), client=visit.client, by=visit.signed_in
+    )
+    return "address_blocked"
+
+
+async def _lift(visit: Visit, _: Place, form: Form) -> str:
+    await visit.gate.service(Addresses).lift(
+        named_id(form.get("block", "")), client=visit.client, by=visit.signed_in
+    )
+    return "block_lifted"
+
+
+async def _lift_throttles(visit: Visit, place: Place, _: Form) -> str:
+    await visit.gate.service(Addresses).lift_throttles(place, client=visit.client, by=visit.signed_in)
+    return "throttle_lifted"
+
+
+async def _disable(visit: Visit, _: Place, form: Form) -> str:
+    await _set_active(visit, form, is_active=False)
+    return "user_disabled"
+
+
+async def _enable(visit: Visit, _: Place, form: Form) -> str:
+    await _set_active(visit, form, is_active=True)
+    return "user_enabled"
+
+
+async def _set_active(visit: Visit, form: Form, *, is_active: bool) -> None:
+    user_id = visit.gate.user_ids.parse(form.get("user", ""))
+    if user_id is None:
+        raise NotFound
+    administration = visit.gate.administration
+    user = await administration.get(user_id)
+    await administration.set_active(user, is_active=is_active, client=visit.client, by=visit.signed_in)
+
+
+_ACTIONS: dict[str, Act] = {
+    "end_sessions": _end_sessions,
+    "block": _block,
+    "lift": _lift,
+    "lift_throttles": _lift_throttles,
+    "disable": _disable,
+    "enable": _enable,
+}
+"""Name in the form → what it does."""
+
+
+# --- All of them ---
+
+
+async def show_addresses(visit: Visit) -> Response:
+    """Lead to the page of the address that `address` names; else show blocks, those made before `before`."""
+    asked, before, status = visit.request.query_params.get("address", "").strip(), None, 200
+    if asked:
+        try:
+            return visit.redirect(_url(visit, Place.of(asked)))
+        except GatepostError as error:
+            visit.show_again({"address": asked}, error, about="address")
+            status = error.status
+    elif named := visit.request.query_params.get("before"):
+        before = named_id(named)
+    page = await visit.gate.service(Addresses).blocks(before=before, limit=ROWS + 1)
+    shown = page[:ROWS]
+    return visit.render(
+        "admin/addresses.html",
+        status=status,
+        blocks=shown,
+        before=shown[-1].id if len(page) > ROWS else None,
+        is_first=before is None,
+        statuses=STATUSES,
+        lifetimes=LIFETIMES,
+        reason_max=REASON_MAX,
+    )
+
+
+async def submit_addresses(visit: Visit, form: Form) -> Response:
+    """Block `network`, or lift the block whose id `lift` is.
+
+    Raises:
+        NotFound: there is no such block in force.
+        GatepostError: as `Addresses.block`.
+    """
+    addresses = visit.gate.service(Addresses)
+    if "lift" in form:
+        await addresses.lift(named_id(form["lift"]), client=visit.client, by=visit.signed_in)
+        return visit.redirect(visit.url(PATH), notice="block_lifted")
+    await addresses.block(
+        Place.of(form.get("network", ""), field="network"),
+        lifetime=_lifetime(form),
+        reason=form.get("reason"),
+        client=visit.client,
+        by=visit.signed_in,
+    )
+    return visit.redirect(visit.url(PATH), notice="address_blocked")
+
+
+def _lifetime(form: Form) -> timedelta | None:
+    chosen = LIFETIMES.get(form.get("for", ""))
+    if chosen is None:
+        raise ValidationFailed({}, Text("error.validation_failed.form"))
+    return chosen[1]
+
+
+def _url(visit: Visit, place: Place) -> str:
+    return visit.url(f"{PATH}/{place}")
+
+
+PAGES = Pages(
+    pages=(
+        Page(
+            path=PATH,
+            show=show_addresses,
+            submit=submit_addresses,
+            who=FreshAdminSessionScheme,
+            fields={NetworkTooWide: "network", OwnAddress: "network", ProtectedAddress: "network"},
+        ),
+        Page(
+            path=f"{PATH}/{{address:path}}",
+            show=show_address,
+            submit=submit_address,
+            who=FreshAdminSessionScheme,
+        ),
+    ),
+    links=(Link(place="console", path=PATH, text=Text("admin.addresses.title"), after="/admin/sessions"),),
+    address_path=PATH,
+    templates=Path(__file__).parent / "templates",
+    notices={
+        "address_blocked": lambda _: Text("flash.address_blocked"),
+        "block_lifted": lambda _: Text("flash.block_lifted"),
+        "throttle_lifted": lambda _: Text("flash.throttle_lifted"),
+    },
+    sentences={
+        "address.blocked": Words("warn"),
+        "address.blocked/nobody": Words("warn", is_personal=False),
+        "address.unblocked": Words("plain"),
+        "address.unblocked/nobody": Words("plain", is_personal=False),
+    },
+)

@@ -1,0 +1,316 @@
+"""Addresses: what was done from one, and what is done about it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from functools import cached_property
+
+from gatepost.db.pool import Connection, Database
+from gatepost.errors import NotFound
+from gatepost.features.addresses import store
+from gatepost.features.addresses.actions import AddressAction
+from gatepost.features.addresses.errors import OwnAddress, ProtectedAddress
+from gatepost.features.addresses.places import LOOPBACK, Network, Place
+from gatepost.features.addresses.store import Account, Block
+from gatepost.models import AuditAction, Client, OverseenSession, SeenEvent, Session, SessionFilter, utc_text
+from gatepost.security.emails import canonical_name
+from gatepost.services.acts import Acts, By, Program, told
+from gatepost.services.clock import Clock
+from gatepost.services.lifetimes import Lifetimes
+from gatepost.services.oversight import COUNTED_MAX, Oversight
+from gatepost.services.throttles import Throttles
+from gatepost.services.typed import read
+from gatepost.store import events as event_store
+from gatepost.texts import Text
+
+SPAN = timedelta(hours=24)
+"""How far back one looks."""
+
+EVENTS_MAX = 10_000
+"""Events that are looked through, the newest: some tens of milliseconds, however many there are."""
+
+GUESSES = 5
+"""Sign-ins that have to fail before one that succeeds, by somebody new there, is taken for a right guess."""
+
+REASON_MAX = 200
+"""Characters of a reason."""
+
+SESSIONS, EVENTS, BLOCKS = 10, 10, 20
+"""Sessions, events and blocks that are shown; the other lists have all of them."""
+
+
+class Verdict(StrEnum):
+    """What to make of an address."""
+
+    GUESSED = "guessed"
+    """Somebody tried many passwords, and one of them was right."""
+    ATTACK = "attack"
+    """Somebody tried many passwords, and none was right."""
+    FAILURES = "failures"
+    """Some sign-ins failed, as they do anywhere."""
+    QUIET = "quiet"
+    """None failed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What was done from an address or a network in the last 24 hours, and how it stands now.
+
+    Attributes:
+        place: where.
+        accounts: what was done with each account, those that were tried most first.
+        sessions: live sessions that began there, the newest ones.
+        open_sessions: how many there are, but for the caller's own; one more than `COUNTED_MAX` for more.
+        events: the newest ones.
+        blocks: those in force that touch it.
+        is_throttled: a limit on attempts is reached for it.
+    """
+
+    place: Place
+    accounts: Sequence[Account]
+    sessions: Sequence[OverseenSession]
+    open_sessions: int
+    events: Sequence[SeenEvent]
+    blocks: Sequence[Block]
+    is_throttled: bool
+
+    @cached_property
+    def failed(self) -> int:
+        """Sign-ins that failed."""
+        return sum(each.failed for each in self.accounts)
+
+    @cached_property
+    def refused(self) -> int:
+        """Attempts that a throttle or a block refused, as far as they are on the trail."""
+        return sum(each.refused for each in self.accounts)
+
+    @cached_property
+    def succeeded(self) -> int:
+        """Sign-ins that succeeded."""
+        return sum(each.succeeded for each in self.accounts)
+
+    @cached_property
+    def tried(self) -> list[Account]:
+        """The accounts at which a sign-in failed or succeeded, those that were guessed first."""
+        named = [each for each in self.accounts if each.failed or each.succeeded]
+        return sorted(named, key=lambda each: each not in self.guessed)
+
+    @cached_property
+    def existing(self) -> int:
+        """How many of these there are."""
+        return sum(each.user_id is not None for each in self.tried)
+
+    @cached_property
+    def guessed(self) -> list[Account]:
+        """The accounts whose password was guessed, the first one first.
+
+        Many had failed there before, of whomever, and their users were never there until then: who mistypes,
+        and who shares an address with somebody who guesses, has signed in there before.
+        """
+        found = [
+            each
+            for each in self.accounts
+            if each.user_id is not None and each.failed_before >= GUESSES and not each.is_known
+        ]
+        return sorted(found, key=lambda each: each.failed_before)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What to make of it."""
+        if self.guessed:
+            return Verdict.GUESSED
+        if self.failed >= GUESSES:
+            return Verdict.ATTACK
+        return Verdict.FAILURES if self.failed else Verdict.QUIET
+
+    def tried_before(self, guess: Account) -> int:
+        """Return at how many accounts sign-ins had failed when this one was guessed."""
+        at = guess.succeeded_at
+        return sum(
+            each.failed_at is not None and at is not None and each.failed_at <= at for each in self.accounts
+        )
+
+
+class Addresses:
+    """Looks at addresses, ends what began there, and blocks them.
+
+    Args:
+        database: where the trail, the sessions and the blocks are.
+        acts: lends transactions to administrators.
+        oversight: ends sessions.
+        throttles: what is limited.
+        clock: what time it is.
+        lifetimes: what a live session is.
+        proxies: networks of proxies, which are never blocked.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        acts: Acts,
+        oversight: Oversight,
+        throttles: Throttles,
+        clock: Clock,
+        lifetimes: Lifetimes,
+        proxies: Sequence[Network],
+    ) -> None:
+        self._database = database
+        self._acts = acts
+        self._oversight = oversight
+        self._throttles = throttles
+        self._clock = clock
+        self._idle = lifetimes.idle
+        self._protected = (*LOOPBACK, *proxies)
+
+    async def look(self, place: Place, *, session: Session | None = None) -> Look:
+        """Return what was done from there, and how it stands.
+
+        Args:
+            place: where.
+            session: who looks, whose own sign-in is not among the sessions that can be ended.
+        """
+        here, now = str(place.network), self._clock()
+        async with self._database.planning() as conn:
+            accounts = await store.accounts(conn, here, within=SPAN, most=EVENTS_MAX, at=now, idle=self._idle)
+            events = await store.events(conn, here, within=SPAN, limit=EVENTS, at=now)
+            blocks = await store.blocks_at(conn, here, limit=BLOCKS, at=now)
+        wanted = SessionFilter(address=str(place))
+        return Look(
+            place=place,
+            accounts=accounts,
+            sessions=await self._oversight.page(wanted, before=None, limit=SESSIONS),
+            open_sessions=await self._oversight.count(
+                wanted, except_session_id=None if session is None else session.id, most=COUNTED_MAX
+            ),
+            events=events,
+            blocks=blocks,
+            is_throttled=place.throttled is not None and await self._throttles.refuses(place.throttled),
+        )
+
+    async def end_sessions(
+        self, place: Place, *, expected: int, client: Client, by: By = Program.COMMAND
+    ) -> int:
+        """End the live sessions that began there, all or none, but for the caller's own sign-in.
+
+        Args:
+            place: where.
+            expected: how many there have to be.
+            client: where the request came from.
+            by: who does it.
+
+        Raises:
+            CountChanged, SessionRevoked, AdminRequired: as `Oversight.end_all`.
+        """
+        return await self._oversight.end_all(
+            SessionFilter(address=str(place)),
+            expected=expected,
+            client=client,
+            by=by,
+            except_session_id=by.id if isinstance(by, Session) else None,
+        )
+
+    async def lift_throttles(self, place: Place, *, client: Client, by: By = Program.COMMAND) -> int:
+        """Let an address try again at once; return how many limits had counted something.
+
+        Raises:
+            NotFound: it is a network of many, which has no limit of its own.
+            SessionRevoked, AdminRequired: as `Acts.begin`.
+        """
+        if place.throttled is None:
+            raise NotFound(Text("error.not_found.throttle"))
+        async with self._acts.begin("clear-throttles", by=by, client=client) as conn:
+            cleared = await self._throttles.clear_address(conn, place.throttled)
+            await event_store.insert(
+                conn,
+                AuditAction.THROTTLES_CLEARED,
+                client=client,
+                at=self._clock(),
+                user_id=by.user.id if isinstance(by, Session) else None,
+                detail={**told(by), "buckets": cleared, "address": str(place)},
+            )
+        return cleared
+
+    async def block(
+        self,
+        place: Place,
+        *,
+        lifetime: timedelta | None,
+        reason: str | None = None,
+        client: Client,
+        by: By = Program.COMMAND,
+    ) -> Block:
+        """Block an address (IPv6: its /64) or a network, in the place of a block that it has.
+
+        Args:
+            place: what.
+            lifetime: for how long; None is until it is lifted.
+            reason: noted with it.
+            client: where the request came from.
+            by: who does it.
+
+        Raises:
+            ValidationFailed: the reason is too long, or no line of text.
+            OwnAddress: the caller comes from there.
+            ProtectedAddress: this machine is in it, or a proxy of TRUSTED_PROXIES.
+            SessionRevoked, AdminRequired: as `Acts.begin`.
+        """
+        noted = read("reason", reason, canonical_name) if reason and reason.strip() else None
+        place = place.blocked
+        if isinstance(by, Session) and place.holds(client.ip_address):
+            raise OwnAddress
+        if place.touches(self._protected):
+            raise ProtectedAddress
+        async with self._acts.begin("block", by=by, client=client) as conn:
+            block = await store.block(
+                conn,
+                str(place.network),
+                lifetime=lifetime,
+                reason=noted,
+                by=by.user.id if isinstance(by, Session) else None,
+                at=self._clock(),
+            )
+            await self._note(conn, AddressAction.BLOCKED, block, client, by)
+        return block
+
+    async def lift(self, block_id: int, *, client: Client, by: By = Program.COMMAND) -> Block:
+        """End a block early.
+
+        Raises:
+            NotFound: there is none in force with this id.
+            SessionRevoked, AdminRequired: as `Acts.begin`.
+        """
+        async with self._acts.begin("lift-block", by=by, client=client) as conn:
+            block = await store.lift(
+                conn, block_id, by=by.user.id if isinstance(by, Session) else None, at=self._clock()
+            )
+            if block is None:
+                raise NotFound(Text("error.not_found.block"))
+            await self._note(conn, AddressAction.UNBLOCKED, block, client, by)
+        return block
+
+    async def blocks(self, *, before: int | None, limit: int) -> list[Block]:
+        """Return blocks, in force and ended, newest first, those with an id below `before`."""
+        async with self._database.connection() as conn:
+            return await store.blocks(conn, before=before, limit=limit, at=self._clock())
+
+    async def _note(
+        self, conn: Connection, action: AddressAction, block: Block, client: Client, by: By
+    ) -> None:
+        await event_store.insert(
+            conn,
+            action,
+            client=client,
+            at=self._clock(),
+            # It is the administrator whom the event is about: nobody knows who is at the address.
+            user_id=by.user.id if isinstance(by, Session) else None,
+            session_id=by.id if isinstance(by, Session) else None,
+            detail={
+                **told(by),
+                "block": block.id,
+                "network": block.network,
+                "until": None if block.until is None else utc_text(block.until),
+                **({} if block.reason is None else {"reason": block.reason}),
+            },
+        )

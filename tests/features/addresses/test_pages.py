@@ -1,0 +1,200 @@
+"""The page of an address, and that of all blocks, without scripts."""
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from tests.features.addresses.conftest import GUESSER, VICTIM, break_in, guess, is_live, sign_in
+from tests.http.conftest import Database
+from tests.http.pages.conftest import Visitor, make_user
+
+PAGE = f"/auth/admin/addresses/{GUESSER}"
+ALL = "/auth/admin/addresses"
+
+
+async def act(admin: Visitor, action: str, button: str = "", path: str = PAGE) -> httpx.Response:
+    """Press the button of one of the forms of the page, and go where that leads."""
+    page = await admin.get(path)
+    token = admin.page.forms[0].fields["form_token"]
+    first = {each.get("name"): each.get("value") for each in reversed(admin.page.all("button"))}
+    named = {button: str(first[button])} if button and button != "for" else {}
+    fields = {"form_token": token, "action": action, **named}
+    assert page.status_code == 200
+    await admin.post(path, fields | ({"for": "day"} if button == "for" else {}))
+    return await admin.follow()
+
+
+def said(admin: Visitor) -> str:
+    return admin.page.texts["main"]
+
+
+async def test_it_says_in_words_that_a_guess_was_right(app: FastAPI, admin: Visitor) -> None:
+    await break_in(app)
+    await admin.get(PAGE)
+    assert admin.page.texts["h1"] == GUESSER
+    assert "1 guess was right" in said(admin)
+    assert f"{VICTIM} signed in from here" in said(admin)
+    assert "after 6 failed sign-ins on 3 accounts. The session is still open." in said(admin)
+    links = {link["href"] for link in admin.page.all("a")}
+    assert {
+        "/auth/admin/users/2",
+        "/auth/admin/addresses/203.0.113.0/24",
+        f"/auth/admin/sessions?address={GUESSER}",
+        f"/auth/admin/events?address={GUESSER}",
+    } <= links
+    assert len(admin.answer.content) < 60_000
+
+
+@pytest.mark.parametrize(
+    ("failures", "text"),
+    [(0, "No sign-in failed."), (1, "1 sign-in failed."), (5, "5 failed sign-ins on 1 account.")],
+)
+async def test_it_says_what_to_make_of_less(app: FastAPI, admin: Visitor, failures: int, text: str) -> None:
+    await guess(app, *["nobody@example.com"] * failures)
+    await admin.get(PAGE)
+    assert text in said(admin)
+    assert "guess was right" not in said(admin).replace("No guess was right", "")
+
+
+async def test_every_address_in_the_console_leads_to_it(app: FastAPI, admin: Visitor) -> None:
+    await break_in(app)
+    for path in ("/auth/admin", "/auth/admin/events", "/auth/admin/sessions", "/auth/admin/users/2"):
+        await admin.get(path)
+        assert PAGE in {link["href"] for link in admin.page.all("a")}, path
+
+
+async def test_its_sessions_end_as_many_as_the_button_says(app: FastAPI, admin: Visitor) -> None:
+    token = await break_in(app)
+    await act(admin, "end_sessions", "count")
+    assert not await is_live(app, token)
+    assert "1 session was ended." in said(admin)
+    assert "The session has ended." in said(admin)
+    assert "End its" not in said(admin)
+
+
+async def test_nothing_ends_where_there_are_more_by_now(app: FastAPI, admin: Visitor) -> None:
+    token = await break_in(app)
+    await admin.get(PAGE)
+    form_token = admin.page.forms[0].fields["form_token"]
+    await sign_in(app)
+    fields = {"form_token": form_token, "action": "end_sessions", "count": "1"}
+    assert (await admin.post(PAGE, fields)).status_code == 409
+    assert "End its 2 sessions" in said(admin)
+    assert await is_live(app, token)
+
+
+async def test_it_is_blocked_and_the_block_is_lifted(app: FastAPI, admin: Visitor, db: Database) -> None:
+    await make_user(app, VICTIM)
+    await act(admin, "block", "for")
+    assert f"{GUESSER} is blocked until" in said(admin)
+    assert (await sign_in(app)).status_code == 429
+    assert await db.fetchval("SELECT until - created_at = interval '1 day' FROM auth_blocks")
+    await act(admin, "lift", "block")
+    assert "The block was lifted." in said(admin)
+    assert (await sign_in(app)).status_code == 200
+
+
+async def test_an_account_is_disabled_and_enabled_there(app: FastAPI, admin: Visitor) -> None:
+    token = await break_in(app)
+    await act(admin, "disable", "user")
+    assert "The account was disabled and its sessions were ended." in said(admin)
+    assert not await is_live(app, token)
+    assert (await sign_in(app)).status_code == 401
+    assert "Disabled" in said(admin)
+
+
+async def test_from_the_overview_to_ended_blocked_and_disabled_are_four_interactions(
+    app: FastAPI, admin: Visitor
+) -> None:
+    token = await break_in(app)
+    await admin.get("/auth/admin")
+    (link,) = [each["href"] for each in admin.page.all("a") if (each["href"] or "").endswith(GUESSER)]
+    steps = [await admin.get(link or "")]
+    steps.append(await act(admin, "end_sessions", "count"))
+    steps.append(await act(admin, "block", "for"))
+    steps.append(await act(admin, "disable", "user"))
+    assert [each.status_code for each in steps] == [200] * 4
+    assert not await is_live(app, token)
+    assert (await sign_in(app)).status_code == 429
+    assert (await sign_in(app, address="198.51.100.7")).status_code == 401
+
+
+async def test_a_throttle_is_shown_and_lifted(
+    app: FastAPI, admin: Visitor, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await db.execute(
+        "INSERT INTO auth_throttles (bucket, key, tat) VALUES ('login_address', $1, now() + interval '1 h')",
+        GUESSER,
+    )
+    await admin.get(PAGE)
+    assert "Throttled" not in said(admin)  # nothing is limited here
+    await act(admin, "lift_throttles")
+    assert "The throttle was lifted." in said(admin)
+    assert await db.fetchval("SELECT count(*) FROM auth_throttles") == 0
+
+
+async def test_ones_own_address_offers_no_block(admin: Visitor) -> None:
+    await admin.get(f"{ALL}/127.0.0.1")
+    assert "you are using it yourself" in said(admin)
+    form_token = admin.page.forms[0].fields["form_token"]
+    refused = await admin.post(
+        f"{ALL}/127.0.0.1", {"form_token": form_token, "action": "block", "for": "open"}
+    )
+    assert refused.status_code == 409
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"action": "x"}, {"action": "lift", "block": "1"}, {"action": "disable", "user": "99"}, {}],
+)
+async def test_what_is_not_there_is_not_found(admin: Visitor, fields: dict[str, str]) -> None:
+    await admin.get(PAGE)
+    form_token = admin.page.forms[0].fields["form_token"]
+    assert (await admin.post(PAGE, {"form_token": form_token, **fields})).status_code == 404
+
+
+@pytest.mark.parametrize("place", ["here", "10.0.0.0/8", "203.0.113.66/x"])
+async def test_what_is_no_address_has_no_page(admin: Visitor, place: str) -> None:
+    assert (await admin.get(f"{ALL}/{place}")).status_code in {400, 422}
+
+
+# --- All of them ---
+
+
+async def test_an_address_is_looked_for_and_what_is_none_is_told(admin: Visitor) -> None:
+    await admin.get(f"{ALL}?address=203.0.113.66")
+    assert admin.place == PAGE
+    assert (await admin.get(f"{ALL}?address=here")).status_code == 422
+    assert (await admin.get(f"{ALL}?address=10.0.0.0/8")).status_code == 400
+
+
+async def test_a_network_is_blocked_with_a_reason_and_lifted(admin: Visitor, db: Database) -> None:
+    await admin.get(ALL)
+    form_token = admin.page.forms[0].fields["form_token"]
+    await admin.post(
+        ALL, {"form_token": form_token, "network": "203.0.113.0/24", "reason": "guesses", "for": "hour"}
+    )
+    await admin.follow()
+    for text in ("203.0.113.0/24", "guesses", "Active"):
+        assert text in said(admin)
+    await admin.post(ALL, {"form_token": form_token, "lift": "1"})
+    await admin.follow()
+    assert "Lifted" in said(admin)
+    assert await db.fetchval("SELECT lifted_by IS NOT NULL FROM auth_blocks")
+
+
+@pytest.mark.parametrize(
+    ("typed", "status"),
+    [
+        ({"network": "here", "for": "hour"}, 422),
+        ({"network": "10.0.0.0/8", "for": "hour"}, 400),
+        ({"network": "127.0.0.1", "for": "hour"}, 409),
+        ({"network": "203.0.113.66", "for": "ever"}, 422),
+    ],
+)
+async def test_what_can_not_be_blocked_is_told_at_its_field(
+    admin: Visitor, typed: dict[str, str], status: int
+) -> None:
+    await admin.get(ALL)
+    form_token = admin.page.forms[0].fields["form_token"]
+    assert (await admin.post(ALL, {"form_token": form_token, "reason": "", **typed})).status_code == status
+    assert typed["network"] in admin.answer.text
