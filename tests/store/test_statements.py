@@ -138,7 +138,9 @@ def read_by(statement: Statement) -> list[Any]:
 def test_what_rows_become_is_found() -> None:
     found = {kind.__name__ for statement in STATEMENTS for kind in read_by(statement)}
     assert found == {
+        "Account",
         "Batch",
+        "Block",
         "Ended",
         "Found",
         "Live",
@@ -382,6 +384,11 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     "links.revoke": ("17, NULL, 'invitation'", {"auth_links_pkey"}),
     "users.lock_all_to_delete": ("ARRAY[nth(17), nth(18)]", {"users_pkey"}),
     "users.lock_all": ("ARRAY[nth(17), nth(18)]", {"users_pkey"}),
+    "throttles.named": ("NULL, '{login_address}', '{10.0.0.17}'", {"auth_throttles_pkey"}),
+    "features.addresses.blocks_at": ("'10.1.2.17', 20, NULL", {"auth_blocks_network_idx"}),
+    "features.addresses.blocks": ("NULL, 50, NULL", {"auth_blocks_pkey"}),
+    "features.addresses.lift": ("17, NULL, NULL", {"auth_blocks_pkey"}),
+    "features.addresses.block": ("'10.1.2.17/32', NULL, NULL, NULL, NULL", {"auth_blocks_network_idx"}),
     "events.seen_after": ("17, 100", {"auth_events_pkey"}),
     "events.seen_among": ("ARRAY[17, 18]", {"auth_events_pkey"}),
     "events.first_since": ("now(), 1, 30000", {"auth_events_pkey"}),
@@ -389,11 +396,27 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
 }
 
 PLANNED: list[tuple[str, str, set[str]]] = [
-    ("oversight.page", "NULL, '30 minutes', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 50", {"users_pkey"}),
+    ("oversight.page", "NULL, '30 minutes', NULL, NULL, NULL, NULL, NULL, NULL, 50", {"users_pkey"}),
     (
         "oversight.page",
-        "NULL, '30 minutes', '10.0.0.1', NULL, NULL, NULL, NULL, nth(17), NULL, 50",
+        "NULL, '30 minutes', '192.0.2.0/24', NULL, NULL, NULL, nth(17), NULL, 50",
         {"user_sessions_user_id_is_active_idx", "users_pkey"},
+    ),
+    (
+        "oversight.page",
+        "NULL, '30 minutes', '10.1.2.17', NULL, NULL, NULL, NULL, NULL, 50",
+        {"user_sessions_address_idx", "users_pkey"},
+    ),
+    ("events.at_address", "'10.1.2.17', '1 day', 10, NULL", {"auth_events_address_idx", "users_pkey"}),
+    (
+        "features.addresses.accounts",
+        "'10.1.2.17', '1 day', 10000, NULL, '30 minutes'",
+        {"auth_events_address_idx", "users_pkey"},
+    ),
+    (
+        "features.addresses.accounts",
+        "'10.1.2.0/24', '1 day', 10000, NULL, '30 minutes'",
+        {"auth_events_address_idx", "users_pkey"},
     ),
     (
         "events.search",
@@ -436,6 +459,14 @@ async def filled(db: Any) -> Any:
         SELECT nth(i), '10.0.0.' || i % 250, 1 FROM generate_series(1, 5000) i;
         INSERT INTO auth_events (action, at, user_id)
         SELECT 'login.failed', now() - i * interval '1 hour', nth(i) FROM generate_series(1, 1000) i;
+        INSERT INTO auth_events (action, at, ip_address)
+        SELECT 'session.refused', now() - i * interval '1 minute',
+            '10.' || i % 50 || '.' || i / 50 % 250 || '.' || i % 250
+        FROM generate_series(1, 20000) i;
+        UPDATE user_sessions SET ip_address = '10.' || id % 50 || '.' || id / 50 % 250 || '.' || id % 250
+        WHERE id % 2 = 1;
+        INSERT INTO auth_blocks (network)
+        SELECT ('10.' || i % 50 || '.' || i / 50 || '.7')::cidr FROM generate_series(1, 5000) i;
         UPDATE auth_housekeeping SET counted_id = 30000;
         INSERT INTO auth_event_hours
         SELECT now() - i / 20 * interval '1 hour', 'action' || i % 20, 1 FROM generate_series(1, 60000) i;
@@ -533,7 +564,7 @@ def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
     # Look at every live session, by the index of those where there are few.
     once |= {"oversight.matching", "oversight.count", "oversight.end_each"}
     once |= {"throttles.page", "throttles.clear", "throttles.purge_drained", "failures.purge_old"}
-    once |= {"refusals.settle"}
+    once |= {"refusals.settle", "features.addresses.purge_blocks"}
     # A bounded number of rows, or pages, whichever they are; the housekeeping's state is one row.
     once |= {"statistics.live_sessions", "statistics.sample_sessions", "statistics.condition"}
     once |= {"statistics.count_events", "endings.take_turn"}
@@ -575,6 +606,7 @@ def test_no_statement_charges_a_bucket_by_itself() -> None:
     touching = {statement.name for statement in STATEMENTS if "auth_throttles" in statement.sql}
     assert {name for name in touching if not name.startswith(OF_COMMANDS)} == {
         "throttles.page",
+        "throttles.named",
         "throttles.clear",
         "throttles.purge_drained",
         "attempts.succeed",  # gives a charge back

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, LiteralString
 
 from gatepost.db.pool import Connection, Record, one
@@ -19,8 +19,7 @@ def _event(row: Record) -> AuditEvent:
     return AuditEvent.from_row({**row, "detail": json.loads(row["detail"])})
 
 
-def seen_event(row: Record) -> SeenEvent:
-    """Read the columns of an event and the e-mail of its user."""
+def _seen(row: Record) -> SeenEvent:
     return SeenEvent(event=_event(row), email=row["email"])
 
 
@@ -96,7 +95,7 @@ async def seen_after(conn: Connection, event_id: int, *, limit: int) -> list[See
         event_id,
         limit,
     )
-    return [seen_event(row) for row in rows]
+    return [_seen(row) for row in rows]
 
 
 async def seen_among(conn: Connection, event_ids: Sequence[int]) -> list[SeenEvent]:
@@ -109,7 +108,31 @@ async def seen_among(conn: Connection, event_ids: Sequence[int]) -> list[SeenEve
         """,
         event_ids,
     )
-    return [seen_event(row) for row in rows]
+    return [_seen(row) for row in rows]
+
+
+async def at_address(
+    conn: Connection, network: str, *, within: timedelta, limit: int, at: datetime | None
+) -> list[SeenEvent]:
+    """Return what happened at an address or in a network lately, the newest first, without renewals.
+
+    For `Database.planning`: only a plan that knows the network uses its index.
+    """
+    rows = await conn.fetch(
+        _SEEN
+        + """
+        WHERE gatepost.to_inet(e.ip_address) <<= $1::text::inet AND e.ip_address IS NOT NULL
+            AND e.action NOT IN ('session.refreshed', 'session.confirmed')
+            AND e.at > coalesce($4::timestamptz, statement_timestamp()) - $2::interval
+        ORDER BY e.at DESC
+        LIMIT $3
+        """,
+        network,
+        within,
+        limit,
+        at,
+    )
+    return [_seen(row) for row in rows]
 
 
 async def span(conn: Connection) -> tuple[int, int]:
@@ -183,7 +206,7 @@ async def search(
         limit,
         *_parts(wanted),
     )
-    return [seen_event(row) for row in rows]
+    return [_seen(row) for row in rows]
 
 
 def _parts(wanted: EventFilter) -> tuple[object, ...]:

@@ -174,7 +174,7 @@ class Addresses:
         here, now = str(place.network), self._clock()
         async with self._database.planning() as conn:
             accounts = await store.accounts(conn, here, within=SPAN, most=EVENTS_MAX, at=now, idle=self._idle)
-            events = await store.events(conn, here, within=SPAN, limit=EVENTS, at=now)
+            events = await event_store.at_address(conn, here, within=SPAN, limit=EVENTS, at=now)
             blocks = await store.blocks_at(conn, here, limit=BLOCKS, at=now)
         wanted = SessionFilter(address=str(place))
         return Look(

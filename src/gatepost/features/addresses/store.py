@@ -1,13 +1,14 @@
-"""Statements on `auth_blocks`, and on what happened at an address.
-
-They are for `Database.planning` where they take a network: only a plan that knows it uses its index.
-"""
+"""Statements on `auth_blocks`, and on what was done from an address."""
 
 from datetime import datetime, timedelta
+from typing import LiteralString
 
 from gatepost.db.pool import Connection, Record, one, parse_count
-from gatepost.models import Columns, SeenEvent, UserId, canonical_network
-from gatepost.store.events import seen_event
+from gatepost.models import Columns, UserId, canonical_network
+
+_COLUMNS: LiteralString = """
+    b.id, b.network::text, b.until, b.reason, b.created_at, b.created_by, b.lifted_at, b.lifted_by
+"""
 
 
 class Block(Columns, frozen=True, kw_only=True, gc=False):
@@ -81,7 +82,10 @@ async def accounts(
     at: datetime | None,
     idle: timedelta | None,
 ) -> list[Account]:
-    """Return what was done from a network lately, by account: of its newest events, `most` at the most."""
+    """Return what was done from a network lately, by account: of its newest events, `most` at the most.
+
+    For `Database.planning`: only a plan that knows the network uses its index.
+    """
     rows = await conn.fetch(
         """
         WITH t AS MATERIALIZED (
@@ -139,30 +143,6 @@ async def accounts(
     return [Account.from_row(row) for row in rows]
 
 
-async def events(
-    conn: Connection, network: str, *, within: timedelta, limit: int, at: datetime | None
-) -> list[SeenEvent]:
-    """Return what happened at a network lately, the newest first, without renewals."""
-    rows = await conn.fetch(
-        """
-        SELECT e.id, e.at, e.action, e.user_id, e.session_id, e.ip_address, e.user_agent,
-            e.detail::text AS detail, u.email
-        FROM auth_events e
-        LEFT JOIN users u ON u.id = e.user_id
-        WHERE gatepost.to_inet(e.ip_address) <<= $1::text::inet AND e.ip_address IS NOT NULL
-            AND e.action NOT IN ('session.refreshed', 'session.confirmed')
-            AND e.at > coalesce($4::timestamptz, statement_timestamp()) - $2::interval
-        ORDER BY e.at DESC
-        LIMIT $3
-        """,
-        network,
-        within,
-        limit,
-        at,
-    )
-    return [seen_event(row) for row in rows]
-
-
 async def block(
     conn: Connection,
     network: str,
@@ -184,9 +164,9 @@ async def block(
         )
         INSERT INTO auth_blocks AS b (network, until, reason, created_at, created_by)
         SELECT $1::text::cidr, t.now + $2::interval, $3, t.now, $4 FROM t
-        RETURNING b.id, b.network::text, 'active' AS status, b.until, b.reason, b.created_at, b.created_by,
-            b.lifted_at, b.lifted_by
-        """,
+        RETURNING """
+        + _COLUMNS
+        + ", 'active' AS status",
         network,
         lifetime,
         reason,
@@ -203,9 +183,9 @@ async def lift(conn: Connection, block_id: int, *, by: UserId | None, at: dateti
         UPDATE auth_blocks b SET lifted_at = t.now, lifted_by = $2
         FROM (SELECT coalesce($3::timestamptz, statement_timestamp()) AS now) t
         WHERE b.id = $1 AND b.lifted_at IS NULL AND coalesce(b.until > t.now, true)
-        RETURNING b.id, b.network::text, 'lifted' AS status, b.until, b.reason, b.created_at, b.created_by,
-            b.lifted_at, b.lifted_by
-        """,
+        RETURNING """
+        + _COLUMNS
+        + ", 'lifted' AS status",
         block_id,
         by,
         at,
@@ -216,11 +196,11 @@ async def lift(conn: Connection, block_id: int, *, by: UserId | None, at: dateti
 async def blocks(conn: Connection, *, before: int | None, limit: int, at: datetime | None) -> list[Block]:
     """Return blocks, live and ended, newest first, those with an id below `before`."""
     rows = await conn.fetch(
-        """
-        SELECT b.id, b.network::text, CASE WHEN b.lifted_at IS NOT NULL THEN 'lifted'
+        "SELECT "
+        + _COLUMNS
+        + """, CASE WHEN b.lifted_at IS NOT NULL THEN 'lifted'
                 WHEN b.until <= coalesce($3::timestamptz, statement_timestamp()) THEN 'expired'
-                ELSE 'active' END AS status,
-            b.until, b.reason, b.created_at, b.created_by, b.lifted_at, b.lifted_by
+                ELSE 'active' END AS status
         FROM auth_blocks b
         WHERE b.id < coalesce($1::bigint, 9223372036854775807)
         ORDER BY b.id DESC
@@ -236,9 +216,9 @@ async def blocks(conn: Connection, *, before: int | None, limit: int, at: dateti
 async def blocks_at(conn: Connection, network: str, *, limit: int, at: datetime | None) -> list[Block]:
     """Return the live blocks that touch a network, the widest first."""
     rows = await conn.fetch(
-        """
-        SELECT b.id, b.network::text, 'active' AS status, b.until, b.reason, b.created_at, b.created_by,
-            b.lifted_at, b.lifted_by
+        "SELECT "
+        + _COLUMNS
+        + """, 'active' AS status
         FROM auth_blocks b
         WHERE b.network && $1::text::inet AND b.lifted_at IS NULL
             AND coalesce(b.until > coalesce($3::timestamptz, statement_timestamp()), true)
