@@ -403,22 +403,6 @@ PLANNED: list[tuple[str, str, set[str]]] = [
         {"user_sessions_user_id_is_active_idx", "users_pkey"},
     ),
     (
-        "oversight.page",
-        "NULL, '30 minutes', '10.1.2.17', NULL, NULL, NULL, NULL, NULL, 50",
-        {"user_sessions_address_idx", "users_pkey"},
-    ),
-    ("events.at_address", "'10.1.2.17', '1 day', 10, NULL", {"auth_events_address_idx", "users_pkey"}),
-    (
-        "features.addresses.accounts",
-        "'10.1.2.17', '1 day', 10000, NULL, '30 minutes'",
-        {"auth_events_address_idx", "users_pkey"},
-    ),
-    (
-        "features.addresses.accounts",
-        "'10.1.2.0/24', '1 day', 10000, NULL, '30 minutes'",
-        {"auth_events_address_idx", "users_pkey"},
-    ),
-    (
         "events.search",
         "29900, 30001, 51, 'login.failed', NULL, NULL, NULL, NULL, NULL, NULL",
         {"auth_events_pkey", "users_pkey"},
@@ -502,6 +486,40 @@ async def test_the_plans_of_hot_statements_use_their_index_and_read_no_table_who
             assert used >= indexes, f"{name}, {mode}"
 
 
+BY_ADDRESS = {
+    "oversight.page": (
+        "NULL, '30 minutes', {}, NULL, NULL, NULL, NULL, NULL, 50",
+        "user_sessions_address_idx",
+    ),
+    "oversight.count": (
+        "NULL, '30 minutes', {}, NULL, NULL, NULL, NULL, NULL, 50",
+        "user_sessions_address_idx",
+    ),
+    "oversight.matching": (
+        "NULL, '30 minutes', {}, NULL, NULL, NULL, NULL, NULL, 9",
+        "user_sessions_address_idx",
+    ),
+    "events.at_address": ("{}, '1 day', 10, NULL", "auth_events_address_idx"),
+    "features.addresses.accounts": ("{}, '1 day', 10000, NULL, '30 minutes'", "auth_events_address_idx"),
+}
+"""Statement that asks for an address or a network, by `Database.planning` → arguments, and the index."""
+
+
+@pytest.mark.parametrize("place", ["'10.1.2.17'", "'10.1.2.0/24'"])
+async def test_what_was_done_at_an_address_is_found_by_it(filled: Any, place: str) -> None:
+    sql = {statement.name: statement.sql for statement in STATEMENTS}
+    await filled.execute("SET plan_cache_mode = force_custom_plan")
+    for name, (arguments, index) in BY_ADDRESS.items():
+        await filled.execute(f"PREPARE asking AS {sql[name]}")
+        asked = f"EXPLAIN (FORMAT JSON) EXECUTE asking ({arguments.format(place)})"
+        plan = json.loads(await filled.fetchval(asked))
+        await filled.execute("DEALLOCATE asking")
+        nodes = list(walk(plan[0]["Plan"]))
+        assert index in {node.get("Index Name") for node in nodes}, name
+        read_whole = {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
+        assert read_whole <= {"users"}, name  # which is small here
+
+
 SPELT = {
     "is over": r"\bs\.expires_at\s*(<=|>(?!=))|'-infinity'\)\s*<=",
     "is live": r"\b[su]\.is_active AND [su]\.is_active\b",
@@ -569,7 +587,7 @@ def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
     once |= {"statistics.live_sessions", "statistics.sample_sessions", "statistics.condition"}
     once |= {"statistics.count_events", "endings.take_turn"}
     once |= {"links.purge_ended", "links.revoke_all", "users.lock_admins"}
-    looked_at = set(HOT) | {name for name, *_ in PLANNED} | writes | once
+    looked_at = set(HOT) | {name for name, *_ in PLANNED} | set(BY_ADDRESS) | writes | once
     assert {s.name for s in STATEMENTS if not s.name.startswith(OF_COMMANDS)} <= looked_at
 
 

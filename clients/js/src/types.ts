@@ -19,6 +19,23 @@ export interface AccountOnly {
   user: Account;
 }
 
+export interface Address {
+  address: string;
+  around: string | null;
+  verdict: "guessed" | "attack" | "failures" | "quiet";
+  failed: number;
+  accounts_tried: number;
+  accounts_existing: number;
+  succeeded: number;
+  refused: number;
+  open_sessions: number;
+  is_throttled: boolean;
+  blocks: Block[];
+  accounts: TriedAccount[];
+  sessions: AdminSession[];
+  events: AdminEvent[];
+}
+
 export interface AdminEvent {
   id: number;
   at: string;
@@ -77,6 +94,32 @@ export interface AttackedAccount {
   last_at: string;
 }
 
+export interface Block {
+  id: number;
+  network: string;
+  status: "active" | "lifted" | "expired";
+  until: string | null;
+  reason: string | null;
+  created_at: string;
+  created_by: UserId | null;
+  lifted_at: string | null;
+  lifted_by: UserId | null;
+}
+
+export interface BlockRequest {
+  /** An address, or a network up to an IPv4 /16 or IPv6 /32. Of IPv6 the /64 is blocked. */
+  network: string;
+  /** How long; null until it is lifted. */
+  minutes: number | null;
+  /** Noted with it. */
+  reason?: string | null;
+}
+
+export interface Blocks {
+  blocks: Block[];
+  next_cursor: string | null;
+}
+
 export interface ChallengeInfo {
   code: string;
   hint?: string | null;
@@ -98,6 +141,10 @@ export interface ChangePasswordRequest {
 export interface Cleanup {
   sessions_expired: number;
   sessions_purged: number;
+}
+
+export interface Cleared {
+  buckets_cleared: number;
 }
 
 export interface ConfirmOptionsRequest {
@@ -131,6 +178,10 @@ export interface DeleteMeRequest {
   password: string;
 }
 
+export interface EndAddressSessionsRequest {
+  expected: number;
+}
+
 export interface EndSessionsRequest {
   /** Of this user. */
   user?: UserId | null;
@@ -144,7 +195,7 @@ export interface EndSessionsRequest {
 }
 
 export interface ErrorInfo {
-  code: "account_in_use" | "admin_required" | "body_too_large" | "body_too_slow" | "challenge_expired" | "conflict" | "count_changed" | "cross_origin_refused" | "email_taken" | "factor_enrolment_required" | "fresh_session_required" | "internal_error" | "invalid_code" | "invalid_credentials" | "invalid_invitation" | "invalid_session" | "invalid_setup_link" | "invitation_required" | "last_admin" | "malformed_json" | "method_not_allowed" | "not_authenticated" | "not_found" | "own_account" | "password_change_required" | "password_is_context" | "password_too_common" | "registration_closed" | "rejected_by_database" | "second_factor_required" | "session_expired" | "session_replaced" | "session_revoked" | "too_many_attempts" | "unavailable" | "unsupported_media_type" | "validation_failed";
+  code: "account_in_use" | "admin_required" | "body_too_large" | "body_too_slow" | "challenge_expired" | "conflict" | "count_changed" | "cross_origin_refused" | "email_taken" | "factor_enrolment_required" | "fresh_session_required" | "internal_error" | "invalid_code" | "invalid_credentials" | "invalid_invitation" | "invalid_session" | "invalid_setup_link" | "invitation_required" | "last_admin" | "malformed_json" | "method_not_allowed" | "network_too_wide" | "not_authenticated" | "not_found" | "own_account" | "own_address" | "password_change_required" | "password_is_context" | "password_too_common" | "protected_address" | "registration_closed" | "rejected_by_database" | "second_factor_required" | "session_expired" | "session_replaced" | "session_revoked" | "too_many_attempts" | "unavailable" | "unsupported_media_type" | "validation_failed";
   hint?: string | null;
 }
 
@@ -363,6 +414,16 @@ export interface TemporaryPassword {
   user: Account;
   password: string;
   expires_at: string;
+}
+
+export interface TriedAccount {
+  user_id: UserId | null;
+  email: string | null;
+  failed: number;
+  succeeded_at: string | null;
+  last_at: string;
+  is_guessed: boolean;
+  is_open: boolean;
 }
 
 export interface UpdateMeRequest {
