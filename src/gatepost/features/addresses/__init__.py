@@ -21,8 +21,8 @@ def _wire(gate: "Gate") -> "Wired":
 
     from gatepost.features.addresses import store
     from gatepost.features.addresses.service import Addresses
-    from gatepost.gate import lifetimes_of
     from gatepost.services.feature import Wired
+    from gatepost.services.lifetimes import Lifetimes
 
     settings = gate.settings
     addresses = Addresses(
@@ -31,7 +31,7 @@ def _wire(gate: "Gate") -> "Wired":
         oversight=gate.oversight,
         throttles=gate.throttles,
         clock=gate.clock,
-        lifetimes=lifetimes_of(settings),
+        lifetimes=Lifetimes.of(settings),
         proxies=[proxy for proxy in settings.trusted_proxies if not isinstance(proxy, str)],
     )
     kept = timedelta(days=settings.session_history_days)
