@@ -30,6 +30,8 @@ from gatepost.app import create_app
 from gatepost.db.pool import Connection
 from gatepost.feature import Feature
 from gatepost.features import FEATURES
+from gatepost.features.addresses.places import Place
+from gatepost.features.addresses.service import Addresses
 from gatepost.features.imports.plan import Plan
 from gatepost.features.imports.service import Imports
 from gatepost.features.imports.sources import FASTAPI_USERS
@@ -147,6 +149,10 @@ async def drive_commands(gate: Gate) -> None:
     await gate.throttles.clear(email=None, address=None, client=at_the_server)
     invited = await gate.service(Invitations).create(email=None, client=at_the_server)
     await gate.service(Invitations).revoke(invited.invitation.id, client=at_the_server)
+    blocked = await gate.service(Addresses).block(
+        Place.of("203.0.113.66"), lifetime=None, client=at_the_server
+    )
+    await gate.service(Addresses).lift(blocked.id, client=at_the_server)
     nobodys = SessionFilter(user_id=99)
     await gate.oversight.end_all(nobodys, expected=0, client=at_the_server)
     await gate.trail.note_export(EventFilter(), form="csv", client=at_the_server)
@@ -400,6 +406,9 @@ ACTS: dict[str, Callable[[Gate, Any], Awaitable[object]]] = {
     ),
     "delete": lambda gate, user: gate.administration.delete(user, client=Client()),
     "invite": lambda gate, _: gate.service(Invitations).create(email=None, client=Client()),
+    "block": lambda gate, _: gate.service(Addresses).block(
+        Place.of("203.0.113.66"), lifetime=None, client=Client()
+    ),
     "revoke": lambda gate, user: gate.oversight.end(user.id, client=Client()),
     "revoke all": lambda gate, user: gate.administration.end_sessions(user, client=Client()),
 }

@@ -335,6 +335,40 @@ ATTEMPTS: dict[str, Attempt] = {
         status=404,
         token="admin's",
     ),
+    "end an address's sessions": Attempt(
+        operation="end_address_sessions",
+        method="POST",
+        path="/admin/addresses/203.0.113.66/end-sessions",
+        body={"expected": 0},
+        token="admin's",
+    ),
+    "lift an address's throttles": Attempt(
+        operation="lift_address_throttles",
+        method="DELETE",
+        path="/admin/addresses/203.0.113.66/throttles",
+        token="admin's",
+    ),
+    "an address": Attempt(
+        operation="address_overview",
+        method="GET",
+        path="/admin/addresses/203.0.113.66",
+        writes=False,
+        token="admin's",
+    ),
+    "blocks": Attempt(
+        operation="list_blocks", method="GET", path="/admin/blocks", writes=False, token="admin's"
+    ),
+    "block": Attempt(
+        operation="block_network",
+        method="POST",
+        path="/admin/blocks",
+        status=201,
+        body={"network": "203.0.113.66", "minutes": 1},
+        token="admin's",
+    ),
+    "lift a block, unknown": Attempt(
+        operation="lift_block", method="DELETE", path="/admin/blocks/9999", status=404, token="admin's"
+    ),
     "everybody's sessions": Attempt(
         operation="admin_sessions", method="GET", path="/admin/sessions", writes=False, token="admin's"
     ),
