@@ -169,7 +169,7 @@ class Attempt:
     status: int = 200
     writes: bool = True
     token: str | None = "own"
-    body: dict[str, str] | None = None
+    body: dict[str, Any] | None = None
 
 
 NOBODYS_LINK = "A" * 43

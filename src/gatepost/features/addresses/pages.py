@@ -16,7 +16,7 @@ from gatepost.http.pages.feature import Pages
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.links import Link
 from gatepost.http.pages.page import Page
-from gatepost.http.pages.sentences import Words, told
+from gatepost.http.pages.sentences import Words, shown_event
 from gatepost.http.pages.visit import Visit
 from gatepost.services.oversight import COUNTED_MAX
 from gatepost.texts import Text
@@ -84,7 +84,7 @@ async def show_address(visit: Visit) -> Response:
         sessions=[each.row for each in look.sessions],
         emails={each.row.id: each.email for each in look.sessions},
         events=[
-            (told(visit.language, each.event, own=False, who=each.email, words=visit.site.words), each.email)
+            shown_event(visit.language, each.event, own=False, who=each.email, words=visit.site.words)
             for each in look.events
         ],
         is_cut=sum(each.events for each in look.accounts) >= EVENTS_MAX,

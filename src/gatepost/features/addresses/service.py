@@ -15,7 +15,7 @@ from gatepost.features.addresses.places import LOOPBACK, Network, Place
 from gatepost.features.addresses.store import Account, Block
 from gatepost.models import AuditAction, Client, OverseenSession, SeenEvent, Session, SessionFilter, utc_text
 from gatepost.security.emails import canonical_name
-from gatepost.services.acts import Acts, By, Program, told
+from gatepost.services.acts import Acts, By, Program, detail_of
 from gatepost.services.clock import Clock
 from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.oversight import COUNTED_MAX, Oversight
@@ -228,7 +228,7 @@ class Addresses:
                 client=client,
                 at=self._clock(),
                 user_id=by.user.id if isinstance(by, Session) else None,
-                detail={**told(by), "buckets": cleared, "address": str(place)},
+                detail={**detail_of(by), "buckets": cleared, "address": str(place)},
             )
         return cleared
 
@@ -307,7 +307,7 @@ class Addresses:
             user_id=by.user.id if isinstance(by, Session) else None,
             session_id=by.id if isinstance(by, Session) else None,
             detail={
-                **told(by),
+                **detail_of(by),
                 "block": block.id,
                 "network": block.network,
                 "until": None if block.until is None else utc_text(block.until),
