@@ -106,7 +106,11 @@ class Imports:
         database = Database(plan.dsn or self._database.dsn, size=1, timeout=None, standby_ok=True)
         await database.open()
         try:
-            async with database.connection() as conn:
+            # All that is read is of one moment, however long it takes.
+            async with (
+                database.connection() as conn,
+                conn.transaction(isolation="repeatable_read", readonly=True),
+            ):
                 yield await self._found(plan, conn)
         finally:
             await database.close()
