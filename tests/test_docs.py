@@ -180,6 +180,8 @@ def shown_commands(page: Path) -> Iterator[str]:
 def test_commands_that_are_shown_exist(page: Path) -> None:
     for call in shown_commands(page):
         words = shlex.split(call)
+        if words[1:2] == ["--app"]:
+            del words[1:3]
         path = next(p for p in (" ".join(words[:n]) for n in range(min(3, len(words)), 0, -1)) if p in TREE)
         rest = words[len(path.split()) :]
         command = TREE[path]

@@ -31,15 +31,18 @@ from gatepost.http.dependencies import (
 )
 from gatepost.http.edge import Edge
 from gatepost.http.errors import on_gatepost_error
-from gatepost.http.mounts import PlacedMount
+from gatepost.http.mounts import PlacedMount, hiding
 from gatepost.http.own_pages import OptionalSessionScheme, PageSessionScheme, place_of, root_of
 from gatepost.http.strays import StrayCookies
 from gatepost.in_code import Events, Users, UserSessions
+from gatepost.log import get_logger
 from gatepost.models import Client, Session
 from gatepost.security.csrf_tokens import sign_in_binding
 from gatepost.services.clock import Clock, database_clock
 from gatepost.services.hooks import Moment
 from gatepost.settings import Settings
+
+log = get_logger("gatepost")
 
 Hook = TypeVar("Hook", bound=Callable[..., Awaitable[Any]])
 
@@ -209,6 +212,14 @@ class Gatepost(Gate):
     def _mount(app: Starlette, path: str, mounted: ASGIApp) -> None:
         if any(isinstance(route, Mount) and route.path == path for route in app.routes):
             raise ValueError(f"Something is already mounted at {path}: use another prefix")
+        for route in hiding(app.routes, path):
+            # No mistake where an application means to answer one endpoint itself.
+            log.warning(
+                "a route of the application comes before Gatepost's",
+                route=getattr(route, "path", "") or "/",
+                hides=path,
+                hint="define it after auth.install, or give Gatepost another path",
+            )
         app.router.routes.append(PlacedMount(path, app=mounted))
 
     def on_register(self, hook: Hook) -> Hook:

@@ -1,13 +1,15 @@
 """The API and the pages below a root path, with a proxy that takes it off and with one that does not."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.requests import Request
 from tests.conftest import PASSWORD, MakeSettings, bearer, register, serving
+from tests.http.conftest import logged
 
 from gatepost import CurrentSession, Gatepost
 
@@ -107,3 +109,23 @@ async def test_a_path_that_only_begins_like_the_root_is_another(make_settings: M
         for path in ("/xapi/auth/me", "/x/x/api/auth/me", "/y/api/auth/me", "/x"):
             assert (await client.get(path)).status_code == 404
         await register(client)
+
+
+def test_a_route_that_takes_the_apis_requests_is_warned_of(
+    make_settings: MakeSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    def warned(define: Callable[[FastAPI], object], *, prefix: str = "/api/auth") -> list[str]:
+        caplog.clear()
+        app = FastAPI()
+        define(app)
+        Gatepost(make_settings(), prefix=prefix).install(app, pages=True)
+        told = logged(caplog, "a route of the application comes before Gatepost's")
+        return [line["route"] for line in told]
+
+    def nothing() -> None: ...
+
+    assert warned(lambda app: app.get("/notes")(nothing)) == []
+    assert warned(lambda _: None, prefix="/auth/api") == []
+    assert warned(lambda app: app.post("/api/auth/login")(nothing)) == ["/api/auth/login"]
+    assert warned(lambda app: app.get("/{path:path}")(nothing)) == ["/{path:path}"] * 2
+    assert warned(lambda app: app.mount("/", Starlette())) == ["/"] * 2

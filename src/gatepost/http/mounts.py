@@ -1,6 +1,8 @@
 """Where the API and the pages stand in an application, also where a proxy takes the root off the path."""
 
-from starlette.routing import Match, Mount
+from collections.abc import Iterable, Iterator
+
+from starlette.routing import BaseRoute, Match, Mount
 from starlette.types import Scope
 
 
@@ -22,3 +24,14 @@ class PlacedMount(Mount):
             path = scope.get("app_root_path", root).rstrip("/") + path
         match, child = super().matches({**scope, "root_path": root, "path": path})
         return match, child if match is Match.NONE else {**child, "path": path}
+
+
+def hiding(routes: Iterable[BaseRoute], path: str) -> Iterator[BaseRoute]:
+    """Yield the routes that would take requests which are meant for what is mounted at a path after them."""
+    asked: Scope = {"type": "http", "method": "GET", "path": f"{path}/me", "root_path": "", "headers": []}
+    for route in routes:
+        if isinstance(route, PlacedMount):
+            continue  # of a Gatepost
+        is_below = str(getattr(route, "path", "")).startswith(f"{path}/")
+        if is_below or route.matches(asked)[0] is not Match.NONE:
+            yield route
