@@ -236,6 +236,24 @@ async def test_it_reads_beside_a_schema_of_its_own(
     assert await db.fetchval("SELECT count(*) FROM auth.user_sessions") == 1
 
 
+async def test_tokens_of_a_table_that_was_adopted_come_along(
+    command: Command, empty_dsn: str, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", empty_dsn)
+    await db.execute("""
+        DELETE FROM "user" WHERE email = 'twin@example.com';
+        ALTER TABLE "user" RENAME TO users;
+        ALTER TABLE users ALTER COLUMN is_superuser SET DEFAULT false,
+            ALTER COLUMN is_verified SET DEFAULT false
+    """)
+    assert (await command("migrate")).code == 0
+    run = ("import", "fastapi-users", "--table", "users", "--lifetime-seconds", "3600", "--json")
+    done = (await command(*run)).json
+    assert (done["imported"], done["present"], done["conflicts"]) == (0, 4, [])
+    assert done["tokens"] == {"imported": 1, "expired": 1, "left": 1}
+    assert await db.fetchval("SELECT count(*) FROM user_sessions") == 1
+
+
 async def test_who_is_here_already_is_left_out_and_named(
     migrated: Command, seed: dict[str, Any], db: Database
 ) -> None:
