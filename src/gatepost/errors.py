@@ -115,7 +115,7 @@ class InvalidInput(GatepostError):
 
 
 class ValidationFailed(InvalidInput):
-    """Fields of the input do not fit; `fields` says which and why.
+    """Some fields are invalid; `fields` says which and why.
 
     Attributes:
         fields: name of the field → one sentence on what is accepted.
@@ -137,46 +137,46 @@ class PasswordTooCommon(ValidationFailed):
 
 
 class PasswordIsContext(ValidationFailed):
-    """The new password is what anybody would guess of this user or service (ASVS 6.1.2, 6.2.11)."""
+    """The new password is easy to guess for this user or service (ASVS 6.1.2, 6.2.11)."""
 
     code = "password_is_context"
 
 
 class Conflict(ValidationFailed):
-    """The application allows a value once, and another record has it; `fields` names it where it was sent."""
+    """Another record has this value, which must be unique; `fields` names it if it was sent."""
 
     code = "conflict"
     status = 409
 
 
 class RejectedByDatabase(ValidationFailed):
-    """A constraint or a trigger of the application refuses it; `fields` names it where it was sent."""
+    """The application's constraint or trigger refuses a value; `fields` names it if it was sent."""
 
     code = "rejected_by_database"
 
 
 class MalformedJson(InvalidInput):
-    """The body is no JSON document."""
+    """The body is not valid JSON."""
 
     code = "malformed_json"
 
 
 class BodyTooLarge(InvalidInput):
-    """The body is over the limit and was not read whole."""
+    """The body is larger than the limit."""
 
     code = "body_too_large"
     status = 413
 
 
 class BodyTooSlow(InvalidInput):
-    """The end of the body did not come in time, and nothing was done."""
+    """The body took too long to arrive. Nothing was done."""
 
     code = "body_too_slow"
     status = 408
 
 
 class UnsupportedMediaType(InvalidInput):
-    """The body is of another type than `application/json`."""
+    """The body's type is not `application/json`."""
 
     code = "unsupported_media_type"
     status = 415
@@ -216,7 +216,7 @@ class InvalidCredentials(AuthenticationError):
 
 
 class SecondFactorRequired(AuthenticationError):
-    """What was proven is right, and one more step is due before a session starts (ASVS 6.3.3).
+    """The first step was right, and one more is due before a session starts (ASVS 6.3.3).
 
     Attributes:
         challenge: what the step is answered with, shown this once; it opens nothing. None where a session is
@@ -247,20 +247,20 @@ class SecondFactorRequired(AuthenticationError):
 
 
 class FactorEnrolmentRequired(SecondFactorRequired):
-    """What was proven is right, and a second factor has to be set up before a session starts."""
+    """The first step was right, and a second factor has to be set up before a session starts."""
 
     code = "factor_enrolment_required"
 
 
 class InvalidCode(AuthenticationError):
-    """The answer to a step of signing in is wrong; another may be tried."""
+    """The answer to a step of the sign-in is wrong; the caller may try again."""
 
     code = "invalid_code"
     names_reason = False
 
 
 class ChallengeExpired(AuthenticationError):
-    """The challenge is unknown, used up, past its time or locked: the sign-in starts over."""
+    """The challenge is unknown, used, expired or locked: the sign-in starts over."""
 
     code = "challenge_expired"
     names_reason = False
@@ -292,7 +292,7 @@ class SessionRevoked(AuthenticationError):
 
 
 class SessionReplaced(AuthenticationError):
-    """The token was refreshed; its successor is the one to use."""
+    """The token was refreshed: use its successor."""
 
     code = "session_replaced"
 
@@ -304,37 +304,37 @@ class Forbidden(GatepostError):
 
 
 class AdminRequired(Forbidden):
-    """The caller is signed in and no administrator."""
+    """The caller is signed in but not an administrator."""
 
     code = "admin_required"
 
 
 class FreshSessionRequired(Forbidden):
-    """The password was given too long ago for what is asked (ASVS 7.2.4, 7.5.3)."""
+    """The password was entered too long ago for this request (ASVS 7.2.4, 7.5.3)."""
 
     code = "fresh_session_required"
 
 
 class PasswordChangeRequired(Forbidden):
-    """The password is right and temporary: no session starts before it is changed (ASVS 6.4.1)."""
+    """The password is right but temporary: it must be changed before a session starts (ASVS 6.4.1)."""
 
     code = "password_change_required"
 
 
 class CrossOriginRefused(Forbidden):
-    """A request with a cookie came from another site (ASVS 3.5.1); it changed nothing."""
+    """A request with a cookie came from another site (ASVS 3.5.1). Nothing was changed."""
 
     code = "cross_origin_refused"
 
 
 class FormExpired(Forbidden):
-    """A form of a page was sent without the token that it had, or under another sign-in (ASVS 3.5.1)."""
+    """A page's form came without its token, or from another sign-in (ASVS 3.5.1)."""
 
     code = "form_expired"
 
 
 class RegistrationClosed(Forbidden):
-    """Nobody may register here (REGISTRATION=closed)."""
+    """Registration is closed (REGISTRATION=closed)."""
 
     code = "registration_closed"
 
@@ -346,31 +346,31 @@ class Conflicting(GatepostError):
 
 
 class EmailTaken(Conflicting):
-    """A user with this e-mail exists already, in whatever case it is written."""
+    """A user with this e-mail already exists, ignoring case."""
 
     code = "email_taken"
 
 
 class LastAdmin(Conflicting):
-    """The account is the last active administrator's, and nobody would be left to administer."""
+    """The account is the last active administrator's."""
 
     code = "last_admin"
 
 
 class OwnAccount(Conflicting):
-    """Administrators demote, disable, delete and give temporary passwords to others, not to themselves."""
+    """Administrators can't demote, disable or delete themselves or give themselves a temporary password."""
 
     code = "own_account"
 
 
 class AccountInUse(Conflicting):
-    """The application refers to the account from tables of its own, in a way that forbids deleting it."""
+    """The application's own tables refer to the account and forbid deleting it."""
 
     code = "account_in_use"
 
 
 class CountChanged(Conflicting):
-    """What was to be done to a number of things finds another number of them; nothing was done.
+    """There are more or fewer sessions than the request expected. Nothing was done.
 
     Attributes:
         found: how many there are.
@@ -385,14 +385,14 @@ class CountChanged(Conflicting):
 
 
 class NotFound(GatepostError):
-    """There is no such thing, or none that the caller may see."""
+    """It doesn't exist, or the caller may not see it."""
 
     code = "not_found"
     status = 404
 
 
 class MethodNotAllowed(GatepostError):
-    """The resource exists and does not answer to this method."""
+    """The resource exists but doesn't support this method."""
 
     code = "method_not_allowed"
     status = 405
@@ -420,7 +420,7 @@ class TooManyAttempts(GatepostError):
 
 
 class Unavailable(GatepostError):
-    """Gatepost can't answer now (database away, pool exhausted, overload); never a yes, never a no.
+    """Gatepost can't answer now (database unavailable, pool exhausted, overload).
 
     Attributes:
         retry_after: whole seconds until another attempt makes sense.
@@ -449,7 +449,7 @@ class HookTimeout(Unavailable):
 
 
 class InternalError(GatepostError):
-    """A fault of ours; the log has it under the request id."""
+    """Gatepost failed; the log has the reason under the request's ID."""
 
     code = "internal_error"
     status = 500
@@ -466,7 +466,7 @@ class SetupError(GatepostError):
 
 
 class SettingsError(SetupError):
-    """Settings that can't be worked with.
+    """Some settings are invalid.
 
     Attributes:
         problems: one line a mistake, each with the accepted form.
@@ -517,7 +517,7 @@ class DatabaseNotMigrated(SetupError):
 
 
 class DatabaseUnfit(SetupError):
-    """Gatepost can't work in this database as it is; the message says what to change."""
+    """Gatepost can't use this database as it is; the message says what to change."""
 
     code = "database_unfit"
 
@@ -535,7 +535,7 @@ class EmbeddedServerError(SetupError):
 
 
 class DemoRefused(SetupError):
-    """`gatepost demo` was to fill a database that holds other data, or to run in production."""
+    """`gatepost demo` would have filled a database with other data, or run in production."""
 
     code = "demo_refused"
 

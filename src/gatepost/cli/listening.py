@@ -15,7 +15,7 @@ ORPHAN_SECONDS = 3.0
 
 
 class CannotListen(SetupError):
-    """The address can't be had; the message says why and what to do."""
+    """The address is not available; the message says why and what to do."""
 
     code = "cannot_listen"
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ProgramMissing(SetupError):
-    """A program that the command hands over to is not installed."""
+    """A program that the command needs is not installed."""
 
     code = "program_missing"
 

@@ -4,12 +4,12 @@ from gatepost.errors import Forbidden
 
 
 class InvitationRequired(Forbidden):
-    """Only who was invited may register here (REGISTRATION=invite)."""
+    """Registration requires an invitation (REGISTRATION=invite)."""
 
     code = "invitation_required"
 
 
 class InvalidInvitation(Forbidden):
-    """Unknown, used, expired, revoked or for another e-mail: the same answer; the trail knows which."""
+    """Unknown, used, expired, revoked or for another e-mail: the same answer; the trail has the reason."""
 
     code = "invalid_invitation"
