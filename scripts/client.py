@@ -20,6 +20,7 @@ from scripts import npm
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIENT = ROOT / "clients" / "js"
+DIST = CLIENT / "dist"
 
 VERSION = "5.9.3"
 SHA512 = "jl1vZzPDinLr9eUt3J/t7V6FgNEw9QjvBPdysz9KfQDD41fQrC2Y4vKQdiaUpFT4bXlb1RHhLpp8wtm6M5TgSw=="
@@ -28,7 +29,7 @@ COMPILER = ROOT / ".npm" / f"typescript-{VERSION}"
 
 def main() -> None:
     """Build."""
-    build(Path(sys.argv[1]) if len(sys.argv) > 1 else CLIENT / "dist")
+    build(Path(sys.argv[1]) if len(sys.argv) > 1 else DIST)
 
 
 def build(into: Path) -> None:

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from scripts import client, npm
@@ -41,13 +42,25 @@ def prepare() -> Path:
     KEPT.mkdir(exist_ok=True)
     with (KEPT / "spa.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        client.build(client.CLIENT / "dist")
-        wanted = hashlib.sha512((EXAMPLE / "package-lock.json").read_bytes()).hexdigest()
-        stamp = EXAMPLE / "node_modules" / ".installed"
-        if not stamp.exists() or stamp.read_text() != wanted:
-            _install()
-            stamp.write_text(wanted)
+        _once("client", [*client.CLIENT.glob("src/*"), client.CLIENT / "tsconfig.json"], _build, client.DIST)
+        _once("spa", [EXAMPLE / "package-lock.json"], _install, EXAMPLE / "node_modules")
     return EXAMPLE
+
+
+def _once(name: str, sources: Sequence[Path], make: Callable[[], None], made: Path) -> None:
+    """Make something where it is not there, or was made of other files."""
+    digest = hashlib.sha512()
+    for source in sorted(sources):
+        digest.update(source.read_bytes())
+    stamp = KEPT / f"{name}.made"
+    if made.is_dir() and stamp.exists() and stamp.read_text() == digest.hexdigest():
+        return
+    make()
+    stamp.write_text(digest.hexdigest())
+
+
+def _build() -> None:
+    client.build(client.DIST)
 
 
 def _install() -> None:
