@@ -180,6 +180,7 @@ _REASONS = {
     models.EndReason.REPLAYED: "A token came back that a refresh had replaced long ago: somebody has a copy.",
     models.EndReason.LIMIT: "It was the oldest when more than `MAX_SESSIONS_PER_USER` were started.",
     models.EndReason.SIGNED_IN_AGAIN: "Its browser signed in anew.",
+    models.EndReason.IMPERSONATOR: "Somebody else had it in place of its user, and their own ended.",
     models.EndReason.SQL: "Somebody set `is_active` to false in SQL without a reason of their own.",
 }
 

@@ -38,6 +38,7 @@ from gatepost.features.imports.sources import FASTAPI_USERS
 from gatepost.features.invitations.service import Invitations
 from gatepost.features.setup.service import Setup
 from gatepost.gate import Gate
+from gatepost.in_code import UserSessions
 from gatepost.models import (
     Action,
     AuditAction,
@@ -231,6 +232,14 @@ async def fail_a_command(dsn: str, environment: dict[str, str], folder: Path) ->
     assert await process.wait() == 1
 
 
+async def impersonate(client: httpx.AsyncClient, gate: Gate) -> None:
+    """Have somebody open another's account, and sign out."""
+    helped = (await register(client, "helped@example.com"))["user"]["id"]
+    token = (await register(client, "support@example.com"))["token"]
+    await UserSessions(gate).start(helped, by=await gate.session_tokens.resolve(token))
+    await client.post("/api/auth/logout", headers=bearer(token))
+
+
 async def test_every_action_is_written_somewhere(
     client: httpx.AsyncClient,
     gate: Gate,
@@ -248,6 +257,7 @@ async def test_every_action_is_written_somewhere(
     await import_users(make_settings(database_url=owner_dsn), db)
     await be_challenged(make_settings())
     await refuse_often(gate)
+    await impersonate(client, gate)
     leaver = (await login(client, "moved@example.com"))["token"]
     await client.request("DELETE", "/api/auth/me", json={"password": PASSWORD}, headers=bearer(leaver))
     await fail_a_command(dsn, environment, tmp_path)
@@ -287,6 +297,7 @@ async def test_every_reason_for_an_end_is_given_somewhere(
     body = {"current": PASSWORD, "new": "another secure password"}
     await client.post("/api/auth/password", json=body, headers=bearer(changed))
     await gate.administration.set_active(user, is_active=False, client=Client())
+    await impersonate(client, gate)
     rows = await db.fetch("SELECT DISTINCT end_reason FROM user_sessions")
     assert {row["end_reason"] for row in rows} == set(EndReason)
 

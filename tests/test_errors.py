@@ -32,6 +32,7 @@ CONTRACT = {
     "cross_origin_refused": 403,
     "form_expired": 403,
     "registration_closed": 403,
+    "impersonation_refused": 403,
     "invitation_required": 403,
     "invalid_invitation": 403,
     "invalid_setup_link": 403,

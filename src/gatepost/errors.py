@@ -32,7 +32,8 @@ never holds a token, password or digest.
     │   ├── PasswordChangeRequired   password_change_required
     │   ├── CrossOriginRefused       cross_origin_refused
     │   ├── FormExpired              form_expired
-    │   └── RegistrationClosed       registration_closed
+    │   ├── RegistrationClosed       registration_closed
+    │   └── ImpersonationRefused     impersonation_refused
     ├── Conflicting              what is there stands against it
     │   ├── EmailTaken               email_taken
     │   ├── LastAdmin                last_admin
@@ -337,6 +338,12 @@ class RegistrationClosed(Forbidden):
     """Registration is closed (REGISTRATION=closed)."""
 
     code = "registration_closed"
+
+
+class ImpersonationRefused(Forbidden):
+    """Nobody may have a session of this account, or not with the session that they have themselves."""
+
+    code = "impersonation_refused"
 
 
 class Conflicting(GatepostError):

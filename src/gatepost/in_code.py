@@ -7,6 +7,7 @@ same database, it is part of the caller's transaction: what fails is undone, and
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel
@@ -20,6 +21,7 @@ from gatepost.models import (
     Client,
     EventFilter,
     Proof,
+    Session,
     SessionRow,
     SignedIn,
     User,
@@ -29,6 +31,9 @@ from gatepost.models.bounds import ACTION_MAX, USER_AGENT_MAX
 from gatepost.services.acts import Program
 from gatepost.store import users as store
 from gatepost.texts import Text
+
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""When an impersonated user has authenticated: it makes no session fresh."""
 
 APPLICATION = Program.APPLICATION
 NOBODY = Client()
@@ -198,7 +203,8 @@ class UserSessions:
         self,
         user_id: UserId,
         *,
-        methods: Sequence[str],
+        methods: Sequence[str] = (),
+        by: Session | None = None,
         client: Client = NOBODY,
         remember: bool = False,
         conn: OptionalConnection = None,
@@ -211,6 +217,9 @@ class UserSessions:
             user_id: who it is.
             methods: how they were recognised, by the names of RFC 8176 such as `otp`, `sms` or `mfa`; with
                 `mfa` the session has AAL 2.
+            by: the session of somebody who is to have this one in the place of the user: an impersonation.
+                It ends with theirs, is never fresh, can't confirm a password, and its user sees it. `methods`
+                may be left out, and the hooks of `on_sign_in` don't run.
             client: who has the session.
             remember: it lives until the end of the sign-in (`SESSION_MAX_MINUTES`).
             conn: a connection whose transaction it is a part of.
@@ -220,22 +229,28 @@ class UserSessions:
 
         Raises:
             NotFound: there is no such user, or they are disabled.
+            ImpersonationRefused: the user is an administrator, or who asks themselves, or `by` is an
+                impersonation already.
+            SessionRevoked: `by` is over.
             ValueError: the methods are no names, or there are none or too many.
             Exception: what a hook of `on_sign_in` raised.
         """
-        proven, known = _methods(methods), _known(client)
+        proven, known = _methods(methods if methods or by is None else ("impersonation",)), _known(client)
         with self._gate.joining(conn):
             user_id = _id(self._gate, user_id)
             async with self._gate.database.transaction() as own:
                 _, stamp = await store.hash_of(own, user_id)
                 signed_in = None
                 if stamp is not None:
-                    proof = Proof(user_id=user_id, methods=proven, stamp=stamp, at=self._gate.clock())
+                    at = self._gate.clock() if by is None else NEVER
+                    proof = Proof(user_id=user_id, methods=proven, stamp=stamp, at=at)
                     signed_in = await self._gate.session_tokens.start(
                         own, proof, client=known, remembered=remember
                     )
                 if signed_in is None:
                     raise NotFound(Text("error.not_found.user"))
+                if by is not None:
+                    return await self._gate.session_tokens.impersonate(own, signed_in, by, client=known)
                 await self._gate.sign_ins.welcome(own, signed_in.session, known)
                 return signed_in
 

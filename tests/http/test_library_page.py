@@ -49,7 +49,15 @@ def test_every_block_is_python_and_every_file_has_a_test() -> None:
     for title, code in BLOCKS:
         compile(code, title or "page", "exec")
     tested = {"notes.py", "journal.py", "shop.py", "versions.py", "starlette_app.py", "own_errors.py"}
-    tested |= {"conftest.py", "test_notes.py", "board.py", "crm.py", "company.py", "usernames.py"}
+    tested |= {
+        "conftest.py",
+        "test_notes.py",
+        "board.py",
+        "crm.py",
+        "company.py",
+        "usernames.py",
+        "support.py",
+    }
     # Django is not installed here; the middleware's tests have an application that refuses as it does.
     assert set(FILES) == tested | {"asgi.py (Django)"}
 

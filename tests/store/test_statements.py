@@ -565,6 +565,7 @@ def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
         "events.insert",
         "users.insert",
         "users._insert_with",
+        "sessions.impersonate",
         "users.replace_hash",
         "users.change_password",
         "users.rename",

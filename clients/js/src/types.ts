@@ -384,6 +384,8 @@ export interface SessionInfo {
   methods: string[];
   aal: number;
   is_fresh: boolean;
+  /** Who has this session in the place of its user, where somebody has. */
+  impersonator_id?: UserId | null;
 }
 
 export interface Sessions {

@@ -59,6 +59,8 @@ class AuditAction(Action):
     """A re-authentication failed: wrong password; `detail.verb` says for what."""
     LOGIN_FAILED = "login.failed"
     """A login was refused; `detail.reason` says why. The caller is not told."""
+    SESSION_IMPERSONATED = "session.impersonated"
+    """Somebody else has a session of this user's account; `detail.admin_id` says who."""
     SESSION_STARTED = "session.started"
     """A login or registration started a session."""
     LOGIN_CHALLENGED = "login.challenged"

@@ -35,6 +35,8 @@ class EndReason(StrEnum):
     """More sessions than MAX_SESSIONS_PER_USER were started."""
     SIGNED_IN_AGAIN = "signed_in_again"
     """Its browser signed in again."""
+    IMPERSONATOR = "impersonator"
+    """The session of whoever had it in the place of its user ended."""
 
 
 class SessionRow(Columns, frozen=True, kw_only=True, gc=False):
@@ -67,15 +69,21 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         row: the session; its `created_at` is when it was last refreshed.
         authenticated_at: when the password was last presented, UTC; refreshing does not move it.
+        impersonator_id: who has it in the place of its user; None: its user.
     """
 
     row: SessionRow
     authenticated_at: datetime
+    impersonator_id: UserId | None
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
         """Read the columns of `store.sign_ins.of_user`."""
-        return cls(row=SessionRow.from_row(row), authenticated_at=row["authenticated_at"])
+        return cls(
+            row=SessionRow.from_row(row),
+            authenticated_at=row["authenticated_at"],
+            impersonator_id=row["impersonator_id"],
+        )
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -91,6 +99,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             database's clock (ASVS 7.2.4).
         methods: what the user proved their identity with, by the names of RFC 8176, such as `pwd`.
         aal: authenticator assurance level (NIST SP 800-63B-4), 2 where more than one factor was proven.
+        impersonator_id: the user who has this session in the place of its user; None: its user has it.
     """
 
     id: int
@@ -101,6 +110,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     is_fresh: bool
     methods: tuple[str, ...]
     aal: int
+    impersonator_id: UserId | None = None
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
@@ -122,6 +132,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             is_fresh=row["is_fresh"],
             methods=tuple(row["methods"]),
             aal=row["aal"],
+            impersonator_id=row["impersonator_id"],
         )
 
 

@@ -88,8 +88,15 @@ class Reauthentication:
 
         Raises:
             TooManyAttempts: it was asked too often.
+            InvalidCredentials: somebody else has the session, who proves nothing in its user's place.
         """
-        return await self._throttles.confirm(session.user.id, session_id=session.id, client=client, verb=verb)
+        attempt = await self._throttles.confirm(
+            session.user.id, session_id=session.id, client=client, verb=verb
+        )
+        if session.impersonator_id is not None:
+            await self.refuse(session, attempt, verb=verb, reason="impersonated")
+            raise InvalidCredentials(Text("error.invalid_credentials.password"))
+        return attempt
 
     async def check(self, session: Session, password: Password, attempt: Attempt, *, verb: str) -> Reproven:
         """Check the password of a session's user.

@@ -2,9 +2,18 @@
 
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
+
+import msgspec
 
 from gatepost.db.pool import Connection, Database, transaction_on
-from gatepost.errors import AuthenticationError, InvalidSession, NotFound, SessionRevoked
+from gatepost.errors import (
+    AuthenticationError,
+    ImpersonationRefused,
+    InvalidSession,
+    NotFound,
+    SessionRevoked,
+)
 from gatepost.log import get_logger
 from gatepost.models import (
     AuditAction,
@@ -16,6 +25,7 @@ from gatepost.models import (
     SignedIn,
     SignIn,
     UserId,
+    as_json,
 )
 from gatepost.security.tokens import StoredToken, TokenCodec
 from gatepost.services.audit import Audit
@@ -29,6 +39,7 @@ from gatepost.services.refreshing import Refreshing
 from gatepost.services.refusals import Refusals
 from gatepost.services.touches import Touches
 from gatepost.store import endings, sign_ins, successors
+from gatepost.store import events as event_store
 from gatepost.store import sessions as store
 from gatepost.store import users as user_store
 from gatepost.texts import Text
@@ -127,6 +138,36 @@ class Sessions(Opening):
         return SignedIn(
             token=issued.raw, session=session, remembered=remembered, credentials_stamp=proof.stamp
         )
+
+    async def impersonate(
+        self, conn: Connection, signed_in: SignedIn, by: Session, *, client: Client
+    ) -> SignedIn:
+        """Have a session that has just begun be somebody else's, on the caller's connection.
+
+        Raises:
+            ImpersonationRefused: its user is an administrator or the same, or `by` is an impersonation.
+            SessionRevoked: `by` is over.
+        """
+        session, at = signed_in.session, self._clock()
+        if session.user.is_admin or session.user.id == by.user.id or by.impersonator_id is not None:
+            raise ImpersonationRefused
+        live = await sign_ins.lock_live(conn, by.id, at=at, idle=self._lifetimes.idle)
+        if live is None:
+            raise SessionRevoked
+        expires_at = await store.impersonate(conn, session.id, by.user.id, live_id=live.id)
+        await event_store.insert(
+            conn,
+            AuditAction.SESSION_IMPERSONATED,
+            client=client,
+            at=at,
+            user_id=session.user.id,
+            session_id=session.id,
+            detail={"admin_id": as_json(by.user.id)},
+        )
+        session = msgspec.structs.replace(
+            session, expires_at=expires_at, is_fresh=False, impersonator_id=by.user.id
+        )
+        return replace(signed_in, session=session)
 
     async def confirm(self, conn: Connection, live_id: int, proof: Proof, client: Client) -> SignedIn | None:
         """Start a fresh session of a sign-in on the caller's connection, for a user who proved themselves.

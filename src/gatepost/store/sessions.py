@@ -12,7 +12,7 @@ from typing import Self
 
 import msgspec
 
-from gatepost.db.pool import Connection
+from gatepost.db.pool import Connection, one
 from gatepost.errors import (
     AuthenticationError,
     SessionExpired,
@@ -130,7 +130,7 @@ LOOKUP = """
                 ORDER BY live.id DESC
                 LIMIT 1
             ) END AS overlap,
-        s.created_at, s.expires_at, s.authenticated_at, s.methods, s.aal,
+        s.created_at, s.expires_at, s.authenticated_at, s.methods, s.aal, s.impersonator_id,
         coalesce(s.authenticated_at > t.now - $5::interval, false) AS is_fresh,
         u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
         coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at,
@@ -202,7 +202,7 @@ async def start(
             FROM started s
         )
         SELECT s.id AS session_id, s.created_at, s.expires_at, s.authenticated_at, true AS is_fresh,
-            s.methods, s.aal, u.id AS user_id, u.email, coalesce(u.name, '') AS name,
+            s.methods, s.aal, s.impersonator_id, u.id AS user_id, u.email, coalesce(u.name, '') AS name,
             coalesce(u.is_admin, false) AS is_admin,
             coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at,
             u.email_verified_at IS NOT NULL AS email_verified
@@ -224,3 +224,25 @@ async def start(
         proof.aal,
     )
     return None if row is None else Session.from_row(row)
+
+
+async def impersonate(conn: Connection, session_id: int, impersonator: UserId, *, live_id: int) -> datetime:
+    """Have a session that has just begun be somebody else's; return when it ends, no later than theirs."""
+    row = one(
+        await conn.fetchrow(
+            """
+            UPDATE user_sessions s
+            SET impersonator_id = $2, impersonator_session = coalesce(theirs.family_id, theirs.id),
+                expires_at = least(s.expires_at, theirs.expires_at),
+                absolute_expires_at = least(s.absolute_expires_at, theirs.expires_at)
+            FROM user_sessions theirs
+            WHERE s.id = $1 AND theirs.id = $3
+            RETURNING s.expires_at
+            """,
+            session_id,
+            impersonator,
+            live_id,
+        )
+    )
+    ends: datetime = row["expires_at"]
+    return ends

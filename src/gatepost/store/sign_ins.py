@@ -184,7 +184,8 @@ async def of_user(
         """
         SELECT s.id, left(s.session_token, 8) AS token_hint, s.user_id, s.created_at,
             used.last AS last_used_at, s.expires_at, s.ip_address, s.user_agent, s.ended_at, s.end_reason,
-            coalesce(s.authenticated_at, s.created_at) AS authenticated_at
+            CASE WHEN s.impersonator_id IS NULL THEN coalesce(s.authenticated_at, s.created_at)
+                ELSE s.created_at END AS authenticated_at, s.impersonator_id
         FROM user_sessions s
         JOIN users u ON u.id = s.user_id
         CROSS JOIN LATERAL (SELECT coalesce(s.last_used_at, s.created_at, 'epoch') AS last) used

@@ -52,7 +52,8 @@ async def start_fresh(
             FROM started s
         )
         SELECT s.id AS session_id, s.created_at, s.expires_at, s.authenticated_at, true AS is_fresh,
-            s.methods, s.aal, s.remembered, u.id AS user_id, u.email, coalesce(u.name, '') AS name,
+            s.methods, s.aal, s.impersonator_id, s.remembered,
+            u.id AS user_id, u.email, coalesce(u.name, '') AS name,
             coalesce(u.is_admin, false) AS is_admin,
             coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at,
             u.email_verified_at IS NOT NULL AS email_verified

@@ -352,7 +352,7 @@ def test_every_error_is_documented_with_its_status(document: dict[str, Any]) -> 
             assert STATUS[code] == status
             documented.add(code)
     # The first is of no operation, the second of pages.
-    assert documented | {"method_not_allowed", "form_expired"} == set(STATUS)
+    assert documented | {"method_not_allowed", "form_expired", "impersonation_refused"} == set(STATUS)
 
 
 def test_a_401_says_that_it_has_a_challenge_and_a_429_or_503_when_to_come_again(

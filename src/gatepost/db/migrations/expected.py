@@ -44,6 +44,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "handed_by",
         "methods",
         "aal",
+        "impersonator_id",
+        "impersonator_session",
     ),
     "auth_events": ("id", "at", "action", "user_id", "session_id", "ip_address", "user_agent", "detail"),
     "auth_throttles": ("bucket", "key", "tat"),
@@ -116,6 +118,7 @@ INDEXES = (
     "auth_blocks_lifted_by_idx",
     "auth_events_address_idx",
     "user_sessions_address_idx",
+    "user_sessions_impersonator_idx",
 )
 """Indexes that have one name everywhere."""
 
@@ -132,6 +135,7 @@ UNIQUE = {
 """Table → what one of its unique indexes is on, whose name an adopted table may have given itself."""
 
 TRIGGERS = (
+    "user_sessions_end_impersonations",
     "auth_events_append_only",
     "auth_events_ring",
     "user_sessions_note_end",

@@ -79,6 +79,13 @@ class SessionInfo(BaseModel):
     methods: list[str]
     aal: int
     is_fresh: bool
+    impersonator_id: Annotated[
+        ShownUserId | None,
+        Field(
+            description="Who has this session in the place of its user, where somebody has.",
+            examples=[ExampleUserId(2)],
+        ),
+    ] = None
 
 
 class SignedInData(BaseModel):
@@ -184,7 +191,8 @@ def user_data(user: User) -> dict[str, Any]:
 
 def session_info(session: Session) -> dict[str, Any]:
     """Return `SessionInfo`."""
-    return {
+    impersonated = {} if session.impersonator_id is None else {"impersonator_id": session.impersonator_id}
+    return impersonated | {
         "expires_at": session.expires_at,
         "created_at": session.created_at,
         "methods": session.methods,

@@ -1,0 +1,152 @@
+"""Impersonation: a session that somebody else has of an account, and what it can't do."""
+
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tests.conftest import PASSWORD, bearer, load, login, register
+from tests.http.conftest import Database
+
+from gatepost import Session
+from gatepost.errors import ImpersonationRefused, SessionRevoked
+from gatepost.models import Client
+from gatepost.testing import Site, running
+
+PAGE = (Path(__file__).parents[2] / "docs" / "library.md").read_text()
+(EXAMPLE,) = re.findall(r'^```python title="support.py"\n(.*?)^```$', PAGE, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, users_environment: None) -> Any:
+    (tmp_path / "support.py").write_text(EXAMPLE)
+    return load(tmp_path / "support.py", monkeypatch)
+
+
+@pytest.fixture
+async def site(page: Any, dsn: str) -> Any:
+    async with running(page.app, page.auth, dsn) as site:
+        yield site
+
+
+async def open_account(site: Site) -> tuple[httpx.AsyncClient, str, int]:
+    """Return an administrator, the token of their session of Ada's account, and Ada's id."""
+    ada = (await register(site.anonymous, "ada@example.com", name="Ada"))["user"]["id"]
+    admin = await site.sign_in("admin@example.com", is_admin=True)
+    answer = await admin.post(f"/support/{ada}")
+    assert answer.status_code == 200, answer.text
+    return admin, answer.json()["token"], ada
+
+
+async def status(site: Site, token: str) -> int:
+    return (await site.anonymous.get("/api/auth/me", headers=bearer(token))).status_code
+
+
+async def session_of(page: Any, token: str) -> Session:
+    session: Session = await page.auth.session_tokens.resolve(token)
+    return session
+
+
+async def test_it_says_by_whom_and_is_never_fresh(site: Site, page: Any, db: Database) -> None:
+    _, token, ada = await open_account(site)
+    me = (await site.anonymous.get("/api/auth/me", headers=bearer(token))).json()["data"]
+    admin = await db.fetchval("SELECT id FROM users WHERE is_admin")
+    assert (me["user"]["id"], me["session_info"]["impersonator_id"]) == (ada, admin)
+    assert (me["session_info"]["is_fresh"], me["session_info"]["methods"]) == (False, ["impersonation"])
+    assert (await site.anonymous.post("/orders", headers=bearer(token))).status_code == 403
+    own = (await login(site.anonymous, "ada@example.com"))["token"]
+    assert (await site.anonymous.post("/orders", headers=bearer(own))).status_code == 200
+    info = (await site.anonymous.get("/api/auth/me", headers=bearer(own))).json()["data"]["session_info"]
+    assert "impersonator_id" not in info
+    event = await db.fetchrow("SELECT user_id, detail FROM auth_events WHERE action = 'session.impersonated'")
+    assert event is not None
+    assert (event["user_id"], json.loads(event["detail"])) == (ada, {"admin_id": admin})
+
+
+async def test_a_refresh_keeps_it_what_it_is(site: Site, page: Any) -> None:
+    admin, token, _ = await open_account(site)
+    refreshed = await site.anonymous.post("/api/auth/refresh", headers=bearer(token))
+    assert refreshed.json()["data"]["session_info"]["impersonator_id"] is not None
+    again = refreshed.json()["data"]["token"]
+    theirs = await session_of(page, admin.headers["Authorization"].removeprefix("Bearer "))
+    assert (await session_of(page, again)).expires_at <= theirs.expires_at + timedelta(0)
+    assert (await admin.post("/api/auth/logout")).status_code == 200
+    assert await status(site, again) == 401
+
+
+@pytest.mark.parametrize("ended", ["logout", "refresh and logout", "disabled", "sql"])
+async def test_it_ends_with_the_session_that_began_it(
+    site: Site, page: Any, db: Database, ended: str
+) -> None:
+    admin, token, _ = await open_account(site)
+    if ended == "refresh and logout":
+        refreshed = (await admin.post("/api/auth/refresh")).json()["data"]["token"]
+        assert await status(site, token) == 200
+        admin.headers["Authorization"] = f"Bearer {refreshed}"
+    if ended == "disabled":
+        await page.auth.users.disable((await page.auth.users.find("admin@example.com")).id)
+    elif ended == "sql":
+        where = "user_id = (SELECT id FROM users WHERE is_admin)"
+        await db.execute(f"UPDATE user_sessions SET is_active = false WHERE {where}")  # noqa: S608 - the test's
+    else:
+        assert (await admin.post("/api/auth/logout")).status_code == 200
+    assert await status(site, token) == 401
+    reason = "SELECT end_reason FROM user_sessions WHERE impersonator_id IS NOT NULL ORDER BY id DESC LIMIT 1"
+    assert await db.fetchval(reason) == "impersonator"
+    assert (
+        await db.fetchval("SELECT count(*) FROM auth_events WHERE detail ->> 'reason' = 'impersonator'") == 1
+    )
+
+
+async def test_its_user_sees_it_and_ends_it(site: Site, page: Any) -> None:
+    _, token, _ = await open_account(site)
+    own = bearer((await login(site.anonymous, "ada@example.com"))["token"])
+    devices = await site.anonymous.get("/auth/devices", headers=own)
+    assert devices.text.count("Opened by support") == 1
+    assert (
+        "Support signed in to your account" in (await site.anonymous.get("/auth/activity", headers=own)).text
+    )
+    await site.anonymous.post("/api/auth/logout-others", headers=own)
+    assert await status(site, token) == 401
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "code"),
+    [
+        ("POST", "confirm", {"password": PASSWORD}, "invalid_credentials"),
+        ("POST", "email", {"email": "x@example.com", "password": PASSWORD}, "invalid_credentials"),
+        ("POST", "password", {"current": PASSWORD, "new": "another secure one"}, "invalid_credentials"),
+        ("DELETE", "me", {"password": PASSWORD}, "invalid_credentials"),
+        ("GET", "export", None, "fresh_session_required"),
+    ],
+)
+async def test_it_proves_nothing_in_the_place_of_its_user(
+    site: Site, page: Any, method: str, path: str, body: Any, code: str
+) -> None:
+    _, token, _ = await open_account(site)
+    answer = await site.anonymous.request(method, f"/api/auth/{path}", json=body, headers=bearer(token))
+    assert answer.json()["error"]["code"] == code
+    await login(site.anonymous, "ada@example.com")
+
+
+async def test_whom_and_by_whom_it_can_not_be(site: Site, page: Any, db: Database) -> None:
+    admin, token, ada = await open_account(site)
+    other = await site.sign_in("other@example.com", is_admin=True)
+    other_id = await db.fetchval("SELECT max(id) FROM users")
+    refused = await admin.post(f"/support/{other_id}")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "impersonation_refused")
+    start = page.auth.sessions.start
+    bob = (await register(site.anonymous, "bob@example.com"))["user"]["id"]
+    with pytest.raises(ImpersonationRefused):
+        await start(bob, by=await session_of(page, token))
+    own = await session_of(page, (await login(site.anonymous, "ada@example.com"))["token"])
+    with pytest.raises(ImpersonationRefused):
+        await start(ada, by=own)
+    theirs = await session_of(page, other.headers["Authorization"].removeprefix("Bearer "))
+    await other.post("/api/auth/logout")
+    with pytest.raises(SessionRevoked):
+        await start(bob, by=theirs, client=Client(ip_address="203.0.113.7"))
+    assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE impersonator_id IS NOT NULL") == 1
