@@ -90,7 +90,7 @@ async def test_each_event_is_a_row_with_a_sentence_and_its_details(
     assert f"User agent {agent} email user@example.com reason wrong_password" in first
     assert first.endswith("user@example.com 127.0.0.1 Firefox on Linux")
     assert '<a href="/auth/admin/users/2">user<wbr>@example.com</a>' in page.text
-    assert '<a href="/auth/admin/events?address=127.0.0.1">127.0.0.1</a>' in page.text
+    assert '<a href="/auth/admin/addresses/127.0.0.1">127.0.0.1</a>' in page.text
     assert '<span class="badge badge-bad">login.failed</span>' in page.text
 
 
@@ -406,7 +406,7 @@ async def test_what_happens_is_sent_in_the_words_of_the_page(watcher: httpx.Asyn
         "who": "user@example.com",
         "who_url": "/auth/admin/users/2",
         "address": "127.0.0.1",
-        "address_url": "/auth/admin/events?address=127.0.0.1",
+        "address_url": "/auth/admin/addresses/127.0.0.1",
         "device": "<b>x<",
     }
 

@@ -93,7 +93,7 @@ async def test_each_session_is_a_row_with_whose_it_is(
     assert theirs.endswith("End session 2 of user@example.com")
     assert own.endswith("This device")
     assert '<a href="/auth/admin/users/2">user<wbr>@example.com</a>' in page.text
-    assert '<a href="/auth/admin/sessions?address=127.0.0.1">127.0.0.1</a>' in page.text
+    assert '<a class="mono" href="/auth/admin/addresses/127.0.0.1">127.0.0.1</a>' in page.text
     assert ids(page) == [2]
 
 

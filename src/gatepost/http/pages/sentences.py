@@ -195,8 +195,7 @@ def _names(event: AuditEvent) -> Iterator[str]:
 
 def _named(event: AuditEvent) -> dict[str, str]:
     """Return what a sentence may name besides whom it concerns."""
-    network = event.detail.get("network")
-    return {"network": network} if isinstance(network, str) else {}
+    return {"network": str(event.detail.get("network", "?"))}
 
 
 def _who(language: Language, event: AuditEvent) -> str:
