@@ -30,7 +30,6 @@ from gatepost.services.admission import Admission
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock, database_clock
 from gatepost.services.confirmations import Confirmations
-from gatepost.services.credentials import Credentials
 from gatepost.services.feature import Service, Wiring
 from gatepost.services.feed import Feed
 from gatepost.services.hashing import Hashing, hasher_of
@@ -87,7 +86,7 @@ class Gate:
         database: the pool, open between `open` and `close`.
         devices: makes and verifies device cookies, there once it is open.
         csrf_tokens: makes and verifies the tokens of forms, there once it is open.
-        accounts, administration, confirmations, credentials, logins, profiles, session_tokens, sign_ins,
+        accounts, administration, confirmations, logins, profiles, session_tokens, sign_ins,
             throttles, audit, admission, housekeeping, overview: the services, there once it is open.
         oversight, trail, feed: what administrators see of sessions and events, there once it is open.
         new_passwords: what judges a password that somebody wants to have; there once it is open.
@@ -101,7 +100,6 @@ class Gate:
     accounts: Accounts
     administration: Administration
     confirmations: Confirmations
-    credentials: Credentials
     logins: Logins
     profiles: Profiles
     session_tokens: Sessions
@@ -374,17 +372,11 @@ class Gate:
             codec=challenges,
             clock=clock,
         )
-        self.credentials = Credentials(
-            database,
-            sessions=self.session_tokens,
-            hashing=hashing,
-            throttles=self.throttles,
-            new_passwords=self.new_passwords,
-            reauthentication=reauthentication,
-        )
         self.profiles = Profiles(
             database,
             sessions=self.session_tokens,
+            hashing=hashing,
+            new_passwords=self.new_passwords,
             throttles=self.throttles,
             reauthentication=reauthentication,
             audit=self.audit,

@@ -8,19 +8,17 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 import asyncpg
 
 from gatepost.db import tls
+from gatepost.db.driver import Connection
 from gatepost.db.passfile import password
 from gatepost.db.pooler import keeps_statements
 from gatepost.db.unreachable import silence
 from gatepost.log import get_logger
 from gatepost.settings.address import Address, Host
-
-if TYPE_CHECKING:
-    Raw: TypeAlias = asyncpg.Connection[asyncpg.Record]
 
 log = get_logger("gatepost.db")
 
@@ -66,7 +64,7 @@ class Kept:
         born, heard: by the loop's clock, when it was made and when the server last answered on it.
     """
 
-    conn: "Raw"
+    conn: Connection
     server: Server
     rank: int
     born: float
@@ -245,7 +243,7 @@ class Connector:
         (self._silent.add if silent else self._silent.discard)(host)
 
 
-async def _greet(conn: "Raw", place: tuple[str, int]) -> tuple[Kept, int, str | None]:
+async def _greet(conn: Connection, place: tuple[str, int]) -> tuple[Kept, int, str | None]:
     # Without a name: behind a pooler one might meet a statement of somebody else.
     row = await (await conn.prepare(_GREETING, name="")).fetchrow()
     if row is None:
@@ -261,7 +259,7 @@ def _drop(kept: Kept | None) -> None:
         kept.conn.terminate()
 
 
-def _keep_alive(conn: "Raw", address: Address) -> None:
+def _keep_alive(conn: Connection, address: Address) -> None:
     """Have the kernel notice that the other end is gone, and the firewalls between that this one is not."""
     transport: asyncio.Transport = conn._transport  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way
     raw = transport.get_extra_info("socket")

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import asyncpg
 
+from gatepost.db import driver
 from gatepost.db.connect import Connector, Kept
 from gatepost.db.connections import Connections, Lease
 from gatepost.db.faults import AWAY, connecting, is_spent, translated
@@ -22,12 +23,12 @@ from gatepost.errors import DatabaseUnreachable, SettingsError
 from gatepost.models import UserIdType
 from gatepost.settings.address import Address
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+Connection: TypeAlias = driver.Connection
 """What every store function takes first."""
 
-OptionalConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | None"
+OptionalConnection: TypeAlias = "driver.Connection | None"
 
-Record: TypeAlias = asyncpg.Record
+Record: TypeAlias = driver.Record
 
 CONNECT_SECONDS = 10.0
 """How long connecting may take where there is no other deadline."""

@@ -1,18 +1,16 @@
 """Whether a pooler between us and PostgreSQL keeps the statements that are prepared."""
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
 
-if TYPE_CHECKING:
-    Raw: TypeAlias = asyncpg.Connection[asyncpg.Record]
+from gatepost.db.driver import Connection
 
 LOST = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
 """What is said of a statement that was prepared on another connection of the pooler's, or twice on one."""
 
 
-async def keeps_statements(conn: "Raw", connect: "Callable[[], Awaitable[Raw]]") -> bool:
+async def keeps_statements(conn: Connection, connect: Callable[[], Awaitable[Connection]]) -> bool:
     """Say whether what is prepared on a connection is there the next time.
 
     While a transaction of another client has the server's connection, a pooler by transaction must take

@@ -7,18 +7,15 @@ never the values, which PostgreSQL's own messages quote.
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING
 
 import asyncpg
 
+from gatepost.db.driver import Connection
 from gatepost.db.faults import is_away
 from gatepost.db.migrations.expected import COLUMNS
 from gatepost.errors import Conflict, EmailTaken, GatepostError, RejectedByDatabase, ValidationFailed
 from gatepost.log import get_logger
 from gatepost.texts import Text
-
-if TYPE_CHECKING:
-    from gatepost.db.pool import Connection
 
 log = get_logger("gatepost.db")
 
@@ -90,7 +87,7 @@ def in_hook() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def answered(conn: "Connection") -> AsyncIterator[None]:
+async def answered(conn: Connection) -> AsyncIterator[None]:
     """Turn what the database rejects, at the commit too, into an answer; the transaction has ended by then.
 
     Raises:
@@ -146,7 +143,7 @@ def _raised_in(error: asyncpg.PostgresError) -> str:
     return innermost if innermost.startswith("PL/") else ""
 
 
-async def _columns_of(conn: "Connection", cause: asyncpg.PostgresError) -> set[str]:
+async def _columns_of(conn: Connection, cause: asyncpg.PostgresError) -> set[str]:
     """Return the columns that a broken constraint is about; those too that a generated one is made from."""
     if cause.column_name is not None:
         return {cause.column_name}

@@ -1,8 +1,6 @@
 """What users do with their own account: change it, take its data with them, and delete it."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -20,23 +18,21 @@ from gatepost.errors import (
 )
 from gatepost.models import (
     AuditAction,
-    AuditEvent,
     Client,
     EndReason,
     Session,
-    SessionRow,
     SignedIn,
-    User,
-    UserId,
 )
 from gatepost.security.emails import canonical_email, canonical_name
 from gatepost.security.passwords import Password
 from gatepost.services import emails
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
-from gatepost.services.feature import Export as FeatureExport
+from gatepost.services.exports import Export
 from gatepost.services.feature import Wiring
+from gatepost.services.hashing import Hashing
 from gatepost.services.hooks import Hooks, Moment
+from gatepost.services.new_passwords import NewPasswords
 from gatepost.services.reauthentication import Reauthentication
 from gatepost.services.refusals import Refusals
 from gatepost.services.sessions import Sessions
@@ -44,79 +40,8 @@ from gatepost.services.throttles import Throttles
 from gatepost.services.typed import read
 from gatepost.store import events as event_store
 from gatepost.store import profiles as store
+from gatepost.store import users as user_store
 from gatepost.texts import Text
-
-EXPORT_ROWS = 10_000
-"""Sessions, and events, that an export has at the most."""
-
-
-EXPORT_BATCH = 500
-"""Of these so many are read, and sent, at once: some milliseconds, which others wait for."""
-
-Kept = TypeVar("Kept", SessionRow, AuditEvent)
-
-
-class Export:
-    """What is stored about a user, read a batch at a time while it is sent.
-
-    Attributes:
-        user: who it is.
-        application: what the application's hooks added, by the names of their parts.
-        truncated: there was more than `EXPORT_ROWS` of what was read so far.
-    """
-
-    def __init__(
-        self,
-        database: Database,
-        user: User,
-        *,
-        before: int,
-        features: Mapping[str, FeatureExport],
-        application: Mapping[str, object],
-    ) -> None:
-        self.user = user
-        self.application = application
-        self.truncated = False
-        self._database = database
-        self._before = before
-        self._features = features
-
-    def sessions(self) -> AsyncIterator[list[SessionRow]]:
-        """Yield the sessions, the one started last first, the ended ones too."""
-        return self._batches(store.sessions, None)
-
-    def events(self) -> AsyncIterator[list[AuditEvent]]:
-        """Yield the events that there were when the export began, the newest first."""
-        return self._batches(event_store.page_of_user, self._before)
-
-    async def of_features(self) -> AsyncIterator[tuple[str, Sequence[Mapping[str, object]]]]:
-        """Yield what features store about the user, with their names."""
-        for name, export in self._features.items():
-            async with self._database.connection() as conn:
-                yield name, await export(conn, self.user.id)
-
-    async def _batches(self, read: "Reader[Kept]", before: int | None) -> AsyncIterator[list[Kept]]:
-        left = EXPORT_ROWS
-        while True:
-            size = min(EXPORT_BATCH, left)
-            async with self._database.connection() as conn:
-                rows = await read(conn, self.user.id, before=before, limit=size + 1)
-            if rows[:size]:
-                yield rows[:size]
-            left -= size
-            if len(rows) <= size or not left:
-                self.truncated = self.truncated or len(rows) > size
-                return
-            before = rows[size - 1].id
-
-
-class Reader(Protocol[Kept]):
-    """Reads a page of what is kept of a user, what has an id below `before`, the newest first."""
-
-    async def __call__(
-        self, conn: Connection, user_id: UserId, *, before: int | None, limit: int
-    ) -> list[Kept]:
-        """Return it."""
 
 
 class Profiles:
@@ -127,6 +52,8 @@ class Profiles:
         database: Database,
         *,
         sessions: Sessions,
+        hashing: Hashing,
+        new_passwords: NewPasswords,
         throttles: Throttles,
         reauthentication: Reauthentication,
         audit: Audit,
@@ -138,6 +65,8 @@ class Profiles:
         self._database = database
         self._features = features
         self._sessions = sessions
+        self._hashing = hashing
+        self._new_passwords = new_passwords
         self._throttles = throttles
         self._reauthentication = reauthentication
         self._audit = audit
@@ -164,6 +93,37 @@ class Profiles:
                 SessionRevoked(), client, verb="rename", user_id=session.user.id, session_id=session.id
             )
         return msgspec.structs.replace(session, user=user)
+
+    async def change_password(
+        self, token: str, current: str, new: str, client: Client, *, by_cookie: bool = False
+    ) -> SignedIn:
+        """Give a user another password, end every session of theirs and start one for this client.
+
+        Raises:
+            ValidationFailed: a field does not fit, or the new password is the current one; of the new one
+                alone, as `NewPasswords.accept`.
+            InvalidCredentials: the current password is not this user's.
+            FreshSessionRequired: as `Reauthentication.complete`.
+            TooManyAttempts: it was asked too often.
+            InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: the token is not live.
+        """
+        session = await self._sessions.resolve_for(token, client, verb="change_password", by_cookie=by_cookie)
+        user = session.user
+        attempt = await self._reauthentication.begin(session, client, verb="change_password")
+        given = read("current", current, Password.read)
+        another = await self._new_passwords.another(given, new, email=user.email, field="new")
+        reproven = await self._reauthentication.check(session, given, attempt, verb="change_password")
+        hashed = await self._hashing.hash(another, attempt.line)
+
+        async def change(conn: Connection, at: datetime | None) -> UUID | None:
+            stamp = await user_store.change_password(conn, reproven.proof, hashed, at=at)
+            if stamp is not None:
+                await self._throttles.forget(conn, user.id, user.email, by_owner=True)
+            return stamp
+
+        return await self._reauthentication.begin_anew(
+            reproven, change, reason=EndReason.PASSWORD_CHANGED, action=AuditAction.PASSWORD_CHANGED
+        )
 
     async def change_email(
         self, token: str, email: str, password: str, client: Client, *, by_cookie: bool = False

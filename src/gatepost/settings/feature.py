@@ -1,13 +1,21 @@
 """The settings of the kernel and of features, as one."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from gatepost.errors import SettingsError
-from gatepost.feature import Feature
 from gatepost.settings.model import Settings
 
 
-def settings_of(features: Iterable[Feature]) -> type[Settings]:
+class Configured(Protocol):
+    """A feature, as far as settings know of one."""
+
+    @property
+    def settings(self) -> Callable[[], type[Settings]] | None:
+        """Return what returns the kernel's settings with its own besides; None where it has none."""
+
+
+def settings_of(features: Iterable[Configured]) -> type[Settings]:
     """Return what reads the settings of these features and the kernel's, and tells all mistakes at once."""
     theirs = _theirs(features)
     if not theirs:
@@ -15,7 +23,7 @@ def settings_of(features: Iterable[Feature]) -> type[Settings]:
     return theirs[0] if len(theirs) == 1 else type(Settings.__name__, theirs, {})
 
 
-def check_settings(settings: Settings, features: Iterable[Feature]) -> None:
+def check_settings(settings: Settings, features: Iterable[Configured]) -> None:
     """See that settings were read for these features.
 
     Raises:
@@ -26,5 +34,5 @@ def check_settings(settings: Settings, features: Iterable[Feature]) -> None:
         raise SettingsError([f"They lack {', '.join(lacking)}: load them by settings_of(features)"])
 
 
-def _theirs(features: Iterable[Feature]) -> tuple[type[Settings], ...]:
+def _theirs(features: Iterable[Configured]) -> tuple[type[Settings], ...]:
     return tuple(feature.settings() for feature in features if feature.settings is not None)

@@ -33,7 +33,7 @@ from gatepost import errors
 from gatepost.app import create_app
 from gatepost.library import Gatepost
 from gatepost.security.passwords import Password
-from gatepost.services import profiles
+from gatepost.services import exports
 from gatepost.services.lines import Line
 
 EMAIL, OTHER = "user@example.com", "other@example.com"
@@ -482,14 +482,14 @@ async def test_an_export_asks_for_a_fresh_session(stopped_app: MakeApp, stopped:
 async def test_what_is_too_much_for_an_export_is_left_out_and_that_is_said(
     client: httpx.AsyncClient, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(profiles, "EXPORT_ROWS", 3)
+    monkeypatch.setattr(exports, "EXPORT_ROWS", 3)
     await register(client)
     token = [(await login(client))["token"] for _ in range(2)][-1]
     data = await export(client, token)
     assert ([each["id"] for each in data["sessions"]], data["truncated"]) == ([3, 2, 1], True)
     newest = await db.fetch("SELECT id FROM auth_events WHERE action <> 'user.exported' ORDER BY id DESC")
     assert [each["id"] for each in data["events"]] == [row["id"] for row in newest[:3]]
-    monkeypatch.setattr(profiles, "EXPORT_ROWS", 10)
+    monkeypatch.setattr(exports, "EXPORT_ROWS", 10)
     assert not (await export(client, token))["truncated"]
 
 

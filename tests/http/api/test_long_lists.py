@@ -10,7 +10,7 @@ from tests.http.conftest import Database, MakeApp, assert_error, assert_success
 
 from gatepost import errors
 from gatepost.http.pages import devices
-from gatepost.services import profiles
+from gatepost.services import exports
 from gatepost.store import profiles as store
 
 MANY = 2_000
@@ -61,7 +61,7 @@ async def test_what_is_no_page_is_422(client: httpx.AsyncClient, token: str, fie
 async def test_an_export_is_sent_in_parts_and_is_one_document(
     client: httpx.AsyncClient, token: str, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(profiles, "EXPORT_BATCH", 300)
+    monkeypatch.setattr(exports, "EXPORT_BATCH", 300)
     answer = await client.get("/api/auth/export", headers=bearer(token))
     document = json.loads(answer.content)
     assert document["success"]
@@ -84,7 +84,7 @@ async def test_a_batch_of_an_export_is_small(
 
     monkeypatch.setattr(store, "sessions", counted)
     await client.get("/api/auth/export", headers=bearer(token))
-    assert max(read) == profiles.EXPORT_BATCH + 1
+    assert max(read) == exports.EXPORT_BATCH + 1
     assert sum(read) >= MANY
 
 

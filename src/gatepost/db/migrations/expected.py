@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from gatepost.db.feature import Schemas
 
 if TYPE_CHECKING:
-    from gatepost.db.pool import Connection
+    from gatepost.db.driver import Connection
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "users": (

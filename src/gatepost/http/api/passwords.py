@@ -44,7 +44,7 @@ async def change_password(
     request: Request,
 ) -> Response:
     """Set another password and answer with a new token; every other token of the user is refused."""
-    signed_in = await edge.gate.credentials.change(
+    signed_in = await edge.gate.profiles.change_password(
         presented.token, body.current, body.new, client, by_cookie=presented.by_cookie
     )
     message = "Password changed successfully"

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from gatepost.http.api.profiles import exported
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.visit import Visit
-from gatepost.services.profiles import EXPORT_ROWS
+from gatepost.services.exports import EXPORT_ROWS
 
 
 async def show(visit: Visit) -> Response:
