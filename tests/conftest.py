@@ -15,7 +15,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -313,6 +313,8 @@ def settings_for(dsn: str | None, home: Path, **overrides: Any) -> Settings:
         "gatepost_home": home,
         "cleanup_interval_seconds": 0,
         "database_start_seconds": 0,
+        # Machines may be busy; whoever is to be refused in time is asked in `a_hurry`.
+        "database_timeout_seconds": 30,
         # Tests sign in often, and all from one address; those of the throttle turn it on.
         "throttle_enabled": False,
     }
@@ -370,6 +372,15 @@ async def serving(
         )
         client = httpx.AsyncClient(transport=transport, base_url="http://gatepost.test", **kwargs)
         yield await stack.enter_async_context(client)
+
+
+@contextmanager
+def a_hurry(app: FastAPI, seconds: float = 0.3) -> Iterator[None]:
+    """Have what waits for the database now be refused after so long, as DATABASE_TIMEOUT_SECONDS would."""
+    database = app.state.gatepost.database
+    before, database.timeout = database.timeout, seconds
+    yield
+    database.timeout = before
 
 
 @pytest.fixture

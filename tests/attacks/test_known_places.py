@@ -27,7 +27,6 @@ async def client(make_settings: MakeSettings, stopped: StoppedClock) -> AsyncIte
     """A server behind a proxy that it trusts."""
     settings = make_settings(
         throttle_enabled=True,
-        database_timeout_seconds=30,
         trusted_proxies="127.0.0.1",
         public_url="https://auth.example.com",
         throttle_register_address="50 then 1/second",

@@ -67,7 +67,7 @@ def stopped() -> StoppedClock:
 
 @pytest.fixture
 async def app(make_settings: MakeSettings, stopped: StoppedClock) -> AsyncIterator[FastAPI]:
-    app = create_app(make_settings(public_url=ORIGIN, database_timeout_seconds=30), clock=stopped)
+    app = create_app(make_settings(public_url=ORIGIN), clock=stopped)
     async with serving(app):
         yield app
 

@@ -28,7 +28,7 @@ def stopped() -> StoppedClock:
 
 @pytest.fixture
 def app(make_settings: MakeSettings, stopped: StoppedClock) -> FastAPI:
-    return create_app(make_settings(database_timeout_seconds=30), clock=stopped)
+    return create_app(make_settings(), clock=stopped)
 
 
 async def refresh(client: httpx.AsyncClient, token: str) -> httpx.Response:
@@ -216,7 +216,7 @@ async def test_a_token_that_was_replaced_and_purged_is_nobodys(
 async def workers(
     make_settings: MakeSettings, stopped: StoppedClock
 ) -> AsyncIterator[tuple[httpx.AsyncClient, httpx.AsyncClient]]:
-    settings = make_settings(database_timeout_seconds=30, database_pool_size=10)
+    settings = make_settings(database_pool_size=10)
     async with AsyncExitStack() as stack:
         one, two = [
             await stack.enter_async_context(serving(create_app(settings, clock=stopped))) for _ in range(2)

@@ -35,6 +35,7 @@ def settings_for_process(dsn: str, home: Path, **overrides: str) -> dict[str, st
         "SECRET_KEY": SECRET_KEY,
         "ENVIRONMENT": "production",
         "BCRYPT_ROUNDS": "10",
+        "DATABASE_TIMEOUT_SECONDS": "30",
         "LOG_LEVEL": "debug",
         "GATEPOST_HOME": str(home),
         "CLEANUP_INTERVAL_SECONDS": "0",

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from typing import Any, Literal
 from urllib.parse import quote
 
+import httpx
 import pytest
 import structlog
 from fastapi import FastAPI
 from tests.conftest import PASSWORD, MakeSettings, execute, serving
-from tests.failures.conftest import ATTEMPTS, Answered, Site
+from tests.failures.conftest import ATTEMPTS, Site
 from tests.failures.test_outages import stopped
 from tests.http.conftest import assert_error, logged
 
@@ -23,16 +24,16 @@ from gatepost.library import Gatepost
 FORMS: list[Literal["json", "console"]] = ["json", "console"]
 
 
-def assert_each_is_logged(answers: dict[str, Answered], caplog: pytest.LogCaptureFixture) -> None:
+def assert_each_is_logged(answers: dict[str, httpx.Response], caplog: pytest.LogCaptureFixture) -> None:
     """Hold that every answer is found in the log by what its caller knows of it."""
     lines = {line["request_id"]: line for line in logged(caplog, "request")}
-    for name, answered in answers.items():
-        line = lines[answered.response.headers["x-request-id"]]
+    for name, answer in answers.items():
+        line = lines[answer.headers["x-request-id"]]
         told = {key: line[key] for key in ("method", "path", "status", "level")}
         assert told == {
             "method": ATTEMPTS[name].method,
-            "path": answered.response.request.url.path,
-            "status": answered.response.status_code,
+            "path": answer.request.url.path,
+            "status": answer.status_code,
             "level": "warning",
         }
 
@@ -43,7 +44,7 @@ async def test_every_503_is_in_the_log_of_warnings_under_its_id(
     caplog.set_level("WARNING", "gatepost")
     async with stopped(site):
         answers = await site.ask_all()
-    assert {answered.response.status_code for answered in answers.values()} == {503}
+    assert {answer.status_code for answer in answers.values()} == {503}
     assert_each_is_logged(answers, caplog)
     assert logged(caplog, "database unavailable")
     assert "Traceback" not in caplog.text
@@ -56,10 +57,10 @@ async def test_every_500_is_in_the_log_under_its_id_and_tells_its_caller_nothing
     await execute(site.dsn, "ALTER TABLE users RENAME TO somewhere_else")
     answers = await site.ask_all()
     del answers["setup, unknown link"]  # is refused before it is anybody's
-    for answered in answers.values():
-        assert_error(answered.response, errors.InternalError)
+    for answer in answers.values():
+        assert_error(answer, errors.InternalError)
         for word in ("Traceback", "asyncpg", "relation", "users"):
-            assert word not in answered.response.text
+            assert word not in answer.text
     assert_each_is_logged(answers, caplog)
     assert 'relation "users" does not exist' in caplog.text
     await execute(site.dsn, "ALTER TABLE somewhere_else RENAME TO users")

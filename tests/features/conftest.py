@@ -30,7 +30,7 @@ def serve(make_settings: MakeSettings, clock: MovableClock) -> Serve:
 
     @asynccontextmanager
     async def made(**overrides: Any) -> AsyncIterator[tuple[httpx.AsyncClient, Gatepost]]:
-        app = create_app(make_settings(database_timeout_seconds=30, **overrides), clock=clock)
+        app = create_app(make_settings(**overrides), clock=clock)
         async with serving(app) as client:
             yield client, app.state.gatepost
 

@@ -157,7 +157,7 @@ def stopped_app(make_settings: MakeSettings, stopped: StoppedClock) -> MakeApp:
     """Make applications, workers as it were, that share the stopped clock and the test's database."""
 
     def make(**overrides: Any) -> FastAPI:
-        return create_app(make_settings(database_timeout_seconds=30, **overrides), clock=stopped)
+        return create_app(make_settings(**overrides), clock=stopped)
 
     return make
 
@@ -199,7 +199,7 @@ async def standing(
 ) -> AsyncIterator[Standing]:
     home = tmp_path_factory.mktemp("home")
     async with scratch_database(server_dsn, template) as dsn:
-        app = create_app(settings_for(as_app(dsn), home, database_timeout_seconds=30))
+        app = create_app(settings_for(as_app(dsn), home))
         async with serving(app) as client:
             token = (await register(client))["token"]
             db = await asyncpg.connect(dsn)

@@ -26,7 +26,7 @@ PASSWORD = "securepassword123"
 
 @pytest.fixture
 def auth(make_settings: MakeSettings) -> Gatepost:
-    return Gatepost(make_settings(database_timeout_seconds=30))
+    return Gatepost(make_settings())
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ async def test_two_instances_tell_their_sessions_apart(
 ) -> None:
     app = Bare()
     async with scratch_database(server_dsn, template) as dsn:
-        staff = Gatepost(make_settings(database_url=as_app(dsn), database_timeout_seconds=30))
+        staff = Gatepost(make_settings(database_url=as_app(dsn)))
         async with auth, staff, talk(AuthMiddleware(AuthMiddleware(app, staff), auth)) as client:
             customer, clerk = await token_of(auth), await token_of(staff, "clerk@example.com")
             assert (await client.get("/", headers=bearer(customer))).json() == {"code": "invalid_session"}

@@ -35,7 +35,7 @@ async def notes(session: CurrentSession): return {"owner": session.user.email}
 
 @pytest.fixture
 def auth(make_settings: MakeSettings) -> Gatepost:
-    return Gatepost(make_settings(database_timeout_seconds=30))
+    return Gatepost(make_settings())
 
 
 @pytest.fixture

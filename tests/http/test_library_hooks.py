@@ -23,7 +23,7 @@ async def auth(make_settings: MakeSettings, owner_dsn: str) -> Gatepost:
         "CREATE TABLE profiles (user_id integer REFERENCES users (id), motto text)",
         "GRANT INSERT ON profiles TO PUBLIC",
     )
-    return Gatepost(make_settings(database_timeout_seconds=30))
+    return Gatepost(make_settings())
 
 
 @pytest.fixture

@@ -20,13 +20,13 @@ async def staff(
 ) -> AsyncIterator[Gatepost]:
     """A second Gatepost, with a database of its own."""
     async with scratch_database(server_dsn, template) as dsn:
-        settings = make_settings(database_url=as_app(dsn), database_timeout_seconds=30)
+        settings = make_settings(database_url=as_app(dsn))
         yield Gatepost(settings, prefix="/api/staff")
 
 
 @pytest.fixture
 def customers(make_settings: MakeSettings) -> Gatepost:
-    return Gatepost(make_settings(database_timeout_seconds=30))
+    return Gatepost(make_settings())
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_a_prefix_is_a_path(make_settings: MakeSettings, prefix: str) -> None:
 
 
 async def test_settings_given_in_code_count(make_settings: MakeSettings) -> None:
-    auth = Gatepost(make_settings(session_expire_minutes=7, database_timeout_seconds=30), prefix="/auth/v2")
+    auth = Gatepost(make_settings(session_expire_minutes=7), prefix="/auth/v2")
     app = FastAPI(lifespan=auth.lifespan)
     auth.install(app)
     async with serving(app) as client:

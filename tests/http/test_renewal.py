@@ -48,7 +48,7 @@ def application(auth: Gatepost) -> FastAPI:
 
 @pytest.fixture
 def app(make_settings: MakeSettings, clock: MovableClock) -> FastAPI:
-    settings = make_settings(public_url=ORIGIN, database_timeout_seconds=30)
+    settings = make_settings(public_url=ORIGIN)
     return application(Gatepost(settings, clock=clock))
 
 

@@ -30,7 +30,7 @@ PROFILE = ("--phases=examples,coverage,fuzzing,stateful", f"--max-examples={FUZZ
 @contextmanager
 def listening(dsn: str, home: Path) -> Iterator[str]:
     """Serve the application on a port of its own, in a thread with its own event loop."""
-    app = create_app(settings_for(dsn, home, database_timeout_seconds=30))
+    app = create_app(settings_for(dsn, home))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, loop="asyncio"))
     thread = threading.Thread(target=server.run)
     thread.start()

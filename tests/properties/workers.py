@@ -119,7 +119,6 @@ class Workers:
             fresh_session_minutes=int(FRESH.total_seconds() // 60),
             refresh_grace_seconds=int(GRACE.total_seconds()),
             session_history_days=HISTORY.days,
-            database_timeout_seconds=30,
             database_pool_size=2,
             public_url="https://gatepost.test",
             throttle_enabled=True,

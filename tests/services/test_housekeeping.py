@@ -124,7 +124,7 @@ async def test_several_at_once_end_each_session_once(
     make_settings: MakeSettings, db: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "BATCH", 50)
-    apps = [create_app(make_settings(database_timeout_seconds=30)) for _ in range(2)]
+    apps = [create_app(make_settings()) for _ in range(2)]
     async with AsyncExitStack() as stack:
         client, _ = [await stack.enter_async_context(serving(app)) for app in apps]
         await register(client)
@@ -147,7 +147,7 @@ async def test_a_run_by_a_command_is_on_the_trail_as_one(
 async def test_sessions_are_checked_while_many_thousands_are_ended(
     make_settings: MakeSettings, db: Any
 ) -> None:
-    app = create_app(make_settings(database_timeout_seconds=30))
+    app = create_app(make_settings())
     async with serving(app) as client:
         token = (await register(client))["token"]
         await add_sessions(db, 20_000)

@@ -223,7 +223,7 @@ async def test_two_at_once_count_each_event_once(
         "INSERT INTO auth_events (at, action) SELECT $1, 'throttled' FROM generate_series(1, 2000)",
         NOW - HOUR,
     )
-    gates = [Gate(make_settings(database_timeout_seconds=30), clock=Stopped()) for _ in range(2)]
+    gates = [Gate(make_settings(), clock=Stopped()) for _ in range(2)]
     for gate in gates:
         await gate.open(background=False)
     try:

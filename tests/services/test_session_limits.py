@@ -203,7 +203,7 @@ async def test_off_by_default(make_settings: MakeSettings, clock: MovableClock, 
 
 
 def limited(make_settings: MakeSettings, clock: MovableClock, limit: int = 3, **overrides: Any) -> FastAPI:
-    values = {"max_sessions_per_user": limit, "database_pool_size": 10, "database_timeout_seconds": 30}
+    values = {"max_sessions_per_user": limit, "database_pool_size": 10}
     return create_app(make_settings(**(values | overrides)), clock=clock)
 
 

@@ -35,7 +35,7 @@ async def make_gate(make_settings: MakeSettings, stopped: StoppedClock) -> Async
     opened: list[Gate] = []
 
     async def make(**overrides: Any) -> Gate:
-        values = {"throttle_enabled": True, "database_timeout_seconds": 30} | overrides
+        values = {"throttle_enabled": True} | overrides
         gate = Gate(make_settings(**values), clock=stopped)
         await gate.open(background=False)
         opened.append(gate)

@@ -138,13 +138,14 @@ class Prepared:
         try:
             if not self._database.prepares:
                 return kept, None
+            statement = await kept.conn.prepare(self._sql)
             # Planned for each use, which PostgreSQL does as long as arrays are short, it takes longer to plan
-            # than to run.
+            # than to run. It comes second: preparing alone leaves the tables locked until the next message.
             await kept.conn.execute("SET plan_cache_mode = force_generic_plan")
-            return kept, await kept.conn.prepare(self._sql)
         except BaseException:
             self._retired = self._database.retire(kept)
             raise
+        return kept, statement
 
     def _forget(self) -> None:
         ready, self._ready = self._ready, None

@@ -7,7 +7,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from tests.conftest import MakeSettings, bearer, nth_user, register, serving
-from tests.http.conftest import Database, events
+from tests.http.conftest import Database, StoppedClock, events
 
 from gatepost.app import create_app
 from gatepost.library import Gatepost
@@ -44,13 +44,19 @@ KINDS: dict[str, tuple[str, str, str, Mapping[str, Any]]] = {
 """What a stranger does → the action that it is on the trail, and the request."""
 
 
+@pytest.fixture
+def clock() -> StoppedClock:
+    """The clock of `client`, stopped as well: a row comes back with every few seconds."""
+    return StoppedClock()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 async def test_what_names_nobody_is_counted_past_a_rate(
-    make_settings: MakeSettings, db: Database, kind: str
+    make_settings: MakeSettings, clock: StoppedClock, db: Database, kind: str
 ) -> None:
     """Without the throttle, which has its own limits before these."""
     action, method, path, request = KINDS[kind]
-    app = create_app(make_settings(registration="invite", throttle_enabled=False))
+    app = create_app(make_settings(registration="invite", throttle_enabled=False), clock=clock)
     async with serving(app) as client:
         for _ in range(ROWS + MORE):
             answer = await client.request(method, f"/api/auth/{path}", **request)
@@ -108,7 +114,7 @@ async def test_another_place_has_rows_of_its_own_and_a_network_of_places_has_a_l
     assert of_site == MORE
 
 
-async def test_rows_come_back_with_time(client: httpx.AsyncClient, db: Database, clock: Any) -> None:
+async def test_rows_come_back_with_time(client: httpx.AsyncClient, db: Database, clock: StoppedClock) -> None:
     for _ in range(ROWS + 1):
         await client.post("/api/auth/logout", headers=MADE_UP)
     clock.advance(minutes=1)
