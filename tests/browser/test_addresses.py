@@ -82,7 +82,13 @@ async def test_from_the_overview_to_ended_blocked_and_disabled_are_four_interact
 async def test_the_pages_are_accessible_and_fit(site: Site, visitor: Visitors, look: str) -> None:
     page = await administrator(site, visitor, **LOOKS[look])
     await break_in(site)
-    for path in ("addresses", f"addresses/{GUESSER}", "addresses/203.0.113.0/24", "addresses/2001:db8::1"):
+    for path in (
+        "",
+        "addresses",
+        f"addresses/{GUESSER}",
+        "addresses/203.0.113.0/24",
+        "addresses/2001:db8::1",
+    ):
         await page.goto(f"{site.url}/auth/admin/{path}")
         await assert_accessible(page)
         for width in WIDTHS:

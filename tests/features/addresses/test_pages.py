@@ -3,6 +3,7 @@
 import httpx
 import pytest
 from fastapi import FastAPI
+from tests.conftest import MovableClock
 from tests.features.addresses.conftest import GUESSER, VICTIM, break_in, guess, is_live, sign_in
 from tests.http.conftest import Database
 from tests.http.pages.conftest import Visitor, make_user
@@ -107,8 +108,8 @@ async def test_from_the_overview_to_ended_blocked_and_disabled_are_four_interact
 ) -> None:
     token = await break_in(app)
     await admin.get("/auth/admin")
-    (link,) = [each["href"] for each in admin.page.all("a") if (each["href"] or "").endswith(GUESSER)]
-    steps = [await admin.get(link or "")]
+    assert PAGE in {each["href"] for each in admin.page.all("a")}
+    steps = [await admin.get(PAGE)]
     steps.append(await act(admin, "end_sessions", "count"))
     steps.append(await act(admin, "block", "for"))
     steps.append(await act(admin, "disable", "user"))
@@ -155,6 +156,41 @@ async def test_what_is_not_there_is_not_found(admin: Visitor, fields: dict[str, 
 @pytest.mark.parametrize("place", ["here", "10.0.0.0/8", "203.0.113.66/x"])
 async def test_what_is_no_address_has_no_page(admin: Visitor, place: str) -> None:
     assert (await admin.get(f"{ALL}/{place}")).status_code in {400, 422}
+
+
+# --- The overview ---
+
+
+def alerts(admin: Visitor) -> list[str]:
+    """Return the headings of what the overview warns of."""
+    page = admin.page
+    marked = (each.get("aria-labelledby") or "" for each in page.all("section"))
+    return [page.texts[name] for name in marked if name.startswith("alert-")]
+
+
+async def test_the_overview_warns_of_a_right_guess_before_all_else(app: FastAPI, admin: Visitor) -> None:
+    await break_in(app)
+    await admin.get("/auth/admin")
+    assert alerts(admin) == ["1 guess was right"]
+    assert f"{VICTIM} signed in from here" in said(admin)
+    assert said(admin).index("1 guess was right") < said(admin).index("Active users")
+
+
+async def test_the_overview_warns_of_an_attack_while_it_lasts(
+    app: FastAPI, admin: Visitor, clock: MovableClock
+) -> None:
+    await guess(app, *["nobody@example.com"] * 4)
+    await admin.get("/auth/admin")
+    assert alerts(admin) == []
+    await guess(app, "nobody@example.com")
+    clock.advance(seconds=30)  # the figures are kept for some seconds
+    await admin.get("/auth/admin")
+    assert alerts(admin) == ["An attack is under way"]
+    clock.advance(hours=2)
+    await admin.get("/auth/sign-in")
+    await admin.sign_in("admin@example.com")
+    await admin.get("/auth/admin")
+    assert alerts(admin) == []
 
 
 # --- All of them ---

@@ -9,16 +9,18 @@ from starlette.responses import Response
 from gatepost.errors import GatepostError, NotFound, ValidationFailed
 from gatepost.features.addresses.errors import NetworkTooWide, OwnAddress, ProtectedAddress
 from gatepost.features.addresses.places import Place
-from gatepost.features.addresses.service import EVENTS_MAX, REASON_MAX, Addresses, Verdict
+from gatepost.features.addresses.service import EVENTS_MAX, GUESSES, REASON_MAX, Activity, Addresses, Verdict
 from gatepost.http.dependencies import FreshAdminSessionScheme
 from gatepost.http.pages.admin.visits import named_id
-from gatepost.http.pages.feature import Pages
+from gatepost.http.pages.feature import Alert, Pages
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.links import Link
 from gatepost.http.pages.page import Page
 from gatepost.http.pages.sentences import Words, shown_event
 from gatepost.http.pages.visit import Visit
+from gatepost.models import canonical_address
 from gatepost.services.oversight import COUNTED_MAX
+from gatepost.services.overview import Overview
 from gatepost.texts import Text
 
 PATH = "/admin/addresses"
@@ -26,8 +28,14 @@ PATH = "/admin/addresses"
 ACCOUNTS = 12
 """Accounts that are shown; a link leads to the events of the others."""
 
-GUESSES = 3
+TOLD = 3
 """Right guesses that are told one by one."""
+
+ALERTS = 3
+"""Addresses that the overview warns of at the most."""
+
+UNDER_WAY = timedelta(hours=1)
+"""How long ago the last sign-in failed of an attack that goes on."""
 
 ROWS = 50
 """Blocks a page."""
@@ -79,7 +87,7 @@ async def show_address(visit: Visit) -> Response:
         look=look,
         kind=kind,
         verdict=verdict,
-        guesses=[(each, look.tried_before(each)) for each in look.guessed[:GUESSES]],
+        guesses=[(each, look.tried_before(each)) for each in look.guessed[:TOLD]],
         accounts=look.tried[:ACCOUNTS],
         sessions=[each.row for each in look.sessions],
         emails={each.row.id: each.email for each in look.sessions},
@@ -168,6 +176,39 @@ _ACTIONS: dict[str, Act] = {
 """Name in the form → what it does."""
 
 
+# --- What the overview says first ---
+
+
+async def alerts(visit: Visit, figures: Overview) -> list[Alert]:
+    """Return the right guesses, and the attacks under way, at the addresses where most sign-ins fail."""
+    failing = [canonical_address(each.ip_address) for each in figures.addresses if each.failures >= GUESSES]
+    places = [Place.of(address) for address in failing if address is not None][:ALERTS]
+    found = await visit.gate.service(Addresses).activities(places) if places else []
+    return [alert for each in found if (alert := _alert(visit, each)) is not None]
+
+
+def _alert(visit: Visit, activity: Activity) -> Alert | None:
+    link = str(activity.place)
+    path = f"{PATH}/{activity.place}"
+    if activity.guessed:
+        first = activity.guessed[0]
+        said = Text(
+            "admin.address.guess",
+            who=first.email or str(first.user_id),
+            time=visit.language.time(first.succeeded_at or first.last_at),
+            failed=first.failed_before,
+            count=activity.tried_before(first),
+        )
+        standing = Text("admin.address.guess_open" if first.is_open else "admin.address.guess_ended")
+        title = Text("admin.address.verdict_guessed", count=len(activity.guessed))
+        return Alert(kind="bad", title=title, texts=(said, standing), link=link, path=path)
+    last = activity.last_failed_at
+    if activity.failed < GUESSES or last is None or visit.gate.now() - last > UNDER_WAY:
+        return None
+    said = Text("admin.address.failed_on", failed=activity.failed, count=len(activity.tried))
+    return Alert(kind="warn", title=Text("admin.address.attack"), texts=(said,), link=link, path=path)
+
+
 # --- All of them ---
 
 
@@ -245,6 +286,7 @@ PAGES = Pages(
         ),
     ),
     links=(Link(place="console", path=PATH, text=Text("admin.addresses.title"), after="/admin/sessions"),),
+    alerts=alerts,
     address_path=PATH,
     templates=Path(__file__).parent / "templates",
     notices={

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 
@@ -54,26 +54,16 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
-    """What was done from an address or a network in the last 24 hours, and how it stands now.
+class Activity:
+    """What was done from an address or a network in the last 24 hours.
 
     Attributes:
         place: where.
         accounts: what was done with each account, those that were tried most first.
-        sessions: live sessions that began there, the newest ones.
-        open_sessions: how many there are, but for the caller's own; one more than `COUNTED_MAX` for more.
-        events: the newest ones.
-        blocks: those in force that touch it.
-        is_throttled: a limit on attempts is reached for it.
     """
 
     place: Place
     accounts: Sequence[Account]
-    sessions: Sequence[OverseenSession]
-    open_sessions: int
-    events: Sequence[SeenEvent]
-    blocks: Sequence[Block]
-    is_throttled: bool
 
     @cached_property
     def failed(self) -> int:
@@ -124,12 +114,36 @@ class Look:
             return Verdict.ATTACK
         return Verdict.FAILURES if self.failed else Verdict.QUIET
 
+    @property
+    def last_failed_at(self) -> datetime | None:
+        """When somebody was last seen there at whose account a sign-in failed; None where none did."""
+        return max((each.last_at for each in self.accounts if each.failed), default=None)
+
     def tried_before(self, guess: Account) -> int:
         """Return at how many accounts sign-ins had failed when this one was guessed."""
         at = guess.succeeded_at
         return sum(
             each.failed_at is not None and at is not None and each.failed_at <= at for each in self.accounts
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look(Activity):
+    """The same, and how the place stands now.
+
+    Attributes:
+        sessions: live sessions that began there, the newest ones.
+        open_sessions: how many there are, but for the caller's own; one more than `COUNTED_MAX` for more.
+        events: the newest ones.
+        blocks: those in force that touch it.
+        is_throttled: a limit on attempts is reached for it.
+    """
+
+    sessions: Sequence[OverseenSession]
+    open_sessions: int
+    events: Sequence[SeenEvent]
+    blocks: Sequence[Block]
+    is_throttled: bool
 
 
 class Addresses:
@@ -188,6 +202,20 @@ class Addresses:
             blocks=blocks,
             is_throttled=place.throttled is not None and await self._throttles.refuses(place.throttled),
         )
+
+    async def activities(self, places: Sequence[Place]) -> list[Activity]:
+        """Return what was done from these places, and nothing of how they stand."""
+        now = self._clock()
+        async with self._database.planning() as conn:
+            return [
+                Activity(
+                    place=place,
+                    accounts=await store.accounts(
+                        conn, str(place.network), within=SPAN, most=EVENTS_MAX, at=now, idle=self._idle
+                    ),
+                )
+                for place in places
+            ]
 
     async def end_sessions(
         self, place: Place, *, expected: int, client: Client, by: By = Program.COMMAND

@@ -1,13 +1,39 @@
 """What a feature contributes to the pages."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from gatepost.http.pages.links import Link
 from gatepost.http.pages.notices import NoticeText
 from gatepost.http.pages.page import Page
 from gatepost.http.pages.sentences import Words
+from gatepost.http.pages.visit import Visit
+from gatepost.services.overview import Overview
+from gatepost.texts import Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """What an administrator has to know first: it stands above the figures of the overview.
+
+    Attributes:
+        kind: "bad" where something has happened, "warn" where it may.
+        title: a few words.
+        texts: sentences that say what happened.
+        link, path: what is to be looked at, and its page.
+    """
+
+    kind: Literal["bad", "warn"]
+    title: Text
+    texts: tuple[Text, ...]
+    link: str
+    path: str
+
+
+Alerts: TypeAlias = Callable[[Visit, Overview], Awaitable[Sequence[Alert]]]
+"""Returns what has to be known first, by these figures; nothing where all is well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +43,7 @@ class Pages:
     Attributes:
         pages: each with its path.
         links: to them.
+        alerts: what stands above the overview; None where it has nothing to say there.
         address_path: below which the page of an address stands, where there is one.
         templates: directory of their templates; None where there are none.
         notices: what the next page says once, by the names that `Visit.redirect` takes.
@@ -25,6 +52,7 @@ class Pages:
 
     pages: tuple[Page, ...] = ()
     links: tuple[Link, ...] = ()
+    alerts: Alerts | None = None
     address_path: str | None = None
     templates: Path | None = None
     notices: Mapping[str, NoticeText] = field(default_factory=dict)

@@ -90,6 +90,7 @@ class Site:
         assets: what pages load.
         redirects: where `next` may lead.
         pages: those of features.
+        alerts: what features say above the overview.
         address_path: below which the page of an address stands; None where there is none.
         words: what is said of every action.
         notices: what may be said once.
@@ -105,6 +106,7 @@ class Site:
         self.edge = edge
         theirs = [feature.pages() for feature in edge.gate.features if feature.pages is not None]
         self.pages = tuple(page for each in theirs for page in each.pages)
+        self.alerts = tuple(each.alerts for each in theirs if each.alerts is not None)
         self.address_path = next((each.address_path for each in theirs if each.address_path), None)
         self.notices = TEXTS | {name: text for each in theirs for name, text in each.notices.items()}
         self._links = in_order([*LINKS, *(link for each in theirs for link in each.links)])

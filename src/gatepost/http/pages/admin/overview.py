@@ -90,9 +90,11 @@ async def show(visit: Visit) -> Response:
     asked = visit.request.query_params.get("period", "")
     period = Period(asked) if asked in set(Period) else Period.DAY
     figures = await visit.gate.overview.figures(period)
+    alerts = [alert for of_feature in visit.site.alerts for alert in await of_feature(visit, figures)]
     axis = Axis.of(figures.since, period.step, period.points)
     return visit.render(
         "admin/overview.html",
+        alerts=alerts,
         figures=figures,
         period=period,
         periods=PERIODS,
