@@ -1,5 +1,7 @@
 """The stand-alone application, assembled here and nowhere else."""
 
+from collections.abc import Awaitable, Callable
+
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -17,6 +19,9 @@ from gatepost.http.strays import StrayCookies
 from gatepost.library import PAGES_PREFIX, Gatepost
 from gatepost.services.clock import Clock, database_clock
 from gatepost.settings import Settings
+
+_WELL_KNOWN = {"/.well-known/change-password": "/account/password", "/favicon.ico": "/icon"}
+"""Where password managers (WHATWG, "A Well-Known URL for Changing Passwords") and browsers look → page."""
 
 
 class StandAlone(FastAPI):
@@ -63,15 +68,22 @@ def create_app(
     elif auth.settings.environment != "production":
         home = f"{auth.prefix}/docs"
     if home is not None:
-        place = app.root + home
-
-        async def lead_home(_: Request) -> RedirectResponse:
-            return RedirectResponse(place, status_code=303)
-
         for path in paths:
-            app.add_route(path, lead_home)
+            app.add_route(path, _leading(app.root + home))
+    if auth.settings.pages:
+        for path, page in _WELL_KNOWN.items():
+            app.add_route(path, _leading(f"{app.root}{PAGES_PREFIX}{page}"))
 
     return app
+
+
+def _leading(place: str) -> Callable[[Request], Awaitable[RedirectResponse]]:
+    """Return what answers by leading to a place."""
+
+    async def lead(_: Request) -> RedirectResponse:
+        return RedirectResponse(place, status_code=303)
+
+    return lead
 
 
 def _place(scope: Scope, root: str, complete: tuple[str, ...]) -> None:

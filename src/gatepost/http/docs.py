@@ -24,6 +24,7 @@ _PAGE = """<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <title>Gatepost API</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="docs/{digest}/swagger-ui.css">

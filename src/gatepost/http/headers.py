@@ -10,6 +10,7 @@ API_POLICY = b"default-src 'none'; frame-ancestors 'none'"
 PAGE_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "X-Frame-Options": "DENY",
+    "X-Robots-Tag": "noindex",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 """What pages say besides their own content security policy."""

@@ -101,6 +101,9 @@ def _problem(address: str) -> Text:
 
 def _breaks_text(c: str) -> bool:
     # Of the format characters only those are refused that turn other text round; names need joiners.
+    # One of these has no width and no meaning in a name: two accounts would look the same.
+    if c in "\u200b\u2060\ufeff":
+        return True
     turning = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
     return unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} or unicodedata.bidirectional(c) in turning
 

@@ -146,7 +146,8 @@ async def test_asking_for_the_head_of_a_page_is_fine(visitor: Visitor) -> None:
 async def test_what_is_not_there_is_answered_with_a_page(visitor: Visitor, path: str) -> None:
     await visitor.get(path)
     assert visitor.answer.status_code == 404
-    assert visitor.page.texts["h1"] == "Page not found"
+    assert visitor.page.texts["h1"] == "Not found"
+    assert "Page not found" in visitor.answer.text
     assert visitor.page.texts["code"] == "not_found"
     assert_page(visitor.answer)
     assert_plain(visitor)
@@ -176,7 +177,7 @@ async def test_a_fault_is_answered_with_a_page_and_logged(
     await member.get("/auth/account")
     await member.send("/account")
     assert member.answer.status_code == 500
-    assert member.page.texts["h1"] == "Something went wrong on our end"
+    assert member.page.texts["h1"] == "Something went wrong"
     assert_page(member.answer)
     assert_plain(member)
     (line,) = logged(caplog, "unhandled fault")
@@ -203,7 +204,7 @@ async def test_without_a_database_pages_say_so_and_when_to_come_again(away: Visi
     for _ in range(2):
         assert away.answer.status_code == 503
         assert away.answer.headers["retry-after"] == "1"
-        assert "temporarily unavailable" in away.page.texts["h1"]
+        assert away.page.texts["h1"] == "Temporarily unavailable"
         assert_page(away.answer)
         assert_plain(away)
         await away.post("/auth/account", form.fields)
@@ -288,3 +289,50 @@ async def test_the_root_leads_to_the_account_or_to_sign_in(visitor: Visitor, pat
     assert visitor.place == "/auth/account"
     await visitor.follow()
     assert visitor.place == "/auth/sign-in?next=%2Fauth%2Faccount"
+
+
+# --- Where one ends up ---
+
+
+async def test_an_error_in_the_console_keeps_its_places_and_names_the_request(
+    admin: Visitor,
+) -> None:
+    await admin.get("/auth/admin/users/999")
+    links = [link["href"] for link in admin.page.all("a")]
+    assert admin.answer.status_code == 404
+    assert {"/auth/admin/users", "/auth/admin/events"} <= {*links}
+    assert admin.answer.headers["x-request-id"] in admin.answer.text
+
+
+async def test_an_error_leads_who_is_not_signed_in_to_sign_in(visitor: Visitor) -> None:
+    await visitor.get("/auth/nowhere")
+    assert visitor.answer.status_code == 404
+    links = [link["href"] for link in visitor.page.all("a")]
+    assert "/auth/sign-in" in links
+    assert "/auth/account" not in links
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [("/.well-known/change-password", "/auth/account/password"), ("/favicon.ico", "/auth/icon")],
+)
+async def test_where_password_managers_and_browsers_look_leads_on(
+    visitor: Visitor, path: str, place: str
+) -> None:
+    answer = await visitor.client.get(path)
+    assert (answer.status_code, answer.headers["location"]) == (303, place)
+
+
+async def test_the_icon_has_a_place_of_its_own(visitor: Visitor) -> None:
+    answer = await visitor.client.get("/auth/icon")
+    assert answer.status_code == 303
+    assert (await visitor.client.get(answer.headers["location"])).headers["content-type"] == "image/svg+xml"
+
+
+async def test_a_form_without_a_cookie_says_that_cookies_are_needed(visitor: Visitor) -> None:
+    await visitor.get("/auth/sign-in")
+    fields = {**visitor.page.form("/sign-in").fields, "email": "a@example.com", "password": "x"}
+    visitor.client.cookies.clear()
+    answer = await visitor.client.post("/auth/sign-in", data=fields, headers=SAME)
+    assert answer.status_code == 403
+    assert "Allow cookies for this site" in answer.text

@@ -352,7 +352,7 @@ def test_a_template_with_a_mistake_is_told_at_the_start(
 def test_a_directory_that_is_not_there_is_told_at_the_start(
     make_settings: MakeSettings, tmp_path: Path
 ) -> None:
-    with pytest.raises(SettingsError, match=r"TEMPLATES_DIR: .* is no directory"):
+    with pytest.raises(SettingsError, match=r"TEMPLATES_DIR: .* is not a directory"):
         create_app(make_settings(templates_dir=tmp_path / "nothing"))
 
 

@@ -39,6 +39,7 @@ def create_pages(edge: Edge) -> ASGIApp:
         routes=[
             Route("/", answers.home),
             Route("/assets/{path:path}", answers.asset),
+            Route("/icon", answers.icon),
             *(page.route(site) for page in (*PAGES, *site.pages)),
         ],
         middleware=[
@@ -69,6 +70,14 @@ class Answers:
         """Lead to the account, and from there to sign-in whom it is not for."""
         visit = Visit(self._site, request)
         return visit.redirect(visit.url("/account"))
+
+    async def icon(self, request: Request) -> Response:
+        """Lead to the icon, for those who look for it at a place of their own choice."""
+        visit = Visit(self._site, request)
+        name = self._site.assets.named("icon")
+        if name is None:
+            raise HTTPException(404)
+        return visit.redirect(visit.url(self._site.assets.paths[name]))
 
     async def asset(self, request: Request) -> Response:
         """Send what pages load."""

@@ -38,6 +38,15 @@ Show = Callable[[Visit], Awaitable[Response]]
 Submit = Callable[[Visit, Form], Awaitable[Response]]
 
 
+_TITLES = {
+    404: Text("error_page.title.404"),
+    429: Text("error_page.title.429"),
+    500: Text("error_page.title.500"),
+    503: Text("error_page.title.503"),
+}
+"""Status → what the page of an error is called; where there is none, by what the error says."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """A page.
@@ -90,6 +99,8 @@ async def _submitted(page: Page, submit: Submit, visit: Visit) -> Response:
         error = as_raised(raised) if isinstance(raised, HTTPException) else raised
         if _ends_the_visit(error):
             raise
+        if isinstance(error, FormExpired) and "cookie" not in visit.request.headers:
+            error = FormExpired(Text("error.form_expired.no_cookie"))
         visit.error = error
         visit.show_again(form, error, about=page.fields.get(type(error)))
         if visit.problems is not None and not visit.problems.fields:
@@ -143,8 +154,18 @@ def refused(visit: Visit, error: GatepostError) -> Response:
 def error_page(visit: Visit, error: GatepostError) -> Response:
     """Return the page that tells of an error and nothing else."""
     visit.error = error
-    visit.problems = Problems(visit.language.say(_for_people(error)))
-    return _with_wait(visit.render("error.html", status=error.status), error)
+    said = visit.language.say(_for_people(error))
+    visit.problems = Problems(said)
+    title = _TITLES.get(error.status)
+    is_admin = visit.session is not None and visit.session.user.is_admin
+    page = visit.render(
+        "error.html",
+        status=error.status,
+        title=said if title is None else visit.language.say(title),
+        in_console=is_admin and visit.path.startswith("/admin"),
+        request_id=visit.request.scope.get("gatepost.request_id"),
+    )
+    return _with_wait(page, error)
 
 
 def _for_people(error: GatepostError) -> Text:

@@ -122,6 +122,11 @@ class Visit:
         """The path of this page with its query, to come back to."""
         return address_of(self.request.scope)
 
+    @property
+    def path(self) -> str:
+        """The path of this page below `/auth`."""
+        return str(self.request.scope["path"]).removeprefix(self.request.scope["root_path"])
+
     def url(self, path: str, **query: object) -> str:
         """Return where a page is, whatever the application is mounted below."""
         given = {name: value for name, value in query.items() if value not in {None, ""}}

@@ -10,14 +10,19 @@ const formats = {
   full: new Intl.DateTimeFormat(language, { dateStyle: "full", timeStyle: "long" }),
   ago: new Intl.RelativeTimeFormat(language, { numeric: "auto" }),
 };
-const units = [["day", 86400], ["hour", 3600], ["minute", 60]];
+const units = [["hour", 3600], ["minute", 60]];
+
+// "Yesterday" is a day of the calendar, not what is a day ago.
+const midnight = (at) => new Date(at.getFullYear(), at.getMonth(), at.getDate());
 
 function ago(at) {
-  const seconds = (at - Date.now()) / 1000;
+  const now = new Date();
+  const seconds = (at - now) / 1000;
+  if (Math.abs(seconds) >= 86400) return formats.ago.format(Math.round((midnight(at) - midnight(now)) / 86400000), "day");
   for (const [unit, length] of units) {
     if (Math.abs(seconds) >= length) return formats.ago.format(Math.round(seconds / length), unit);
   }
-  return formats.ago.format(0, "minute");
+  return formats.ago.format(0, "second");
 }
 
 function showTimes(within) {
@@ -36,14 +41,14 @@ function addShowButtons() {
     const input = box.querySelector("input");
     const button = document.createElement("button");
     button.type = "button";
-    button.textContent = texts.show;
-    button.setAttribute("aria-pressed", "false");
+    const label = document.querySelector(`label[for="${input.id}"]`)?.textContent ?? "";
+    const name = (text) => { button.textContent = text; button.setAttribute("aria-label", `${text}: ${label}`); };
+    name(texts.show);
     button.setAttribute("aria-controls", input.id);
     button.addEventListener("click", () => {
       const shown = input.type === "text";
       input.type = shown ? "password" : "text";
-      button.textContent = shown ? texts.show : texts.hide;
-      button.setAttribute("aria-pressed", String(!shown));
+      name(shown ? texts.show : texts.hide);
       input.focus();
     });
     box.append(button);
@@ -105,6 +110,8 @@ function showPlace() {
 }
 
 showTimes(document);
+// What was a minute ago does not stay so.
+setInterval(() => { if (!document.hidden) showTimes(document); }, 60000);
 showPlace();
 addShowButtons();
 sendOnce();
