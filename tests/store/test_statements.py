@@ -499,7 +499,7 @@ BY_ADDRESS = {
         "NULL, '30 minutes', {}, NULL, NULL, NULL, NULL, NULL, 9",
         "user_sessions_address_idx",
     ),
-    "events.at_address": ("{}, '1 day', 10, NULL", "auth_events_address_idx"),
+    "events.at_address": ("{}, '1 day', 10, NULL, NULL", "auth_events_address_idx"),
     "features.addresses.accounts": ("{}, '1 day', 10000, NULL, '30 minutes'", "auth_events_address_idx"),
 }
 """Statement that asks for an address or a network, by `Database.planning` → arguments, and the index."""

@@ -116,12 +116,14 @@ async def at_address(
 ) -> list[SeenEvent]:
     """Return what happened at an address or in a network lately, the newest first, without renewals.
 
-    For `Database.planning`: only a plan that knows the network uses its index.
+    For `Database.planning`: only a plan that knows the network uses its index, and reads no more of it than
+    the newest events where it is one address.
     """
     rows = await conn.fetch(
         _SEEN
         + """
         WHERE gatepost.to_inet(e.ip_address) <<= $1::text::inet AND e.ip_address IS NOT NULL
+            AND ($5::text IS NULL OR gatepost.to_inet(e.ip_address) = $5::text::inet)
             AND e.action NOT IN ('session.refreshed', 'session.confirmed')
             AND e.at > coalesce($4::timestamptz, statement_timestamp()) - $2::interval
         ORDER BY e.at DESC
@@ -131,6 +133,7 @@ async def at_address(
         within,
         limit,
         at,
+        None if "/" in network else network,
     )
     return [_seen(row) for row in rows]
 

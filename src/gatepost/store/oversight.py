@@ -52,7 +52,8 @@ async def page(
         + _LIVE
         + """
             AND s.id < coalesce($8::bigint, 9223372036854775807)
-        ORDER BY s.id DESC
+        -- Those of an address are found by it and then sorted: on the way down the ids may come few of them.
+        ORDER BY CASE WHEN $3::text IS NULL THEN s.id ELSE s.id + 0 END DESC
         LIMIT $9
         """,
         *_given(wanted, at, idle),

@@ -8,6 +8,8 @@ from tests.features.addresses.conftest import GUESSER, VICTIM, break_in, guess, 
 from tests.http.conftest import Database
 from tests.http.pages.conftest import Visitor, make_user
 
+from gatepost.features.addresses import pages, service
+
 PAGE = f"/auth/admin/addresses/{GUESSER}"
 ALL = "/auth/admin/addresses"
 
@@ -54,6 +56,16 @@ async def test_it_says_what_to_make_of_less(app: FastAPI, admin: Visitor, failur
     await admin.get(PAGE)
     assert text in said(admin)
     assert "guess was right" not in said(admin).replace("No guess was right", "")
+
+
+async def test_it_says_that_there_is_more_than_it_looked_at(
+    app: FastAPI, admin: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (pages, service):
+        monkeypatch.setattr(module, "EVENTS_MAX", 3)
+    await guess(app, *["nobody@example.com"] * 4)
+    await admin.get(PAGE)
+    assert "3 sign-ins failed. Only the newest 3 events are counted." in said(admin)
 
 
 async def test_every_address_in_the_console_leads_to_it(app: FastAPI, admin: Visitor) -> None:

@@ -95,7 +95,7 @@ async def show_address(visit: Visit) -> Response:
             shown_event(visit.language, each.event, own=False, who=each.email, words=visit.site.words)
             for each in look.events
         ],
-        is_cut=sum(each.events for each in look.accounts) >= EVENTS_MAX,
+        cut=EVENTS_MAX if sum(each.events for each in look.accounts) >= EVENTS_MAX else None,
         lifetimes=LIFETIMES,
         may_block=not place.blocked.holds(visit.client.ip_address),
         most=COUNTED_MAX,

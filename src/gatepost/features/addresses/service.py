@@ -27,8 +27,8 @@ from gatepost.texts import Text
 SPAN = timedelta(hours=24)
 """How far back one looks."""
 
-EVENTS_MAX = 10_000
-"""Events that are looked through, the newest: some tens of milliseconds, however many there are."""
+EVENTS_MAX = 50_000
+"""Events that are looked through, the newest: more than the throttles let an address make in that time."""
 
 GUESSES = 5
 """Sign-ins that have to fail before one that succeeds, by somebody new there, is taken for a right guess."""
@@ -188,7 +188,7 @@ class Addresses:
         here, now = str(place.network), self._clock()
         async with self._database.planning() as conn:
             accounts = await store.accounts(conn, here, within=SPAN, most=EVENTS_MAX, at=now, idle=self._idle)
-            events = await event_store.at_address(conn, here, within=SPAN, limit=EVENTS, at=now)
+            events = await event_store.at_address(conn, str(place), within=SPAN, limit=EVENTS, at=now)
             blocks = await store.blocks_at(conn, here, limit=BLOCKS, at=now)
         wanted = SessionFilter(address=str(place))
         return Look(
