@@ -37,6 +37,9 @@ class Shell:
             "PATH": f"{self.backend / '.venv' / 'bin'}:{environment['PATH']}",
             # Not ours but the registry's: nothing may wait for an answer to a question.
             "PIP_NO_INPUT": "1",
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            # Most of what is installed is never imported here.
+            "PIP_NO_COMPILE": "1",
         }
 
     def type(self, command: str, *, code: int = 0, **more: str) -> str:

@@ -20,7 +20,7 @@ from tests.conftest import PASSWORD, AsApp, execute, on_database, settings_for
 
 from gatepost.app import create_app
 
-BOUNDED = ("--phases=examples,coverage,fuzzing", "--max-examples=6", "--generation-deterministic")
+BOUNDED = ("--phases=examples,coverage,fuzzing", "--max-examples=2", "--generation-deterministic")
 FUZZ = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 """Examples in all that `make fuzz` asked for."""
 PROFILE = ("--phases=examples,coverage,fuzzing,stateful", f"--max-examples={FUZZ // 50}") if FUZZ else BOUNDED

@@ -49,7 +49,7 @@ TICK = timedelta(microseconds=1)
 PASSWORDS = (PASSWORD, "another " + PASSWORD)
 
 BOUNDED = settings(
-    max_examples=60,
+    max_examples=30,
     stateful_step_count=40,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate, Phase.shrink],

@@ -110,7 +110,7 @@ async def test_once_logout_all_has_answered_no_token_works_and_no_refresh_slips_
         assert {answer.status_code for answer in refreshed} <= {200, 401}
         assert await workers.live([*tokens, *gained(*refreshed)]) == []
 
-    await rounds(one_race, 15)
+    await rounds(one_race)
     assert [await active(db, number) for number in range(USERS)] == [0] * USERS
 
 
