@@ -41,7 +41,7 @@ def test_thirty_marks_in_a_row_are_read_and_no_more(marks: str, before: str) -> 
 def test_every_character_that_is_sorted_counts() -> None:
     """All of Unicode that this Python knows: what can be sorted with others is a mark, nothing else is."""
     every = map(chr, range(sys.maxunicode + 1))
-    characters = [c for c in every if unicodedata.category(c) not in {"Cn", "Co"}]  # no one has given them one
+    characters = [c for c in every if unicodedata.category(c) not in {"Cn", "Co"}]
     found = {c for c in characters if not is_stream_safe(c * (MARKS_MAX + 1))}
     sorted_ = {c for c in characters if unicodedata.combining(unicodedata.normalize("NFKD", c)[0])}
     assert found == sorted_

@@ -32,6 +32,8 @@ async def test_an_unknown_path_is_404_in_the_envelope(standing: Standing, path: 
         ("OPTIONS", "me", "DELETE, GET, HEAD, PATCH"),
         ("PATCH", "sessions/1", "DELETE"),
         ("DELETE", "sessions", "GET, HEAD"),
+        ("PUT", "admin/addresses/203.0.113.0/24", "GET, HEAD"),
+        ("PUT", "admin/addresses/203.0.113.0/24/end-sessions", "POST"),
     ],
 )
 async def test_another_method_is_405_and_says_which_one_is_allowed(

@@ -119,8 +119,11 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     if response.status_code == 405:
         path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
         matching = [route for route in _documented(request.app) if route.path_regex.match(path)]
-        # A path without parameters is not the one of which it could be an id.
-        own = [route for route in matching if route.path == path] or matching
+        # A path without parameters is not the one of which it could be an id, and a longer one is not what
+        # takes slashes as well.
+        longest = max((route.path.count("/") for route in matching), default=0)
+        own = [route for route in matching if route.path == path]
+        own = own or [route for route in matching if route.path.count("/") == longest]
         methods = {method for route in own for method in route.methods or ()}
         if "GET" in methods:
             methods.add("HEAD")
