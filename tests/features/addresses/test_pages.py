@@ -3,7 +3,7 @@
 import httpx
 import pytest
 from fastapi import FastAPI
-from tests.conftest import MovableClock
+from tests.conftest import MovableClock, nth_user
 from tests.features.addresses.conftest import GUESSER, VICTIM, break_in, guess, is_live, sign_in
 from tests.http.conftest import Database
 from tests.http.pages.conftest import Visitor, make_user
@@ -39,7 +39,7 @@ async def test_it_says_in_words_that_a_guess_was_right(app: FastAPI, admin: Visi
     assert "after 6 failed sign-ins on 3 accounts. The session is still open." in said(admin)
     links = {link["href"] for link in admin.page.all("a")}
     assert {
-        "/auth/admin/users/2",
+        f"/auth/admin/users/{nth_user(2)}",
         "/auth/admin/addresses/203.0.113.0/24",
         f"/auth/admin/sessions?address={GUESSER}",
         f"/auth/admin/events?address={GUESSER}",
@@ -70,8 +70,8 @@ async def test_it_says_that_there_is_more_than_it_looked_at(
 
 async def test_every_address_in_the_console_leads_to_it(app: FastAPI, admin: Visitor) -> None:
     await break_in(app)
-    for path in ("/auth/admin", "/auth/admin/events", "/auth/admin/sessions", "/auth/admin/users/2"):
-        await admin.get(path)
+    for path in ("", "/events", "/sessions", f"/users/{nth_user(2)}"):
+        await admin.get(f"/auth/admin{path}")
         assert PAGE in {link["href"] for link in admin.page.all("a")}, path
 
 

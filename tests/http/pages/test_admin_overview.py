@@ -50,7 +50,12 @@ async def test_it_counts_who_is_signed_in_and_what_happened(app: FastAPI, admin:
     }
     assert "18." in admin.page.texts["main"] or "PostgreSQL" in admin.page.texts["main"]
     links = {link["href"] for link in admin.page.all("a")}
-    assert {"/auth/admin/events?action=login.failed&address=127.0.0.1", "/auth/admin/users/2"} <= links
+    assert {"/auth/admin/addresses/127.0.0.1", "/auth/admin/users/2"} <= links
+    failed = [
+        link for link in links if link and link.startswith("/auth/admin/events?action=login.failed&since")
+    ]
+    await admin.get(failed[0])
+    assert len(re.findall("badge-bad", admin.answer.text)) == 3
 
 
 @pytest.mark.parametrize(("period", "rows"), [("24h", 24), ("7d", 28), ("30d", 30), ("", 24), ("1y", 24)])

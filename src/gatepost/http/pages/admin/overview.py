@@ -8,7 +8,7 @@ from starlette.responses import Response
 from gatepost.http.pages.charts import Axis, Chart, chart
 from gatepost.http.pages.language import Language
 from gatepost.http.pages.visit import Visit
-from gatepost.models import AuditAction, Period
+from gatepost.models import AuditAction, Period, utc_text
 from gatepost.services.overview import Kind, Overview, Series
 from gatepost.texts import Text
 
@@ -99,6 +99,8 @@ async def show(visit: Visit) -> Response:
         period=period,
         periods=PERIODS,
         shown=[_shown(visit.language, axis, series) for series in figures.series],
+        # Each figure leads to what it counts: the events of the same time.
+        since=utc_text(figures.since),
         most=ROWS,
         rows=_rows(visit.language, axis, figures),
         is_by_day=period.step >= timedelta(days=1),
