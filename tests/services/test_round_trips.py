@@ -111,7 +111,7 @@ async def test_each_endpoint_asks_the_database_as_often_as_it_must(
         "sessions": 2,  # the check, the list
         "events": 2,
         "rename": 2,
-        "export": 5,  # the check, the newest event, the event of it, the sessions, the events
+        "export": 7,  # check, newest event, a transaction of its event and the hooks, sessions, events
         "revoke": 1,
         "refresh": 1,
         # The check, the charge, the hash; begin, two locks, the fresh session, giving back, commit.

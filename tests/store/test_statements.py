@@ -21,7 +21,7 @@ import gatepost
 PACKAGE = Path(gatepost.__file__).parent
 Database = "asyncpg.Connection[asyncpg.Record]"
 ASKING = {"fetch", "fetchrow", "fetchval", "execute"}
-OF_COMMANDS = ("adoption.", "demo.", "footing.", "health.", "rehearsal.")
+OF_COMMANDS = ("adoption.", "demo.", "features.imports.", "footing.", "health.", "rehearsal.")
 """Statements that no request runs."""
 
 
@@ -143,6 +143,7 @@ def test_what_rows_become_is_found() -> None:
         "Block",
         "Ended",
         "Found",
+        "Holder",
         "Live",
         "Session",
         "SessionRow",

@@ -1,7 +1,7 @@
 """What `gatepost doctor` and `gatepost migrate` say of another system's users beside an empty Gatepost."""
 
 from gatepost.db.pool import Connection
-from gatepost.features.imports import store
+from gatepost.features.imports import foreign, store
 from gatepost.features.imports.sources import SOURCES
 from gatepost.terminal.checks import Check, warning
 from gatepost.terminal.output import program
@@ -13,7 +13,7 @@ async def checks(conn: Connection) -> list[Check]:
         return []
     found = []
     for source in SOURCES:
-        table = await store.find_table(conn, source.table)
+        table = await foreign.find_table(conn, source.table)
         if table is not None and source.columns <= table.columns:
             found.append(
                 warning(

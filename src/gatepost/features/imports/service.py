@@ -11,7 +11,7 @@ from typing import Any
 from gatepost.db.faults import translating
 from gatepost.db.pool import Connection, Database
 from gatepost.errors import InvalidSession, ValidationFailed
-from gatepost.features.imports import store
+from gatepost.features.imports import foreign, store
 from gatepost.features.imports.actions import ImportAction
 from gatepost.features.imports.plan import Admins, Conflict, Imported, Plan, Problem
 from gatepost.features.imports.sources import Person
@@ -46,9 +46,9 @@ class _Tables:
     """Where the other system is."""
 
     conn: Connection
-    users: store.Table
-    tokens: store.Table | None
-    providers: store.Table | None
+    users: foreign.Table
+    tokens: foreign.Table | None
+    providers: foreign.Table | None
 
 
 class Imports:
@@ -85,10 +85,10 @@ class Imports:
         done = Imported()
         async with self._opened(plan) as tables:
             with translating():
-                done.users = await store.count(tables.conn, tables.users)
+                done.users = await foreign.count(tables.conn, tables.users)
                 if tables.providers is not None:
                     column = plan.source.providers[1]
-                    done.providers = await store.count_by(tables.conn, tables.providers, column)
+                    done.providers = await foreign.count_by(tables.conn, tables.providers, column)
             emails = await _gathered(plan, tables)
             behind = 0
             async for page in _pages(plan, tables):
@@ -118,18 +118,20 @@ class Imports:
     async def _found(self, plan: Plan, conn: Connection) -> _Tables:
         schema, _, name = plan.table.rpartition(".")
         with translating():
-            users = await store.find_table(conn, name, schema or None)
+            users = await foreign.find_table(conn, name, schema or None)
             if users is None:
                 raise ValidationFailed({"--table": f"There is no table {plan.table} in that database"})
             tokens = (
-                await store.find_table(conn, plan.source.tokens, users.schema) if plan.source.tokens else None
+                await foreign.find_table(conn, plan.source.tokens, users.schema)
+                if plan.source.tokens
+                else None
             )
-            providers = await store.find_table(conn, plan.source.providers[0], users.schema)
+            providers = await foreign.find_table(conn, plan.source.providers[0], users.schema)
         if missing := plan.source.columns - users.columns:
             raise ValidationFailed(
                 {"--table": f"{plan.table} is no table of {plan.source.name}: it has no {min(missing)}"}
             )
-        theirs, ours = store.ID_TYPES.get(users.id_type or ""), self._database.user_ids
+        theirs, ours = foreign.ID_TYPES.get(users.id_type or ""), self._database.user_ids
         if theirs is None or (theirs.highest is None) != (ours.highest is None) or _is_uuid(theirs, ours):
             raise ValidationFailed(
                 {
@@ -152,11 +154,11 @@ class Imports:
         arrivals = [
             arrival for person in people if (arrival := self._arrival(plan, person, emails, done.conflicts))
         ]
-        tokens: list[store.Token] = []
+        tokens: list[foreign.Token] = []
         if tables.tokens is not None:
             ids = [str(person.id) for person in people]
             with translating():
-                tokens = await store.tokens_of(tables.conn, tables.tokens, tables.users, ids)
+                tokens = await foreign.tokens_of(tables.conn, tables.tokens, tables.users, ids)
         async with self._database.transaction() as conn:
             new, here = await self._split(conn, arrivals, done)
             batch = _judged(plan, new)
@@ -212,7 +214,7 @@ class Imports:
         conn: Connection,
         plan: Plan,
         here: Mapping[str, _Arrival],
-        tokens: Sequence[store.Token],
+        tokens: Sequence[foreign.Token],
         done: Imported,
     ) -> list[dict[str, Any]]:
         """Return the rows of sessions that go on by the tokens of these users."""
@@ -399,7 +401,7 @@ async def _pages(plan: Plan, tables: _Tables) -> AsyncIterator[list[Person]]:
     after: str | None = None
     while True:
         with translating():
-            rows = await store.page(tables.conn, tables.users, after=after, limit=BATCH)
+            rows = await foreign.page(tables.conn, tables.users, after=after, limit=BATCH)
         if not rows:
             return
         yield [plan.source.read(row) for row in rows]

@@ -1,52 +1,13 @@
-"""Statements on another system's tables, which are read, and on ours, which are filled."""
+"""Statements that fill our tables with who comes from another system."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from gatepost.db.pool import Connection, one, parse_count
-from gatepost.models import Columns, UserId, UserIdType
+from gatepost.models import Columns, UserId
 from gatepost.security.tokens import StoredToken
-
-ID_TYPES = {
-    "smallint": UserIdType.SMALLINT,
-    "integer": UserIdType.INTEGER,
-    "bigint": UserIdType.BIGINT,
-    "uuid": UserIdType.UUID,
-    "text": UserIdType.TEXT,
-    "character varying": UserIdType.TEXT,
-}
-"""PostgreSQL's name → ours."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """A table of another system's.
-
-    Attributes:
-        name: in a statement, with its schema: PostgreSQL has quoted it.
-        schema: the schema's name alone.
-        columns: their names.
-        id_type: of its column `id`; None where there is none.
-    """
-
-    name: str
-    schema: str
-    columns: frozenset[str]
-    id_type: str | None
-
-
-class Token(Columns, frozen=True, kw_only=True, gc=False):
-    """A bearer token of another system's, as it was given out."""
-
-    token: str
-    user_id: str
-    created_at: datetime
-
-    def __repr__(self) -> str:
-        return f"Token(user_id={self.user_id!r})"
 
 
 class Holder(Columns, frozen=True, kw_only=True, gc=False):
@@ -59,86 +20,6 @@ class Holder(Columns, frozen=True, kw_only=True, gc=False):
 
     id: UserId
     key: str
-
-
-# --- The other system ---
-
-
-async def find_table(conn: Connection, name: str, schema: str | None = None) -> Table | None:
-    """Return a table by its exact name; without a schema the one that the connection sees, or any."""
-    row = await conn.fetchrow(
-        """
-        SELECT format('%I.%I', n.nspname, c.relname) AS name, n.nspname::text AS schema,
-            array_agg(a.attname::text) AS columns,
-            min(format_type(coalesce(nullif(t.typbasetype, 0), t.oid), NULL)) FILTER (WHERE a.attname = 'id')
-                AS id_type
-        FROM pg_class c
-        JOIN pg_namespace n ON n.oid = c.relnamespace
-        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-        JOIN pg_type t ON t.oid = a.atttypid
-        WHERE c.relname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
-            AND CASE WHEN $2::text IS NULL THEN n.nspname !~ '^(pg_|information_schema$)'
-                ELSE n.nspname = $2 END
-        GROUP BY c.oid, n.nspname, c.relname
-        ORDER BY pg_table_is_visible(c.oid) DESC, n.nspname = 'public' DESC, n.nspname
-        LIMIT 1
-        """,
-        name,
-        schema,
-    )
-    if row is None:
-        return None
-    return Table(
-        name=row["name"],
-        schema=row["schema"],
-        columns=frozenset(row["columns"]),
-        id_type=row["id_type"],
-    )
-
-
-async def count(conn: Connection, table: Table) -> int:
-    """Return how many rows a table has."""
-    row = await conn.fetchrow(f"SELECT count(*) AS rows FROM {table.name}")  # noqa: S608 - PostgreSQL's quoting
-    return int(one(row)["rows"])
-
-
-async def page(conn: Connection, table: Table, *, after: str | None, limit: int) -> list[Mapping[str, Any]]:
-    """Return rows in the order of their ids, those after `after`, whatever columns there are."""
-    rows = await conn.fetch(
-        f"""
-        SELECT to_jsonb(u)::text AS row FROM {table.name} u
-        WHERE $1::text IS NULL OR u.id > $1::text::{table.id_type}
-        ORDER BY u.id
-        LIMIT $2
-        """,  # noqa: S608 - PostgreSQL's quoting
-        after,
-        limit,
-    )
-    return [json.loads(row["row"]) for row in rows]
-
-
-async def tokens_of(conn: Connection, table: Table, users: Table, user_ids: Sequence[str]) -> list[Token]:
-    """Return the tokens of these users."""
-    rows = await conn.fetch(
-        f"""
-        SELECT t.token::text AS token, t.user_id::text AS user_id, t.created_at::timestamptz AS created_at
-        FROM {table.name} t
-        WHERE t.user_id = ANY($1::text[]::{users.id_type}[])
-        """,  # noqa: S608 - PostgreSQL's quoting
-        user_ids,
-    )
-    return [Token.from_row(row) for row in rows]
-
-
-async def count_by(conn: Connection, table: Table, column: str) -> dict[str, int]:
-    """Return how many rows a table has for each value of a column."""
-    rows = await conn.fetch(
-        f'SELECT i."{column}"::text AS value, count(*) AS rows FROM {table.name} i GROUP BY 1 ORDER BY 1'  # noqa: S608 - PostgreSQL's quoting, and ours
-    )
-    return {row["value"]: row["rows"] for row in rows}
-
-
-# --- Here ---
 
 
 async def is_empty(conn: Connection) -> bool:
