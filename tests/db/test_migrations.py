@@ -223,7 +223,9 @@ def test_the_guides_columns_come_first_as_the_guide_has_them(integer_dsn: str) -
             remembered boolean t false
             handed_by character varying f
             methods character varying[] t '{}'::character varying[]
-            aal smallint t 1""",
+            aal smallint t 1
+            impersonator_id bigint f
+            impersonator_session bigint f""",
         ),
         (
             "auth_events",
@@ -289,6 +291,8 @@ def test_the_indexes_are_those_that_are_wanted(dsn: str) -> None:
         "CREATE UNIQUE INDEX user_sessions_session_token_key ON user_sessions btree (session_token)",
         "CREATE INDEX user_sessions_user_id_is_active_idx ON user_sessions btree (user_id, is_active)",
         "CREATE INDEX user_sessions_expires_at_idx ON user_sessions btree (expires_at) WHERE is_active",
+        "CREATE INDEX user_sessions_impersonator_idx ON user_sessions btree (impersonator_session)"
+        " WHERE (is_active AND (impersonator_session IS NOT NULL))",
         "CREATE INDEX user_sessions_ended_at_idx ON user_sessions btree (ended_at) WHERE (NOT is_active)",
         (
             "CREATE INDEX user_sessions_user_id_place_idx ON user_sessions btree (user_id, place, created_at)"
