@@ -291,8 +291,10 @@ def test_the_indexes_are_those_that_are_wanted(dsn: str) -> None:
         "CREATE UNIQUE INDEX user_sessions_session_token_key ON user_sessions btree (session_token)",
         "CREATE INDEX user_sessions_user_id_is_active_idx ON user_sessions btree (user_id, is_active)",
         "CREATE INDEX user_sessions_expires_at_idx ON user_sessions btree (expires_at) WHERE is_active",
-        "CREATE INDEX user_sessions_impersonator_idx ON user_sessions btree (impersonator_session)"
-        " WHERE (is_active AND (impersonator_session IS NOT NULL))",
+        (
+            "CREATE INDEX user_sessions_impersonator_idx ON user_sessions btree (impersonator_session)"
+            " WHERE (is_active AND (impersonator_session IS NOT NULL))"
+        ),
         "CREATE INDEX user_sessions_ended_at_idx ON user_sessions btree (ended_at) WHERE (NOT is_active)",
         (
             "CREATE INDEX user_sessions_user_id_place_idx ON user_sessions btree (user_id, place, created_at)"
