@@ -105,6 +105,14 @@ class Cookies:
             kept = f"; Max-Age={max(0, int(left.total_seconds()))}"
         return _set(f"{self._session}={signed_in.token}{self._session_attributes}{kept}")
 
+    def replaced(self, scope: Scope, token: str) -> list[Header]:
+        """Return the headers of a request as its browser sends them once it has another session token."""
+        pairs = (pair for name, value in scope["headers"] if name == b"cookie" for pair in value.split(b";"))
+        kept = [pair for pair in pairs if not pair.strip(b" \t").startswith(self._session_start)]
+        sent = b";".join([*kept, self._session_start + token.encode()])
+        others = (each for each in scope["headers"] if each[0] not in {b"cookie", b"authorization"})
+        return [*others, (b"cookie", sent)]
+
     def are_two(self, scope: Scope) -> bool:
         """Say whether the browser sent more than one session cookie."""
         return len(_values(scope, self._session)) > 1

@@ -129,6 +129,11 @@ async def find_session(edge: Edge, scope: Scope) -> Session | None:
     return found
 
 
+def forget_session(scope: Scope) -> None:
+    """Have the session of a scope looked up again, because its credentials are others now."""
+    scope.pop(GATE_KEY, None)
+
+
 def edge_of(scope: Scope) -> Edge:
     """Return the edge of the Gatepost that was installed on the application which serves this scope."""
     state = getattr(scope.get("app"), "state", None)

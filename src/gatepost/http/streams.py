@@ -243,7 +243,8 @@ class Download(Response):
         gone = asyncio.ensure_future(_gone(receive))
         try:
             disposition = (b"content-disposition", b'attachment; filename="%b"' % self._name)
-            await _start(send, 200, self._type, disposition)
+            cookies = (header for header in self.raw_headers if header[0] == b"set-cookie")
+            await _start(send, 200, self._type, disposition, *cookies)
             await _send(send, first)
             async for part in self._parts:
                 if gone.done():

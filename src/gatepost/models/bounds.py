@@ -41,6 +41,8 @@ BODY_MAX = 64 * 1024
 """Bytes of a body."""
 FORM_FIELDS_MAX = 100
 """Fields of a form."""
+CARRIED_MAX = 8 * 1024
+"""Bytes of a form, with where it leads, that is carried through asking for the password again."""
 
 USER_AGENT_MAX = 512
 """Characters of a user agent that are kept."""

@@ -35,12 +35,13 @@ def create_pages(edge: Edge) -> ASGIApp:
     site = Site(edge)
     site.check_templates()
     answers = Answers(site)
+    site.routes = [page.route(site) for page in (*PAGES, *site.pages)]
     pages = Starlette(
         routes=[
             Route("/", answers.home),
             Route("/assets/{path:path}", answers.asset),
             Route("/icon", answers.icon),
-            *(page.route(site) for page in (*PAGES, *site.pages)),
+            *site.routes,
         ],
         middleware=[
             Middleware(RequestLog, headers=edge.headers, fault=answers.fault),

@@ -15,6 +15,9 @@ MEDIA_TYPE = b"application/x-www-form-urlencoded"
 TOKEN = "form_token"  # noqa: S105 - the name of a field
 """The field that holds the form's token."""
 
+PASSWORDS = frozenset({"password", "new_password", "current", "new"})
+"""The fields that hold a password: no page shows or keeps what was typed into them."""
+
 Form = Mapping[str, str]
 """Name of a field → what was typed; a field that a form may lack is asked for with `get`."""
 

@@ -15,6 +15,7 @@ TEXTS: dict[str, NoticeText] = {
     "session_revoked": lambda _: Text("flash.session_revoked"),
     "session_replaced": lambda _: Text("flash.session_revoked"),
     "challenge_expired": lambda _: Text("flash.challenge_expired"),
+    "not_done": lambda _: Text("flash.not_done"),
     "name_changed": lambda _: Text("flash.name_changed"),
     "password_changed": lambda count: (
         Text("flash.password_changed", count=count) if count else Text("flash.password_changed.alone")
@@ -33,7 +34,7 @@ TEXTS: dict[str, NoticeText] = {
 }
 """Name → the text, besides those of features; what has no name is not said."""
 
-_NEUTRAL = {"session_expired", "session_revoked", "session_replaced", "challenge_expired"}
+_NEUTRAL = {"session_expired", "session_revoked", "session_replaced", "challenge_expired", "not_done"}
 """Those that tell of no success."""
 
 

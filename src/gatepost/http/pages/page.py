@@ -29,6 +29,8 @@ from gatepost.errors import (
 )
 from gatepost.http.dependencies import CurrentSessionScheme, find_session
 from gatepost.http.errors import as_raised
+from gatepost.http.pages import confirm
+from gatepost.http.pages.carrying import CARRIED, Carried
 from gatepost.http.pages.forms import Form, read_form
 from gatepost.http.pages.site import Site
 from gatepost.http.pages.visit import Problems, Visit
@@ -85,8 +87,29 @@ async def _serve(page: Page, visit: Visit) -> Response:
         if page.submit is None or visit.request.method != "POST":
             return await page.show(visit)
         return await _submitted(page, page.submit, visit)
+    except FreshSessionRequired as error:
+        try:
+            return await _asked_first(visit, error)
+        except GatepostError as other:
+            return refused(visit, other)
     except GatepostError as error:
         return refused(visit, error)
+
+
+async def _asked_first(visit: Visit, error: FreshSessionRequired) -> Response:
+    """Ask for the password, in the place of what it is needed for; a form is carried along."""
+    if visit.request.method != "POST":
+        return visit.redirect(visit.url("/confirm", next=visit.here))
+    form = await read_form(visit.request)
+    try:
+        await _check(visit, form)
+        carried = Carried.of(visit, form).sealed(visit)
+    except FormExpired:
+        carried = ""
+    visit.typed = {"next": visit.here, CARRIED: carried}
+    response = await confirm.show(visit)
+    response.status_code = error.status
+    return response
 
 
 async def _submitted(page: Page, submit: Submit, visit: Visit) -> Response:
@@ -137,17 +160,14 @@ def _ends_the_visit(error: GatepostError) -> bool:
 
 def refused(visit: Visit, error: GatepostError) -> Response:
     """Answer what can't be shown: lead to where the visitor can go on from, or say why not."""
-    # Back to the page, not to what its form did.
-    back = visit.here
     if isinstance(error, SecondFactorRequired):
         return visit.ask_for_step(error)
     if isinstance(error, ChallengeExpired):
         return visit.redirect(visit.url("/sign-in", next=visit.next), notice=error.code)
     if isinstance(error, AuthenticationError):
         notice = None if isinstance(error, NotAuthenticated) else error.code
-        return visit.redirect(visit.url("/sign-in", next=back), notice=notice)
-    if isinstance(error, FreshSessionRequired):
-        return visit.redirect(visit.url("/confirm", next=back))
+        # Back to the page, not to what its form did.
+        return visit.redirect(visit.url("/sign-in", next=visit.here), notice=notice)
     return error_page(visit, error)
 
 

@@ -19,6 +19,7 @@ from jinja2 import (
 )
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
+from starlette.routing import Route
 
 from gatepost.errors import SettingsError
 from gatepost.http.edge import Edge
@@ -90,6 +91,7 @@ class Site:
         assets: what pages load.
         redirects: where `next` may lead.
         pages: those of features.
+        routes: to every page.
         alerts: what features say above the overview.
         address_path: below which the page of an address stands; None where there is none.
         words: what is said of every action.
@@ -106,6 +108,7 @@ class Site:
         self.edge = edge
         theirs = [feature.pages() for feature in edge.gate.features if feature.pages is not None]
         self.pages = tuple(page for each in theirs for page in each.pages)
+        self.routes: list[Route] = []
         self.alerts = tuple(each.alerts for each in theirs if each.alerts is not None)
         self.address_path = next((each.address_path for each in theirs if each.address_path), None)
         self.notices = TEXTS | {name: text for each in theirs for name, text in each.notices.items()}
