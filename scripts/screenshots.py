@@ -24,9 +24,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from gatepost.cli.demo import PASSWORD
 from gatepost.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,6 +40,8 @@ LARGEST, ALL = 150_000, 1_200_000
 
 ADDRESS = "198.51.100.24"
 """Of the visitor; kept for documentation (RFC 5737)."""
+GUESSER = "203.0.113.66"
+"""Of whoever guesses."""
 AGENT = (
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) "
     "Chrome/142.0.0.0 Safari/537.36"
@@ -64,11 +68,24 @@ def watch(page: Page) -> None:
     page.locator("#live[aria-pressed=false]").click()
     page.locator("#live[aria-pressed=true]").wait_for()
     origin = page.url.partition("/auth")[0]
-    guesser = {"X-Forwarded-For": "203.0.113.66", "User-Agent": "python-requests/2.32.5", "Origin": origin}
+    guesser = {"X-Forwarded-For": GUESSER, "User-Agent": "python-requests/2.32.5", "Origin": origin}
     for email in ("user@example.com", "nobody@example.com", "user@example.com"):
         guess = {"email": email, "password": "correct horse"}
         page.request.post(f"{origin}/api/auth/login", data=guess, headers=guesser)
     page.locator("#events .badge", has_text="login.failed").nth(2).wait_for()
+
+
+def break_in(page: Page) -> None:
+    """Have somebody guess the passwords of a few people, one of them rightly."""
+    origin = page.url.partition("/auth")[0]
+    guesser = {"X-Forwarded-For": GUESSER, "User-Agent": "python-requests/2.32.5"}
+    people = ["admin@example.com", "info440@example.net", "info441@example.net", "user@example.com"]
+    for email, tried in [*((email, "correct horse") for email in people * 2), (people[-1], PASSWORD)]:
+        # Not as a request of the page: its cookie would make this a sign-in of the administrator's browser.
+        guess = {"email": email, "password": tried}
+        httpx.post(f"{origin}/api/auth/login", json=guess, headers=guesser, timeout=60)
+    page.goto(f"{origin}/auth/admin/addresses/{GUESSER}")
+    page.locator(".callout-bad").wait_for()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +125,7 @@ PICTURES = (
     Picture(name="users", path="/admin/users", who="admin"),
     Picture(name="user", path="/admin", who="admin", size=(1280, 900), before=open_attacked),
     Picture(name="sessions", path="/admin/sessions", who="admin"),
+    Picture(name="address", path="/admin", who="admin", size=(1280, 900), before=break_in),
     Picture(name="events", path="/admin/events", who="admin", before=watch),
 )
 
