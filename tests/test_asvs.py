@@ -331,4 +331,5 @@ async def test_a_user_has_neither_an_expiry_of_the_password_nor_a_hint(
         "email_key",
         "credentials_stamp",
         "email_verified_at",
+        "language",  # as the user chose
     ]

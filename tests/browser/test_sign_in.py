@@ -31,7 +31,7 @@ async def fill(page: Page, **typed: str) -> None:
 
 async def sign_out(page: Page) -> None:
     """Sign out by the account menu."""
-    await page.locator(".menu summary").click()
+    await page.locator(".menu > summary").click()
     await page.locator(".menu").get_by_role("button", name="Sign out").click()
     await expect(page.get_by_role("heading", name="You are signed out")).to_be_visible()
 

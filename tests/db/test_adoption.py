@@ -226,11 +226,12 @@ def test_a_table_that_has_all_of_it_is_left_as_it_is(empty_dsn: str) -> None:
     key = (11, "email_key", "character varying", False)
     stamp = (12, "credentials_stamp", "uuid", False)
     verified = (13, "email_verified_at", "timestamp with time zone", False)
-    assert rows(empty_dsn, query) == [*columns, mark, key, stamp, verified]
+    language = (14, "language", "character varying", False)
+    assert rows(empty_dsn, query) == [*columns, mark, key, stamp, verified, language]
     added = [("users_email_key",), ("users_email_unkeyed_idx",)]
     searched = [(f"users_search_{what}_idx",) for what in ("email", "last_name", "name")]
     assert rows(empty_dsn, indexes) == sorted([*names, *added, *searched])
-    assert rows(empty_dsn, "TABLE users") == [(*row, None, None, None, None)]
+    assert rows(empty_dsn, "TABLE users") == [(*row, None, None, None, None, None)]
     assert rows(empty_dsn, "SELECT count(*) FROM pg_trigger WHERE tgname = 'users_password_columns'") == [
         (0,)
     ]

@@ -199,7 +199,8 @@ def test_the_guides_columns_come_first_as_the_guide_has_them(integer_dsn: str) -
             temporary_password_expires_at timestamp with time zone f
             email_key character varying f
             credentials_stamp uuid f gen_random_uuid()
-            email_verified_at timestamp with time zone f""",
+            email_verified_at timestamp with time zone f
+            language character varying f""",
         ),
         (
             "user_sessions",
@@ -277,6 +278,10 @@ def test_the_indexes_are_those_that_are_wanted(dsn: str) -> None:
         list(COLUMNS),
     )
     assert {line for (line,) in found} == {
+        (
+            "CREATE INDEX user_sessions_impersonator_idx ON user_sessions btree (impersonator_session)"
+            " WHERE (is_active AND (impersonator_session IS NOT NULL))"
+        ),
         "CREATE UNIQUE INDEX gatepost_features_pkey ON gatepost_features btree (feature)",
         "CREATE UNIQUE INDEX users_pkey ON users btree (id)",
         (
@@ -291,10 +296,6 @@ def test_the_indexes_are_those_that_are_wanted(dsn: str) -> None:
         "CREATE UNIQUE INDEX user_sessions_session_token_key ON user_sessions btree (session_token)",
         "CREATE INDEX user_sessions_user_id_is_active_idx ON user_sessions btree (user_id, is_active)",
         "CREATE INDEX user_sessions_expires_at_idx ON user_sessions btree (expires_at) WHERE is_active",
-        (
-            "CREATE INDEX user_sessions_impersonator_idx ON user_sessions btree (impersonator_session)"
-            " WHERE (is_active AND (impersonator_session IS NOT NULL))"
-        ),
         "CREATE INDEX user_sessions_ended_at_idx ON user_sessions btree (ended_at) WHERE (NOT is_active)",
         (
             "CREATE INDEX user_sessions_user_id_place_idx ON user_sessions btree (user_id, place, created_at)"

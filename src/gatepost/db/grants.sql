@@ -87,7 +87,7 @@ GRANT SELECT, DELETE ON users, user_sessions, auth_links, auth_blocks TO :"role"
 
 GRANT INSERT (email, email_key, name, hashed_password, is_admin, is_active, created_at, updated_at),
     UPDATE (email, email_key, name, hashed_password, is_admin, is_active, updated_at, temporary_password_expires_at,
-        credentials_stamp, email_verified_at)
+        credentials_stamp, email_verified_at, language)
     ON users TO :"role";
 
 GRANT INSERT (id, session_token, user_id, is_active, expires_at, created_at, last_used_at, ip_address, user_agent,

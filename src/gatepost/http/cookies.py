@@ -4,6 +4,7 @@
     device     `__Host-gatepost-device`    that this browser has signed in before; it opens nothing
     form       `__Host-gatepost-form`      what forms are bound to before there is a session
     notice     `__Host-gatepost-notice`    what the next page says once, such as that a name was changed
+    language   `__Host-gatepost-language`  the language that was chosen on it
     challenge  `__Host-gatepost-challenge` a sign-in that waits for one more step; it opens nothing
 
 Where COOKIE_DOMAIN shares the session with sibling hosts its prefix is `__Secure-`, the weaker one. Over
@@ -15,7 +16,7 @@ port, over plain http (`gatepost-8000`), and by the prefix of all but the usual 
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 from starlette.types import Scope
@@ -27,6 +28,9 @@ from gatepost.texts import Text
 
 PATHS_MAX = 6
 """Segments of a request's path at which a second cookie of the session's name is looked for."""
+
+LANGUAGE_LIFETIME = timedelta(days=365)
+"""How long a browser keeps the language that was chosen."""
 
 _SEGMENT = re.compile(r"[\w.~-]+", re.ASCII)
 
@@ -54,7 +58,7 @@ class Cookies:
         self._session_start = f"{self._session}=".encode()
         own = f"{'__Host-' if secure else ''}gatepost{mark}"
         self._device, self._form, self._notice = f"{own}-device", f"{own}-form", f"{own}-notice"
-        self._challenge = f"{own}-challenge"
+        self._challenge, self._language = f"{own}-challenge", f"{own}-language"
         self._attributes = "; Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if secure else "")
         self._domain = domain
         self._session_attributes = self._attributes + ("" if domain is None else f"; Domain={domain}")
@@ -82,6 +86,15 @@ class Cookies:
     def notice(self, scope: Scope) -> str | None:
         """Return the name of what the next page is to say, None where that is nothing."""
         return _single(scope, self._notice)
+
+    def language(self, scope: Scope) -> str | None:
+        """Return the language that was chosen in this browser, None where none was."""
+        return _single(scope, self._language)
+
+    def set_language(self, tag: str) -> Header:
+        """Return the header that has the browser keep the language that was chosen."""
+        lifetime = int(LANGUAGE_LIFETIME.total_seconds())
+        return _set(f"{self._language}={tag}{self._attributes}; Max-Age={lifetime}")
 
     def challenge(self, scope: Scope) -> str | None:
         """Return the sign-in of this browser that waits for one more step, None where there is none."""

@@ -125,6 +125,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
                 is_active=True,
                 created_at=row["user_created_at"],
                 email_verified=row["email_verified"],
+                language=row["language"],
             ),
             created_at=row["created_at"],
             expires_at=row["expires_at"],

@@ -35,6 +35,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         is_active: False where an administrator disabled the user.
         created_at: when the user was made, UTC.
         email_verified: the user proved that the e-mail is theirs.
+        language: that the user chose, as RFC 5646 writes it (`pt-BR`); None where they chose none.
     """
 
     id: UserId
@@ -44,6 +45,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     is_active: bool
     created_at: datetime
     email_verified: bool
+    language: str | None
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
@@ -56,4 +58,5 @@ class User(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             is_active=row["user_is_active"],
             created_at=row["user_created_at"],
             email_verified=row["email_verified"],
+            language=row["language"],
         )

@@ -94,6 +94,19 @@ class Profiles:
             )
         return msgspec.structs.replace(session, user=user)
 
+    async def choose_language(
+        self, token: str, language: str, client: Client, *, by_cookie: bool = False
+    ) -> None:
+        """Keep the language that the user of a token reads, as RFC 5646 writes it.
+
+        Raises:
+            Conflict, ValidationFailed, RejectedByDatabase: the database's own rules stand against it.
+            InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: the token is not live.
+        """
+        session = await self._sessions.resolve_for(token, client, verb="choose_language", by_cookie=by_cookie)
+        async with self._database.connection() as conn:
+            await store.choose_language(conn, session.user.id, language, at=self._clock())
+
     async def change_password(
         self, token: str, current: str, new: str, client: Client, *, by_cookie: bool = False
     ) -> SignedIn:

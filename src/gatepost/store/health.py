@@ -118,7 +118,7 @@ async def missing_privileges(conn: Connection, features: Schemas = ()) -> list[s
                 'email email_key name hashed_password is_admin is_active created_at updated_at'),
             ('users', 'UPDATE',
                 'email email_key name hashed_password is_admin is_active updated_at '
-                'temporary_password_expires_at credentials_stamp email_verified_at'),
+                'temporary_password_expires_at credentials_stamp email_verified_at language'),
             ('user_sessions', 'INSERT', 'id session_token user_id is_active expires_at created_at '
                 'last_used_at ip_address user_agent authenticated_at absolute_expires_at family_id place '
                 'remembered handed_by methods aal'),

@@ -43,7 +43,7 @@ async def rename(
             SELECT r.id AS user_id, r.email, coalesce(r.name, '') AS name,
                 coalesce(r.is_admin, false) AS is_admin, true AS user_is_active,
                 coalesce(r.created_at::timestamptz, 'epoch') AS user_created_at,
-                r.email_verified_at IS NOT NULL AS email_verified
+                r.email_verified_at IS NOT NULL AS email_verified, r.language
             FROM renamed r
             """,
             user_id,
@@ -55,6 +55,24 @@ async def rename(
             client.user_agent,
         )
     return None if row is None else User.from_row(row)
+
+
+async def choose_language(conn: Connection, user_id: UserId, language: str, *, at: datetime | None) -> None:
+    """Keep the language that a user reads.
+
+    Raises:
+        Conflict, ValidationFailed, RejectedByDatabase: as `users.insert`.
+    """
+    with sent("language"):
+        await conn.execute(
+            """
+            UPDATE users SET language = $2, updated_at = coalesce($3::timestamptz, statement_timestamp())
+            WHERE id = $1
+            """,
+            user_id,
+            language,
+            at,
+        )
 
 
 async def change_email(conn: Connection, user_id: UserId, email: str, *, at: datetime | None) -> UUID | None:

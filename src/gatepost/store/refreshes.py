@@ -197,7 +197,7 @@ async def refresh(
             (o.u).id AS user_id, (o.u).email, coalesce((o.u).name, '') AS name,
             coalesce((o.u).is_admin, false) AS is_admin,
             coalesce((o.u).created_at::timestamptz, 'epoch') AS user_created_at,
-            (o.u).email_verified_at IS NOT NULL AS email_verified
+            (o.u).email_verified_at IS NOT NULL AS email_verified, (o.u).language
         FROM t CROSS JOIN charged c LEFT JOIN presented p ON true LEFT JOIN owner o ON true
             LEFT JOIN found f ON true LEFT JOIN successor s ON true
         """,

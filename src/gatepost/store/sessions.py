@@ -134,7 +134,7 @@ LOOKUP = """
         coalesce(s.authenticated_at > t.now - $5::interval, false) AS is_fresh,
         u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
         coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at,
-        u.email_verified_at IS NOT NULL AS email_verified
+        u.email_verified_at IS NOT NULL AS email_verified, u.language
     FROM user_sessions s
     JOIN users u ON u.id = s.user_id
     CROSS JOIN (SELECT coalesce($2::timestamptz, statement_timestamp()) AS now) t
@@ -182,7 +182,7 @@ async def start(
     row = await conn.fetchrow(
         """
         WITH owner AS MATERIALIZED (
-            SELECT u.id, u.email, u.name, u.is_admin, u.created_at, u.email_verified_at
+            SELECT u.id, u.email, u.name, u.is_admin, u.created_at, u.email_verified_at, u.language
             FROM users u
             WHERE u.id = $2 AND u.is_active AND gatepost.credentials_stamp(u) = $3::uuid
             FOR SHARE
@@ -205,7 +205,7 @@ async def start(
             s.methods, s.aal, s.impersonator_id, u.id AS user_id, u.email, coalesce(u.name, '') AS name,
             coalesce(u.is_admin, false) AS is_admin,
             coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at,
-            u.email_verified_at IS NOT NULL AS email_verified
+            u.email_verified_at IS NOT NULL AS email_verified, u.language
         FROM started s CROSS JOIN owner u
         """,
         token,

@@ -56,7 +56,7 @@ async def start_fresh(
             u.id AS user_id, u.email, coalesce(u.name, '') AS name,
             coalesce(u.is_admin, false) AS is_admin,
             coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at,
-            u.email_verified_at IS NOT NULL AS email_verified
+            u.email_verified_at IS NOT NULL AS email_verified, u.language
         FROM started s JOIN users u ON u.id = s.user_id
         """,
         token,

@@ -21,7 +21,7 @@ USER: LiteralString = """
     u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
     coalesce(u.is_active, false) AS user_is_active,
     coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at,
-    u.email_verified_at IS NOT NULL AS email_verified
+    u.email_verified_at IS NOT NULL AS email_verified, u.language
 """
 """What `User` is read from."""
 
@@ -121,7 +121,7 @@ async def insert(
             FROM (SELECT coalesce($5::timestamptz, statement_timestamp()) AS now) t
             RETURNING id AS user_id, email, name, is_admin, is_active AS user_is_active,
                 created_at::timestamptz AS user_created_at, email_verified_at IS NOT NULL AS email_verified,
-                gatepost.credentials_stamp(u) AS stamp
+                language, gatepost.credentials_stamp(u) AS stamp
             """,
             email,
             name,
@@ -149,7 +149,8 @@ async def _insert_with(
             """
             SELECT u.id AS user_id, u.email, u.name, u.is_admin, u.is_active AS user_is_active,
                 u.created_at::timestamptz AS user_created_at,
-                u.email_verified_at IS NOT NULL AS email_verified, gatepost.credentials_stamp(u) AS stamp
+                u.email_verified_at IS NOT NULL AS email_verified, u.language,
+                gatepost.credentials_stamp(u) AS stamp
             FROM gatepost.insert_user($1, $2, $3, $4, $5, $6, $7::text::jsonb) u
             """,
             email,

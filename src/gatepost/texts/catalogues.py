@@ -87,18 +87,22 @@ class Catalogue:
         self._plural = plural
         self._fallback = fallback
 
-    def say(self, text: Text, number: Callable[[int], str] = str) -> str:
+    def say(self, text: Text, number: Callable[[int], str] = str, word: Callable[[str], str] = str) -> str:
         """Return a text in this language.
 
         Args:
             text: to be said.
             number: writes its numbers.
+            word: writes its strings.
         """
         count = text.values.get("count", 1)
         pattern = self.pattern(text.id, count if isinstance(count, int) else 1)
         if pattern is None:
             return text.id
-        return pattern % {name: _written(value, number) for name, value in text.values.items()}
+        return pattern % {
+            name: number(value) if isinstance(value, int) else word(value)
+            for name, value in text.values.items()
+        }
 
     def pattern(self, id: str, count: int = 1) -> str | None:  # noqa: A002 - the field's name for it
         """Return the sentence of an id with its placeholders, None where there is none.
@@ -127,7 +131,3 @@ def catalogue(language: str) -> Catalogue:
             messages |= found
     is_first = language == LANGUAGES[0]
     return Catalogue(messages, plural, None if is_first else catalogue(LANGUAGES[0]))
-
-
-def _written(value: Value, number: Callable[[int], str]) -> str:
-    return number(value) if isinstance(value, int) else value

@@ -21,6 +21,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "email_key",
         "credentials_stamp",
         "email_verified_at",
+        "language",
     ),
     "user_sessions": (
         "id",

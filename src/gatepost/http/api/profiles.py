@@ -107,7 +107,7 @@ async def exported(session: Session, gate: Gate, client: Client) -> Response:
 
     async def parts() -> AsyncIterator[bytes]:
         """Write the envelope around batches, of which none takes the loop for long."""
-        yield b'{"data":{"user":' + encode(schemas.user_data(found.user)) + b',"sessions":['
+        yield b'{"data":{"user":' + encode(schemas.exported_user_data(found.user)) + b',"sessions":['
         comma = b""
         async for rows in found.sessions():
             yield comma + _items([schemas.exported_session_data(row, session) for row in rows])

@@ -165,10 +165,16 @@ class ExportedSessionData(SessionData):
     end_reason: str | None
 
 
+class ExportedUserData(UserData):
+    """The user; `language` is the one that they chose on the pages, null where they chose none."""
+
+    language: str | None
+
+
 class ExportData(BaseModel):
     """What is stored about the caller; `truncated` says that older sessions or events were left out."""
 
-    user: UserData
+    user: ExportedUserData
     sessions: list[ExportedSessionData]
     events: list[EventData]
     application: Annotated[
@@ -187,6 +193,11 @@ def user_data(user: User) -> dict[str, Any]:
         "is_admin": user.is_admin,
         "email_verified": user.email_verified,
     }
+
+
+def exported_user_data(user: User) -> dict[str, Any]:
+    """Return `ExportedUserData`."""
+    return user_data(user) | {"language": user.language}
 
 
 def session_info(session: Session) -> dict[str, Any]:

@@ -1,10 +1,14 @@
 """The language of a visit: its texts, and how it writes times and numbers."""
 
+import re
+import unicodedata
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
+from itertools import takewhile
+from typing import Literal
 
-from babel import Locale
+from babel import Locale, localedata
 from babel.dates import format_date, format_skeleton, format_time
 from babel.numbers import format_compact_decimal, format_decimal, format_percent
 from babel.units import format_unit
@@ -14,30 +18,51 @@ from gatepost.texts import LANGUAGES, Text, catalogue
 
 _TAGS_MAX = 20
 _TRADITIONAL = {"hant", "tw", "hk", "mo"}
+_WRITTEN_AS = {"zh": "zh_Hans", "pt": "pt_BR"}
+"""Language → the catalogue that there is of it, where the catalogue's name says more."""
+_REGION = re.compile(r"[a-z]{2}|[0-9]{3}")
 
 
 class Language:
-    """One of `LANGUAGES`.
+    """One of `LANGUAGES`, as a region writes it.
 
     Args:
         name: of the catalogue.
+        region: by whose custom times and numbers are written, like "CH"; None is the language's own.
 
     Attributes:
-        tag: as HTML and HTTP write it (RFC 5646), like "zh-Hans".
+        name, region: as given.
+        tag: as HTML and HTTP write it (RFC 5646), like "zh-Hans" or "de-CH".
+        direction: of its script.
     """
 
-    def __init__(self, name: str) -> None:
-        self.tag = name.replace("_", "-")
-        self._name = name
-        self._locale = Locale.parse(name)
+    def __init__(self, name: str, region: str | None = None) -> None:
+        self.name, self.region = name, region
+        self.tag = name.replace("_", "-") + ("" if region is None else f"-{region}")
+        self._locale = Locale.parse(name if region is None else f"{name}_{region}")
+        self.direction: Literal["ltr", "rtl"] = "rtl" if self._locale.text_direction == "rtl" else "ltr"
+
+    @property
+    def own_name(self) -> str:
+        """What those who speak it call it, without a region."""
+        named = str(Locale.parse(self.name).get_display_name())
+        return named[:1].upper() + named[1:]
 
     def say(self, text: Text) -> str:
         """Return a text in this language, its numbers with the separators of the language."""
-        return catalogue(self._name).say(text, self.number)
+        return catalogue(self.name).say(text, self.number, self._isolated)
+
+    def _isolated(self, value: str) -> str:
+        """Keep what may be written in the other direction from turning the sentence (UAX 9 §2.7)."""
+        if self.direction == "ltr" and (
+            value.isascii() or not any(unicodedata.bidirectional(each) in {"R", "AL"} for each in value)
+        ):
+            return value
+        return f"\u2068{value}\u2069"
 
     def pattern(self, id: str, count: int) -> str:  # noqa: A002 - the field's name for it
         """Return the sentence of a number of things with its placeholders, for scripts to fill in."""
-        return catalogue(self._name).pattern(id, count) or id
+        return catalogue(self.name).pattern(id, count) or id
 
     def time(self, at: datetime) -> str:
         """Return a time to the minute, in UTC; scripts put it into the reader's zone."""
@@ -96,26 +121,48 @@ class Language:
 
 
 @cache
-def language(name: str) -> Language:
-    """Return one of `LANGUAGES`."""
-    return Language(name)
+def language(name: str, region: str | None = None) -> Language:
+    """Return one of `LANGUAGES`, as a region writes it if Unicode's data knows how."""
+    return Language(name, region)
 
 
-def negotiated(accepted: str) -> Language:
-    """Return the language that a browser asks for most, of those there are (RFC 9110 §12.5.4).
+def find_language(tag: str) -> Language | None:
+    """Return the language that a tag means (RFC 5646), None where there is no catalogue of it."""
+    primary, *subtags = tag.lower().split("-")
+    # Chinese without a script is written as where it is spoken.
+    if primary == "zh" and _TRADITIONAL.intersection(subtags):
+        return None
+    name = _WRITTEN_AS.get(primary, primary)
+    if name not in LANGUAGES:
+        return None
+    # A letter by itself begins an extension, which names other things than regions.
+    regions = filter(_REGION.fullmatch, takewhile(lambda each: len(each) > 1, subtags))
+    region = next(regions, "").upper()
+    known = region and localedata.exists(f"{name}_{region}")
+    return language(name, region if known else None)
+
+
+def negotiated(accepted: str, chosen: str | None = None) -> Language:
+    """Return the language that was chosen, or else that a browser asks for most, of those there are.
+
+    Where the choice names no region, the browser's for this language counts (RFC 9110 §12.5.4).
 
     Args:
         accepted: the header `Accept-Language`.
+        chosen: a tag.
     """
-    for tag in _by_quality(accepted[:ACCEPT_LANGUAGE_MAX]):
-        if tag == "*":
-            break
-        primary, *subtags = tag.lower().split("-")
-        # Chinese without a script is written as where it is spoken.
-        name = "zh_Hans" if primary == "zh" and not _TRADITIONAL.intersection(subtags) else primary
-        if name in LANGUAGES:
-            return language(name)
-    return language(LANGUAGES[0])
+    return _negotiated(accepted[:ACCEPT_LANGUAGE_MAX], chosen)
+
+
+@lru_cache(maxsize=256)
+def _negotiated(accepted: str, chosen: str | None) -> Language:
+    tags = takewhile(lambda tag: tag != "*", _by_quality(accepted))
+    asked = [found for tag in tags if (found := find_language(tag))]
+    own = None if chosen is None else find_language(chosen)
+    if own is None:
+        return asked[0] if asked else language(LANGUAGES[0])
+    regional = (each for each in asked if each.name == own.name)
+    return next(regional, own) if own.region is None else own
 
 
 def _by_quality(accepted: str) -> Iterator[str]:

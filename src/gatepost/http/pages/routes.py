@@ -17,6 +17,7 @@ from gatepost.http.pages import (
     email,
     export,
     factor,
+    languages,
     password,
     security,
     sign_in,
@@ -31,6 +32,7 @@ PAGES = (
     Page(path="/sign-in/factor", show=factor.show, submit=factor.submit, fields={InvalidCode: "code"}),
     Page(path="/sign-up", show=sign_up.show, submit=sign_up.submit, fields={EmailTaken: "email"}),
     Page(path="/sign-out", show=sign_out.show, submit=sign_out.submit),
+    Page(path="/language", show=languages.show, submit=languages.submit),
     Page(
         path="/confirm",
         show=confirm.show,

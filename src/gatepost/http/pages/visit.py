@@ -16,11 +16,12 @@ from gatepost.http.edge import Edge
 from gatepost.http.headers import PAGE_HEADERS
 from gatepost.http.own_pages import address_of
 from gatepost.http.pages.forms import TOKEN, Form
-from gatepost.http.pages.language import Language, negotiated
+from gatepost.http.pages.language import Language, language, negotiated
 from gatepost.http.pages.notices import read_notice
 from gatepost.http.pages.site import Site
 from gatepost.models import Client, Session, SignedIn, UserId, canonical_network
 from gatepost.security.csrf_tokens import sign_in_binding
+from gatepost.texts import LANGUAGES
 
 NO_FORM: Form = MappingProxyType({})
 
@@ -47,7 +48,6 @@ class Visit:
 
     Attributes:
         site, request: as given.
-        language: what the browser asks for most.
         session: of the visitor, None where there is none.
         typed: what was typed into the form that is shown again; templates never show a password of it.
         problems: why it is shown again, None where it is not.
@@ -58,7 +58,6 @@ class Visit:
     def __init__(self, site: Site, request: Request) -> None:
         self.site = site
         self.request = request
-        self.language: Language = negotiated(request.headers.get("accept-language", ""))
         self.session: Session | None = None
         self.typed: Form = NO_FORM
         self.problems: Problems | None = None
@@ -144,6 +143,13 @@ class Visit:
             return self.url("/admin/events", address=address)
         return self.url(f"{self.site.address_path}/{quote(address, safe='/:')}")
 
+    @property
+    def language(self) -> Language:
+        """What the user chose, or else was chosen in this browser, or else the browser asks for most."""
+        own = None if self.session is None else self.session.user.language
+        chosen = own or self.edge.cookies.language(self.request.scope)
+        return negotiated(self.request.headers.get("accept-language", ""), chosen)
+
     # --- Forms ---
 
     @property
@@ -196,6 +202,7 @@ class Visit:
             {
                 "visit": self,
                 "language": self.language,
+                "languages": [language(name) for name in LANGUAGES],
                 "session": self.session,
                 "user": self.session.user if self.session else None,
                 "typed": self.typed,

@@ -1,7 +1,8 @@
 // What scripts add to pages that work without them. Nothing here writes HTML: the pages' policy forbids it.
 "use strict";
 
-const language = document.documentElement.lang || "en";
+// With the digits that the server writes, whatever the language has besides.
+const language = `${document.documentElement.lang || "en"}-u-nu-latn`;
 const texts = document.body.dataset;
 
 // Times in the reader's zone; "ago" where how long it has been matters more.
