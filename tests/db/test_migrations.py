@@ -373,6 +373,10 @@ def test_the_indexes_are_those_that_are_wanted(dsn: str) -> None:
             "CREATE INDEX user_sessions_address_idx ON user_sessions btree (gatepost.to_inet(ip_address))"
             " WHERE is_active"
         ),
+        (
+            "CREATE INDEX auth_events_admin_id_idx ON auth_events btree (((detail ->> 'admin_id'::text)), id)"
+            " WHERE ((detail ->> 'admin_id'::text) IS NOT NULL)"
+        ),
     }
 
 

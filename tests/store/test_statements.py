@@ -323,6 +323,7 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     "emails.unkeyed": ("nth(0), 1000", {"users_email_unkeyed_idx"}),
     "users.find": ("'user17@example.com'", {"users_email_key"}),
     "users.get": ("nth(17)", {"users_pkey"}),
+    "users.emails": ("ARRAY[nth(17), nth(18)]", {"users_pkey"}),
     "users.hash_of": ("nth(17)", {"users_pkey"}),
     "users.page": ("nth(17), 50", {"users_pkey"}),
     "attempts.begin_login": (
@@ -405,13 +406,18 @@ PLANNED: list[tuple[str, str, set[str]]] = [
     ),
     (
         "events.search",
-        "29900, 30001, 51, 'login.failed', NULL, NULL, NULL, NULL, NULL, NULL",
+        "29900, 30001, 51, 'login.failed', NULL, NULL, NULL, NULL, NULL, NULL, NULL",
         {"auth_events_pkey", "users_pkey"},
     ),
     (
         "events.search",
-        "1, 20000, 51, NULL, 'login.', NULL, NULL, NULL, NULL, nth(17)",
+        "1, 20000, 51, NULL, 'login.', NULL, NULL, NULL, NULL, nth(17), NULL",
         {"auth_events_user_id_id_idx"},
+    ),
+    (
+        "events.search",
+        "1, 90000, 51, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '17'",
+        {"auth_events_admin_id_idx"},
     ),
 ]
 """Those that are run by `Database.planning`: what is asked for decides how."""
@@ -448,6 +454,9 @@ async def filled(db: Any) -> Any:
         SELECT 'session.refused', now() - i * interval '1 minute',
             '10.' || i % 50 || '.' || i / 50 % 250 || '.' || i % 250
         FROM generate_series(1, 20000) i;
+        INSERT INTO auth_events (action, at, user_id, detail)
+        SELECT 'user.disabled', now(), nth(i), jsonb_build_object('admin_id', i % 100)
+        FROM generate_series(1, 5000) i;
         UPDATE user_sessions SET ip_address = '10.' || id % 50 || '.' || id / 50 % 250 || '.' || id % 250
         WHERE id % 2 = 1;
         INSERT INTO auth_blocks (network)

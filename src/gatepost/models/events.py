@@ -127,6 +127,12 @@ class AuditEvent(Columns, frozen=True, kw_only=True, gc=False):
         """Whether an administrator or a program did it: address and user agent are then not the user's."""
         return "admin_id" in self.detail or self.detail.get("by") in {"command", "application"}
 
+    @property
+    def admin_id(self) -> int | str | None:
+        """Which administrator did it, as JSON has ids; None where none did."""
+        found = self.detail.get("admin_id")
+        return found if isinstance(found, int | str) else None
+
 
 class SeenEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An event and the user concerned, as an administrator sees it.
@@ -134,10 +140,12 @@ class SeenEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         event: the event.
         email: of its user; None where there is none, or none any more.
+        actor: e-mail of the administrator who did it; None where none did, or who is gone, or was not asked for.
     """
 
     event: AuditEvent
     email: str | None
+    actor: str | None = None
 
 
 class EventPage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -159,12 +167,14 @@ class EventFilter:
     Attributes:
         action: this one; with a dot at its end all that begin with it, such as `login.`.
         user_id: of this user.
+        by: done by this administrator.
         address: from this address or network (CIDR), spelled as `canonical_network` has it.
         since, until: by the event's time; the former includes it, the latter excludes it.
     """
 
     action: str | None = None
     user_id: UserId | None = None
+    by: UserId | None = None
     address: str | None = None
     since: datetime | None = None
     until: datetime | None = None

@@ -15,6 +15,7 @@ from gatepost.db.pool import Database
 from gatepost.errors import Unavailable
 from gatepost.log import get_logger
 from gatepost.models import SeenEvent
+from gatepost.services.actors import with_actors
 from gatepost.store import events as store
 
 log = get_logger("gatepost.feed")
@@ -154,6 +155,7 @@ class Feed:
         else:
             async with self._database.connection() as conn:
                 found = await store.seen_after(conn, after, limit=QUEUE_MAX)
+                found = await with_actors(conn, self._database.user_ids, found)
             missed = [s for s in found if s.event.id <= self._last and s.event.id not in self._gaps]
         subscription.begin_with(missed)
 
@@ -230,11 +232,12 @@ class Feed:
                 fresh += more
                 if not more or len(fresh) > QUEUE_MAX:
                     break
+            new = await with_actors(conn, self._database.user_ids, [*late, *fresh])
         for seen in late:
             del self._gaps[seen.event.id]
         for seen in fresh:
             self._pass(seen.event.id)
-        for seen in (*late, *fresh):
+        for seen in new:
             self._recent.append(seen)
             for subscription in self._subscriptions:
                 subscription.put(seen)

@@ -17,10 +17,12 @@ from gatepost.models import (
     EventPage,
     SeenEvent,
     Session,
+    as_json,
     canonical_address,
 )
 from gatepost.models.filters import as_detail
 from gatepost.models.times import as_utc
+from gatepost.services.actors import with_actors
 from gatepost.services.acts import Acts, By, Program, detail_of
 from gatepost.services.clock import Clock
 from gatepost.services.oversight import canonical
@@ -59,7 +61,10 @@ class Trail:
         """
         wanted = _checked(wanted)
         lowest, beyond = await self._bounds(wanted)
-        return await self._page(wanted, lowest, beyond if before is None else min(before, beyond), limit)
+        page = await self._page(wanted, lowest, beyond if before is None else min(before, beyond), limit)
+        async with self._database.connection() as conn:
+            seen = await with_actors(conn, self._database.user_ids, page.events)
+        return EventPage(events=seen, before=page.before)
 
     async def batches(self, wanted: EventFilter) -> AsyncIterator[list[SeenEvent]]:
         """Yield every event of a filter that there is now, newest first, at most `BATCH` at a time.
@@ -94,12 +99,14 @@ class Trail:
         """
         wanted = _checked(wanted)
         action, address = wanted.action or "", wanted.address
+        by = None if wanted.by is None else as_json(wanted.by)
         network = ipaddress.ip_network(address) if address is not None and "/" in address else None
 
         def takes(event: AuditEvent) -> bool:
             return (
                 (event.action.startswith(action) if action.endswith(".") else action in {"", event.action})
                 and wanted.user_id in {None, event.user_id}
+                and by in {None, event.admin_id}
                 and (network is not None or address in {None, event.ip_address})
                 and (network is None or _is_within(event.ip_address, network))
                 and (wanted.since is None or event.at >= wanted.since)
@@ -138,8 +145,9 @@ class Trail:
         until = loop.time() + PAGE_SECONDS
         found: list[SeenEvent] = []
         while before > lowest:
-            # A user's events have an index of their own: they need no windows.
-            floor = lowest if wanted.user_id is not None else max(lowest, before - WINDOW)
+            # A user's events have an index of their own, and what one did has: they need no windows.
+            is_indexed = wanted.user_id is not None or wanted.by is not None
+            floor = lowest if is_indexed else max(lowest, before - WINDOW)
             async with self._database.planning() as conn:
                 found += await store.search(
                     conn, wanted, lowest=floor, before=before, limit=limit + 1 - len(found)

@@ -188,7 +188,7 @@ async def search(
 ) -> list[SeenEvent]:
     """Return events, newest first, those with an id from `lowest` on and below `before`.
 
-    For `Database.planning`: a user's events have an index of their own.
+    For `Database.planning`: a user's events have an index of their own, and so has what an administrator did.
     """
     rows = await conn.fetch(
         _SEEN
@@ -201,6 +201,7 @@ async def search(
             AND ($8::timestamptz IS NULL OR e.at >= $8)
             AND ($9::timestamptz IS NULL OR e.at < $9)
             AND (e.user_id = $10 OR $10 IS NULL)
+            AND ($11::text IS NULL OR e.detail ->> 'admin_id' = $11)
         ORDER BY e.id DESC
         LIMIT $3
         """,
@@ -213,11 +214,12 @@ async def search(
 
 
 def _parts(wanted: EventFilter) -> tuple[object, ...]:
-    """Return action, family, address, network, times and user, as the statement takes them."""
+    """Return action, family, address, network, times, user and actor, as the statement takes them."""
     action, family = wanted.action, None
     if action is not None and action.endswith("."):
         action, family = None, action
     address, network = wanted.address, None
     if address is not None and "/" in address:
         address, network = None, address
-    return action, family, address, network, wanted.since, wanted.until, wanted.user_id
+    by = None if wanted.by is None else str(wanted.by)
+    return action, family, address, network, wanted.since, wanted.until, wanted.user_id, by

@@ -174,6 +174,12 @@ async def get(conn: Connection, user_id: UserId) -> User | None:
     return None if row is None else User.from_row(row)
 
 
+async def emails(conn: Connection, user_ids: Sequence[UserId]) -> dict[UserId, str]:
+    """Return the e-mails of those of these users that there are."""
+    rows = await conn.fetch("SELECT u.id, u.email FROM users u WHERE u.id = ANY($1)", user_ids)
+    return {row["id"]: row["email"] for row in rows}
+
+
 async def find(conn: Connection, email: str) -> User | None:
     """Return the user with this canonical e-mail."""
     row = await conn.fetchrow(

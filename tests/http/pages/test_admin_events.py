@@ -89,7 +89,7 @@ async def test_each_event_is_a_row_with_a_sentence_and_its_details(
     first = rows(page)[0]
     assert "Failed sign-in as user@example.com login.failed Event " in first
     assert f"User agent {agent} email user@example.com reason wrong_password" in first
-    assert first.endswith("user@example.com 127.0.0.1 Firefox on Linux")
+    assert first.endswith("user@example.com – 127.0.0.1 Firefox on Linux")
     assert '<a href="/auth/admin/users/2">user<wbr>@example.com</a>' in page.text
     assert '<a href="/auth/admin/addresses/127.0.0.1">127.0.0.1</a>' in page.text
     assert '<span class="badge badge-bad">login.failed</span>' in page.text
@@ -236,7 +236,41 @@ async def test_a_full_page_is_small(admin: Visitor, client: httpx.AsyncClient, d
     )
     page = await admin.get("/admin/events?user=2")
     assert len(actions(page)) == page_of_events.ROWS
-    assert len(page.content) <= 30_000
+    assert len(page.content) <= 60_000
+
+
+# --- Who did it ---
+
+
+async def test_the_administrator_is_named_led_to_and_filtered_by(
+    admin: Visitor, client: httpx.AsyncClient, db: Database
+) -> None:
+    await register(client)
+    await admin.submit("/admin/users/2", action="disable", sure="on")
+    page = await admin.get("/admin/events?action=user.disabled")
+    assert "admin@example.com disabled the account of user@example.com" in rows(page)[0]
+    for user_id in (1, 2):
+        assert f'<a href="/auth/admin/users/{user_id}">' in page.text.partition("<tbody>")[2]
+    mine = await admin.get("/admin/events?by=admin@example.com&action=user.")
+    assert actions(mine) == ["user.disabled"]
+    assert actions(await admin.get("/admin/events?by=2")) == []
+    assert "Done by this person" in said(await admin.get("/admin/users/1"))
+    whom = await admin.get("/admin/users/2")
+    assert 'by <a href="/auth/admin/users/1">admin@example.com</a>' in whom.text
+    assert "admin@example.com disabled the account of user@example.com" not in said(whom)  # by the name
+
+
+async def test_a_row_says_whose_address_it_shows(
+    admin: Visitor, client: httpx.AsyncClient, db: Database
+) -> None:
+    await register(client)
+    await admin.submit("/admin/users/2", action="disable", sure="on")
+    assert "the administrator's" in rows(await admin.get("/admin/events?action=user.disabled"))[0]
+    await db.execute(
+        """INSERT INTO auth_events (action, user_id, detail) VALUES ('user.disabled', 2, '{"by": "command"}')"""
+    )
+    row = rows(await admin.get("/admin/events?action=user.disabled"))[0]
+    assert "The account of user@example.com was disabled" in row and "a command" in row
 
 
 # --- Files ---
@@ -282,6 +316,8 @@ async def test_no_file_without_a_form_of_ours(admin: Visitor, db: Database) -> N
         (EventFilter(action="login.failed"), {1}),
         (EventFilter(action="login"), set()),
         (EventFilter(user_id=7), {1, 3}),
+        (EventFilter(by=9), {3}),
+        (EventFilter(by=8), set()),
         (EventFilter(address="203.0.113.7"), {1}),
         (EventFilter(address="203.0.113.0/24"), {1, 2}),
         (EventFilter(address="2001:DB8::/32"), {3}),
@@ -303,8 +339,9 @@ async def test_a_live_filter_takes_what_the_search_finds(
     ]
     for day, (action, user_id, address) in enumerate(made):
         await db.execute(
-            "INSERT INTO auth_events (at, action, user_id, ip_address) VALUES ($1, $2, $3, $4)",
+            "INSERT INTO auth_events (at, action, user_id, ip_address, detail) VALUES ($1, $2, $3, $4, $5)",
             *(datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=day), action, user_id, address),
+            '{"admin_id": 9}' if user_id and day == 2 else "{}",
         )
     every = (await gate.trail.page(EventFilter(), before=None, limit=4)).events
     found = (await gate.trail.page(wanted, before=None, limit=4)).events
@@ -404,6 +441,8 @@ async def test_what_happens_is_sent_in_the_words_of_the_page(watcher: httpx.Asyn
         "action": "login.failed",
         "kind": "bad",
         "text": "Failed sign-in as user@example.com",
+        "by": None,
+        "by_url": None,
         "who": "user@example.com",
         "who_url": "/auth/admin/users/2",
         "address": "127.0.0.1",

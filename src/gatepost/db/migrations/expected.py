@@ -120,6 +120,7 @@ INDEXES = (
     "auth_events_address_idx",
     "user_sessions_address_idx",
     "user_sessions_impersonator_idx",
+    "auth_events_admin_id_idx",
 )
 """Indexes that have one name everywhere."""
 

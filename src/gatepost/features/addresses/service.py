@@ -15,6 +15,7 @@ from gatepost.features.addresses.places import LOOPBACK, Network, Place
 from gatepost.features.addresses.store import Account, Block
 from gatepost.models import AuditAction, Client, OverseenSession, SeenEvent, Session, SessionFilter, utc_text
 from gatepost.security.emails import canonical_name
+from gatepost.services.actors import with_actors
 from gatepost.services.acts import Acts, By, Program, detail_of
 from gatepost.services.clock import Clock
 from gatepost.services.lifetimes import Lifetimes
@@ -189,6 +190,7 @@ class Addresses:
         async with self._database.planning() as conn:
             accounts = await store.accounts(conn, here, within=SPAN, most=EVENTS_MAX, at=now, idle=self._idle)
             events = await event_store.at_address(conn, str(place), within=SPAN, limit=EVENTS, at=now)
+            events = await with_actors(conn, self._database.user_ids, events)
             blocks = await store.blocks_at(conn, here, limit=BLOCKS, at=now)
         wanted = SessionFilter(address=str(place))
         return Look(

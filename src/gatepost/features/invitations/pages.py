@@ -94,9 +94,9 @@ PAGES = Pages(
     templates=Path(__file__).parent / "templates",
     notices={"invitation_revoked": lambda _: Text("flash.invitation_revoked")},
     sentences={
-        "invitation.created": Words("plain", is_personal=False),
+        "invitation.created": Words("plain", is_personal=False, has_actor=True),
         "invitation.created/named": Words("plain"),
-        "invitation.revoked": Words("plain", is_personal=False),
+        "invitation.revoked": Words("plain", is_personal=False, has_actor=True),
         "invitation.revoked/named": Words("plain"),
         "invitation.refused": Words("warn", is_personal=False),
         "invitation.refused/named": Words("warn"),

@@ -72,11 +72,23 @@ async def _of_query(
     return None if text is None else _accepted(gate.user_ids.parse(text), gate.user_ids, "user")
 
 
+async def _of_query_by(
+    gate: CurrentGate,
+    text: Annotated[
+        _Text | None, Query(alias="by", description="Done by the administrator with this id.")
+    ] = None,
+) -> UserId | None:
+    return None if text is None else _accepted(gate.user_ids.parse(text), gate.user_ids, "by")
+
+
 PathUserId: TypeAlias = Annotated[UserId, Depends(_of_path)]
 """The `id` in a path. A route names it after whom it asks for: who may not ask learns nothing of ids."""
 
 QueryUserId: TypeAlias = Annotated[UserId | None, Depends(_of_query)]
 """The parameter `user` of a query."""
+
+QueryActorId: TypeAlias = Annotated[UserId | None, Depends(_of_query_by)]
+"""The parameter `by` of a query."""
 
 
 def describe(document: dict[str, Any], ids: UserIdType) -> dict[str, Any]:

@@ -15,15 +15,18 @@ class Words:
     Attributes:
         kind: "good", "plain", "warn" or "bad", for who looks through many.
         is_personal: it concerns a person; what does not is told to everybody alike, in `event.<name>`.
+        has_actor: an administrator may have done it; `event.<name>.by` names them.
     """
 
     kind: str
     is_personal: bool = True
+    has_actor: bool = False
 
-    def texts(self, name: str) -> tuple[str, str]:
-        """Return the ids of what is said of the event of this name: to the person, to others."""
+    def texts(self, name: str) -> tuple[str, str, str]:
+        """Return the ids of what is said of the event of this name: to the person, to others, with its actor."""
         about = f"event.{name.replace('/', '.')}"
-        return (f"{about}.own", f"{about}.other") if self.is_personal else (about, about)
+        own, other = (f"{about}.own", f"{about}.other") if self.is_personal else (about, about)
+        return own, other, f"{about}.by" if self.has_actor else other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,19 +52,19 @@ class ShownEvent:
 WORDS: dict[str, Words] = {
     "user.registered": Words("good"),
     "user.registration_refused": Words("warn"),
-    "user.created": Words("plain"),
-    "user.promoted": Words("warn"),
-    "user.demoted": Words("warn"),
-    "user.disabled": Words("bad"),
-    "user.enabled": Words("good"),
-    "user.password_set": Words("warn"),
-    "user.password_set/temporary": Words("warn"),
-    "user.deleted": Words("bad"),
+    "user.created": Words("plain", has_actor=True),
+    "user.promoted": Words("warn", has_actor=True),
+    "user.demoted": Words("warn", has_actor=True),
+    "user.disabled": Words("bad", has_actor=True),
+    "user.enabled": Words("good", has_actor=True),
+    "user.password_set": Words("warn", has_actor=True),
+    "user.password_set/temporary": Words("warn", has_actor=True),
+    "user.deleted": Words("bad", has_actor=True),
     "user.renamed": Words("plain"),
     "user.email_changed": Words("warn"),
     "user.exported": Words("plain"),
     "user.erased": Words("bad"),
-    "user.unlocked": Words("good"),
+    "user.unlocked": Words("good", has_actor=True),
     "password.rehashed": Words("plain"),
     "password.changed": Words("good"),
     "password.refused": Words("bad"),
@@ -73,7 +76,7 @@ WORDS: dict[str, Words] = {
     "login.failed/unknown_user": Words("bad"),
     "login.failed/locked": Words("bad"),
     "login.failed/user_disabled": Words("bad"),
-    "session.impersonated": Words("warn"),
+    "session.impersonated": Words("warn", has_actor=True),
     "session.started": Words("good"),
     "session.refreshed": Words("plain"),
     "session.confirmed": Words("good"),
@@ -84,13 +87,13 @@ WORDS: dict[str, Words] = {
     "session.revoked/limit": Words("warn"),
     "session.revoked/impersonator": Words("plain"),
     "session.revoked/revoked": Words("plain"),
-    "session.revoked/by": Words("warn"),
+    "session.revoked/by": Words("warn", has_actor=True),
     "session.revoked_all": Words("plain"),
     "session.revoked_all/logout_all": Words("plain"),
     "session.revoked_all/others": Words("plain"),
-    "session.revoked_all/by": Words("warn"),
-    "session.revoked_all/user_disabled": Words("warn"),
-    "session.revoked_all/password_set": Words("warn"),
+    "session.revoked_all/by": Words("warn", has_actor=True),
+    "session.revoked_all/user_disabled": Words("warn", has_actor=True),
+    "session.revoked_all/password_set": Words("warn", has_actor=True),
     "session.revoked_all/password_changed": Words("plain"),
     "session.revoked_all/email_changed": Words("plain"),
     "session.refused": Words("warn"),
@@ -100,10 +103,10 @@ WORDS: dict[str, Words] = {
     "throttled/nobody": Words("bad", is_personal=False),
     "refusals.counted": Words("bad"),
     "refusals.counted/nobody": Words("bad", is_personal=False),
-    "throttles.cleared": Words("plain"),
+    "throttles.cleared": Words("plain", has_actor=True),
     "cross_origin.refused": Words("bad"),
-    "sessions.ended": Words("warn", is_personal=False),
-    "events.exported": Words("warn", is_personal=False),
+    "sessions.ended": Words("warn", is_personal=False, has_actor=True),
+    "events.exported": Words("warn", is_personal=False, has_actor=True),
     "cleanup.run": Words("plain"),
     "cleanup.run/nobody": Words("plain", is_personal=False),
     "command.failed": Words("warn", is_personal=False),
@@ -122,12 +125,13 @@ def shown_event(
     *,
     own: bool,
     who: str | None = None,
+    by: str | None = None,
     words: Mapping[str, Words] = WORDS,
 ) -> ShownEvent:
     """Return an event with all that is said of it; what is given is as `sentence` takes it."""
     return ShownEvent(
         event=event,
-        text=sentence(language, event, own=own, who=who, words=words),
+        text=sentence(language, event, own=own, who=who, by=by, words=words),
         more=sessions_ended(language, event),
         kind=kind(event, words),
         is_by_admin=event.is_by_admin,
@@ -140,6 +144,7 @@ def sentence(
     *,
     own: bool,
     who: str | None = None,
+    by: str | None = None,
     words: Mapping[str, Words] = WORDS,
 ) -> str:
     """Return what happened, as a sentence without its full stop.
@@ -149,15 +154,17 @@ def sentence(
         event: what happened; an action that only a newer Gatepost knows is told by its name.
         own: the reader is whom it concerns.
         who: how everybody else is told whom it concerns, such as an e-mail.
+        by: likewise which administrator did it; None where none did.
         words: what is said of every action, those of features included.
     """
     name = _name(event, words)
     if name is None:
         return event.action
-    to_person, to_others = words[name].texts(name)
+    to_person, to_others, with_actor = words[name].texts(name)
     if own:
         return language.say(Text(to_person, **_named(event)))
-    return language.say(Text(to_others, who=who or _who(language, event), **_named(event)))
+    named = {"who": who or _who(language, event), **_named(event)}
+    return language.say(Text(to_others, **named) if by is None else Text(with_actor, by=by, **named))
 
 
 def kind(event: AuditEvent, words: Mapping[str, Words] = WORDS) -> str:

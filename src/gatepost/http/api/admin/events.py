@@ -13,7 +13,7 @@ from gatepost.http.api.admin import oversight_schemas as shapes
 from gatepost.http.api.parameters import Limit, RowCursor
 from gatepost.http.api.responses import PRESENTED, responses
 from gatepost.http.api.routing import router_of
-from gatepost.http.api.user_ids import QueryUserId, with_examples
+from gatepost.http.api.user_ids import QueryActorId, QueryUserId, with_examples
 from gatepost.http.dependencies import (
     AdminSession,
     CurrentClient,
@@ -35,6 +35,7 @@ _FIELDS = {"address": Text("field.address")}
 
 async def _wanted(
     user: QueryUserId,
+    by: QueryActorId,
     action: Annotated[
         str | None,
         Query(
@@ -46,7 +47,7 @@ async def _wanted(
     since: Annotated[datetime | None, Query(description="From this time.")] = None,
     until: Annotated[datetime | None, Query(description="Before this time.")] = None,
 ) -> EventFilter:
-    return EventFilter(action=action, user_id=user, address=address, since=since, until=until)
+    return EventFilter(action=action, user_id=user, by=by, address=address, since=since, until=until)
 
 
 WantedEvents: TypeAlias = Annotated[EventFilter, Depends(_wanted)]

@@ -17,7 +17,7 @@ from gatepost.http.pages.sentences import shown_event
 from gatepost.http.pages.user_agents import device_of
 from gatepost.http.pages.visit import Visit
 from gatepost.http.streams import LiveEvents, events_download
-from gatepost.models import Action, EventFilter, EventPage, SeenEvent, row_id
+from gatepost.models import Action, AuditEvent, EventFilter, EventPage, SeenEvent, row_id
 from gatepost.texts import Text
 
 ROWS = 20
@@ -26,7 +26,7 @@ ROWS = 20
 REFRESH_SECONDS = 10
 """Between two looks of a browser without scripts that was asked to look again."""
 
-FILTERS = ("action", "user", "address", "since", "until")
+FILTERS = ("action", "user", "by", "address", "since", "until")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +38,9 @@ class Shown:
         time: when, as text.
         kind, text: as `sentences` has them.
         who, who_url: whom it concerns, and the user's page; None where nobody is known.
+        by, by_url: who did it in their place, and the page of that administrator; None where nobody did.
         address, address_url: where it came from, and what there is to know of it; None where that is unknown.
-        device: the client, in words.
+        device: the client, in words; with `by` it is the actor's, and so is the address.
         facts: what else is known, by name.
     """
 
@@ -51,6 +52,8 @@ class Shown:
     text: str
     who: str | None
     who_url: str | None
+    by: str | None
+    by_url: str | None
     address: str | None
     address_url: str | None
     device: str | None
@@ -129,6 +132,7 @@ async def filter_of(visit: Visit, asked: dict[str, str]) -> EventFilter:
     return EventFilter(
         action=asked.get("action"),
         user_id=await user_of(visit, asked),
+        by=await user_of(visit, asked, "by"),
         address=asked.get("address"),
         since=time_of(asked, "since"),
         until=time_of(asked, "until"),
@@ -138,7 +142,8 @@ async def filter_of(visit: Visit, asked: dict[str, str]) -> EventFilter:
 def shown(visit: Visit, seen: SeenEvent) -> Shown:
     """Return an event as the page shows it."""
     event, language = seen.event, visit.language
-    said = shown_event(language, event, own=False, who=seen.email, words=visit.site.words)
+    by, by_url = actor(visit, seen)
+    said = shown_event(language, event, own=False, who=seen.email, by=by, words=visit.site.words)
     who = who_url = None
     if event.user_id is not None:
         who = seen.email or language.say(Text("event.user", id=str(event.user_id)))
@@ -152,11 +157,31 @@ def shown(visit: Visit, seen: SeenEvent) -> Shown:
         text=said.text,
         who=who,
         who_url=who_url,
+        by=by or program(language, event),
+        by_url=by_url,
         address=event.ip_address,
         address_url=visit.address_url(event.ip_address),
         device=_device(language, event.user_agent),
         facts=tuple(_facts(language, seen)),
     )
+
+
+def actor(visit: Visit, seen: SeenEvent) -> tuple[str | None, str | None]:
+    """Return which administrator did something, and where their page is; None where none did."""
+    user_id = None if seen.event.admin_id is None else visit.gate.user_ids.of_json(seen.event.admin_id)
+    if user_id is None:
+        return None, None
+    return seen.actor or visit.language.say(Text("event.user", id=str(user_id))), visit.user_url(user_id)
+
+
+def program(language: Language, event: AuditEvent) -> str | None:
+    """Return what did something where no person did: a command on the server, or the application."""
+    match event.detail.get("by"):
+        case "command":
+            return language.say(Text("event.by_command"))
+        case "application":
+            return language.say(Text("event.by_application"))
+    return None
 
 
 def _asked(visit: Visit) -> dict[str, str]:
@@ -181,7 +206,8 @@ def _facts(language: Language, seen: SeenEvent) -> Iterator[tuple[str, str]]:
     if event.session_id is not None:
         yield language.say(Text("admin.events.session")), str(event.session_id)
     if event.user_agent is not None:
-        yield language.say(Text("admin.events.user_agent")), event.user_agent
+        own, actors = Text("admin.events.user_agent"), Text("admin.events.actors_user_agent")
+        yield language.say(own if event.admin_id is None else actors), event.user_agent
     for name, value in event.detail.items():
         yield name, value if isinstance(value, str) else msgspec.json.encode(value).decode()
 

@@ -23,19 +23,19 @@ def cursor_of(visit: Visit) -> int | None:
     return row_id(visit.request.query_params.get("before", ""))
 
 
-async def user_of(visit: Visit, asked: dict[str, str]) -> UserId | None:
-    """Return the id of the user that was asked for by e-mail or id; one who is gone still has an id.
+async def user_of(visit: Visit, asked: dict[str, str], name: str = "user") -> UserId | None:
+    """Return the id of the user that a field names by e-mail or id; one who is gone still has an id.
 
     Raises:
         ValidationFailed: nobody has this e-mail.
     """
-    text = asked.get("user")
+    text = asked.get(name)
     if text is None:
         return None
     try:
         return await visit.gate.administration.id_of(text)
     except NotFound:
-        raise ValidationFailed({"user": Text("error.not_found.user")}) from None
+        raise ValidationFailed({name: Text("error.not_found.user")}) from None
 
 
 def time_of(asked: dict[str, str], name: str) -> datetime | None:

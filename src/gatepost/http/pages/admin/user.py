@@ -5,11 +5,12 @@ from collections.abc import Awaitable, Callable
 from starlette.responses import Response
 
 from gatepost.errors import NotFound, ValidationFailed
+from gatepost.http.pages.admin.events import actor, program
 from gatepost.http.pages.admin.visits import named_id, named_user
 from gatepost.http.pages.forms import Form
-from gatepost.http.pages.sentences import shown_event
+from gatepost.http.pages.sentences import ShownEvent, shown_event
 from gatepost.http.pages.visit import Visit
-from gatepost.models import SessionFilter, User
+from gatepost.models import EventFilter, SeenEvent, SessionFilter, User
 from gatepost.security.texts import folded
 from gatepost.texts import Text
 
@@ -31,7 +32,7 @@ async def show(visit: Visit) -> Response:
     gate, user_id = visit.gate, named_user(visit)
     account = await gate.administration.account(user_id)
     sessions = await gate.oversight.page(SessionFilter(user_id=user_id), before=None, limit=SESSIONS)
-    events = await gate.audit.of_user(user_id, before=None, limit=EVENTS)
+    events = await gate.trail.page(EventFilter(user_id=user_id), before=None, limit=EVENTS)
     named = account.user.name or account.user.email
     return visit.render(
         "admin/user.html",
@@ -39,11 +40,15 @@ async def show(visit: Visit) -> Response:
         who=account.user,
         is_own=account.user.id == visit.signed_in.user.id,
         sessions=[each.row for each in sessions],
-        events=[
-            shown_event(visit.language, event, own=False, who=named, words=visit.site.words)
-            for event in events
-        ],
+        events=[_told(visit, seen, named) for seen in events.events],
     )
+
+
+def _told(visit: Visit, seen: SeenEvent, named: str) -> tuple[ShownEvent, str | None, str | None]:
+    """Return an event, and who did it in the user's place with the page of that administrator."""
+    by, by_url = actor(visit, seen)
+    told = shown_event(visit.language, seen.event, own=False, who=named, by=by, words=visit.site.words)
+    return told, by or program(visit.language, seen.event), by_url
 
 
 async def submit(visit: Visit, form: Form) -> Response:

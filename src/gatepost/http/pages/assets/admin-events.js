@@ -35,7 +35,7 @@ function watchEvents(button) {
     const row = document.importNode(template, true);
     row.dataset.id = event.id;
     row.className = "arrived";
-    const [time, what, who, address, device] = row.cells;
+    const [time, what, who, by, address, device] = row.cells;
     time.firstElementChild.dateTime = event.at;
     const [summary, facts] = what.firstElementChild.children;
     summary.prepend(event.text);
@@ -49,6 +49,7 @@ function watchEvents(button) {
       facts.append(term, description);
     }
     link(who, event.who, event.who_url);
+    link(by, event.by, event.by_url);
     link(address, event.address, event.address_url);
     link(device, event.device, null);
     showTimes(row);
