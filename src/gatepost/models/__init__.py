@@ -13,6 +13,7 @@ from gatepost.models.clients import (
     clean_user_agent,
 )
 from gatepost.models.events import (
+    ROUTINE,
     Action,
     AppAction,
     AuditAction,
@@ -43,6 +44,7 @@ from gatepost.models.users import NewUser, User
 __all__ = [
     "MULTIPLE_FACTORS",
     "PASSWORD",
+    "ROUTINE",
     "USER_AGENT_MAX",
     "Action",
     "Answer",

@@ -1,6 +1,6 @@
 """The audit trail: what may happen, what did, and which of it is meant."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -101,6 +101,15 @@ class AuditAction(Action):
     """The schema was migrated; `detail.version` is its version."""
 
 
+ROUTINE = (
+    AuditAction.SESSION_REFRESHED,
+    AuditAction.SESSION_CONFIRMED,
+    AuditAction.PASSWORD_REHASHED,
+    AuditAction.CLEANUP_RUN,
+)
+"""Renewals, confirmations and housekeeping: most of all there is, and no news. Pages show them if asked to."""
+
+
 class AuditEvent(Columns, frozen=True, kw_only=True, gc=False):
     """One row of the audit trail.
 
@@ -166,6 +175,7 @@ class EventFilter:
 
     Attributes:
         action: this one; with a dot at its end all that begin with it, such as `login.`.
+        without: none of these.
         user_id: of this user.
         by: done by this administrator.
         address: from this address or network (CIDR), spelled as `canonical_network` has it.
@@ -173,6 +183,7 @@ class EventFilter:
     """
 
     action: str | None = None
+    without: Sequence[str] | None = None
     user_id: UserId | None = None
     by: UserId | None = None
     address: str | None = None

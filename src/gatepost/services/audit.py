@@ -1,6 +1,6 @@
 """The audit trail: written by whoever acts, in the transaction of the act; read here."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gatepost.db.pool import Database
@@ -77,12 +77,16 @@ class Audit:
                 nobody=self._database.user_ids.nobody,
             )
 
-    async def of_user(self, user_id: UserId, *, before: int | None, limit: int) -> list[AuditEvent]:
-        """Return a user's events, newest first, those with an id below `before`."""
+    async def of_user(
+        self, user_id: UserId, *, before: int | None, limit: int, without: Sequence[str] = ()
+    ) -> list[AuditEvent]:
+        """Return a user's events, newest first, those with an id below `before`; none of these actions."""
         async with self._database.connection() as conn:
-            return await store.page_of_user(conn, user_id, before=before, limit=limit)
+            return await store.page_of_user(conn, user_id, without=without, before=before, limit=limit)
 
-    async def newer_of_user(self, user_id: UserId, *, after: int, limit: int) -> list[AuditEvent]:
+    async def newer_of_user(
+        self, user_id: UserId, *, after: int, limit: int, without: Sequence[str] = ()
+    ) -> list[AuditEvent]:
         """Return the events of a user that came right after one, newest first."""
         async with self._database.connection() as conn:
-            return await store.newer_of_user(conn, user_id, after=after, limit=limit)
+            return await store.newer_of_user(conn, user_id, without=without, after=after, limit=limit)

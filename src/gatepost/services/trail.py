@@ -104,7 +104,8 @@ class Trail:
 
         def takes(event: AuditEvent) -> bool:
             return (
-                (event.action.startswith(action) if action.endswith(".") else action in {"", event.action})
+                event.action not in (wanted.without or ())
+                and (event.action.startswith(action) if action.endswith(".") else action in {"", event.action})
                 and wanted.user_id in {None, event.user_id}
                 and by in {None, event.admin_id}
                 and (network is not None or address in {None, event.ip_address})

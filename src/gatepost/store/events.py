@@ -50,35 +50,40 @@ async def insert(
 
 
 async def page_of_user(
-    conn: Connection, user_id: UserId, *, before: int | None, limit: int
+    conn: Connection, user_id: UserId, *, before: int | None, limit: int, without: Sequence[str] = ()
 ) -> list[AuditEvent]:
-    """Return a user's events, newest first, those with an id below `before`."""
+    """Return a user's events, newest first, those with an id below `before`, none of these actions."""
     rows = await conn.fetch(
         _EVENTS
         + """
         WHERE e.user_id = $1 AND e.id < coalesce($2::bigint, 9223372036854775807)
+            AND e.action <> ALL ($4::varchar[])
         ORDER BY e.id DESC
         LIMIT $3
         """,
         user_id,
         before,
         limit,
+        list(without),
     )
     return [_event(row) for row in rows]
 
 
-async def newer_of_user(conn: Connection, user_id: UserId, *, after: int, limit: int) -> list[AuditEvent]:
+async def newer_of_user(
+    conn: Connection, user_id: UserId, *, after: int, limit: int, without: Sequence[str] = ()
+) -> list[AuditEvent]:
     """Return the events of a user that came right after one, newest first: the page before `page_of_user`."""
     rows = await conn.fetch(
         _EVENTS
         + """
-        WHERE e.user_id = $1 AND e.id > $2
+        WHERE e.user_id = $1 AND e.id > $2 AND e.action <> ALL ($4::varchar[])
         ORDER BY e.id
         LIMIT $3
         """,
         user_id,
         after,
         limit,
+        list(without),
     )
     return [_event(row) for row in reversed(rows)]
 
@@ -202,6 +207,7 @@ async def search(
             AND ($9::timestamptz IS NULL OR e.at < $9)
             AND (e.user_id = $10 OR $10 IS NULL)
             AND ($11::text IS NULL OR e.detail ->> 'admin_id' = $11)
+            AND e.action <> ALL ($12::varchar[])
         ORDER BY e.id DESC
         LIMIT $3
         """,
@@ -214,7 +220,7 @@ async def search(
 
 
 def _parts(wanted: EventFilter) -> tuple[object, ...]:
-    """Return action, family, address, network, times, user and actor, as the statement takes them."""
+    """Return action, family, address, network, times, user, actor and what is left out, as the statement takes them."""
     action, family = wanted.action, None
     if action is not None and action.endswith("."):
         action, family = None, action
@@ -222,4 +228,4 @@ def _parts(wanted: EventFilter) -> tuple[object, ...]:
     if address is not None and "/" in address:
         address, network = None, address
     by = None if wanted.by is None else str(wanted.by)
-    return action, family, address, network, wanted.since, wanted.until, wanted.user_id, by
+    return action, family, address, network, wanted.since, wanted.until, wanted.user_id, by, list(wanted.without or ())

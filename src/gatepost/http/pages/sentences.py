@@ -1,9 +1,11 @@
 """The audit trail in sentences: as one reads one's own, and as an administrator reads everybody's."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from gatepost.http.pages.language import Language
+from gatepost.http.pages.runs import Run
 from gatepost.models import AuditAction, AuditEvent
 from gatepost.texts import Text
 
@@ -39,6 +41,8 @@ class ShownEvent:
         more: another sentence, such as how many sessions it ended; None where there is no more to say.
         kind: as `kind` has it.
         is_by_admin: as `AuditEvent.is_by_admin`.
+        count: how often it happened in a row.
+        since: when first of these.
     """
 
     event: AuditEvent
@@ -46,6 +50,8 @@ class ShownEvent:
     more: str | None
     kind: str
     is_by_admin: bool
+    count: int
+    since: datetime
 
 
 # Features have theirs in their folders.
@@ -135,7 +141,23 @@ def shown_event(
         more=sessions_ended(language, event),
         kind=kind(event, words),
         is_by_admin=event.is_by_admin,
+        count=1,
+        since=event.at,
     )
+
+
+def shown_run(
+    language: Language,
+    run: Run,
+    *,
+    own: bool,
+    who: str | None = None,
+    by: str | None = None,
+    words: Mapping[str, Words] = WORDS,
+) -> ShownEvent:
+    """Return a run as `shown_event` returns its newest event."""
+    told = shown_event(language, run.newest.event, own=own, who=who, by=by, words=words)
+    return replace(told, count=run.count, since=run.since)
 
 
 def sentence(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 
@@ -13,15 +13,19 @@ from gatepost.errors import ValidationFailed
 from gatepost.http.pages.admin.filters import cursor_of, given, time_of, user_of
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.language import Language
+from gatepost.http.pages.runs import Run, runs_of
 from gatepost.http.pages.sentences import shown_event
 from gatepost.http.pages.user_agents import device_of
 from gatepost.http.pages.visit import Visit
 from gatepost.http.streams import LiveEvents, events_download
-from gatepost.models import Action, AuditEvent, EventFilter, EventPage, SeenEvent, row_id
+from gatepost.models import ROUTINE, Action, AuditEvent, EventFilter, EventPage, SeenEvent, row_id
 from gatepost.texts import Text
 
-ROWS = 20
-"""Events a page: with more it takes more than 30 kB, in scripts of three bytes a character."""
+ROWS = 50
+"""Rows a page: runs of events, or with `all` events."""
+
+READ = 500
+"""Events that a page of runs is made of at the most."""
 
 REFRESH_SECONDS = 10
 """Between two looks of a browser without scripts that was asked to look again."""
@@ -36,6 +40,7 @@ class Shown:
     Attributes:
         id, at, action: of the event.
         time: when, as text.
+        count, since: how often it happened in a row, and when first of these.
         kind, text: as `sentences` has them.
         who, who_url: whom it concerns, and the user's page; None where nobody is known.
         by, by_url: who did it in their place, and the page of that administrator; None where nobody did.
@@ -48,6 +53,8 @@ class Shown:
     at: datetime
     action: str
     time: str
+    count: int
+    since: datetime
     kind: str
     text: str
     who: str | None
@@ -65,26 +72,30 @@ async def show(visit: Visit) -> Response:
     asked, before = _asked(visit), cursor_of(visit)
     found, newest, status = EventPage(events=[], before=None), 0, 200
     try:
-        wanted = await filter_of(visit, asked)
+        wanted = _noted(visit, await filter_of(visit, asked))
         # Asked first: what happens meanwhile is in the page, in the live feed, or in both.
         newest = await visit.gate.trail.newest()
-        found = await visit.gate.trail.page(wanted, before=before, limit=ROWS)
+        limit = ROWS if _is_whole(visit) else READ
+        found = await visit.gate.trail.page(wanted, before=before, limit=limit)
     except ValidationFailed as error:
         visit.show_again(visit.typed, error)
         status = 422
+    runs, older = _rows(visit, found)
+    whole = {"all": "yes"} if _is_whole(visit) else {}
     is_open = before is None and "until" not in asked and status == 200
     return visit.render(
         "admin/events.html",
         status=status,
         asked=asked,
         families=_families(visit.gate.actions),
-        rows=[shown(visit, seen) for seen in found.events],
-        live=visit.url("/admin/events/live", **asked) if is_open else None,
+        whole=whole,
+        rows=[shown(visit, run.newest, run) for run in runs],
+        live=visit.url("/admin/events/live", **asked, **whole) if is_open else None,
         newest=newest,
         refresh=REFRESH_SECONDS if is_open and visit.request.query_params.get("refresh") else None,
         refresh_seconds=REFRESH_SECONDS,
         is_first=before is None,
-        older=found.before,
+        older=older,
     )
 
 
@@ -111,7 +122,7 @@ async def live(visit: Visit) -> Response:
     Raises:
         ValidationFailed: a part of the filter can't be understood.
     """
-    takes = visit.gate.trail.chooser(await filter_of(visit, given(visit, FILTERS)))
+    takes = visit.gate.trail.chooser(_noted(visit, await filter_of(visit, given(visit, FILTERS))))
     known = visit.request.headers.get("last-event-id") or visit.request.query_params.get("after", "")
     return LiveEvents(
         visit.gate,
@@ -139,8 +150,27 @@ async def filter_of(visit: Visit, asked: dict[str, str]) -> EventFilter:
     )
 
 
-def shown(visit: Visit, seen: SeenEvent) -> Shown:
-    """Return an event as the page shows it."""
+def _is_whole(visit: Visit) -> bool:
+    return bool(visit.request.query_params.get("all"))
+
+
+def _noted(visit: Visit, wanted: EventFilter) -> EventFilter:
+    """Return a filter without what is no news, unless that was asked for."""
+    asked = _is_whole(visit) or wanted.action in ROUTINE
+    return wanted if asked else replace(wanted, without=ROUTINE)
+
+
+def _rows(visit: Visit, found: EventPage) -> tuple[list[Run], int | None]:
+    """Return the rows of a page, and where the next one begins."""
+    if _is_whole(visit):
+        return [Run(seen, seen.event.at) for seen in found.events], found.before
+    runs, last = runs_of(found.events, most=ROWS)
+    is_cut = bool(found.events) and found.events[-1].event.id != last
+    return runs, last if is_cut else found.before
+
+
+def shown(visit: Visit, seen: SeenEvent, run: Run | None = None) -> Shown:
+    """Return an event as the page shows it, or a run by its newest."""
     event, language = seen.event, visit.language
     by, by_url = actor(visit, seen)
     said = shown_event(language, event, own=False, who=seen.email, by=by, words=visit.site.words)
@@ -153,6 +183,8 @@ def shown(visit: Visit, seen: SeenEvent) -> Shown:
         at=event.at,
         action=event.action,
         time=language.time(event.at),
+        count=1 if run is None else run.count,
+        since=event.at if run is None else run.since,
         kind=said.kind,
         text=said.text,
         who=who,

@@ -8,9 +8,10 @@ from gatepost.errors import NotFound, ValidationFailed
 from gatepost.http.pages.admin.events import actor, program
 from gatepost.http.pages.admin.visits import named_id, named_user
 from gatepost.http.pages.forms import Form
-from gatepost.http.pages.sentences import ShownEvent, shown_event
+from gatepost.http.pages.runs import Run, runs_of
+from gatepost.http.pages.sentences import ShownEvent, shown_run
 from gatepost.http.pages.visit import Visit
-from gatepost.models import EventFilter, SeenEvent, SessionFilter, User
+from gatepost.models import ROUTINE, EventFilter, SessionFilter, User
 from gatepost.security.texts import folded
 from gatepost.texts import Text
 
@@ -18,7 +19,10 @@ SESSIONS = 10
 """Live sessions that are shown; a link leads to the others."""
 
 EVENTS = 10
-"""Events that are shown; a link leads to the others."""
+"""Runs of events that are shown; a link leads to the others."""
+
+READ = 100
+"""Events that these are made of at the most."""
 
 Act = Callable[[Visit, User, Form], Awaitable[Response]]
 
@@ -32,7 +36,7 @@ async def show(visit: Visit) -> Response:
     gate, user_id = visit.gate, named_user(visit)
     account = await gate.administration.account(user_id)
     sessions = await gate.oversight.page(SessionFilter(user_id=user_id), before=None, limit=SESSIONS)
-    events = await gate.trail.page(EventFilter(user_id=user_id), before=None, limit=EVENTS)
+    events = await gate.trail.page(EventFilter(user_id=user_id, without=ROUTINE), before=None, limit=READ)
     named = account.user.name or account.user.email
     return visit.render(
         "admin/user.html",
@@ -40,15 +44,15 @@ async def show(visit: Visit) -> Response:
         who=account.user,
         is_own=account.user.id == visit.signed_in.user.id,
         sessions=[each.row for each in sessions],
-        events=[_told(visit, seen, named) for seen in events.events],
+        events=[_told(visit, run, named) for run in runs_of(events.events, most=EVENTS)[0]],
     )
 
 
-def _told(visit: Visit, seen: SeenEvent, named: str) -> tuple[ShownEvent, str | None, str | None]:
+def _told(visit: Visit, run: Run, named: str) -> tuple[ShownEvent, str | None, str | None]:
     """Return an event, and who did it in the user's place with the page of that administrator."""
-    by, by_url = actor(visit, seen)
-    told = shown_event(visit.language, seen.event, own=False, who=named, by=by, words=visit.site.words)
-    return told, by or program(visit.language, seen.event), by_url
+    by, by_url = actor(visit, run.newest)
+    told = shown_run(visit.language, run, own=False, who=named, by=by, words=visit.site.words)
+    return told, by or program(visit.language, run.newest.event), by_url
 
 
 async def submit(visit: Visit, form: Form) -> Response:
