@@ -107,7 +107,7 @@ ROUTINE = (
     AuditAction.PASSWORD_REHASHED,
     AuditAction.CLEANUP_RUN,
 )
-"""Renewals, confirmations and housekeeping: most of all there is, and no news. Pages show them if asked to."""
+"""Renewals, confirmations and housekeeping: most of all there is, and no news. Pages show them if asked."""
 
 
 class AuditEvent(Columns, frozen=True, kw_only=True, gc=False):
@@ -149,7 +149,7 @@ class SeenEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         event: the event.
         email: of its user; None where there is none, or none any more.
-        actor: e-mail of the administrator who did it; None where none did, or who is gone, or was not asked for.
+        actor: e-mail of the administrator who did it; None where none did, is there, or was asked for.
     """
 
     event: AuditEvent

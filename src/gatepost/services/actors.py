@@ -9,9 +9,7 @@ from gatepost.models import SeenEvent, UserId, UserIdType
 from gatepost.store import users as store
 
 
-async def with_actors(
-    conn: Connection, user_ids: UserIdType, events: Sequence[SeenEvent]
-) -> list[SeenEvent]:
+async def with_actors(conn: Connection, user_ids: UserIdType, events: Sequence[SeenEvent]) -> list[SeenEvent]:
     """Return events with the e-mails of the administrators who acted."""
     acted = {id(seen): actor for seen in events if (actor := _actor(user_ids, seen)) is not None}
     if not acted:

@@ -99,13 +99,15 @@ class Trail:
         """
         wanted = _checked(wanted)
         action, address = wanted.action or "", wanted.address
+        family = action if action.endswith(".") else None
         by = None if wanted.by is None else as_json(wanted.by)
+        without = wanted.without or ()
         network = ipaddress.ip_network(address) if address is not None and "/" in address else None
 
         def takes(event: AuditEvent) -> bool:
             return (
-                event.action not in (wanted.without or ())
-                and (event.action.startswith(action) if action.endswith(".") else action in {"", event.action})
+                event.action not in without
+                and (event.action.startswith(family) if family else action in {"", event.action})
                 and wanted.user_id in {None, event.user_id}
                 and by in {None, event.admin_id}
                 and (network is not None or address in {None, event.ip_address})

@@ -220,12 +220,21 @@ async def search(
 
 
 def _parts(wanted: EventFilter) -> tuple[object, ...]:
-    """Return action, family, address, network, times, user, actor and what is left out, as the statement takes them."""
+    """Return the parts of a filter, as the statement takes them."""
     action, family = wanted.action, None
     if action is not None and action.endswith("."):
         action, family = None, action
     address, network = wanted.address, None
     if address is not None and "/" in address:
         address, network = None, address
-    by = None if wanted.by is None else str(wanted.by)
-    return action, family, address, network, wanted.since, wanted.until, wanted.user_id, by, list(wanted.without or ())
+    return (
+        action,
+        family,
+        address,
+        network,
+        wanted.since,
+        wanted.until,
+        wanted.user_id,
+        None if wanted.by is None else str(wanted.by),
+        list(wanted.without or ()),
+    )

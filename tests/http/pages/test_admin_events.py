@@ -89,7 +89,7 @@ async def test_each_event_is_a_row_with_a_sentence_and_its_details(
     first = rows(page)[0]
     assert "Failed sign-in as user@example.com login.failed Event " in first
     assert f"User agent {agent} email user@example.com reason wrong_password" in first
-    assert first.endswith("user@example.com – 127.0.0.1 Firefox on Linux")
+    assert first.endswith("user@example.com \N{EN DASH} 127.0.0.1 Firefox on Linux")
     assert '<a href="/auth/admin/users/2">user<wbr>@example.com</a>' in page.text
     assert '<a href="/auth/admin/addresses/127.0.0.1">127.0.0.1</a>' in page.text
     assert '<span class="badge badge-bad">login.failed</span>' in page.text
@@ -239,6 +239,55 @@ async def test_a_full_page_is_small(admin: Visitor, client: httpx.AsyncClient, d
     assert len(page.content) <= 60_000
 
 
+async def test_what_happened_again_and_again_is_one_row(admin: Visitor, db: Database) -> None:
+    await db.execute(
+        """
+        INSERT INTO auth_events (action, user_id, ip_address, at)
+        SELECT 'login.failed', 7, '203.0.113.' || i % 2,
+            timestamptz '2024-01-01 12:00Z' + i * interval '7 min'
+        FROM generate_series(0, 19) i
+        """
+    )
+    page = await admin.get("/admin/events?user=7")
+    told = [int(found[1]) if (found := re.search(r"(\d+) times", row)) else 1 for row in rows(page)]
+    assert sum(told) == 20
+    assert told == [5, 5, 5, 5]  # of two addresses, within an hour each
+    each = await admin.get("/admin/events?user=7&all=yes")
+    assert len(actions(each)) == 20
+    assert "times" not in "".join(rows(each))
+
+
+async def test_a_page_of_runs_ends_where_the_next_begins(
+    admin: Visitor, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page_of_events, "ROWS", 2)
+    monkeypatch.setattr(page_of_events, "READ", 5)
+    await db.execute(
+        "INSERT INTO auth_events (action, user_id) SELECT 'a.' || i / 3, 7 FROM generate_series(0, 11) i"
+    )
+    place, seen = "/admin/events?user=7", []
+    while place:
+        page = await admin.get(place)
+        seen.append(list(zip(actions(page), [" times" in row for row in rows(page)], strict=True)))
+        older = re.search(r'id="older" href="([^"]+)">', page.text)
+        place = html.unescape(older[1]).removeprefix("/auth") if older else ""
+    assert [action for found in seen for action, _ in found] == ["a.3", "a.2", "a.2", "a.1", "a.0"]
+
+
+async def test_renewals_and_housekeeping_are_shown_if_asked_for(
+    admin: Visitor, client: httpx.AsyncClient, db: Database
+) -> None:
+    routine = ["session.refreshed", "session.confirmed", "password.rehashed", "cleanup.run"]
+    for action in (*routine, "user.renamed"):
+        await db.execute("INSERT INTO auth_events (action, user_id) VALUES ($1, 7)", action)
+    assert actions(await admin.get("/admin/events?user=7")) == ["user.renamed"]
+    assert actions(await admin.get("/admin/events?user=7&all=yes")) == ["user.renamed", *reversed(routine)]
+    for action in routine:
+        assert actions(await admin.get(f"/admin/events?action={action}&user=7")) == [action]
+    file = await admin.submit("/admin/events/export?user=7", at="/admin/events", format="ndjson")
+    assert len(file.text.splitlines()) == 5
+
+
 # --- Who did it ---
 
 
@@ -267,10 +316,12 @@ async def test_a_row_says_whose_address_it_shows(
     await admin.submit("/admin/users/2", action="disable", sure="on")
     assert "the administrator's" in rows(await admin.get("/admin/events?action=user.disabled"))[0]
     await db.execute(
-        """INSERT INTO auth_events (action, user_id, detail) VALUES ('user.disabled', 2, '{"by": "command"}')"""
+        "INSERT INTO auth_events (action, user_id, detail) VALUES ('user.disabled', 2, $1)",
+        '{"by": "command"}',
     )
     row = rows(await admin.get("/admin/events?action=user.disabled"))[0]
-    assert "The account of user@example.com was disabled" in row and "a command" in row
+    assert "The account of user@example.com was disabled" in row
+    assert "a command" in row
 
 
 # --- Files ---
@@ -435,6 +486,7 @@ async def test_what_happens_is_sent_in_the_words_of_the_page(watcher: httpx.Asyn
     facts = dict(event.pop("facts"))
     assert facts.pop("Event") == str(event.pop("id"))
     assert facts == {"User agent": "<b>x</b>", "email": "user@example.com", "reason": "wrong_password"}
+    assert event["at"] == event.pop("since")
     assert event.pop("at").endswith("Z")
     assert event.pop("time").endswith("UTC")
     assert event == {
@@ -443,6 +495,7 @@ async def test_what_happens_is_sent_in_the_words_of_the_page(watcher: httpx.Asyn
         "text": "Failed sign-in as user@example.com",
         "by": None,
         "by_url": None,
+        "count": 1,
         "who": "user@example.com",
         "who_url": "/auth/admin/users/2",
         "address": "127.0.0.1",

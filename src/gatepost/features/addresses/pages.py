@@ -92,7 +92,14 @@ async def show_address(visit: Visit) -> Response:
         sessions=[each.row for each in look.sessions],
         emails={each.row.id: each.email for each in look.sessions},
         events=[
-            shown_event(visit.language, each.event, own=False, who=each.email, by=each.actor, words=visit.site.words)
+            shown_event(
+                visit.language,
+                each.event,
+                own=False,
+                who=each.email,
+                by=each.actor,
+                words=visit.site.words,
+            )
             for each in look.events
         ],
         cut=EVENTS_MAX if sum(each.events for each in look.accounts) >= EVENTS_MAX else None,

@@ -14,7 +14,7 @@ PAGE = 50
 
 
 async def show(visit: Visit) -> Response:
-    """Show the newest events, those older than `before`, or those right after `after`; with `all` all of them."""
+    """Show the newest events, those older than `before` or right after `after`; with `all` all of them."""
     audit, user_id = visit.gate.audit, visit.signed_in.user.id
     before, after = _cursor(visit, "before"), _cursor(visit, "after")
     without = () if _is_whole(visit) else ROUTINE

@@ -30,33 +30,41 @@ class Run:
 
 
 def runs_of(events: Iterable[SeenEvent], *, most: int) -> tuple[list[Run], int | None]:
-    """Gather events, newest first, to at most so many runs; a run may have others between its events.
+    """Gather events, newest first, to at most so many runs.
+
+    What happens to other accounts or elsewhere meanwhile ends no run; what else happens to this one does: a
+    right guess stands between the wrong ones.
 
     Returns:
         The runs, newest first, and the id of the last event that is in one: the cursor of the next page.
     """
     found: list[Run] = []
-    latest: dict[object, Run] = {}
+    latest: dict[object, tuple[object, Run]] = {}
     last = None
     for seen in events:
-        key = _key(seen)
-        run = latest.get(key)
-        if run is not None and run.takes(seen):
+        what, whose = _what(seen), _whose(seen)
+        before, run = latest.get(whose, (None, None))
+        if run is not None and before == what and run.takes(seen):
             run.count += 1
             run.since = min(run.since, seen.event.at)
         elif len(found) == most:
             break
         else:
-            latest[key] = run = Run(seen, seen.event.at)
+            run = Run(seen, seen.event.at)
+            latest[whose] = what, run
             found.append(run)
         last = seen.event.id
     return found, last
 
 
-def _key(seen: SeenEvent) -> object:
+def _whose(seen: SeenEvent) -> object:
+    event = seen.event
+    named = event.detail.get("email") if event.user_id is None else event.user_id
+    return str(named), event.ip_address
+
+
+def _what(seen: SeenEvent) -> object:
     event, detail = seen.event, seen.event.detail
-    who = detail.get("email") if event.user_id is None else event.user_id
-    what = (event.action, str(detail.get("reason")), "kept_session" in detail)
     # What an administrator does, and what ends several sessions, is told one by one: each is an act.
     each = event.id if event.is_by_admin or "sessions" in detail else None
-    return what, str(who), event.ip_address, each
+    return event.action, detail.get("reason"), "kept_session" in detail, each

@@ -25,7 +25,7 @@ class Words:
     has_actor: bool = False
 
     def texts(self, name: str) -> tuple[str, str, str]:
-        """Return the ids of what is said of the event of this name: to the person, to others, with its actor."""
+        """Return the ids of what is said of the event: to the person, to others, with its actor."""
         about = f"event.{name.replace('/', '.')}"
         own, other = (f"{about}.own", f"{about}.other") if self.is_personal else (about, about)
         return own, other, f"{about}.by" if self.has_actor else other

@@ -21,7 +21,7 @@ from gatepost.http.streams import LiveEvents, events_download
 from gatepost.models import ROUTINE, Action, AuditEvent, EventFilter, EventPage, SeenEvent, row_id
 from gatepost.texts import Text
 
-ROWS = 50
+ROWS = 40
 """Rows a page: runs of events, or with `all` events."""
 
 READ = 500
