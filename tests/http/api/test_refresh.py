@@ -95,6 +95,8 @@ async def test_the_old_row_ends_and_one_successor_starts(
         "handed_by": "refresh",
         "methods": ["pwd"],
         "aal": 1,
+        "impersonator_id": None,
+        "impersonator_session": None,
     }
     assert new["session_token"].startswith(successor[:8] + ".")
 
