@@ -8,7 +8,8 @@ import httpx
 import pytest
 from tests.summed import PAGES
 
-from gatepost.http.dependencies import AdminSessionScheme, FreshAdminSessionScheme, FreshSessionScheme
+from gatepost.http.console import ConsoleSessionScheme
+from gatepost.http.dependencies import AdminSessionScheme, FreshSessionScheme
 from gatepost.http.pages.page import Page
 from gatepost.security.keys import KeyPurpose
 from gatepost.settings import Settings
@@ -47,6 +48,7 @@ def test_the_lifetimes_are_the_defaults() -> None:
         "SESSION_IDLE_MINUTES",
         "SESSION_MAX_MINUTES",
         "FRESH_SESSION_MINUTES",
+        "ADMIN_FRESH_MINUTES",
         "MAX_SESSIONS_PER_USER",
     }
     for name, default in written.items():
@@ -75,14 +77,14 @@ def who_may(operation: dict[str, Any]) -> list[str]:
     return ["no", "own", "own"]
 
 
-FRESH = {FreshSessionScheme, FreshAdminSessionScheme}
+SEEN = {FreshSessionScheme: "fresh", ConsoleSessionScheme: "recent"}
 
 
 def who_sees(page: Page) -> list[str]:
-    """Return who may see a page, as `who_may`; "fresh" where it takes a fresh session."""
+    """Return who may see a page, as `who_may`; by "fresh" and "recent" where the session has to be."""
     if page.who is None:
         return ["yes", "yes", "yes"]
-    own = "fresh" if page.who in FRESH else "own"
+    own = SEEN.get(page.who, "own")
     return (
         ["no", "no", own.replace("own", "yes")]
         if issubclass(page.who, AdminSessionScheme)

@@ -344,6 +344,7 @@ _NETWORKS = (
         ("ROOT_PATH", "/a//b", "'/a//b' is not a valid path; set a path such as /auth-server"),
         ("ROOT_PATH", "/api/", "'/api' is where the API is served; set a path such as /auth-server"),
         ("FRESH_SESSION_MINUTES", "0", "'0' is not accepted; set a whole number from 1 to 1440"),
+        ("ADMIN_FRESH_MINUTES", "721", "'721' is not accepted; set a whole number from 1 to 720"),
         ("SESSION_IDLE_MINUTES", "-1", "'-1' is not accepted; set a whole number from 0 to 525600"),
         ("MAX_SESSIONS_PER_USER", "x", "'x' is not accepted; set a whole number from 0 to 10000"),
         ("PUBLIC_URL", "https://a.example/x", f"'https://a.example/x' is not a valid origin; set {_ORIGIN}"),

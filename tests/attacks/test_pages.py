@@ -22,9 +22,19 @@ from gatepost.http.pages.user_agents import device_of
 from gatepost.models import Client
 
 EVIL = "\"'><x-evil onload=alert(1)>{{ 7 * 7 }}{% x %}%(count)s%s"
-SHOWN = sorted(page.path.replace("{id}", "2") for page in PAGES if not page.path.endswith("/live"))
+FILLED = {"{id}": "2", "{address:path}": "203.0.113.7"}
+
+
+def filled(path: str) -> str:
+    """Return the path of a page with an id and an address that there are."""
+    for name, value in FILLED.items():
+        path = path.replace(name, value)
+    return path
+
+
+SHOWN = sorted(filled(page.path) for page in PAGES if not page.path.endswith("/live"))
 CONSOLE = [path for path in SHOWN if path.startswith("/admin")]
-FORMS = sorted(page.path.replace("{id}", "2") for page in PAGES if page.submit is not None)
+FORMS = sorted(filled(page.path) for page in PAGES if page.submit is not None)
 
 STATE = """
     SELECT (SELECT json_agg(u ORDER BY u.id)::text FROM users u)
@@ -263,7 +273,7 @@ async def test_every_page_that_asks_for_a_session_has_a_way_out(app: FastAPI, ad
     await make_user(app)
     closed = [page.path for page in PAGES if page.who is not None and not page.path.endswith("/live")]
     for path in closed:
-        await admin.get(f"/auth{path.replace('{id}', '2')}")
+        await admin.get(f"/auth{filled(path)}")
         assert admin.answer.status_code == 200, path
         ways = [form for form in admin.page.forms if form.action == "/auth/sign-out"]
         assert all("form_token" in form.fields for form in ways), path

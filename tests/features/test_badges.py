@@ -194,6 +194,36 @@ async def test_its_step_is_asked_before_a_session_starts(client: httpx.AsyncClie
     assert right.json()["data"]["session_info"]["methods"][:2] == ["pwd", "kba"]
 
 
+async def test_a_form_is_carried_through_its_step_too(app: FastAPI, clock: MovableClock, db: Any) -> None:
+    async with visiting(app) as visitor:
+        await visitor.sign_up()
+        await visitor.get("/auth/badges")
+        await visitor.send("/badges", {"name": "guardian"})
+        await visitor.get("/auth/account/export")
+        clock.advance(minutes=11)
+        await visitor.send("/account/export")
+        await visitor.send("/confirm", {"password": PASSWORD})
+        assert visitor.answer.status_code == 200
+        fields = visitor.page.form("/confirm").fields
+        assert {"code", "carried"} <= set(fields)
+        await visitor.send("/confirm", {"code": "early bird"})
+        assert visitor.answer.status_code == 422
+        assert not await exported(db)
+        clock.advance(minutes=6)  # the step has waited too long: the password comes first again
+        await visitor.send("/confirm", {"code": "guardian"})
+        await visitor.send("/confirm", {"password": PASSWORD})
+        clock.advance(minutes=1)
+        await visitor.send("/confirm", {"code": "guardian"})
+        assert visitor.answer.headers["content-type"] == "application/json"
+        assert await exported(db)
+
+
+async def exported(db: Any) -> bool:
+    """Say whether somebody downloaded their data."""
+    found: bool = await db.fetchval("SELECT count(*) > 0 FROM auth_events WHERE action = 'user.exported'")
+    return found
+
+
 # --- What becomes of a user, and housekeeping ---
 
 

@@ -45,3 +45,4 @@ def forget(response: Response, edge: Edge, scope: Scope, *, by_cookie: bool) -> 
     response.raw_headers.append(CLEAR_SITE_DATA)
     if by_cookie:
         response.raw_headers += [edge.cookies.clear_session(), *edge.cookies.clear_form(scope)]
+        response.raw_headers += edge.cookies.clear_look(scope)

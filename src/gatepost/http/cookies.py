@@ -6,6 +6,7 @@
     notice     `__Host-gatepost-notice`    what the next page says once, such as that a name was changed
     language   `__Host-gatepost-language`  the language that was chosen on it
     challenge  `__Host-gatepost-challenge` a sign-in that waits for one more step; it opens nothing
+    look       `__Host-gatepost-look`      when the console was read last; it opens nothing alone
 
 Where COOKIE_DOMAIN shares the session with sibling hosts its prefix is `__Secure-`, the weaker one. Over
 plain http, which only a loopback origin has, browsers keep no cookie of either prefix: there the name is
@@ -59,6 +60,7 @@ class Cookies:
         own = f"{'__Host-' if secure else ''}gatepost{mark}"
         self._device, self._form, self._notice = f"{own}-device", f"{own}-form", f"{own}-notice"
         self._challenge, self._language = f"{own}-challenge", f"{own}-language"
+        self._look = f"{own}-look"
         self._attributes = "; Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if secure else "")
         self._domain = domain
         self._session_attributes = self._attributes + ("" if domain is None else f"; Domain={domain}")
@@ -99,6 +101,20 @@ class Cookies:
     def challenge(self, scope: Scope) -> str | None:
         """Return the sign-in of this browser that waits for one more step, None where there is none."""
         return _single(scope, self._challenge)
+
+    def look(self, scope: Scope) -> str | None:
+        """Return when the console was read last, as `console.py` sealed it; None where there is nothing."""
+        return _single(scope, self._look)
+
+    def set_look(self, sealed: str, *, seconds: int) -> Header:
+        """Return the header that has the browser keep when the console was read."""
+        return _set(f"{self._look}={sealed}{self._attributes}; Max-Age={seconds}")
+
+    def clear_look(self, scope: Scope) -> list[Header]:
+        """Return the header that takes it away, where the browser has it."""
+        if not _values(scope, self._look):
+            return []
+        return [_set(f"{self._look}={self._attributes}; Max-Age=0")]
 
     def set_challenge(self, token: str, *, seconds: int) -> Header:
         """Return the header that has the browser keep a sign-in that waits for one more step."""

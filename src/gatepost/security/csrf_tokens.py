@@ -2,7 +2,8 @@
 
 A form carries a random number and its HMAC together with what it is bound to: the session's id, or before
 a sign-in a short-lived cookie of the browser. Whoever can't read our pages can't know it, and one taken
-from another browser is bound to something else. Nothing is stored.
+from another browser is bound to something else. Nothing is stored. What else pages hand out to have it back
+from the same visitor is bound in the same way, each kind by a word of its own in front.
 """
 
 import base64

@@ -142,6 +142,12 @@ class Settings(Looks):
         le=1_440,
         description="Minutes that a session counts as fresh after the password was entered",
     )
+    admin_fresh_minutes: int = Field(
+        60,
+        ge=1,
+        le=720,
+        description="Minutes after the password, or the last page, for which the console can be read",
+    )
     session_idle_minutes: int = Field(
         0,
         ge=0,

@@ -179,6 +179,14 @@ async def member(visitor: Visitor) -> Visitor:
 
 # --- The console ---
 
+
+async def an_hour_later(client: httpx.AsyncClient, clock: MovableClock) -> None:
+    """Be signed in for an hour without a look at the console."""
+    for _ in range(4):
+        clock.advance(minutes=15)
+        await client.get("/auth/account")
+
+
 ADMIN = "admin@example.com"
 
 

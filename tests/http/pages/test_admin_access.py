@@ -4,10 +4,11 @@ import pytest
 from fastapi import FastAPI
 from tests.conftest import PASSWORD, MovableClock
 from tests.http.conftest import Database, events
-from tests.http.pages.conftest import ADMIN, SAME, Visitor, make_user
+from tests.http.pages.conftest import ADMIN, SAME, Visitor, an_hour_later, another, make_user
 from tests.summed import PAGES
 
-from gatepost.http.dependencies import AdminSessionScheme, FreshAdminSessionScheme
+from gatepost.http.console import ConsoleSessionScheme
+from gatepost.http.dependencies import AdminSessionScheme
 from gatepost.models import AuditAction
 
 SHOWN = ["/auth/admin", "/auth/admin/users", "/auth/admin/users/2", "/auth/admin/invitations"]
@@ -42,7 +43,7 @@ def test_every_page_of_the_console_asks_for_an_administrator_with_a_fresh_sessio
     # What a fresh session has opened goes on as long as the session does.
     opened = {page.path for page in console if page.who is AdminSessionScheme}
     assert opened == {"/admin/events/live"}
-    assert {page.who for page in console if page.path not in opened} == {FreshAdminSessionScheme}
+    assert {page.who for page in console if page.path not in opened} == {ConsoleSessionScheme}
 
 
 @pytest.mark.parametrize("path", SHOWN)
@@ -67,7 +68,7 @@ async def test_a_session_that_is_not_fresh_gives_the_password_and_comes_back(
     app: FastAPI, admin: Visitor, clock: MovableClock, path: str
 ) -> None:
     await make_user(app)
-    clock.advance(minutes=11)
+    await an_hour_later(admin.client, clock)
     await admin.get(path)
     assert admin.place == f"/auth/confirm?next={path.replace('/', '%2F')}"
     await admin.follow()
@@ -129,3 +130,64 @@ async def test_no_form_does_anything_without_its_token_from_another_site_or_late
     await admin.post(path, fields | {"form_token": token})
     assert admin.page.form("/confirm").fields["next"] == path
     assert await db.fetchval(STATE) == before
+
+
+# --- For how long it is read ---
+
+
+async def test_reading_goes_on_with_each_look_for_twelve_hours(admin: Visitor, clock: MovableClock) -> None:
+    for minutes in range(0, 12 * 60 - 14, 14):
+        await admin.get("/auth/admin/users")
+        assert admin.answer.status_code == 200, minutes
+        clock.advance(minutes=14)
+    clock.advance(minutes=14)
+    await admin.get("/auth/admin/users")
+    assert admin.place.startswith("/auth/confirm?")
+
+
+async def test_after_an_hour_without_a_look_it_is_over(admin: Visitor, clock: MovableClock) -> None:
+    await admin.get("/auth/admin/users")
+    await an_hour_later(admin.client, clock)
+    await admin.get("/auth/admin/users")
+    assert admin.place.startswith("/auth/confirm?")
+
+
+async def test_a_page_that_reloads_by_itself_is_no_look(admin: Visitor, clock: MovableClock) -> None:
+    for _ in range(5):
+        await admin.get("/auth/admin/events?refresh=10")
+        clock.advance(minutes=14)
+    await admin.get("/auth/admin/events?refresh=10")
+    assert admin.place.startswith("/auth/confirm?")
+
+
+@pytest.mark.parametrize("change", ["forged", "later", "none", "another", "twice"])
+async def test_a_stolen_session_reads_no_longer_than_an_hour(
+    app: FastAPI, admin: Visitor, clock: MovableClock, change: str
+) -> None:
+    await make_user(app, "other@example.com", is_admin=True)
+    for _ in range(3):
+        clock.advance(minutes=14)
+        await admin.get("/auth/admin/users")
+    look = admin.client.cookies["__Host-gatepost-look"]
+    async with another(app) as other:
+        await other.get("/auth/sign-in")
+        await other.sign_in("other@example.com")
+        await other.get("/auth/admin")
+        others = other.client.cookies["__Host-gatepost-look"]
+    at, _, token = look.partition(".")
+    sent = {
+        "forged": f"{at}.{'A' * 64}",
+        "later": f"{int(at) + 60}.{token}",
+        "none": "",
+        "another": others,
+        "twice": f"{look}; __Host-gatepost-look={look}",
+    }[change]
+    clock.advance(minutes=14)
+    await admin.get("/auth/account")
+    clock.advance(minutes=14)
+    session = f"__Host-gatepost={admin.client.cookies['__Host-gatepost']}"
+    admin.client.cookies.clear()
+    await admin.get("/auth/admin/users", Cookie=f"{session}; __Host-gatepost-look={sent}")
+    assert admin.place.startswith("/auth/confirm?")
+    await admin.get("/auth/admin/users", Cookie=f"{session}; __Host-gatepost-look={look}")
+    assert admin.answer.status_code == 200

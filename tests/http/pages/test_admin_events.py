@@ -16,6 +16,7 @@ import pytest
 from fastapi import FastAPI
 from tests.conftest import MakeSettings, MovableClock, register
 from tests.http.conftest import Database, events
+from tests.http.pages.conftest import an_hour_later
 from tests.http.pages.forms import Visitor, at, problems, said, visiting
 from tests.http.test_uvicorn import running
 from tests.summed import ACTIONS
@@ -68,7 +69,7 @@ async def test_others_may_not(app: FastAPI, admin: Visitor, db: Database, path: 
 async def test_the_page_and_its_files_ask_for_a_fresh_session(
     admin: Visitor, db: Database, clock: MovableClock
 ) -> None:
-    clock.advance(minutes=11)
+    await an_hour_later(admin.client, clock)
     assert at(await admin.get("/admin/events")).startswith("/confirm?next=")
     asked = await admin.post("/admin/events/export", format="csv")
     assert (asked.status_code, 'action="/auth/confirm"' in asked.text) == (403, True)

@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 from tests.conftest import MovableClock, bearer, login, register
 from tests.http.conftest import Database, events
+from tests.http.pages.conftest import an_hour_later
 from tests.http.pages.forms import ORIGIN, Visitor, at, problems, said, visiting
 
 from gatepost.http.pages.admin import sessions
@@ -55,7 +56,7 @@ async def test_others_may_neither_see_nor_end(
         await nobody.sign_up()
         assert (await nobody.get(path)).status_code == 403
         assert (await nobody.post(path, end="1", count="1")).status_code == 403
-    clock.advance(minutes=11)
+    await an_hour_later(admin.client, clock)
     assert at(await admin.get(path)).startswith("/confirm?next=")
     asked = await admin.post(path, end="2", count="1")
     assert (asked.status_code, 'action="/auth/confirm"' in asked.text) == (403, True)

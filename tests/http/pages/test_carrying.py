@@ -11,6 +11,7 @@ from tests.http.conftest import Database, events
 from tests.http.pages.conftest import ADMIN, EMAIL, SAME, Visitor, another, make_user
 from tests.summed import PAGES
 
+from gatepost.http.console import ConsoleSessionScheme
 from gatepost.http.dependencies import FreshSessionScheme
 from gatepost.http.pages.forms import PASSWORDS
 from gatepost.http.pages.site import TEMPLATES
@@ -65,7 +66,7 @@ def test_every_form_that_asks_for_a_fresh_session_is_among_them() -> None:
 
 
 def _is_fresh(who: object) -> bool:
-    return isinstance(who, type) and (issubclass(who, FreshSessionScheme) or "Fresh" in who.__name__)
+    return isinstance(who, type) and issubclass(who, FreshSessionScheme | ConsoleSessionScheme)
 
 
 @pytest.mark.parametrize("name", DONE)

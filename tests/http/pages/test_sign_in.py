@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.conftest import PASSWORD, MakeSettings, MovableClock
 from tests.http.conftest import Database
-from tests.http.pages.conftest import EMAIL, ORIGIN, SAME, Visitor, another, visiting
+from tests.http.pages.conftest import EMAIL, ORIGIN, SAME, Visitor, an_hour_later, another, visiting
 
 from gatepost.app import create_app
 from gatepost.http.pages.redirects import Redirects
@@ -341,7 +341,7 @@ async def test_what_asks_for_a_fresh_session_asks_for_the_password_and_goes_on(
     member: Visitor, clock: MovableClock, db: Database
 ) -> None:
     await db.execute("UPDATE users SET is_admin = true")
-    clock.advance(minutes=11)
+    await an_hour_later(member.client, clock)
     await member.get("/auth/admin/users")
     assert urlsplit(member.place).path == "/auth/confirm"
     await member.follow()

@@ -10,7 +10,7 @@ from gatepost.errors import GatepostError, NotFound, ValidationFailed
 from gatepost.features.addresses.errors import NetworkTooWide, OwnAddress, ProtectedAddress
 from gatepost.features.addresses.places import Place
 from gatepost.features.addresses.service import EVENTS_MAX, GUESSES, REASON_MAX, Activity, Addresses, Verdict
-from gatepost.http.dependencies import FreshAdminSessionScheme
+from gatepost.http.console import ConsoleSessionScheme
 from gatepost.http.pages.admin.visits import named_id
 from gatepost.http.pages.feature import Alert, Pages
 from gatepost.http.pages.forms import Form
@@ -282,14 +282,14 @@ PAGES = Pages(
             path=PATH,
             show=show_addresses,
             submit=submit_addresses,
-            who=FreshAdminSessionScheme,
+            who=ConsoleSessionScheme,
             fields={NetworkTooWide: "network", OwnAddress: "network", ProtectedAddress: "network"},
         ),
         Page(
             path=f"{PATH}/{{address:path}}",
             show=show_address,
             submit=submit_address,
-            who=FreshAdminSessionScheme,
+            who=ConsoleSessionScheme,
         ),
     ),
     links=(Link(place="console", path=PATH, text=Text("admin.addresses.title"), after="/admin/sessions"),),

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from gatepost.errors import EmailTaken, ValidationFailed
 from gatepost.features.invitations.service import Invitations
-from gatepost.http.dependencies import FreshAdminSessionScheme
+from gatepost.http.console import ConsoleSessionScheme
 from gatepost.http.pages.admin.visits import named_id
 from gatepost.http.pages.feature import Pages
 from gatepost.http.pages.forms import Form
@@ -83,7 +83,7 @@ PAGES = Pages(
             path="/admin/invitations",
             show=show,
             submit=submit,
-            who=FreshAdminSessionScheme,
+            who=ConsoleSessionScheme,
             fields={EmailTaken: "email"},
         ),
     ),

@@ -27,6 +27,7 @@ from gatepost.errors import (
     TooManyAttempts,
     Unavailable,
 )
+from gatepost.http.console import ConsoleSessionScheme, note_look
 from gatepost.http.dependencies import CurrentSessionScheme, find_session
 from gatepost.http.errors import as_raised
 from gatepost.http.pages import confirm
@@ -85,7 +86,7 @@ async def _serve(page: Page, visit: Visit) -> Response:
         if page.who is not None:
             await page.who(visit.edge)(visit.request)
         if page.submit is None or visit.request.method != "POST":
-            return await page.show(visit)
+            return _noted(page, visit, await page.show(visit))
         return await _submitted(page, page.submit, visit)
     except FreshSessionRequired as error:
         try:
@@ -94,6 +95,14 @@ async def _serve(page: Page, visit: Visit) -> Response:
             return refused(visit, other)
     except GatepostError as error:
         return refused(visit, error)
+
+
+def _noted(page: Page, visit: Visit, response: Response) -> Response:
+    """Have a page of the console be a look at it, unless its browser asks for it by itself."""
+    is_console = page.who is not None and issubclass(page.who, ConsoleSessionScheme)
+    if is_console and visit.session is not None and "refresh" not in visit.request.query_params:
+        note_look(response, visit.edge, visit.session)
+    return response
 
 
 async def _asked_first(visit: Visit, error: FreshSessionRequired) -> Response:

@@ -1,10 +1,10 @@
 """The pages' table of contents."""
 
 from gatepost.errors import EmailTaken, InvalidCode, InvalidCredentials
+from gatepost.http.console import ConsoleSessionScheme
 from gatepost.http.dependencies import (
     AdminSessionScheme,
     CurrentSessionScheme,
-    FreshAdminSessionScheme,
     FreshSessionScheme,
 )
 from gatepost.http.pages import (
@@ -67,18 +67,18 @@ PAGES = (
     ),
     Page(path="/activity", show=activity.show, who=CurrentSessionScheme),
     Page(path="/devices", show=devices.show, submit=devices.submit, who=CurrentSessionScheme),
-    Page(path="/admin", show=overview.show, who=FreshAdminSessionScheme),
-    Page(path="/admin/users", show=users.show, who=FreshAdminSessionScheme),
-    Page(path="/admin/users/{id}", show=user.show, submit=user.submit, who=FreshAdminSessionScheme),
-    Page(path="/admin/sessions", show=sessions.show, submit=sessions.submit, who=FreshAdminSessionScheme),
+    Page(path="/admin", show=overview.show, who=ConsoleSessionScheme),
+    Page(path="/admin/users", show=users.show, who=ConsoleSessionScheme),
+    Page(path="/admin/users/{id}", show=user.show, submit=user.submit, who=ConsoleSessionScheme),
+    Page(path="/admin/sessions", show=sessions.show, submit=sessions.submit, who=ConsoleSessionScheme),
     Page(
         path="/admin/sessions/end",
         show=end_sessions.show,
         submit=end_sessions.submit,
-        who=FreshAdminSessionScheme,
+        who=ConsoleSessionScheme,
     ),
-    Page(path="/admin/events", show=events.show, who=FreshAdminSessionScheme),
-    Page(path="/admin/events/export", show=events.show, submit=events.export, who=FreshAdminSessionScheme),
+    Page(path="/admin/events", show=events.show, who=ConsoleSessionScheme),
+    Page(path="/admin/events/export", show=events.show, submit=events.export, who=ConsoleSessionScheme),
     # As the API's stream: what began on a page goes on when the session is no longer fresh.
     Page(path="/admin/events/live", show=events.live, who=AdminSessionScheme),
 )

@@ -1,4 +1,4 @@
-"""The console: what administrators see and do, each page for those with a fresh session alone.
+"""The console: what administrators see and do. Reading takes a recent session, changing a fresh one.
 
 overview.py      figures and charts
 users.py         who has an account
