@@ -17,6 +17,8 @@ from tests.cli.conftest import command, logging_as_it_was, settings_of
 __all__ = ["command", "logging_as_it_was", "settings_of"]
 
 HERE = Path(__file__).parent
+KEPT = ("PATH", "TZ", "LD_PRELOAD", "CLOCK_AHEAD_SECONDS")
+"""What a library is run with of our own environment: the clock of `make test-dates` as well."""
 DOCS = HERE.parents[2] / "docs"
 
 
@@ -60,7 +62,8 @@ async def run_with(peer: str, script: Path, *, cwd: Path, **environment: str) ->
         await environment_of(peer),
         script,
         cwd=cwd,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(cwd), **environment},
+        env={name: os.environ[name] for name in KEPT if name in os.environ}
+        | {"PYTHONPATH": str(cwd), **environment},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
