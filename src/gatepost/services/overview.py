@@ -55,6 +55,10 @@ COUNTED: dict[AuditAction, Kind] = {
 """Action → the series that it is counted in."""
 
 
+IN_A_ROW, A_DAY = 5, 10
+"""Failures by which an account counts as under attack: everybody mistypes once or twice."""
+
+
 class Count(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How many there are.
 
@@ -115,6 +119,15 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     last_cleanup_at: datetime | None
     next_cleanup_at: datetime | None
     oldest_event_at: datetime | None
+
+    @property
+    def attacked(self) -> list[AttackedUser]:
+        """Those of `accounts` whose passwords somebody guesses."""
+        return [
+            each
+            for each in self.accounts
+            if each.is_locked or each.in_a_row >= IN_A_ROW or each.failures >= A_DAY
+        ]
 
     def as_data(self) -> dict[str, Any]:
         """Return it as the API and `gatepost overview --json` tell it."""

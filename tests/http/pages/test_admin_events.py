@@ -42,14 +42,15 @@ async def admin(app: FastAPI, client: httpx.AsyncClient, db: Database) -> AsyncI
 
 def rows(page: httpx.Response) -> list[str]:
     """Return the text of each row."""
-    body = page.text.replace("<wbr>", "").partition("<tbody>")[2].partition("</tbody>")[0]
-    return [" ".join(html.unescape(re.sub(r"<[^>]*>", " ", row)).split()) for row in body.split("<tr ")[1:]]
+    body = page.text.replace("<wbr>", "").partition("<tbody")[2].partition("</tbody>")[0]
+    found = body.split("<tr data-id")[1:]
+    return [" ".join(html.unescape(re.sub(r"<[^>]*>", " ", row)).split()) for row in found]
 
 
 def actions(page: httpx.Response) -> list[str]:
     """Return the action of each row."""
-    body = page.text.partition("<tbody>")[2].partition("</tbody>")[0]
-    return re.findall(r'<span class="badge badge-\w+">([^<]+)</span>', body)
+    body = page.text.partition("<tbody")[2].partition("</tbody>")[0]
+    return re.findall(r"<dt>Action</dt><dd>([^<]+)</dd>", body)
 
 
 # --- Who may ---
@@ -88,12 +89,12 @@ async def test_each_event_is_a_row_with_a_sentence_and_its_details(
     page = await admin.get("/admin/events")
     assert actions(page)[:3] == ["login.failed", "session.started", "user.registered"]
     first = rows(page)[0]
-    assert "Failed sign-in as user@example.com login.failed Event " in first
+    assert "Failed sign-in as user@example.com Action login.failed Event " in first
     assert f"User agent {agent} email user@example.com reason wrong_password" in first
     assert first.endswith("user@example.com \N{EN DASH} 127.0.0.1 Firefox on Linux")
     assert '<a href="/auth/admin/users/2">user<wbr>@example.com</a>' in page.text
     assert '<a href="/auth/admin/addresses/127.0.0.1">127.0.0.1</a>' in page.text
-    assert '<span class="badge badge-bad">login.failed</span>' in page.text
+    assert '<use href="#kind-bad"/>' in page.text
 
 
 async def test_what_strangers_sent_is_text(admin: Visitor, db: Database) -> None:
@@ -289,6 +290,26 @@ async def test_renewals_and_housekeeping_are_shown_if_asked_for(
     assert len(file.text.splitlines()) == 5
 
 
+async def test_a_range_goes_back_from_now_and_gives_way_to_a_time(admin: Visitor, db: Database) -> None:
+    await db.execute(
+        "INSERT INTO auth_events (action, user_id, at) SELECT 'a.' || i, 7, now() - i * interval '1 min'"
+        " FROM unnest(ARRAY[10, 50, 1000, 9000]) i"
+    )
+    for last, found in (("15m", 1), ("1h", 2), ("24h", 3), ("7d", 4)):
+        page = await admin.get(f"/admin/events?user=7&last={last}")
+        assert len(actions(page)) == found
+        assert re.search(rf'last={last}" aria-current="true"', page.text)
+    assert len(actions(await admin.get("/admin/events?user=7&last=15m&since=2000-01-01T00:00"))) == 4
+    assert (await admin.get("/admin/events?last=9y")).status_code == 422
+
+
+async def test_without_scripts_all_times_are_utc_and_said_so(admin: Visitor) -> None:
+    page = await admin.get("/admin/events")
+    assert "Times in UTC" in said(page)
+    assert re.search(r'data-style="clock">\d+:\d\d:\d\d', page.text)
+    assert 'data-local="Since">Since (UTC)' in page.text
+
+
 # --- Who did it ---
 
 
@@ -300,7 +321,7 @@ async def test_the_administrator_is_named_led_to_and_filtered_by(
     page = await admin.get("/admin/events?action=user.disabled")
     assert "admin@example.com disabled the account of user@example.com" in rows(page)[0]
     for user_id in (1, 2):
-        assert f'<a href="/auth/admin/users/{user_id}">' in page.text.partition("<tbody>")[2]
+        assert f'<a href="/auth/admin/users/{user_id}">' in page.text.partition("<tbody")[2]
     mine = await admin.get("/admin/events?by=admin@example.com&action=user.")
     assert actions(mine) == ["user.disabled"]
     assert actions(await admin.get("/admin/events?by=2")) == []
@@ -486,6 +507,7 @@ async def test_what_happens_is_sent_in_the_words_of_the_page(watcher: httpx.Asyn
         event = await Watched(response).event()
     facts = dict(event.pop("facts"))
     assert facts.pop("Event") == str(event.pop("id"))
+    assert facts.pop("Action") == "login.failed"
     assert facts == {"User agent": "<b>x</b>", "email": "user@example.com", "reason": "wrong_password"}
     assert event["at"] == event.pop("since")
     assert event.pop("at").endswith("Z")

@@ -21,6 +21,8 @@ class Bar:
     Attributes:
         x, y, width, height: where it stands.
         label: when, and how many.
+        at, until: of the step it stands for.
+        count: how many, as text.
     """
 
     x: str
@@ -28,6 +30,9 @@ class Bar:
     width: str
     height: str
     label: str
+    at: datetime
+    until: datetime
+    count: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +42,12 @@ class Tick:
     Attributes:
         x: its middle, in percent.
         text: a time.
+        at: that time, where scripts put it into the reader's zone: days stay those of UTC.
     """
 
     x: str
     text: str
+    at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +103,7 @@ class Axis:
     ) -> tuple[Tick, ...]:
         places = ((index + shift) * 100 / len(self.starts) for index in range(len(self.starts)))
         return tuple(
-            Tick(x=_percent(x), text=text(at))
+            Tick(x=_percent(x), text=text(at), at=at if self.step <= timedelta(hours=1) else None)
             for x, at in zip(places, self.starts, strict=True)
             # A word at the very edge would be cut off.
             if stands(at) and 3 <= x <= 97
@@ -119,6 +126,9 @@ def chart(language: Language, axis: Axis, points: Sequence[int]) -> Chart:
                 width=_percent(room * (1 - _GAP)),
                 height=_percent(height),
                 label=f"{axis.label(language, at)}: {language.number(count)}",
+                at=at,
+                until=at + axis.step,
+                count=language.number(count),
             )
         )
     return Chart(

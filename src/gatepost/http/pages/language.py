@@ -69,6 +69,14 @@ class Language:
         at = at.astimezone(UTC)
         return f"{self.day(at)}, {format_time(at, 'short', locale=self._locale)} UTC"
 
+    def clock(self, at: datetime) -> str:
+        """Return the time of the day to the second, in UTC."""
+        return format_time(at.astimezone(UTC), "medium", locale=self._locale)
+
+    def full_day(self, at: datetime) -> str:
+        """Return the day of a time with its day of the week, in UTC."""
+        return format_date(at.astimezone(UTC), "full", locale=self._locale)
+
     def day(self, at: datetime) -> str:
         """Return the day of a time, in UTC."""
         return format_date(at.astimezone(UTC), "medium", locale=self._locale)

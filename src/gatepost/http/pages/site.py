@@ -31,6 +31,7 @@ from gatepost.http.pages.notices import TEXTS
 from gatepost.http.pages.redirects import Redirects
 from gatepost.http.pages.sentences import WORDS
 from gatepost.http.pages.user_agents import Device, device_of
+from gatepost.models import utc_text
 from gatepost.settings import Settings
 from gatepost.texts import Text, Value
 
@@ -180,6 +181,7 @@ def _environment(own: Path | None, directories: Sequence[Path], *, reload: bool)
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["utc"] = utc_text
     environment.globals.update(_=_text, say=_say, _pattern=_pattern)
     environment.filters.update(
         initials=initials, tint=tint, time=_time, day=_day, number=_number, size=_size, device=_device
@@ -212,10 +214,13 @@ def _time(context: Context, at: datetime, style: str = "time") -> Markup:
     Args:
         context: of the template.
         at: the time.
-        style: `time`, or `ago` to have scripts tell how long it has been.
+        style: `time`; `clock` for the time of the day alone, to the second; or `ago` to have scripts tell how
+            long it has been.
     """
+    language = context["language"]
+    text = language.clock(at) if style == "clock" else language.time(at)
     return Markup('<time datetime="{}" data-style="{}">{}</time>').format(
-        at.isoformat(timespec="seconds"), style, context["language"].time(at)
+        at.isoformat(timespec="seconds"), style, text
     )
 
 

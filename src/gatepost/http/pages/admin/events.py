@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
 import msgspec
@@ -30,7 +30,16 @@ READ = 500
 REFRESH_SECONDS = 10
 """Between two looks of a browser without scripts that was asked to look again."""
 
-FILTERS = ("action", "user", "by", "address", "since", "until")
+FILTERS = ("action", "user", "by", "address", "last", "since", "until")
+
+
+RANGES = {
+    "15m": (Text("duration.minutes_15"), timedelta(minutes=15)),
+    "1h": (Text("duration.hour"), timedelta(hours=1)),
+    "24h": (Text("duration.hours_24"), timedelta(hours=24)),
+    "7d": (Text("duration.days_7"), timedelta(days=7)),
+}
+"""What `last` may be: its name, and how long ago the list begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +98,8 @@ async def show(visit: Visit) -> Response:
         asked=asked,
         families=_families(visit.gate.actions),
         whole=whole,
-        rows=[shown(visit, run.newest, run) for run in runs],
+        ranges=RANGES,
+        days=_days(visit, runs),
         live=visit.url("/admin/events/live", **asked, **whole) if is_open else None,
         newest=newest,
         refresh=REFRESH_SECONDS if is_open and visit.request.query_params.get("refresh") else None,
@@ -145,7 +155,7 @@ async def filter_of(visit: Visit, asked: dict[str, str]) -> EventFilter:
         user_id=await user_of(visit, asked),
         by=await user_of(visit, asked, "by"),
         address=asked.get("address"),
-        since=time_of(asked, "since"),
+        since=_since(visit, asked),
         until=time_of(asked, "until"),
     )
 
@@ -167,6 +177,21 @@ def _rows(visit: Visit, found: EventPage) -> tuple[list[Run], int | None]:
     runs, last = runs_of(found.events, most=ROWS)
     is_cut = bool(found.events) and found.events[-1].event.id != last
     return runs, last if is_cut else found.before
+
+
+def _since(visit: Visit, asked: dict[str, str]) -> datetime | None:
+    last = asked.get("last")
+    if last is None or "since" in asked:
+        return time_of(asked, "since")
+    if last not in RANGES:
+        raise ValidationFailed({"last": Text("field.choose_one")})
+    return visit.gate.now() - RANGES[last][1]
+
+
+def _days(visit: Visit, runs: Iterable[Run]) -> list[tuple[str, list[Shown]]]:
+    """Return the rows by days of UTC; scripts put them by the reader's."""
+    by_day = groupby(runs, lambda run: visit.language.full_day(run.newest.event.at))
+    return [(day, [shown(visit, run.newest, run) for run in of_day]) for day, of_day in by_day]
 
 
 def shown(visit: Visit, seen: SeenEvent, run: Run | None = None) -> Shown:
@@ -234,6 +259,7 @@ def _families(actions: Iterable[Action]) -> list[tuple[str, tuple[Action, ...]]]
 
 def _facts(language: Language, seen: SeenEvent) -> Iterator[tuple[str, str]]:
     event = seen.event
+    yield language.say(Text("word.action")), event.action
     yield language.say(Text("admin.events.event")), str(event.id)
     if event.session_id is not None:
         yield language.say(Text("admin.events.session")), str(event.session_id)

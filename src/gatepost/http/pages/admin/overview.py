@@ -1,14 +1,15 @@
 """What an administrator sees first: who is signed in, what happened lately, and whether somebody attacks."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from starlette.responses import Response
 
 from gatepost.http.pages.charts import Axis, Chart, chart
+from gatepost.http.pages.feature import Alert
 from gatepost.http.pages.language import Language
 from gatepost.http.pages.visit import Visit
-from gatepost.models import AuditAction, Period, utc_text
+from gatepost.models import AuditAction, EventFilter, Period, utc_text
 from gatepost.services.overview import Kind, Overview, Series
 from gatepost.texts import Text
 
@@ -67,6 +68,13 @@ ROWS = 7
 """Addresses and accounts that are shown: more take over 30 kB, in scripts of three bytes a character."""
 
 
+ALERTS = 3
+"""New administrators that are told at the most."""
+
+LATE = timedelta(hours=2)
+"""How long housekeeping may be due before it is told."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """A series and all that is shown of it.
@@ -90,7 +98,8 @@ async def show(visit: Visit) -> Response:
     asked = visit.request.query_params.get("period", "")
     period = Period(asked) if asked in set(Period) else Period.DAY
     figures = await visit.gate.overview.figures(period)
-    alerts = [alert for of_feature in visit.site.alerts for alert in await of_feature(visit, figures)]
+    alerts = await _alerts(visit, figures)
+    alerts += [alert for of_feature in visit.site.alerts for alert in await of_feature(visit, figures)]
     axis = Axis.of(figures.since, period.step, period.points)
     return visit.render(
         "admin/overview.html",
@@ -101,11 +110,36 @@ async def show(visit: Visit) -> Response:
         shown=[_shown(visit.language, axis, series) for series in figures.series],
         # Each figure leads to what it counts: the events of the same time.
         since=utc_text(figures.since),
+        attacked=figures.attacked,
         most=ROWS,
         rows=_rows(visit.language, axis, figures),
         is_by_day=period.step >= timedelta(days=1),
         has_before=_has_before(figures),
     )
+
+
+async def _alerts(visit: Visit, figures: Overview) -> list[Alert]:
+    """Return that somebody became an administrator lately, and that housekeeping is late."""
+    promoted = EventFilter(action=AuditAction.USER_PROMOTED, since=figures.at - timedelta(days=1))
+    found = await visit.gate.trail.page(promoted, before=None, limit=ALERTS)
+    alerts = [
+        Alert(
+            kind="warn",
+            title=Text("admin.overview.new_administrator"),
+            texts=(Text("admin.overview.new_administrator_since", time=visit.language.time(seen.event.at)),),
+            link=seen.email or str(seen.event.user_id),
+            path=f"/admin/users/{seen.event.user_id}",
+        )
+        for seen in found.events
+        if seen.event.detail.get("changed")
+    ]
+    due = figures.next_cleanup_at
+    if due is not None and figures.at - due > LATE:
+        said = Text("admin.overview.housekeeping_due", time=visit.language.time(due))
+        title = Text("admin.overview.housekeeping_late")
+        link = visit.language.say(Text("word.events"))
+        alerts.append(Alert(kind="warn", title=title, texts=(said,), link=link, path="/admin/events?all=yes"))
+    return alerts
 
 
 def _has_before(figures: Overview) -> bool:
@@ -132,8 +166,10 @@ def _shown(language: Language, axis: Axis, series: Series) -> Shown:
     )
 
 
-def _rows(language: Language, axis: Axis, figures: Overview) -> list[tuple[str, tuple[int, ...]]]:
-    """Return the figures as a table has them, the newest first."""
+def _rows(
+    language: Language, axis: Axis, figures: Overview
+) -> list[tuple[str, datetime, datetime, tuple[int, ...]]]:
+    """Return the figures as a table has them, the newest first: of when until when."""
     points = zip(*(series.points for series in figures.series), strict=True)
-    labels = (axis.label(language, at) for at in axis.starts)
-    return list(reversed(list(zip(labels, points, strict=True))))
+    steps = zip(axis.starts, points, strict=True)
+    return [(axis.label(language, at), at, at + axis.step, counts) for at, counts in steps][::-1]

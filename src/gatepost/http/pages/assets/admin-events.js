@@ -38,10 +38,10 @@ function watchEvents(button) {
     const [time, what, who, by, address, device] = row.cells;
     time.firstElementChild.dateTime = event.at;
     const [summary, facts] = what.firstElementChild.children;
-    summary.prepend(event.text);
-    const badge = summary.querySelector(".badge");
-    badge.className = `badge badge-${event.kind}`;
-    badge.textContent = event.action;
+    const [icon, text] = summary.children;
+    icon.setAttribute("class", `icon icon-${event.kind}`);
+    icon.firstElementChild.setAttribute("href", `#kind-${event.kind}`);
+    text.textContent = event.text;
     for (const [name, value] of event.facts) {
       const term = document.createElement("dt"), description = document.createElement("dd");
       term.textContent = name;
@@ -62,6 +62,7 @@ function watchEvents(button) {
     if (known.has(String(event.id))) return;
     known.add(String(event.id));
     body.prepend(rowOf(event));
+    showDays(body);
     box.hidden = false;
     document.getElementById("no-events")?.remove();
     while (body.rows.length > rowsMax) {

@@ -9,6 +9,10 @@ const texts = document.body.dataset;
 const formats = {
   time: new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }),
   full: new Intl.DateTimeFormat(language, { dateStyle: "full", timeStyle: "long" }),
+  clock: new Intl.DateTimeFormat(language, { timeStyle: "medium" }),
+  day: new Intl.DateTimeFormat(language, { dateStyle: "full" }),
+  short: new Intl.DateTimeFormat(language, { month: "short", day: "numeric", hour: "numeric", minute: "2-digit" }),
+  hour: new Intl.DateTimeFormat(language, { hour: "numeric" }),
   ago: new Intl.RelativeTimeFormat(language, { numeric: "auto" }),
 };
 const units = [["hour", 3600], ["minute", 60]];
@@ -30,9 +34,53 @@ function showTimes(within) {
   for (const element of within.querySelectorAll("time[data-style]")) {
     const at = new Date(element.dateTime);
     element.title = formats.full.format(at);
+    const style = element.dataset.style;
     // "9:41 PM" stays on one line.
-    element.textContent =
-      element.dataset.style === "ago" ? ago(at) : formats.time.format(at).replace(/(\d) (\D+)$/, "$1\u00a0$2");
+    element.textContent = style === "ago" ? ago(at) : formats[style].format(at).replace(/(\d) (\D+)$/, "$1\u00a0$2");
+  }
+}
+
+// One clock on the whole page: what without scripts is UTC, and says so, is in the reader's zone, and says so once.
+function showZone() {
+  const zone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const parts = new Intl.DateTimeFormat("en", { timeZoneName: "shortOffset" }).formatToParts(new Date());
+  const offset = parts.find((part) => part.type === "timeZoneName").value.replace("GMT", "UTC");
+  for (const element of document.querySelectorAll("[data-zone]")) {
+    element.textContent = element.dataset.zone.replace("%(zone)s", zone === offset ? zone : `${zone} (${offset})`);
+  }
+  // Words and bars of charts.
+  for (const element of document.querySelectorAll("[data-at]")) {
+    const [at, style, count] = element.dataset.at.split(" ");
+    element.textContent = formats[style].format(new Date(at)) + (count ? `: ${count}` : "");
+  }
+  for (const input of document.querySelectorAll("input[type=datetime-local]")) {
+    const label = input.labels[0];
+    label.textContent = label.dataset.local;
+    if (input.value) {
+      const at = new Date(`${input.value}Z`);
+      input.value = new Date(at - at.getTimezoneOffset() * 60000).toISOString().slice(0, 19);
+    }
+    input.form.addEventListener("formdata", (event) => {
+      if (input.value) event.formData.set(input.name, new Date(input.value).toISOString());
+    });
+  }
+}
+
+// A heading above the events of each of the reader's days.
+function showDays(body) {
+  for (const head of body.querySelectorAll(".day")) head.remove();
+  let last = "";
+  for (const row of Array.from(body.rows)) {
+    const day = formats.day.format(new Date(row.querySelector("time").dateTime));
+    if (day !== last) {
+      const head = document.createElement("tr"), cell = document.createElement("th");
+      head.className = "day";
+      cell.colSpan = row.cells.length;
+      cell.scope = "rowgroup";
+      cell.textContent = last = day;
+      head.append(cell);
+      row.before(head);
+    }
   }
 }
 
@@ -111,6 +159,8 @@ function showPlace() {
 }
 
 showTimes(document);
+showZone();
+for (const body of document.querySelectorAll("[data-days]")) showDays(body);
 // What was a minute ago does not stay so.
 setInterval(() => { if (!document.hidden) showTimes(document); }, 60000);
 showPlace();
