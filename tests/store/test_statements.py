@@ -293,6 +293,7 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     "profiles.sessions": ("nth(17), NULL, 100", {"user_sessions_user_id_is_active_idx"}),
     "profiles.lock": ("nth(17)", {"users_pkey"}),
     "endings.owner_of": ("17", {"user_sessions_pkey"}),
+    "oversight.ended": ("17, NULL", {"user_sessions_pkey", "users_pkey"}),
     "endings.count_expired": ("NULL", {"user_sessions_expires_at_idx"}),
     "endings.end_expired": (
         "NULL, 1000, 'expired', NULL",

@@ -92,6 +92,11 @@ class Oversight:
                 idle=self._idle,
             )
 
+    async def ended(self, session_id: int, *, owner: UserId | None = None) -> OverseenSession | None:
+        """Return a session that has ended, of `owner` where it is given; None where there is none."""
+        async with self._database.connection() as conn:
+            return await store.ended(conn, session_id, owner=owner)
+
     async def end(
         self, session_id: int, *, client: Client, by: By = Program.COMMAND, owner: UserId | None = None
     ) -> int:

@@ -104,6 +104,22 @@ async def count(
     return int(one(row)["count"])
 
 
+async def ended(conn: Connection, session_id: int, *, owner: UserId | None) -> OverseenSession | None:
+    """Return a session that has ended, of this user where one is given; None where there is none."""
+    row = await conn.fetchrow(
+        """
+        SELECT s.id, left(s.session_token, 8) AS token_hint, s.user_id, s.created_at, s.last_used_at,
+            s.expires_at, s.ip_address, s.user_agent, s.ended_at, s.end_reason, u.email
+        FROM user_sessions s
+        JOIN users u ON u.id = s.user_id
+        WHERE s.id = $1 AND s.ended_at IS NOT NULL AND (s.user_id = $2 OR $2 IS NULL)
+        """,
+        session_id,
+        owner,
+    )
+    return None if row is None else OverseenSession.from_row(row)
+
+
 async def end_each(
     conn: Connection,
     sessions: Sequence[int],

@@ -182,7 +182,7 @@ async def test_one_session_is_ended(signed_in: str, admin: Visitor, db: Database
     (found,) = await events(db, AuditAction.SESSION_REVOKED)
     assert (found["user_id"], found["detail"]["admin_id"]) == (2, 1)
     await admin.follow()
-    assert "The session was ended" in admin.page.texts["status"]
+    assert "of user@example.com: session ended" in admin.page.texts["status"]
     assert "Not signed in anywhere" in admin.page.texts["main"]
 
 

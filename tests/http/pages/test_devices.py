@@ -1,5 +1,6 @@
 """The page of one's sessions: what the cards say, and their ends."""
 
+import re
 from collections.abc import AsyncIterator
 
 import httpx
@@ -85,11 +86,45 @@ async def test_one_is_ended_and_its_next_click_lands_on_sign_in(app: FastAPI, vi
     async with visiting(app, IPHONE) as phone:
         await phone.sign_in()
         page = await visitor.submit("/devices", end="2")
-        assert "The session was ended." in said(page)
+        assert "Safari on iOS of user@example.com: session ended" in said(page)
         assert len(cards(page)) == 1
         led = await phone.get("/devices")
         assert at(led).startswith("/sign-in?next=")
         assert "Your session was ended. Sign in to continue." in said(led)
+
+
+@pytest.mark.parametrize("session_id", ["3", "1", "4", "99", "x", "1" * 40])
+async def test_a_notice_tells_of_no_session_that_is_anothers_or_goes_on(
+    app: FastAPI, visitor: Visitor, session_id: str
+) -> None:
+    async with visiting(app, IPHONE) as other:
+        await other.sign_up("other@example.com")
+        await other.submit("/sign-out", at="/account")
+        cookies = "; ".join(f"{name}={value}" for name, value in visitor.client.cookies.items())
+        page = await visitor.client.get(
+            "/auth/devices",
+            headers={"Cookie": f"{cookies}; __Host-gatepost-notice=session_ended.{session_id}"},
+        )
+    assert "The session was ended." in said(page)
+    assert "other@example.com" not in page.text
+
+
+async def test_who_ends_a_device_stays_on_the_page_where_it_was(
+    visitor: Visitor, client: httpx.AsyncClient
+) -> None:
+    for _ in range(30):
+        await login(client)
+    first = await visitor.get("/devices")
+    older = re.findall(r'href="/auth(/devices\?after=[^"]+)"', first.text)[0]
+    page = await visitor.get(older)
+    ids = re.findall(r'id="s-(\d+)"', page.text)
+    buttons = re.findall(r'formaction="([^"]+)" name="end" value="(\d+)"', page.text)
+    assert [number for _, number in buttons] == ids[1:], "the first is this device"
+    beside = [*ids[2:], ids[-2]]
+    assert [place for place, _ in buttons] == [f"/auth{older}#s-{number}" for number in beside]
+    after = await visitor.submit(older, end=ids[2])
+    assert at(after) == older
+    assert re.findall(r'id="s-(\d+)"', after.text) == ids[:2] + ids[3:]
 
 
 async def test_all_others_are_ended_and_counted(

@@ -23,6 +23,7 @@ async def show(visit: Visit) -> Response:
         sign_ins=sorted(shown, key=lambda each: each.row.id != current.id),
         current_id=current.id,
         is_alone=after is None and len(found) == 1,
+        here=_here(visit),
         newest=visit.url("/devices") if after is not None else None,
         older=visit.url("/devices", after=following) if following is not None else None,
     )
@@ -35,13 +36,17 @@ async def submit(visit: Visit, form: Form) -> Response:
         NotFound: it is none of the visitor's.
         AuthenticationError: the visitor's own has ended.
     """
-    sessions, here = visit.gate.session_tokens, visit.url("/devices")
+    sessions = visit.gate.session_tokens
     if "others" in form:
         count = await sessions.revoke_others(visit.token, visit.client, by_cookie=visit.by_cookie)
-        return visit.redirect(here, notice=f"sessions_ended.{count}")
+        return visit.redirect(visit.url("/devices"), notice=f"sessions_ended.{count}")
     if (end := row_id(form.get("end", ""))) is None:
         raise NotFound
     if end == visit.signed_in.id:
         return await sign_out.submit(visit, form)
     await sessions.revoke_one(visit.token, end, visit.client, by_cookie=visit.by_cookie)
-    return visit.redirect(here, notice="session_ended")
+    return visit.redirect(_here(visit), notice=f"session_ended.{end}")
+
+
+def _here(visit: Visit) -> str:
+    return visit.url("/devices", after=SessionCursor.parse(visit.request.query_params.get("after", "")))

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from gatepost.http.pages.language import Language
+from gatepost.http.pages.user_agents import device_of
+from gatepost.models import OverseenSession, row_id
 from gatepost.texts import Text
 
 NoticeText: TypeAlias = Callable[[int], Text]
@@ -51,10 +53,37 @@ class Notice:
     kind: str
 
 
-def read_notice(language: Language, notice: str, texts: Mapping[str, NoticeText]) -> Notice | None:
-    """Return what a cookie asks to be said, None where it asks for nothing that there is."""
+def ended_session(notice: str) -> int | None:
+    """Return the id of the session whose end a cookie asks to be told; None where it asks for none."""
+    name, _, number = notice.partition(".")
+    return row_id(number) if name == "session_ended" else None
+
+
+def read_notice(
+    language: Language, notice: str, texts: Mapping[str, NoticeText], ended: OverseenSession | None = None
+) -> Notice | None:
+    """Return what a cookie asks to be said, None where it asks for nothing that there is.
+
+    Args:
+        language: of the visit.
+        notice: what the cookie holds.
+        texts: what may be said.
+        ended: the session that `ended_session` names, where it has ended and is for this visitor to see.
+    """
     name, _, count = notice.partition(".")
     if name not in texts:
         return None
+    if ended is not None:
+        device = _device(language, ended.row.user_agent)
+        return Notice(
+            language.say(Text("flash.session_ended.named", device=device, email=ended.email)), "good"
+        )
     number = int(count) if count.isascii() and count.isdigit() and len(count) < 10 else 0
     return Notice(language.say(texts[name](number)), "neutral" if name in _NEUTRAL else "good")
+
+
+def _device(language: Language, user_agent: str | None) -> str:
+    device = device_of(user_agent)
+    if device.browser and device.system:
+        return language.say(Text("device.browser_on_system", browser=device.browser, system=device.system))
+    return device.browser or language.say(Text("device.unknown"))

@@ -33,8 +33,10 @@ from gatepost.http.errors import as_raised
 from gatepost.http.pages import confirm
 from gatepost.http.pages.carrying import CARRIED, Carried
 from gatepost.http.pages.forms import Form, read_form
+from gatepost.http.pages.notices import ended_session
 from gatepost.http.pages.site import Site
 from gatepost.http.pages.visit import Problems, Visit
+from gatepost.models import OverseenSession
 from gatepost.texts import Text
 
 Show = Callable[[Visit], Awaitable[Response]]
@@ -68,6 +70,11 @@ class Page:
     who: type[CurrentSessionScheme] | None = None
     fields: Mapping[type[GatepostError], str] = field(default_factory=dict)
 
+    @property
+    def is_console(self) -> bool:
+        """Whether it is for administrators, who gave the password or read on a while ago."""
+        return self.who is not None and issubclass(self.who, ConsoleSessionScheme)
+
     def route(self, site: Site) -> Route:
         """Return the route that serves it."""
 
@@ -86,6 +93,7 @@ async def _serve(page: Page, visit: Visit) -> Response:
         if page.who is not None:
             await page.who(visit.edge)(visit.request)
         if page.submit is None or visit.request.method != "POST":
+            visit.ended = await _ended(page, visit)
             return _noted(page, visit, await page.show(visit))
         return await _submitted(page, page.submit, visit)
     except FreshSessionRequired as error:
@@ -97,10 +105,18 @@ async def _serve(page: Page, visit: Visit) -> Response:
         return refused(visit, error)
 
 
+async def _ended(page: Page, visit: Visit) -> OverseenSession | None:
+    """Return the session whose end the notice is about: on the console anybody's, else one's own."""
+    session_id = ended_session(visit.edge.cookies.notice(visit.request.scope) or "")
+    if session_id is None or visit.session is None:
+        return None
+    owner = None if page.is_console else visit.session.user.id
+    return await visit.gate.oversight.ended(session_id, owner=owner)
+
+
 def _noted(page: Page, visit: Visit, response: Response) -> Response:
     """Have a page of the console be a look at it, unless its browser asks for it by itself."""
-    is_console = page.who is not None and issubclass(page.who, ConsoleSessionScheme)
-    if is_console and visit.session is not None and "refresh" not in visit.request.query_params:
+    if page.is_console and visit.session is not None and "refresh" not in visit.request.query_params:
         note_look(response, visit.edge, visit.session)
     return response
 

@@ -19,7 +19,7 @@ from gatepost.http.pages.forms import TOKEN, Form
 from gatepost.http.pages.language import Language, language, negotiated
 from gatepost.http.pages.notices import read_notice
 from gatepost.http.pages.site import Site
-from gatepost.models import Client, Session, SignedIn, UserId, canonical_network
+from gatepost.models import Client, OverseenSession, Session, SignedIn, UserId, canonical_network
 from gatepost.security.csrf_tokens import sign_in_binding
 from gatepost.texts import LANGUAGES
 
@@ -52,6 +52,7 @@ class Visit:
         typed: what was typed into the form that is shown again; templates never show a password of it.
         problems: why it is shown again, None where it is not.
         error: what `problems` tells of.
+        ended: the session whose end the page tells of, where it is for the visitor to see.
         binding: what the tokens of this visitor's forms are bound to.
     """
 
@@ -62,6 +63,7 @@ class Visit:
         self.typed: Form = NO_FORM
         self.problems: Problems | None = None
         self.error: GatepostError | None = None
+        self.ended: OverseenSession | None = None
         self._new_form_cookie: str | None = None
 
     # --- Who and what ---
@@ -197,6 +199,7 @@ class Visit:
         """Answer with a page."""
         cookies = self.edge.cookies
         notice = cookies.notice(self.request.scope)
+        said = read_notice(self.language, notice, self.site.notices, self.ended) if notice else None
         html = self.site.render(
             template,
             {
@@ -213,7 +216,7 @@ class Visit:
                 "asset": lambda name: self.url(self.site.assets.paths[name]),
                 "form_token": self.form_token,
                 "links": self.site.links,
-                "notice": read_notice(self.language, notice, self.site.notices) if notice else None,
+                "notice": said,
                 **context,
             },
         )

@@ -66,7 +66,7 @@ async def submit(visit: Visit, form: Form) -> Response:
     if session_id is None:
         raise NotFound
     await visit.gate.oversight.end(session_id, client=visit.client, by=visit.signed_in)
-    return visit.redirect(_here(visit, cursor_of(visit)), notice="session_ended")
+    return visit.redirect(_here(visit, cursor_of(visit)), notice=f"session_ended.{session_id}")
 
 
 async def filter_of(visit: Visit, asked: dict[str, str]) -> SessionFilter:

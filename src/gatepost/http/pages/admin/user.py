@@ -110,7 +110,7 @@ async def _end_sessions(visit: Visit, user: User, form: Form) -> Response:
 async def _end_session(visit: Visit, user: User, form: Form) -> Response:
     session_id = named_id(form.get("session", ""))
     await visit.gate.oversight.end(session_id, client=visit.client, by=visit.signed_in, owner=user.id)
-    return _back(visit, user, "session_ended")
+    return _back(visit, user, f"session_ended.{session_id}")
 
 
 async def _set_temporary_password(visit: Visit, user: User, form: Form) -> Response:

@@ -168,4 +168,7 @@ addShowButtons();
 sendOnce();
 addCopyButtons();
 closeMenus();
-document.querySelector("[data-focus]")?.focus();
+// Who was led to a row stays there; browsers take the focus away when they go to it.
+const focusNotice = () => document.querySelector("[data-focus]")?.focus({ preventScroll: location.hash !== "" });
+if (location.hash) addEventListener("load", () => requestAnimationFrame(focusNotice));
+else focusNotice();
