@@ -47,10 +47,12 @@ class Notice:
     Attributes:
         text: in the language of the visit.
         kind: "good" or "neutral".
+        name: of what is said.
     """
 
     text: str
     kind: str
+    name: str
 
 
 def ended_session(notice: str) -> int | None:
@@ -75,11 +77,10 @@ def read_notice(
         return None
     if ended is not None:
         device = _device(language, ended.row.user_agent)
-        return Notice(
-            language.say(Text("flash.session_ended.named", device=device, email=ended.email)), "good"
-        )
+        said = Text("flash.session_ended.named", device=device, email=ended.email)
+        return Notice(language.say(said), "good", name)
     number = int(count) if count.isascii() and count.isdigit() and len(count) < 10 else 0
-    return Notice(language.say(texts[name](number)), "neutral" if name in _NEUTRAL else "good")
+    return Notice(language.say(texts[name](number)), "neutral" if name in _NEUTRAL else "good", name)
 
 
 def _device(language: Language, user_agent: str | None) -> str:

@@ -70,6 +70,7 @@ PAGES = (
     Page(path="/admin", show=overview.show, who=ConsoleSessionScheme),
     Page(path="/admin/users", show=users.show, who=ConsoleSessionScheme),
     Page(path="/admin/users/{id}", show=user.show, submit=user.submit, who=ConsoleSessionScheme),
+    Page(path="/admin/users/{id}/{verb}", show=user.ask, submit=user.submit, who=ConsoleSessionScheme),
     Page(path="/admin/sessions", show=sessions.show, submit=sessions.submit, who=ConsoleSessionScheme),
     Page(
         path="/admin/sessions/end",

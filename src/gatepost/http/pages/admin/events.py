@@ -10,7 +10,7 @@ import msgspec
 from starlette.responses import Response
 
 from gatepost.errors import ValidationFailed
-from gatepost.http.pages.admin.filters import cursor_of, given, time_of, user_of
+from gatepost.http.pages.admin.filters import cursor_of, each_of, given, time_of
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.language import Language
 from gatepost.http.pages.runs import Run, runs_of
@@ -150,13 +150,14 @@ async def filter_of(visit: Visit, asked: dict[str, str]) -> EventFilter:
     Raises:
         ValidationFailed: a part of it can't be understood.
     """
+    found = await each_of(visit, asked, "user", "by", "since", "until")
     return EventFilter(
         action=asked.get("action"),
-        user_id=await user_of(visit, asked),
-        by=await user_of(visit, asked, "by"),
-        address=asked.get("address"),
-        since=_since(visit, asked),
-        until=time_of(asked, "until"),
+        user_id=found["user"],
+        by=found["by"],
+        address=found["address"],
+        since=found["since"] or _since(visit, asked),
+        until=found["until"],
     )
 
 
@@ -181,8 +182,8 @@ def _rows(visit: Visit, found: EventPage) -> tuple[list[Run], int | None]:
 
 def _since(visit: Visit, asked: dict[str, str]) -> datetime | None:
     last = asked.get("last")
-    if last is None or "since" in asked:
-        return time_of(asked, "since")
+    if last is None:
+        return None
     if last not in RANGES:
         raise ValidationFailed({"last": Text("field.choose_one")})
     return visit.gate.now() - RANGES[last][1]

@@ -4,11 +4,13 @@ A filter that lost a part on the way would show, and end, more than was asked fo
 """
 
 from datetime import datetime
+from typing import Any
 
 from gatepost.errors import NotFound, ValidationFailed
 from gatepost.http.pages.visit import Visit
-from gatepost.models import UserId, row_id
+from gatepost.models import EventFilter, UserId, row_id
 from gatepost.models.times import as_utc
+from gatepost.services.oversight import canonical
 from gatepost.texts import Text
 
 
@@ -21,6 +23,29 @@ def given(visit: Visit, names: tuple[str, ...]) -> dict[str, str]:
 def cursor_of(visit: Visit) -> int | None:
     """Return the id that the page begins below; None for what can't be one."""
     return row_id(visit.request.query_params.get("before", ""))
+
+
+async def each_of(visit: Visit, asked: dict[str, str], *names: str) -> dict[str, Any]:
+    """Return the parts of a filter that have to be understood, by their names: users, and times.
+
+    Raises:
+        ValidationFailed: some can't be; it tells of all of them.
+    """
+    found: dict[str, Any] = {}
+    problems: dict[str, Text | str] = {}
+    for name in names:
+        try:
+            of_time = name in {"since", "until"}
+            found[name] = time_of(asked, name) if of_time else await user_of(visit, asked, name)
+        except ValidationFailed as error:
+            problems |= error.fields
+    try:
+        address = canonical(EventFilter(address=asked.get("address"))).address
+    except ValidationFailed as error:
+        problems |= error.fields
+    if problems:
+        raise ValidationFailed(problems)
+    return {**found, "address": address}
 
 
 async def user_of(visit: Visit, asked: dict[str, str], name: str = "user") -> UserId | None:

@@ -24,6 +24,21 @@ EVENTS = 10
 READ = 100
 """Events that these are made of at the most."""
 
+ASKED = {
+    "end_sessions": (Text("admin.user.end_sessions"), Text("admin.user.end_sessions_effect")),
+    "temporary_password": (Text("admin.user.set_temporary_password"), Text("admin.user.temporary_effect")),
+    "delete": (Text("admin.user.delete"), Text("admin.user.delete_effect")),
+}
+"""What can't be taken back, and so is asked for on a page of its own: its name, and what it does."""
+
+UNDONE = {
+    "user_disabled": "enable",
+    "user_enabled": "disable",
+    "user_promoted": "demote",
+    "user_demoted": "promote",
+}
+"""What was just done, as the notice has it → what takes it back."""
+
 Act = Callable[[Visit, User, Form], Awaitable[Response]]
 
 
@@ -42,6 +57,7 @@ async def show(visit: Visit) -> Response:
         "admin/user.html",
         account=account,
         who=account.user,
+        undone=UNDONE,
         is_own=account.user.id == visit.signed_in.user.id,
         sessions=[each.row for each in sessions],
         events=[_told(visit, run, named) for run in runs_of(events.events, most=EVENTS)[0]],
@@ -53,6 +69,30 @@ def _told(visit: Visit, run: Run, named: str) -> tuple[ShownEvent, str | None, s
     by, by_url = actor(visit, run.newest)
     told = shown_run(visit.language, run, own=False, who=named, by=by, words=visit.site.words)
     return told, by or program(visit.language, run.newest.event), by_url
+
+
+async def ask(visit: Visit) -> Response:
+    """Say what ends with what can't be taken back, and ask for it.
+
+    Raises:
+        NotFound: there is no such user, or nothing of this name.
+    """
+    verb = visit.request.path_params["verb"]
+    if verb not in ASKED:
+        raise NotFound
+    user_id = named_user(visit)
+    account = await visit.gate.administration.account(user_id)
+    sessions = await visit.gate.oversight.page(SessionFilter(user_id=user_id), before=None, limit=SESSIONS)
+    label, effect = ASKED[verb]
+    return visit.render(
+        "admin/user_ask.html",
+        account=account,
+        who=account.user,
+        verb=verb,
+        label=label,
+        effect=effect,
+        sessions=[each.row for each in sessions],
+    )
 
 
 async def submit(visit: Visit, form: Form) -> Response:
@@ -73,8 +113,7 @@ async def submit(visit: Visit, form: Form) -> Response:
 # --- What can be done ---
 
 
-async def _disable(visit: Visit, user: User, form: Form) -> Response:
-    _check_ticked(form)
+async def _disable(visit: Visit, user: User, _: Form) -> Response:
     await visit.gate.administration.set_active(user, is_active=False, client=visit.client, by=visit.signed_in)
     return _back(visit, user, "user_disabled")
 
@@ -84,14 +123,12 @@ async def _enable(visit: Visit, user: User, _: Form) -> Response:
     return _back(visit, user, "user_enabled")
 
 
-async def _promote(visit: Visit, user: User, form: Form) -> Response:
-    _check_ticked(form)
+async def _promote(visit: Visit, user: User, _: Form) -> Response:
     await visit.gate.administration.set_admin(user, is_admin=True, client=visit.client, by=visit.signed_in)
     return _back(visit, user, "user_promoted")
 
 
-async def _demote(visit: Visit, user: User, form: Form) -> Response:
-    _check_ticked(form)
+async def _demote(visit: Visit, user: User, _: Form) -> Response:
     await visit.gate.administration.set_admin(user, is_admin=False, client=visit.client, by=visit.signed_in)
     return _back(visit, user, "user_demoted")
 
@@ -101,8 +138,7 @@ async def _unlock(visit: Visit, user: User, _: Form) -> Response:
     return _back(visit, user, "user_unlocked")
 
 
-async def _end_sessions(visit: Visit, user: User, form: Form) -> Response:
-    _check_ticked(form)
+async def _end_sessions(visit: Visit, user: User, _: Form) -> Response:
     ended = await visit.gate.administration.end_sessions(user, client=visit.client, by=visit.signed_in)
     return _back(visit, user, f"sessions_ended.{ended}")
 
@@ -113,9 +149,8 @@ async def _end_session(visit: Visit, user: User, form: Form) -> Response:
     return _back(visit, user, f"session_ended.{session_id}")
 
 
-async def _set_temporary_password(visit: Visit, user: User, form: Form) -> Response:
+async def _set_temporary_password(visit: Visit, user: User, _: Form) -> Response:
     """Show the password here and now: led on to, it would have to wait somewhere."""
-    _check_ticked(form)
     made = await visit.gate.administration.set_temporary_password(
         user, client=visit.client, by=visit.signed_in
     )
@@ -141,16 +176,6 @@ _ACTIONS: dict[str, Act] = {
     "delete": _delete,
 }
 """Name in the form → what it does."""
-
-
-def _check_ticked(form: Form) -> None:
-    """See that the box beside what cannot be taken back was ticked.
-
-    Raises:
-        ValidationFailed: it was not.
-    """
-    if "sure" not in form:
-        raise ValidationFailed({f"sure-{form['action']}": Text("field.tick_sure")})
 
 
 def _back(visit: Visit, user: User, notice: str) -> Response:
