@@ -306,6 +306,7 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     "events.page_of_user": ("nth(17), NULL, 51, '{}'", {"auth_events_user_id_id_idx"}),
     "events.newer_of_user": ("nth(17), 17, 51, '{}'", {"auth_events_user_id_id_idx"}),
     "users.find_credential": ("'user17@example.com', NULL", {"users_email_key"}),
+    "directory.last_sign_ins": ("ARRAY[nth(17), nth(18)]", {"user_sessions_user_id_is_active_idx"}),
     "directory.search": (
         "'user1', NULL, NULL, 0, '', nth(0), 51, nth(0), nth(0)",
         {
@@ -597,7 +598,7 @@ def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
     once |= {"refusals.settle", "features.addresses.purge_blocks"}
     # A bounded number of rows, or pages, whichever they are; the housekeeping's state is one row.
     once |= {"statistics.live_sessions", "statistics.sample_sessions", "statistics.condition"}
-    once |= {"statistics.count_events", "endings.take_turn"}
+    once |= {"statistics.count_events", "endings.take_turn", "directory.number"}
     once |= {"links.purge_ended", "links.revoke_all", "users.lock_admins"}
     looked_at = set(HOT) | {name for name, *_ in PLANNED} | set(BY_ADDRESS) | writes | once
     assert {s.name for s in STATEMENTS if not s.name.startswith(OF_COMMANDS)} <= looked_at

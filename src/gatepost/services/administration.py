@@ -81,7 +81,7 @@ class Administration(Directory):
         password: str | None,
         is_admin: bool,
         client: Client,
-        by: Program = Program.COMMAND,
+        by: By = Program.COMMAND,
         fields: BaseModel | None = None,
     ) -> User:
         """Add a user without a session; without a password, nobody signs in with one.
@@ -90,6 +90,7 @@ class Administration(Directory):
             ValidationFailed: a field does not fit.
             EmailTaken: the e-mail exists already.
             Conflict, RejectedByDatabase: the database's own rules stand against it.
+            SessionRevoked, AdminRequired: as `Acts.begin`.
         """
         hashed = None
         if password is None:
@@ -101,7 +102,7 @@ class Administration(Directory):
             email, name, hashed = await self._accounts.prepare(
                 email=email, name=name, password=password, client=client
             )
-        async with self._database.transaction() as conn:
+        async with self._acts.begin("create", by=by, client=client) as conn:
             if is_admin:
                 await self._note_admin(conn)
             user, _ = await self._accounts.insert(

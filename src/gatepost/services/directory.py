@@ -8,7 +8,7 @@ from typing import Self
 
 import msgspec
 
-from gatepost.db.pool import Database
+from gatepost.db.pool import Connection, Database
 from gatepost.errors import InvalidValue, NotFound, ValidationFailed
 from gatepost.models import User, UserId, as_json
 from gatepost.models.bounds import EMAIL_MAX, SEARCH_MAX
@@ -21,6 +21,9 @@ from gatepost.store import directory as store
 from gatepost.store import users as user_store
 from gatepost.texts import Text
 
+COUNTED_MAX = 10_000
+"""Users that are counted one by one."""
+
 NO_CURSOR = {"cursor": Text("field.cursor")}
 
 
@@ -29,7 +32,8 @@ class UserFilter:
     """Which users are looked for.
 
     Attributes:
-        text: what the e-mail, the name or its last word begins with, whatever its case; empty for anything.
+        text: what the e-mail, the name or its last word begins with, whatever its case, or an id; empty for
+            anything.
         is_admin, is_active: what they must be; None for either.
     """
 
@@ -202,12 +206,36 @@ class Directory:
                 lowest_id=ids.lowest,
                 limit=limit + 1,
             )
+            named = await self._named(conn, wanted, text) if after is None else None
+            if named is not None:
+                # Who has this id comes first, and is not among those found by it.
+                found = [match for match in found if match.user.id != named.id]
         shown = found[:limit]
         following = None
         if len(found) > limit:
             last = shown[-1]
             following = UserCursor(rank=last.rank, key=last.key, user_id=as_json(last.user.id))
-        return UserPage(users=[match.user for match in shown], next_cursor=following)
+        users = [match.user for match in shown]
+        return UserPage(users=users if named is None else [named, *users], next_cursor=following)
+
+    async def _named(self, conn: Connection, wanted: UserFilter, text: str) -> User | None:
+        """Return the user whose id a text is, if they are as wanted."""
+        user_id = self._id_in(text) if text else None
+        user = None if user_id is None else await user_store.get(conn, user_id)
+        if user is None or wanted.is_admin not in {None, user.is_admin}:
+            return None
+        return user if wanted.is_active in {None, user.is_active} else None
+
+    async def last_sign_ins(self, users: Sequence[User]) -> dict[UserId, datetime]:
+        """Return when users last signed in, as far as sessions are kept."""
+        async with self._database.connection() as conn:
+            return await store.last_sign_ins(conn, [user.id for user in users])
+
+    async def number(self) -> tuple[int, bool]:
+        """Return how many users there are, and whether that is exact: above `COUNTED_MAX` it is not."""
+        async with self._database.connection() as conn:
+            counted, estimate = await store.number(conn, most=COUNTED_MAX)
+        return (counted, True) if counted <= COUNTED_MAX else (max(estimate, COUNTED_MAX), False)
 
     async def page(self, *, after: UserId | None = None, limit: int) -> list[User]:
         """Return users in the order of their ids, those after `after`."""

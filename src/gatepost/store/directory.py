@@ -1,10 +1,11 @@
 """Statements by which administrators find users and see how an account stands."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import LiteralString, Self
 
-from gatepost.db.pool import Connection
+from gatepost.db.pool import Connection, one
 from gatepost.models import Row, User, UserId
 from gatepost.store.users import USER
 
@@ -249,3 +250,31 @@ async def standing(
         idle,
     )
     return None if row is None else Standing.from_row(row)
+
+
+async def last_sign_ins(conn: Connection, user_ids: Sequence[UserId]) -> dict[UserId, datetime]:
+    """Return when the last session of each of these users began that is still kept."""
+    rows = await conn.fetch(
+        """
+        SELECT s.user_id, max(s.created_at) AS at
+        FROM user_sessions s
+        WHERE s.user_id = ANY($1) AND s.family_id IS NULL
+        GROUP BY s.user_id
+        """,
+        user_ids,
+    )
+    return {row["user_id"]: row["at"] for row in rows}
+
+
+async def number(conn: Connection, *, most: int) -> tuple[int, int]:
+    """Return how many users there are, counted to one more than `most`, and about how many in all."""
+    row = one(
+        await conn.fetchrow(
+            """
+            SELECT (SELECT count(*) FROM (SELECT FROM users u LIMIT $1 + 1) c) AS counted,
+                (SELECT c.reltuples::bigint FROM pg_class c WHERE c.oid = 'users'::regclass) AS estimate
+            """,
+            most,
+        )
+    )
+    return row["counted"], row["estimate"]

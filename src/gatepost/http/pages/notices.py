@@ -25,6 +25,7 @@ TEXTS: dict[str, NoticeText] = {
     "email_changed": lambda count: (
         Text("flash.email_changed", count=count) if count else Text("flash.email_changed.alone")
     ),
+    "user_created": lambda _: Text("flash.user_created"),
     "user_disabled": lambda _: Text("flash.user_disabled"),
     "user_enabled": lambda _: Text("flash.user_enabled"),
     "user_promoted": lambda _: Text("flash.user_promoted"),

@@ -69,6 +69,13 @@ PAGES = (
     Page(path="/devices", show=devices.show, submit=devices.submit, who=CurrentSessionScheme),
     Page(path="/admin", show=overview.show, who=ConsoleSessionScheme),
     Page(path="/admin/users", show=users.show, who=ConsoleSessionScheme),
+    Page(
+        path="/admin/new-user",
+        show=users.ask_new,
+        submit=users.create,
+        who=ConsoleSessionScheme,
+        fields={EmailTaken: "email"},
+    ),
     Page(path="/admin/users/{id}", show=user.show, submit=user.submit, who=ConsoleSessionScheme),
     Page(path="/admin/users/{id}/{verb}", show=user.ask, submit=user.submit, who=ConsoleSessionScheme),
     Page(path="/admin/sessions", show=sessions.show, submit=sessions.submit, who=ConsoleSessionScheme),
