@@ -1,7 +1,8 @@
 """Which tests coverage watches: being watched takes them two thirds longer, on Python 3.11.
 
-A test of many parameters reaches most of its lines with the first, and some folders go through the same code
-as the rest of the suite. What these reach besides is not counted: what is reported is a lower bound.
+A test of many parameters that has a database reaches most of its lines with the first, and some folders go
+through the same code as the rest of the suite. What these reach besides is not counted: what is reported is a
+lower bound.
 """
 
 from collections.abc import Generator
@@ -24,7 +25,8 @@ class Watching:
         seen: set[str] = set()
         for item in items:
             test = item.nodeid.partition("[")[0]
-            if test in seen or UNWATCHED.intersection(item.path.parents):
+            again = test in seen and "server_dsn" in getattr(item, "fixturenames", ())
+            if again or UNWATCHED.intersection(item.path.parents):
                 self._unwatched.add(item.nodeid)
             seen.add(test)
 
