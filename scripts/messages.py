@@ -180,7 +180,7 @@ def _in_template(file: Path) -> Iterator[Use]:
         match call.node, call.args:
             case nodes.Name(name="_"), [nodes.Const(value=id_)]:
                 yield Use(id_, _place(file), frozenset(value.key for value in call.kwargs))
-            case nodes.Name(name="_pattern"), [nodes.Const(value=id_), _]:
+            case nodes.Name(name="_patterns"), [nodes.Const(value=id_)]:
                 yield Use(id_, _place(file))
 
 

@@ -12,7 +12,7 @@ from gatepost.texts.po import Forms, read_po
 Value: TypeAlias = str | int
 """What goes into a sentence; numbers are written as the language writes them, `str` as it is."""
 
-LANGUAGES = ("en", "de", "es", "fr", "hi", "ja", "zh_Hans")
+LANGUAGES = ("en", "de", "es", "fr", "hi", "ja", "zh_Hans", "ar", "pt_BR")
 """What there are catalogues of; a text that one of the others lacks is said in the first."""
 
 KERNEL = Path(__file__).parent / "locale"

@@ -20,6 +20,8 @@ _TAGS_MAX = 20
 _TRADITIONAL = {"hant", "tw", "hk", "mo"}
 _WRITTEN_AS = {"zh": "zh_Hans", "pt": "pt_BR"}
 """Language → the catalogue that there is of it, where the catalogue's name says more."""
+_EXAMPLES = (0, 1, 2, 3, 11, 100)
+"""A number for each plural category that a language may have."""
 _REGION = re.compile(r"[a-z]{2}|[0-9]{3}")
 
 
@@ -60,9 +62,14 @@ class Language:
             return value
         return f"\u2068{value}\u2069"
 
-    def pattern(self, id: str, count: int) -> str:  # noqa: A002 - the field's name for it
-        """Return the sentence of a number of things with its placeholders, for scripts to fill in."""
-        return catalogue(self.name).pattern(id, count) or id
+    def patterns(self, id: str) -> dict[str, str]:  # noqa: A002 - the field's name for it
+        """Return the sentences of numbers of things with their placeholders, for scripts to fill in.
+
+        Returns:
+            CLDR's plural category, as `Intl.PluralRules` names it → the sentence.
+        """
+        rule, said = self._locale.plural_form, catalogue(self.name)
+        return {rule(count): said.pattern(id, count) or id for count in _EXAMPLES}
 
     def time(self, at: datetime) -> str:
         """Return a time to the minute, in UTC; scripts put it into the reader's zone."""

@@ -182,7 +182,7 @@ def _environment(own: Path | None, directories: Sequence[Path], *, reload: bool)
         lstrip_blocks=True,
     )
     environment.filters["utc"] = utc_text
-    environment.globals.update(_=_text, say=_say, _pattern=_pattern)
+    environment.globals.update(_=_text, say=_say, _patterns=_patterns)
     environment.filters.update(
         initials=initials, tint=tint, time=_time, day=_day, number=_number, size=_size, device=_device
     )
@@ -203,8 +203,8 @@ def _say(context: Context, text: Text) -> str:
 
 
 @pass_context
-def _pattern(context: Context, id: str, count: int) -> str:  # noqa: A002 - the field's name for it
-    return str(context["language"].pattern(id, count))
+def _patterns(context: Context, id: str) -> dict[str, str]:  # noqa: A002 - the field's name for it
+    return dict(context["language"].patterns(id))
 
 
 @pass_context

@@ -9,7 +9,7 @@ function watchEvents(button) {
   const template = document.getElementById("event-row").content.firstElementChild;
   const older = document.getElementById("older");
   const [state, news] = document.getElementById("live-state").children;
-  const plural = new Intl.PluralRules(language), number = new Intl.NumberFormat(language);
+  const patterns = JSON.parse(words.news), plural = new Intl.PluralRules(language), number = new Intl.NumberFormat(language);
   const known = new Set(Array.from(body.rows, (row) => row.dataset.id));
   let source = null, last = words.after, count = 0, tries = 0, retrying = 0, telling = 0;
 
@@ -17,7 +17,7 @@ function watchEvents(button) {
   function tell() {
     telling ||= setTimeout(() => {
       telling = 0;
-      const text = plural.select(count) === "one" ? words.one : words.many;
+      const text = patterns[plural.select(count)] ?? patterns.other;
       news.textContent = text.replace("%(count)s", number.format(count));
     }, quiet);
   }
