@@ -408,17 +408,17 @@ PLANNED: list[tuple[str, str, set[str]]] = [
     ),
     (
         "events.search",
-        "29900, 30001, 51, 'login.failed', NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}'",
+        "29900, 30001, 51, 'login.failed', NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}', NULL",
         {"auth_events_pkey", "users_pkey"},
     ),
     (
         "events.search",
-        "1, 20000, 51, NULL, 'login.', NULL, NULL, NULL, NULL, nth(17), NULL, '{session.refreshed}'",
+        "1, 20000, 51, NULL, 'login.', NULL, NULL, NULL, NULL, nth(17), NULL, '{session.refreshed}', NULL",
         {"auth_events_user_id_id_idx"},
     ),
     (
         "events.search",
-        "1, 90000, 51, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '17', '{}'",
+        "1, 90000, 51, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '6017', '{}', NULL",
         {"auth_events_admin_id_idx"},
     ),
 ]
@@ -457,7 +457,7 @@ async def filled(db: Any) -> Any:
             '10.' || i % 50 || '.' || i / 50 % 250 || '.' || i % 250
         FROM generate_series(1, 20000) i;
         INSERT INTO auth_events (action, at, user_id, detail)
-        SELECT 'user.disabled', now(), NULL, jsonb_build_object('admin_id', i % 100)
+        SELECT 'user.disabled', now(), NULL, jsonb_build_object('admin_id', 6000 + i % 100)
         FROM generate_series(1, 5000) i;
         UPDATE user_sessions SET ip_address = '10.' || id % 50 || '.' || id / 50 % 250 || '.' || id % 250
         WHERE id % 2 = 1;

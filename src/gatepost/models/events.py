@@ -177,6 +177,7 @@ class EventFilter:
         action: this one; with a dot at its end all that begin with it, such as `login.`.
         without: none of these.
         user_id: of this user.
+        email: tried with this e-mail, in small letters, which is nobody's.
         by: done by this administrator.
         address: from this address or network (CIDR), spelled as `canonical_network` has it.
         since, until: by the event's time; the former includes it, the latter excludes it.
@@ -185,6 +186,7 @@ class EventFilter:
     action: str | None = None
     without: Sequence[str] | None = None
     user_id: UserId | None = None
+    email: str | None = None
     by: UserId | None = None
     address: str | None = None
     since: datetime | None = None

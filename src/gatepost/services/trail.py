@@ -101,7 +101,7 @@ class Trail:
         action, address = wanted.action or "", wanted.address
         family = action if action.endswith(".") else None
         by = None if wanted.by is None else as_json(wanted.by)
-        without = wanted.without or ()
+        without, email = wanted.without or (), wanted.email
         network = ipaddress.ip_network(address) if address is not None and "/" in address else None
 
         def takes(event: AuditEvent) -> bool:
@@ -110,6 +110,7 @@ class Trail:
                 and (event.action.startswith(family) if family else action in {"", event.action})
                 and wanted.user_id in {None, event.user_id}
                 and by in {None, event.admin_id}
+                and (email is None or str(event.detail.get("email", "")).lower() == email)
                 and (network is not None or address in {None, event.ip_address})
                 and (network is None or _is_within(event.ip_address, network))
                 and (wanted.since is None or event.at >= wanted.since)

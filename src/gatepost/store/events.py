@@ -208,6 +208,8 @@ async def search(
             AND (e.user_id = $10 OR $10 IS NULL)
             AND ($11::text IS NULL OR e.detail ->> 'admin_id' = $11)
             AND e.action <> ALL ($12::varchar[])
+            AND ($13::text IS NULL
+                OR lower(coalesce(e.detail ->> 'email', e.detail ->> 'user', e.detail ->> 'admin_id')) = $13)
         ORDER BY e.id DESC
         LIMIT $3
         """,
@@ -237,4 +239,5 @@ def _parts(wanted: EventFilter) -> tuple[object, ...]:
         wanted.user_id,
         None if wanted.by is None else str(wanted.by),
         list(wanted.without or ()),
+        wanted.email,
     )

@@ -154,6 +154,7 @@ async def filter_of(visit: Visit, asked: dict[str, str]) -> EventFilter:
     return EventFilter(
         action=asked.get("action"),
         user_id=found["user"],
+        email=found.get("email"),
         by=found["by"],
         address=found["address"],
         since=found["since"] or _since(visit, asked),
@@ -204,6 +205,9 @@ def shown(visit: Visit, seen: SeenEvent, run: Run | None = None) -> Shown:
     if event.user_id is not None:
         who = seen.email or language.say(Text("event.user", id=str(event.user_id)))
         who_url = visit.user_url(event.user_id)
+    elif isinstance(named := event.detail.get("email"), str) and "@" in named:
+        # It has no account: where else was it tried?
+        who, who_url = named, visit.url("/admin/events", user=named)
     return Shown(
         id=event.id,
         at=event.at,

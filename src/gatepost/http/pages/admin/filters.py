@@ -35,6 +35,9 @@ async def each_of(visit: Visit, asked: dict[str, str], *names: str) -> dict[str,
     problems: dict[str, Text | str] = {}
     for name in names:
         try:
+            if name == "user" and (email := await _nobodys(visit, asked)) is not None:
+                found["user"], found["email"] = None, email
+                continue
             of_time = name in {"since", "until"}
             found[name] = time_of(asked, name) if of_time else await user_of(visit, asked, name)
         except ValidationFailed as error:
@@ -46,6 +49,18 @@ async def each_of(visit: Visit, asked: dict[str, str], *names: str) -> dict[str,
     if problems:
         raise ValidationFailed(problems)
     return {**found, "address": address}
+
+
+async def _nobodys(visit: Visit, asked: dict[str, str]) -> str | None:
+    """Return the e-mail that was asked for, if nobody has it: it may have been tried."""
+    text = asked.get("user", "")
+    if "@" not in text or not text.isprintable():
+        return None
+    try:
+        await visit.gate.administration.id_of(text)
+    except NotFound:
+        return text.lower()
+    return None
 
 
 async def user_of(visit: Visit, asked: dict[str, str], name: str = "user") -> UserId | None:
