@@ -48,7 +48,7 @@ async def refused(page: Page, site: Site, path: str, button: str, **fields: str)
     if path.endswith("delete"):
         await page.get_by_role("checkbox").check()
     await page.get_by_role("main").get_by_role("button", name=button).click()
-    await expect(page.get_by_role("alert")).to_be_focused()
+    await expect(page.locator("[aria-invalid=true]")).to_be_focused()
     assert (await page.title()).startswith("Error: ")
 
 
@@ -96,8 +96,6 @@ async def test_mistakes_are_told_in_an_accessible_way(site: Site, visitor: Visit
     for path, button, fields in mistakes:
         await refused(page, site, path, button, **fields)
         await assert_fine(page)
-        await page.get_by_role("alert").get_by_role("link").first.click()
-        await expect(page.locator("[aria-invalid=true]")).to_be_focused()
 
 
 async def test_with_text_of_twice_the_size_nothing_is_wider_than_the_window(

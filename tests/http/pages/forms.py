@@ -83,7 +83,18 @@ def said(response: httpx.Response) -> str:
 
 
 def problems(response: httpx.Response) -> str:
-    """Return what a page says is wrong with its form."""
-    found = re.search(r'<div class="problems".*?</div>', response.text, re.DOTALL)
+    """Return what a page says is wrong with its form: in a summary, or at the one field that it is about."""
+    found = re.search(_PROBLEMS, response.text, re.DOTALL)
     assert found is not None, response.text
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", found[0])).split())
+
+
+_PROBLEMS = r'<div class="problems".*?</div>|<p class="problem" id="[\w-]+-problem">.*?</p>'
+
+
+def focused(response: httpx.Response) -> str | None:
+    """Return the id of what takes the focus."""
+    found = re.search(r"<[^>]* autofocus[^>]*>", response.text)
+    assert found is not None, response.text
+    named = re.search(r' id="([^"]+)"', found[0])
+    return named and named[1]

@@ -347,7 +347,7 @@ async def test_what_asks_for_a_fresh_session_asks_for_the_password_and_goes_on(
     await member.follow()
     await member.send("/confirm", {"password": "wrong-password"})
     assert member.answer.status_code == 422
-    assert "Incorrect" in member.page.texts["alert"]
+    assert "Incorrect" in member.page.texts["password-problem"]
     await member.send("/confirm", {"password": PASSWORD})
     assert member.place == "/auth/admin/users"
     await member.follow()

@@ -23,7 +23,9 @@ async def test_a_temporary_password_asks_for_one_of_ones_own(
     await visitor.get("/auth/sign-in?next=/auth/devices")
     await visitor.sign_in(password=temporary, remember="on")
     assert visitor.answer.status_code == 403
-    assert "temporary" in visitor.page.texts["alert"]
+    assert "temporary" in visitor.page.texts["status"]
+    assert "alert" not in visitor.page.texts, "it is no mistake"
+    assert not visitor.page.texts["title"].startswith("Error")
     fields = visitor.page.form("/sign-in").fields
     assert (fields["email"], fields["password"], fields["new_password"]) == (EMAIL, "", "")
     assert fields["remember"] == "on"

@@ -21,19 +21,24 @@ async def show(visit: Visit) -> Response:
 
 
 async def submit(visit: Visit, form: Form) -> Response:
-    """Start a session.
+    """Start a session; who has a temporary password is asked for another one first.
 
     Raises:
-        ValidationFailed, InvalidCredentials, PasswordChangeRequired, TooManyAttempts: as
-            `Logins.by_password`.
+        ValidationFailed, InvalidCredentials, TooManyAttempts: as `Logins.by_password`.
     """
-    signed_in = await visit.gate.logins.by_password(
-        email=form.get("email", ""),
-        password=form.get("password", ""),
-        client=visit.client,
-        device=visit.edge.cookies.device(visit.request.scope),
-        remembered="remember" in form,
-        by_cookie=True,
-        new_password=form.get("new_password"),
-    )
+    try:
+        signed_in = await visit.gate.logins.by_password(
+            email=form.get("email", ""),
+            password=form.get("password", ""),
+            client=visit.client,
+            device=visit.edge.cookies.device(visit.request.scope),
+            remembered="remember" in form,
+            by_cookie=True,
+            new_password=form.get("new_password"),
+        )
+    except PasswordChangeRequired as error:
+        visit.error = error  # no mistake: nothing is told as one
+        response = await show(visit)
+        response.status_code = error.status
+        return response
     return await visit.begin(signed_in)

@@ -38,6 +38,11 @@ class Problems:
     message: str
     fields: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def only_field(self) -> str | None:
+        """The one field that something is wrong with; None where that is none, or several."""
+        return next(iter(self.fields)) if len(self.fields) == 1 else None
+
 
 class Visit:
     """One request to a page.
@@ -200,26 +205,28 @@ class Visit:
         cookies = self.edge.cookies
         notice = cookies.notice(self.request.scope)
         said = read_notice(self.language, notice, self.site.notices, self.ended) if notice else None
-        html = self.site.render(
-            template,
-            {
-                "visit": self,
-                "language": self.language,
-                "languages": [language(name) for name in LANGUAGES],
-                "session": self.session,
-                "user": self.session.user if self.session else None,
-                "typed": self.typed,
-                "problems": self.problems,
-                "url": self.url,
-                "user_url": self.user_url,
-                "address_url": self.address_url,
-                "asset": lambda name: self.url(self.site.assets.paths[name]),
-                "form_token": self.form_token,
-                "links": self.site.links,
-                "notice": said,
-                **context,
-            },
-        )
+        shown: dict[str, Any] = {
+            "visit": self,
+            "language": self.language,
+            "languages": [language(name) for name in LANGUAGES],
+            "session": self.session,
+            "user": self.session.user if self.session else None,
+            "typed": self.typed,
+            "problems": self.problems,
+            "url": self.url,
+            "user_url": self.user_url,
+            "address_url": self.address_url,
+            "asset": lambda name: self.url(self.site.assets.paths[name]),
+            "form_token": self.form_token,
+            "links": self.site.links,
+            "notice": said,
+            **context,
+        }
+        only = self.problems.only_field if self.problems and not (self.error and self.error.hint) else None
+        html = self.site.render(template, {**shown, "told_at_field": only is not None})
+        if only is not None and f'id="{only}-problem"' not in html:
+            # The page has no such field, or a template of one's own says nothing at it.
+            html = self.site.render(template, {**shown, "told_at_field": False})
         response = HTMLResponse(
             html,
             status_code=status,
