@@ -135,4 +135,4 @@ async def test_a_user_is_created_without_a_password(admin: Visitor, db: Database
     assert noted["detail"] == {"admin_id": 1, "is_admin": False}
     await admin.get("/auth/admin/new-user")
     await admin.send("/auth/admin/new-user", form)
-    assert "already" in admin.page.texts["alert"]
+    assert "already" in admin.page.texts["email-problem"]
