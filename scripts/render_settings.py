@@ -58,10 +58,28 @@ for each with the accepted form:
 SESSION_EXPIRE_MINUTES: '0' is not accepted; set a whole number from 1 to 525600
 ENVIRONMENT: 'prod' is not accepted; set one of development, test, production
 ```
-
-| Name | Default | Accepted | Meaning |
-|---|---|---|---|
 """
+
+_GROUPS = {
+    "Where it runs": "environment debug secret_key secret_key_fallbacks gatepost_home",
+    "Database": "database_url database_schema user_id_type database_pool_size database_timeout_seconds "
+    "database_start_seconds hook_timeout_seconds",
+    "Server": "host port tls_cert tls_key workers log_level log_format",
+    "Origins and proxies": "public_url root_path allowed_origins allowed_headers allowed_redirects "
+    "cookie_domain trusted_proxies forwarded_header",
+    "Sessions": "session_expire_minutes session_max_minutes session_idle_minutes max_sessions_per_user "
+    "session_token_format refresh_grace_seconds session_touch_seconds session_history_days "
+    "cleanup_interval_seconds fresh_session_minutes admin_fresh_minutes",
+    "Registration and passwords": "registration password_min_length password_hash bcrypt_rounds "
+    "breached_passwords devise_pepper",
+    "Throttling": "throttle_enabled throttle_login_address throttle_login_network throttle_login_account "
+    "throttle_login_known throttle_form_address throttle_register_address throttle_register_network "
+    "throttle_register_total throttle_refresh_session throttle_refresh_address throttle_confirm_user "
+    "login_failures_max",
+    "Pages": "pages app_name app_name_shown app_url support_url privacy_url terms_url app_logo app_logo_dark "
+    "app_icon accent_color accent_color_dark appearance corner_radius theme_css theme_dir templates_dir",
+}
+"""Heading of the page → the settings below it."""
 
 _PAGE_FOOT = f"""
 ## Production
@@ -108,12 +126,23 @@ def env_example() -> str:
 
 def settings_page() -> str:
     """Return the text of docs/reference/settings.md."""
-    rows = (
-        f"| `{name.upper()}` | {f'`{default(field)}`' if default(field) else ''} "
-        f"| {forms.accepted(field)} | {field.description} |\n"
-        for name, field in settings_of(FEATURES).model_fields.items()
+    fields = settings_of(FEATURES).model_fields
+    grouped = [name for names in _GROUPS.values() for name in names.split()]
+    if sorted(grouped) != sorted(fields):
+        raise SystemExit(f"Every setting has one place in _GROUPS: {sorted({*grouped} ^ {*fields})}")
+    groups = (
+        f"\n## {heading}\n" + "".join(_entry(name, fields[name]) for name in names.split())
+        for heading, names in _GROUPS.items()
     )
-    return _PAGE_HEAD + "".join(rows) + _PAGE_FOOT
+    return _PAGE_HEAD + "".join(groups) + _PAGE_FOOT
+
+
+def _entry(name: str, field: FieldInfo) -> str:
+    told = f"`{default(field)}`" if default(field) else "none"
+    return (
+        f"\n### `{name.upper()}`\n\n{field.description}.\n\n"
+        f"*Accepted:* {forms.accepted(field)}<br>\n*Default:* {told}\n"
+    )
 
 
 def default(field: FieldInfo) -> str:
