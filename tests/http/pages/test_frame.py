@@ -336,6 +336,23 @@ async def test_a_user_s_language_is_kept_with_the_account(visitor: Visitor, db: 
     assert visitor.answer.headers["content-language"] == "zh-Hans"
 
 
+async def test_an_account_begins_with_the_language_that_was_chosen_before(
+    visitor: Visitor, db: Database
+) -> None:
+    await visitor.sign_up("first@example.com")
+    await visitor.sign_out()
+    await visitor.get("/auth/sign-up")
+    await choose(visitor, "pt-BR")
+    await visitor.sign_up()
+    chosen = await db.fetch("SELECT language FROM users ORDER BY id")
+    assert [row["language"] for row in chosen] == [None, "pt-BR"]
+    # Signing in is no choice: others may have chosen in this browser.
+    await visitor.sign_out()
+    await visitor.get("/auth/sign-in")
+    await visitor.sign_in("first@example.com")
+    assert await db.fetchval("SELECT language FROM users WHERE email LIKE 'first%'") is None
+
+
 @pytest.mark.parametrize("tag", ["", "nl", "zh-Hant", "de\r\nx"])
 async def test_no_other_language_is_kept(visitor: Visitor, db: Database, tag: str) -> None:
     await visitor.sign_up()

@@ -3,6 +3,7 @@
 from starlette.responses import Response
 
 from gatepost.http.pages.forms import Form
+from gatepost.http.pages.language import find_language
 from gatepost.http.pages.visit import Visit
 from gatepost.services.own_fields import TAKEN
 
@@ -26,7 +27,7 @@ async def show(visit: Visit) -> Response:
 
 
 async def submit(visit: Visit, form: Form) -> Response:
-    """Make the account and start its first session.
+    """Make the account, with the language that was chosen before, and start its first session.
 
     Raises:
         RegistrationClosed, ValidationFailed, EmailTaken, TooManyAttempts: as `Accounts.register`.
@@ -41,6 +42,8 @@ async def submit(visit: Visit, form: Form) -> Response:
         # What was left empty was not sent.
         own={name: value for name, value in form.items() if name not in TAKEN and value},
     )
+    if (chosen := find_language(visit.edge.cookies.language(visit.request.scope) or "")) is not None:
+        await visit.gate.profiles.choose_language(signed_in.token, chosen.tag, visit.client, by_cookie=True)
     return await visit.begin(signed_in)
 
 
