@@ -10,7 +10,7 @@ function watchEvents(button) {
   const older = document.getElementById("older");
   const [state, news] = document.getElementById("live-state").children;
   const patterns = JSON.parse(words.news), plural = new Intl.PluralRules(language), number = new Intl.NumberFormat(language);
-  const known = new Set(Array.from(body.rows, (row) => row.dataset.id));
+  const known = new Set(Array.from(body.querySelectorAll("[data-id]"), (row) => row.dataset.id));
   let source = null, last = words.after, count = 0, tries = 0, retrying = 0, telling = 0;
 
   // How many there are is told once a second at most, and each of them is not: it would not come to an end.
@@ -65,7 +65,7 @@ function watchEvents(button) {
     showDays(body);
     box.hidden = false;
     document.getElementById("no-events")?.remove();
-    while (body.rows.length > rowsMax) {
+    while (known.size > rowsMax) {
       known.delete(body.lastElementChild.dataset.id);
       body.lastElementChild.remove();
       // What is no longer here is on the next page.
