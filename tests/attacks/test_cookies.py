@@ -337,7 +337,11 @@ CHECKED = {"/api/auth/me", "/api/auth/verify"}
 async def test_nothing_that_costs_or_is_recorded_is_a_part_of_another_sites_page(victim: Victim) -> None:
     await victim.db.execute("UPDATE users SET is_admin = true")
     document = (await victim.browser.get("/api/auth/openapi.json")).json()
-    reads = [path.replace("{id}", "1") for path, item in document["paths"].items() if "get" in item]
+    reads = [
+        path.replace("{id}", "1").replace("{address}", "192.0.2.1")
+        for path, item in document["paths"].items()
+        if "get" in item
+    ]
     assert len(reads) > 10
     before = await victim.db.fetchval("SELECT count(*) FROM auth_events")
     used = await victim.db.fetchval("SELECT last_used_at FROM user_sessions")

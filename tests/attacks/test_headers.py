@@ -88,7 +88,7 @@ async def test_a_fault_of_ours_and_a_database_that_is_away(
             raise ZeroDivisionError
 
         monkeypatch.setattr(gate.session_tokens, "resolve", broken)
-        monkeypatch.setattr(gate.accounts, "login", broken)
+        monkeypatch.setattr(gate.logins, "by_password", broken)
         token = {"Authorization": "Bearer 0b6f0d2e-5d3c-4a7e-9b1a-2c3d4e5f6a7b"}
         for response in (
             await client.get("/api/auth/me", headers=token),

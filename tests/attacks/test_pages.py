@@ -22,7 +22,7 @@ from gatepost.http.pages.user_agents import device_of
 from gatepost.models import Client
 
 EVIL = "\"'><x-evil onload=alert(1)>{{ 7 * 7 }}{% x %}%(count)s%s"
-FILLED = {"{id}": "2", "{address:path}": "203.0.113.7"}
+FILLED = {"{id}": "2", "{address:path}": "203.0.113.7", "{verb}": "delete"}
 
 
 def filled(path: str) -> str:

@@ -118,7 +118,7 @@ async def test_htmx_is_led_with_the_whole_page(serve: Serve, current: str, back:
         # What comes from outside is looked at once more where it would be gone to.
         page = await client.get(refused.headers["HX-Redirect"])
         assert page.status_code == 200
-        assert "evil.test" not in page.text
+        assert "//evil.test" not in page.text
 
 
 async def test_a_page_for_both_is_told_who_is_there(serve: Serve) -> None:

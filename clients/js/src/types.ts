@@ -215,7 +215,7 @@ export interface Events {
 }
 
 export interface Export {
-  user: User;
+  user: ExportedUser;
   sessions: ExportedSession[];
   events: Event[];
   /** What the application adds, where it does: `auth.on_export`. */
@@ -234,6 +234,16 @@ export interface ExportedSession {
   is_current: boolean;
   ended_at: string | null;
   end_reason: string | null;
+}
+
+export interface ExportedUser {
+  id: UserId;
+  email: string;
+  name: string;
+  created_at: string;
+  is_admin: boolean;
+  email_verified: boolean;
+  language: string | null;
 }
 
 export interface FactorOptionsRequest {

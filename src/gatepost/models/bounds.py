@@ -27,6 +27,8 @@ USER_ID_MAX = 255
 """Characters of a user's id where ids are texts."""
 ACTION_MAX = 64
 """Characters of the name of an event, and of the id of one."""
+REASON_MAX = 200
+"""Characters of why an administrator does something."""
 CODE_MAX = 64
 """Characters of a code that answers a step of the sign-in, and of the name of such a step."""
 PLACE_MAX = 2000
@@ -69,6 +71,8 @@ FIELDS: Mapping[str, int] = MappingProxyType(
         "q": SEARCH_MAX,
         "cursor": CURSOR_MAX,
         "address": ADDRESS_MAX,
+        "network": ADDRESS_MAX,
+        "reason": REASON_MAX,
         "action": ACTION_MAX,
         "Last-Event-ID": ACTION_MAX,
         "next": PLACE_MAX,

@@ -38,7 +38,7 @@ async def test_the_setup_link_makes_the_first_administrator_once(
         await late.get(link)
         assert late.answer.status_code == 403
         assert "invalid" in late.page.texts["h1"]
-        assert not late.page.forms
+        assert not [form for form in late.page.forms if form.action.endswith("/setup")]
 
 
 @pytest.mark.parametrize("query", ["", "?token=", "?token=nonsense", "?token=" + "A" * 43])

@@ -149,6 +149,8 @@ async def test_a_started_session_has_all_of_its_row(
         "handed_by": None,
         "methods": ["pwd"],
         "aal": 1,
+        "impersonator_id": None,
+        "impersonator_session": None,
     }
 
 

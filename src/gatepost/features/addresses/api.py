@@ -10,7 +10,7 @@ from starlette.responses import Response
 from gatepost import errors
 from gatepost.features.addresses.errors import NetworkTooWide, OwnAddress, ProtectedAddress
 from gatepost.features.addresses.places import Place
-from gatepost.features.addresses.service import REASON_MAX, Addresses, Look
+from gatepost.features.addresses.service import Addresses, Look
 from gatepost.features.addresses.store import Block
 from gatepost.http.api import schemas
 from gatepost.http.api.admin import oversight_schemas as shapes
@@ -21,7 +21,7 @@ from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import AdminSession, CurrentClient, CurrentGate, FreshAdminSession
 from gatepost.http.envelope import Envelope, success
 from gatepost.models import Session
-from gatepost.models.bounds import ADDRESS_MAX
+from gatepost.models.bounds import ADDRESS_MAX, REASON_MAX
 from gatepost.services.copies import seen_event_data
 from gatepost.services.oversight import COUNTED_MAX
 from gatepost.texts import Text

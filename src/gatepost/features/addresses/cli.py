@@ -72,7 +72,8 @@ def add_block(
     out = Output(as_json=as_json)
 
     from gatepost.features.addresses.places import Place
-    from gatepost.features.addresses.service import REASON_MAX, Addresses
+    from gatepost.features.addresses.service import Addresses
+    from gatepost.models.bounds import REASON_MAX
 
     if reason is not None and len(reason) > REASON_MAX:
         raise typer.BadParameter(f"Use at most {REASON_MAX} characters for --reason")

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from gatepost.errors import GatepostError, NotFound, ValidationFailed
 from gatepost.features.addresses.errors import NetworkTooWide, OwnAddress, ProtectedAddress
 from gatepost.features.addresses.places import Place
-from gatepost.features.addresses.service import EVENTS_MAX, GUESSES, REASON_MAX, Activity, Addresses, Verdict
+from gatepost.features.addresses.service import EVENTS_MAX, GUESSES, Activity, Addresses, Verdict
 from gatepost.http.console import ConsoleSessionScheme
 from gatepost.http.pages.admin.visits import named_id
 from gatepost.http.pages.feature import Alert, Pages
@@ -18,7 +18,7 @@ from gatepost.http.pages.links import Link
 from gatepost.http.pages.page import Page
 from gatepost.http.pages.sentences import Words, shown_event
 from gatepost.http.pages.visit import Visit
-from gatepost.models import canonical_address
+from gatepost.models import bounds, canonical_address
 from gatepost.services.oversight import COUNTED_MAX
 from gatepost.services.overview import Overview
 from gatepost.texts import Text
@@ -240,7 +240,7 @@ async def show_addresses(visit: Visit) -> Response:
         is_first=before is None,
         statuses=STATUSES,
         lifetimes=LIFETIMES,
-        reason_max=REASON_MAX,
+        reason_max=bounds.REASON_MAX,
     )
 
 

@@ -34,9 +34,6 @@ EVENTS_MAX = 50_000
 GUESSES = 5
 """Sign-ins that have to fail before one that succeeds, by somebody new there, is taken for a right guess."""
 
-REASON_MAX = 200
-"""Characters of a reason."""
-
 SESSIONS, EVENTS, BLOCKS = 10, 10, 20
 """Sessions, events and blocks that are shown; the other lists have all of them."""
 

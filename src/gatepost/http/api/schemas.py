@@ -47,7 +47,7 @@ EVENT = {
     "detail": {},
 }
 EXPORT = {
-    "user": USER,
+    "user": USER | {"language": None},
     "sessions": [SESSION | {"ended_at": None, "end_reason": None}],
     "events": [EVENT],
     "truncated": False,
