@@ -18,7 +18,15 @@ from gatepost.texts import LANGUAGES
 
 EMAIL = "user@example.com"
 PAGES = ("account", "security", "devices", "activity", "account/data", "account/password", "language")
-CONSOLE = ("admin", "admin/users", "admin/users/1", "admin/sessions", "admin/events", "admin/addresses")
+CONSOLE = (
+    "admin",
+    "admin/users",
+    "admin/users/1",
+    "admin/sessions",
+    "admin/events",
+    "admin/addresses",
+    "admin/system",
+)
 
 _BRITISH = """
     (at) => new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" }).format(new Date(at))

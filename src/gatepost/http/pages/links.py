@@ -39,6 +39,7 @@ LINKS = (
     Link(place="console", path="/admin/users", text=Text("word.users")),
     Link(place="console", path="/admin/sessions", text=Text("word.sessions")),
     Link(place="console", path="/admin/events", text=Text("word.events")),
+    Link(place="console", path="/admin/system", text=Text("admin.system.title")),
 )
 """The kernel's own links."""
 

@@ -24,7 +24,7 @@ from gatepost.http.pages import (
     sign_out,
     sign_up,
 )
-from gatepost.http.pages.admin import end_sessions, events, overview, sessions, user, users
+from gatepost.http.pages.admin import end_sessions, events, overview, sessions, system, user, users
 from gatepost.http.pages.page import Page
 
 PAGES = (
@@ -85,6 +85,7 @@ PAGES = (
         submit=end_sessions.submit,
         who=ConsoleSessionScheme,
     ),
+    Page(path="/admin/system", show=system.show, who=ConsoleSessionScheme),
     Page(path="/admin/events", show=events.show, who=ConsoleSessionScheme),
     Page(path="/admin/events/export", show=events.show, submit=events.export, who=ConsoleSessionScheme),
     # As the API's stream: what began on a page goes on when the session is no longer fresh.
