@@ -171,6 +171,46 @@ async def test_a_failed_sign_in_is_seen_at_once(site: Site, visitor: Visitors) -
     assert await again.evaluate("row => row.cells[1].innerText + row.cells[5].innerText") == shown
 
 
+@pytest.mark.parametrize("reading", ["pointer", "focus", "scroll"])
+async def test_rows_stay_where_they_are_while_they_are_read(
+    site: Site, visitor: Visitors, db: Database, reading: str
+) -> None:
+    await make_user(site)
+    await fill(db, rows=50)
+    page = await console(site, visitor, "events")
+    await go_live(page)
+    row = page.locator("tbody tr").nth(4)
+    if reading == "pointer":
+        await row.hover()
+    elif reading == "focus":
+        await row.locator("summary").focus()
+    else:
+        await page.evaluate("scrollTo(0, 500)")
+    before = await row.get_attribute("data-id")
+    for _ in range(3):
+        await fail_to_sign_in(site)
+    show = page.get_by_role("button", name="Show 3 new events")
+    await expect(show).to_be_in_viewport()
+    await expect(page).to_have_title(re.compile(r"^\(3\) Events"))
+    assert await row.get_attribute("data-id") == before
+    await show.click()
+    await expect(page.locator("tr.arrived")).to_have_count(3)
+    await expect(show).to_be_hidden()
+    await expect(page).to_have_title(re.compile(r"^Events"))
+    await expect(page.locator("tr.arrived").first).to_be_in_viewport()
+
+
+async def test_what_was_held_comes_when_nobody_reads_any_more(site: Site, visitor: Visitors) -> None:
+    await make_user(site)
+    page = await console(site, visitor, "events")
+    await go_live(page)
+    await page.locator("tbody tr").first.hover()
+    await fail_to_sign_in(site)
+    await expect(page.get_by_role("button", name="Show 1 new event")).to_be_visible()
+    await page.get_by_role("heading", level=1).hover()
+    await expect(page.locator("tr.arrived")).to_have_count(1)
+
+
 async def test_what_happened_before_the_switch_is_caught_up_with(site: Site, visitor: Visitors) -> None:
     await make_user(site)
     page = await console(site, visitor, "events?action=login.failed")

@@ -10,6 +10,8 @@ function watchEvents(button) {
   const older = document.getElementById("older");
   const [state, news] = document.getElementById("live-state").children;
   const patterns = JSON.parse(words.news), plural = new Intl.PluralRules(language), number = new Intl.NumberFormat(language);
+  const [show, heldPatterns] = [document.getElementById("show-held"), JSON.parse(words.held)], title = document.title;
+  const held = [];
   const known = new Set(Array.from(body.querySelectorAll("[data-id]"), (row) => row.dataset.id));
   let source = null, last = words.after, count = 0, tries = 0, retrying = 0, telling = 0;
 
@@ -17,9 +19,24 @@ function watchEvents(button) {
   function tell() {
     telling ||= setTimeout(() => {
       telling = 0;
-      const text = patterns[plural.select(count)] ?? patterns.other;
-      news.textContent = text.replace("%(count)s", number.format(count));
+      news.textContent = said(patterns, count);
     }, quiet);
+  }
+
+  function said(texts, many) {
+    return (texts[plural.select(many)] ?? texts.other).replace("%(count)s", number.format(many));
+  }
+
+  // Whoever points at a row, has the focus in one or reads further down finds it where it was.
+  function isRead() {
+    return box.matches(":hover") || show.matches(":hover") || box.contains(document.activeElement) || box.getBoundingClientRect().top < 0;
+  }
+
+  function settle() {
+    if (!isRead()) for (const event of held.splice(0)) put(event);
+    show.parentElement.hidden = held.length === 0;
+    if (held.length) show.textContent = said(heldPatterns, held.length);
+    document.title = held.length ? `(${number.format(held.length)}) ${title}` : title;
   }
 
   function link(cell, text, place) {
@@ -61,6 +78,14 @@ function watchEvents(button) {
     last = message.lastEventId;
     if (known.has(String(event.id))) return;
     known.add(String(event.id));
+    held.push(event);
+    if (held.length > rowsMax) known.delete(String(held.shift().id));
+    settle();
+    count += 1;
+    tell();
+  }
+
+  function put(event) {
     body.prepend(rowOf(event));
     showDays(body);
     box.hidden = false;
@@ -74,8 +99,6 @@ function watchEvents(button) {
       older.href = next.href;
       older.hidden = false;
     }
-    count += 1;
-    tell();
   }
 
   function open() {
@@ -109,6 +132,14 @@ function watchEvents(button) {
     button.setAttribute("aria-pressed", "true");
     open();
   });
+  show.addEventListener("click", () => {
+    for (const event of held.splice(0)) put(event);
+    settle();
+    button.focus();  // which stands above the table
+  });
+  for (const each of [box, show]) each.addEventListener("pointerleave", settle);
+  box.addEventListener("focusout", () => setTimeout(settle));
+  addEventListener("scroll", settle, { passive: true });
   // A page that is kept for the way back holds no connection.
   addEventListener("pagehide", () => stop(""));
   button.hidden = false;
