@@ -150,7 +150,9 @@ async def test_the_end_of_another_device_shows_at_its_next_click(site: Site, vis
     await expect(cards.first).to_contain_text("This device")
     await expect(cards.nth(1)).to_contain_text("Safari on iOS")
     await cards.nth(1).get_by_role("button", name="End this session Safari on iOS").click()
-    await expect(computer.get_by_role("status")).to_have_text("The session was ended.")
+    await expect(computer.get_by_role("status")).to_have_text(
+        "Safari on iOS of user@example.com: session ended"
+    )
     await assert_fine(computer)
     await expect(cards).to_have_count(1)
     await phone.get_by_role("link", name="Activity").first.click()

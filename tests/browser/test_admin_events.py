@@ -377,6 +377,6 @@ async def test_one_session_ends_without_scripts(site: Site, visitor: Visitors, d
     await site.client.post("/api/auth/login", json=credentials)
     page = await console(site, visitor, "sessions", java_script_enabled=False)
     await page.get_by_role("button", name="End session 1 of user@example.com").click()
-    await expect(page.get_by_role("status")).to_have_text("The session was ended.")
+    await expect(page.get_by_role("status")).to_have_text("python-httpx of user@example.com: session ended")
     await expect(page.locator("tbody tr")).to_have_count(1)
     assert await db.fetchval("SELECT is_active FROM user_sessions WHERE id = 1") is False
