@@ -24,7 +24,8 @@ endif
 
 # Another PostgreSQL stands before our own on PYTHONPATH. What is nearest to the database runs on the oldest one too.
 OLDEST := 14
-NEAREST := tests/store tests/db tests/properties/test_state_machine.py --ignore=tests/db/embedded
+NEAREST := tests/store tests/properties/test_state_machine.py \
+	$(addprefix tests/db/test_,$(addsuffix .py, adoption functions migrations rules user_ids))
 ON_POSTGRES = unset DATABASE_URL; programs=$$($(BIN)/python -m scripts.postgresql $(1)) && PYTHONPATH=$$programs
 ifeq ($(origin DATABASE_URL),command line)
 TEST_OLDEST := true
@@ -36,7 +37,7 @@ endif
 
 # What knows users by their ids runs once more, on UUIDs.
 BY_ID := tests/store tests/properties/test_state_machine.py tests/db/test_rules.py \
-	$(addprefix tests/http/api/test_,$(addsuffix .py, events refresh sessions))
+	tests/http/api/test_refresh.py
 
 .DEFAULT_GOAL := help
 .PHONY: help install serve test ready test-postgres test-dates test-least-rights test-ids chromium lint format audit attack fuzz bench screenshots client docs clean

@@ -52,7 +52,7 @@ def test_a_server_waits_for_its_database_serves_and_outlives_it(
             back = [client.get("/api/auth/me", headers=bearer(token)) for _ in range(HANDFUL + 1)]
             mortal.kill()
             refused += ask(client, token)
-            until(lambda: refused[-1].headers["x-request-id"] in server.written)
+            until(lambda: all_written(server, refused, back))
             worker = server.workers()[0]
             os.kill(worker, signal.SIGKILL)
         until(lambda: worker not in server.workers())
@@ -61,6 +61,7 @@ def test_a_server_waits_for_its_database_serves_and_outlives_it(
             refused += ask(client, token)
             mortal.start()
             back += [client.get("/api/auth/me", headers=bearer(token)) for _ in range(HANDFUL + 1)]
+        until(lambda: all_written(server, refused, back))  # an answer may come before its line
         server.tell()
         assert server.ended() == 0
     for answer in refused:
@@ -70,6 +71,11 @@ def test_a_server_waits_for_its_database_serves_and_outlives_it(
     for answer in (*refused, *back):
         assert logged[answer.headers["x-request-id"]] == answer.status_code
     assert "Traceback" not in server.written
+
+
+def all_written(server: ServerProcess, *answers: list[httpx.Response]) -> bool:
+    """Say whether the server has logged each of these requests; it answers before it does."""
+    return all(answer.headers["x-request-id"] in server.written for each in answers for answer in each)
 
 
 def ask(client: httpx.Client, token: str) -> list[httpx.Response]:
