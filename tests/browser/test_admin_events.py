@@ -350,7 +350,7 @@ async def test_the_sessions_of_a_filter_end_by_keys_alone(
     await sign_in(other, site)
     credentials = {"email": "user@example.com", "password": PASSWORD}
     await site.client.post("/api/auth/login", json=credentials)
-    await page.get_by_label("User (e-mail or id)").focus()
+    await page.get_by_label("User (e-mail or ID)").focus()
     await page.keyboard.type("user@example.com")
     await page.keyboard.press("Enter")
     await expect(page.locator("tbody tr")).to_have_count(2)
