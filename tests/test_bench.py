@@ -75,7 +75,7 @@ def test_rounds_are_set_beside_each_other_only_where_both_rows_have_them() -> No
     assert ratios(over, under) == [2.0]
 
 
-@pytest.mark.parametrize(("found", "met"), [(55.0, True), (54.9, False)])
+@pytest.mark.parametrize(("found", "met"), [(45.0, True), (44.9, False)])
 def test_a_target_is_met_from_its_bound_on(found: float, met: bool) -> None:
     results = measured(row("me-granian", found), row("hello-granian", 100, group="limit"))
 
