@@ -332,6 +332,7 @@ class Gate:
             clock=clock,
             steps=steps,
             hooks=self.hooks,
+            features=self._wiring,
         )
         self.logins = Logins(
             database,

@@ -15,7 +15,7 @@ from gatepost.services.accounts import Accounts, read_person
 from gatepost.services.acts import Acts, By, Program, detail_of
 from gatepost.services.clock import Clock
 from gatepost.services.directory import Directory
-from gatepost.services.feature import Wiring
+from gatepost.services.feature import Happened, Wiring
 from gatepost.services.hashing import Hashing
 from gatepost.services.hooks import Hooks, Moment
 from gatepost.services.lifetimes import Lifetimes
@@ -156,8 +156,14 @@ class Administration(Directory):
                     user_id=user.id,
                     detail=detail,
                 )
-                user = msgspec.structs.replace(user, email=person["email"], email_verified=False)
+                former, user = (
+                    user,
+                    msgspec.structs.replace(user, email=person["email"], email_verified=False),
+                )
                 await self._hooks.run(Moment.EMAIL_CHANGE, conn, user)
+                await self._tell(
+                    conn, AuditAction.USER_EMAIL_CHANGED, user, client, former_email=former.email
+                )
             return user
 
     async def set_admin(
@@ -214,6 +220,7 @@ class Administration(Directory):
             await self._note(conn, AuditAction.USER_PASSWORD_SET, user, client, by, changed=True)
             await self._end_all(conn, user, EndReason.PASSWORD_SET, client, by)
             await self._throttles.forget(conn, user.id, user.email)
+            await self._tell(conn, AuditAction.USER_PASSWORD_SET, user, client)
 
     async def set_temporary_password(
         self, user: User, *, client: Client, by: By = Program.COMMAND
@@ -242,6 +249,7 @@ class Administration(Directory):
             )
             await self._end_all(conn, user, EndReason.PASSWORD_SET, client, by)
             await self._throttles.forget(conn, user.id, user.email)
+            await self._tell(conn, AuditAction.USER_PASSWORD_SET, user, client)
         return TemporaryPassword(password=password, expires_at=expires_at)
 
     async def end_sessions(self, user: User, *, client: Client, by: By = Program.COMMAND) -> int:
@@ -301,6 +309,21 @@ class Administration(Directory):
         return await endings.end_of_user(
             conn, user.id, reason=reason, client=client, at=self._clock(), detail=detail_of(by)
         )
+
+    async def _tell(
+        self,
+        conn: Connection,
+        action: AuditAction,
+        user: User,
+        client: Client,
+        *,
+        former_email: str | None = None,
+    ) -> None:
+        """Tell features what was done to the account of a user."""
+        happened = Happened(
+            action=action, user=user, client=client, former_email=former_email, by_others=True
+        )
+        await self._features.tell(conn, happened)
 
     async def _note(
         self,

@@ -7,7 +7,7 @@ from typing import Protocol, TypeAlias, TypeVar
 
 from gatepost.db.pool import Connection
 from gatepost.errors import GatepostError
-from gatepost.models import Client, Link, UserId
+from gatepost.models import AuditAction, Client, Link, User, UserId
 from gatepost.services.steps import SignInStep
 
 Service = TypeVar("Service")
@@ -68,6 +68,33 @@ class Export(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Happened:
+    """What happened to an account that its owner should hear of (ASVS 6.3.5, 6.3.7).
+
+    Attributes:
+        action: as the trail has it: the password or the e-mail is another one, or a session started where the
+            user was not known.
+        user: whose account it is, as they are now.
+        client: who did it.
+        former_email: canonical; None where the e-mail is the same.
+        by_others: an administrator or a command did it.
+    """
+
+    action: AuditAction
+    user: User
+    client: Client
+    former_email: str | None = None
+    by_others: bool = False
+
+
+class Hears(Protocol):
+    """Hears what happened to an account, in the transaction in which it does."""
+
+    async def __call__(self, conn: Connection, happened: Happened) -> None:
+        """Write down what follows from it; what it raises undoes the transaction."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wired:
     """What a feature does while a Gate is open.
 
@@ -79,6 +106,7 @@ class Wired:
         export: what its part of a user's data is; the part has the feature's name.
         admin_made: run where somebody becomes an administrator; None where that does not matter to it.
         step: a step of signing in; None where it has none.
+        hears: told what happened to accounts; None where it does not care.
     """
 
     services: tuple[object, ...] = ()
@@ -88,6 +116,7 @@ class Wired:
     export: Export | None = None
     admin_made: AdminHook | None = None
     step: SignInStep | None = None
+    hears: Hears | None = None
 
 
 class Wiring:
@@ -147,3 +176,14 @@ class Wiring:
         for wired in self._wired:
             if wired.admin_made is not None:
                 await wired.admin_made(conn)
+
+    @property
+    def hears(self) -> bool:
+        """Say whether a feature is told what happens to accounts."""
+        return any(wired.hears is not None for wired in self._wired)
+
+    async def tell(self, conn: Connection, happened: Happened) -> None:
+        """Tell every feature what happened to an account."""
+        for wired in self._wired:
+            if wired.hears is not None:
+                await wired.hears(conn, happened)

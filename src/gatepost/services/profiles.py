@@ -29,7 +29,7 @@ from gatepost.services import emails
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
 from gatepost.services.exports import Export
-from gatepost.services.feature import Wiring
+from gatepost.services.feature import Happened, Wiring
 from gatepost.services.hashing import Hashing
 from gatepost.services.hooks import Hooks, Moment
 from gatepost.services.new_passwords import NewPasswords
@@ -132,6 +132,9 @@ class Profiles:
             stamp = await user_store.change_password(conn, reproven.proof, hashed, at=at)
             if stamp is not None:
                 await self._throttles.forget(conn, user.id, user.email, by_owner=True)
+                await self._features.tell(
+                    conn, Happened(action=AuditAction.PASSWORD_CHANGED, user=user, client=client)
+                )
             return stamp
 
         return await self._reauthentication.begin_anew(
@@ -170,6 +173,15 @@ class Profiles:
                 return None
             user = msgspec.structs.replace(session.user, email=email, email_verified=False)
             await self._hooks.run(Moment.EMAIL_CHANGE, conn, user)
+            await self._features.tell(
+                conn,
+                Happened(
+                    action=AuditAction.USER_EMAIL_CHANGED,
+                    user=user,
+                    client=client,
+                    former_email=session.user.email,
+                ),
+            )
             return stamp
 
         try:

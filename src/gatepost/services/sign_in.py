@@ -22,6 +22,7 @@ from gatepost.models import (
 from gatepost.security.links import LinkCodec
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
+from gatepost.services.feature import Happened, Wiring
 from gatepost.services.hooks import Hooks, Moment
 from gatepost.services.sessions import Sessions
 from gatepost.services.steps import LIFETIME, TRIES, Outcome, Steps, settled, unknown_method
@@ -76,8 +77,10 @@ class SignIns:
         clock: Clock,
         steps: Steps,
         hooks: Hooks,
+        features: Wiring,
     ) -> None:
         self._hooks = hooks
+        self._features = features
         self._database = database
         self._sessions = sessions
         self._throttles = throttles
@@ -226,12 +229,15 @@ class SignIns:
 
     async def _enter(self, conn: Connection, proof: Proof, arrival: Arrival) -> SignedIn | None:
         """Start the session, unless a hook of the application turns them away."""
-        if not self._hooks.has(Moment.SIGN_IN):
+        is_new = not arrival.is_known and self._features.hears
+        if not (is_new or self._hooks.has(Moment.SIGN_IN)):
             return await self._start(conn, proof, arrival)
         async with transaction_on(conn):
             signed_in = await self._start(conn, proof, arrival)
             if signed_in is not None:
                 await self.welcome(conn, signed_in.session, arrival.client)
+                if is_new:
+                    await self._tell(conn, AuditAction.SESSION_STARTED, signed_in, arrival)
             return signed_in
 
     async def welcome(self, conn: Connection, session: Session, client: Client) -> None:
@@ -287,7 +293,16 @@ class SignIns:
                 session_id=signed_in.session.id,
                 detail={"verb": "login", "temporary": arrival.is_temporary},
             )
+            await self._tell(conn, AuditAction.PASSWORD_CHANGED, signed_in, arrival)
         return signed_in
+
+    async def _tell(
+        self, conn: Connection, action: AuditAction, signed_in: SignedIn, arrival: Arrival
+    ) -> None:
+        """Tell features what happened to the account of who signs in."""
+        await self._features.tell(
+            conn, Happened(action=action, user=signed_in.session.user, client=arrival.client)
+        )
 
     async def _checked(self, waiting: store.Waiting | None, client: Client) -> Attempt:
         """Return what an answer counts as.
