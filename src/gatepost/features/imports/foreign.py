@@ -86,6 +86,16 @@ async def count(conn: Connection, table: Table) -> int:
     return int(one(row)["rows"])
 
 
+async def highest_id(conn: Connection, table: Table, *, most: int) -> int | None:
+    """Return the highest id, of those that are numbers up to `most`; None where there is none."""
+    row = await conn.fetchrow(
+        f"SELECT max(u.id)::bigint AS highest FROM {table.name} u WHERE u.id <= $1::bigint",  # noqa: S608 - PostgreSQL's quoting
+        most,
+    )
+    highest: int | None = one(row)["highest"]
+    return highest
+
+
 async def page(conn: Connection, table: Table, *, after: str | None, limit: int) -> list[Mapping[str, Any]]:
     """Return rows in the order of their ids, those after `after`, whatever columns there are."""
     rows = await conn.fetch(

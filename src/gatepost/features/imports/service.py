@@ -90,16 +90,26 @@ class Imports:
                     column = plan.source.providers[1]
                     done.providers = await foreign.count_by(tables.conn, tables.providers, column)
             emails = await _gathered(plan, tables)
+            if not dry_run:
+                await self._reserve(tables)
             behind = 0
             async for page in _pages(plan, tables):
                 await self._batch(plan, tables, page, emails, done, dry_run=dry_run)
                 behind += len(page)
                 if on_batch is not None:
                     on_batch(behind, done.users)
-        if not dry_run and done.imported:
-            async with self._database.connection() as conn:
-                await store.raise_sequence(conn)
         return done
+
+    async def _reserve(self, tables: _Tables) -> None:
+        """Have nobody who registers meanwhile, or after an import that was ended, get an id of theirs."""
+        most = self._database.user_ids.highest
+        if most is None:
+            return
+        with translating():
+            highest = await foreign.highest_id(tables.conn, tables.users, most=most)
+        if highest is not None:
+            async with self._database.connection() as conn:
+                await store.raise_sequence(conn, highest)
 
     @asynccontextmanager
     async def _opened(self, plan: Plan) -> AsyncIterator[_Tables]:

@@ -83,16 +83,14 @@ async def insert_sessions(
     return parse_count(status)
 
 
-async def raise_sequence(conn: Connection) -> None:
-    """Have the sequence of users' ids, where there is one, go on above the highest id."""
+async def raise_sequence(conn: Connection, highest: int) -> None:
+    """Have the sequence of users' ids, where there is one, go on above this id."""
     await conn.execute(
         """
-        SELECT setval(q.seqrelid, m.highest)
+        SELECT setval(q.seqrelid, $1)
         FROM (SELECT pg_get_serial_sequence('users', 'id')::regclass AS oid) s
         JOIN pg_sequence q ON q.seqrelid = s.oid
-        CROSS JOIN (
-            SELECT max(u.id::text::bigint) AS highest FROM users u WHERE u.id::text ~ '^[0-9]{1,18}$'
-        ) m
-        WHERE m.highest >= coalesce(pg_sequence_last_value(q.seqrelid) + q.seqincrement, q.seqstart)
-        """
+        WHERE $1::bigint >= coalesce(pg_sequence_last_value(q.seqrelid) + q.seqincrement, q.seqstart)
+        """,
+        highest,
     )
