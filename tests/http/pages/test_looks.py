@@ -225,6 +225,9 @@ async def test_a_theme_is_served_after_our_style_with_what_it_refers_to(
     (tmp_path / "fonts").mkdir()
     (tmp_path / "fonts" / "brand.woff2").write_bytes(b"wOF2")
     (tmp_path / ".DS_Store").write_bytes(b"not ours")
+    (tmp_path / ".git" / "hooks").mkdir(parents=True)
+    (tmp_path / ".git" / "hooks" / "post-commit").write_bytes(b"not ours")
+    (tmp_path / ".git" / "draft.png").write_bytes(b"not ours")
     (tmp_path / "brand.css").write_text("@font-face { font-family: B; src: url(fonts/brand.woff2) }")
     settings = make_settings(public_url=ORIGIN, theme_css=tmp_path / "brand.css", theme_dir=tmp_path)
     async with visiting(create_app(settings, clock=clock)) as visitor:
@@ -235,7 +238,8 @@ async def test_a_theme_is_served_after_our_style_with_what_it_refers_to(
         font = await visitor.get(sheets[1].replace("brand.css", "fonts/brand.woff2"))
         assert (font.status_code, font.content, font.headers["content-type"]) == (200, b"wOF2", "font/woff2")
         assert "immutable" in font.headers["cache-control"]
-        assert (await visitor.get(sheets[1].replace("brand.css", ".DS_Store"))).status_code == 404
+        for hidden in (".DS_Store", ".git/draft.png", "fonts/../.git/draft.png", "%2e%2e/brand.css"):
+            assert (await visitor.get(sheets[1].replace("brand.css", hidden))).status_code == 404, hidden
 
 
 async def test_a_style_sheet_alone_is_a_theme(

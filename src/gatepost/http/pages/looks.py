@@ -100,10 +100,14 @@ def theme(settings: Settings) -> tuple[str | None, Files]:
 def _folder(folder: Path) -> Files:
     if not folder.is_dir():
         raise SettingsError([f"THEME_DIR: {folder} is not a directory"])
-    found = [file for file in sorted(folder.rglob("*")) if file.is_file() and not file.name.startswith(".")]
+    found = [file for file in sorted(folder.rglob("*")) if file.is_file() and not _is_hidden(file, folder)]
     if wrong := [file for file in found if file.suffix.lower() not in TYPES]:
         raise SettingsError([f"THEME_DIR: {wrong[0]} can't be served; only {', '.join(TYPES)} can"])
     return {f"theme/{file.relative_to(folder).as_posix()}": _read("THEME_DIR", file) for file in found}
+
+
+def _is_hidden(file: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in file.relative_to(folder).parts)
 
 
 def _picture(name: str, file: Path) -> bytes:
