@@ -1,5 +1,6 @@
 """What an application asks for at registration: over the API, on the page, in the document, in hooks."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from pydantic import BaseModel, Field
+from pydantic import AliasChoices, AliasPath, BaseModel, Field
 from tests.conftest import PASSWORD, MakeSettings, execute, load, serving
 from tests.http.conftest import logged
 
@@ -113,6 +114,67 @@ def test_a_hook_takes_them_where_there_are_some(make_settings: MakeSettings) -> 
     Gatepost(make_settings(), registration=Fields).on_register(with_fields)
     with pytest.raises(TypeError, match=r"is called with \(connection, user\): missing a required argument"):
         Gatepost(make_settings()).on_register(with_fields)
+
+
+class Aliased(BaseModel):
+    model_config = {"populate_by_name": True}
+
+    company: str = Field(validation_alias="companyName")
+    seats: int = Field(1, validation_alias=AliasChoices("seats", "places"))
+    street: str = Field("", validation_alias=AliasPath("address", "street"))
+
+
+@pytest.mark.parametrize("value", ["a\0b", "\ud800"])
+async def test_what_no_column_holds_does_not_reach_a_hook(make_settings: MakeSettings, value: str) -> None:
+    class Nested(BaseModel):
+        company: str = ""
+        more: dict[str, list[str]] = {}
+
+    auth = Gatepost(make_settings(), registration=Nested)
+    async with serving(application(auth)) as client:
+        values: list[dict[str, object]] = [
+            {"company": value},
+            {"more": {"a": [value]}},
+            {"more": {value: []}},
+        ]
+        for sent in values:
+            body = json.dumps(BODY | sent)
+            kind = {"Content-Type": "application/json"}
+            answer = await client.post("/api/auth/register", content=body, headers=kind)
+            assert answer.status_code == 422, answer.text
+            assert list(answer.json()["error"]["fields"]) == list(sent)
+
+
+@pytest.mark.parametrize("name", ["cls", "self", "_fields_set", "_own", "_problems", "model_fields"])
+@pytest.mark.parametrize("registration", [None, Fields])
+async def test_no_field_that_is_sent_is_taken_for_something_else(
+    make_settings: MakeSettings, registration: type[BaseModel] | None, name: str
+) -> None:
+    answer = await post(Gatepost(make_settings(), registration=registration), {name: 1, "email": "a@x.com"})
+    assert answer.status_code == 422
+    fields = answer.json()["error"]["fields"]
+    assert fields.keys() >= {"name", "password"}
+    assert (name in fields) == (registration is not None)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [{"companyName": "Acme", "places": 7, "address": {"street": "Main"}}, {"company": "Acme", "seats": 7}],
+)
+async def test_they_may_be_called_otherwise_where_they_are_sent(
+    make_settings: MakeSettings, sent: dict[str, object]
+) -> None:
+    answer = await post(Gatepost(make_settings(), registration=Aliased), BODY | sent)
+    assert answer.status_code == 201, answer.text
+
+
+class Hiding(BaseModel):
+    code: str = Field(validation_alias=AliasChoices("code", "password"))
+
+
+def test_none_is_called_as_one_of_gateposts_by_any_name(make_settings: MakeSettings) -> None:
+    with pytest.raises(ValueError, match="Gatepost has a field 'password' of its own"):
+        Gatepost(make_settings(), registration=Hiding)
 
 
 async def test_the_documents_show_them(make_settings: MakeSettings) -> None:

@@ -1,9 +1,9 @@
 """What an application asks for at registration, besides e-mail, name and password."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AliasChoices, AliasPath, BaseModel, ValidationError
 
 from gatepost.texts import Text
 
@@ -32,8 +32,7 @@ class OwnFields:
 
     def __init__(self, model: type[BaseModel] | None) -> None:
         self.model = model
-        fields: Mapping[str, Any] = {} if model is None else model.model_fields
-        self.names = frozenset(field.alias or name for name, field in fields.items())
+        self.names = frozenset(() if model is None else _names(model))
         if taken := sorted(self.names & TAKEN):
             raise ValueError(f"registration: Gatepost has a field {taken[0]!r} of its own: use another name")
 
@@ -47,6 +46,7 @@ class OwnFields:
         problems = {}
         if self.model.model_config.get("extra") != "allow":
             problems = {name: Text("field.unknown") for name in given if name not in self.names}
+        problems |= {name: Text("field.rejected") for name, value in given.items() if not _is_storable(value)}
         try:
             fields = self.model.model_validate({k: v for k, v in given.items() if k not in problems})
         except ValidationError as error:
@@ -54,6 +54,28 @@ class OwnFields:
                 problems.setdefault(".".join(map(str, each["loc"])) or _WHOLE, _told(each))
             return None, problems
         return fields, problems
+
+
+def _is_storable(value: object) -> bool:
+    """Say whether PostgreSQL has a place for every character of a value, which a hook is going to store."""
+    if isinstance(value, str):
+        return not any(each == "\0" or "\ud800" <= each <= "\udfff" for each in value)
+    if isinstance(value, Mapping):
+        return all(_is_storable(part) for pair in value.items() for part in pair)
+    return all(map(_is_storable, value)) if isinstance(value, list) else True
+
+
+def _names(model: type[BaseModel]) -> Iterator[str]:
+    """Yield what the fields of a model may be called where they are sent."""
+    config = model.model_config
+    by_name = config.get("populate_by_name") or config.get("validate_by_name")
+    for name, field in model.model_fields.items():
+        alias = field.validation_alias
+        if alias is None or by_name:
+            yield name
+        for each in alias.choices if isinstance(alias, AliasChoices) else (alias,):
+            if each is not None:
+                yield str(each.path[0]) if isinstance(each, AliasPath) else each
 
 
 def _told(problem: Any) -> Text:  # noqa: ANN401 - pydantic's details of an error

@@ -77,6 +77,7 @@ class RegisterRequest(BaseModel):
 
     model_config = ConfigDict(extra="allow", json_schema_extra=_without_more)
     _problems: dict[str, str] = PrivateAttr(default_factory=dict)
+    _own: dict[str, object] | None = PrivateAttr(None)
 
     email: Email
     name: Name
@@ -96,7 +97,7 @@ class RegisterRequest(BaseModel):
     @property
     def own(self) -> dict[str, object]:
         """What else was sent: fields that the application asks for."""
-        return self.model_extra or {}
+        return self._own or self.model_extra or {}
 
     @property
     def problems(self) -> dict[str, str]:
@@ -114,9 +115,11 @@ class RegisterRequest(BaseModel):
             if not isinstance(sent, dict) or any(not each["loc"] for each in found):
                 raise
             problems = {str(each["loc"][0]): each["msg"] for each in found}
-            kept = {name: value for name, value in sent.items() if name not in problems}
+            kept = {name: value for name, value in sent.items() if name in cls.model_fields.keys() - problems}
             request = cls.model_construct(**{"email": "", "name": "", "password": ""} | kept)
             request._problems = problems  # noqa: SLF001 - its own
+            # By itself: a stranger's name could be one of the arguments.
+            request._own = {name: value for name, value in sent.items() if name not in cls.model_fields}  # noqa: SLF001
             return request
 
 
