@@ -455,6 +455,10 @@ class HookTimeout(Unavailable):
         self.args = (f"@auth.{moment}: {hook} took longer than HOOK_TIMEOUT_SECONDS ({seconds:g})",)
 
 
+class HookFailed(RuntimeError):
+    """A hook of the application is at fault, in a way that its own error would not tell: an answer of 500."""
+
+
 class InternalError(GatepostError):
     """Gatepost failed; the log has the reason under the request's ID."""
 

@@ -1,8 +1,11 @@
 """Hooks: looked at when they are given, and named when they take too long."""
 
+import asyncio
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -10,7 +13,7 @@ from tests.conftest import PASSWORD, MakeSettings, serving
 from tests.http.conftest import logged
 
 from gatepost import Gatepost
-from gatepost.errors import HookTimeout
+from gatepost.errors import HookFailed, HookTimeout
 from gatepost.gate import Gate
 from gatepost.models import Client
 from gatepost.services.hooks import ARGUMENTS, Hooks, Moment
@@ -132,6 +135,95 @@ async def test_what_else_is_away_is_not_taken_for_the_database(
     assert logged(caplog, "database unavailable") == []
     assert f"@auth.on_register: {calls_elsewhere.__qualname__} raised {type(fault).__name__}" in caplog.text
     assert await db.fetchval("SELECT count(*) FROM users") == 0
+
+
+async def commits(conn: Any, *_: Any) -> None:
+    await conn.execute("COMMIT")
+
+
+async def rolls_back(conn: Any, *_: Any) -> None:
+    await conn.execute("ROLLBACK")
+
+
+async def passes_over_a_fault(conn: Any, *_: Any) -> None:
+    with suppress(asyncpg.PostgresError):
+        await conn.execute("SELECT 1 / 0")
+
+
+async def leaves_a_statement(conn: Any, *_: Any) -> None:
+    running = asyncio.create_task(conn.execute("SELECT pg_sleep(60)"))
+    running.add_done_callback(lambda task: task.cancelled() or task.exception())
+    await asyncio.sleep(0)
+
+
+async def is_cancelled_within(conn: Any, *_: Any) -> None:
+    raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize(
+    "hook", [commits, rolls_back, passes_over_a_fault, leaves_a_statement, is_cancelled_within]
+)
+@pytest.mark.parametrize("moment", [Moment.REGISTER, Moment.SIGN_IN])
+async def test_one_that_leaves_no_transaction_to_go_on_with_is_named(
+    make_settings: MakeSettings, caplog: pytest.LogCaptureFixture, db: Any, hook: Any, moment: Moment
+) -> None:
+    auth = Gatepost(make_settings(database_pool_size=2))
+    auth.hooks.add(moment, hook)
+    app = FastAPI(lifespan=auth.lifespan)
+    auth.install(app)
+    async with serving(app) as client:
+        answer = await client.post("/api/auth/register", json=BODY)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal_error")
+        assert f"HookFailed: @auth.{moment}: {hook.__qualname__} " in caplog.text
+        assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE is_active") == (
+            1 if hook is commits and moment is Moment.SIGN_IN else 0
+        )
+        wrong = await client.post("/api/auth/login", json={"email": "nobody@example.com", "password": "x"})
+        assert wrong.status_code == 401, "its connection is nobody else's"
+
+
+@pytest.mark.parametrize("hook", [passes_over_a_fault, is_cancelled_within])
+async def test_nothing_that_a_hook_passes_over_keeps_anybody_signed_in(
+    make_settings: MakeSettings, db: Any, hook: Any
+) -> None:
+    auth = Gatepost(make_settings())
+    auth.on_sign_out(hook)
+    app = FastAPI(lifespan=auth.lifespan)
+    auth.install(app)
+    async with serving(app) as client:
+        token = (await client.post("/api/auth/register", json=BODY)).json()["data"]["token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        assert (await client.post("/api/auth/logout", headers=headers)).status_code == 200
+    assert await db.fetchval("SELECT is_active FROM user_sessions") is False
+
+
+async def test_no_session_is_told_of_that_a_hook_undid(make_settings: MakeSettings, db: Any) -> None:
+    auth = Gatepost(make_settings())
+    auth.on_sign_in(passes_over_a_fault)
+    async with auth:
+        user = await auth.users.create(email="user@example.com", name="Ada")
+        with pytest.raises(HookFailed, match="passes_over_a_fault"):
+            await auth.sessions.start(user.id, methods=["sms"])
+    assert await db.fetchval("SELECT count(*) FROM user_sessions") == 0
+    assert await db.fetchval("SELECT count(*) FROM auth_events WHERE action = 'login.failed'") == 1
+
+
+async def test_nobody_is_told_that_they_are_signed_out_where_a_hook_undid_it(
+    make_settings: MakeSettings, db: Any
+) -> None:
+    auth = Gatepost(make_settings())
+
+    @auth.on_sign_out
+    async def undoes_it(conn: Any, user: Any, session_id: int | None) -> None:
+        await conn.execute("ROLLBACK")
+
+    app = FastAPI(lifespan=auth.lifespan)
+    auth.install(app)
+    async with serving(app) as client:
+        token = (await client.post("/api/auth/register", json=BODY)).json()["data"]["token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        assert (await client.post("/api/auth/logout", headers=headers)).status_code == 500
+    assert await db.fetchval("SELECT is_active FROM user_sessions")
 
 
 async def test_the_error_names_it_where_no_request_asks(make_settings: MakeSettings, db: Any) -> None:

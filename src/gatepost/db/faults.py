@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import asyncpg
 
 from gatepost.db.pooler import LOST
-from gatepost.errors import DatabaseUnfit, HookTimeout, SetupError, Unavailable
+from gatepost.errors import DatabaseUnfit, HookFailed, HookTimeout, SetupError, Unavailable
 from gatepost.log import get_logger
 
 log = get_logger("gatepost.db")
@@ -49,7 +49,7 @@ def is_away(error: BaseException) -> bool:
 
 def is_spent(error: BaseException) -> bool:
     """Say whether nobody else may use the connection: broken, or still busy with what it was asked."""
-    return isinstance(error, asyncio.CancelledError | HookTimeout) or is_away(error)
+    return isinstance(error, asyncio.CancelledError | HookTimeout | HookFailed) or is_away(error)
 
 
 @contextmanager

@@ -412,6 +412,20 @@ async def transaction_on(conn: Connection) -> AsyncIterator[None]:
         await transaction.commit()
 
 
+async def goes_on(conn: Connection) -> bool:
+    """Say whether a transaction can go on that others worked in; cut a connection that is still busy."""
+    if not conn.is_in_transaction():
+        return False
+    try:
+        await conn.execute("SELECT")
+    except asyncpg.InFailedSQLTransactionError:
+        return False
+    except asyncpg.InterfaceError:  # a task of theirs uses it
+        conn.terminate()
+        return False
+    return True
+
+
 def _say_nothing(_seconds: float, _why: str) -> None:
     return
 

@@ -9,9 +9,9 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from gatepost.db.migrations.expected import COLUMNS
-from gatepost.db.pool import Connection, Database
+from gatepost.db.pool import Connection, Database, goes_on
 from gatepost.db.rejections import in_hook
-from gatepost.errors import HookTimeout
+from gatepost.errors import HookFailed, HookTimeout
 from gatepost.log import get_logger
 from gatepost.models import NewUser, User
 
@@ -46,10 +46,6 @@ ARGUMENTS: Mapping[Moment, tuple[str, ...]] = {
     Moment.EXPORT: ("connection", "user"),
 }
 """What hooks are called with."""
-
-
-class HookFailed(RuntimeError):
-    """A hook answered wrongly, or raised what would be taken for the absence of Gatepost's own database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +148,7 @@ class Hooks:
 
         Raises:
             HookTimeout: one of them took longer than it may.
+            HookFailed: one of them left no transaction to go on with, or what it waited for was away.
             Exception: what one of them raised.
         """
         return [await self._call(moment, given, conn, arguments) for given in self._given[moment]]
@@ -168,11 +165,12 @@ class Hooks:
     async def _call(
         self, moment: Moment, given: _Given, conn: Connection, arguments: tuple[object, ...]
     ) -> object:
-        limit = asyncio.timeout(self.seconds)
+        limit, task = asyncio.timeout(self.seconds), asyncio.current_task()
+        cancelled = 0 if task is None else task.cancelling()
         try:
             with in_hook(), self._database.spared(conn):
                 async with limit:
-                    return await given.hook(conn, *arguments[: given.count - 1])
+                    answer = await given.hook(conn, *arguments[: given.count - 1])
         except OSError as error:
             if isinstance(error, TimeoutError) and limit.expired():
                 log.error(  # noqa: TRY400 - where it was is of no interest: it waited
@@ -185,6 +183,18 @@ class Hooks:
             if conn.is_closed():
                 raise
             raise HookFailed(f"@auth.{moment}: {given.name} raised {type(error).__name__}") from error
+        except asyncio.CancelledError as error:
+            if task is None or task.cancelling() > cancelled:
+                raise
+            # Nobody cancelled the request: what the hook waited for was cancelled.
+            raise HookFailed(f"@auth.{moment}: {given.name} raised CancelledError") from error
+        if not await goes_on(conn):
+            # What follows would stand by itself, or be undone without a word at the commit.
+            raise HookFailed(
+                f"@auth.{moment}: {given.name} ended the transaction that it was called in, or left a"
+                " statement in it that failed or is not done"
+            )
+        return answer
 
 
 def _takes(hook: Hook, count: int) -> str | None:
