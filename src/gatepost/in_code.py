@@ -233,19 +233,22 @@ class UserSessions:
                 impersonation already.
             SessionRevoked: `by` is over.
             ValueError: the methods are no names, or there are none or too many.
-            Exception: what a hook of `on_sign_in` raised.
+            Exception: what a hook of `on_sign_in` raised; the trail has `login.failed`.
         """
         proven, known = _methods(methods if methods or by is None else ("impersonation",)), _known(client)
         with self._gate.joining(conn):
-            user_id = _id(self._gate, user_id)
-            async with self._gate.database.transaction() as own:
-                _, stamp = await store.hash_of(own, user_id)
+            user = await self._gate.administration.get(_id(self._gate, user_id))
+            async with (
+                self._gate.sign_ins.noting(known, user_id=user.id, email=user.email),
+                self._gate.database.transaction() as own,
+            ):
+                _, stamp = await store.hash_of(own, user.id)
                 signed_in = None
                 if stamp is not None:
                     at = self._gate.clock() if by is None else NEVER
-                    proof = Proof(user_id=user_id, methods=proven, stamp=stamp, at=at)
+                    proof = Proof(user_id=user.id, methods=proven, stamp=stamp, at=at)
                     signed_in = await self._gate.session_tokens.start(
-                        own, proof, client=known, remembered=remember
+                        own, proof, client=known, remembered=remember, counts=by is None
                     )
                 if signed_in is None:
                     raise NotFound(Text("error.not_found.user"))

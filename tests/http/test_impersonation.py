@@ -77,28 +77,66 @@ async def test_a_refresh_keeps_it_what_it_is(site: Site, page: Any) -> None:
     assert await status(site, again) == 401
 
 
-@pytest.mark.parametrize("ended", ["logout", "refresh and logout", "disabled", "sql"])
-async def test_it_ends_with_the_session_that_began_it(
+BY_SQL = {
+    "sessions ended": "UPDATE user_sessions SET is_active = false WHERE methods = '{pwd}' AND user_id <> 1",
+    "sessions deleted": "DELETE FROM user_sessions USING users u WHERE u.id = user_id AND u.is_admin",
+    "user disabled": "UPDATE users SET is_active = false WHERE is_admin",
+    "user demoted": "UPDATE users SET is_admin = false WHERE is_admin",
+    "user deleted": "DELETE FROM users WHERE is_admin",
+    "target promoted": "UPDATE users SET is_admin = true WHERE email = 'ada@example.com'",
+}
+
+
+@pytest.mark.parametrize("ended", ["logout", "refresh and logout", "disabled", "erased", *BY_SQL])
+async def test_it_ends_with_the_session_that_began_it_and_with_the_right_to_it(
     site: Site, page: Any, db: Database, ended: str
 ) -> None:
     admin, token, _ = await open_account(site)
+    own = (await login(site.anonymous, "ada@example.com"))["token"]
     if ended == "refresh and logout":
         refreshed = (await admin.post("/api/auth/refresh")).json()["data"]["token"]
         assert await status(site, token) == 200
         admin.headers["Authorization"] = f"Bearer {refreshed}"
     if ended == "disabled":
         await page.auth.users.disable((await page.auth.users.find("admin@example.com")).id)
-    elif ended == "sql":
-        where = "user_id = (SELECT id FROM users WHERE is_admin)"
-        await db.execute(f"UPDATE user_sessions SET is_active = false WHERE {where}")  # noqa: S608 - the test's
+    elif ended == "erased":
+        await page.auth.users.delete((await page.auth.users.find("admin@example.com")).id)
+    elif ended in BY_SQL:
+        await db.execute(BY_SQL[ended])
     else:
         assert (await admin.post("/api/auth/logout")).status_code == 200
     assert await status(site, token) == 401
+    assert await status(site, own) == 200
     reason = "SELECT end_reason FROM user_sessions WHERE impersonator_id IS NOT NULL ORDER BY id DESC LIMIT 1"
     assert await db.fetchval(reason) == "impersonator"
     assert (
         await db.fetchval("SELECT count(*) FROM auth_events WHERE detail ->> 'reason' = 'impersonator'") == 1
     )
+
+
+async def test_other_changes_of_users_end_none(site: Site, page: Any, db: Database) -> None:
+    _, token, _ = await open_account(site)
+    bob = (await register(site.anonymous, "bob@example.com"))["user"]["id"]
+    await db.execute("UPDATE users SET is_admin = true WHERE id = $1", bob)
+    await db.execute("UPDATE users SET is_admin = false, is_active = false WHERE id = $1", bob)
+    await db.execute("UPDATE users SET name = name || '!'")
+    assert await status(site, token) == 200
+
+
+async def test_the_lists_of_sessions_say_who_has_it(site: Site, page: Any, db: Database) -> None:
+    admin, token, ada = await open_account(site)
+    own = bearer((await login(site.anonymous, "ada@example.com"))["token"])
+    by = await db.fetchval("SELECT id FROM users WHERE is_admin")
+    for client, path, headers in (
+        (site.anonymous, "sessions", own),
+        (site.anonymous, "sessions", bearer(token)),
+        (site.anonymous, "export", own),
+        (admin, f"admin/sessions?user={ada}", {}),
+    ):
+        listed = (await client.get(f"/api/auth/{path}", headers=headers)).json()["data"]["sessions"]
+        assert sorted(each.get("impersonator_id", 0) for each in listed) == [0, 0, by], path
+    (theirs,) = [row for row in await page.auth.sessions.list(ada) if row.impersonator_id is not None]
+    assert theirs.impersonator_id == by
 
 
 async def test_its_user_sees_it_and_ends_it(site: Site, page: Any) -> None:

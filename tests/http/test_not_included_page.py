@@ -103,28 +103,6 @@ async def test_metadata(page: Any) -> None:
         assert (await alice.get("/profile")).json()["company"] == "Globex"
 
 
-async def test_impersonation(page: Any, db: Any) -> None:
-    async with site_of(page) as site:
-        alice = await site.sign_in("alice@example.com")
-        admin = await site.sign_in("admin@example.com", is_admin=True)
-        ids = [(await each.get("/api/auth/me")).json()["data"]["user"]["id"] for each in (alice, admin)]
-        assert (await alice.post(f"/impersonate/{ids[1]}")).status_code == 403
-        assert (await admin.post(f"/impersonate/{ids[1]}")).status_code == 403
-        started = (await admin.post(f"/impersonate/{ids[0]}")).json()
-        token = bearer(started["token"])
-        me = (await site.anonymous.get("/api/auth/me", headers=token)).json()["data"]
-        assert (me["user"]["id"], me["session_info"]["methods"]) == (ids[0], ["impersonated"])
-        assert (await alice.post("/stop-impersonating")).status_code == 404
-        assert (await site.anonymous.post("/stop-impersonating", headers=token)).status_code == 200
-        assert (await site.anonymous.get("/api/auth/me", headers=token)).status_code == 401
-    event = await db.fetchrow(
-        "SELECT user_id, session_id, detail ->> 'admin_id' AS admin FROM auth_events"
-        " WHERE action = 'app.impersonated'"
-    )
-    assert event is not None
-    assert tuple(event) == (ids[0], started["session_id"], str(ids[1]))
-
-
 async def test_webhooks(page: Any, owner_dsn: str) -> None:
     sent: list[str] = []
 

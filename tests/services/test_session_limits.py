@@ -12,6 +12,7 @@ from tests.conftest import PASSWORD, MakeSettings, MovableClock, bearer, login, 
 from gatepost.app import create_app
 from gatepost.errors import Unavailable
 from gatepost.gate import Gate
+from gatepost.library import Gatepost
 from gatepost.models import SessionFilter
 from gatepost.security.passwords import Password
 from gatepost.services.lines import Line
@@ -210,6 +211,22 @@ def limited(make_settings: MakeSettings, clock: MovableClock, limit: int = 3, **
 async def ended(db: Any) -> dict[int, str | None]:
     rows = await db.fetch("SELECT id, end_reason FROM user_sessions ORDER BY id")
     return {row["id"]: row["end_reason"] for row in rows}
+
+
+async def test_who_has_a_session_in_the_place_of_its_user_ends_none_of_theirs(
+    make_settings: MakeSettings, clock: MovableClock, db: Any
+) -> None:
+    app = limited(make_settings, clock, limit=1)
+    auth: Gatepost = app.state.gatepost
+    async with serving(app) as client:
+        admin = (await register(client, "admin@example.com"))["token"]
+        ada = await register(client)
+        by = await auth.session_tokens.resolve(admin)
+        support = (await auth.sessions.start(ada["user"]["id"], by=by)).token
+        assert [await code(client, token) for token in (ada["token"], support)] == [None, None]
+        again = (await login(client))["token"]
+        codes = [await code(client, token) for token in (ada["token"], support, again)]
+        assert codes == ["session_revoked", None, None]
 
 
 async def test_the_oldest_sign_in_ends_with_an_event(

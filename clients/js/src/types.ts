@@ -62,6 +62,8 @@ export interface AdminSession {
   ip_address: string | null;
   user_agent: string | null;
   is_current: boolean;
+  /** Who has this session in the place of its user, where somebody has. */
+  impersonator_id?: UserId | null;
   user_id: UserId;
   email: string;
 }
@@ -232,6 +234,8 @@ export interface ExportedSession {
   ip_address: string | null;
   user_agent: string | null;
   is_current: boolean;
+  /** Who has this session in the place of its user, where somebody has. */
+  impersonator_id?: UserId | null;
   ended_at: string | null;
   end_reason: string | null;
 }
@@ -386,6 +390,8 @@ export interface Session {
   ip_address: string | null;
   user_agent: string | null;
   is_current: boolean;
+  /** Who has this session in the place of its user, where somebody has. */
+  impersonator_id?: UserId | null;
 }
 
 export interface SessionInfo {

@@ -49,6 +49,7 @@ class SessionRow(Columns, frozen=True, kw_only=True, gc=False):
         created_at, last_used_at, expires_at: UTC; valid before `expires_at`, refused from then on.
         ip_address, user_agent: of the client that started it.
         ended_at, end_reason: when and why it ended; None while it lives.
+        impersonator_id: who has it in the place of its user; None: its user.
     """
 
     id: int
@@ -61,6 +62,7 @@ class SessionRow(Columns, frozen=True, kw_only=True, gc=False):
     user_agent: str | None
     ended_at: datetime | None
     end_reason: str | None
+    impersonator_id: UserId | None
 
 
 class SignIn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -69,21 +71,15 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         row: the session; its `created_at` is when it was last refreshed.
         authenticated_at: when the password was last presented, UTC; refreshing does not move it.
-        impersonator_id: who has it in the place of its user; None: its user.
     """
 
     row: SessionRow
     authenticated_at: datetime
-    impersonator_id: UserId | None
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
         """Read the columns of `store.sign_ins.of_user`."""
-        return cls(
-            row=SessionRow.from_row(row),
-            authenticated_at=row["authenticated_at"],
-            impersonator_id=row["impersonator_id"],
-        )
+        return cls(row=SessionRow.from_row(row), authenticated_at=row["authenticated_at"])
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -102,16 +102,19 @@ class Sessions(Opening):
         *,
         client: Client,
         remembered: bool = False,
+        counts: bool = True,
     ) -> SignedIn | None:
         """Start a session on the caller's connection, for a user who has just proven who they are.
 
         None where the user was disabled or their credentials changed since then. Where the user may have
         only so many sessions, the oldest sign-in ends: under the user's lock, so that logins at the same
-        moment count each other (ASVS 7.1.2).
+        moment count each other (ASVS 7.1.2). One that doesn't count among them, because somebody else is to
+        have it, ends none.
         """
         issued = self._codec.issue()
+        most = self._max_per_user if counts else 0
         async with AsyncExitStack() as stack:
-            if self._max_per_user:
+            if most:
                 await stack.enter_async_context(transaction_on(conn))
                 await sign_ins.lock_owner(conn, proof.user_id)
             session = await store.start(
@@ -126,11 +129,11 @@ class Sessions(Opening):
             )
             if session is None:
                 return None
-            if self._max_per_user:
+            if most:
                 await sign_ins.end_beyond(
                     conn,
                     proof.user_id,
-                    kept=self._max_per_user,
+                    kept=most,
                     client=client,
                     at=self._clock(),
                     idle=self._lifetimes.idle,
@@ -367,6 +370,8 @@ class Sessions(Opening):
             async with conn.transaction():
                 await self._hooks.run(Moment.SIGN_OUT, conn, user, session_id)
         except Exception:
+            if not conn.is_in_transaction():
+                raise  # the hook ended it: nobody knows whether its user is signed out
             log.exception("a hook failed, and its user is signed out all the same", moment=Moment.SIGN_OUT)
 
     async def active(

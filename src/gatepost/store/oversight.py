@@ -47,7 +47,8 @@ async def page(
     rows = await conn.fetch(
         """
         SELECT s.id, left(s.session_token, 8) AS token_hint, s.user_id, s.created_at, s.last_used_at,
-            s.expires_at, s.ip_address, s.user_agent, s.ended_at, s.end_reason, u.email
+            s.expires_at, s.ip_address, s.user_agent, s.ended_at, s.end_reason,
+            s.impersonator_id, u.email
         """
         + _LIVE
         + """
@@ -109,7 +110,8 @@ async def ended(conn: Connection, session_id: int, *, owner: UserId | None) -> O
     row = await conn.fetchrow(
         """
         SELECT s.id, left(s.session_token, 8) AS token_hint, s.user_id, s.created_at, s.last_used_at,
-            s.expires_at, s.ip_address, s.user_agent, s.ended_at, s.end_reason, u.email
+            s.expires_at, s.ip_address, s.user_agent, s.ended_at, s.end_reason,
+            s.impersonator_id, u.email
         FROM user_sessions s
         JOIN users u ON u.id = s.user_id
         WHERE s.id = $1 AND s.ended_at IS NOT NULL AND (s.user_id = $2 OR $2 IS NULL)

@@ -103,7 +103,8 @@ async def sessions(conn: Connection, user_id: UserId, *, before: int | None, lim
     rows = await conn.fetch(
         """
         SELECT s.id, left(s.session_token, 8) AS token_hint, s.user_id, s.created_at, s.last_used_at,
-            s.expires_at, s.ip_address, s.user_agent, s.ended_at, s.end_reason
+            s.expires_at, s.ip_address, s.user_agent, s.ended_at, s.end_reason,
+            s.impersonator_id
         FROM user_sessions s
         WHERE s.user_id = $1 AND s.id < coalesce($2::bigint, 9223372036854775807)
         ORDER BY s.id DESC

@@ -78,7 +78,8 @@ async def end_beyond(
 ) -> int:
     """End the live sessions of a user but for the latest sign-ins, an event each; return how many.
 
-    The caller has locked the user's row.
+    Those that somebody else has in the place of the user are none of them. The caller has locked the user's
+    row.
     """
     row = await conn.fetchrow(
         """
@@ -88,7 +89,8 @@ async def end_beyond(
             SELECT live.id FROM (
                 SELECT s.id, dense_rank() OVER (ORDER BY coalesce(s.family_id, s.id) DESC) AS rank
                 FROM user_sessions s JOIN users u ON u.id = s.user_id CROSS JOIN t
-                WHERE s.user_id = $1 AND gatepost.is_live(s, u, t.now, $4::interval)
+                WHERE s.user_id = $1 AND s.impersonator_id IS NULL
+                    AND gatepost.is_live(s, u, t.now, $4::interval)
             ) live
             WHERE live.rank > $2
         ), ended AS (

@@ -138,6 +138,8 @@ UNIQUE = {
 
 TRIGGERS = (
     "user_sessions_end_impersonations",
+    "user_sessions_end_impersonations_deleted",
+    "users_end_impersonations",
     "auth_events_append_only",
     "auth_events_ring",
     "user_sessions_note_end",

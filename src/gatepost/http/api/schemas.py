@@ -10,7 +10,7 @@ from pydantic import (
 )
 
 from gatepost.http.api.user_ids import ExampleUserId, ShownUserId
-from gatepost.models import AuditEvent, Session, SessionRow, SignedIn, User
+from gatepost.models import AuditEvent, Session, SessionRow, SignedIn, User, UserId
 
 TIME = "2024-01-01T00:00:00Z"
 LATER = "2024-01-01T00:30:00Z"
@@ -71,6 +71,15 @@ class UserData(BaseModel):
     email_verified: bool
 
 
+ImpersonatorId = Annotated[
+    ShownUserId | None,
+    Field(
+        description="Who has this session in the place of its user, where somebody has.",
+        examples=[ExampleUserId(2)],
+    ),
+]
+
+
 class SessionInfo(BaseModel):
     """A session: valid before `expires_at`; `methods` (RFC 8176) and `aal` tell how its user signed in."""
 
@@ -79,13 +88,7 @@ class SessionInfo(BaseModel):
     methods: list[str]
     aal: int
     is_fresh: bool
-    impersonator_id: Annotated[
-        ShownUserId | None,
-        Field(
-            description="Who has this session in the place of its user, where somebody has.",
-            examples=[ExampleUserId(2)],
-        ),
-    ] = None
+    impersonator_id: ImpersonatorId = None
 
 
 class SignedInData(BaseModel):
@@ -116,6 +119,7 @@ class SessionData(BaseModel):
     ip_address: str | None
     user_agent: str | None
     is_current: bool
+    impersonator_id: ImpersonatorId = None
 
 
 class SessionsData(BaseModel):
@@ -202,14 +206,18 @@ def exported_user_data(user: User) -> dict[str, Any]:
 
 def session_info(session: Session) -> dict[str, Any]:
     """Return `SessionInfo`."""
-    impersonated = {} if session.impersonator_id is None else {"impersonator_id": session.impersonator_id}
-    return impersonated | {
+    return _impersonated(session.impersonator_id) | {
         "expires_at": session.expires_at,
         "created_at": session.created_at,
         "methods": session.methods,
         "aal": session.aal,
         "is_fresh": session.is_fresh,
     }
+
+
+def _impersonated(by: UserId | None) -> dict[str, Any]:
+    """Return who has a session in the place of its user: a part that those of users themselves don't have."""
+    return {} if by is None else {"impersonator_id": by}
 
 
 def signed_in_data(signed_in: SignedIn | Session, *, by_cookie: bool = False) -> dict[str, Any]:
@@ -224,7 +232,7 @@ def signed_in_data(signed_in: SignedIn | Session, *, by_cookie: bool = False) ->
 
 def session_data(row: SessionRow, current: Session) -> dict[str, Any]:
     """Return `SessionData`."""
-    return {
+    return _impersonated(row.impersonator_id) | {
         "id": row.id,
         "session_token": f"{row.token_hint}...",
         "created_at": row.created_at,
