@@ -81,7 +81,7 @@ class Project(Base, table=True):
 
 NAMES = "include_name=include_name"
 BOTH = f"{NAMES}, include_object=include_object"
-IMPORTS = "from gatepost.sqlalchemy import include_name, include_name_in, include_object"
+IMPORTS = "from gatepost.sqlalchemy import include_name, include_name_in, include_name_of, include_object"
 
 APPLICATIONS = {
     "plain": ("public", PLAIN, NAMES),
@@ -170,3 +170,52 @@ async def test_autogenerate_sees_the_tables_of_the_application_alone(
     ours = {"projects", "alembic_version"}
     assert await tables(empty_dsn, schema) == before | (ours if schema == "public" else set())
     assert ours <= await tables(empty_dsn, "public")
+
+
+ADOPTED = """
+from sqlalchemy import ForeignKey, Index, String, func
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+class Base(DeclarativeBase):
+    pass
+
+class User(Base):
+    __tablename__ = "users"
+    __table_args__ = (Index("users_company", "company"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    username: Mapped[str] = mapped_column(String(40), unique=True)
+    email: Mapped[str] = mapped_column(String(255), unique=True)
+    password_hash: Mapped[str] = mapped_column(String(255))
+    company: Mapped[str | None]
+    phone: Mapped[str | None]
+
+class Project(Base):
+    __tablename__ = "projects"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    owner: Mapped[User] = relationship()
+"""
+
+
+async def test_a_model_of_the_adopted_table_stays_the_applications(empty_dsn: str, tmp_path: Path) -> None:
+    await execute(
+        empty_dsn,
+        """CREATE TABLE users (id serial PRIMARY KEY, username varchar(40) NOT NULL UNIQUE,
+            email varchar(255) NOT NULL UNIQUE, password_hash varchar(255) NOT NULL, company varchar,
+            fax varchar)""",
+        "CREATE INDEX users_company ON users (company)",
+    )
+    await migrate.migrate(empty_dsn)
+    options = "include_name=include_name_of(Base.metadata)"
+    first, again = await walk(tmp_path, as_sqlalchemy(empty_dsn), ADOPTED, options, seed=7)
+    operations = sorted(line.strip() for line in first.splitlines() if line.strip().startswith("op."))
+    assert operations == [
+        "op.add_column('users', sa.Column('phone', sa.String(), nullable=True))",
+        "op.alter_column('users', 'email',",
+        "op.create_table('projects',",
+        "op.drop_column('users', 'fax')",
+        "op.drop_table_comment(",
+    ]
+    assert "existing_nullable=False)" in first.partition("op.alter_column")[2]  # its comment goes, no more
+    assert "op." not in again
+    assert (await migrate.migrate(empty_dsn)).applied == ()

@@ -226,7 +226,7 @@ class Gatepost(Gate):
         """Have `hook(conn, user)` called inside the transaction of every registration, in order.
 
         With `Gatepost(registration=…)` it may be `hook(conn, user, fields)`: an instance of the model, None
-        for a user whom a command or the setup link made.
+        for a user whom a command, the console or your own code made without it.
 
         It writes on `conn`, the transaction's connection (asyncpg's); if it raises, nothing was registered.
         It may take `HOOK_TIMEOUT_SECONDS`. What it raises is the answer: a `GatepostError` or an

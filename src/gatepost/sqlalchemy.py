@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 if importlib.util.find_spec("sqlalchemy") is None:
     raise ImportError("SQLAlchemy is not installed here. Run: pip install 'gatepost[sqlalchemy]'")
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Integer, Table, Text, event, types
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Integer, MetaData, Table, Text, event, types
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql import JSON, JSONB
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
@@ -31,7 +31,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.pool import NullPool
 from sqlalchemy.types import TypeEngine
 
-from gatepost.db.migrations.expected import tables
+from gatepost.db.migrations.expected import COLUMNS, INDEXES, tables
 from gatepost.feature import schemas_of
 from gatepost.features import FEATURES
 
@@ -47,6 +47,7 @@ __all__ = [
     "UserSession",
     "include_name",
     "include_name_in",
+    "include_name_of",
     "include_object",
     "models",
     "session_on",
@@ -54,6 +55,10 @@ __all__ = [
 
 OURS = frozenset({"gatepost_version", *tables(schemas_of(FEATURES))})
 """Every table of Gatepost's."""
+
+_USERS = "users"
+_COLUMNS = frozenset(COLUMNS[_USERS])
+_INDEXES = frozenset({*INDEXES, "users_email_key", "users_email_lower_key"})
 
 IncludeName: TypeAlias = Callable[[str | None, str, Mapping[str, str | None]], bool]
 
@@ -85,6 +90,30 @@ def include_name_in(schema: str) -> IncludeName:
 
     def include(name: str | None, type_: str, parent_names: Mapping[str, str | None]) -> bool:
         return _is_the_applications(name, type_, parent_names, schema)
+
+    return include
+
+
+def include_name_of(metadata: MetaData) -> IncludeName:
+    """Return `include_name` for an application with a model of its own of the adopted table `users`.
+
+        context.configure(..., include_name=include_name_of(target_metadata))
+
+    Of this table, what the model has is the application's; columns and indexes that Gatepost has added are
+    left out.
+    """
+    users = metadata.tables.get(_USERS)
+    if users is None or users.info.get("gatepost"):
+        return include_name
+    columns = _COLUMNS.difference(users.columns.keys())
+    indexes = _INDEXES.difference(str(index.name) for index in users.indexes)
+
+    def include(name: str | None, type_: str, parent_names: Mapping[str, str | None]) -> bool:
+        if type_ == "table" and name == _USERS:
+            return True
+        if parent_names.get("table_name") == _USERS:
+            return name not in {"column": columns, "index": indexes}.get(type_, ())
+        return include_name(name, type_, parent_names)
 
     return include
 

@@ -15,7 +15,7 @@ Works with any test runner that gives tests an asyncio event loop. Needs httpx: 
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import (
     AbstractAsyncContextManager,
@@ -26,7 +26,8 @@ from contextlib import (
 )
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, TypeAlias
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -34,12 +35,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gatepost.db import migrate
 from gatepost.db.embedded import EmbeddedServer
-from gatepost.db.feature import Schemas
 from gatepost.db.migrations.connect import connect
 from gatepost.feature import Feature, schemas_of
 from gatepost.features import FEATURES
 from gatepost.library import Gatepost
-from gatepost.models import Client
+from gatepost.models import Client, UserIdType
 from gatepost.settings import Settings
 from gatepost.settings.feature import settings_of
 
@@ -48,8 +48,12 @@ if TYPE_CHECKING:
 
 __all__ = ["PASSWORD", "OnDatabase", "Site", "isolated", "running", "signed_in", "temporary_database"]
 
+T = TypeVar("T")
+
 OnDatabase: TypeAlias = Callable[[str], AbstractAsyncContextManager[object]]
 """Is given a database's URL, and has the application's own engine work on it for a while."""
+
+NO_FIELDS: Mapping[str, object] = MappingProxyType({})
 
 PASSWORD = "what tests sign in with, nobody else"  # noqa: S105 - for tests
 """The password of whom `signed_in` and `Site.sign_in` sign in, unless they are told another."""
@@ -57,7 +61,12 @@ PASSWORD = "what tests sign in with, nobody else"  # noqa: S105 - for tests
 
 @contextmanager
 def temporary_database(
-    server: str | None = None, *, features: tuple[Feature, ...] = FEATURES, schema: str | None = None
+    server: str | None = None,
+    *,
+    features: tuple[Feature, ...] = FEATURES,
+    schema: str | None = None,
+    user_id_type: UserIdType | str = UserIdType.INTEGER,
+    before: Callable[[str], object] | None = None,
 ) -> Iterator[str]:
     """Yield the URL of a new database with Gatepost's schema, which is gone afterwards.
 
@@ -66,6 +75,9 @@ def temporary_database(
             embedded PostgreSQL is started in a temporary directory, which takes a second or two.
         features: those that the application has.
         schema: where the tables are, as in DATABASE_SCHEMA.
+        user_id_type: of `users.id`, as in USER_ID_TYPE.
+        before: called with the URL before Gatepost's tables are made: for an application whose own table of
+            users is adopted.
 
     Raises:
         SetupError: it can't be made; the message says why.
@@ -80,13 +92,12 @@ def temporary_database(
         stack.callback(lambda: _finish(_drop(server, name)))
         if schema is not None:
             url += f"{'&' if urlsplit(url).query else '?'}search_path={schema}"
-        _finish(_make(url, schemas_of(features), schema))
+        _finish(migrate.ensure_database(url))
+        if before is not None:
+            _apart(before, url)
+        ids = UserIdType(user_id_type)
+        _finish(migrate.migrate(url, ids, features=schemas_of(features), schema=schema))
         yield url
-
-
-async def _make(url: str, features: Schemas, schema: str | None) -> None:
-    await migrate.ensure_database(url)
-    await migrate.migrate(url, features=features, schema=schema)
 
 
 async def _drop(server: str, name: str) -> None:
@@ -97,10 +108,14 @@ async def _drop(server: str, name: str) -> None:
         await conn.close()
 
 
-def _finish(work: Coroutine[Any, Any, None]) -> None:
+def _finish(work: Coroutine[Any, Any, object]) -> None:
+    _apart(asyncio.run, work)
+
+
+def _apart(work: Callable[[T], object], argument: T) -> None:
     # In a thread, because there may be an event loop in this one, which can't be run within itself.
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, work).result()
+        thread.submit(work, argument).result()
 
 
 @contextmanager
@@ -154,19 +169,20 @@ class Site:
         name: str = "Test User",
         password: str = PASSWORD,
         is_admin: bool = False,
+        fields: Mapping[str, object] = NO_FIELDS,
     ) -> "httpx.AsyncClient":
         """Return a client that sends a session token, got by the real endpoints.
 
-        A user with this e-mail and password who is there already signs in; otherwise one registers, and
-        what `on_register` hooks do is done.
+        A user with this e-mail and password who is there already signs in; otherwise one registers, with the
+        `fields` that the application asks for, and what `on_register` hooks do is done.
 
         Raises:
             RuntimeError: the endpoint refused; the message has its answer.
         """
-        body = {"email": email, "name": name, "password": password}
-        response = await self.anonymous.post(f"{self._auth.prefix}/register", json=body)
+        body = {"email": email, "password": password}
+        account = {**body, "name": name, **fields}
+        response = await self.anonymous.post(f"{self._auth.prefix}/register", json=account)
         if response.status_code == 409:
-            del body["name"]
             response = await self.anonymous.post(f"{self._auth.prefix}/login", json=body)
         if not response.is_success:
             raise RuntimeError(f"{response.request.url} answered {response.status_code}: {response.text}")
@@ -231,11 +247,12 @@ async def signed_in(
     *,
     email: str = "user@example.com",
     is_admin: bool = False,
+    fields: Mapping[str, object] = NO_FIELDS,
     on_database: OnDatabase | None = None,
 ) -> AsyncIterator["httpx.AsyncClient"]:
     """Run an application as `running` does and yield a client that is signed in, as of `Site.sign_in`."""
     async with running(app, auth, database, on_database=on_database) as site:
-        yield await site.sign_in(email, is_admin=is_admin)
+        yield await site.sign_in(email, is_admin=is_admin, fields=fields)
 
 
 @asynccontextmanager

@@ -718,3 +718,38 @@ def test_a_generated_column_that_gatepost_writes_is_refused(empty_dsn: str, colu
     )
     assert f"users.{name} is generated" in message
     assert f"ALTER TABLE users ALTER COLUMN {name} DROP EXPRESSION" in message
+
+
+# A column called language
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        "language varchar(2) NOT NULL DEFAULT 'en' CHECK (language IN ('en', 'de'))",
+        "language text",
+        "language char(5)",
+    ],
+)
+def test_a_language_of_the_applications_own_is_left_as_it_is(empty_dsn: str, column: str) -> None:
+    done = adopt(
+        empty_dsn,
+        users(f"password_hash varchar, {column}"),
+        "INSERT INTO users (email, language) VALUES ('ada@example.com', 'de')",
+    )
+    assert done.warnings == ()
+    assert rows(empty_dsn, "SELECT trim(language) FROM users") == [("de",)]
+    checks = rows(empty_dsn, "SELECT conname FROM pg_constraint WHERE conname = 'users_language_check'")
+    assert len(checks) == ("CHECK" in column)
+
+
+def test_a_language_that_is_no_text_is_refused_with_what_to_do(empty_dsn: str) -> None:
+    run(empty_dsn, users("password_hash varchar, language integer NOT NULL"))
+    with pytest.raises(SetupError, match=r"has the type integer, .*: rename the column, or make it text"):
+        asyncio.run(migrate(empty_dsn))
+    assert rows(empty_dsn, "SELECT to_regclass('user_sessions')") == [(None,)]
+
+
+def test_a_language_that_must_be_filled_is_told_of(empty_dsn: str) -> None:
+    (warning,) = adopt(empty_dsn, users("password_hash varchar, language text NOT NULL")).warnings
+    assert "@auth.on_insert('language')" in warning

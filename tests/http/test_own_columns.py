@@ -43,6 +43,11 @@ def application(auth: Gatepost) -> FastAPI:
     return app
 
 
+def token_of(page: httpx.Response) -> str:
+    token: str = re.findall(r'name="form_token" value="([^"]+)"', page.text)[0]
+    return token
+
+
 async def post(client: httpx.AsyncClient, **more: Any) -> httpx.Response:
     return await client.post("/api/auth/register", json=BODY | more)
 
@@ -75,14 +80,15 @@ async def test_they_are_filled_however_a_user_is_added(
         setup = auth.service(Setup)
         token = await setup.issue()
         assert token is not None
-        await setup.redeem(token=token, email="c@example.com", name="C", password=PASSWORD, client=Client())
+        third: dict[str, Any] = {"email": "c@example.com", "name": "C", "password": PASSWORD}
+        await setup.redeem(token=token, **third, client=Client(), own={"username": "c"})
         login = {"email": "ada@example.com", "password": PASSWORD}
         assert (await client.post("/api/auth/login", json=login)).status_code == 200
     rows = await db.fetch('SELECT username, "since?"::text AS since, twice FROM users ORDER BY id')
     assert [tuple(row) for row in rows] == [
         ("ada", "2026-02-28", "adaada"),
         ("b@example.com", "2026-02-28", "b@example.com" * 2),
-        ("c@example.com", "2026-02-28", "c@example.com" * 2),
+        ("c", "2026-02-28", "cc"),
     ]
     assert seen[0] == NewUser(
         email="ada@example.com", name="Ada", is_admin=False, fields=Fields(username="ada")
@@ -109,6 +115,39 @@ async def test_a_value_that_is_taken_or_does_not_fit_is_told_by_its_column(
         with pytest.raises(Conflict):
             await auth.users.create(email="c@example.com", name="C")
     assert await db.fetchval("SELECT count(*) FROM users") == 1
+
+
+async def test_a_language_of_the_applications_own_is_filled_and_refuses_what_it_has_no_room_for(
+    owner_dsn: str, make_settings: MakeSettings, db: Database
+) -> None:
+    await execute(
+        owner_dsn,
+        "ALTER TABLE users DROP CONSTRAINT users_language_check",
+        "ALTER TABLE users ALTER COLUMN language TYPE varchar(2)",
+        "ALTER TABLE users ALTER COLUMN language SET NOT NULL",
+    )
+    auth = Gatepost(make_settings())
+
+    @auth.on_insert("language")
+    async def language(conn: Any, new: NewUser) -> dict[str, object]:
+        return {"language": "de"}
+
+    app = FastAPI(lifespan=auth.lifespan)
+    auth.install(app, pages=True)
+    async with serving(app) as client:
+        assert (await post(client)).status_code == 201
+        # Chosen before the account is there, and longer than the column: the account is made all the same.
+        page = await client.get("/auth/language")
+        same = {"Sec-Fetch-Site": "same-origin"}
+        form = {"form_token": token_of(page), "language": "pt-BR"}
+        assert (await client.post("/auth/language", data=form, headers=same)).status_code == 303
+        page = await client.get("/auth/sign-up")
+        form = {**BODY, "email": "b@example.com", "form_token": token_of(page)}
+        answer = await client.post("/auth/sign-up", data=form, headers=same)
+        assert answer.status_code == 303, answer.text
+        assert (await client.get("/auth/account")).status_code == 200
+    rows = await db.fetch("SELECT email, language FROM users ORDER BY id")
+    assert [tuple(row) for row in rows] == [("ada@example.com", "de"), ("b@example.com", "de")]
 
 
 @pytest.mark.parametrize("answer", [None, {}, {"username": "ada", "is_admin": True}, {"since?": 1}])

@@ -21,6 +21,8 @@ from gatepost.errors import (
 )
 from gatepost.http.envelope import encode, error_body
 from gatepost.log import get_logger
+from gatepost.services.field_problems import described
+from gatepost.texts import Text
 
 log = get_logger("gatepost.http")
 
@@ -69,10 +71,10 @@ async def on_validation_error(request: Request, error: Exception) -> Response:
     problems = error.errors()
     if any(problem["type"] == "json_invalid" for problem in problems) or await _lacks_body(request, problems):
         return render(MalformedJson())
-    fields: dict[str, str] = {}
+    fields: dict[str, Text] = {}
     for problem in problems:
         place = [str(part) for part in problem["loc"][1:]] or [str(problem["loc"][0])]
-        fields.setdefault(".".join(place), problem["msg"])
+        fields.setdefault(".".join(place), described(problem))
     return render(ValidationFailed(fields))
 
 

@@ -77,7 +77,7 @@ class Accounts:
         by_cookie: bool = False,
         invitation: str | None = None,
         own: Mapping[str, object] = NOTHING,
-        problems: Mapping[str, str] = NOTHING,
+        problems: Mapping[str, Text] = NOTHING,
     ) -> SignedIn:
         """Add a user and start their first session.
 
@@ -106,10 +106,7 @@ class Accounts:
         await self._throttles.arrive(client, verb="register")
         fields, wrong = self._own_fields.read(own)
         email, name, accepted = await self._checked(
-            email=email,
-            name=name,
-            password=password,
-            problems={**wrong, **{field: Text.verbatim(why) for field, why in problems.items()}},
+            email=email, name=name, password=password, problems={**wrong, **problems}
         )
         invited = await self._admission.admit(invitation, email=email, client=client)
         line = Line.of(client, is_known=invited is not None)
@@ -151,15 +148,25 @@ class Accounts:
             AuditAction.USER_REGISTRATION_REFUSED, client=client, detail={"reason": reason, "email": email}
         )
 
-    async def prepare(self, *, email: str, name: str, password: str, client: Client) -> tuple[str, str, str]:
+    async def prepare(
+        self,
+        *,
+        email: str,
+        name: str,
+        password: str,
+        client: Client,
+        problems: Mapping[str, Text] = NOTHING,
+    ) -> tuple[str, str, str]:
         """Return what a new user is stored with: the canonical e-mail and name, and the hash.
 
-        The caller has seen that `client` may make one.
+        The caller has seen that `client` may make one, and knows of these problems with other fields.
 
         Raises:
             ValidationFailed: a field does not fit; of the password alone, as `NewPasswords.accept`.
         """
-        email, name, accepted = await self._checked(email=email, name=name, password=password)
+        email, name, accepted = await self._checked(
+            email=email, name=name, password=password, problems=problems
+        )
         return email, name, await self._hashing.hash(accepted, Line.of(client, is_known=True))
 
     async def insert(

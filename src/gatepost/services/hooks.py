@@ -21,7 +21,9 @@ Hook: TypeAlias = Callable[..., Awaitable[Any]]
 """Is given the transaction's connection and what `ARGUMENTS` says; what it raises undoes the transaction."""
 
 
-USERS_COLUMNS = frozenset(COLUMNS["users"])
+USERS_COLUMNS = frozenset(COLUMNS["users"]) - {"language"}
+"""Those that Gatepost fills for every user. A language is there once its user has chosen one: an application
+whose own column of that name must not be empty fills it."""
 
 
 class Moment(StrEnum):

@@ -1,10 +1,11 @@
 """What an application asks for at registration, besides e-mail, name and password."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from pydantic import AliasChoices, AliasPath, BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
+from gatepost.services.field_problems import described
 from gatepost.texts import Text
 
 TAKEN = frozenset(
@@ -24,7 +25,8 @@ class OwnFields:
 
     Attributes:
         model: as given.
-        names: of the fields, as they are sent.
+        names: that may be sent.
+        fields: of the model, by the name that the document has for each.
 
     Raises:
         ValueError: a field has a name that Gatepost has taken.
@@ -32,7 +34,13 @@ class OwnFields:
 
     def __init__(self, model: type[BaseModel] | None) -> None:
         self.model = model
-        self.names = frozenset(() if model is None else _names(model))
+        by_name, declared = False, {}
+        if model is not None:
+            config, declared = model.model_config, model.model_fields
+            by_name = bool(config.get("populate_by_name") or config.get("validate_by_name"))
+        called = {name: list(_names(name, field, by_name=by_name)) for name, field in declared.items()}
+        self.names = frozenset(each for names in called.values() for each in names)
+        self.fields = {names[0]: declared[name] for name, names in called.items()}
         if taken := sorted(self.names & TAKEN):
             raise ValueError(f"registration: Gatepost has a field {taken[0]!r} of its own: use another name")
 
@@ -51,7 +59,7 @@ class OwnFields:
             fields = self.model.model_validate({k: v for k, v in given.items() if k not in problems})
         except ValidationError as error:
             for each in error.errors(include_url=False, include_input=False):
-                problems.setdefault(".".join(map(str, each["loc"])) or _WHOLE, _told(each))
+                problems.setdefault(".".join(map(str, each["loc"])) or _WHOLE, described(each))
             return None, problems
         return fields, problems
 
@@ -65,22 +73,11 @@ def _is_storable(value: object) -> bool:
     return all(map(_is_storable, value)) if isinstance(value, list) else True
 
 
-def _names(model: type[BaseModel]) -> Iterator[str]:
-    """Yield what the fields of a model may be called where they are sent."""
-    config = model.model_config
-    by_name = config.get("populate_by_name") or config.get("validate_by_name")
-    for name, field in model.model_fields.items():
-        alias = field.validation_alias
-        if alias is None or by_name:
-            yield name
-        for each in alias.choices if isinstance(alias, AliasChoices) else (alias,):
-            if each is not None:
-                yield str(each.path[0]) if isinstance(each, AliasPath) else each
-
-
-def _told(problem: Any) -> Text:  # noqa: ANN401 - pydantic's details of an error
-    """Return what pydantic found as a sentence; rules of the application speak for themselves."""
-    if problem["type"] == "missing":
-        return Text("field.required")
-    raised = problem.get("ctx", {}).get("error")
-    return Text.verbatim(str(raised) if isinstance(raised, ValueError) else problem["msg"])
+def _names(name: str, field: FieldInfo, *, by_name: bool) -> Iterator[str]:
+    """Yield what a field may be called where it is sent, beginning with what the document calls it."""
+    alias = field.validation_alias
+    for each in alias.choices if isinstance(alias, AliasChoices) else (alias,):
+        if each is not None:
+            yield str(each.path[0]) if isinstance(each, AliasPath) else each
+    if alias is None or by_name:
+        yield name

@@ -110,7 +110,7 @@ async def rules(conn: Connection, ours: list[str]) -> list[Rule]:
         WITH written AS (
             SELECT a.attrelid, a.attnum FROM pg_attribute a
             WHERE a.attrelid = to_regclass('users') AND a.attname = ANY(ARRAY['email', 'name',
-                'hashed_password', 'is_admin', 'is_active', 'created_at', 'updated_at'])
+                'hashed_password', 'is_admin', 'is_active', 'created_at', 'updated_at', 'language'])
         ), rule AS (
             SELECT k.conrelid AS relation, k.conname AS name, pg_get_constraintdef(k.oid) AS definition
             FROM pg_constraint k

@@ -1,5 +1,6 @@
 """`gatepost import fastapi-users`, on a database that fastapi-users made, as the guide has it."""
 
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import ModuleType
@@ -159,6 +160,7 @@ async def test_rows_and_trail(migrated: Command, seed: dict[str, Any], db: Datab
         "damaged": {},
         "tokens": {"imported": 1, "expired": 1, "left": 1},
         "providers": {"google": 1},
+        "unfilled": [],
     }
     rows = await db.fetch(
         """
@@ -289,6 +291,38 @@ async def test_hashes_that_cannot_be_checked_are_counted_and_never_a_wrong_passw
     failed = await events(db, "login.failed")
     assert [detail["reason"] for _, _, detail in failed] == ["unsupported_hash", "corrupt_hash"]
     await after.engine.dispose()
+
+
+FILLED = """
+from gatepost import Gatepost
+
+auth = Gatepost()
+
+@auth.on_insert("user name", "tenant")
+async def own(conn, new):
+    return {"user name": new.email.partition("@")[0], "tenant": 7}
+"""
+
+
+async def test_columns_of_the_application_are_filled_by_its_hook(
+    migrated: Command, db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await db.execute('ALTER TABLE users ADD "user name" text UNIQUE NOT NULL, ADD tenant integer')
+    name = f"filled_{tmp_path.name.replace('-', '_')}"
+    (tmp_path / f"{name}.py").write_text(FILLED)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    refused = await migrated("import", "fastapi-users", "--dry-run")
+    told = "users.user name: Nothing fills it, and it must not be empty. Have @auth.on_insert('user name')"
+    assert f"Warning: {told}" in refused.err
+    refused = await migrated("import", "fastapi-users")
+    assert (refused.code, await db.fetchval("SELECT count(*) FROM users")) == (1, 0)
+    assert f"Error: {told}" in refused.err
+    dry = await migrated("--app", f"{name}:auth", "import", "fastapi-users", "--dry-run")
+    assert "Nothing fills" not in dry.err
+    done = await migrated("--app", f"{name}:auth", "import", "fastapi-users", "--json")
+    assert done.json["imported"] == 3
+    rows = await db.fetch('SELECT "user name" AS name, tenant FROM users ORDER BY 1')
+    assert [tuple(row) for row in rows] == [("ada", 7), ("gone", 7), ("grace", 7)]
 
 
 async def test_without_their_lifetime_no_token_is_taken(migrated: Command) -> None:

@@ -249,9 +249,8 @@ async def test_a_name_that_does_not_fit_is_422(client: httpx.AsyncClient, db: Da
 
 async def test_a_body_without_a_name_is_422(client: httpx.AsyncClient) -> None:
     token = (await register(client))["token"]
-    assert_error(
-        await rename(client, token, email=OTHER), errors.ValidationFailed, fields={"name": "Field required"}
-    )
+    fields = {"name": "This field is required"}
+    assert_error(await rename(client, token, email=OTHER), errors.ValidationFailed, fields=fields)
 
 
 async def test_a_name_that_an_adopted_table_has_no_room_for_is_422(

@@ -437,7 +437,7 @@ async def test_a_code_alone_confirms_nothing(
     assert codes.seen == []
     for body in ({}, {"code": GOOD}, {"method": None, "password": None}):
         response = await confirmed(client, token, **body)
-        assert response.json()["error"]["fields"] == {"password": "Field required"}
+        assert response.json()["error"]["fields"] == {"password": "This field is required"}
     assert await sessions(db) == 2
 
 

@@ -211,7 +211,7 @@ def _look(look: Look, session: Session) -> dict[str, Any]:
         *_CHANGE,
         NetworkTooWide,
         errors.CountChanged,
-        fields={"expected": "Field required"},
+        fields={"expected": Text("field.required")},
     ),
 )
 async def end_address_sessions(

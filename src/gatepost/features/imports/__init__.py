@@ -21,7 +21,11 @@ def _wire(gate: "Gate") -> "Wired":
     from gatepost.services.lifetimes import Lifetimes
 
     imports = Imports(
-        gate.database, tokens=gate.tokens, clock=gate.clock, lifetimes=Lifetimes.of(gate.settings)
+        gate.database,
+        tokens=gate.tokens,
+        clock=gate.clock,
+        lifetimes=Lifetimes.of(gate.settings),
+        hooks=gate.hooks,
     )
     return Wired(services=(imports,))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
-from gatepost.features.imports.plan import Admins, Conflict, Imported, Plan, Problem
+from gatepost.features.imports.plan import Admins, Conflict, Imported, Plan, Problem, nothing_fills
 from gatepost.features.imports.sources import DJANGO, FASTAPI_USERS
 from gatepost.terminal.feature import Command
 from gatepost.terminal.options import AsJson
@@ -175,6 +175,7 @@ def _data(plan: Plan, done: Imported, *, dry_run: bool) -> dict[str, Any]:
         ],
         "tokens": dict(done.tokens),
         "providers": dict(done.providers),
+        "unfilled": list(done.unfilled),
     }
 
 
@@ -201,6 +202,8 @@ def _tell(plan: Plan, out: Output, done: Imported, *, dry_run: bool) -> None:
             f"These hashes can't be checked, so their users can't sign in by password: {_listed(unreadable)}."
             f" Give them one: {program()} users set-password USER --temporary"
         )
+    for column in done.unfilled:
+        out.warn(f"users.{column}: {nothing_fills(column)}")
     _tell_of_conflicts(out, done.conflicts)
     out.line(f"Next: {_next(plan, done, dry_run=dry_run)}", style="dim")
 

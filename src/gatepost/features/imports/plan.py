@@ -1,7 +1,7 @@
 """What is to be imported, and what came of it."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -78,6 +78,7 @@ class Imported:
         conflicts: who is left out.
         tokens: what became of the other system's: `imported`, `present`, `expired`, `unfit` (no session
             token can look so), `left` (of users who are not here or disabled, or no lifetime was given).
+        unfilled: columns of `users` that must have a value, and for which there is none.
         providers: accounts at identity providers, which are left where they are.
     """
 
@@ -92,4 +93,13 @@ class Imported:
     damaged: Counter[str] = field(default_factory=Counter)
     conflicts: list[Conflict] = field(default_factory=list)
     tokens: Counter[str] = field(default_factory=Counter)
+    unfilled: Sequence[str] = ()
     providers: Mapping[str, int] = field(default_factory=dict)
+
+
+def nothing_fills(column: str) -> str:
+    """Say what to do about a column of `users` that must have a value, and for which there is none."""
+    return (
+        f"Nothing fills it, and it must not be empty. Have @auth.on_insert('{column}') in your application do"
+        " it, and name the application: gatepost --app MODULE:NAME import"
+    )

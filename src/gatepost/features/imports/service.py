@@ -2,25 +2,26 @@
 
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gatepost.db.faults import translating
 from gatepost.db.pool import Connection, Database
-from gatepost.errors import InvalidSession, ValidationFailed
+from gatepost.errors import InvalidSession, RejectedByDatabase, ValidationFailed
 from gatepost.features.imports import foreign, store
 from gatepost.features.imports.actions import ImportAction
-from gatepost.features.imports.plan import Admins, Conflict, Imported, Plan, Problem
+from gatepost.features.imports.plan import Admins, Conflict, Imported, Plan, Problem, nothing_fills
 from gatepost.features.imports.sources import Person
-from gatepost.models import Client, UserId, UserIdType, as_json
+from gatepost.models import Client, NewUser, UserId, UserIdType, as_json
 from gatepost.security import hashes
 from gatepost.security.emails import canonical_email, canonical_name, email_key
 from gatepost.security.tokens import TokenCodec
 from gatepost.services.audit import BY_COMMAND
 from gatepost.services.clock import Clock
+from gatepost.services.hooks import USERS_COLUMNS, Hooks
 from gatepost.services.lifetimes import Lifetimes
 from gatepost.store import events as event_store
 from gatepost.store import users as user_store
@@ -59,10 +60,20 @@ class Imports:
         tokens: makes the stored form of a token.
         clock: what time it is.
         lifetimes: how long sessions live.
+        hooks: fill columns of the application's own (`on_insert`); no others are called.
     """
 
-    def __init__(self, database: Database, *, tokens: TokenCodec, clock: Clock, lifetimes: Lifetimes) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        tokens: TokenCodec,
+        clock: Clock,
+        lifetimes: Lifetimes,
+        hooks: Hooks,
+    ) -> None:
         self._database = database
+        self._hooks = hooks
         self._tokens = tokens
         self._clock = clock
         self._absolute = lifetimes.absolute
@@ -78,11 +89,13 @@ class Imports:
             on_batch: told how many users are behind, and how many there are.
 
         Raises:
-            ValidationFailed: there is no such table, its ids don't fit those here, or an e-mail is given for
-                nobody.
+            ValidationFailed: there is no such table, its ids don't fit those here, an e-mail is given for
+                nobody, or nothing fills a column that must have a value.
             DatabaseUnreachable, DatabaseUnfit: the other database is away, or refuses to be read.
         """
         done = Imported()
+        async with self._database.connection() as conn:
+            done.unfilled = await store.unfilled(conn, [*USERS_COLUMNS, *self._hooks.columns])
         async with self._opened(plan) as tables:
             with translating():
                 done.users = await foreign.count(tables.conn, tables.users)
@@ -94,7 +107,8 @@ class Imports:
                 await self._reserve(tables)
             behind = 0
             async for page in _pages(plan, tables):
-                await self._batch(plan, tables, page, emails, done, dry_run=dry_run)
+                with _explaining(done.unfilled):
+                    await self._batch(plan, tables, page, emails, done, dry_run=dry_run)
                 behind += len(page)
                 if on_batch is not None:
                     on_batch(behind, done.users)
@@ -274,7 +288,11 @@ class Imports:
         if batch.rows:
             if batch.admins:
                 await user_store.lock_admins(conn)
-            await store.insert_users(conn, batch.rows, at=at)
+            if self._hooks.columns:
+                rows = [{**row, "own": await self._own_columns(conn, row)} for row in batch.rows]
+                await store.insert_users_with(conn, rows, at=at)
+            else:
+                await store.insert_users(conn, batch.rows, at=at)
         started = await store.insert_sessions(conn, sessions, at=at) if sessions else 0
         if batch.rows or started:
             detail = {
@@ -290,6 +308,10 @@ class Imports:
                 "damaged": dict(batch.damaged),
             }
             await event_store.insert(conn, ImportAction.IMPORTED, client=Client(), at=at, detail=detail)
+
+    async def _own_columns(self, conn: Connection, row: Mapping[str, Any]) -> dict[str, object]:
+        new = NewUser(email=row["email"], name=row["name"], is_admin=row["is_admin"], fields=None)
+        return await self._hooks.own_columns(conn, new)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -367,6 +389,17 @@ def _email(plan: Plan, person: Person) -> tuple[str | None, Problem | None]:
         return canonical_email(text), None
     except ValueError:
         return None, Problem.INVALID_EMAIL
+
+
+@contextmanager
+def _explaining(unfilled: Sequence[str]) -> Iterator[None]:
+    """Say what to do about these columns where the database rejects a row that lacks them."""
+    try:
+        yield
+    except RejectedByDatabase as error:
+        if not unfilled:
+            raise
+        raise ValidationFailed({f"users.{name}": nothing_fills(name) for name in unfilled}) from error
 
 
 async def _gathered(plan: Plan, tables: _Tables) -> Counter[str]:

@@ -1,9 +1,10 @@
 """Statements that fill our tables with who comes from another system."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from gatepost.db.pool import Connection, one, parse_count
 from gatepost.models import Columns, UserId
@@ -40,6 +41,25 @@ async def holders(conn: Connection, ids: Sequence[UserId], keys: Sequence[str]) 
     return [Holder.from_row(row) for row in rows]
 
 
+async def unfilled(conn: Connection, filled: Collection[str]) -> list[str]:
+    """Return the columns of `users` that must have a value and get none, unless a trigger gives them one.
+
+    Args:
+        conn: where to ask.
+        filled: columns that are written.
+    """
+    rows = await conn.fetch(
+        """
+        SELECT a.attname::text AS name FROM pg_attribute a
+        WHERE a.attrelid = 'users'::regclass AND a.attnum > 0 AND NOT a.attisdropped
+            AND a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AND a.attname <> ALL($1::text[])
+        ORDER BY a.attnum
+        """,
+        filled,
+    )
+    return [row["name"] for row in rows]
+
+
 async def insert_users(conn: Connection, users: Sequence[Mapping[str, Any]], *, at: datetime | None) -> None:
     """Add users with the ids that they have."""
     await conn.execute(
@@ -51,7 +71,36 @@ async def insert_users(conn: Connection, users: Sequence[Mapping[str, Any]], *, 
         FROM jsonb_populate_recordset(NULL::users, $1::text::jsonb) r
         CROSS JOIN (SELECT coalesce($2::timestamptz, statement_timestamp()) AS now) t
         """,
-        json.dumps(users),
+        msgspec.json.encode(users).decode(),
+        at,
+    )
+
+
+async def insert_users_with(
+    conn: Connection, users: Sequence[Mapping[str, Any]], *, at: datetime | None
+) -> None:
+    """Add users as `insert_users` does, each with the columns of the application's that its `own` has."""
+    given = msgspec.json.encode(users).decode()
+    await conn.execute(
+        """
+        SELECT u.id
+        FROM jsonb_array_elements($1::text::jsonb) e (given)
+        CROSS JOIN LATERAL jsonb_populate_record(NULL::users, e.given) r
+        CROSS JOIN LATERAL gatepost.insert_user(r.email, r.name, r.hashed_password, r.is_admin,
+            coalesce(r.created_at, $2::timestamptz), r.email_key, e.given -> 'own'
+                || jsonb_build_object('id', r.id, 'email_verified_at', r.email_verified_at)) u
+        """,
+        given,
+        at,
+    )
+    await conn.execute(
+        """
+        UPDATE users u
+        SET is_active = r.is_active, updated_at = coalesce($2::timestamptz, statement_timestamp())
+        FROM jsonb_populate_recordset(NULL::users, $1::text::jsonb) r
+        WHERE u.id = r.id
+        """,
+        given,
         at,
     )
 
@@ -77,7 +126,7 @@ async def insert_sessions(
         FROM jsonb_populate_recordset(NULL::user_sessions, $1::text::jsonb) r
         JOIN users u ON u.id = r.user_id AND u.is_active
         """,
-        json.dumps(sessions),
+        msgspec.json.encode(sessions).decode(),
         at,
     )
     return parse_count(status)

@@ -22,6 +22,7 @@ def _wire(gate: "Gate") -> "Wired":
         gate.database,
         codec=gate.links,
         accounts=gate.accounts,
+        own_fields=gate.own_fields,
         sign_ins=gate.sign_ins,
         throttles=gate.throttles,
         audit=gate.audit,

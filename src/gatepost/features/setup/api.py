@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field, StrictStr
+from pydantic import Field, StrictStr
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -22,7 +22,7 @@ from gatepost.texts import Text
 public = router_of("accounts", unambiguous_body)
 
 
-class SetupRequest(BaseModel):
+class SetupRequest(requests.NewAccount):
     """Who is to be the first administrator."""
 
     token: Annotated[
@@ -34,11 +34,6 @@ class SetupRequest(BaseModel):
             repr=False,
         ),
     ]
-    email: requests.Email
-    name: requests.Name
-    password: requests.Password
-    cookie: requests.Cookie = False
-    remember: requests.Remember = False
 
 
 @public.post(
@@ -72,6 +67,8 @@ async def setup(body: SetupRequest, edge: CurrentEdge, request: Request) -> Resp
         client=edge.client_of(request.scope),
         remembered=body.remember,
         by_cookie=body.cookie,
+        own=body.own,
+        problems=body.problems,
     )
     return await sign_in(
         edge,

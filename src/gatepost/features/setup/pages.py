@@ -8,6 +8,7 @@ from gatepost.errors import EmailTaken
 from gatepost.features.setup.service import Setup
 from gatepost.http.pages.feature import Pages
 from gatepost.http.pages.forms import Form
+from gatepost.http.pages.own_inputs import typed_fields
 from gatepost.http.pages.page import Page
 from gatepost.http.pages.sentences import Words
 from gatepost.http.pages.visit import Visit
@@ -23,7 +24,12 @@ async def show(visit: Visit) -> Response:
         return visit.redirect(visit.url("/admin"))
     token = _token(visit, visit.typed)
     await visit.gate.service(Setup).look(token, client=visit.client)
-    return visit.render("setup.html", token=token, min_length=visit.gate.settings.password_min_length)
+    return visit.render(
+        "setup.html",
+        token=token,
+        min_length=visit.gate.settings.password_min_length,
+        inputs=visit.site.own_inputs,
+    )
 
 
 async def submit(visit: Visit, form: Form) -> Response:
@@ -39,6 +45,7 @@ async def submit(visit: Visit, form: Form) -> Response:
         password=form.get("password", ""),
         client=visit.client,
         by_cookie=True,
+        own=typed_fields(visit.site.own_inputs, form),
     )
     return await visit.begin(signed_in, path="/admin")
 

@@ -1,5 +1,6 @@
 """The first administrator: made by a link that the server prints while there is none."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from gatepost.db.pool import Connection, Database
@@ -8,15 +9,17 @@ from gatepost.features.setup.actions import SetupAction
 from gatepost.features.setup.errors import InvalidSetupLink
 from gatepost.models import PASSWORD, Client, Link, Proof, SignedIn
 from gatepost.security.links import LinkCodec
-from gatepost.services.accounts import Accounts
+from gatepost.services.accounts import NOTHING, Accounts
 from gatepost.services.audit import BY_COMMAND, Audit
 from gatepost.services.clock import Clock
+from gatepost.services.own_fields import OwnFields
 from gatepost.services.sign_in import Arrival, SignIns
 from gatepost.services.steps import Outcome, settled
 from gatepost.services.throttles import Throttles
 from gatepost.store import events as event_store
 from gatepost.store import links as store
 from gatepost.store import users as user_store
+from gatepost.texts import Text
 
 PURPOSE = "setup"
 """Of its links, as `auth_links` has it."""
@@ -37,6 +40,7 @@ class Setup:
         *,
         codec: LinkCodec,
         accounts: Accounts,
+        own_fields: OwnFields,
         sign_ins: SignIns,
         throttles: Throttles,
         audit: Audit,
@@ -45,6 +49,7 @@ class Setup:
         self._database = database
         self._codec = codec
         self._accounts = accounts
+        self._own_fields = own_fields
         self._sign_ins = sign_ins
         self._throttles = throttles
         self._audit = audit
@@ -108,8 +113,10 @@ class Setup:
         client: Client,
         remembered: bool = False,
         by_cookie: bool = False,
+        own: Mapping[str, object] = NOTHING,
+        problems: Mapping[str, Text] = NOTHING,
     ) -> SignedIn:
-        """Make the first administrator and start their session.
+        """Make the first administrator and start their session, as `Accounts.register` makes a user.
 
         Under a lock and in one transaction: of several who have the link, or while somebody is made an
         administrator otherwise, it makes one or none. What fails leaves the link usable.
@@ -123,8 +130,9 @@ class Setup:
         """
         await self._throttles.arrive(client, verb="setup")
         link = await self.look(token, client=client)
+        fields, wrong = self._own_fields.read(own)
         email, name, hashed = await self._accounts.prepare(
-            email=email, name=name, password=password, client=client
+            email=email, name=name, password=password, client=client, problems={**wrong, **problems}
         )
         outcome: Outcome | None = None
         try:
@@ -141,6 +149,7 @@ class Setup:
                         action=SetupAction.COMPLETED,
                         is_admin=True,
                         detail={"link": link.id},
+                        fields=fields,
                     )
                     await store.use(conn, link.id, user.id, at=self._clock())
                     proof = Proof(user_id=user.id, methods=(PASSWORD,), stamp=stamp, at=self._clock())

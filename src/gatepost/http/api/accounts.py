@@ -74,7 +74,7 @@ async def register(body: requests.RegisterRequest, edge: CurrentEdge, request: R
         errors.PasswordChangeRequired,
         *STEP_DUE,
         errors.TooManyAttempts,
-        fields={"password": "Field required"},
+        fields={"password": Text("field.required")},
     ),
 )
 async def login(body: requests.LoginRequest, edge: CurrentEdge, request: Request) -> Response:

@@ -65,7 +65,7 @@ async def change_password(
         errors.ChallengeExpired,
         *STEP_DUE,
         errors.TooManyAttempts,
-        fields={"password": "Field required"},
+        fields={"password": Text("field.required")},
     ),
 )
 async def confirm(
@@ -91,7 +91,7 @@ async def confirm(
         answer = Answer(method=body.method, code=body.code, credential=body.credential)
         signed_in = await confirmations.by_step(presented.token, answer, client, by_cookie=by_cookie)
     else:
-        raise errors.ValidationFailed({"password": "Field required"})
+        raise errors.ValidationFailed({"password": Text("field.required")})
     return continued(edge, request.scope, signed_in, message, by_cookie=by_cookie)
 
 

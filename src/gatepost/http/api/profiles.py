@@ -147,7 +147,7 @@ def _items(rows: Sequence[object]) -> bytes:
         errors.LastAdmin,
         errors.AccountInUse,
         errors.TooManyAttempts,
-        fields={"password": "Field required"},
+        fields={"password": Text("field.required")},
     ),
 )
 async def delete_me(

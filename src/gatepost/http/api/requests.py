@@ -1,6 +1,6 @@
 """What requests of the API hold."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self, cast
 
 from pydantic import (
     BaseModel,
@@ -16,6 +16,8 @@ from pydantic import (
 
 from gatepost.http.api.schemas import LINK_TOKEN
 from gatepost.models import bounds
+from gatepost.services.field_problems import described
+from gatepost.texts import Text
 
 Email = Annotated[
     StrictStr,
@@ -72,11 +74,11 @@ def _without_more(schema: dict[str, Any]) -> None:
     del schema["additionalProperties"]
 
 
-class RegisterRequest(BaseModel):
-    """Who registers."""
+class NewAccount(BaseModel):
+    """Who makes an account for themselves, with what the application asks for besides."""
 
     model_config = ConfigDict(extra="allow", json_schema_extra=_without_more)
-    _problems: dict[str, str] = PrivateAttr(default_factory=dict)
+    _problems: dict[str, Text] = PrivateAttr(default_factory=dict)
     _own: dict[str, object] | None = PrivateAttr(None)
 
     email: Email
@@ -84,6 +86,42 @@ class RegisterRequest(BaseModel):
     password: Password
     cookie: Cookie = False
     remember: Remember = False
+
+    @property
+    def own(self) -> dict[str, object]:
+        """What else was sent: fields that the application asks for."""
+        return self._own or self.model_extra or {}
+
+    @property
+    def problems(self) -> dict[str, Text]:
+        """What is wrong with which field, before its own rules are asked."""
+        return self._problems
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _gather(cls, sent: Any, read: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401 - any JSON
+        """Read what is there: what is missing is told together with what does not fit."""
+        try:
+            return read(sent)
+        except ValidationError as error:
+            found = error.errors(include_url=False, include_input=False)
+            if not isinstance(sent, dict) or any(not each["loc"] for each in found):
+                raise
+            problems = {str(each["loc"][0]): described(each) for each in found}
+            blank = {"email": "", "name": "", "password": ""}
+            if any(cls.model_fields[name].is_required() for name in problems.keys() - blank):
+                raise
+            kept = {name: value for name, value in sent.items() if name in cls.model_fields.keys() - problems}
+            request = cast("Self", cls.model_construct(**blank | kept))  # pydantic's plugin names the class
+            request._problems = problems  # noqa: SLF001 - its own
+            # By itself: a stranger's name could be one of the arguments.
+            request._own = {name: value for name, value in sent.items() if name not in cls.model_fields}  # noqa: SLF001
+            return request
+
+
+class RegisterRequest(NewAccount):
+    """Who registers."""
+
     invitation: Annotated[
         StrictStr | None,
         Field(
@@ -93,34 +131,6 @@ class RegisterRequest(BaseModel):
             repr=False,
         ),
     ] = None
-
-    @property
-    def own(self) -> dict[str, object]:
-        """What else was sent: fields that the application asks for."""
-        return self._own or self.model_extra or {}
-
-    @property
-    def problems(self) -> dict[str, str]:
-        """What is wrong with which field, before its own rules are asked."""
-        return self._problems
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _gather(cls, sent: Any, read: "ModelWrapValidatorHandler[RegisterRequest]") -> "RegisterRequest":  # noqa: ANN401 - any JSON
-        """Read what is there: what is missing is told together with what does not fit."""
-        try:
-            return read(sent)
-        except ValidationError as error:
-            found = error.errors(include_url=False, include_input=False, include_context=False)
-            if not isinstance(sent, dict) or any(not each["loc"] for each in found):
-                raise
-            problems = {str(each["loc"][0]): each["msg"] for each in found}
-            kept = {name: value for name, value in sent.items() if name in cls.model_fields.keys() - problems}
-            request = cls.model_construct(**{"email": "", "name": "", "password": ""} | kept)
-            request._problems = problems  # noqa: SLF001 - its own
-            # By itself: a stranger's name could be one of the arguments.
-            request._own = {name: value for name, value in sent.items() if name not in cls.model_fields}  # noqa: SLF001
-            return request
 
 
 class LoginRequest(BaseModel):

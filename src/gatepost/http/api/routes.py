@@ -31,7 +31,7 @@ from gatepost.http.api.admin import overview as admin_overview
 from gatepost.http.api.admin import sessions as admin_sessions
 from gatepost.http.api.admin import users as admin_users
 from gatepost.http.api.feature import Api
-from gatepost.http.api.requests import RegisterRequest
+from gatepost.http.api.requests import NewAccount
 from gatepost.http.as_get import Handshakes, Heads
 from gatepost.http.cors import sharing
 from gatepost.http.dependencies import edge_of
@@ -181,16 +181,17 @@ def _name_codes(document: dict[str, Any]) -> None:
 
 
 def _add_own_fields(own: OwnFields, document: dict[str, Any]) -> None:
-    """Have the body of a registration show what the application asks for, and nothing else be accepted."""
+    """Have what makes an account show what the application asks for, and nothing else be accepted."""
     if own.model is None:
         return
     asked = own.model.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas = document["components"]["schemas"]
     schemas |= {name: schema for name, schema in asked.get("$defs", {}).items() if name not in schemas}
-    body = schemas[RegisterRequest.__name__]
-    body["properties"] |= asked.get("properties", {})
-    body["required"] = [*body["required"], *asked.get("required", [])]
-    body["additionalProperties"] = own.model.model_config.get("extra") == "allow"
+    for name in schemas.keys() & {each.__name__ for each in NewAccount.__subclasses__()}:
+        body = schemas[name]
+        body["properties"] |= asked.get("properties", {})
+        body["required"] = [*body["required"], *asked.get("required", [])]
+        body["additionalProperties"] = own.model.model_config.get("extra") == "allow"
 
 
 def _examples(answer: dict[str, Any]) -> Iterable[str]:

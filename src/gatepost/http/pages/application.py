@@ -34,6 +34,12 @@ def create_pages(edge: Edge) -> ASGIApp:
     """
     site = Site(edge)
     site.check_templates()
+    if site.without_input and "sign_up.html" not in site.replaced:
+        log.warning(
+            "the sign-up page has no input for a required field",
+            fields=site.without_input,
+            hint="put one into the block `fields` of sign_up.html in TEMPLATES_DIR",
+        )
     answers = Answers(site)
     site.routes = [page.route(site) for page in (*PAGES, *site.pages)]
     pages = Starlette(

@@ -1,11 +1,14 @@
 """Sign up: anybody, who has an invitation, or nobody, as REGISTRATION has it."""
 
+from contextlib import suppress
+
 from starlette.responses import Response
 
+from gatepost.errors import ValidationFailed
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.language import find_language
+from gatepost.http.pages.own_inputs import typed_fields
 from gatepost.http.pages.visit import Visit
-from gatepost.services.own_fields import TAKEN
 
 
 async def show(visit: Visit) -> Response:
@@ -23,6 +26,7 @@ async def show(visit: Visit) -> Response:
         token=token,
         email=invitation.email if invitation is not None else None,
         min_length=visit.gate.settings.password_min_length,
+        inputs=visit.site.own_inputs,
     )
 
 
@@ -39,11 +43,14 @@ async def submit(visit: Visit, form: Form) -> Response:
         client=visit.client,
         by_cookie=True,
         invitation=_invitation(visit, form),
-        # What was left empty was not sent.
-        own={name: value for name, value in form.items() if name not in TAKEN and value},
+        own=typed_fields(visit.site.own_inputs, form),
     )
     if (chosen := find_language(visit.edge.cookies.language(visit.request.scope) or "")) is not None:
-        await visit.gate.profiles.choose_language(signed_in.token, chosen.tag, visit.client, by_cookie=True)
+        # A column of the application's own may have no room for it; the account is there all the same.
+        with suppress(ValidationFailed):
+            await visit.gate.profiles.choose_language(
+                signed_in.token, chosen.tag, visit.client, by_cookie=True
+            )
     return await visit.begin(signed_in)
 
 

@@ -28,6 +28,7 @@ from gatepost.http.pages.colors import DARK, LIGHT
 from gatepost.http.pages.links import LINKS, Link, in_order
 from gatepost.http.pages.looks import color_scheme
 from gatepost.http.pages.notices import TEXTS
+from gatepost.http.pages.own_inputs import own_inputs
 from gatepost.http.pages.redirects import Redirects
 from gatepost.http.pages.sentences import WORDS
 from gatepost.http.pages.user_agents import Device, device_of
@@ -98,6 +99,8 @@ class Site:
         words: what is said of every action.
         notices: what may be said once.
         policy: the content security policy of every page.
+        own_inputs: for what the application asks for at registration.
+        without_input: required fields of that which the sign-up page can't ask for by itself.
         replaced: the templates of ours that TEMPLATES_DIR replaces.
 
     Raises:
@@ -134,6 +137,7 @@ class Site:
         )
         self._own = settings.templates_dir
         ours = {name for directory in directories for name in _in(directory)}
+        self.own_inputs, self.without_input = own_inputs(edge.gate.own_fields)
         self.replaced = sorted(ours.intersection(() if self._own is None else _in(self._own)))
         self._templates.globals.update(
             app_name=settings.app_name,

@@ -113,7 +113,7 @@ async def admin_revoke_session(
         *BODY,
         *ADMIN_CHANGE,
         errors.CountChanged,
-        fields={"expected": "Field required"},
+        fields={"expected": Text("field.required")},
     ),
 )
 async def admin_end_sessions(
