@@ -7,7 +7,7 @@ from typing import Protocol, TypeAlias, TypeVar
 
 from gatepost.db.pool import Connection
 from gatepost.errors import GatepostError
-from gatepost.models import AuditAction, Client, Link, User, UserId
+from gatepost.models import Action, AuditAction, Client, Link, User, UserId
 from gatepost.services.steps import SignInStep
 
 Service = TypeVar("Service")
@@ -107,6 +107,7 @@ class Wired:
         admin_made: run where somebody becomes an administrator; None where that does not matter to it.
         step: a step of signing in; None where it has none.
         hears: told what happened to accounts; None where it does not care.
+        new_accounts: its actions by which somebody gets an account, as the overview counts them.
     """
 
     services: tuple[object, ...] = ()
@@ -117,6 +118,7 @@ class Wired:
     admin_made: AdminHook | None = None
     step: SignInStep | None = None
     hears: Hears | None = None
+    new_accounts: tuple[Action, ...] = ()
 
 
 class Wiring:
@@ -170,6 +172,11 @@ class Wiring:
     def steps(self) -> tuple[SignInStep, ...]:
         """The steps of signing in, in the order in which they are asked."""
         return tuple(wired.step for wired in self._wired if wired.step is not None)
+
+    @property
+    def new_accounts(self) -> tuple[Action, ...]:
+        """The actions of features by which somebody gets an account."""
+        return tuple(action for wired in self._wired for action in wired.new_accounts)
 
     async def admin_made(self, conn: Connection) -> None:
         """Tell every feature that there is an administrator."""
