@@ -97,7 +97,7 @@ def folders() -> list[Folder]:
 def uses(folder: Folder) -> Iterator[Use]:
     """Yield every text that is said in a folder."""
     for file in folder.files:
-        yield from _in_template(file) if file.suffix == ".html" else _in_python(file)
+        yield from _in_python(file) if file.suffix == ".py" else _in_template(file)
     for kind in folder.errors:
         yield Use(kind.standard().id, kind.__name__)
         if (for_people := Text(f"error.{kind.code}.page")).exists:
@@ -164,7 +164,9 @@ def catalogues() -> Iterator[tuple[Path, bytes]]:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.rglob("*") if file.suffix in {".py", ".html"})
+    # Mails have a part of plain text beside that of HTML.
+    texts = (file for file in folder.rglob("*.txt") if file.with_suffix(".html").exists())
+    return sorted([*(file for file in folder.rglob("*") if file.suffix in {".py", ".html"}), *texts])
 
 
 def _in_python(file: Path) -> Iterator[Use]:

@@ -24,7 +24,7 @@ import gatepost.cli  # noqa: F401 - the commands have errors of their own
 from gatepost import errors, models
 from gatepost.app import create_app
 from gatepost.features import FEATURES
-from gatepost.settings import Settings
+from gatepost.settings.feature import settings_of
 from gatepost.texts import Text
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -192,7 +192,7 @@ def openapi() -> dict[str, Any]:
     """Return the document that a server with default settings serves."""
 
     async def asked() -> dict[str, Any]:
-        app = create_app(Settings.load(env_file=None, environment="development"))
+        app = create_app(settings_of(FEATURES).load(env_file=None, environment="development"))
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://gatepost"
         ) as client:

@@ -46,6 +46,7 @@ from gatepost.http.pages import site
 from gatepost.library import Gatepost
 from gatepost.models import UserIdType
 from gatepost.settings import Settings
+from gatepost.settings.feature import settings_of
 
 SECRET_KEY = "a-key-for-tests-that-is-long-enough-to-be-one"
 PASSWORD = "securepassword123"
@@ -318,7 +319,7 @@ def settings_for(dsn: str | None, home: Path, **overrides: Any) -> Settings:
         # Tests sign in often, and all from one address; those of the throttle turn it on.
         "throttle_enabled": False,
     }
-    return Settings.load(env_file=None, **(values | overrides))
+    return settings_of(FEATURES).load(env_file=None, **(values | overrides))
 
 
 MakeSettings = Callable[..., Settings]

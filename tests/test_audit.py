@@ -6,6 +6,8 @@ import inspect
 import json
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from email.message import EmailMessage
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,9 @@ from gatepost.feature import Feature
 from gatepost.features import FEATURES
 from gatepost.features.addresses.places import Place
 from gatepost.features.addresses.service import Addresses
+from gatepost.features.email.mails import Mail
+from gatepost.features.email.outbox import Draft, Outbox
+from gatepost.features.email.sender import Sender
 from gatepost.features.imports.plan import Plan
 from gatepost.features.imports.service import Imports
 from gatepost.features.imports.sources import FASTAPI_USERS
@@ -240,6 +245,22 @@ async def impersonate(client: httpx.AsyncClient, gate: Gate) -> None:
     await client.post("/api/auth/logout", headers=bearer(token))
 
 
+async def mail_nobody(settings: Settings) -> None:
+    """Have a mail fail, its recipient being no address."""
+
+    async def send(_: EmailMessage) -> None:
+        return
+
+    gate = Gate(settings, features=FEATURES)
+    gate.mailer = send
+    await gate.open(background=False)
+    draft = Draft(mail=Mail.TEST, recipient="nobody", lifetime=timedelta(hours=1))
+    async with gate.database.transaction() as conn:
+        await gate.service(Outbox).put(conn, draft)
+    await gate.service(Sender).step()
+    await gate.close()
+
+
 async def test_every_action_is_written_somewhere(
     client: httpx.AsyncClient,
     gate: Gate,
@@ -257,6 +278,7 @@ async def test_every_action_is_written_somewhere(
     await import_users(make_settings(database_url=owner_dsn), db)
     await be_challenged(make_settings())
     await refuse_often(gate)
+    await mail_nobody(make_settings())
     await impersonate(client, gate)
     leaver = (await login(client, "moved@example.com"))["token"]
     await client.request("DELETE", "/api/auth/me", json={"password": PASSWORD}, headers=bearer(leaver))

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from gatepost.db.feature import Schema, Schemas
     from gatepost.db.pool import Connection
-    from gatepost.doctor.check import Check
     from gatepost.errors import GatepostError
     from gatepost.gate import Gate
     from gatepost.http.api.feature import Api
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from gatepost.models import Action
     from gatepost.services.feature import Wired
     from gatepost.settings import Settings
+    from gatepost.terminal.checks import Check
     from gatepost.terminal.feature import Command
 
 
@@ -59,6 +59,8 @@ class Feature:
         commands: what it adds to `gatepost`; None where it has none.
         checks: what `gatepost doctor` looks at besides its tables, and `gatepost migrate` warns of; None
             where that is nothing.
+        examine: looks at what its settings say, for `gatepost doctor` alone, whether or not there is a
+            database; None where there is nothing to look at.
         asvs: a file of entries in the form of `asvs/requirements.toml`, which add to the kernel's; None where
             it changes no requirement's.
         announce: returns what `gatepost serve` says of it, given the address before every path.
@@ -75,6 +77,7 @@ class Feature:
     pages: "Callable[[], Pages] | None" = None
     commands: "Callable[[], tuple[Command, ...]] | None" = None
     checks: "Callable[[Connection], Awaitable[list[Check]]] | None" = None
+    examine: "Callable[[Settings], Awaitable[list[Check]]] | None" = None
     asvs: "Path | None" = None
     announce: "Callable[[Gate, str], Awaitable[Announced]] | None" = None
 

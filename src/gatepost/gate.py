@@ -30,7 +30,7 @@ from gatepost.services.admission import Admission
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock, database_clock
 from gatepost.services.confirmations import Confirmations
-from gatepost.services.feature import Service, Wiring
+from gatepost.services.feature import Mailer, Service, Wiring
 from gatepost.services.feed import Feed
 from gatepost.services.hashing import Hashing, hasher_of
 from gatepost.services.hooks import Hooks
@@ -82,6 +82,7 @@ class Gate:
         settings: the settings in force.
         clock, features: as given.
         hooks: what the application has called inside transactions.
+        mailer: sends mail in the application's own way; None where it has none.
         own_fields: reads what it asks for at registration.
         database: the pool, open between `open` and `close`.
         devices: makes and verifies device cookies, there once it is open.
@@ -134,6 +135,7 @@ class Gate:
         self._wiring = Wiring()
         self.own_fields = OwnFields(registration)
         self.hooks = Hooks(asks=registration is not None)
+        self.mailer: Mailer | None = None
         self._opened: AsyncExitStack | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
@@ -277,16 +279,20 @@ class Gate:
         limits, refusals = Limits.of(settings, keys), Refusals(self.tokens, self.audit)
         self._wire_sessions(stack, statement, touches, refusals, limits)
         self._wire_accounts(stack, refusals, LinkCodec(keys, KeyPurpose.CHALLENGE))
-        self._wire_administration(stack)
+        every = self._wire_administration(stack)
         for feature in self.features:
             if feature.wire is not None:
                 self._wiring.add(feature.name, feature.wire(self))
+        for each in self._wiring.background:
+            stack.push_async_callback(each.close)
         if background:
             with suppress(Unavailable):
                 await statement.open()  # before requests can have taken all connections that there are
             touches.start()
-            if self.housekeeping.every is not None:
-                self.housekeeping.start(self.housekeeping.every)
+            if every is not None:
+                self.housekeeping.start(every)
+            for each in self._wiring.background:
+                each.start()
 
     def _wire_sessions(
         self,
@@ -387,7 +393,8 @@ class Gate:
             hooks=self.hooks,
         )
 
-    def _wire_administration(self, stack: AsyncExitStack) -> None:
+    def _wire_administration(self, stack: AsyncExitStack) -> timedelta | None:
+        """Return also how often there is housekeeping; None for never."""
         settings, database, clock, lifetimes = self.settings, self.database, self.clock, self._lifetimes
         self.acts = Acts(database, audit=self.audit, clock=clock, lifetimes=lifetimes)
         self.oversight = Oversight(database, acts=self.acts, clock=clock, lifetimes=lifetimes)
@@ -406,25 +413,24 @@ class Gate:
             features=self._wiring,
             hooks=self.hooks,
         )
-        every = timedelta(seconds=settings.cleanup_interval_seconds) or None
         self.housekeeping = Housekeeping(
             database,
             acts=self.acts,
             audit=self.audit,
             clock=clock,
             history=timedelta(days=settings.session_history_days),
-            every=every,
             features=self._wiring,
         )
         stack.push_async_callback(self.housekeeping.close)
+        every = timedelta(seconds=settings.cleanup_interval_seconds) or None
         self.overview = Overviews(
             database,
             clock=clock,
             lifetimes=lifetimes,
             failures_max=settings.login_failures_max,
             cleanup_every=every,
-            features=self._wiring,
         )
+        return every
 
     def joining(self, conn: OptionalConnection) -> AbstractContextManager[None]:
         """Return `Database.joining` of the open database.

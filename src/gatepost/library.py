@@ -39,10 +39,13 @@ from gatepost.log import get_logger
 from gatepost.models import Client, Session
 from gatepost.security.csrf_tokens import sign_in_binding
 from gatepost.services.clock import Clock, database_clock
+from gatepost.services.feature import Mailer
 from gatepost.services.hooks import Moment
 from gatepost.settings import Settings
 
 log = get_logger("gatepost")
+
+MailerKind = TypeVar("MailerKind", bound=Mailer)
 
 Hook = TypeVar("Hook", bound=Callable[..., Awaitable[Any]])
 
@@ -306,6 +309,19 @@ class Gatepost(Gate):
         """
         self.hooks.add(Moment.DELETE, hook)
         return hook
+
+    def send_mail(self, send: MailerKind) -> MailerKind:
+        """Have `send(message)` send every mail, in the place of MAIL_URL: by a provider's API, say.
+
+            @auth.send_mail
+            async def send(message: EmailMessage) -> None: ...
+
+        It is called in the background, outside any transaction, and may take MAIL_TIMEOUT_SECONDS. Once it
+        returns, the mail counts as sent. If it raises, the mail is tried again. A mail may come a second time
+        where a server was stopped in between: its `Message-ID` is then the same.
+        """
+        self.mailer = send
+        return send
 
     def url_for(
         self,

@@ -176,9 +176,9 @@ def test_what_rows_become_is_found() -> None:
         "Policies",
         "Capacity",
         "Waiting",
-        "LastCleanup",
-        "Beginning",
-        "Chosen",
+        "Message",
+        "Row",
+        "Counts",
     }
 
 
@@ -309,13 +309,7 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     "events.page_of_user": ("nth(17), NULL, 51, '{}'", {"auth_events_user_id_id_idx"}),
     "events.newer_of_user": ("nth(17), 17, 51, '{}'", {"auth_events_user_id_id_idx"}),
     "users.find_credential": ("'user17@example.com', NULL", {"users_email_key"}),
-    "directory.last_sign_ins": ("ARRAY[nth(17), nth(18)]", {"auth_last_sign_ins_pkey"}),
-    "directory.in_domain": (
-        "NULL, NULL, '', nth(0), 51, 'example17.com'",
-        {"users_domain_idx", "users_pkey"},
-    ),
-    "directory.by_created": ("NULL, NULL, '-infinity', nth(0), 51", {"users_created_idx", "users_pkey"}),
-    "directory.by_created_down": ("NULL, NULL, 'infinity', nth(0), 51", {"users_created_idx", "users_pkey"}),
+    "directory.last_sign_ins": ("ARRAY[nth(17), nth(18)]", {"user_sessions_user_id_is_active_idx"}),
     "directory.search": (
         "'user1', NULL, NULL, 0, '', nth(0), 51, nth(0), nth(0)",
         {
@@ -397,14 +391,23 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     "links.revoke": ("17, NULL, 'invitation'", {"auth_links_pkey"}),
     "users.lock_all_to_delete": ("ARRAY[nth(17), nth(18)]", {"users_pkey"}),
     "users.lock_all": ("ARRAY[nth(17), nth(18)]", {"users_pkey"}),
-    "sign_ins.beginnings": ("nth(17), 1000", {"user_sessions_user_id_is_active_idx"}),
-    "directory.chosen": ("ARRAY[nth(17), nth(18)], NULL, NULL", {"users_pkey"}),
-    "throttles.empty": ("'login_account', 'k17'", {"auth_throttles_pkey"}),
     "throttles.named": ("NULL, '{login_address}', '{10.0.0.17}'", {"auth_throttles_pkey"}),
     "features.addresses.blocks_at": ("'10.1.2.17', 20, NULL", {"auth_blocks_network_idx"}),
     "features.addresses.blocks": ("NULL, 50, NULL", {"auth_blocks_pkey"}),
     "features.addresses.lift": ("17, NULL, NULL", {"auth_blocks_pkey"}),
     "features.addresses.block": ("'10.1.2.17/32', NULL, NULL, NULL, NULL", {"auth_blocks_network_idx"}),
+    "features.email.claim": (
+        "gen_random_uuid(), 10, '1 minute', NULL",
+        {"auth_messages_due_idx", "auth_messages_pkey"},
+    ),
+    "features.email.expire": ("10, NULL", {"auth_messages_pkey"}),
+    "features.email.finish": ("17, gen_random_uuid(), 'sent', NULL, NULL", {"auth_messages_pkey"}),
+    "features.email.put_off": ("17, gen_random_uuid(), '1 minute', 'x', NULL", {"auth_messages_pkey"}),
+    "features.email.supersede": ("'q17', NULL", {"auth_messages_dedupe_idx"}),
+    "features.email.is_undeliverable": ("'user17@example.com'", {"auth_undeliverable_pkey"}),
+    "features.email.forget_undeliverable": ("'user17@example.com'", {"auth_undeliverable_pkey"}),
+    "features.email.page": ("NULL, NULL, 50", {"auth_messages_pkey"}),
+    "features.email.export": ("nth(17)", {"auth_messages_user_id_idx"}),
     "events.seen_after": ("17, 100", {"auth_events_pkey"}),
     "events.seen_among": ("ARRAY[17, 18]", {"auth_events_pkey"}),
     "events.first_since": ("now(), 1, 30000", {"auth_events_pkey"}),
@@ -417,16 +420,6 @@ PLANNED: list[tuple[str, str, set[str]]] = [
         "oversight.page",
         "NULL, '30 minutes', '192.0.2.0/24', NULL, NULL, NULL, nth(17), NULL, 50",
         {"user_sessions_user_id_is_active_idx", "users_pkey"},
-    ),
-    (
-        "directory.by_sign_in",
-        "NULL, NULL, '-infinity', nth(0), 51",
-        {"auth_last_sign_ins_at_idx", "users_pkey"},
-    ),
-    (
-        "directory.by_sign_in_down",
-        "NULL, true, 'infinity', nth(0), 51",
-        {"auth_last_sign_ins_at_idx", "users_pkey"},
     ),
     (
         "events.search",
@@ -497,6 +490,17 @@ async def filled(db: Any) -> Any:
         INSERT INTO auth_links (purpose, digest, email, expires_at, used_at, used_by, created_by)
         SELECT 'invitation', 'd' || i, 'user' || i || '@example.com', now(), now(), nth(i), nth(1 + i % 5)
         FROM generate_series(1, 5000) i;
+        INSERT INTO auth_messages
+            (template, user_id, dedupe_key, created_at, due_at, expires_at, state, done_at)
+        SELECT 'test', nth(i), 'k' || i, now(), now(), now(), 'sent', now() - i * interval '1 minute'
+        FROM generate_series(1, 5000) i;
+        INSERT INTO auth_messages
+            (template, user_id, recipient, data, dedupe_key, created_at, due_at, expires_at)
+        SELECT 'test', nth(i), 'user' || i || '@example.com', '{}', 'q' || i, now(), now(),
+            now() + i * interval '1 minute'
+        FROM generate_series(1, 500) i;
+        INSERT INTO auth_undeliverable
+        SELECT 'user' || i || '@example.com', now(), '550 5.1.1' FROM generate_series(1, 5000) i;
         ANALYZE
         """
     )
@@ -612,23 +616,22 @@ def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
         "emails.set_key",
         "links.insert",
         "challenges.insert",
+        "features.email.insert",
+        "features.email.note_undeliverable",
+        "features.email.ring",
     }
     once = {"endings.end_of_user", "profiles.erase"}
     # Read the whole table, which no index would be worth: what has drained is removed.
     # Look at every live session, by the index of those where there are few.
     once |= {"oversight.matching", "oversight.count", "oversight.end_each"}
-    once |= {
-        "throttles.page",
-        "throttles.reached",
-        "throttles.clear",
-        "throttles.purge_drained",
-        "failures.purge_old",
-    }
+    once |= {"throttles.page", "throttles.clear", "throttles.purge_drained", "failures.purge_old"}
     once |= {"refusals.settle", "features.addresses.purge_blocks"}
+    # Of mails those that wait, which are few; a bounded number that are done with; and what a deletion asks.
+    once |= {f"features.email.{name}" for name in ("next_due", "count", "retry", "erase")}
+    once |= {f"features.email.purge_{name}" for name in ("done", "stale", "undeliverable")}
     # A bounded number of rows, or pages, whichever they are; the housekeeping's state is one row.
     once |= {"statistics.live_sessions", "statistics.sample_sessions", "statistics.condition"}
     once |= {"statistics.count_events", "endings.take_turn", "directory.number"}
-    once |= {"endings.last_cleanup", "endings.note_cleanup"}
     once |= {"links.purge_ended", "links.revoke_all", "users.lock_admins"}
     looked_at = set(HOT) | {name for name, *_ in PLANNED} | set(BY_ADDRESS) | writes | once
     assert {s.name for s in STATEMENTS if not s.name.startswith(OF_COMMANDS)} <= looked_at
@@ -667,8 +670,6 @@ def test_no_statement_charges_a_bucket_by_itself() -> None:
     touching = {statement.name for statement in STATEMENTS if "auth_throttles" in statement.sql}
     assert {name for name in touching if not name.startswith(OF_COMMANDS)} == {
         "throttles.page",
-        "throttles.reached",
-        "throttles.empty",
         "throttles.named",
         "throttles.clear",
         "throttles.purge_drained",

@@ -1,4 +1,4 @@
-"""Hears PostgreSQL's NOTIFY of new events, on a connection of its own."""
+"""Hears PostgreSQL's NOTIFY, of new events unless another channel is named, on a connection of its own."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -31,12 +31,17 @@ class NotHeardError(Exception):
 class Bell:
     """A connection that listens.
 
+    Args:
+        conn: the connection.
+        channel: what it listens to.
+
     Attributes:
-        rings: somebody holds the lock, so that the trigger rings.
+        rings: of events: somebody holds the lock, so that the trigger rings.
     """
 
-    def __init__(self, conn: "asyncpg.Connection[asyncpg.Record]") -> None:
+    def __init__(self, conn: "asyncpg.Connection[asyncpg.Record]", channel: str) -> None:
         self._conn = conn
+        self._channel = channel
         self._rung = asyncio.Event()
         self._holds = False
         self._probe = uuid4().hex
@@ -75,11 +80,11 @@ class Bell:
         self.rings = bool(others)
 
     async def _open(self, database: Database) -> None:
-        await self._conn.add_listener(CHANNEL, self._on_notify)
+        await self._conn.add_listener(self._channel, self._on_notify)
         self._conn.add_termination_listener(self._on_end)
         # From another connection: one that is lent a transaction at a time still has its own while it asks.
         async with database.connection() as other:
-            await other.execute("SELECT pg_notify($1, $2)", CHANNEL, self._probe)
+            await other.execute("SELECT pg_notify($1, $2)", self._channel, self._probe)
         try:
             async with asyncio.timeout(PROBE_SECONDS):
                 await self._came_back.wait()
@@ -106,8 +111,12 @@ _HELD = """
 
 
 @asynccontextmanager
-async def listening(database: Database) -> AsyncIterator[Bell]:
+async def listening(database: Database, channel: str = CHANNEL) -> AsyncIterator[Bell]:
     """Listen as long as the context lasts.
+
+    Args:
+        database: where.
+        channel: another one than that of events: whoever writes there notifies it each time.
 
     Raises:
         NotHeardError: what is notified does not arrive.
@@ -116,10 +125,11 @@ async def listening(database: Database) -> AsyncIterator[Bell]:
     with translated():
         kept = await database.connect()
     try:
-        bell = Bell(kept.conn)
+        bell = Bell(kept.conn, channel)
         with translated():
             await bell._open(database)  # noqa: SLF001 - its own module
-        await bell.keep()
+        if channel == CHANNEL:
+            await bell.keep()
         yield bell
     finally:
         with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, *AWAY):

@@ -3,17 +3,22 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from email.message import EmailMessage
 from typing import Protocol, TypeAlias, TypeVar
 
 from gatepost.db.pool import Connection
 from gatepost.errors import GatepostError
-from gatepost.models import Action, AuditAction, Client, Link, User, UserId
+from gatepost.models import AuditAction, Client, Link, User, UserId
 from gatepost.services.steps import SignInStep
 
 Service = TypeVar("Service")
 
 AdminHook: TypeAlias = Callable[[Connection], Awaitable[None]]
 """Runs in the transaction in which somebody becomes an administrator, under the lock of administrators."""
+
+
+Mailer: TypeAlias = Callable[[EmailMessage], Awaitable[None]]
+"""Sends a mail; what it raises has it tried again."""
 
 
 class Inviter(Protocol):
@@ -67,6 +72,16 @@ class Export(Protocol):
         """Return it, a thousand rows at the most."""
 
 
+class Background(Protocol):
+    """What goes on as long as a server runs, and not in commands."""
+
+    def start(self) -> None:
+        """Begin, in the loop that runs."""
+
+    async def close(self) -> None:
+        """End, whether or not it began."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Happened:
     """What happened to an account that its owner should hear of (ASVS 6.3.5, 6.3.7).
@@ -107,7 +122,7 @@ class Wired:
         admin_made: run where somebody becomes an administrator; None where that does not matter to it.
         step: a step of signing in; None where it has none.
         hears: told what happened to accounts; None where it does not care.
-        new_accounts: its actions by which somebody gets an account, as the overview counts them.
+        background: started with a server, closed with the Gate.
     """
 
     services: tuple[object, ...] = ()
@@ -118,7 +133,7 @@ class Wired:
     admin_made: AdminHook | None = None
     step: SignInStep | None = None
     hears: Hears | None = None
-    new_accounts: tuple[Action, ...] = ()
+    background: tuple[Background, ...] = ()
 
 
 class Wiring:
@@ -162,6 +177,11 @@ class Wiring:
         """What adds to the data of a user, by the feature's name."""
         return {name: wired.export for name, wired in self._by_feature.items() if wired.export is not None}
 
+    @property
+    def background(self) -> list[Background]:
+        """What goes on as long as a server runs."""
+        return [each for wired in self._wired for each in wired.background]
+
     async def erase(self, conn: Connection, user_id: UserId) -> None:
         """Have every feature take out what tells of a user."""
         for wired in self._wired:
@@ -172,11 +192,6 @@ class Wiring:
     def steps(self) -> tuple[SignInStep, ...]:
         """The steps of signing in, in the order in which they are asked."""
         return tuple(wired.step for wired in self._wired if wired.step is not None)
-
-    @property
-    def new_accounts(self) -> tuple[Action, ...]:
-        """The actions of features by which somebody gets an account."""
-        return tuple(action for wired in self._wired for action in wired.new_accounts)
 
     async def admin_made(self, conn: Connection) -> None:
         """Tell every feature that there is an administrator."""

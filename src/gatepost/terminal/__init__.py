@@ -3,6 +3,6 @@
 options.py   arguments and options that several take
 output.py    how they answer, people and programs
 running.py   how they run on an open Gate
-connection.py  which database they work on
+checks.py    what `gatepost doctor` finds
 feature.py   what a feature contributes
 """

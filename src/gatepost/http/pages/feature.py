@@ -46,6 +46,7 @@ class Pages:
         alerts: what stands above the overview; None where it has nothing to say there.
         address_path: below which the page of an address stands, where there is one.
         templates: directory of their templates; None where there are none.
+        other_templates: directory of templates that are no pages, and can be replaced as well.
         notices: what the next page says once, by the names that `Visit.redirect` takes.
         sentences: what is said of its actions, by their names as `sentences.WORDS` has them.
     """
@@ -55,5 +56,6 @@ class Pages:
     alerts: Alerts | None = None
     address_path: str | None = None
     templates: Path | None = None
+    other_templates: Path | None = None
     notices: Mapping[str, NoticeText] = field(default_factory=dict)
     sentences: Mapping[str, Words] = field(default_factory=dict)

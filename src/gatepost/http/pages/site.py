@@ -136,8 +136,9 @@ class Site:
             reload=settings.environment != "production",
         )
         self._own = settings.templates_dir
-        ours = {name for directory in directories for name in _in(directory)}
         self.own_inputs, self.without_input = own_inputs(edge.gate.own_fields)
+        others = (each.other_templates for each in theirs if each.other_templates is not None)
+        ours = {name for directory in (*directories, *others) for name in _in(directory)}
         self.replaced = sorted(ours.intersection(() if self._own is None else _in(self._own)))
         self._templates.globals.update(
             app_name=settings.app_name,

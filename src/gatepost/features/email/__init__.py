@@ -1,0 +1,137 @@
+"""Mail: an outbox in the database, ways to send what stands there, and how the mails read."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gatepost.db.feature import Schema, Table
+from gatepost.feature import Announced, Feature
+from gatepost.features.email.actions import EmailAction
+
+if TYPE_CHECKING:
+    from gatepost.gate import Gate
+    from gatepost.http.pages.feature import Pages
+    from gatepost.services.feature import Wired
+    from gatepost.settings import Settings
+    from gatepost.terminal.checks import Check
+    from gatepost.terminal.feature import Command
+
+FOLDER = Path(__file__).parent
+
+
+def _settings() -> "type[Settings]":
+    from gatepost.features.email.settings import EmailSettings
+
+    return EmailSettings
+
+
+def _wire(gate: "Gate") -> "Wired":
+    from gatepost.features.email.wiring import wire
+
+    return wire(gate)
+
+
+def _pages() -> "Pages":
+    from gatepost.features.email.pages import PAGES
+
+    return PAGES
+
+
+def _commands() -> "tuple[Command, ...]":
+    from gatepost.features.email.cli import COMMANDS
+
+    return COMMANDS
+
+
+async def _examine(settings: "Settings") -> "list[Check]":
+    from gatepost.features.email.checks import checks
+
+    return await checks(settings)
+
+
+async def _announce(gate: "Gate", root: str) -> Announced:
+    from gatepost.features.email.delivery import Delivery
+    from gatepost.features.email.transport import Inbox
+
+    if not isinstance(gate.service(Delivery).transport, Inbox) or not gate.settings.pages:
+        return Announced(data={"mail_url": None})
+    url = f"{root}/auth/dev/mail"
+    return Announced(lines={"Mail": f"{url} shows what would be sent"}, data={"mail_url": url})
+
+
+MESSAGES = Table(
+    name="auth_messages",
+    columns=(
+        "id",
+        "template",
+        "language",
+        "user_id",
+        "recipient",
+        "link_id",
+        "data",
+        "dedupe_key",
+        "created_at",
+        "due_at",
+        "expires_at",
+        "attempts",
+        "lease",
+        "leased_until",
+        "state",
+        "done_at",
+        "error",
+    ),
+    insert=(
+        "template",
+        "language",
+        "user_id",
+        "recipient",
+        "link_id",
+        "data",
+        "dedupe_key",
+        "created_at",
+        "due_at",
+        "expires_at",
+    ),
+    update=(
+        "recipient",
+        "data",
+        "due_at",
+        "attempts",
+        "lease",
+        "leased_until",
+        "state",
+        "done_at",
+        "error",
+    ),
+    deletes=True,
+)
+
+UNDELIVERABLE = Table(
+    name="auth_undeliverable",
+    columns=("address", "refused_at", "error"),
+    insert=("address", "refused_at", "error"),
+    update=("refused_at", "error"),
+    deletes=True,
+)
+
+EMAIL = Feature(
+    name="email",
+    locale=FOLDER / "locale",
+    settings=_settings,
+    schema=Schema(
+        feature="email",
+        folder=FOLDER / "schema",
+        tables=(MESSAGES, UNDELIVERABLE),
+        indexes=(
+            "auth_messages_due_idx",
+            "auth_messages_dedupe_idx",
+            "auth_messages_done_idx",
+            "auth_messages_user_id_idx",
+        ),
+    ),
+    actions=EmailAction,
+    wire=_wire,
+    pages=_pages,
+    commands=_commands,
+    examine=_examine,
+    announce=_announce,
+)

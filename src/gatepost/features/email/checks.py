@@ -1,0 +1,63 @@
+"""What `gatepost doctor` finds of mail."""
+
+from gatepost.features.email.address import MailServer
+from gatepost.features.email.letters import sender_of
+from gatepost.features.email.settings import EmailSettings
+from gatepost.features.email.transport import NotSentError
+from gatepost.settings import Settings
+from gatepost.terminal.checks import Check, ok, warning, wrong
+from gatepost.terminal.output import program
+
+
+async def checks(settings: Settings) -> list[Check]:
+    """Look whether mail can be sent: the server is greeted and signed in to, and nothing is sent."""
+    if not isinstance(settings, EmailSettings):
+        return []
+    if settings.mail_url is None:
+        return [_without(settings)]
+    return [await _server(settings), *_sender(settings)]
+
+
+def _without(settings: EmailSettings) -> Check:
+    if settings.environment == "development":
+        return ok("mail", "nothing is sent in development: mails are shown at /auth/dev/mail")
+    return warning(
+        "mail",
+        "off: MAIL_URL is not set, so that nobody can reset a password or prove an address",
+        f"Set MAIL_URL and try it with {program()} mail test you@example.com;"
+        " an application that sends by @auth.send_mail needs none",
+    )
+
+
+async def _server(settings: EmailSettings) -> Check:
+    from gatepost.features.email.smtp import smtp_of
+
+    url = "" if settings.mail_url is None else settings.mail_url.get_secret_value()
+    server = MailServer.parse(url)
+    where = f"{server.host}:{server.port}"
+    how = {"tls": "TLS", "starttls": "STARTTLS", "none": "no encryption"}[server.security]
+    try:
+        await smtp_of(settings, name=sender_of(settings).domain).look()
+    except NotSentError as error:
+        return wrong(
+            "mail", f"the mail server at {where} can't be used: {error.why}", "Check MAIL_URL and the server"
+        )
+    said = f"{where} answers, {how}" + ("" if server.user is None else ", signed in")
+    if server.security == "none":
+        return warning(
+            "mail", said, "Passwords and links travel in the clear: use smtps:// where it is not this host"
+        )
+    return ok("mail", said)
+
+
+def _sender(settings: EmailSettings) -> list[Check]:
+    sender = sender_of(settings)
+    if settings.mail_from is not None:
+        return [ok("sender", f"mails are from {sender.addr_spec}")]
+    return [
+        warning(
+            "sender",
+            f"MAIL_FROM is not set: mails are from {sender.addr_spec}",
+            "Set MAIL_FROM to an address of a domain whose SPF and DKIM records allow this mail server",
+        )
+    ]

@@ -1,0 +1,97 @@
+"""Development's page of mails: what was sent where nothing is sent. There is none anywhere else."""
+
+import ipaddress
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+from starlette.responses import Response
+
+from gatepost.errors import NotFound
+from gatepost.features.email.delivery import Delivery
+from gatepost.features.email.transport import Inbox
+from gatepost.http.pages.page import Page
+from gatepost.http.pages.visit import Visit
+
+PATH = "/dev/mail"
+
+_HTML_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; sandbox"
+
+
+def _inbox(visit: Visit) -> Inbox:
+    """Return the inbox.
+
+    Raises:
+        NotFound: there is none, or it is not looked at from this machine: its links are as good as passwords.
+    """
+    transport = visit.gate.service(Delivery).transport
+    if not isinstance(transport, Inbox) or not _is_here(visit.client.ip_address):
+        raise NotFound
+    return transport
+
+
+def _is_here(address: str | None) -> bool:
+    try:
+        return address is not None and ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _read(visit: Visit) -> EmailMessage:
+    """Return the mail that the path names.
+
+    Raises:
+        NotFound: there is none.
+    """
+    content = _inbox(visit).read(visit.request.path_params["name"])
+    if content is None:
+        raise NotFound
+    return message_from_bytes(content, policy=policy.default)
+
+
+def _body(message: EmailMessage, kind: str) -> str:
+    part = message.get_body((kind,))
+    return "" if part is None else str(part.get_content())
+
+
+async def show_all(visit: Visit) -> Response:
+    """Show those that there are, newest first."""
+    inbox = _inbox(visit)
+    found = []
+    for name in inbox.names():
+        if (content := inbox.read(name)) is not None:
+            message = message_from_bytes(content, policy=policy.default)
+            found.append(
+                {
+                    "name": name,
+                    "subject": message["subject"],
+                    "to": message["to"],
+                    "at": message["date"].datetime,
+                }
+            )
+    return visit.render("dev_mails.html", mails=found)
+
+
+async def show(visit: Visit) -> Response:
+    """Show one, its links as links."""
+    message = _read(visit)
+    return visit.render(
+        "dev_mail.html",
+        name=visit.request.path_params["name"],
+        subject=message["subject"],
+        headers={name: message[name] for name in ("From", "To", "Reply-To", "Date") if message[name]},
+        text=_body(message, "plain"),
+    )
+
+
+async def show_html(visit: Visit) -> Response:
+    """Show one as a mail program does, which runs no scripts and loads nothing."""
+    html = _body(_read(visit), "html")
+    headers = {"Content-Security-Policy": _HTML_POLICY, "Cache-Control": "no-store"}
+    return Response(html, media_type="text/html", headers=headers)
+
+
+INBOX_PAGES = (
+    Page(path=PATH, show=show_all),
+    Page(path=PATH + "/{name}", show=show),
+    Page(path=PATH + "/{name}/html", show=show_html),
+)

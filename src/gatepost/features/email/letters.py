@@ -1,0 +1,204 @@
+"""How mails read: templates and texts, in the language of whoever gets them and in the owner's colours."""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from email import policy
+from email.headerregistry import Address
+from email.message import EmailMessage
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gatepost.features.email.address import MailServer, parse_mailbox
+from gatepost.features.email.mails import Mail
+from gatepost.features.email.settings import EmailSettings
+from gatepost.features.email.store import Message
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+TEMPLATES = Path(__file__).parent / "mail_templates"
+
+PAGES = "/auth"
+"""Where the pages are that mails lead to."""
+
+# Seven bits go through every mail server; the line ends are the protocol's.
+_POLICY = policy.SMTP.clone(cte_type="7bit")
+_PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z ]{0,19}")
+
+
+class NoAddressError(Exception):
+    """What stands where an address should is none."""
+
+
+class Letters:
+    """Writes mails.
+
+    Args:
+        settings: the brand, the sender, and where links lead.
+
+    Attributes:
+        sender: whom they are from.
+    """
+
+    def __init__(self, settings: EmailSettings) -> None:
+        self._settings = settings
+        self.sender = sender_of(settings)
+
+    def write(self, message: Message, secrets: Mapping[str, str]) -> EmailMessage:
+        """Write a mail, the same each time.
+
+        Args:
+            message: what it is about.
+            secrets: the link and the code, as `outbox.Secrets` reveals them.
+
+        Raises:
+            NoAddressError: the recipient's address is none.
+            jinja2.TemplateError: a template can't be used.
+        """
+        subject, text, html = self.render(message, secrets)
+        letter = EmailMessage(_POLICY)
+        letter["Subject"] = subject
+        letter["From"] = self.sender
+        try:
+            letter["To"] = Address(addr_spec=message.recipient)
+        except (ValueError, IndexError):
+            raise NoAddressError from None
+        except Exception as error:  # of a header's parser, which has errors of its own
+            raise NoAddressError from error
+        if self._settings.mail_reply_to is not None:
+            letter["Reply-To"] = parse_mailbox(self._settings.mail_reply_to)
+        letter["Date"] = message.created_at
+        # A second copy, where a worker died, is known by it.
+        letter["Message-ID"] = f"<{message.id}.{message.created_at:%Y%m%d%H%M%S%f}@{self.sender.domain}>"
+        letter["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody answers with an absence note
+        letter.set_content(text)
+        letter.add_alternative(html, subtype="html")
+        return letter
+
+    def render(self, message: Message, secrets: Mapping[str, str]) -> tuple[str, str, str]:
+        """Return the subject, the text and the HTML of a mail.
+
+        Raises:
+            jinja2.TemplateError: a template can't be used.
+        """
+        context = self._context(message, secrets)
+        subject, _, text = (
+            self._templates.get_template(f"mail/{message.template}.txt").render(context).partition("\n")
+        )
+        subject = " ".join(subject.split())
+        html = self._templates.get_template(f"mail/{message.template}.html").render(
+            context | {"subject": subject}
+        )
+        return subject, re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", html
+
+    def check_templates(self) -> None:
+        """Compile every template, so that a mistake in one of the owner's is told before it is needed.
+
+        Raises:
+            jinja2.TemplateError: one of them can't be used.
+        """
+        for mail in Mail:
+            for kind in ("txt", "html"):
+                self._templates.get_template(f"mail/{mail}.{kind}")
+
+    def _context(self, message: Message, secrets: Mapping[str, str]) -> dict[str, Any]:
+        from gatepost.http.pages.language import negotiated
+
+        settings = self._settings
+        root = settings.effective_public_url
+        pages = None if root is None or not settings.pages else f"{root}{settings.root_path}{PAGES}"
+        data = dict(message.data)
+        at = data.pop("at", None)
+        code = secrets.get("code")
+        return {
+            "minutes": None,
+            "code_minutes": None,
+            **data,
+            "url": secrets.get("url"),
+            "code": None if code is None else grouped(code),
+            "at": None if at is None else datetime.fromisoformat(str(at)),
+            "place": place(data.pop("address", None), data.pop("user_agent", None)),
+            "language": negotiated("", message.language),
+            "name": message.name,
+            "recipient": message.recipient,
+            "app_name": settings.app_name,
+            "brand": self._brand,
+            "pages": pages,
+        }
+
+    @cached_property
+    def _brand(self) -> dict[str, Any]:
+        """The owner's colours and places outside."""
+        from gatepost.http.pages.colors import DARK, LIGHT, properties
+
+        settings = self._settings
+        dark = settings.accent_color_dark or settings.accent_color
+        by_ground = {
+            "light": dict(each.split(":") for each in properties(settings.accent_color, LIGHT).split(";")),
+            "dark": dict(each.split(":") for each in properties(dark, DARK).split(";")),
+        }
+        colors = {
+            f"{ground}_{name.removeprefix('--').replace('-', '_')}": color
+            for ground, theirs in by_ground.items()
+            for name, color in theirs.items()
+        }
+        return {
+            **colors,
+            "has_dark": settings.appearance != "light",
+            "radius": settings.corner_radius,
+            "url": settings.app_url,
+            "support_url": settings.support_url,
+            "privacy_url": settings.privacy_url,
+            "terms_url": settings.terms_url,
+        }
+
+    @cached_property
+    def _templates(self) -> "Environment":
+        from gatepost.features.email.templating import environment
+
+        return environment(
+            self._settings.templates_dir, TEMPLATES, reload=self._settings.environment != "production"
+        )
+
+
+def sender_of(settings: EmailSettings) -> Address:
+    """Return whom mails are from: MAIL_FROM, or what can be made of where they are sent by."""
+    if settings.mail_from is not None:
+        given = parse_mailbox(settings.mail_from)
+        return given if given.display_name else Address(settings.app_name, addr_spec=given.addr_spec)
+    server = None if settings.mail_url is None else MailServer.parse(settings.mail_url.get_secret_value())
+    for spec in _likely_senders(server, settings.effective_public_url):
+        try:
+            address = parse_mailbox(spec)
+        except ValueError:
+            continue
+        return Address(settings.app_name, addr_spec=address.addr_spec)
+    return Address(settings.app_name, addr_spec="no-reply@localhost")
+
+
+def _likely_senders(server: MailServer | None, public_url: str | None) -> Iterator[str]:
+    if server is not None and server.user is not None:
+        yield server.user
+    if public_url is not None:
+        yield f"no-reply@{public_url.partition('://')[2].partition(':')[0]}"
+
+
+def grouped(code: str) -> str:
+    """Return a code in groups that are easy to read: eight digits as 1234 5678, six as 123 456."""
+    size = 3 if len(code) % 3 == 0 else 4
+    return " ".join(code[begin : begin + size] for begin in range(0, len(code), size))
+
+
+def place(address: object, user_agent: object) -> str | None:
+    """Return where something was asked for, in words that nobody else chose.
+
+    Whoever asks for a mail to somebody else sends the user agent: of it the names that are known are told.
+    """
+    from gatepost.http.pages.user_agents import device_of
+
+    device = device_of(str(user_agent) if user_agent else None)
+    known = [each for each in (device.browser, device.system) if each and _PLAIN_NAME.fullmatch(each)]
+    return ", ".join([*known, *([str(address)] if address else [])]) or None

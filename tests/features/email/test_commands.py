@@ -1,0 +1,1 @@
+"""`gatepost mail`, and what `doctor` and `serve` say of mail."""

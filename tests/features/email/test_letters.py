@@ -1,0 +1,161 @@
+"""How mails read: all in every language, nothing that a stranger chose, and the owner's own templates."""
+
+import re
+from email import message_from_bytes, policy
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from tests.conftest import register
+from tests.features.email.conftest import ADA, Post, Postman, part
+
+from gatepost.features.email.letters import Letters, place, sender_of
+from gatepost.features.email.mails import Mail
+from gatepost.features.email.samples import sample
+from gatepost.features.email.settings import EmailSettings
+from gatepost.texts import LANGUAGES
+
+
+def letters(**settings: Any) -> Letters:
+    given = {
+        "mail_from": "no-reply@acme.example",
+        "app_name": "Acme",
+        "public_url": "https://auth.acme.example",
+    }
+    return Letters(EmailSettings(_env_file=None, **(given | settings)))
+
+
+class Tags(HTMLParser):
+    """What an HTML part loads or links to."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("mail", Mail)
+def test_every_mail_reads_in_every_language(mail: Mail, language: str) -> None:
+    message, secrets = sample(mail, language=language.replace("_", "-"))
+    subject, text, html = letters().render(message, secrets)
+    assert subject
+    assert "Acme" in subject
+    assert "%(" not in subject + text + html
+    assert not re.search(r"(?<![\w-])mail\.[a-z_]+", subject + text)
+    assert html.count("<h1") == 1
+    tag = language.replace("_", "-")
+    assert f'<html lang="{tag}" dir="{"rtl" if language == "ar" else "ltr"}">' in html
+    if "url" in secrets:
+        assert secrets["url"] in text
+        assert html.count(secrets["url"]) == 3
+    if "code" in secrets:
+        assert "4821 3609" in text
+        assert "4821 3609" in html
+    assert len(html.encode()) < 20_000
+    assert language == "en" or text != letters().render(*sample(mail))[1]
+
+
+@pytest.mark.parametrize("mail", Mail)
+def test_a_mail_loads_nothing_and_runs_nothing(mail: Mail) -> None:
+    tags = Tags(letters().render(*sample(mail))[2]).tags
+    assert not {"img", "script", "link", "iframe", "object", "form"} & {tag for tag, _ in tags}
+    assert not any(name.startswith("on") or name == "src" for _, given in tags for name in given)
+    assert not any("url(" in (given.get("style") or "") for _, given in tags)
+
+
+def test_the_code_is_the_first_of_the_subject() -> None:
+    assert letters().render(*sample(Mail.SIGN_IN))[0] == "4821 3609 is your code for Acme"
+
+
+def test_a_mail_is_a_text_and_an_html_part_that_every_server_takes() -> None:
+    written = letters(app_name="Ærø & Söhne").write(*sample(Mail.PASSWORD_CHANGED, language="ja"))
+    raw = written.as_bytes()
+    assert raw.isascii()
+    assert max(len(line) for line in raw.split(b"\r\n")) < 998
+    read = message_from_bytes(raw, policy=policy.default)
+    assert [part.get_content_type() for part in read.iter_parts()] == ["text/plain", "text/html"]
+    assert read["From"] == "Ærø & Söhne <no-reply@acme.example>"
+    assert read["Auto-Submitted"] == "auto-generated"
+    assert "Ærø & Söhne" in read["Subject"]
+    assert "Ærø &amp; Söhne" in part(read, "html")
+
+
+def test_what_a_user_is_called_is_escaped() -> None:
+    message, secrets = sample(Mail.PASSWORD_CHANGED)
+    evil = msgspec.structs.replace(message, name='<a href="https://evil.example">\r\nBcc: x@y.z')
+    subject, text, html = letters().render(evil, secrets)
+    assert "evil" not in subject
+    assert "https://evil.example" in text
+    assert not any("evil" in (given.get("href") or "") for _, given in Tags(html).tags)
+
+
+async def test_a_name_stands_only_in_mails_to_its_own_proven_address(
+    client: Any, post: Post, postman: Postman, db: Any
+) -> None:
+    user = (await register(client, ADA, name="Visit evil.example"))["user"]["id"]
+    await post.put(user_id=user)
+    await post.send()
+    await db.execute("UPDATE users SET email_verified_at = now()")
+    await post.put(user_id=user)
+    await post.put(user_id=user, recipient="elsewhere@example.com")
+    await post.send()
+    named = {to: "Visit evil" in mail.as_string() for to, mail in postman.taken[1:]}
+    assert "Visit evil" not in postman.taken[0][1].as_string()
+    assert named == {ADA: True, "elsewhere@example.com": False}
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "expected"),
+    [
+        (
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/150.0.0.0 Safari/537.36",
+            "Chrome, Linux, 192.0.2.1",
+        ),
+        ("You won! Go to evil.example", "192.0.2.1"),
+        (None, "192.0.2.1"),
+    ],
+)
+def test_a_stranger_chooses_no_words_of_where_it_was_asked_for(user_agent: str | None, expected: str) -> None:
+    assert place("192.0.2.1", user_agent) == expected
+
+
+def test_an_owner_replaces_a_template_and_builds_on_ours(tmp_path: Path) -> None:
+    (tmp_path / "mail").mkdir()
+    (tmp_path / "mail" / "password_changed.txt").write_text(
+        '{% extends "gatepost/mail/password_changed.txt" %}'
+        "{% block subject %}Ours: {{ app_name }}{% endblock %}"
+    )
+    subject, text, _ = letters(templates_dir=tmp_path).render(*sample(Mail.PASSWORD_CHANGED))
+    assert subject == "Ours: Acme"
+    assert "The password of your account at Acme was changed" in text
+
+
+def test_the_colours_are_the_owners_in_both_schemes() -> None:
+    html = letters(accent_color="#bb2200", accent_color_dark="#ff8866").render(*sample(Mail.SIGN_IN))[2]
+    assert "background:#bb2200;color:#ffffff" in html
+    assert "background:#ff8866!important;color:#000000!important" in html
+    light = letters(appearance="light").render(*sample(Mail.SIGN_IN))[2]
+    assert "prefers-color-scheme" not in light
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"mail_from": "Team <a@b.example>"}, "Team <a@b.example>"),
+        ({"mail_from": "a@b.example"}, "Acme <a@b.example>"),
+        ({"mail_url": "smtps://x%40b.example:secret@h"}, "Acme <x@b.example>"),
+        ({"public_url": "https://auth.acme.example:8443"}, "Acme <no-reply@auth.acme.example>"),
+        (
+            {"environment": "production", "secret_key": "k3Jd9wLq0sVx7Zt2Bn5Mh8Yc1Rf4Pg6UaEo"},
+            "Acme <no-reply@localhost>",
+        ),
+    ],
+)
+def test_mails_are_from_somebody(settings: dict[str, Any], expected: str) -> None:
+    assert str(sender_of(EmailSettings(_env_file=None, app_name="Acme", **settings))) == expected
