@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from gatepost.db.feature import Schema, Schemas
     from gatepost.db.pool import Connection
+    from gatepost.doctor.check import Check
     from gatepost.errors import GatepostError
     from gatepost.gate import Gate
     from gatepost.http.api.feature import Api
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from gatepost.models import Action
     from gatepost.services.feature import Wired
     from gatepost.settings import Settings
-    from gatepost.terminal.checks import Check
     from gatepost.terminal.feature import Command
 
 

@@ -279,7 +279,7 @@ class Gate:
         limits, refusals = Limits.of(settings, keys), Refusals(self.tokens, self.audit)
         self._wire_sessions(stack, statement, touches, refusals, limits)
         self._wire_accounts(stack, refusals, LinkCodec(keys, KeyPurpose.CHALLENGE))
-        every = self._wire_administration(stack)
+        self._wire_administration(stack)
         for feature in self.features:
             if feature.wire is not None:
                 self._wiring.add(feature.name, feature.wire(self))
@@ -289,8 +289,8 @@ class Gate:
             with suppress(Unavailable):
                 await statement.open()  # before requests can have taken all connections that there are
             touches.start()
-            if every is not None:
-                self.housekeeping.start(every)
+            if self.housekeeping.every is not None:
+                self.housekeeping.start(self.housekeeping.every)
             for each in self._wiring.background:
                 each.start()
 
@@ -393,8 +393,7 @@ class Gate:
             hooks=self.hooks,
         )
 
-    def _wire_administration(self, stack: AsyncExitStack) -> timedelta | None:
-        """Return also how often there is housekeeping; None for never."""
+    def _wire_administration(self, stack: AsyncExitStack) -> None:
         settings, database, clock, lifetimes = self.settings, self.database, self.clock, self._lifetimes
         self.acts = Acts(database, audit=self.audit, clock=clock, lifetimes=lifetimes)
         self.oversight = Oversight(database, acts=self.acts, clock=clock, lifetimes=lifetimes)
@@ -413,24 +412,25 @@ class Gate:
             features=self._wiring,
             hooks=self.hooks,
         )
+        every = timedelta(seconds=settings.cleanup_interval_seconds) or None
         self.housekeeping = Housekeeping(
             database,
             acts=self.acts,
             audit=self.audit,
             clock=clock,
             history=timedelta(days=settings.session_history_days),
+            every=every,
             features=self._wiring,
         )
         stack.push_async_callback(self.housekeeping.close)
-        every = timedelta(seconds=settings.cleanup_interval_seconds) or None
         self.overview = Overviews(
             database,
             clock=clock,
             lifetimes=lifetimes,
             failures_max=settings.login_failures_max,
             cleanup_every=every,
+            features=self._wiring,
         )
-        return every
 
     def joining(self, conn: OptionalConnection) -> AbstractContextManager[None]:
         """Return `Database.joining` of the open database.

@@ -8,10 +8,10 @@ import asyncpg
 import pytest
 from tests.conftest import SECRET_KEY
 
-from gatepost.cli.connection import libpq_environment, location
 from gatepost.db.patience import patiently
 from gatepost.errors import DatabaseUnreachable
 from gatepost.settings import Settings
+from gatepost.terminal.connection import libpq_environment, location
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import pytest
 from tests.cli.conftest import Command, Database
 from tests.conftest import Role, execute
 
-from gatepost.cli import checks
 from gatepost.db.grants import render_grants
+from gatepost.doctor import judgements as checks
 from gatepost.store.health import Numbering, Rights, Server
 from gatepost.terminal.output import program
 
@@ -216,7 +216,8 @@ async def test_what_the_role_may_not_is_named_as_a_grant(
             f"GRANT USAGE ON SEQUENCE user_sessions_id_seq TO {role}",
             f"GRANT EXECUTE ON FUNCTION gatepost_end_sessions, gatepost_erase_user TO {role}",
             f"GRANT EXECUTE ON FUNCTION gatepost_redact_events, gatepost_count_events TO {role}",
-            f"GRANT SELECT ON auth_event_hours, gatepost_features TO {role}",
+            f"GRANT SELECT ON auth_event_hours, auth_last_sign_ins, gatepost_features TO {role}",
+            f"GRANT UPDATE ON auth_housekeeping TO {role}",
             f"GRANT SELECT, INSERT, UPDATE, DELETE ON auth_links, auth_challenges, auth_blocks TO {role}",
             f"GRANT USAGE ON SEQUENCE auth_links_id_seq, auth_blocks_id_seq TO {role}",
         )

@@ -13,10 +13,10 @@ from tests.conftest import Role, execute, on_database
 from tests.pooler import pooled
 from tests.security.test_hashes import VECTORS
 
-from gatepost.cli import effects
 from gatepost.db.grants import render_grants
 from gatepost.db.migrate import render_sql
 from gatepost.db.pooling import Pooling
+from gatepost.doctor import effects
 from gatepost.security.hashes import patterns
 
 TABLES = (

@@ -19,7 +19,8 @@ TABLES = """
 """
 SCHEMA = (
     "auth_blocks auth_challenges auth_erased auth_event_hours auth_events auth_failures auth_housekeeping "
-    "auth_links auth_refusals auth_throttles gatepost_features gatepost_version user_sessions users"
+    "auth_last_sign_ins auth_links auth_refusals auth_throttles gatepost_features gatepost_version "
+    "user_sessions users"
 )
 
 

@@ -89,7 +89,7 @@ async def test_every_table_is_granted_as_far_as_it_is_used(
     rows = {"SELECT", "INSERT", "UPDATE", "DELETE"}
     wanted = {(table, privilege) for table in COLUMNS for privilege in rows}
     wanted -= {("auth_events", "DELETE"), *(("auth_erased", privilege) for privilege in rows)}
-    figures = ("auth_event_hours", "auth_housekeeping", "gatepost_features")
+    figures = ("auth_event_hours", "auth_housekeeping", "auth_last_sign_ins", "gatepost_features")
     wanted -= {(table, privilege) for table in figures for privilege in rows - {"SELECT"}}
     wanted |= {("gatepost_version", "SELECT")}
     wanted -= {("auth_challenges", "UPDATE")}  # of one column alone
@@ -99,7 +99,11 @@ async def test_every_table_is_granted_as_far_as_it_is_used(
     columns = {each for each in granted_ if "." in each[0]}
     assert granted_ - columns == wanted
     assert {name for name, _ in columns if name.endswith(".id")} == {"user_sessions.id"}
-    assert {name.partition(".")[0] for name, _ in columns} == {*by_column, "auth_challenges"}
+    assert {name.partition(".")[0] for name, _ in columns} == {
+        *by_column,
+        "auth_challenges",
+        "auth_housekeeping",
+    }
     assert not {name for name, privilege in columns if privilege == "UPDATE" and "events" in name}
 
 
@@ -342,6 +346,7 @@ async def test_in_an_adopted_table_of_another_schema_accounts_are_deleted_too(
         "SELECT gatepost_purge_events(now())",
         "INSERT INTO auth_event_hours VALUES (now(), 'login.failed', 1)",
         "UPDATE auth_housekeeping SET counted_id = 0",
+        "UPDATE auth_last_sign_ins SET at = now()",
         "UPDATE gatepost_version SET version_num = '0001'",
         "SELECT setval('users_id_seq', 1)",
         "CREATE ROLE mine",
@@ -501,7 +506,7 @@ async def test_counting_events_is_not_misled_by_tables_of_the_callers(
     assert (await db.fetchval(actions, "true"), await db.fetchval(actions, "false")) == (1, None)
 
 
-async def test_three_functions_have_the_owners_rights_and_nobody_else_may_call_them(db: Database) -> None:
+async def test_four_functions_have_the_owners_rights_and_nobody_else_may_call_them(db: Database) -> None:
     rows = await db.fetch(
         """
         SELECT p.proname, p.proconfig, has_function_privilege('public', p.oid, 'EXECUTE') AS everybodys
@@ -511,7 +516,12 @@ async def test_three_functions_have_the_owners_rights_and_nobody_else_may_call_t
     )
     assert [tuple(row) for row in rows] == [
         (name, ["search_path=pg_catalog, public, pg_temp"], False)
-        for name in ("gatepost_count_events", "gatepost_redact_events", "users_not_erased")
+        for name in (
+            "gatepost_count_events",
+            "gatepost_redact_events",
+            "user_sessions_note_sign_in",
+            "users_not_erased",
+        )
     ]
 
 

@@ -323,6 +323,18 @@ def test_the_indexes_are_those_that_are_wanted(dsn: str) -> None:
             " WHERE (strpos(rtrim(\"left\"(((COALESCE(name, ''::character varying))::text"
             " COLLATE \"default\"), 100)), ' '::text) > 0)"
         ),
+        (
+            "CREATE INDEX users_created_idx ON users btree (COALESCE(is_admin, false),"
+            " COALESCE(is_active, false), COALESCE(created_at, '-infinity'::timestamp with time zone), id)"
+        ),
+        (
+            "CREATE INDEX users_domain_idx ON users btree (COALESCE(is_admin, false),"
+            ' COALESCE(is_active, false), lower(split_part("left"(((COALESCE(email,'
+            " ''::character varying))::text COLLATE \"default\"), 320), '@'::text, '-1'::integer))"
+            ' COLLATE "C", id)'
+        ),
+        "CREATE UNIQUE INDEX auth_last_sign_ins_pkey ON auth_last_sign_ins btree (user_id)",
+        "CREATE INDEX auth_last_sign_ins_at_idx ON auth_last_sign_ins btree (at, user_id)",
         "CREATE INDEX auth_events_at_idx ON auth_events brin (at)",
         (
             "CREATE INDEX auth_events_named_idx ON auth_events btree"

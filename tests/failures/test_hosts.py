@@ -15,12 +15,12 @@ from tests.http.conftest import assert_error
 
 from gatepost import errors
 from gatepost.app import create_app
-from gatepost.cli.connection import connected
 from gatepost.db import migrate, pool, prepared
 from gatepost.db.listener import listening
 from gatepost.db.migrations import connect as connecting
 from gatepost.db.pool import Database
 from gatepost.gate import Gate
+from gatepost.terminal.connection import connected
 
 SHARED_SECONDS = 4.0
 """A deadline of which two hosts have half each: one that says nothing is waited for that long."""

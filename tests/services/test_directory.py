@@ -138,7 +138,8 @@ async def test_what_nobody_is_called_is_refused(gate: Gate, text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "x", "=", "é", "[]", "W10", "e30", str(UserCursor(3, "", 1)), str(UserCursor(-1, "", 1))),
+        *("", "x", "=", "é", "[]", "W10", "e30", str(UserCursor(6, "", 1)), str(UserCursor(-1, "", 1))),
+        *(str(UserCursor(4, "soon", 1)), str(UserCursor(5, "", 1))),
         *(str(UserCursor(0, "\0", 1)), "WzAsIlx1ZDgwMCIsMV0", "WzAsIiIsMV1b"),
     ],
 )

@@ -179,6 +179,9 @@ def test_what_rows_become_is_found() -> None:
         "Message",
         "Row",
         "Counts",
+        "LastCleanup",
+        "Beginning",
+        "Chosen",
     }
 
 
@@ -309,7 +312,13 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     "events.page_of_user": ("nth(17), NULL, 51, '{}'", {"auth_events_user_id_id_idx"}),
     "events.newer_of_user": ("nth(17), 17, 51, '{}'", {"auth_events_user_id_id_idx"}),
     "users.find_credential": ("'user17@example.com', NULL", {"users_email_key"}),
-    "directory.last_sign_ins": ("ARRAY[nth(17), nth(18)]", {"user_sessions_user_id_is_active_idx"}),
+    "directory.last_sign_ins": ("ARRAY[nth(17), nth(18)]", {"auth_last_sign_ins_pkey"}),
+    "directory.in_domain": (
+        "NULL, NULL, '', nth(0), 51, 'example17.com'",
+        {"users_domain_idx", "users_pkey"},
+    ),
+    "directory.by_created": ("NULL, NULL, '-infinity', nth(0), 51", {"users_created_idx", "users_pkey"}),
+    "directory.by_created_down": ("NULL, NULL, 'infinity', nth(0), 51", {"users_created_idx", "users_pkey"}),
     "directory.search": (
         "'user1', NULL, NULL, 0, '', nth(0), 51, nth(0), nth(0)",
         {
@@ -391,6 +400,9 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     "links.revoke": ("17, NULL, 'invitation'", {"auth_links_pkey"}),
     "users.lock_all_to_delete": ("ARRAY[nth(17), nth(18)]", {"users_pkey"}),
     "users.lock_all": ("ARRAY[nth(17), nth(18)]", {"users_pkey"}),
+    "sign_ins.beginnings": ("nth(17), 1000", {"user_sessions_user_id_is_active_idx"}),
+    "directory.chosen": ("ARRAY[nth(17), nth(18)], NULL, NULL", {"users_pkey"}),
+    "throttles.empty": ("'login_account', 'k17'", {"auth_throttles_pkey"}),
     "throttles.named": ("NULL, '{login_address}', '{10.0.0.17}'", {"auth_throttles_pkey"}),
     "features.addresses.blocks_at": ("'10.1.2.17', 20, NULL", {"auth_blocks_network_idx"}),
     "features.addresses.blocks": ("NULL, 50, NULL", {"auth_blocks_pkey"}),
@@ -420,6 +432,16 @@ PLANNED: list[tuple[str, str, set[str]]] = [
         "oversight.page",
         "NULL, '30 minutes', '192.0.2.0/24', NULL, NULL, NULL, nth(17), NULL, 50",
         {"user_sessions_user_id_is_active_idx", "users_pkey"},
+    ),
+    (
+        "directory.by_sign_in",
+        "NULL, NULL, '-infinity', nth(0), 51",
+        {"auth_last_sign_ins_at_idx", "users_pkey"},
+    ),
+    (
+        "directory.by_sign_in_down",
+        "NULL, true, 'infinity', nth(0), 51",
+        {"auth_last_sign_ins_at_idx", "users_pkey"},
     ),
     (
         "events.search",
@@ -624,7 +646,13 @@ def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
     # Read the whole table, which no index would be worth: what has drained is removed.
     # Look at every live session, by the index of those where there are few.
     once |= {"oversight.matching", "oversight.count", "oversight.end_each"}
-    once |= {"throttles.page", "throttles.clear", "throttles.purge_drained", "failures.purge_old"}
+    once |= {
+        "throttles.page",
+        "throttles.reached",
+        "throttles.clear",
+        "throttles.purge_drained",
+        "failures.purge_old",
+    }
     once |= {"refusals.settle", "features.addresses.purge_blocks"}
     # Of mails those that wait, which are few; a bounded number that are done with; and what a deletion asks.
     once |= {f"features.email.{name}" for name in ("next_due", "count", "retry", "erase")}
@@ -632,6 +660,7 @@ def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
     # A bounded number of rows, or pages, whichever they are; the housekeeping's state is one row.
     once |= {"statistics.live_sessions", "statistics.sample_sessions", "statistics.condition"}
     once |= {"statistics.count_events", "endings.take_turn", "directory.number"}
+    once |= {"endings.last_cleanup", "endings.note_cleanup"}
     once |= {"links.purge_ended", "links.revoke_all", "users.lock_admins"}
     looked_at = set(HOT) | {name for name, *_ in PLANNED} | set(BY_ADDRESS) | writes | once
     assert {s.name for s in STATEMENTS if not s.name.startswith(OF_COMMANDS)} <= looked_at
@@ -670,6 +699,8 @@ def test_no_statement_charges_a_bucket_by_itself() -> None:
     touching = {statement.name for statement in STATEMENTS if "auth_throttles" in statement.sql}
     assert {name for name in touching if not name.startswith(OF_COMMANDS)} == {
         "throttles.page",
+        "throttles.reached",
+        "throttles.empty",
         "throttles.named",
         "throttles.clear",
         "throttles.purge_drained",

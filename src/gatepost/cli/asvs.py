@@ -5,16 +5,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from gatepost.cli import checks
-from gatepost.cli.connection import connected
-from gatepost.errors import GatepostError
-from gatepost.feature import schemas_of
 from gatepost.terminal.output import Output
 from gatepost.terminal.running import in_use, load_settings
 
 if TYPE_CHECKING:
     from gatepost.asvs import Standing
-    from gatepost.settings import Settings
 
 COLUMNS = {
     "number": "No",
@@ -31,14 +26,14 @@ def report(out: Output, *, level: int | None) -> None:
     Raises:
         typer.Exit: with code 1, a requirement of a level that was asked for is not met.
     """
-    from gatepost.asvs import State, count, judge
+    from gatepost.asvs import State, count
+    from gatepost.doctor.standings import standings_of
 
     settings = load_settings()
-    standings = [
-        standing
-        for standing in judge(settings, features=in_use.get(), excess=_excess(settings))
-        if level is None or standing.requirement.level <= level
-    ]
+    url = settings.database_url
+    dsn = None if url is None else settings.located(url.get_secret_value())
+    found = asyncio.run(standings_of(settings, dsn, features=in_use.get()))
+    standings = [each for each in found if level is None or each.requirement.level <= level]
     missed = any(standing.state is State.MISSED for standing in standings)
     counts = count(standings)
     rows = [_row(standing) for standing in standings]
@@ -67,20 +62,3 @@ def _row(standing: "Standing") -> dict[str, object]:
         "tests": requirement.tests,
         "documents": requirement.documents,
     }
-
-
-def _excess(settings: "Settings") -> list[str]:
-    """Return what the role may do too much; a database that can't be asked is no good sign."""
-    if settings.database_url is None:
-        return []
-    try:
-        return asyncio.run(_excess_at(settings.located(settings.database_url.get_secret_value())))
-    except GatepostError:
-        return ["can't be asked what it may do, because the database is away"]
-
-
-async def _excess_at(dsn: str) -> list[str]:
-    from gatepost.store import health
-
-    async with connected(dsn) as conn:
-        return checks.excess_of(await health.rights(conn, schemas_of(in_use.get())))

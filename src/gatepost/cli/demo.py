@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gatepost.cli.connection import configured_dsn, location
 from gatepost.cli.serve import check_servable, serve_with
 from gatepost.errors import DemoRefused
 from gatepost.feature import schemas_of
 from gatepost.models import UserIdType
+from gatepost.terminal.connection import configured_dsn, location
 from gatepost.terminal.options import AsJson
 from gatepost.terminal.output import Output, program, progress_bar
 from gatepost.terminal.running import in_use, load_settings

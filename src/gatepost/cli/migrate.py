@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gatepost.cli import effects
-from gatepost.cli.connection import configured_dsn, connected, location
+from gatepost.doctor import effects
 from gatepost.errors import DatabaseUnfit
 from gatepost.feature import schemas_of
 from gatepost.models import UserIdType
+from gatepost.terminal.connection import configured_dsn, connected, location
 from gatepost.terminal.options import AsJson
 from gatepost.terminal.output import Output, program
 from gatepost.terminal.running import application, in_use, load_settings
@@ -71,7 +71,7 @@ async def bring_up(settings: "Settings", dsn: str, out: Output) -> "tuple[bool, 
             if migrated.applied:
                 await emails.settle(conn)
             found = await effects.adopted(conn, is_new=bool(migrated.applied))
-            found += await effects.found_by_features(conn)
+            found += await effects.found_by_features(conn, in_use.get())
     return created, replace(migrated, warnings=(*migrated.warnings, *found))
 
 

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from gatepost.terminal.checks import Check, ok, warning, wrong
+from gatepost.doctor import judgements
+from gatepost.doctor.check import Check, wrong
 from gatepost.terminal.running import in_use
 
 if TYPE_CHECKING:
@@ -31,17 +32,6 @@ def pages(settings: "Settings") -> list[Check]:
     from gatepost.errors import SettingsError
 
     try:
-        replaced = look_at_pages(settings)
+        return judgements.templates(settings, look_at_pages(settings))
     except SettingsError as error:
         return [wrong("pages", each, "Change it in the environment or in .env") for each in error.problems]
-    if settings.templates_dir is None or not settings.pages:
-        return []
-    if replaced:
-        return [ok("pages", f"TEMPLATES_DIR replaces {', '.join(replaced)}")]
-    return [
-        warning(
-            "pages",
-            f"TEMPLATES_DIR: no file in {settings.templates_dir} has the name of a template",
-            "Name each file like the one that it replaces, such as base.html or admin/base.html",
-        )
-    ]

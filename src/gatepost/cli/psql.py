@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from gatepost.cli.connection import configured_dsn, connected, libpq_environment
 from gatepost.errors import EmbeddedServerError, SetupError
+from gatepost.terminal.connection import configured_dsn, connected, libpq_environment
 from gatepost.terminal.running import in_use, load_settings
 
 if TYPE_CHECKING:

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gatepost.cli.connection import configured_dsn, location
 from gatepost.cli.listening import CannotListen, Listening, check_certificate, find_address
 from gatepost.cli.migrate import bring_up
 from gatepost.cli.pages import look_at_pages
 from gatepost.cli.psql import ProgramMissing
+from gatepost.terminal.connection import configured_dsn, location
 from gatepost.terminal.options import AsJson
 from gatepost.terminal.output import Output, program
 from gatepost.terminal.running import application, in_use, load_settings

@@ -18,7 +18,7 @@ BEGIN
         WHERE c.relnamespace = quote_ident(own)::regnamespace AND r.rolname = app
             AND c.relname IN ('users', 'user_sessions', 'auth_events', 'auth_throttles', 'auth_failures',
                 'auth_links', 'auth_event_hours', 'auth_housekeeping', 'auth_refusals', 'auth_erased',
-                'auth_challenges', 'auth_blocks')
+                'auth_challenges', 'auth_blocks', 'auth_last_sign_ins')
     ) THEN
         RAISE EXCEPTION 'The role % owns the tables: make another one for the server', app;
     END IF;
@@ -67,8 +67,8 @@ END
 $$;
 
 REVOKE ALL ON user_sessions, auth_events, auth_throttles, auth_failures, auth_links, auth_event_hours,
-    auth_housekeeping, auth_refusals, auth_erased, auth_challenges, auth_blocks, gatepost_version,
-    gatepost_features
+    auth_housekeeping, auth_refusals, auth_erased, auth_challenges, auth_blocks, auth_last_sign_ins,
+    gatepost_version, gatepost_features
     FROM PUBLIC, :"role";
 
 REVOKE ALL ON FUNCTION gatepost_end_sessions, gatepost_purge_events, gatepost_erase_user, gatepost_redact_events,
@@ -123,6 +123,12 @@ GRANT EXECUTE ON FUNCTION gatepost_erase_user, gatepost_redact_events, gatepost_
 
 -- The figures are read. Adding to them has its owner's rights as well and counts events, nothing else.
 GRANT SELECT ON auth_event_hours, auth_housekeeping TO :"role";
+
+-- Of what housekeeping did, the counts are the server's own; what is counted up to is not.
+GRANT UPDATE (worked_at, ended, deleted) ON auth_housekeeping TO :"role";
+
+-- A trigger writes it, with its owner's rights.
+GRANT SELECT ON auth_last_sign_ins TO :"role";
 
 GRANT EXECUTE ON FUNCTION gatepost_count_events TO :"role";
 

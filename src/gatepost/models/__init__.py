@@ -27,6 +27,7 @@ from gatepost.models.periods import Period
 from gatepost.models.proofs import MULTIPLE_FACTORS, PASSWORD, Proof
 from gatepost.models.rows import Columns, Row, row_id
 from gatepost.models.sessions import (
+    Beginning,
     EndReason,
     OverseenSession,
     Session,
@@ -51,6 +52,7 @@ __all__ = [
     "AppAction",
     "AuditAction",
     "AuditEvent",
+    "Beginning",
     "Bucket",
     "Challenge",
     "Client",

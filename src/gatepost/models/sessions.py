@@ -71,15 +71,37 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         row: the session; its `created_at` is when it was last refreshed.
         authenticated_at: when the password was last presented, UTC; refreshing does not move it.
+        began_id: the id of the session that the sign-in began with.
     """
 
     row: SessionRow
     authenticated_at: datetime
+    began_id: int
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
         """Read the columns of `store.sign_ins.of_user`."""
-        return cls(row=SessionRow.from_row(row), authenticated_at=row["authenticated_at"])
+        return cls(
+            row=SessionRow.from_row(row),
+            authenticated_at=row["authenticated_at"],
+            began_id=row["began_id"],
+        )
+
+
+class Beginning(Columns, frozen=True, kw_only=True, gc=False):
+    """Where a sign-in began.
+
+    Attributes:
+        id: of the session that it began with.
+        created_at: when, UTC.
+        place: the address, of IPv6 its /64; None where it is unknown.
+        user_agent: of the client.
+    """
+
+    id: int
+    created_at: datetime
+    place: str | None
+    user_agent: str | None
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -1,5 +1,6 @@
 """What an administrator does to accounts, by a command or over HTTP."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -7,8 +8,8 @@ import msgspec
 from pydantic import BaseModel
 
 from gatepost.db.pool import Connection, Database
-from gatepost.errors import NotFound, ValidationFailed
-from gatepost.models import AuditAction, Client, EndReason, User
+from gatepost.errors import CountChanged, NotFound, ValidationFailed
+from gatepost.models import AuditAction, Client, EndReason, User, UserId
 from gatepost.security.passwords import Password, make_password
 from gatepost.services import emails
 from gatepost.services.accounts import Accounts, read_person
@@ -22,7 +23,7 @@ from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.lines import Line
 from gatepost.services.new_passwords import NewPasswords
 from gatepost.services.throttles import Throttles
-from gatepost.store import endings, profiles
+from gatepost.store import directory, endings, profiles
 from gatepost.store import events as event_store
 from gatepost.store import users as store
 from gatepost.texts import Text
@@ -204,6 +205,55 @@ class Administration(Directory):
             if not is_active:
                 await self._end_all(conn, user, EndReason.USER_DISABLED, client, by)
         return changed
+
+    async def disable_all(
+        self, user_ids: Sequence[UserId], *, expected: int, client: Client, by: By = Program.COMMAND
+    ) -> int:
+        """Disable those of these users that are not, all or none, and end their sessions; return how many.
+
+        Args:
+            user_ids: of whom.
+            expected: how many there have to be that are not disabled.
+            client: where the request came from.
+            by: who does it.
+
+        Raises:
+            CountChanged: there are more or fewer; nothing was done.
+            OwnAccount: the administrator who asks is among them.
+            SessionRevoked, AdminRequired: as `Acts.begin`.
+        """
+        async with self._acts.begin("disable", *user_ids, by=by, client=client, spares_self=True) as conn:
+            found = await directory.chosen(conn, user_ids, at=self._clock(), idle=self._lifetimes.idle)
+            enabled = [each.user for each in found if each.user.is_active]
+            if len(enabled) != expected:
+                raise CountChanged(found=len(enabled))
+            for user in enabled:
+                await store.set_flag(conn, user.id, "is_active", value=False, at=self._clock())
+                await self._note(conn, AuditAction.USER_DISABLED, user, client, by, changed=True)
+                await self._end_all(conn, user, EndReason.USER_DISABLED, client, by)
+        return len(enabled)
+
+    async def end_sessions_of_all(
+        self, user_ids: Sequence[UserId], *, expected: int, client: Client, by: By = Program.COMMAND
+    ) -> int:
+        """End every session of these users, all or none; return how many were live.
+
+        Raises:
+            CountChanged: there are more or fewer than expected; nothing was done.
+            OwnAccount: the administrator who asks is among them.
+            SessionRevoked, AdminRequired: as `Acts.begin`.
+        """
+        async with self._acts.begin(
+            "end-sessions", *user_ids, by=by, client=client, spares_self=True
+        ) as conn:
+            found = await directory.chosen(conn, user_ids, at=self._clock(), idle=self._lifetimes.idle)
+            live = sum(each.active_sessions for each in found)
+            if live != expected:
+                raise CountChanged(found=live)
+            for each in found:
+                if each.active_sessions:
+                    await self._end_all(conn, each.user, EndReason.REVOKED, client, by)
+        return live
 
     async def set_password(
         self, user: User, password: str, *, client: Client, by: Program = Program.COMMAND

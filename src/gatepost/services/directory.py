@@ -4,7 +4,8 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from enum import StrEnum
+from typing import Self, TypedDict
 
 import msgspec
 
@@ -19,6 +20,7 @@ from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.throttles import Throttles
 from gatepost.store import directory as store
 from gatepost.store import users as user_store
+from gatepost.store.directory import Chosen
 from gatepost.texts import Text
 
 COUNTED_MAX = 10_000
@@ -32,8 +34,8 @@ class UserFilter:
     """Which users are looked for.
 
     Attributes:
-        text: what the e-mail, the name or its last word begins with, whatever its case, or an id; empty for
-            anything.
+        text: what the e-mail, the name or its last word begins with, whatever its case; with an @-sign in
+            front what the domain of the e-mail does; or an id; empty for anything.
         is_admin, is_active: what they must be; None for either.
     """
 
@@ -42,12 +44,21 @@ class UserFilter:
     is_active: bool | None = None
 
 
+class UserOrder(StrEnum):
+    """By what users are sorted that no text is sought in; a minus has the newest first."""
+
+    EMAIL = "email"
+    CREATED = "created"
+    CREATED_DOWN = "-created"
+    SIGN_IN = "sign_in"
+    SIGN_IN_DOWN = "-sign_in"
+
+
 class UserCursor(msgspec.Struct, frozen=True, array_like=True):
     """The place in the order of a search where a page ended.
 
     Attributes:
-        rank: what began with the text: 0 the e-mail, 1 the name, 2 the last word of the name.
-        key: the text that did.
+        rank, key: of the last match, as `Match` has them.
         user_id: of the last user, as JSON has it.
     """
 
@@ -71,9 +82,32 @@ class UserCursor(msgspec.Struct, frozen=True, array_like=True):
             cursor = msgspec.json.decode(decoded, type=cls)
         except (ValueError, msgspec.MsgspecError):
             cursor = None
-        if cursor is None or "\0" in cursor.key or cursor.rank not in range(3):
+        if cursor is None or "\0" in cursor.key or cursor.rank not in range(6):
+            raise ValidationFailed(NO_CURSOR)
+        if cursor.rank in _TIMES and not _is_time(cursor.key):
             raise ValidationFailed(NO_CURSOR)
         return cursor
+
+
+_DOMAIN, _CREATED, _SIGN_IN = 3, 4, 5
+_TIMES = {_CREATED, _SIGN_IN}
+"""Ranks whose key is a time."""
+
+_IN_TIME = {
+    UserOrder.CREATED: (_CREATED, "-infinity", store.by_created),
+    UserOrder.CREATED_DOWN: (_CREATED, "infinity", store.by_created_down),
+    UserOrder.SIGN_IN: (_SIGN_IN, "-infinity", store.by_sign_in),
+    UserOrder.SIGN_IN_DOWN: (_SIGN_IN, "infinity", store.by_sign_in_down),
+}
+"""Order → the rank of its matches, the time that it begins at, and what finds them."""
+
+
+def _is_time(key: str) -> bool:
+    try:
+        datetime.fromisoformat(key)
+    except ValueError:
+        return key in {"infinity", "-infinity"}
+    return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +130,7 @@ class Account:
     Attributes:
         user: who it is.
         active_sessions: sessions that are live.
-        last_sign_in_at: when the last session began that is still kept; None without one.
+        last_sign_in_at: when they last signed in; None for never.
         failures: wrong passwords in a row, wherever they came from.
         is_locked: these are too many: the password works from known places alone.
         temporary_password_expires_at: until when the temporary password works that waits to be changed; None
@@ -109,6 +143,11 @@ class Account:
     failures: int
     is_locked: bool
     temporary_password_expires_at: datetime | None
+
+
+class _Kinds(TypedDict):
+    is_admin: bool | None
+    is_active: bool | None
 
 
 class Directory:
@@ -181,30 +220,37 @@ class Directory:
             temporary_password_expires_at=found.temporary_password_expires_at,
         )
 
-    async def search(self, wanted: UserFilter, *, after: UserCursor | None = None, limit: int) -> UserPage:
+    async def search(
+        self,
+        wanted: UserFilter,
+        *,
+        order: UserOrder = UserOrder.EMAIL,
+        after: UserCursor | None = None,
+        limit: int,
+    ) -> UserPage:
         """Return users who are as wanted: those by their e-mail first, then by the name.
 
-        Each user is on one page, as long as neither e-mail nor name changes meanwhile.
+        Each user is on one page, as long as what they are sorted by does not change meanwhile. Sorted by
+        their last sign-in, those who never signed in are left out.
+
+        Args:
+            wanted: which.
+            order: by what they are sorted where no text is sought.
+            after: where the page before ended.
+            limit: users at the most.
 
         Raises:
-            ValidationFailed: no text of anybody begins like this.
+            ValidationFailed: no text of anybody begins like this, or the page before was of another search.
         """
         text = _searched(wanted.text)
         ids = self._database.user_ids
         after_id = ids.lowest if after is None else ids.of_json(after.user_id)
         if after_id is None:
             raise ValidationFailed(NO_CURSOR)
-        async with self._database.connection() as conn:
-            found = await store.search(
-                conn,
-                text,
-                is_admin=wanted.is_admin,
-                is_active=wanted.is_active,
-                after_rank=0 if after is None else after.rank,
-                after_key="" if after is None else after.key,
-                after_id=after_id,
-                lowest_id=ids.lowest,
-                limit=limit + 1,
+        in_time = order is not UserOrder.EMAIL and not text
+        async with self._database.planning() if in_time else self._database.connection() as conn:
+            found = await self._found(
+                conn, text, wanted, None if not in_time else order, after, after_id, limit + 1
             )
             named = await self._named(conn, wanted, text) if after is None else None
             if named is not None:
@@ -218,6 +264,42 @@ class Directory:
         users = [match.user for match in shown]
         return UserPage(users=users if named is None else [named, *users], next_cursor=following)
 
+    async def _found(
+        self,
+        conn: Connection,
+        text: str,
+        wanted: UserFilter,
+        order: UserOrder | None,
+        after: UserCursor | None,
+        after_id: UserId,
+        limit: int,
+    ) -> list[store.Match]:
+        """Return matches of a text, or all users in the order of a time."""
+        kinds: _Kinds = {"is_admin": wanted.is_admin, "is_active": wanted.is_active}
+        domain = text.removeprefix("@") if text.startswith("@") else ""
+        ranks = {_DOMAIN} if domain else set(range(_DOMAIN))
+        if order is not None:
+            rank, begin, in_order = _IN_TIME[order]
+            ranks = {rank}
+        if after is not None and after.rank not in ranks:
+            raise ValidationFailed(NO_CURSOR)
+        if order is not None:
+            key = begin if after is None else after.key
+            return await in_order(conn, after_key=key, after_id=after_id, limit=limit, **kinds)
+        key = "" if after is None else after.key
+        if domain:
+            return await store.in_domain(conn, domain, after_key=key, after_id=after_id, limit=limit, **kinds)
+        return await store.search(
+            conn,
+            text,
+            after_rank=0 if after is None else after.rank,
+            after_key=key,
+            after_id=after_id,
+            lowest_id=self._database.user_ids.lowest,
+            limit=limit,
+            **kinds,
+        )
+
     async def _named(self, conn: Connection, wanted: UserFilter, text: str) -> User | None:
         """Return the user whose id a text is, if they are as wanted."""
         user_id = self._id_in(text) if text else None
@@ -227,9 +309,14 @@ class Directory:
         return user if wanted.is_active in {None, user.is_active} else None
 
     async def last_sign_ins(self, users: Sequence[User]) -> dict[UserId, datetime]:
-        """Return when users last signed in, as far as sessions are kept."""
+        """Return when users last signed in; who never did is left out."""
         async with self._database.connection() as conn:
             return await store.last_sign_ins(conn, [user.id for user in users])
+
+    async def chosen(self, user_ids: Sequence[UserId]) -> list[Chosen]:
+        """Return those of these users that there are, each with how many sessions are live."""
+        async with self._database.connection() as conn:
+            return await store.chosen(conn, user_ids, at=self._clock(), idle=self._lifetimes.idle)
 
     async def number(self) -> tuple[int, bool]:
         """Return how many users there are, and whether that is exact: above `COUNTED_MAX` it is not."""

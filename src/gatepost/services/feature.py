@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias, TypeVar
 
 from gatepost.db.pool import Connection
 from gatepost.errors import GatepostError
-from gatepost.models import AuditAction, Client, Link, User, UserId
+from gatepost.models import Action, AuditAction, Client, Link, User, UserId
 from gatepost.services.steps import SignInStep
 
 Service = TypeVar("Service")
@@ -123,6 +123,7 @@ class Wired:
         step: a step of signing in; None where it has none.
         hears: told what happened to accounts; None where it does not care.
         background: started with a server, closed with the Gate.
+        new_accounts: its actions by which somebody gets an account, as the overview counts them.
     """
 
     services: tuple[object, ...] = ()
@@ -134,6 +135,7 @@ class Wired:
     step: SignInStep | None = None
     hears: Hears | None = None
     background: tuple[Background, ...] = ()
+    new_accounts: tuple[Action, ...] = ()
 
 
 class Wiring:
@@ -192,6 +194,11 @@ class Wiring:
     def steps(self) -> tuple[SignInStep, ...]:
         """The steps of signing in, in the order in which they are asked."""
         return tuple(wired.step for wired in self._wired if wired.step is not None)
+
+    @property
+    def new_accounts(self) -> tuple[Action, ...]:
+        """The actions of features by which somebody gets an account."""
+        return tuple(action for wired in self._wired for action in wired.new_accounts)
 
     async def admin_made(self, conn: Connection) -> None:
         """Tell every feature that there is an administrator."""

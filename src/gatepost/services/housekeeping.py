@@ -47,8 +47,32 @@ class Cleaned:
     purged: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """How housekeeping stands.
+
+    Attributes:
+        ran_at: when it last ran; None for never.
+        due_at: when it runs again by itself; None where that is turned off, or it never ran.
+        expired: sessions that a run would end now.
+        worked_at: when a run last found something to do; None for never.
+        ended, deleted: sessions that it ended then, and rows of ended ones that it deleted.
+    """
+
+    ran_at: datetime | None
+    due_at: datetime | None
+    expired: int
+    worked_at: datetime | None
+    ended: int
+    deleted: int
+
+
 class Housekeeping:
-    """Runs on demand and, by one worker at a time, in the background."""
+    """Runs on demand and, by one worker at a time, in the background.
+
+    Attributes:
+        every: how often it runs in the background; None for never.
+    """
 
     def __init__(
         self,
@@ -58,6 +82,7 @@ class Housekeeping:
         audit: Audit,
         clock: Clock,
         history: timedelta,
+        every: timedelta | None,
         features: Wiring,
     ) -> None:
         self._database = database
@@ -65,6 +90,7 @@ class Housekeeping:
         self._audit = audit
         self._clock = clock
         self._history = history
+        self.every = every
         self._features = features
         self._task: asyncio.Task[None] | None = None
 
@@ -101,6 +127,21 @@ class Housekeeping:
         """Count the sessions that a run would end."""
         async with self._database.connection() as conn:
             return await endings.count_expired(conn, at=self._clock())
+
+    async def state(self) -> State:
+        """Return when it ran, what it did, when it is due, and what there is to do."""
+        async with self._database.connection() as conn:
+            last = await endings.last_cleanup(conn)
+            expired = await endings.count_expired(conn, at=self._clock())
+        ran_at, every = last.ran_at, self.every
+        return State(
+            ran_at=ran_at,
+            due_at=ran_at + every if ran_at is not None and every is not None else None,
+            expired=expired,
+            worked_at=last.worked_at,
+            ended=last.ended,
+            deleted=last.deleted,
+        )
 
     def start(self, every: timedelta) -> None:
         """Begin to clean up in the background."""
@@ -144,6 +185,8 @@ class Housekeeping:
             await self._repeat(statistics.count_events, limit=EVENTS, alone=alone)
         async with self._database.connection() as conn:
             await emails.settle(conn)
+            if expired or purged:
+                await endings.note_cleanup(conn, ended=expired, deleted=purged, at=self._clock())
         return Cleaned(expired=expired, purged=purged)
 
     async def _end(

@@ -56,7 +56,7 @@ class Limits:
         limited = [bucket for bucket in Bucket if bucket not in {Bucket.EVENT, Bucket.BLOCK}]
         return cls(
             enabled=settings.throttle_enabled,
-            rates={bucket: getattr(settings, _setting_of(bucket).lower()) for bucket in limited},
+            rates={bucket: getattr(settings, setting_of(bucket).lower()) for bucket in limited},
             failures_max=settings.login_failures_max,
             # The newest alone: after a rotation the buckets of accounts are empty.
             key=keys.keys(KeyPurpose.THROTTLE)[0],
@@ -77,7 +77,7 @@ class Limits:
         if full.bucket == Bucket.BLOCK:
             hint = f"{full.key} is blocked, until its row in auth_blocks ends or is lifted"
         else:
-            setting, rate = _setting_of(Bucket(full.bucket)), self.rates[Bucket(full.bucket)]
+            setting, rate = setting_of(Bucket(full.bucket)), self.rates[Bucket(full.bucket)]
             hint = f"{setting} allows {rate}; `gatepost throttles clear --all` resets the attempts"
         log.info("too many attempts", verb=verb, retry_after=full.retry_after, hint=hint)
         return TooManyAttempts(full.retry_after).hinted(hint if self.explains else None)
@@ -120,7 +120,7 @@ class Limits:
         )
 
 
-def _setting_of(bucket: Bucket) -> str:
+def setting_of(bucket: Bucket) -> str:
     """Return the name of the setting that says what a bucket has room for."""
     return f"THROTTLE_{_AS_OTHERS.get(bucket, bucket).upper()}"
 

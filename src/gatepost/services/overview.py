@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -12,6 +12,7 @@ import msgspec
 from gatepost.db.pool import Database
 from gatepost.models import AuditAction, Period
 from gatepost.services.clock import Clock
+from gatepost.services.feature import Wiring
 from gatepost.services.lifetimes import Lifetimes
 from gatepost.store import statistics as store
 from gatepost.store.statistics import AttackedUser, FailingAddress, Tally
@@ -45,14 +46,14 @@ class Kind(StrEnum):
     """Users who registered or were made by an administrator."""
 
 
-COUNTED: dict[AuditAction, Kind] = {
+COUNTED: dict[str, Kind] = {
     AuditAction.SESSION_STARTED: Kind.SIGN_INS,
     AuditAction.LOGIN_FAILED: Kind.FAILURES,
     AuditAction.THROTTLED: Kind.THROTTLED,
     AuditAction.USER_REGISTERED: Kind.NEW_ACCOUNTS,
     AuditAction.USER_CREATED: Kind.NEW_ACCOUNTS,
 }
-"""Action → the series that it is counted in."""
+"""Action → the series that it is counted in, besides those of features."""
 
 
 IN_A_ROW, A_DAY = 5, 10
@@ -147,12 +148,14 @@ class Overviews:
         lifetimes: Lifetimes,
         failures_max: int,
         cleanup_every: timedelta | None,
+        features: Wiring,
     ) -> None:
         self._database = database
         self._clock = clock
         self._lifetimes = lifetimes
         self._failures_max = failures_max
         self._cleanup_every = cleanup_every
+        self._features = features
 
     async def figures(self, period: Period) -> Overview:
         """Return the figures of a period that ends now.
@@ -161,6 +164,7 @@ class Overviews:
             Unavailable: the database is away or answers too late.
         """
         given = self._clock()
+        counted = COUNTED | dict.fromkeys(self._features.new_accounts, Kind.NEW_ACCOUNTS)
         async with self._database.connection() as conn:
             condition = await store.condition(conn, at=given)
             now = condition.now.astimezone(UTC)
@@ -170,7 +174,7 @@ class Overviews:
                 before=_span_before(period, since, now),
                 since=(since, since + period.length),
                 step=period.step,
-                actions=list(COUNTED),
+                actions=list(counted),
             )
             failing = await store.failing_addresses(conn, since=now - DAY, limit=SHOWN)
             attacked = await store.attacked_users(
@@ -195,7 +199,7 @@ class Overviews:
             since=since,
             active_sessions=sessions,
             active_users=users,
-            series=_series(period, since, tallies),
+            series=_series(period, since, tallies, counted),
             addresses=tuple(failing),
             accounts=tuple(attacked),
             database_bytes=condition.size_bytes,
@@ -220,11 +224,13 @@ def _span_before(period: Period, since: datetime, now: datetime) -> tuple[dateti
     return since - period.length, hour + HOUR - period.length
 
 
-def _series(period: Period, since: datetime, tallies: Iterable[Tally]) -> tuple[Series, ...]:
+def _series(
+    period: Period, since: datetime, tallies: Iterable[Tally], counted: Mapping[str, Kind]
+) -> tuple[Series, ...]:
     points: dict[Kind, list[int]] = {kind: [0] * period.points for kind in Kind}
     before: dict[Kind, int] = defaultdict(int)
     for tally in tallies:
-        kind = COUNTED[AuditAction(tally.action)]
+        kind = counted[tally.action]
         if tally.begin >= since:
             points[kind][(tally.begin - since) // period.step] += tally.events
         else:

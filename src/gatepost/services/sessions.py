@@ -17,6 +17,7 @@ from gatepost.errors import (
 from gatepost.log import get_logger
 from gatepost.models import (
     AuditAction,
+    Beginning,
     Client,
     EndReason,
     Proof,
@@ -382,6 +383,11 @@ class Sessions(Opening):
             return await sign_ins.of_user(
                 conn, user_id, after=after, limit=limit, at=self._clock(), idle=self._lifetimes.idle
             )
+
+    async def beginnings(self, user_id: UserId, *, limit: int) -> list[Beginning]:
+        """Return where a user's sign-ins began that are still kept, the newest first."""
+        async with self._database.connection() as conn:
+            return await sign_ins.beginnings(conn, user_id, limit=limit)
 
     async def count_active(self, user_id: UserId) -> int:
         """Count a user's live sessions."""

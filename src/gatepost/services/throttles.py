@@ -14,7 +14,7 @@ from gatepost.models import AuditAction, Bucket, Client, UserId
 from gatepost.security.devices import Devices
 from gatepost.services.audit import BY_COMMAND
 from gatepost.services.clock import Clock
-from gatepost.services.limits import EVENT_RATE, Limits, of_address
+from gatepost.services.limits import EVENT_RATE, Limits, of_address, setting_of
 from gatepost.services.lines import Line
 from gatepost.store import attempts, failures
 from gatepost.store import events as event_store
@@ -67,6 +67,32 @@ class Level:
     key: str
     left: int | None
     drained_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """A limit that is reached.
+
+    Attributes:
+        bucket, key: its names.
+        setting: which says how much there is room for.
+        until: when there is room for one more attempt.
+    """
+
+    bucket: str
+    key: str
+    setting: str
+    until: datetime
+
+    @property
+    def is_of_account(self) -> bool:
+        """Whether it is about an account, which the key does not name."""
+        return self.bucket in {Bucket.LOGIN_ACCOUNT, Bucket.LOGIN_KNOWN}
+
+    @property
+    def user_id(self) -> str | None:
+        """The id of the user whose sign-in it is about, where the key has one."""
+        return self.key.rpartition(":")[0] if self.bucket == Bucket.CONFIRM_USER else None
 
 
 class Throttles:
@@ -253,6 +279,27 @@ class Throttles:
             Level(bucket=each.bucket, key=each.key, left=self._limits.left(each), drained_at=each.tat)
             for each in found
         ]
+
+    async def reached(self, *, limit: int) -> list[Reached]:
+        """Return the limits that are reached now, those that last longest first; at most so many."""
+        if not self._limits.enabled:
+            return []
+        async with self._database.connection() as conn:
+            found = await store.reached(conn, self._limits.rates, limit=limit, at=self._clock())
+        return [
+            Reached(
+                bucket=each.bucket,
+                key=each.key,
+                setting=setting_of(Bucket(each.bucket)),
+                until=each.tat - self._limits.rates[each.bucket].tolerance,
+            )
+            for each in found
+        ]
+
+    @staticmethod
+    async def lift(conn: Connection, bucket: str, key: str) -> int:
+        """Empty one bucket, in the caller's transaction; return 0 where it is empty already."""
+        return await store.empty(conn, bucket, key)
 
     async def clear(self, *, email: str | None, address: str | None, client: Client) -> int:
         """Empty buckets, of an account, of an address, or of all where neither is given; return how many.

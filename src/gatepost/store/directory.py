@@ -15,8 +15,9 @@ class Match:
     """A user that a search found.
 
     Attributes:
-        rank: what begins with the text: 0 the e-mail, 1 the name, 2 the last word of the name.
-        key: the text that does, as the search compares it.
+        rank: what it was found by: 0 the e-mail, 1 the name, 2 the last word of the name, 3 the domain of the
+            e-mail; or what it is sorted by: 4 when the user was created, 5 when they last signed in.
+        key: the text that begins like the one sought, or the time, as the search compares it.
         user: who it is.
     """
 
@@ -37,7 +38,7 @@ class Standing:
     Attributes:
         user: whose it is.
         active_sessions: sessions that are live.
-        last_sign_in_at: when the last session began that is still kept; None without one.
+        last_sign_in_at: when they last signed in; None for never.
         failures: wrong passwords in a row, wherever they came from.
         temporary_password_expires_at: until when the temporary password works; None where there is none.
     """
@@ -58,6 +59,24 @@ class Standing:
             failures=row["failures"],
             temporary_password_expires_at=row["temporary_password_expires_at"],
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """A user of several to whom the same is to be done.
+
+    Attributes:
+        user: who it is.
+        active_sessions: sessions that are live.
+    """
+
+    user: User
+    active_sessions: int
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """Read the columns of `chosen`."""
+        return cls(user=User.from_row(row), active_sessions=row["active_sessions"])
 
 
 _SOUGHT: LiteralString = """
@@ -225,6 +244,193 @@ async def search(
     return [Match.from_row(row) for row in rows]
 
 
+_KINDS: LiteralString = """
+    kinds AS MATERIALIZED (
+        SELECT a.is_admin, b.is_active
+        FROM (VALUES (false), (true)) a (is_admin) CROSS JOIN (VALUES (false), (true)) b (is_active)
+        WHERE a.is_admin = coalesce($1::boolean, a.is_admin)
+            AND b.is_active = coalesce($2::boolean, b.is_active)
+    )
+"""
+"""The kinds of users that are wanted."""
+
+_SHOWN: LiteralString = (
+    ", p.key::text AS key, u.* FROM page p CROSS JOIN LATERAL (SELECT "
+    + USER
+    + " FROM users u WHERE u.id = p.id LIMIT 1) u "
+)
+
+BY_DOMAIN: LiteralString = (
+    "WITH "
+    + _KINDS
+    + """, sought AS MATERIALIZED (
+        SELECT lower($6::text COLLATE "default") COLLATE "C" AS low,
+            (lower($6::text COLLATE "default") || chr(1114111)) COLLATE "C" AS high
+    ), page AS (
+        SELECT m.key, m.id
+        FROM kinds g CROSS JOIN sought q CROSS JOIN LATERAL (
+            SELECT k.key, u.id
+            FROM users u CROSS JOIN LATERAL (
+                SELECT lower(split_part(
+                        left(coalesce(u.email, '')::text COLLATE "default", 320), '@', -1)
+                    ) COLLATE "C" AS key
+            ) k
+            WHERE coalesce(u.is_admin, false) = g.is_admin AND coalesce(u.is_active, false) = g.is_active
+                AND (k.key, u.id) > (greatest(q.low, $3::text COLLATE "C"), $4)
+                AND k.key < q.high
+            ORDER BY k.key, u.id
+            LIMIT $5
+        ) m
+        ORDER BY m.key, m.id
+        LIMIT $5
+    )
+    SELECT 3 AS rank"""
+    + _SHOWN
+    + "ORDER BY p.key, p.id"
+)
+"""The statement of `in_domain`."""
+
+_CREATED: LiteralString = (
+    "WITH "
+    + _KINDS
+    + """, page AS (
+        SELECT m.key, m.id
+        FROM kinds g CROSS JOIN LATERAL (
+            SELECT coalesce(u.created_at, '-infinity') AS key, u.id
+            FROM users u
+            WHERE coalesce(u.is_admin, false) = g.is_admin AND coalesce(u.is_active, false) = g.is_active
+                AND """
+)
+_CREATED_SINCE: LiteralString = "(coalesce(u.created_at, '-infinity'), u.id) > ($3::text::timestamptz, $4)"
+_CREATED_BEFORE: LiteralString = "(coalesce(u.created_at, '-infinity'), u.id) < ($3::text::timestamptz, $4)"
+_UP: LiteralString = """
+            ORDER BY 1, 2
+            LIMIT $5
+        ) m
+        ORDER BY m.key, m.id
+        LIMIT $5
+    )
+"""
+_DOWN: LiteralString = """
+            ORDER BY 1 DESC, 2 DESC
+            LIMIT $5
+        ) m
+        ORDER BY m.key DESC, m.id DESC
+        LIMIT $5
+    )
+"""
+_OF_CREATED: LiteralString = "SELECT 4 AS rank"
+_OF_SIGN_IN: LiteralString = "SELECT 5 AS rank"
+
+BY_CREATED: LiteralString = _CREATED + _CREATED_SINCE + _UP + _OF_CREATED + _SHOWN + "ORDER BY p.key, p.id"
+"""The statement of `by_created`, the oldest first."""
+
+BY_CREATED_DOWN: LiteralString = (
+    _CREATED + _CREATED_BEFORE + _DOWN + _OF_CREATED + _SHOWN + "ORDER BY p.key DESC, p.id DESC"
+)
+"""The same, the newest first."""
+
+_SIGNED_IN: LiteralString = """
+    WITH page AS (
+        SELECT l.at AS key, u.id
+        FROM auth_last_sign_ins l JOIN users u ON u.id = l.user_id
+        WHERE ($1::boolean IS NULL OR coalesce(u.is_admin, false) = $1)
+            AND ($2::boolean IS NULL OR coalesce(u.is_active, false) = $2)
+            AND """
+
+BY_SIGN_IN: LiteralString = (
+    _SIGNED_IN
+    + "(l.at, l.user_id) > ($3::text::timestamptz, $4) ORDER BY l.at, l.user_id LIMIT $5) "
+    + _OF_SIGN_IN
+    + _SHOWN
+    + "ORDER BY p.key, p.id"
+)
+"""The statement of `by_sign_in`, the one who was away longest first."""
+
+BY_SIGN_IN_DOWN: LiteralString = (
+    _SIGNED_IN
+    + "(l.at, l.user_id) < ($3::text::timestamptz, $4) ORDER BY l.at DESC, l.user_id DESC LIMIT $5) "
+    + _OF_SIGN_IN
+    + _SHOWN
+    + "ORDER BY p.key DESC, p.id DESC"
+)
+"""The same, the newest first."""
+
+
+async def in_domain(
+    conn: Connection,
+    domain: str,
+    *,
+    is_admin: bool | None,
+    is_active: bool | None,
+    after_key: str,
+    after_id: UserId,
+    limit: int,
+) -> list[Match]:
+    """Return users the domain of whose e-mail begins with a text, in its order; the rest as `search`."""
+    rows = await conn.fetch(BY_DOMAIN, is_admin, is_active, after_key, after_id, limit, domain)
+    return [Match.from_row(row) for row in rows]
+
+
+async def by_created(
+    conn: Connection,
+    *,
+    is_admin: bool | None,
+    is_active: bool | None,
+    after_key: str,
+    after_id: UserId,
+    limit: int,
+) -> list[Match]:
+    """Return users in the order of their creation, those after a time and an id; the rest as `search`."""
+    rows = await conn.fetch(BY_CREATED, is_admin, is_active, after_key, after_id, limit)
+    return [Match.from_row(row) for row in rows]
+
+
+async def by_created_down(
+    conn: Connection,
+    *,
+    is_admin: bool | None,
+    is_active: bool | None,
+    after_key: str,
+    after_id: UserId,
+    limit: int,
+) -> list[Match]:
+    """Return users in the opposite order of `by_created`, those before a time and an id."""
+    rows = await conn.fetch(BY_CREATED_DOWN, is_admin, is_active, after_key, after_id, limit)
+    return [Match.from_row(row) for row in rows]
+
+
+async def by_sign_in(
+    conn: Connection,
+    *,
+    is_admin: bool | None,
+    is_active: bool | None,
+    after_key: str,
+    after_id: UserId,
+    limit: int,
+) -> list[Match]:
+    """Return users who have signed in, in the order of their last sign-ins; the rest as `by_created`.
+
+    For `Database.planning`: whether to walk the sign-ins or to sort a few users depends on which are wanted.
+    """
+    rows = await conn.fetch(BY_SIGN_IN, is_admin, is_active, after_key, after_id, limit)
+    return [Match.from_row(row) for row in rows]
+
+
+async def by_sign_in_down(
+    conn: Connection,
+    *,
+    is_admin: bool | None,
+    is_active: bool | None,
+    after_key: str,
+    after_id: UserId,
+    limit: int,
+) -> list[Match]:
+    """Return users in the opposite order of `by_sign_in`."""
+    rows = await conn.fetch(BY_SIGN_IN_DOWN, is_admin, is_active, after_key, after_id, limit)
+    return [Match.from_row(row) for row in rows]
+
+
 async def standing(
     conn: Connection, user_id: UserId, *, at: datetime | None, idle: timedelta | None
 ) -> Standing | None:
@@ -239,9 +445,7 @@ async def standing(
                 SELECT count(*) FROM user_sessions s
                 WHERE s.user_id = u.id AND gatepost.is_live(s, u, t.now, $3::interval)
             ) AS active_sessions,
-            (
-                SELECT max(s.created_at) FROM user_sessions s WHERE s.user_id = u.id AND s.family_id IS NULL
-            ) AS last_sign_in_at
+            (SELECT l.at FROM auth_last_sign_ins l WHERE l.user_id = u.id) AS last_sign_in_at
         FROM users u CROSS JOIN (SELECT coalesce($2::timestamptz, statement_timestamp()) AS now) t
         WHERE u.id = $1
         """,
@@ -252,16 +456,33 @@ async def standing(
     return None if row is None else Standing.from_row(row)
 
 
-async def last_sign_ins(conn: Connection, user_ids: Sequence[UserId]) -> dict[UserId, datetime]:
-    """Return when the last session of each of these users began that is still kept."""
+async def chosen(
+    conn: Connection, user_ids: Sequence[UserId], *, at: datetime | None, idle: timedelta | None
+) -> list[Chosen]:
+    """Return those of these users that there are, in the order of their e-mails."""
     rows = await conn.fetch(
-        """
-        SELECT s.user_id, max(s.created_at) AS at
-        FROM user_sessions s
-        WHERE s.user_id = ANY($1) AND s.family_id IS NULL
-        GROUP BY s.user_id
+        "SELECT "
+        + USER
+        + """,
+            (
+                SELECT count(*) FROM user_sessions s
+                WHERE s.user_id = u.id AND gatepost.is_live(s, u, t.now, $3::interval)
+            ) AS active_sessions
+        FROM users u CROSS JOIN (SELECT coalesce($2::timestamptz, statement_timestamp()) AS now) t
+        WHERE u.id = ANY($1)
+        ORDER BY u.email, u.id
         """,
         user_ids,
+        at,
+        idle,
+    )
+    return [Chosen.from_row(row) for row in rows]
+
+
+async def last_sign_ins(conn: Connection, user_ids: Sequence[UserId]) -> dict[UserId, datetime]:
+    """Return when each of these users last signed in."""
+    rows = await conn.fetch(
+        "SELECT l.user_id, l.at FROM auth_last_sign_ins l WHERE l.user_id = ANY($1)", user_ids
     )
     return {row["user_id"]: row["at"] for row in rows}
 

@@ -57,6 +57,20 @@ class Batch(Columns, frozen=True, kw_only=True, gc=False):
     last: datetime | None
 
 
+class LastCleanup(Columns, frozen=True, kw_only=True, gc=False):
+    """When housekeeping last ran, and what it did when it last found something to do.
+
+    Attributes:
+        ran_at, worked_at: when that was; None for never.
+        ended, deleted: sessions that it ended then, and rows of ended ones that it deleted.
+    """
+
+    ran_at: datetime | None
+    worked_at: datetime | None
+    ended: int
+    deleted: int
+
+
 async def end_by_presented(
     conn: Connection,
     tokens: Sequence[StoredToken],
@@ -145,6 +159,31 @@ async def count_expired(conn: Connection, *, at: datetime | None) -> int:
         at,
     )
     return int(one(row)["count"])
+
+
+async def last_cleanup(conn: Connection) -> LastCleanup:
+    """Return what is kept of the last runs of housekeeping."""
+    row = await conn.fetchrow(
+        """
+        SELECT h.ran_at, h.worked_at, coalesce(h.ended, 0) AS ended, coalesce(h.deleted, 0) AS deleted
+        FROM auth_housekeeping h WHERE h.id = 1
+        """
+    )
+    return LastCleanup.from_row(one(row))
+
+
+async def note_cleanup(conn: Connection, *, ended: int, deleted: int, at: datetime | None) -> None:
+    """Keep what a run did."""
+    await conn.execute(
+        """
+        UPDATE auth_housekeeping h
+        SET worked_at = coalesce($1::timestamptz, clock_timestamp()), ended = $2, deleted = $3
+        WHERE h.id = 1
+        """,
+        at,
+        ended,
+        deleted,
+    )
 
 
 async def take_turn(conn: Connection) -> bool:

@@ -40,7 +40,8 @@ async def policies(conn: Connection) -> list[Policies]:
         WITH ours AS (
             SELECT t.relation AS table_name, to_regclass(t.relation) AS oid
             FROM unnest(ARRAY['users', 'user_sessions', 'auth_events', 'auth_throttles', 'auth_failures',
-                'auth_links', 'auth_event_hours', 'auth_housekeeping', 'gatepost_version']) t (relation)
+                'auth_links', 'auth_event_hours', 'auth_housekeeping', 'auth_last_sign_ins',
+                'gatepost_version']) t (relation)
         ), applied AS (
             SELECT p.polrelid, p.polcmd, p.polpermissive,
                 coalesce(pg_get_expr(p.polqual, p.polrelid), 'true') = 'true'

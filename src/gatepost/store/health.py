@@ -107,7 +107,8 @@ async def missing_privileges(conn: Connection, features: Schemas = ()) -> list[s
             ('auth_challenges', 'SELECT'), ('auth_challenges', 'INSERT'), ('auth_challenges', 'DELETE'),
             ('auth_links', 'SELECT'), ('auth_links', 'DELETE'), ('auth_blocks', 'SELECT'),
             ('auth_blocks', 'DELETE'), ('auth_event_hours', 'SELECT'),
-            ('auth_housekeeping', 'SELECT'), ('gatepost_features', 'SELECT')
+            ('auth_housekeeping', 'SELECT'), ('auth_last_sign_ins', 'SELECT'),
+            ('gatepost_features', 'SELECT')
         ) w (relation, privilege)
         WHERE NOT has_table_privilege(to_regclass(w.relation), w.privilege)
         GROUP BY w.relation
@@ -129,6 +130,7 @@ async def missing_privileges(conn: Connection, features: Schemas = ()) -> list[s
             ('auth_challenges', 'UPDATE', 'stamp methods by_cookie state tries created_at expires_at'),
             ('auth_blocks', 'INSERT', 'network until reason created_at created_by'),
             ('auth_blocks', 'UPDATE', 'lifted_at lifted_by'),
+            ('auth_housekeeping', 'UPDATE', 'worked_at ended deleted'),
             ('auth_events', 'INSERT', 'at action user_id session_id ip_address user_agent detail')
         ) w (relation, privilege, columns)
         CROSS JOIN LATERAL string_to_table(w.columns, ' ') WITH ORDINALITY c (name, place)

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from uuid import UUID
 
 from gatepost.db.pool import Connection, one
-from gatepost.models import AuditAction, Client, Columns, EndReason, SessionCursor, SignIn, UserId
+from gatepost.models import AuditAction, Beginning, Client, Columns, EndReason, SessionCursor, SignIn, UserId
 
 Lock: TypeAlias = Callable[[Connection, UserId], Awaitable[UUID | None]]
 """Locks the row of a user, and returns the stamp of their credentials; None where they are gone."""
@@ -187,7 +187,8 @@ async def of_user(
         SELECT s.id, left(s.session_token, 8) AS token_hint, s.user_id, s.created_at,
             used.last AS last_used_at, s.expires_at, s.ip_address, s.user_agent, s.ended_at, s.end_reason,
             CASE WHEN s.impersonator_id IS NULL THEN coalesce(s.authenticated_at, s.created_at)
-                ELSE s.created_at END AS authenticated_at, s.impersonator_id
+                ELSE s.created_at END AS authenticated_at, s.impersonator_id,
+            coalesce(s.family_id, s.id) AS began_id
         FROM user_sessions s
         JOIN users u ON u.id = s.user_id
         CROSS JOIN LATERAL (SELECT coalesce(s.last_used_at, s.created_at, 'epoch') AS last) used
@@ -205,6 +206,22 @@ async def of_user(
         limit,
     )
     return [SignIn.from_row(row) for row in rows]
+
+
+async def beginnings(conn: Connection, user_id: UserId, *, limit: int) -> list[Beginning]:
+    """Return where a user's sign-ins began that are still kept, the newest first."""
+    rows = await conn.fetch(
+        """
+        SELECT s.id, s.created_at, s.place, s.user_agent
+        FROM user_sessions s
+        WHERE s.user_id = $1 AND s.family_id IS NULL AND s.impersonator_id IS NULL
+        ORDER BY s.id DESC
+        LIMIT $2
+        """,
+        user_id,
+        limit,
+    )
+    return [Beginning.from_row(row) for row in rows]
 
 
 async def count(conn: Connection, user_id: UserId, *, at: datetime | None, idle: timedelta | None) -> int:

@@ -4,7 +4,7 @@ A bucket holds one time, `tat`, by which it would be empty again. How one is cha
 stands in the function `gatepost.charge` alone, which every statement calls that limits something.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
@@ -153,6 +153,27 @@ async def page(conn: Connection, *, limit: int, at: datetime | None) -> list[Lev
     return [Level.from_row(row) for row in rows]
 
 
+async def reached(
+    conn: Connection, rates: Mapping[str, Rate], *, limit: int, at: datetime | None
+) -> list[Level]:
+    """Return the buckets that have no room for an attempt, the one that takes longest to have some first."""
+    rows = await conn.fetch(
+        """
+        SELECT b.bucket, b.key, b.tat, t.now
+        FROM unnest($1::varchar[], $2::interval[]) AS r (bucket, tolerance)
+        CROSS JOIN (SELECT coalesce($3::timestamptz, statement_timestamp()) AS now) t
+        JOIN auth_throttles b ON b.bucket = r.bucket AND b.tat > t.now + r.tolerance
+        ORDER BY b.tat - r.tolerance DESC, b.bucket, b.key
+        LIMIT $4
+        """,
+        list(rates),
+        [rate.tolerance for rate in rates.values()],
+        at,
+        limit,
+    )
+    return [Level.from_row(row) for row in rows]
+
+
 async def named(conn: Connection, names: Sequence[tuple[str, str]], *, at: datetime | None) -> list[Level]:
     """Return those of these buckets that are not empty."""
     rows = await conn.fetch(
@@ -181,6 +202,24 @@ async def clear(conn: Connection, patterns: Sequence[tuple[str, str]]) -> int:
         [pattern for _, pattern in patterns],
     )
     return parse_count(status)
+
+
+async def empty(conn: Connection, bucket: str, key: str) -> int:
+    """Empty one bucket, and that of its events; return how many of the first there were."""
+    row = await conn.fetchrow(
+        """
+        WITH emptied AS (
+            DELETE FROM auth_throttles b
+            WHERE b.bucket = $1::varchar AND b.key = $2::varchar
+                OR b.bucket = 'event' AND b.key = $1::varchar || ':' || $2::varchar
+            RETURNING b.bucket
+        )
+        SELECT count(*) AS count FROM emptied e WHERE e.bucket = $1
+        """,
+        bucket,
+        key,
+    )
+    return int(one(row)["count"])
 
 
 async def purge_drained(conn: Connection, *, limit: int, at: datetime | None) -> int:

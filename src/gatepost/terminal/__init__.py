@@ -3,6 +3,6 @@
 options.py   arguments and options that several take
 output.py    how they answer, people and programs
 running.py   how they run on an open Gate
-checks.py    what `gatepost doctor` finds
+connection.py  which database they work on
 feature.py   what a feature contributes
 """

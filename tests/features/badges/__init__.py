@@ -11,12 +11,12 @@ from gatepost.feature import Announced, Feature
 
 if TYPE_CHECKING:
     from gatepost.db.pool import Connection
+    from gatepost.doctor.check import Check
     from gatepost.gate import Gate
     from gatepost.http.api.feature import Api
     from gatepost.http.pages.feature import Pages
     from gatepost.services.feature import Wired
     from gatepost.settings import Settings
-    from gatepost.terminal.checks import Check
     from gatepost.terminal.feature import Command
 
 FOLDER = Path(__file__).parent
@@ -69,7 +69,7 @@ def _commands() -> "tuple[Command, ...]":
 async def _checks(conn: "Connection") -> "list[Check]":
     from tests.features.badges import store
 
-    from gatepost.terminal.checks import ok
+    from gatepost.doctor.check import ok
 
     return [ok("badges", f"{await store.count(conn)} were given")]
 

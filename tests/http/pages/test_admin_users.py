@@ -136,3 +136,163 @@ async def test_a_user_is_created_without_a_password(admin: Visitor, db: Database
     await admin.get("/auth/admin/new-user")
     await admin.send("/auth/admin/new-user", form)
     assert "already" in admin.page.texts["email-problem"]
+
+
+def dated(admin: Visitor) -> list[str]:
+    """Return the ids of those who are listed, in their order."""
+    return [each.removeprefix(f"{USERS}/") for each in emails(admin)]
+
+
+async def test_it_is_sorted_by_when_users_were_created_both_ways(many: Visitor, db: Database) -> None:
+    await db.execute("UPDATE users SET created_at = '2020-01-01Z'::timestamptz + id % 40 * interval '1 day'")
+    rows = await db.fetch("SELECT id FROM users ORDER BY created_at, id")
+    wanted = [str(row["id"]) for row in rows]
+    for sort, expected in (("created", wanted), ("-created", wanted[::-1])):
+        assert await _all(many, f"{USERS}?sort={sort}") == expected
+    await many.get(f"{USERS}?sort=-created")
+    (head,) = [each for each in many.page.all("th") if "aria-sort" in each]
+    assert head["aria-sort"] == "descending"
+    assert f"{USERS}?sort=created" in [link["href"] for link in many.page.all("a")]
+
+
+async def test_it_is_sorted_by_the_last_sign_in_both_ways(many: Visitor, db: Database) -> None:
+    await db.execute(
+        """
+        INSERT INTO user_sessions (session_token, user_id, expires_at, created_at, family_id)
+        SELECT 't' || n, n, now() + interval '1 day', now() - n % 30 * interval '1 day', NULL
+        FROM generate_series(2, 70) n;
+        INSERT INTO user_sessions (session_token, user_id, expires_at, created_at, family_id)
+        SELECT 'r' || n, n, now() + interval '1 day', now() + interval '1 hour', 1
+        FROM generate_series(2, 70) n
+        """
+    )
+    rows = await db.fetch("SELECT user_id FROM auth_last_sign_ins ORDER BY at, user_id")
+    wanted = [str(row["user_id"]) for row in rows]
+    assert len(wanted) == 70, "a refresh is no sign-in, and who never signed in is left out"
+    for sort, expected in (("sign_in", wanted), ("-sign_in", wanted[::-1])):
+        assert await _all(many, f"{USERS}?sort={sort}") == expected
+    assert await _all(many, f"{USERS}?sort=sign_in&status=disabled") == [
+        str(row["id"])
+        for row in await db.fetch(
+            "SELECT u.id FROM users u JOIN auth_last_sign_ins l ON l.user_id = u.id"
+            " WHERE NOT u.is_active ORDER BY l.at, u.id"
+        )
+    ]
+
+
+async def _all(admin: Visitor, path: str) -> list[str]:
+    await admin.get(path)
+    found = dated(admin)
+    while links := [link for link in admin.page.all("a") if link.get("rel") == "next"]:
+        await admin.get(str(links[0]["href"]))
+        assert admin.answer.status_code == 200
+        found += dated(admin)
+    return found
+
+
+async def test_a_cursor_of_another_order_is_refused(many: Visitor) -> None:
+    await many.get(f"{USERS}?sort=created")
+    (link,) = [link for link in many.page.all("a") if link.get("rel") == "next"]
+    cursor = str(link["href"]).partition("cursor=")[2]
+    for sort in ("email", "sign_in"):
+        await many.get(f"{USERS}?sort={sort}&cursor={cursor}")
+        assert many.answer.status_code == 422, sort
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("@example.org", ["2", "4"]),
+        ("@exam", ["3", "2", "4"]),
+        ("@EXAMPLE.NET", ["3"]),
+        ("@ample", []),
+        ("@_", []),
+    ],
+)
+async def test_a_domain_finds_whose_email_is_in_it(
+    app: FastAPI, admin: Visitor, db: Database, text: str, found: list[str]
+) -> None:
+    for email in ("b@example.org", "a@example.net", "c@example.org"):
+        await make_user(app, email, "Some Body")
+    await db.execute("UPDATE users SET email = 'admin@other.example' WHERE id = 1")
+    await admin.get(f"{USERS}?q={text.replace('@', '%40')}")
+    assert dated(admin) == found
+
+
+async def test_each_filter_can_be_taken_away(many: Visitor) -> None:
+    await many.get(f"{USERS}?q=person&status=active&role=user&sort=created")
+    chips = {str(link["href"]) for link in many.page.all("a")}
+    assert {
+        f"{USERS}?role=user&status=active",
+        f"{USERS}?q=person&status=active",
+        f"{USERS}?q=person&role=user",
+    } <= chips
+
+
+SELECTED = "/auth/admin/selected-users"
+ADD_SESSION = """
+    INSERT INTO user_sessions (session_token, user_id, expires_at) VALUES ($1, $2, now() + interval '1 day')
+"""
+
+
+async def test_several_are_disabled_after_they_were_counted(many: Visitor, db: Database) -> None:
+    await db.execute(ADD_SESSION, "x", 2)
+    await many.get(USERS)
+    ticks = [each["value"] for each in many.page.all("input") if each.get("type") == "checkbox"]
+    assert "2" in ticks
+    assert "1" not in ticks, "nobody shuts themselves out"
+    await many.get(f"{SELECTED}?do=disable&user=1&user=2&user=3&user=11&user=999")
+    told = many.page.texts["main"]
+    assert "2 accounts will be disabled" in told, "11 is disabled already"
+    assert "Your own account is left out" in told
+    await many.send("do=disable&user=2&user=3&user=11")
+    await many.follow()
+    assert "2 accounts were disabled" in many.page.texts["status"]
+    off = await db.fetch("SELECT id FROM users WHERE NOT is_active AND id < 11 ORDER BY id")
+    assert [row["id"] for row in off] == [2, 3]
+    assert not await db.fetchval("SELECT is_active FROM user_sessions WHERE session_token = 'x'")
+    noted = await events(db, "user.disabled")
+    assert [(each["user_id"], each["detail"]["admin_id"]) for each in noted] == [(2, 1), (3, 1)]
+
+
+async def test_the_sessions_of_several_end_after_they_were_counted(many: Visitor, db: Database) -> None:
+    await db.execute(
+        """
+        INSERT INTO user_sessions (session_token, user_id, expires_at)
+        SELECT 'x' || n, n, now() + interval '1 day' FROM generate_series(2, 5) n
+        """
+    )
+    await many.get(f"{SELECTED}?do=end_sessions&user=2&user=3&user=6")
+    assert "2 sessions will end" in many.page.texts["main"]
+    await many.send("do=end_sessions&user=2&user=3&user=6")
+    await many.follow()
+    assert "2 sessions were ended" in many.page.texts["status"]
+    live = await db.fetch("SELECT user_id FROM user_sessions WHERE is_active AND user_id > 1 ORDER BY 1")
+    assert [row["user_id"] for row in live] == [4, 5]
+
+
+@pytest.mark.parametrize("verb", ["disable", "end_sessions"])
+async def test_nothing_is_done_where_the_number_has_changed(many: Visitor, db: Database, verb: str) -> None:
+    await db.execute(ADD_SESSION, "x", 2)
+    await many.get(f"{SELECTED}?do={verb}&user=2&user=3")
+    await db.execute(ADD_SESSION, "y", 3)
+    await db.execute("UPDATE users SET is_active = false WHERE id = 3")
+    await db.execute("UPDATE users SET is_active = true WHERE id = 3 AND $1", verb == "end_sessions")
+    await many.send(f"do={verb}&user=2&user=3")
+    assert many.answer.status_code == 409
+    assert "The number has changed" in many.page.texts["alert"]
+    assert await events(db, "user.disabled", "session.revoked_all") == []
+
+
+async def test_nobody_acts_on_themselves_and_nothing_is_done_that_there_is_not(
+    many: Visitor, db: Database
+) -> None:
+    await many.get(f"{SELECTED}?do=disable&user=2")
+    form = many.page.form("do=disable&user=2")
+    await many.post(form.action, form.fields | {"users": "1 2", "count": "2"})
+    assert many.answer.status_code == 409
+    assert await events(db, "user.disabled") == []
+    await many.get(f"{SELECTED}?do=promote&user=2")
+    assert many.answer.status_code == 404
+    await many.get(f"{SELECTED}?do=disable")
+    assert "Select at least one user" in many.page.texts["main"]

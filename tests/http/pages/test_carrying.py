@@ -39,6 +39,12 @@ DONE = {
     "export events": ("/auth/admin/events/export?action=user.", {"format": "csv"}, "events.exported"),
     "export oneself": ("/auth/account/export", {}, "user.exported"),
     "invite": ("/auth/admin/invitations", {"email": "ß@example.com", "days": "7"}, "invitation.created"),
+    "clean up": ("/auth/admin/system/housekeeping", {}, "cleanup.run"),
+    "disable several": (
+        "/auth/admin/selected-users",
+        {"do": "disable", "users": "2", "count": "1"},
+        "user.disabled",
+    ),
     "block": (
         "/auth/admin/addresses",
         {"network": "203.0.113.0/24", "for": "hour", "reason": "ß & c=d; +%"},
@@ -64,7 +70,7 @@ def test_every_form_that_asks_for_a_fresh_session_is_among_them() -> None:
     told = {path.partition("?")[0] for path, _, _ in DONE.values()}
     told = {path.replace("users/2/delete", "users/{id}/{verb}") for path in told}
     told = {path.replace("users/2", "users/{id}").replace("203.0.113.7", "{address:path}") for path in told}
-    assert {f"/auth{path}" for path in fresh} == told | {"/auth/account/delete"}
+    assert {f"/auth{path}" for path in fresh} == told | {"/auth/account/delete", "/auth/admin/system/checks"}
     assert asking > fresh
 
 

@@ -43,7 +43,7 @@ async def test_each_session_is_a_card_in_words_and_this_one_comes_first(
         await phone.sign_in()
     mine, other = cards(await visitor.get("/devices"))
     assert mine.startswith("Chrome on Linux This device Address 127.0.0.1 Signed in")
-    assert other.startswith("Safari on iOS Address 127.0.0.1 Signed in")
+    assert other.startswith("Safari on iOS New Was this you? Address 127.0.0.1 Signed in")
     assert "This device" not in other
 
 
@@ -58,7 +58,7 @@ async def test_what_is_unknown_is_called_so_and_long_agents_are_shown_whole(
     )
     page = await visitor.get("/devices")
     _, long, unknown = cards(page)
-    assert unknown.startswith("Unknown device Address unknown")
+    assert unknown.startswith("Unknown device New Was this you? Address unknown")
     assert "2001:db8:1111:2222:3333:4444:5555:6666" in long
     assert "<i>" + "x" * 500 in long
     assert "<i>x" not in page.text

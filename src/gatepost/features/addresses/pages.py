@@ -18,9 +18,10 @@ from gatepost.http.pages.links import Link
 from gatepost.http.pages.page import Page
 from gatepost.http.pages.sentences import Words, shown_event
 from gatepost.http.pages.visit import Visit
-from gatepost.models import bounds, canonical_address
+from gatepost.models import UserId, bounds, canonical_address
 from gatepost.services.oversight import COUNTED_MAX
 from gatepost.services.overview import Overview
+from gatepost.services.throttles import Reached
 from gatepost.texts import Text
 
 PATH = "/admin/addresses"
@@ -38,7 +39,7 @@ UNDER_WAY = timedelta(hours=1)
 """How long ago the last sign-in failed of an attack that goes on."""
 
 ROWS = 50
-"""Blocks a page."""
+"""Blocks a page, and limits that are shown."""
 
 LIFETIMES: dict[str, tuple[Text, timedelta | None]] = {
     "hour": (Text("admin.address.block_hour"), timedelta(hours=1)),
@@ -230,11 +231,14 @@ async def show_addresses(visit: Visit) -> Response:
             status = error.status
     elif named := visit.request.query_params.get("before"):
         before = named_id(named)
-    page = await visit.gate.service(Addresses).blocks(before=before, limit=ROWS + 1)
+    addresses = visit.gate.service(Addresses)
+    limits = await addresses.limits(limit=ROWS)
+    page = await addresses.blocks(before=before, limit=ROWS + 1)
     shown = page[:ROWS]
     return visit.render(
         "admin/addresses.html",
         status=status,
+        limits=[(each, _limited_user(visit, each)) for each in limits],
         blocks=shown,
         before=shown[-1].id if len(page) > ROWS else None,
         is_first=before is None,
@@ -244,17 +248,26 @@ async def show_addresses(visit: Visit) -> Response:
     )
 
 
+def _limited_user(visit: Visit, reached: Reached) -> UserId | None:
+    return None if reached.user_id is None else visit.gate.user_ids.parse(reached.user_id)
+
+
 async def submit_addresses(visit: Visit, form: Form) -> Response:
-    """Block `network`, or lift the block whose id `lift` is.
+    """Block `network`, or lift the block whose id `lift` is, or the limit that `limit` and `key` name.
 
     Raises:
-        NotFound: there is no such block in force.
+        NotFound: there is no such block in force, or no such limit.
         GatepostError: as `Addresses.block`.
     """
     addresses = visit.gate.service(Addresses)
     if "lift" in form:
         await addresses.lift(named_id(form["lift"]), client=visit.client, by=visit.signed_in)
         return visit.redirect(visit.url(PATH), notice="block_lifted")
+    if "limit" in form:
+        await addresses.lift_limit(
+            form["limit"], form.get("key", ""), client=visit.client, by=visit.signed_in
+        )
+        return visit.redirect(visit.url(PATH), notice="throttle_lifted")
     await addresses.block(
         Place.of(form.get("network", ""), field="network"),
         lifetime=_lifetime(form),

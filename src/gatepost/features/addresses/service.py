@@ -1,6 +1,6 @@
 """Addresses: what was done from one, and what is done about it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -20,7 +20,7 @@ from gatepost.services.acts import Acts, By, Program, detail_of
 from gatepost.services.clock import Clock
 from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.oversight import COUNTED_MAX, Oversight
-from gatepost.services.throttles import Throttles
+from gatepost.services.throttles import Reached, Throttles
 from gatepost.services.typed import read
 from gatepost.store import events as event_store
 from gatepost.texts import Text
@@ -249,15 +249,25 @@ class Addresses:
             raise NotFound(Text("error.not_found.throttle"))
         async with self._acts.begin("clear-throttles", by=by, client=client) as conn:
             cleared = await self._throttles.clear_address(conn, place.throttled)
-            await event_store.insert(
-                conn,
-                AuditAction.THROTTLES_CLEARED,
-                client=client,
-                at=self._clock(),
-                user_id=by.user.id if isinstance(by, Session) else None,
-                detail={**detail_of(by), "buckets": cleared, "address": str(place)},
-            )
+            await self._note_lifted(conn, client, by, {"buckets": cleared, "address": str(place)})
         return cleared
+
+    async def limits(self, *, limit: int) -> list[Reached]:
+        """Return the limits that are reached now, of addresses and accounts; at most so many."""
+        return await self._throttles.reached(limit=limit)
+
+    async def lift_limit(self, bucket: str, key: str, *, client: Client, by: By = Program.COMMAND) -> None:
+        """Let whoever has reached a limit try again at once.
+
+        Raises:
+            NotFound: nothing is counted there any more.
+            SessionRevoked, AdminRequired: as `Acts.begin`.
+        """
+        async with self._acts.begin("clear-throttles", by=by, client=client) as conn:
+            cleared = await self._throttles.lift(conn, bucket, key)
+            if not cleared:
+                raise NotFound(Text("error.not_found.throttle"))
+            await self._note_lifted(conn, client, by, {"buckets": cleared, "bucket": bucket, "key": key})
 
     async def block(
         self,
@@ -321,6 +331,18 @@ class Addresses:
         """Return blocks, in force and ended, newest first, those with an id below `before`."""
         async with self._database.connection() as conn:
             return await store.blocks(conn, before=before, limit=limit, at=self._clock())
+
+    async def _note_lifted(
+        self, conn: Connection, client: Client, by: By, detail: Mapping[str, object]
+    ) -> None:
+        await event_store.insert(
+            conn,
+            AuditAction.THROTTLES_CLEARED,
+            client=client,
+            at=self._clock(),
+            user_id=by.user.id if isinstance(by, Session) else None,
+            detail={**detail_of(by), **detail},
+        )
 
     async def _note(
         self, conn: Connection, action: AddressAction, block: Block, client: Client, by: By

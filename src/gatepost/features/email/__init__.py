@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gatepost.http.pages.feature import Pages
     from gatepost.services.feature import Wired
     from gatepost.settings import Settings
-    from gatepost.terminal.checks import Check
+    from gatepost.doctor.check import Check
     from gatepost.terminal.feature import Command
 
 FOLDER = Path(__file__).parent

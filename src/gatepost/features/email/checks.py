@@ -5,7 +5,7 @@ from gatepost.features.email.letters import sender_of
 from gatepost.features.email.settings import EmailSettings
 from gatepost.features.email.transport import NotSentError
 from gatepost.settings import Settings
-from gatepost.terminal.checks import Check, ok, warning, wrong
+from gatepost.doctor.check import Check, ok, warning, wrong
 from gatepost.terminal.output import program
 
 

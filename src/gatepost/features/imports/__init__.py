@@ -8,10 +8,10 @@ from gatepost.features.imports.actions import ImportAction
 
 if TYPE_CHECKING:
     from gatepost.db.pool import Connection
+    from gatepost.doctor.check import Check
     from gatepost.gate import Gate
     from gatepost.http.pages.feature import Pages
     from gatepost.services.feature import Wired
-    from gatepost.terminal.checks import Check
     from gatepost.terminal.feature import Command
 
 

@@ -1,9 +1,9 @@
 """What `gatepost doctor` and `gatepost migrate` say of another system's users beside an empty Gatepost."""
 
 from gatepost.db.pool import Connection
+from gatepost.doctor.check import Check, warning
 from gatepost.features.imports import foreign, store
 from gatepost.features.imports.sources import SOURCES
-from gatepost.terminal.checks import Check, warning
 from gatepost.terminal.output import program
 
 

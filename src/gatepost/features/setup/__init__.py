@@ -28,7 +28,7 @@ def _wire(gate: "Gate") -> "Wired":
         audit=gate.audit,
         clock=gate.clock,
     )
-    return Wired(services=(setup,), admin_made=setup.end)
+    return Wired(services=(setup,), admin_made=setup.end, new_accounts=(SetupAction.COMPLETED,))
 
 
 def _api() -> "Api":

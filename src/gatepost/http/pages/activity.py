@@ -7,6 +7,7 @@ from starlette.responses import Response
 from gatepost.http.pages.runs import runs_of
 from gatepost.http.pages.sentences import shown_run
 from gatepost.http.pages.visit import Visit
+from gatepost.http.pages.was_it_you import ASKING
 from gatepost.models import ROUTINE, AuditEvent, SeenEvent, row_id
 
 PAGE = 50
@@ -33,6 +34,7 @@ def _page(visit: Visit, events: Sequence[AuditEvent], *, has_newer: bool, has_ol
     return visit.render(
         "activity.html",
         rows=[shown_run(visit.language, run, own=True, words=visit.site.words) for run in runs],
+        asking=ASKING,
         is_whole=bool(whole),
         newer=visit.url("/activity", after=events[0].id, **whole) if events and has_newer else None,
         older=visit.url("/activity", before=events[-1].id, **whole) if has_older else None,

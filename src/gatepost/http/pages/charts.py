@@ -93,17 +93,26 @@ class Axis:
     def ticks(self, language: Language) -> tuple[Tick, ...]:
         """Return what stands below: every sixth hour, every day or every Monday."""
         if self.step >= timedelta(days=1):
-            return self._ticks(lambda at: at.weekday() == 0, language.short_day)
+            return self._ticks(language, lambda at: at.weekday() == 0, language.short_day)
         if self.step > timedelta(hours=1):
-            return self._ticks(lambda at: at.hour == 12, language.weekday, shift=0.0)
-        return self._ticks(lambda at: at.hour % 6 == 0, language.full_hour)
+            return self._ticks(language, lambda at: at.hour == 12, language.weekday, shift=0.0)
+        return self._ticks(language, lambda at: at.hour % 6 == 0, language.full_hour)
 
     def _ticks(
-        self, stands: Callable[[datetime], bool], text: Callable[[datetime], str], shift: float = 0.5
+        self,
+        language: Language,
+        stands: Callable[[datetime], bool],
+        text: Callable[[datetime], str],
+        shift: float = 0.5,
     ) -> tuple[Tick, ...]:
+        is_mirrored = language.direction == "rtl"
         places = ((index + shift) * 100 / len(self.starts) for index in range(len(self.starts)))
         return tuple(
-            Tick(x=_percent(x), text=text(at), at=at if self.step <= timedelta(hours=1) else None)
+            Tick(
+                x=_percent(100 - x if is_mirrored else x),
+                text=text(at),
+                at=at if self.step <= timedelta(hours=1) else None,
+            )
             for x, at in zip(places, self.starts, strict=True)
             # A word at the very edge would be cut off.
             if stands(at) and 3 <= x <= 97
@@ -119,9 +128,11 @@ def chart(language: Language, axis: Axis, points: Sequence[int]) -> Chart:
         if not count:
             continue
         height = max(_LEAST, count * 100 / top)
+        # Time goes as one reads.
+        place = len(points) - 1 - index if language.direction == "rtl" else index
         bars.append(
             Bar(
-                x=_percent((index + _GAP / 2) * room),
+                x=_percent((place + _GAP / 2) * room),
                 y=_percent(100 - height),
                 width=_percent(room * (1 - _GAP)),
                 height=_percent(height),

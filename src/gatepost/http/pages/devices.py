@@ -6,6 +6,7 @@ from gatepost.errors import NotFound
 from gatepost.http.pages import sign_out
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.visit import Visit
+from gatepost.http.pages.was_it_you import LOOKED_AT, new_devices
 from gatepost.models import SessionCursor, row_id
 
 ROWS = 25
@@ -17,11 +18,13 @@ async def show(visit: Visit) -> Response:
     current, after = visit.signed_in, SessionCursor.parse(visit.request.query_params.get("after", ""))
     found = await visit.gate.session_tokens.active(current.user.id, after=after, limit=ROWS + 1)
     shown = found[:ROWS]
+    beginnings = await visit.gate.session_tokens.beginnings(current.user.id, limit=LOOKED_AT)
     following = SessionCursor.of(shown[-1].row) if len(found) > ROWS else None
     return visit.render(
         "devices.html",
         sign_ins=sorted(shown, key=lambda each: each.row.id != current.id),
         current_id=current.id,
+        new=new_devices(shown, beginnings, now=visit.gate.now()),
         is_alone=after is None and len(found) == 1,
         here=_here(visit),
         newest=visit.url("/devices") if after is not None else None,

@@ -12,8 +12,8 @@ class Link:
     """A link to a page, on others.
 
     Attributes:
-        place: where it stands: in the navigation of one's own account or of the console, or above the list of
-            users.
+        place: where it stands: in the navigation of one's own account or of the console, above the list of
+            users, or among the parts of the system page.
         path: of the page that it leads to.
         text: what it says.
         after: path of the one that it stands behind; at the end where it is None.
@@ -21,7 +21,7 @@ class Link:
         icon: name of the picture beside it in the navigation of one's own account, as `macros.html` has them.
     """
 
-    place: Literal["account", "console", "users"]
+    place: Literal["account", "console", "users", "system"]
     path: str
     text: Text
     after: str | None = None
@@ -40,6 +40,10 @@ LINKS = (
     Link(place="console", path="/admin/sessions", text=Text("word.sessions")),
     Link(place="console", path="/admin/events", text=Text("word.events")),
     Link(place="console", path="/admin/system", text=Text("admin.system.title")),
+    Link(place="system", path="/admin/system", text=Text("admin.system.settings"), exact=True),
+    Link(place="system", path="/admin/system/checks", text=Text("admin.checks.title")),
+    Link(place="system", path="/admin/system/asvs", text=Text("admin.asvs.title")),
+    Link(place="system", path="/admin/system/housekeeping", text=Text("admin.housekeeping.title")),
 )
 """The kernel's own links."""
 

@@ -30,9 +30,11 @@ TEXTS: dict[str, NoticeText] = {
     "user_enabled": lambda _: Text("flash.user_enabled"),
     "user_promoted": lambda _: Text("flash.user_promoted"),
     "user_demoted": lambda _: Text("flash.user_demoted"),
+    "users_disabled": lambda count: Text("flash.users_disabled", count=count),
     "user_unlocked": lambda _: Text("flash.user_unlocked"),
     "user_deleted": lambda _: Text("flash.user_deleted"),
     "session_ended": lambda _: Text("flash.session_ended"),
+    "cleaned": lambda count: Text("flash.cleaned", count=count),
     "sessions_ended": lambda count: Text("word.sessions_ended", count=count),
 }
 """Name → the text, besides those of features; what has no name is not said."""

@@ -23,8 +23,21 @@ from gatepost.http.pages import (
     sign_in,
     sign_out,
     sign_up,
+    was_it_you,
 )
-from gatepost.http.pages.admin import end_sessions, events, overview, sessions, system, user, users
+from gatepost.http.pages.admin import (
+    asvs,
+    checks,
+    end_sessions,
+    events,
+    housekeeping,
+    overview,
+    selected_users,
+    sessions,
+    system,
+    user,
+    users,
+)
 from gatepost.http.pages.page import Page
 
 PAGES = (
@@ -67,6 +80,13 @@ PAGES = (
     ),
     Page(path="/activity", show=activity.show, who=CurrentSessionScheme),
     Page(path="/devices", show=devices.show, submit=devices.submit, who=CurrentSessionScheme),
+    Page(
+        path="/was-it-you",
+        show=was_it_you.show,
+        submit=was_it_you.submit,
+        who=CurrentSessionScheme,
+        fields={InvalidCredentials: "current"},
+    ),
     Page(path="/admin", show=overview.show, who=ConsoleSessionScheme),
     Page(path="/admin/users", show=users.show, who=ConsoleSessionScheme),
     Page(
@@ -75,6 +95,12 @@ PAGES = (
         submit=users.create,
         who=ConsoleSessionScheme,
         fields={EmailTaken: "email"},
+    ),
+    Page(
+        path="/admin/selected-users",
+        show=selected_users.show,
+        submit=selected_users.submit,
+        who=ConsoleSessionScheme,
     ),
     Page(path="/admin/users/{id}", show=user.show, submit=user.submit, who=ConsoleSessionScheme),
     Page(path="/admin/users/{id}/{verb}", show=user.ask, submit=user.submit, who=ConsoleSessionScheme),
@@ -86,6 +112,14 @@ PAGES = (
         who=ConsoleSessionScheme,
     ),
     Page(path="/admin/system", show=system.show, who=ConsoleSessionScheme),
+    Page(path="/admin/system/checks", show=checks.show, submit=checks.submit, who=ConsoleSessionScheme),
+    Page(path="/admin/system/asvs", show=asvs.show, who=ConsoleSessionScheme),
+    Page(
+        path="/admin/system/housekeeping",
+        show=housekeeping.show,
+        submit=housekeeping.submit,
+        who=ConsoleSessionScheme,
+    ),
     Page(path="/admin/events", show=events.show, who=ConsoleSessionScheme),
     Page(path="/admin/events/export", show=events.show, submit=events.export, who=ConsoleSessionScheme),
     # As the API's stream: what began on a page goes on when the session is no longer fresh.

@@ -4,6 +4,7 @@ from starlette.responses import Response
 
 from gatepost.http.pages.sentences import shown_event
 from gatepost.http.pages.visit import Visit
+from gatepost.http.pages.was_it_you import ASKING
 from gatepost.models import AuditAction
 
 _LOOKED_THROUGH = 50
@@ -16,4 +17,4 @@ async def show(visit: Visit) -> Response:
     found = await visit.gate.audit.of_user(visit.signed_in.user.id, before=None, limit=_LOOKED_THROUGH)
     notable = [event for event in found if event.action not in _ROUTINE][:_SHOWN]
     rows = [shown_event(visit.language, event, own=True, words=visit.site.words) for event in notable]
-    return visit.render("security.html", rows=rows)
+    return visit.render("security.html", rows=rows, asking=ASKING)

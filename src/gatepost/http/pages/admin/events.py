@@ -42,6 +42,29 @@ RANGES = {
 """What `last` may be: its name, and how long ago the list begins."""
 
 
+DETAILS = {
+    "email": Text("word.email"),
+    "reason": Text("detail.reason"),
+    "code": Text("detail.code"),
+    "verb": Text("detail.verb"),
+    "changed": Text("detail.changed"),
+    "temporary": Text("detail.temporary"),
+    "sessions": Text("word.sessions"),
+    "admin_id": Text("admin.badge.administrator"),
+    "by": Text("admin.events.by"),
+    "methods": Text("detail.methods"),
+    "bucket": Text("detail.bucket"),
+    "network": Text("word.address"),
+    "until": Text("admin.events.until"),
+    "command": Text("detail.command"),
+    "filter": Text("detail.filter"),
+    "format": Text("detail.format"),
+    "invitation": Text("detail.invitation"),
+    "successor": Text("detail.successor"),
+}
+"""What is known of an event besides, by its name in `auth_events.detail` → how people call it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """An event as the page shows it, in the visitor's language; a live one is sent so.
@@ -272,7 +295,19 @@ def _facts(language: Language, seen: SeenEvent) -> Iterator[tuple[str, str]]:
         own, actors = Text("admin.events.user_agent"), Text("admin.events.actors_user_agent")
         yield language.say(own if event.admin_id is None else actors), event.user_agent
     for name, value in event.detail.items():
-        yield name, value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        label = DETAILS.get(name)
+        yield name if label is None else language.say(label), _fact(language, value)
+
+
+def _fact(language: Language, value: object) -> str:
+    """Return a value as people read it; codes stay as they are, to be searched for."""
+    if isinstance(value, bool):
+        return language.say(Text("word.yes" if value else "word.no"))
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return ", ".join(value)
+    return msgspec.json.encode(value).decode()
 
 
 def _device(language: Language, user_agent: str | None) -> str | None:

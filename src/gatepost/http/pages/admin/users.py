@@ -7,7 +7,8 @@ from starlette.responses import Response
 from gatepost.errors import ValidationFailed
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.visit import Visit
-from gatepost.services.directory import UserCursor, UserFilter, UserPage
+from gatepost.services.directory import UserCursor, UserFilter, UserOrder, UserPage
+from gatepost.texts import Text
 
 ROWS = 50
 """Users a page."""
@@ -16,18 +17,27 @@ _ROLES = {"admin": True, "user": False}
 _STATUSES = {"active": True, "disabled": False}
 
 
+_COLUMNS = {
+    "sign_in": (UserOrder.SIGN_IN_DOWN, UserOrder.SIGN_IN),
+    "created": (UserOrder.CREATED_DOWN, UserOrder.CREATED),
+}
+"""Column → the orders that its head leads to: the first, and where that is in force the other."""
+
+
 async def show(visit: Visit) -> Response:
-    """Show users as `q`, `role` and `status` want them, those after `cursor`."""
+    """Show users as `q`, `role` and `status` want them, by `sort`, those after `cursor`."""
     asked = visit.request.query_params
     wanted = UserFilter(
         text=asked.get("q", ""),
         is_admin=_ROLES.get(asked.get("role", "")),
         is_active=_STATUSES.get(asked.get("status", "")),
     )
+    named = asked.get("sort", "")
+    order = UserOrder(named) if named in set(UserOrder) and not wanted.text.strip() else UserOrder.EMAIL
     cursor = asked.get("cursor")
     try:
         after = UserCursor.parse(cursor) if cursor else None
-        page = await visit.gate.administration.search(wanted, after=after, limit=ROWS)
+        page = await visit.gate.administration.search(wanted, order=order, after=after, limit=ROWS)
     except ValidationFailed as error:
         visit.show_again(MappingProxyType(dict(asked)), error)
         page = UserPage(users=(), next_cursor=None)
@@ -42,9 +52,29 @@ async def show(visit: Visit) -> Response:
         q=wanted.text,
         role=role,
         standing=status,
+        kept={"q": wanted.text, "role": role, "status": status, "sort": _sort(order)},
+        order=order,
+        heads={column: second if order is first else first for column, (first, second) in _COLUMNS.items()},
+        chips=_chips(wanted, role, status),
         is_filtered=bool(wanted.text.strip() or role or status),
         is_first=not cursor,
     )
+
+
+def _sort(order: UserOrder) -> str | None:
+    return None if order is UserOrder.EMAIL else order.value
+
+
+def _chips(wanted: UserFilter, role: str | None, status: str | None) -> list[tuple[str, Text | str]]:
+    """Return what users are filtered by: the parameter, and what it wants, a text or what was typed."""
+    found: list[tuple[str, Text | str]] = []
+    if wanted.text.strip():
+        found.append(("q", wanted.text.strip()))
+    if role is not None:
+        found.append(("role", Text("admin.users.administrators" if role == "admin" else "word.users")))
+    if status is not None:
+        found.append(("status", Text("admin.users.active" if status == "active" else "admin.badge.disabled")))
+    return found
 
 
 async def ask_new(visit: Visit) -> Response:

@@ -1,17 +1,17 @@
-"""What `gatepost doctor` makes of what it tried and counted, and `gatepost migrate` of an adopted table."""
+"""What is made of what was tried and counted, by `gatepost migrate` of an adopted table too."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from gatepost.cli.checks import Check, Status, ok, warning, wrong
+from gatepost.doctor.check import Check, Status, ok, warning, wrong
 from gatepost.models import UserId
 from gatepost.security.emails import canonical_email
 from gatepost.terminal.output import program
-from gatepost.terminal.running import in_use
 
 if TYPE_CHECKING:
     from gatepost.db.pool import Connection
     from gatepost.db.pooling import Pooling
+    from gatepost.feature import Feature
     from gatepost.settings import Settings
     from gatepost.store.adoption import Behind, Mark, Rule
     from gatepost.store.footing import Capacity, Policies
@@ -48,7 +48,7 @@ async def adopted(conn: "Connection", *, is_new: bool) -> list[str]:
     ]
 
 
-async def found_by_features(conn: "Connection") -> list[str]:
+async def found_by_features(conn: "Connection", features: Iterable["Feature"]) -> list[str]:
     """Return what features have to say of the database, a line or two each.
 
     Raises:
@@ -57,7 +57,7 @@ async def found_by_features(conn: "Connection") -> list[str]:
     from gatepost.db.faults import translating
 
     with translating():
-        found = [await feature.checks(conn) for feature in in_use.get() if feature.checks is not None]
+        found = [await feature.checks(conn) for feature in features if feature.checks is not None]
     return [_line(check) for checks in found for check in checks if check.status is not Status.OK]
 
 

@@ -1,20 +1,19 @@
-"""What `gatepost doctor` makes of what it finds: ok, or what to do."""
+"""What is made of what was found: ok, or what to do."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from gatepost.doctor.check import Check, ok, warning, wrong
 from gatepost.errors import GatepostError, SetupError
-from gatepost.feature import schemas_of
-from gatepost.terminal.checks import Check, Status, ok, warning, wrong
-from gatepost.terminal.output import program
-from gatepost.terminal.running import in_use
+from gatepost.terminal.connection import location
+from gatepost.terminal.output import lines_of, program
 
 if TYPE_CHECKING:
+    from gatepost.db.feature import Schemas
     from gatepost.db.pool import Connection
     from gatepost.settings import Settings
     from gatepost.store.health import Numbering, Rights, Server
-
-__all__ = ["Check", "Status", "ok", "warning", "wrong"]
 
 OLDEST, NEWEST = 14, 18
 """Release lines of PostgreSQL that the tests run on."""
@@ -70,6 +69,21 @@ def exposure(settings: "Settings") -> list[Check]:
             "Set it to the proxy's address, or ignore this if there is none",
         )
     return [origin, way]
+
+
+def templates(settings: "Settings", replaced: Sequence[str]) -> list[Check]:
+    """Judge TEMPLATES_DIR by the templates of ours that it replaces; nothing where it is not set."""
+    if settings.templates_dir is None or not settings.pages:
+        return []
+    if replaced:
+        return [ok("pages", f"TEMPLATES_DIR replaces {', '.join(replaced)}")]
+    return [
+        warning(
+            "pages",
+            f"TEMPLATES_DIR: no file in {settings.templates_dir} has the name of a template",
+            "Name each file like the one that it replaces, such as base.html or admin/base.html",
+        )
+    ]
 
 
 def version(server: "Server") -> Check:
@@ -147,33 +161,38 @@ def unanswered(name: str, error: GatepostError) -> Check:
     return wrong(name, error.message, advice)
 
 
-async def schema(conn: "Connection") -> Check:
+def unreachable(settings: "Settings", error: GatepostError) -> Check:
+    """Judge a database that could not be asked at all."""
+    return wrong("database", " ".join(lines_of(error)), f"It should be at {location(settings)}")
+
+
+async def schema(conn: "Connection", features: "Schemas") -> Check:
     """Judge whether the schema is at the version that this Gatepost works with."""
     from gatepost.db import migrate
 
     try:
-        await migrate.check(conn, schemas_of(in_use.get()))
+        await migrate.check(conn, features)
     except SetupError as error:
         return wrong("schema", error.message, f"Next: {program()} migrate")
     return ok("schema", f"version {migrate.HEAD}")
 
 
-async def objects(conn: "Connection") -> Check:
+async def objects(conn: "Connection", features: "Schemas") -> Check:
     """Judge whether the schema is whole."""
     from gatepost.db import migrate
 
-    missing = await migrate.missing_objects(conn, schemas_of(in_use.get()))
+    missing = await migrate.missing_objects(conn, features)
     if not missing:
         return ok("objects", "all tables, columns, indexes, triggers and functions exist")
     advice = f"Run {program()} migrate; if it finds nothing to do, compare with migrate --sql"
     return wrong("objects", f"missing or disabled: {', '.join(missing)}", advice)
 
 
-async def privileges(conn: "Connection") -> Check:
+async def privileges(conn: "Connection", features: "Schemas") -> Check:
     """Judge whether the role has all rights that Gatepost needs."""
     from gatepost.store import health
 
-    missing = await health.missing_privileges(conn, schemas_of(in_use.get()))
+    missing = await health.missing_privileges(conn, features)
     if not missing:
         return ok("privileges", "the role has all rights that Gatepost needs")
     grants = "; ".join(f"GRANT {privilege} TO …" for privilege in missing)
@@ -204,11 +223,11 @@ def excess_of(found: "Rights") -> list[str]:
     return [what for what, is_so in told.items() if is_so]
 
 
-async def indexes(conn: "Connection") -> Check:
+async def indexes(conn: "Connection", features: "Schemas") -> Check:
     """Judge whether every index is in use."""
     from gatepost.store import health
 
-    invalid = await health.invalid_indexes(conn, schemas_of(in_use.get()))
+    invalid = await health.invalid_indexes(conn, features)
     if not invalid:
         return ok("indexes", "all are valid")
     repairs = "; ".join(f"REINDEX INDEX CONCURRENTLY {name}" for name in invalid)
