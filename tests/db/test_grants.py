@@ -506,7 +506,7 @@ async def test_counting_events_is_not_misled_by_tables_of_the_callers(
     assert (await db.fetchval(actions, "true"), await db.fetchval(actions, "false")) == (1, None)
 
 
-async def test_four_functions_have_the_owners_rights_and_nobody_else_may_call_them(db: Database) -> None:
+async def test_five_functions_have_the_owners_rights_and_nobody_else_may_call_them(db: Database) -> None:
     rows = await db.fetch(
         """
         SELECT p.proname, p.proconfig, has_function_privilege('public', p.oid, 'EXECUTE') AS everybodys
@@ -520,6 +520,7 @@ async def test_four_functions_have_the_owners_rights_and_nobody_else_may_call_th
             "gatepost_count_events",
             "gatepost_redact_events",
             "user_sessions_note_sign_in",
+            "users_end_impersonations",
             "users_not_erased",
         )
     ]
