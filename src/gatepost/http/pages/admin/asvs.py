@@ -17,7 +17,8 @@ STATES = {
 }
 """Value in the address → the state, its name, and how it is to be taken."""
 
-LEVELS = ("1", "2", "3")
+LEVELS = ("1", "2")
+"""Up to which the list can be cut; the third is all of them."""
 
 CHAPTERS = {
     "1": "Encoding and sanitization",
