@@ -8,11 +8,11 @@ from gatepost.feature import Announced, Feature
 from gatepost.features.email.actions import EmailAction
 
 if TYPE_CHECKING:
+    from gatepost.doctor.check import Check
     from gatepost.gate import Gate
     from gatepost.http.pages.feature import Pages
     from gatepost.services.feature import Wired
     from gatepost.settings import Settings
-    from gatepost.doctor.check import Check
     from gatepost.terminal.feature import Command
 
 FOLDER = Path(__file__).parent

@@ -1,11 +1,11 @@
 """What `gatepost doctor` finds of mail."""
 
+from gatepost.doctor.check import Check, ok, warning, wrong
 from gatepost.features.email.address import MailServer
 from gatepost.features.email.letters import sender_of
 from gatepost.features.email.settings import EmailSettings
 from gatepost.features.email.transport import NotSentError
 from gatepost.settings import Settings
-from gatepost.doctor.check import Check, ok, warning, wrong
 from gatepost.terminal.output import program
 
 
