@@ -1,6 +1,7 @@
 """`auth.users`, `auth.sessions` and `auth.events`: what an application does in its own code."""
 
 import asyncio
+import json
 import math
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -168,11 +169,12 @@ async def test_an_event_of_another_name_is_refused(
         {"detail": {"a\0b": 1}},
         {"detail": {"key": "\ud800"}},
         {"detail": {"key": "x" * 65_536}},
+        {"detail": {"key": json.loads("[" * 900 + "]" * 900)}},
         {"detail": {"key": b"x"}},
         {"session_id": 2**70},
         {"user_id": 2**70},
     ],
-    ids=["name", "nan", "nul", "nul-in-key", "surrogate", "long", "bytes", "session", "user"],
+    ids=["name", "nan", "nul", "nul-in-key", "surrogate", "long", "deep", "bytes", "session", "user"],
 )
 async def test_an_event_that_the_trail_can_not_hold_is_refused_and_not_quoted(
     auth: Gatepost, client: httpx.AsyncClient, more: dict[str, Any]
@@ -187,6 +189,7 @@ async def test_an_event_that_the_trail_can_not_hold_is_refused_and_not_quoted(
 
 async def test_an_event_holds_whatever_else_is_json(auth: Gatepost, client: httpx.AsyncClient) -> None:
     detail = {"path": r"C:\u0000", "name": "Zoë 😀", "list": [1, None, {"a": 1.5}], "long": "x" * 65_000}
+    detail["deep"] = json.loads("[" * 31 + "]" * 31)
     await auth.events.record("app." + "x" * 60, detail=detail)
     (event,) = await auth.events.list(action="app.")
     assert event.detail == detail

@@ -44,6 +44,8 @@ _METHOD = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _METHODS_MAX = 20
 _SESSION_IDS = 2**62
 _DETAIL_MAX = 64 * 1024
+_DEPTH_MAX = 32
+"""Levels of a detail: what reads it again, page or program, may have room for a few hundred."""
 _LISTED_MAX = 10_000
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 """In JSON; PostgreSQL stores none."""
@@ -323,8 +325,8 @@ class Events:
 
         Raises:
             NotFound: nobody can have this id.
-            ValueError: the name is not one below `app.`, the detail is no JSON or too long, or no session can
-                have this id.
+            ValueError: the name is not one below `app.`, the detail is no JSON, too long or too deep, or no
+                session can have this id.
             TypeError: the detail holds what JSON has no form for.
         """
         if len(action) > ACTION_MAX or not _OWN_ACTION.fullmatch(action):
@@ -422,8 +424,19 @@ def _check_detail(detail: Mapping[str, Any]) -> None:
     Raises:
         ValueError, TypeError: it can't.
     """
+    if _is_deeper(detail, _DEPTH_MAX):
+        raise ValueError(f"The detail of an event has {_DEPTH_MAX} levels at the most")
     text = json.dumps(dict(detail), allow_nan=False, ensure_ascii=False)
     if _NUL.search(text) or any("\ud800" <= each <= "\udfff" for each in text):
         raise ValueError("The detail of an event holds a character that PostgreSQL has no place for")
     if len(text) > _DETAIL_MAX:
         raise ValueError(f"The detail of an event has {_DETAIL_MAX} characters of JSON at the most")
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    """Say whether something holds other things on more levels."""
+    if isinstance(value, Mapping):
+        return levels == 0 or any(_is_deeper(each, levels - 1) for each in value.values())
+    if isinstance(value, list | tuple):
+        return levels == 0 or any(_is_deeper(each, levels - 1) for each in value)
+    return False

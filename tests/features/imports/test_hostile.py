@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -9,11 +10,12 @@ import pytest
 from tests.conftest import USER_IDS, MakeSettings, execute
 from tests.http.conftest import Database
 
+from gatepost.errors import ValidationFailed
 from gatepost.features import FEATURES
 from gatepost.features.imports import service
 from gatepost.features.imports.plan import Plan
 from gatepost.features.imports.service import Imports
-from gatepost.features.imports.sources import DJANGO
+from gatepost.features.imports.sources import DJANGO, FASTAPI_USERS
 from gatepost.gate import Gate
 from gatepost.models import Client, UserIdType
 
@@ -89,3 +91,75 @@ async def test_two_at_once_leave_what_one_would(
     assert await db.fetchval("SELECT array_agg(id ORDER BY id) FROM users") == list(range(1, 8))
     again = await imports.run(PLAN, dry_run=False)
     assert (again.imported, again.present) == (0, 7)
+
+
+@pytest.mark.parametrize("column", ["is_superuser", "is_active"])
+async def test_a_text_is_no_yes_and_makes_nobody_an_administrator(
+    gate: Gate, db: Database, column: str
+) -> None:
+    await db.execute(FILLED)
+    await db.execute(f"ALTER TABLE auth_user ALTER {column} TYPE text USING 'f'")
+    with pytest.raises(ValidationFailed) as refused:
+        await gate.service(Imports).run(PLAN, dry_run=False)
+    assert str(refused.value.fields["--table"]) == f"{column} of auth_user is text: make it boolean first"
+    await db.execute(f"ALTER TABLE auth_user ALTER {column} TYPE smallint USING 0")
+    done = await gate.service(Imports).run(PLAN, dry_run=False)
+    assert (done.imported, done.admins) == (7, 0)
+
+
+@pytest.mark.parametrize("value", ["5", "jsonb_build_object('a', 1)", "ARRAY['a@example.com']", "NULL::text"])
+async def test_a_column_that_holds_no_text_is_as_good_as_empty(gate: Gate, db: Database, value: str) -> None:
+    await db.execute(FILLED)
+    made = """
+        CREATE VIEW people AS SELECT id, {0} AS email, {0} AS password, {0} AS username, {0} AS first_name,
+            is_superuser, is_active FROM auth_user
+        UNION ALL SELECT NULL, {0}, {0}, {0}, {0}, false, true;
+        GRANT SELECT ON people TO PUBLIC;
+    """
+    await db.execute(made.replace("{0}", value))
+    plan = Plan(source=DJANGO, table="people", emails={"1": "ada@example.com"})
+    done = await gate.service(Imports).run(plan, dry_run=False)
+    assert (done.users, done.imported, done.passwordless, len(done.conflicts)) == (7, 1, 1, 6)
+
+
+TOKENS = """
+    CREATE TABLE "user" (id integer, email text, hashed_password text, is_active bool, is_superuser bool);
+    CREATE TABLE accesstoken (token text, user_id integer, created_at timestamptz);
+    INSERT INTO "user" VALUES (1, 'ada@example.com', NULL, true, false);
+    INSERT INTO accesstoken VALUES (NULL, 1, now()), ('{0}1', 1, NULL), ('{0}2', 1, 'infinity'),
+        ('{0}3', 1, '-infinity'), ('{0}4', 1, '9999-12-30'), ('{0}5', 1, now()), ('{0}5', 1, now()),
+        ('x', 1, now());
+    GRANT SELECT ON "user", accesstoken TO PUBLIC;
+""".replace("{0}", "11111111-1111-4111-8111-11111111111")
+
+
+@pytest.mark.parametrize("lifetime", [timedelta(0), timedelta(hours=1), timedelta(days=36_600)])
+async def test_tokens_that_no_library_gave_out_are_passed_over(
+    gate: Gate, db: Database, lifetime: timedelta
+) -> None:
+    await db.execute(TOKENS)
+    plan = Plan(source=FASTAPI_USERS, table="user", lifetime=lifetime)
+    done = await gate.service(Imports).run(plan, dry_run=False)
+    assert done.tokens == {"imported": 2, "present": 1, "unfit": 4}
+    assert await db.fetchval("SELECT bool_and(created_at <= now()) FROM user_sessions")
+
+
+async def test_a_look_writes_nothing(gate: Gate, db: Database) -> None:
+    await db.execute(FILLED)
+    await db.execute(TOKENS)
+    before = await written(db)
+    for plan in (PLAN, Plan(source=FASTAPI_USERS, table="user", lifetime=timedelta(hours=1))):
+        assert (await gate.service(Imports).run(plan, dry_run=True)).imported > 0
+    assert await written(db) == before
+    await gate.service(Imports).run(PLAN, dry_run=False)
+    assert await written(db) != before
+
+
+async def written(db: Database) -> list[tuple[str, str]]:
+    """Return what is in every table, and where every sequence stands."""
+    tables = await db.fetch(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'S')"
+    )
+    names = sorted(str(row["relname"]) for row in tables)
+    select = "SELECT coalesce(string_agg(t::text, ' ' ORDER BY t::text), '') FROM (SELECT * FROM"
+    return [(name, await db.fetchval(f'{select} "{name}") t')) for name in names]

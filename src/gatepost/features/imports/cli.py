@@ -66,6 +66,7 @@ def import_fastapi_users(
         int | None,
         typer.Option(
             min=0,
+            max=100 * 366 * 24 * 3600,
             help="lifetime_seconds of your DatabaseStrategy (0 for None): live access tokens keep working."
             "  [default: no tokens are imported]",
             show_default=False,

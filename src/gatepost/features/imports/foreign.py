@@ -27,14 +27,22 @@ class Table:
     Attributes:
         name: in a statement, with its schema: PostgreSQL has quoted it.
         schema: the schema's name alone.
-        columns: their names.
-        id_type: of its column `id`; None where there is none.
+        types: name of a column → its type, of a domain the one below it.
     """
 
     name: str
     schema: str
-    columns: frozenset[str]
-    id_type: str | None
+    types: Mapping[str, str]
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The names of its columns."""
+        return frozenset(self.types)
+
+    @property
+    def id_type(self) -> str | None:
+        """The type of its column `id`; None where there is none."""
+        return self.types.get("id")
 
 
 class Token(Columns, frozen=True, kw_only=True, gc=False):
@@ -42,7 +50,7 @@ class Token(Columns, frozen=True, kw_only=True, gc=False):
 
     token: str
     user_id: str
-    created_at: datetime
+    created_at: datetime | None
 
     def __repr__(self) -> str:
         return f"Token(user_id={self.user_id!r})"
@@ -53,9 +61,8 @@ async def find_table(conn: Connection, name: str, schema: str | None = None) -> 
     row = await conn.fetchrow(
         """
         SELECT format('%I.%I', n.nspname, c.relname) AS name, n.nspname::text AS schema,
-            array_agg(a.attname::text) AS columns,
-            min(format_type(coalesce(nullif(t.typbasetype, 0), t.oid), NULL)) FILTER (WHERE a.attname = 'id')
-                AS id_type
+            jsonb_object_agg(a.attname, format_type(coalesce(nullif(t.typbasetype, 0), t.oid), NULL))::text
+                AS types
         FROM pg_class c
         JOIN pg_namespace n ON n.oid = c.relnamespace
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -75,14 +82,13 @@ async def find_table(conn: Connection, name: str, schema: str | None = None) -> 
     return Table(
         name=row["name"],
         schema=row["schema"],
-        columns=frozenset(row["columns"]),
-        id_type=row["id_type"],
+        types=json.loads(row["types"]),
     )
 
 
 async def count(conn: Connection, table: Table) -> int:
-    """Return how many rows a table has."""
-    row = await conn.fetchrow(f"SELECT count(*) AS rows FROM {table.name}")  # noqa: S608 - PostgreSQL's quoting
+    """Return how many rows a table has with an id."""
+    row = await conn.fetchrow(f"SELECT count(u.id) AS rows FROM {table.name} u")  # noqa: S608 - PostgreSQL's quoting
     return int(one(row)["rows"])
 
 
@@ -101,7 +107,7 @@ async def page(conn: Connection, table: Table, *, after: str | None, limit: int)
     rows = await conn.fetch(
         f"""
         SELECT to_jsonb(u)::text AS row FROM {table.name} u
-        WHERE $1::text IS NULL OR u.id > $1::text::{table.id_type}
+        WHERE u.id IS NOT NULL AND ($1::text IS NULL OR u.id > $1::text::{table.id_type})
         ORDER BY u.id
         LIMIT $2
         """,  # noqa: S608 - PostgreSQL's quoting
@@ -115,9 +121,10 @@ async def tokens_of(conn: Connection, table: Table, users: Table, user_ids: Sequ
     """Return the tokens of these users."""
     rows = await conn.fetch(
         f"""
-        SELECT t.token::text AS token, t.user_id::text AS user_id, t.created_at::timestamptz AS created_at
+        SELECT t.token::text AS token, t.user_id::text AS user_id,
+            CASE WHEN isfinite(t.created_at::timestamptz) THEN t.created_at::timestamptz END AS created_at
         FROM {table.name} t
-        WHERE t.user_id = ANY($1::text[]::{users.id_type}[])
+        WHERE t.user_id = ANY($1::text[]::{users.id_type}[]) AND t.token IS NOT NULL
         """,  # noqa: S608 - PostgreSQL's quoting
         user_ids,
     )

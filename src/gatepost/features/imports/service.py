@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from gatepost.db.faults import translating
@@ -14,7 +14,7 @@ from gatepost.errors import InvalidSession, RejectedByDatabase, ValidationFailed
 from gatepost.features.imports import foreign, store
 from gatepost.features.imports.actions import ImportAction
 from gatepost.features.imports.plan import Admins, Conflict, Imported, Plan, Problem, nothing_fills
-from gatepost.features.imports.sources import Person
+from gatepost.features.imports.sources import FLAG_TYPES, FLAGS, Person
 from gatepost.models import Client, NewUser, UserId, UserIdType, as_json
 from gatepost.security import hashes
 from gatepost.security.emails import canonical_email, canonical_name, email_key
@@ -155,6 +155,11 @@ class Imports:
             raise ValidationFailed(
                 {"--table": f"{plan.table} is no table of {plan.source.name}: it has no {min(missing)}"}
             )
+        for name in sorted(FLAGS & users.columns):
+            if users.types[name] not in FLAG_TYPES:
+                raise ValidationFailed(
+                    {"--table": f"{name} of {plan.table} is {users.types[name]}: make it boolean first"}
+                )
         theirs, ours = foreign.ID_TYPES.get(users.id_type or ""), self._database.user_ids
         if theirs is None or (theirs.highest is None) != (ours.highest is None) or _is_uuid(theirs, ours):
             raise ValidationFailed(
@@ -249,23 +254,27 @@ class Imports:
         for token in tokens:
             user = here.get(token.user_id)
             stored = forms[token.token]
-            end = _end(token.created_at, plan.lifetime, now, self._absolute)
-            if user is None or not user.person.is_active or end is None:
+            if user is None or not user.person.is_active or plan.lifetime is None:
                 done.tokens["left"] += 1
-            elif not stored:
+                continue
+            if not stored or token.created_at is None:
                 done.tokens["unfit"] += 1
-            elif known.intersection(stored):
+                continue
+            began = min(token.created_at, now)
+            end = began + plan.lifetime if plan.lifetime else now + self._absolute
+            if known.intersection(stored):
                 done.tokens["present"] += 1
             elif end <= now:
                 done.tokens["expired"] += 1
             else:
+                known.update(stored)
                 rows.append(
                     {
                         "session_token": stored[0],
                         "user_id": as_json(user.id),
-                        "created_at": token.created_at.isoformat(),
+                        "created_at": began.isoformat(),
                         "expires_at": end.isoformat(),
-                        "absolute_expires_at": max(end, token.created_at + self._absolute).isoformat(),
+                        "absolute_expires_at": max(end, began + self._absolute).isoformat(),
                     }
                 )
         return rows
@@ -425,15 +434,6 @@ def _name(person: Person, email: str) -> str:
         except ValueError:
             continue
     return email
-
-
-def _end(
-    created_at: datetime, lifetime: timedelta | None, now: datetime, absolute: timedelta
-) -> datetime | None:
-    """Return when a token expires; None where nobody said how long they live."""
-    if lifetime is None:
-        return None
-    return created_at + lifetime if lifetime else now + absolute
 
 
 def _is_uuid(theirs: UserIdType, ours: UserIdType) -> bool:

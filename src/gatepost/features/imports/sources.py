@@ -9,6 +9,12 @@ from typing import Any, TypeAlias
 Row: TypeAlias = Mapping[str, Any]
 """A row as JSON has it."""
 
+FLAGS = frozenset({"is_superuser", "is_staff", "is_active", "is_verified"})
+"""Columns that say yes or no."""
+
+FLAG_TYPES = frozenset({"boolean", "smallint", "integer", "bigint", "numeric"})
+"""What they may be: a text is none, or whoever has an 'f' there would be an administrator."""
+
 _NAMES = ("name", "full_name", "display_name", "username")
 """Columns that may say what a person is called, the likeliest first."""
 
@@ -63,9 +69,9 @@ class Source:
 def _fastapi_users(row: Row) -> Person:
     return Person(
         id=row["id"],
-        email=row["email"] or None,
-        names=tuple(filter(None, (_full_name(row), *(row.get(name) for name in _NAMES)))),
-        hashed_password=row["hashed_password"] or None,
+        email=_text(row["email"]),
+        names=_names(row),
+        hashed_password=_text(row["hashed_password"]),
         is_superuser=bool(row["is_superuser"]),
         is_staff=False,
         is_active=bool(row["is_active"]),
@@ -75,12 +81,12 @@ def _fastapi_users(row: Row) -> Person:
 
 
 def _django(row: Row) -> Person:
-    password = row["password"] or ""
+    password = _text(row["password"]) or ""
     return Person(
         id=row["id"],
-        email=row["email"] or None,
-        username=row.get("username"),
-        names=tuple(filter(None, (_full_name(row), *(row.get(name) for name in _NAMES)))),
+        email=_text(row["email"]),
+        username=_text(row.get("username")),
+        names=_names(row),
         # Whom nobody gave a password has an exclamation mark and a random text there.
         hashed_password=None if password.startswith("!") else password or None,
         is_superuser=bool(row["is_superuser"]),
@@ -89,6 +95,15 @@ def _django(row: Row) -> Person:
         is_verified=False,
         created_at=_time(row.get("date_joined")),
     )
+
+
+def _text(value: object) -> str | None:
+    """Return a text that says something; None for everything else, whatever the column holds."""
+    return value if isinstance(value, str) and value else None
+
+
+def _names(row: Row) -> tuple[str, ...]:
+    return tuple(filter(None, (_full_name(row), *(_text(row.get(name)) for name in _NAMES))))
 
 
 def _full_name(row: Row) -> str:
