@@ -28,7 +28,7 @@ from gatepost.db import migrate
 from gatepost.errors import ValidationFailed
 from gatepost.models import UserIdType
 from gatepost.settings import Settings
-from gatepost.sqlalchemy import AuthEvent, User, UserSession, session_on
+from gatepost.sqlalchemy import AuthEvent, User, UserSession, connection_of, session_on
 
 PAGE = (Path(__file__).parents[1] / "docs" / "sqlalchemy.md").read_text()
 BLOCKS = re.findall(r'^```python(?: title="([^"]+)")?\n(.*?)^```$', PAGE, re.MULTILINE | re.DOTALL)
@@ -202,6 +202,42 @@ async def test_the_page_of_the_documentation(
         await session.commit()
     assert models.Accounts.User.__table__.schema == "auth"
     await engine.dispose()
+
+
+async def test_what_gatepost_does_is_part_of_the_applications_transaction(
+    dsn: str,
+    engine: AsyncEngine,
+    db: Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    users_environment: None,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("SHOP_DATABASE_URL", as_sqlalchemy(dsn))
+    for name in ("models", "shop", "customers"):
+        code = FILES[f"{name}.py"].replace("from hooks import auth", "from shop import auth")
+        (tmp_path / f"{name}.py").write_text(code)
+    models, shop, customers = (
+        load(tmp_path / f"{name}.py", monkeypatch, name) for name in ("models", "shop", "customers")
+    )
+    async with serving(shop.app), engine.begin() as conn:
+        await conn.run_sync(models.Base.metadata.create_all)
+    async with serving(shop.app):
+        await customers.add_customer("ada@example.com", "Ada")
+        assert await db.fetchval("SELECT count(*) FROM projects") == 2
+        async with shop.new_session() as session:
+            user = await shop.auth.users.create(
+                email="b@example.com", name="B", conn=await connection_of(session)
+            )
+            session.add(models.Project(owner_id=user.id, title="Undone"))
+            await session.flush()
+            assert await db.fetchval("SELECT count(*) FROM users") == 1
+            await session.rollback()
+    rows = await db.fetch("SELECT email FROM users")
+    assert [row["email"] for row in rows] == ["ada@example.com"]
+    assert await db.fetchval("SELECT count(*) FROM projects") == 2
+    await shop.engine.dispose()
 
 
 ENV = """

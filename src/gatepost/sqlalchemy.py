@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 if importlib.util.find_spec("sqlalchemy") is None:
     raise ImportError("SQLAlchemy is not installed here. Run: pip install 'gatepost[sqlalchemy]'")
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Integer, MetaData, Table, Text, event, types
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Integer, MetaData, Table, Text, event, text, types
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql import JSON, JSONB
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.pool import NullPool
@@ -45,6 +46,7 @@ __all__ = [
     "Models",
     "User",
     "UserSession",
+    "connection_of",
     "include_name",
     "include_name_in",
     "include_name_of",
@@ -64,6 +66,8 @@ IncludeName: TypeAlias = Callable[[str | None, str, Mapping[str, str | None]], b
 
 
 # --- Alembic ---
+
+ischema_names.setdefault("xid8", BigInteger)  # or it warns of a type that it does not know
 
 
 def include_name(name: str | None, type_: str, parent_names: Mapping[str, str | None]) -> bool:
@@ -318,3 +322,24 @@ async def session_on(conn: "Connection", *, schema: str | None = None) -> AsyncI
             await session.commit()
     finally:
         _lent.reset(turn)
+
+
+async def connection_of(session: AsyncSession) -> "Connection":
+    """Return the asyncpg connection of a session, in the session's transaction: for `conn=`.
+
+        async with new_session() as session:
+            user = await auth.users.create(email=…, name=…, conn=await connection_of(session))
+            session.add(Profile(user_id=user.id))
+            await session.commit()
+
+    Raises:
+        TypeError: the session's engine has another driver.
+    """
+    connection = await session.connection()
+    if connection.dialect.driver != PGDialect_asyncpg.driver:
+        raise TypeError(f"connection_of needs an engine of asyncpg, not of {connection.dialect.driver}")
+    # SQLAlchemy begins the driver's transaction with the first statement.
+    await connection.execute(text("SELECT"))
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    found: Connection = driver
+    return found

@@ -19,9 +19,9 @@ from gatepost.terminal.output import program
 GOOD_KEY = "6d1f1c9be9b94a0f8a0b4fe2f3f4c9d1e7a6"
 
 
-async def examined(command: Command, code: int) -> dict[str, Any]:
+async def examined(command: Command, code: int, *options: str) -> dict[str, Any]:
     """Return the checks by their names; those of numbers by their table's."""
-    done = await command("doctor", "--json")
+    done = await command(*options, "doctor", "--json")
     assert done.code == code, done
     assert done.json["ok"] is (code == 0)
     return {

@@ -1,5 +1,6 @@
 """`gatepost doctor` proves effects: it does what a server does, undoes it, and says what to do."""
 
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -9,7 +10,7 @@ import asyncpg
 import pytest
 from tests.cli.conftest import Command, Database
 from tests.cli.test_doctor import examined
-from tests.conftest import Role, execute, on_database
+from tests.conftest import PASSWORD, Role, execute, on_database
 from tests.pooler import pooled
 from tests.security.test_hashes import VECTORS
 
@@ -483,3 +484,51 @@ async def test_what_an_adopted_table_brings_along_is_told_by_migrate(
     again = (await command("migrate", "--json")).json["warnings"]
     assert not any("setval" in line or "UNIQUE (name)" in line for line in again)
     assert any("deleted_at" in line for line in again)
+
+
+# --- Columns of the application's own ---
+
+FILLED = """
+from gatepost import Gatepost
+
+auth = Gatepost()
+raised = Gatepost()
+
+@auth.on_insert("username")
+async def username(conn, new):
+    return {"username": await conn.fetchval("SELECT upper($1)", new.name)}
+
+@raised.on_insert("username")
+async def nothing(conn, new):
+    raise LookupError("no name left")
+"""
+
+
+async def test_columns_of_the_application_are_filled_by_its_hooks(
+    gatepost: Command, owner_dsn: str, db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await execute(owner_dsn, "ALTER TABLE users ADD COLUMN username text NOT NULL")
+    name = f"filled_{uuid4().hex}"
+    (tmp_path / f"{name}.py").write_text(FILLED)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    alone = (await examined(gatepost, 1))["effects"]
+    assert (alone["status"], "@auth.on_insert" in alone["advice"]) == ("wrong", True)
+    assert (await examined(gatepost, 0, "--app", f"{name}:auth"))["effects"]["status"] == "ok"
+    raised = (await examined(gatepost, 1, "--app", f"{name}:raised"))["effects"]
+    assert raised["found"].endswith("a hook of @auth.on_insert raised LookupError: no name left")
+    assert await db.fetchval("SELECT count(*) FROM users") == 0
+
+
+async def test_a_command_says_which_rule_rejected_what_it_does(gatepost: Command, owner_dsn: str) -> None:
+    create = ("users", "create", "--email", "ada@example.com", "--name", "Ada", "--password-stdin")
+    await execute(owner_dsn, "ALTER TABLE users ADD COLUMN username text NOT NULL")
+    missing = await gatepost(*create, stdin=PASSWORD)
+    told = "users.username is NOT NULL, and nothing fills it. Have @auth.on_insert('username')"
+    assert f"Error: {told}" in missing.err
+    await execute(
+        owner_dsn,
+        "ALTER TABLE users DROP COLUMN username",
+        "ALTER TABLE users ADD CONSTRAINT short CHECK (length(name) < 3)",
+    )
+    broken = await gatepost(*create, stdin=PASSWORD)
+    assert (broken.code, broken.err.splitlines()[-1]) == (1, "Error: The rule is short")

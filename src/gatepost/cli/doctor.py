@@ -1,7 +1,7 @@
 """`gatepost doctor`: look at everything that Gatepost needs, and say what to do where it is not so."""
 
 import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,11 @@ from gatepost.errors import GatepostError, SettingsError
 from gatepost.terminal.connection import configured_dsn
 from gatepost.terminal.options import AsJson
 from gatepost.terminal.output import Output
-from gatepost.terminal.running import in_use, load_settings
+from gatepost.terminal.running import application, in_use, load_settings
+
+if TYPE_CHECKING:
+    from gatepost.services.hooks import Hooks
+    from gatepost.settings import Settings
 
 STYLES = {Status.OK: "green", Status.WARNING: "yellow", Status.WRONG: "red"}
 
@@ -73,7 +77,20 @@ def examine(out: Output) -> list[Check]:
     asyncio.run(examine_settings(settings, tell, pages=pages(settings), features=in_use.get()))
     try:
         with configured_dsn(settings) as dsn:
-            asyncio.run(examine_database(settings, dsn, tell, features=in_use.get()))
+            asyncio.run(
+                examine_database(settings, dsn, tell, features=in_use.get(), hooks=_hooks(settings, dsn))
+            )
     except GatepostError as error:
         tell(judgements.unreachable(settings, error))
     return made
+
+
+def _hooks(settings: "Settings", dsn: str) -> "Hooks | None":
+    """Return the hooks of the application, None where there is none or it fills no columns of its own."""
+    from gatepost.db.pool import Database
+
+    gate = application.get()
+    if gate is None or not gate.hooks.columns:
+        return None
+    gate.hooks.open(Database(dsn, size=1, timeout=None), seconds=settings.hook_timeout_seconds)
+    return gate.hooks

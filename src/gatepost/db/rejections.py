@@ -28,6 +28,20 @@ routines raise, WITH CHECK OPTION, PL/pgSQL (PostgreSQL, appendix A)."""
 
 _UNIQUE = ("23505", "23P01")
 _TRUNCATED = "22001"
+_MISSING = "23502"
+_PASSWORDS = frozenset(
+    [
+        "hashed_password",
+        "password_hash",
+        "password_digest",
+        "encrypted_password",
+        "hashed_pw",
+        "pw_hash",
+        "passwd",
+        "password",
+    ]
+)
+"""What an adopted table may call the column of password hashes."""
 _INTERNAL = "XX000"  # what PL/Perl and PL/Tcl raise, among others
 _ROW_RULES = "ExecWithCheckOptions"  # checks WITH CHECK OPTION and policies on new rows
 _HOOK = "raised by a hook of the application"
@@ -134,7 +148,25 @@ def _answer(cause: asyncpg.PostgresError, broken: Sequence[str], fields: Sequenc
     if cause.sqlstate == _TRUNCATED and fields:
         # PostgreSQL does not say which column it was.
         return ValidationFailed(dict.fromkeys(broken or fields, TOO_LONG))
-    return RejectedByDatabase(dict.fromkeys(broken, Text("field.rejected")))
+    answer = RejectedByDatabase(dict.fromkeys(broken, Text("field.rejected")))
+    answer.add_note(_explained(cause))
+    return answer
+
+
+def _explained(cause: asyncpg.PostgresError) -> str:
+    """Say for the operator, and for whoever reads a traceback, which rule it was; it quotes no values."""
+    if cause.sqlstate != _MISSING:
+        return f"The rule is {cause.constraint_name or _raised_in(cause) or cause.sqlstate}"
+    column = f"{cause.table_name}.{cause.column_name}"
+    if cause.column_name in _PASSWORDS:
+        return (
+            f"{column} is NOT NULL, so that no user can be without a password."
+            f" Run: ALTER TABLE {cause.table_name} ALTER COLUMN {cause.column_name} DROP NOT NULL;"
+        )
+    return (
+        f"{column} is NOT NULL, and nothing fills it. Have @auth.on_insert('{cause.column_name}') in your"
+        " application do it, and name the application in commands: gatepost --app MODULE:NAME"
+    )
 
 
 def _raised_in(error: asyncpg.PostgresError) -> str:

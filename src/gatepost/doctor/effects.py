@@ -243,7 +243,9 @@ def _remedy(mishap: "Mishap", server: "Server") -> str:
     if not mishap.state:
         return "Row-level security or a trigger hides or keeps rows: see the policies above"
     by_state = {
-        "23502": f"Give it a default: ALTER TABLE {mishap.table} ALTER COLUMN … SET DEFAULT …",
+        "23502": "Have @auth.on_insert of your application fill it, which gatepost --app MODULE:NAME doctor"
+        f" tries, or give it a default: ALTER TABLE {mishap.table} ALTER COLUMN … SET DEFAULT …",
+        "hook": "Mend the hook: until then nobody can register",
         "25006": "See what was found about writing above",
         "42501": f"Have the owner grant {server.role} the missing rights ({program()} migrate --grants"
         f" {server.role}), or see the policies above",

@@ -12,6 +12,7 @@ from gatepost.terminal.connection import connected, location
 
 if TYPE_CHECKING:
     from gatepost.db.pool import Connection
+    from gatepost.services.hooks import Hooks
     from gatepost.settings import Settings
     from gatepost.store.health import Server
 
@@ -40,9 +41,21 @@ async def examine_settings(
 
 
 async def examine_database(
-    settings: "Settings", dsn: str, tell: Tell, *, features: Sequence[Feature]
+    settings: "Settings",
+    dsn: str,
+    tell: Tell,
+    *,
+    features: Sequence[Feature],
+    hooks: "Hooks | None" = None,
 ) -> None:
     """Look at the database, over connections that have no deadline.
+
+    Args:
+        settings: those in force.
+        dsn: where it is.
+        tell: is told what was found.
+        features: those of the Gatepost.
+        hooks: those of the application, if they are known; they are open.
 
     Raises:
         GatepostError: it can't be reached.
@@ -63,7 +76,7 @@ async def examine_database(
         tell(judgements.clock(server.now - (before + (after - before) / 2)))
         await _examine_way(settings, dsn, conn, server, tell)
         if await _examine_schema(settings, conn, server, tell, features):
-            await _examine_effects(conn, server, tell)
+            await _examine_effects(conn, server, tell, hooks)
             for feature in features:
                 if feature.checks is not None:
                     await _ask(feature.name, feature.checks(conn), tell)
@@ -119,12 +132,14 @@ async def _examine_schema(
     return whole
 
 
-async def _examine_effects(conn: "Connection", server: "Server", tell: Tell) -> None:
+async def _examine_effects(conn: "Connection", server: "Server", tell: Tell, hooks: "Hooks | None") -> None:
     """Do what a server does, then look at what else is in the tables."""
     from gatepost.store import rehearsal
 
+    own_columns = hooks.own_columns if hooks is not None and hooks.columns else None
+
     async def rehearsed() -> list[Check]:
-        return [effects.effects(await rehearsal.rehearse(conn), server)]
+        return [effects.effects(await rehearsal.rehearse(conn, own_columns=own_columns), server)]
 
     await _ask("effects", rehearsed(), tell)
     await _ask("adoption", effects.brought_along(conn), tell)

@@ -1,7 +1,7 @@
 """Everything that a server does to its tables, done once to a user who is made for it, and undone."""
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,7 +13,7 @@ from asyncpg import PostgresError
 from gatepost.db.pool import Connection
 from gatepost.db.rejections import Rejection, is_rejection
 from gatepost.errors import AccountInUse
-from gatepost.models import PASSWORD, AuditAction, Bucket, Client, EndReason, Proof, User, UserId
+from gatepost.models import PASSWORD, AuditAction, Bucket, Client, EndReason, NewUser, Proof, User, UserId
 from gatepost.security.links import StoredLink
 from gatepost.security.tokens import StoredToken
 from gatepost.settings.rates import Rate
@@ -36,6 +36,9 @@ SPAN = timedelta(minutes=5)
 """How long what is made would live."""
 
 _CLIENT = Client(ip_address="192.0.2.1", user_agent="gatepost doctor")  # of RFC 5737, for documentation
+HOOK = "hook"
+"""What stands in the place of an SQLSTATE where a hook raised something else."""
+
 _HASH = "$2b$12$" + "." * 53
 
 
@@ -45,7 +48,8 @@ class Mishap:
 
     Attributes:
         step: what was done, as the end of a sentence that begins with "could not".
-        state: PostgreSQL's SQLSTATE; empty where nothing failed and a row that was written was not there.
+        state: PostgreSQL's SQLSTATE, or `HOOK`; empty where nothing failed and a row that was written was not
+            there.
         text: what PostgreSQL said.
         table, constraint: what it named; None where it named none.
         is_rejection: a constraint or a trigger had something against the values.
@@ -63,6 +67,12 @@ class _Hidden(Exception):
     """A row that was just written can't be read or written again."""
 
 
+class _HookRaised(Exception):
+    """A hook of the application raised what is no error of PostgreSQL's."""
+
+
+OwnColumns: TypeAlias = Callable[[Connection, NewUser], Awaitable[Mapping[str, object]]]
+
 Step: TypeAlias = Callable[[Connection, "Trial"], Awaitable[None]]
 
 
@@ -72,11 +82,14 @@ class Trial:
 
     Attributes:
         mark: random, so that what is made is nobody else's.
+        own_columns: returns what the application puts into its own columns of a new user; None where
+            nothing is put there.
         user: who was made.
         stamp: of their credentials.
     """
 
     mark: str
+    own_columns: OwnColumns | None = None
     user: User | None = None
     stamp: UUID | None = None
 
@@ -99,18 +112,20 @@ class Trial:
         return StoredToken(f"doctor{number:02}.{self.mark}")
 
 
-async def rehearse(conn: Connection) -> Mishap | None:
+async def rehearse(conn: Connection, *, own_columns: OwnColumns | None = None) -> Mishap | None:
     """Do what a server does, with its own statements, in a transaction that is rolled back.
 
     Numbers that sequences gave out stay used; nothing else is left behind.
     """
-    trial = Trial(mark=os.urandom(16).hex())
+    trial = Trial(mark=os.urandom(16).hex(), own_columns=own_columns)
     async with _undone(conn):
         for step, act in STEPS.items():
             try:
                 await act(conn, trial)
             except _Hidden:
                 return Mishap(step=step, state="", text="a row that was just written is not to be seen")
+            except _HookRaised as error:
+                return Mishap(step=step, state=HOOK, text=f"a hook of @auth.on_insert raised {error}")
             except (Rejection, PostgresError, AccountInUse) as error:
                 return _mishap(step, error)
     return None
@@ -142,16 +157,23 @@ async def _undone(conn: Connection) -> AsyncIterator[None]:
 
 
 async def _register(conn: Connection, trial: Trial) -> None:
+    new = NewUser(email=f"doctor-{trial.mark[:12]}@example.com", name="Gatepost Doctor", is_admin=False)
+    own = None if trial.own_columns is None else await _filled(trial.own_columns, conn, new)
     trial.user, trial.stamp = await users.insert(
-        conn,
-        email=f"doctor-{trial.mark[:12]}@example.com",
-        name="Gatepost Doctor",
-        hashed_password=_HASH,
-        at=None,
+        conn, email=new.email, name=new.name, hashed_password=_HASH, own=own, at=None
     )
     await events.insert(
         conn, AuditAction.USER_REGISTERED, client=_CLIENT, at=None, user_id=trial.user_id, detail={}
     )
+
+
+async def _filled(own_columns: OwnColumns, conn: Connection, new: NewUser) -> Mapping[str, object]:
+    try:
+        return await own_columns(conn, new)
+    except PostgresError:
+        raise
+    except Exception as error:
+        raise _HookRaised(f"{type(error).__name__}: {error}") from error
 
 
 async def _check_constraints(conn: Connection, _: Trial) -> None:

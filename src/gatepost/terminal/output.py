@@ -119,14 +119,15 @@ class Output:
 
 
 def lines_of(error: GatepostError) -> list[str]:
-    """Return what an error says, a line a mistake."""
+    """Return what an error says, a line a mistake, with the notes that it has for the operator."""
     if isinstance(error, SettingsError):
         return error.problems
-    if isinstance(error, ValidationFailed) and error.fields:
-        return [f"{field}: {problem}" for field, problem in error.fields.items()]
     if isinstance(error, AdoptionRefused):
         return error.message.split("\n")
-    return [str(error)]
+    notes = getattr(error, "__notes__", ())
+    if isinstance(error, ValidationFailed) and error.fields:
+        return [*(f"{field}: {problem}" for field, problem in error.fields.items()), *notes]
+    return [str(error), *notes]
 
 
 def shown(value: object) -> str:

@@ -34,6 +34,7 @@ class Fields(BaseModel):
     company_name: str = Field(max_length=10, description="As on the invoice")
     plan: Plan
     size: Literal["small", "large"] | None = None
+    colour: Literal["red", "blue"] = "blue"
     seats: int | None = Field(None, gt=0, lt=100, title="How many seats?")
     budget: Decimal = Decimal("1.5")
     founded: datetime.date | None = None
@@ -56,6 +57,7 @@ def test_each_field_has_the_input_of_its_type() -> None:
         "company_name": "text",
         "plan": "choice",
         "size": "choice",
+        "colour": "choice",
         "seats": "number",
         "budget": "number",
         "founded": "date",
@@ -65,7 +67,7 @@ def test_each_field_has_the_input_of_its_type() -> None:
         "age": "checkbox",
         "terms": "checkbox",
     }
-    assert [name for name, each in made.items() if each.required] == ["company_name", "plan", "age"]
+    assert [name for name, each in made.items() if each.required] == ["company_name", "plan", "colour", "age"]
     assert made["company_name"].label == "Company name"
     assert made["company_name"].hint == "As on the invoice"
     assert made["company_name"].attributes["maxlength"] == 10
@@ -73,6 +75,7 @@ def test_each_field_has_the_input_of_its_type() -> None:
     assert made["seats"].attributes == {"min": 1, "max": 99, "step": 1}
     assert made["budget"].attributes["step"] == "any"
     assert (made["plan"].options, made["plan"].value) == (["free", "pro"], None)
+    assert (made["colour"].value, made["size"].value) == ("blue", None)
     assert made["size"].options == ["small", "large"]
     assert (made["budget"].value, made["news"].value, made["terms"].value) == ("1.5", True, False)
 

@@ -118,7 +118,13 @@ def lift_block(
 
 
 COMMANDS = (
-    Command(group="blocks", name="list", run=list_blocks, example="gatepost blocks list --limit 50"),
+    Command(
+        group="blocks",
+        group_help="Keep addresses and networks out.",
+        name="list",
+        run=list_blocks,
+        example="gatepost blocks list --limit 50",
+    ),
     Command(
         group="blocks",
         name="add",

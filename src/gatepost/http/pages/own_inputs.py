@@ -95,12 +95,17 @@ def _input(name: str, declared: FieldInfo, schema: Mapping[str, Any]) -> OwnInpu
         label=declared.title or name.replace("_", " ").capitalize(),
         hint=declared.description,
         kind=kind,
-        # Somebody may say no to a box, unless yes is the only answer.
-        required=schema.get("const") is True if kind == "checkbox" else declared.is_required(),
+        required=_must_be_given(kind, schema, declared),
         value=default is True if kind == "checkbox" else None if default is None else str(default),
         options=options,
         attributes={} if kind in {"checkbox", "choice"} else _bounds(schema, kind),
     )
+
+
+def _must_be_given(kind: str, schema: Mapping[str, Any], declared: FieldInfo) -> bool:
+    if kind == "checkbox":
+        return schema.get("const") is True  # to any other, no is an answer as well
+    return declared.is_required() or (kind == "choice" and schema.get("default") is not None)
 
 
 def _kind(schema: Mapping[str, Any]) -> tuple[str | None, Sequence[str]]:

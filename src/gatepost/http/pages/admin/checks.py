@@ -35,7 +35,9 @@ async def _examine(visit: Visit) -> list[Check]:
     pages = judgements.templates(gate.settings, visit.site.replaced)
     await examine_settings(gate.settings, made.append, pages=pages, features=gate.features)
     try:
-        await examine_database(gate.settings, gate.database.dsn, made.append, features=gate.features)
+        await examine_database(
+            gate.settings, gate.database.dsn, made.append, features=gate.features, hooks=gate.hooks
+        )
     except GatepostError as error:
         made.append(judgements.unreachable(gate.settings, error))
     return made
