@@ -42,7 +42,13 @@ _SECRET_FORMS = (
     (re.compile(r"\b(bearer|basic)(\s+)[^\s,;\"']+", re.IGNORECASE), rf"\1\2{HIDDEN}"),
     # The password of a URL.
     (re.compile(r"(://[^\s:/@]*:)[^\s/]*@"), rf"\1{HIDDEN}@"),
-    # A connection string, a query string, JSON, the detail of a PostgreSQL error.
+    # The values that PostgreSQL and its driver quote in an error: an application's own, of its hooks, too.
+    (re.compile(r"(\bKey \([^\n]{0,200}?\)=)\(.*"), rf"\1{HIDDEN}"),
+    (
+        re.compile(r"(\binvalid input (?:for query argument \$\d{1,5}|syntax for type [\w ]{1,60}): ).*"),
+        rf"\1{HIDDEN}",
+    ),
+    # A connection string, a query string, JSON.
     (
         re.compile(
             r"(\b\w{0,32}(?:password|passwd|secret|secret_key|token)(?:=|\"\s*:\s*|'\s*:\s*|\)=))"

@@ -7,6 +7,7 @@ ends up in terminals and logs.
 import ipaddress
 import json
 import re
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, get_args, get_origin
@@ -20,6 +21,9 @@ from gatepost.settings.address import Address
 
 EXAMPLE_KEY = "your-very-long-random-secret-key-here"
 """The SECRET_KEY of `env.example`: everybody knows it, so it is nobody's key."""
+
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""Characters that turn the text after them round (UAX 9)."""
 
 KEY_LENGTH_MIN = 32
 """Characters a SECRET_KEY has at least, in production."""
@@ -83,6 +87,18 @@ def listed(value: object) -> list[object]:
     except ValueError:
         raise ValueError("it starts like a JSON list but is not one") from None
     return list(items)
+
+
+def line(value: object) -> str:
+    """Return a text of one line, as people read it; empty for none.
+
+    Raises:
+        ValueError: it holds control characters, or such as turn other text round.
+    """
+    text = plain_text(value) or ""
+    if any(unicodedata.category(each) in {"Cc", "Zl", "Zp"} for each in text) or _TURNING.search(text):
+        raise ValueError("it holds characters that can't be seen")
+    return text
 
 
 def schema(value: object) -> str | None:

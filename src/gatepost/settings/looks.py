@@ -31,7 +31,7 @@ def _link(description: str) -> Any:  # noqa: ANN401 - what Field returns
 class Looks(BaseSettings):
     """Name, colours, pictures and links of the pages. `Settings` reads them with everything else."""
 
-    app_name: str = Field(
+    app_name: Annotated[str, BeforeValidator(forms.line)] = Field(
         "Gatepost",
         min_length=1,
         max_length=80,

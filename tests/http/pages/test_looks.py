@@ -275,6 +275,18 @@ def test_a_theme_that_cant_be_served_is_told_at_the_start(
         create_app(make_settings(**{name: tmp_path / place for name, place in settings.items()}))
 
 
+def test_no_link_of_a_theme_leads_out_of_it(make_settings: MakeSettings, tmp_path: Path) -> None:
+    theme, secrets = tmp_path / "theme", tmp_path / ".env"
+    secrets.write_text("SECRET_KEY=hush")
+    (theme / "..data").mkdir(parents=True)
+    (theme / "..data" / "own.png").write_bytes(b"as Kubernetes mounts it")
+    (theme / "own.png").symlink_to("..data/own.png")
+    create_app(make_settings(theme_dir=theme))
+    (theme / "logo.png").symlink_to(secrets)
+    with pytest.raises(SettingsError, match=r"THEME_DIR: .*logo\.png is a link to a file outside"):
+        create_app(make_settings(theme_dir=theme))
+
+
 def test_all_that_can_be_served_has_a_type_that_browsers_take() -> None:
     assert set(TYPES) >= {".css", ".woff2", ".svg", ".png", ".webp"}
 

@@ -103,6 +103,10 @@ def _folder(folder: Path) -> Files:
     found = [file for file in sorted(folder.rglob("*")) if file.is_file() and not _is_hidden(file, folder)]
     if wrong := [file for file in found if file.suffix.lower() not in TYPES]:
         raise SettingsError([f"THEME_DIR: {wrong[0]} can't be served; only {', '.join(TYPES)} can"])
+    inside = folder.resolve()
+    if outside := [file for file in found if not file.resolve().is_relative_to(inside)]:
+        # Whoever made a theme need not be whoever runs it: a picture may be a link to a file of secrets.
+        raise SettingsError([f"THEME_DIR: {outside[0]} is a link to a file outside; copy that file"])
     return {f"theme/{file.relative_to(folder).as_posix()}": _read("THEME_DIR", file) for file in found}
 
 
