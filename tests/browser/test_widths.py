@@ -1,0 +1,79 @@
+"""The main pages between a phone and a wide window: none scrolls sideways, and no control lies over another."""
+
+from typing import Any
+
+import pytest
+from playwright.async_api import Page
+from tests.browser.conftest import Site, Visitors, assert_no_horizontal_scroll
+from tests.browser.test_admin import administrator, fill
+from tests.http.conftest import Database
+
+WIDTHS: dict[str, dict[str, Any]] = {
+    **{str(width): {"viewport": {"width": width, "height": 800}} for width in (375, 768, 1024, 1280)},
+    # A window of 1440 pixels, of which 200 % leave half.
+    "1440 at 200 %": {"viewport": {"width": 720, "height": 450}, "device_scale_factor": 2},
+}
+
+PAGES = (
+    "/account",
+    "/account/data",
+    "/account/password",
+    "/security",
+    "/devices",
+    "/activity",
+    "/was-it-you",
+    "/admin",
+    "/admin/users",
+    "/admin/users?q=person&status=active&role=user",
+    "/admin/users?sort=-created",
+    "/admin/users/2",
+    "/admin/new-user",
+    "/admin/selected-users?do=disable&user=2&user=3",
+    "/admin/invitations",
+    "/admin/sessions",
+    "/admin/sessions/end?user=2",
+    "/admin/addresses",
+    "/admin/addresses/2001:db8:1111:2222:3333:4444:5555:1001",
+    "/admin/events",
+    "/admin/events?action=login.&last=24h",
+    "/admin/system",
+    "/admin/system/checks",
+    "/admin/system/asvs?state=missed",
+    "/admin/system/housekeeping",
+)
+
+COVERED = """
+() => {
+    const controls = "a[href], button, input, select, textarea, summary";
+    const found = [];
+    for (const each of document.querySelectorAll(controls)) {
+        if (!each.checkVisibility({ visibilityProperty: true }) || each.closest(".hidden, .skip, svg")) continue;
+        each.scrollIntoView({ block: "center", inline: "center", behavior: "instant" });
+        // Of a link that is broken into lines the first one.
+        const box = each.getClientRects()[0];
+        if (!box || !box.width || !box.height) continue;
+        const hit = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+        if (!hit || each.contains(hit) || hit.contains(each)) continue;
+        found.push(`${each.outerHTML.slice(0, 120)} lies below ${hit.outerHTML.slice(0, 120)}`);
+    }
+    return found;
+}
+"""
+"""Finds the controls of a page that something else lies over, in the middle."""
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+async def test_no_page_scrolls_sideways_and_no_control_lies_over_another(
+    site: Site, visitor: Visitors, db: Database, width: str
+) -> None:
+    page = await administrator(site, visitor, **WIDTHS[width])
+    await fill(site, db)
+    for path in PAGES:
+        await page.goto(f"{site.url}/auth{path}")
+        await assert_no_horizontal_scroll(page)
+        assert await _covered(page) == [], path
+
+
+async def _covered(page: Page) -> list[str]:
+    found: list[str] = await page.evaluate(COVERED)
+    return found
