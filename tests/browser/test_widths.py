@@ -1,4 +1,4 @@
-"""The main pages between a phone and a wide window: none scrolls sideways, and no control lies over another."""
+"""The main pages from a phone to a wide window: none scrolls sideways, no control lies over another."""
 
 from typing import Any
 
@@ -47,7 +47,8 @@ COVERED = """
     const controls = "a[href], button, input, select, textarea, summary";
     const found = [];
     for (const each of document.querySelectorAll(controls)) {
-        if (!each.checkVisibility({ visibilityProperty: true }) || each.closest(".hidden, .skip, svg")) continue;
+        if (!each.checkVisibility({ visibilityProperty: true })) continue;
+        if (each.closest(".hidden, .skip, svg")) continue;
         each.scrollIntoView({ block: "center", inline: "center", behavior: "instant" });
         // Of a link that is broken into lines the first one.
         const box = each.getClientRects()[0];
