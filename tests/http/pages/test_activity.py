@@ -111,3 +111,21 @@ async def test_a_cursor_that_leads_nowhere_is_a_page_all_the_same(visitor: Visit
         assert way(page, "Newest") == "/activity"
     else:
         assert "You signed up" in told(page)
+
+
+async def test_the_security_page_has_the_latest_that_is_notable_and_gathers_it_alike(
+    visitor: Visitor, db: Database
+) -> None:
+    await db.execute(
+        """
+        INSERT INTO auth_events (action, user_id, ip_address, detail)
+        SELECT unnest(ARRAY['login.failed', 'session.refreshed', 'cleanup.run']), 1, '192.0.2.7', '{}'
+        FROM generate_series(1, 40)
+        """
+    )
+    page = await visitor.get("/security")
+    assert told(page) == [
+        'Someone failed to sign in to your account <span class="badge">40 times</span>',
+        "You signed in",
+        "You signed up",
+    ]
