@@ -66,6 +66,10 @@ class Begun:
         write(_plain_log, level, "request", told)
 
 
+BY_ENCODING = b"Accept-Encoding"
+"""What Vary says of an answer that is packed for those who take it."""
+
+
 class RequestLog:
     """Gives a request its id, logs it in one line, and answers what nobody else caught.
 
@@ -73,7 +77,8 @@ class RequestLog:
 
     Args:
         app: what answers.
-        headers: what every answer carries, unless it has such a header of its own; Vary is always these.
+        headers: what every answer carries, unless it has such a header of its own; Vary is always these,
+            besides `BY_ENCODING`.
         fault: makes the answer to a fault.
     """
 
@@ -100,8 +105,12 @@ class RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                own = [header for header in message.get("headers", ()) if header[0] != b"vary"]
-                named = {name for name, _ in own}
+                own = [
+                    header
+                    for header in message.get("headers", ())
+                    if header[0] != b"vary" or header[1] == BY_ENCODING
+                ]
+                named = {name for name, _ in own} - {b"vary"}
                 message["headers"] = own + [header for header in begun.headers if header[0] not in named]
             await send(message)
             spent.lift()  # what is sent bit by bit is no longer waited for

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.conftest import MakeSettings, MovableClock
@@ -14,6 +15,7 @@ from gatepost.errors import SettingsError
 from gatepost.http.pages.assets import ASSETS
 from gatepost.http.pages.colors import DARK, LIGHT, contrast, properties
 from gatepost.http.pages.looks import TYPES, style_sheet
+from gatepost.library import Gatepost
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script><path d="M0 0h1v1z"/></svg>'
 
@@ -124,6 +126,47 @@ async def test_files_are_kept_for_ever_because_their_address_changes_with_them(
     red = await looked_at(make_settings, clock, accent_color="#c00000")
     assert loaded(red, ".css") != style
     assert loaded(red, ".js") == script
+
+
+@pytest.mark.parametrize(
+    ("accepted", "encoding"),
+    [
+        ("gzip, deflate, br", "gzip"),
+        ("br;q=1, GZIP;q=0.5", "gzip"),
+        ("gzip;q=0, br", None),
+        ("gzip; q=0.000", None),
+        ("identity", None),
+    ],
+)
+async def test_style_sheets_and_scripts_are_packed_for_browsers_that_take_it(
+    make_settings: MakeSettings, clock: MovableClock, accepted: str, encoding: str | None
+) -> None:
+    async with visiting(create_app(make_settings(public_url=ORIGIN), clock=clock)) as visitor:
+        await visitor.get("/auth/sign-in")
+        assert "content-encoding" not in visitor.answer.headers, "a page holds secrets"
+        for place in (loaded(visitor, ".css"), loaded(visitor, ".js")):
+            answer = await visitor.get(place, **{"Accept-Encoding": accepted})
+            assert answer.headers.get("content-encoding") == encoding
+            assert "Accept-Encoding" in answer.headers["vary"]
+            name = place.rpartition("/")[2]
+            assert answer.text.startswith((ASSETS / name).read_text("utf-8")[:500])
+
+
+async def test_the_first_visit_of_the_sign_in_is_light(
+    make_settings: MakeSettings, clock: MovableClock
+) -> None:
+    """Bytes as they are sent to a browser that has nothing of ours and takes gzip."""
+    async with visiting(create_app(make_settings(public_url=ORIGIN), clock=clock)) as visitor:
+        page = await visitor.get("/auth/sign-in")
+        sent = {"page": len(page.content)}
+        for place in set(re.findall(r'"(/auth/assets/[^"]+)"', page.text)):
+            answer = await visitor.get(place, **{"Accept-Encoding": "gzip"})
+            sent[place.rpartition(".")[2]] = int(answer.headers["content-length"])
+
+    assert sent.keys() == {"page", "css", "js", "svg"}
+    assert sent["page"] <= 5_000
+    assert sent["css"] <= 7_000
+    assert sum(sent.values()) <= 14_000, sent
 
 
 async def test_nothing_that_pages_load_refers_elsewhere() -> None:
@@ -289,6 +332,43 @@ def test_no_link_of_a_theme_leads_out_of_it(make_settings: MakeSettings, tmp_pat
 
 def test_all_that_can_be_served_has_a_type_that_browsers_take() -> None:
     assert set(TYPES) >= {".css", ".woff2", ".svg", ".png", ".webp"}
+
+
+async def test_pages_on_an_application_of_ones_own_are_the_same(
+    make_settings: MakeSettings, clock: MovableClock, tmp_path: Path
+) -> None:
+    (tmp_path / "logo.svg").write_bytes(SVG)
+    (tmp_path / "own.css").write_text(":root { --ground: #fff }")
+    (tmp_path / "templates").mkdir()
+    footer = '{% extends "gatepost/base.html" %}{% block footer %}<p>{{ app_name }} of Bern</p>{% endblock %}'
+    (tmp_path / "templates" / "base.html").write_text(footer)
+    settings = make_settings(
+        public_url=ORIGIN,
+        app_name="Acme",
+        app_logo=tmp_path / "logo.svg",
+        accent_color="#ffd400",
+        appearance="dark",
+        corner_radius=0,
+        theme_css=tmp_path / "own.css",
+        templates_dir=tmp_path / "templates",
+        app_url="https://acme.example/",
+    )
+    auth = Gatepost(settings, clock=clock)
+    app = FastAPI(lifespan=auth.lifespan)
+    auth.install(app, pages=True)
+    seen = []
+    for each in (create_app(settings, clock=clock), app):
+        async with visiting(each) as visitor:
+            pages = [(await visitor.get(f"/auth/{path}")).text for path in ("sign-in", "sign-up", "nowhere")]
+            sheets = set(re.findall(r'"(/auth/assets/[^"]+)"', pages[0]))
+            files = {sheet: (await visitor.get(sheet)).content for sheet in sheets}
+        # What is another one on each page: the token of its form, and the request's id.
+        same = [re.sub(r'(?<=value=")[\w=-]{64}(?=")|[0-9a-f]{32}', "", page) for page in pages]
+        seen.append((same, files))
+
+    assert seen[0] == seen[1]
+    assert "Sign in to Acme" in seen[0][0][0]
+    assert all("<p>Acme of Bern</p>" in page for page in seen[0][0])
 
 
 # --- Places outside ---

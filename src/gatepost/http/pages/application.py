@@ -14,7 +14,7 @@ from gatepost.errors import GatepostError, InternalError, MethodNotAllowed, NotF
 from gatepost.http.as_get import Handshakes, Heads
 from gatepost.http.edge import Edge
 from gatepost.http.errors import last_resort
-from gatepost.http.middleware import BodyGuard, RequestLog
+from gatepost.http.middleware import BY_ENCODING, BodyGuard, RequestLog
 from gatepost.http.pages.assets import SVG_POLICY
 from gatepost.http.pages.forms import MEDIA_TYPE
 from gatepost.http.pages.page import error_page, refused
@@ -91,11 +91,15 @@ class Answers:
         found = self._site.assets.get(request.path_params["path"])
         if found is None:
             raise HTTPException(404)
-        content, media_type = found
         headers = {"Cache-Control": "public, max-age=31536000, immutable"}
-        if media_type == "image/svg+xml":
+        if found.media_type == "image/svg+xml":
             headers["Content-Security-Policy"] = SVG_POLICY
-        return Response(content, media_type=media_type, headers=headers)
+        content = found.content
+        if found.packed is not None:
+            headers["Vary"] = BY_ENCODING.decode()
+            if _takes_gzip(request.headers.get("accept-encoding", "")):
+                headers["Content-Encoding"], content = "gzip", found.packed
+        return Response(content, media_type=found.media_type, headers=headers)
 
     async def on_http_exception(self, request: Request, error: Exception) -> Response:
         """Tell that there is no such page, or that it takes no such method."""
@@ -121,3 +125,10 @@ class Answers:
             # One's own templates stand in the way of every page: of this one too.
             log.exception("the page of a fault can't be shown")
             return last_resort(scope)
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """Say whether a browser takes gzip, by its header (RFC 9110 §12.5.3)."""
+    codings = (each.replace(" ", "").lower().partition(";q=") for each in accepted.split(","))
+    # Of "q=0" and "q=0.000" nothing is left.
+    return any(coding == "gzip" and (not q or quality.strip("0.")) for coding, q, quality in codings)

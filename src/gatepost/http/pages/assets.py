@@ -1,7 +1,10 @@
 """What pages load: named by digests of the content, so that browsers keep it for ever."""
 
+import gzip
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from gatepost.http.pages import looks
 from gatepost.settings import Settings
@@ -10,6 +13,36 @@ ASSETS = Path(__file__).parent / "assets"
 
 SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
 """Content security policy of a picture that could hold scripts: opened by itself, it runs none."""
+
+
+_PACKED = {".css", ".js", ".svg"}
+"""What gzip makes smaller; it holds no secret whose length could tell of it (BREACH), as pages do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asset:
+    """A file that pages load.
+
+    Attributes:
+        content: of it.
+        packed: the same by gzip; None where that is no smaller.
+        media_type: of it.
+    """
+
+    content: bytes
+    packed: bytes | None
+    media_type: str
+
+    @classmethod
+    def of(cls, name: str, content: bytes) -> Self:
+        """Return a file as it is served."""
+        suffix = Path(name).suffix.lower()
+        packed = gzip.compress(content, mtime=0) if suffix in _PACKED else content
+        return cls(
+            content=content,
+            packed=packed if len(packed) < len(content) else None,
+            media_type=looks.TYPES[suffix],
+        )
 
 
 class Assets:
@@ -37,18 +70,17 @@ class Assets:
         together = _digest(b"".join(name.encode() + b"\0" + content for name, content in theirs.items()))
         self.paths = {name: f"/assets/{_digest(content)}/{name}" for name, content in files.items()}
         self.paths |= {name: f"/assets/{together}/{name}" for name in theirs}
-        self._files = {self.paths[name]: content for name, content in (files | theirs).items()}
+        self._files = {
+            self.paths[name]: Asset.of(name, content) for name, content in (files | theirs).items()
+        }
 
     def named(self, stem: str) -> str | None:
         """Return the name of the picture that is called so, whatever its kind; None where there is none."""
         return next((name for name in self.paths if Path(name).stem == stem and "/" not in name), None)
 
-    def get(self, path: str) -> tuple[bytes, str] | None:
-        """Return a file and its media type by what stands behind `/assets/`; None where there is none."""
-        content = self._files.get(f"/assets/{path}")
-        if content is None:
-            return None
-        return content, looks.TYPES[Path(path).suffix.lower()]
+    def get(self, path: str) -> Asset | None:
+        """Return a file by what stands behind `/assets/`; None where there is none."""
+        return self._files.get(f"/assets/{path}")
 
 
 def _digest(content: bytes) -> str:
