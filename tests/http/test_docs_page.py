@@ -41,12 +41,12 @@ async def test_nothing_in_the_page_comes_from_elsewhere(client: httpx.AsyncClien
     html = (await client.get(PAGE)).text
     assert not re.search(r"https?:|//[a-z]", html)
     for reference in await referenced(client):
-        assert reference.startswith(("/api/auth/", "data:"))
+        assert reference.startswith(("/api/auth/", "/auth/"))
 
 
 async def test_the_style_sheet_and_our_script_fetch_nothing_from_elsewhere(client: httpx.AsyncClient) -> None:
     for reference in await referenced(client):
-        if reference.endswith(("swagger-ui.css", "start.js")):
+        if reference.endswith((".css", "start.js")):
             text = (await client.get(reference)).text
             assert not re.search(r"(?:@import|url\()\s*[\"']?(?:https?:)?//", text)
             assert "validatorUrl: null" in text or reference.endswith(".css")
@@ -54,15 +54,18 @@ async def test_the_style_sheet_and_our_script_fetch_nothing_from_elsewhere(clien
 
 async def test_everything_that_the_page_refers_to_is_there(client: httpx.AsyncClient) -> None:
     found = [reference for reference in await referenced(client) if not reference.startswith("data:")]
-    assert len(found) == 4
+    assert len(found) == 7
+    # Back to the pages: what they load is theirs to test.
+    assert [each for each in found if each.startswith("/auth/")] == ["/auth/icon", "/auth/account"]
     kinds = {}
-    for reference in found:
+    for reference in sorted({each for each in found if each.startswith("/api/")}):
         response = await client.get(reference)
         assert response.status_code == 200, reference
         assert response.headers["x-content-type-options"] == "nosniff"
         kinds[reference.rpartition("/")[2]] = response.headers["content-type"].partition(";")[0]
     assert kinds == {
         "swagger-ui.css": "text/css",
+        "start.css": "text/css",
         "swagger-ui-bundle.js": "text/javascript",
         "start.js": "text/javascript",
         "openapi.json": "application/json",
@@ -72,7 +75,7 @@ async def test_everything_that_the_page_refers_to_is_there(client: httpx.AsyncCl
 async def test_a_file_may_be_kept_for_ever_because_its_address_changes_with_it(
     client: httpx.AsyncClient,
 ) -> None:
-    (style,) = [reference for reference in await referenced(client) if reference.endswith(".css")]
+    (style,) = [found for found in await referenced(client) if found.endswith("swagger-ui.css")]
     response = await client.get(style)
     assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert response.content == (docs.ASSETS / "swagger-ui" / "swagger-ui.css").read_bytes()
@@ -111,6 +114,22 @@ async def test_in_production_the_document_is_there_all_the_same(make_settings: M
     app = create_app(make_settings(environment="production", bcrypt_rounds=10))
     async with serving(app) as client:
         assert (await client.get("/api/auth/openapi.json")).json()["openapi"].startswith("3.1")
+
+
+async def test_it_says_whose_api_it_is_and_leads_back_to_pages_that_there_are(
+    make_settings: MakeSettings,
+) -> None:
+    async with serving(create_app(make_settings(app_name="<Ann's> & Co"))) as client:
+        html = (await client.get(PAGE)).text
+        assert "<title>&lt;Ann&#x27;s&gt; &amp; Co API</title>" in html
+        assert '<a href="../../auth/account">Your account</a>' in html
+    auth = Gatepost(make_settings(), prefix="/accounts")
+    app = FastAPI(lifespan=auth.lifespan)
+    auth.install(app, pages="/login/people")
+    async with serving(app) as client:
+        assert '<a href="../login/people/account">' in (await client.get("/accounts/docs")).text
+    async with serving(create_app(make_settings(pages=False))) as client:
+        assert "Your account" not in (await client.get(PAGE)).text
 
 
 async def test_the_page_stands_below_the_prefix_that_was_chosen(make_settings: MakeSettings) -> None:

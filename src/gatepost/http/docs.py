@@ -2,12 +2,14 @@
 
 import hashlib
 from functools import cache
+from html import escape
 from pathlib import Path
 
 from fastapi import APIRouter
 from starlette.responses import FileResponse, HTMLResponse, Response
 
 from gatepost.errors import NotFound
+from gatepost.http.edge import Edge
 from gatepost.http.headers import PAGE_HEADERS
 
 ASSETS = Path(__file__).parent / "assets"
@@ -15,6 +17,7 @@ ASSETS = Path(__file__).parent / "assets"
 _FILES = {
     "swagger-ui.css": (ASSETS / "swagger-ui" / "swagger-ui.css", "text/css"),
     "swagger-ui-bundle.js": (ASSETS / "swagger-ui" / "swagger-ui-bundle.js", "text/javascript"),
+    "start.css": (ASSETS / "start.css", "text/css"),
     "start.js": (ASSETS / "start.js", "text/javascript"),
 }
 
@@ -25,12 +28,15 @@ _PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>Gatepost API</title>
-<link rel="icon" href="data:,">
+<title>{name} API</title>
+<link rel="icon" href="{icon}">
 <link rel="stylesheet" href="docs/{digest}/swagger-ui.css">
+<link rel="stylesheet" href="docs/{digest}/start.css">
 </head>
 <body>
-<div id="swagger-ui" data-openapi="openapi.json"></div>
+<header class="top"><strong>{name} API</strong>
+<nav aria-label="Elsewhere">{back}</nav></header>
+<main id="swagger-ui" data-openapi="openapi.json"></main>
 <script src="docs/{digest}/swagger-ui-bundle.js"></script>
 <script src="docs/{digest}/start.js"></script>
 </body>
@@ -44,13 +50,24 @@ _POLICY = (
 )
 
 
-def docs_router() -> APIRouter:
-    """Return the routes of the page, below `/docs`."""
+def docs_router(edge: Edge, *, prefix: str) -> APIRouter:
+    """Return the routes of the page, below `/docs`.
+
+    Args:
+        edge: knows where the pages are.
+        prefix: where the API is, beside them.
+    """
     router = APIRouter(include_in_schema=False)
+    name = escape(edge.gate.settings.app_name)
+    up = "../" * prefix.count("/")
 
     @router.get("/docs")
     async def page() -> Response:
-        html = _PAGE.format(digest=_digest())
+        # The pages may be put on the application after the API.
+        pages = None if edge.pages_path is None else up + escape(edge.pages_path.lstrip("/"))
+        back = "" if pages is None else f'<a href="{pages}/account">Your account</a>'
+        icon = "data:," if pages is None else f"{pages}/icon"
+        html = _PAGE.format(digest=_digest(), name=name, back=back, icon=icon)
         return HTMLResponse(html, headers={"Content-Security-Policy": _POLICY, **PAGE_HEADERS})
 
     @router.get("/docs/{digest}/{name}")

@@ -79,7 +79,7 @@ def create_api(edge: Edge, *, prefix: str) -> ASGIApp:
     # them anew, for every application, which takes longer than all the rest of a start.
     api.router.routes.extend(_routes(edge.gate.features))
     if settings.environment != "production":
-        api.include_router(docs_router())
+        api.include_router(docs_router(edge, prefix=prefix))
     edge.document = _document(api, edge, prefix)
     return Handshakes(HotPaths(api, endpoints))
 
