@@ -1,4 +1,4 @@
-"""Take the pictures of the pages that docs/images holds, of a demo that is made for it and thrown away.
+"""Take the pictures of the pages that docs/images holds, of demos that are made for it and thrown away.
 
 python scripts/screenshots.py [--list] [name ...]
 
@@ -33,9 +33,10 @@ from gatepost.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
+THEMES = ROOT / "examples" / "themes"
 
 SEED = "22"
-LARGEST, ALL = 150_000, 1_200_000
+LARGEST, ALL = 150_000, 1_800_000
 """Bytes of one picture, and of all together."""
 
 ADDRESS = "198.51.100.24"
@@ -75,6 +76,17 @@ def watch(page: Page) -> None:
     page.locator("tr.arrived").nth(2).wait_for()
 
 
+def wait_for_frames(page: Page) -> None:
+    """Wait until the pages in the first frames are there; others load when they are scrolled to."""
+    for number in range(12):
+        page.frame_locator("iframe").nth(number).locator("h1").wait_for(state="attached")
+
+
+def wait_for_operations(page: Page) -> None:
+    """Wait until the operations of the API are listed."""
+    page.locator(".opblock").nth(12).wait_for()
+
+
 def break_in(page: Page) -> None:
     """Have somebody guess the passwords of a few people, one of them rightly."""
     origin = page.url.partition("/auth")[0]
@@ -94,8 +106,9 @@ class Picture:
 
     Attributes:
         name: of the file, without its suffix.
-        path: of the page, below /auth.
+        path: of the page.
         who: "admin" or "user" of the demo; None for a visitor who is not signed in.
+        theme: of examples/themes, by the preview of which it is taken; None for the demo.
         size: of the window, in CSS pixels.
         whole: the page down to its end, else what is in the window.
         scale: pixels of the picture for one of CSS.
@@ -106,6 +119,7 @@ class Picture:
     name: str
     path: str
     who: str | None = None
+    theme: str | None = None
     size: tuple[int, int] = (1280, 800)
     whole: bool = False
     scale: float = 1.5
@@ -114,19 +128,26 @@ class Picture:
 
 
 PICTURES = (
-    Picture(name="sign-in", path="/sign-in", size=(640, 560), scale=2),
-    Picture(name="sign-in-dark-320", path="/sign-in", size=(320, 600), scale=2, dark=True),
-    Picture(name="sign-up", path="/sign-up", size=(640, 840), scale=2, before=mistype),
-    Picture(name="account", path="/account", who="user", size=(900, 720)),
-    Picture(name="devices", path="/devices", who="user", size=(900, 720), whole=True),
-    Picture(name="activity", path="/activity", who="user", size=(900, 800)),
-    Picture(name="overview", path="/admin?period=7d", who="admin", size=(1280, 860)),
-    Picture(name="overview-dark", path="/admin", who="admin", dark=True, whole=True),
-    Picture(name="users", path="/admin/users", who="admin"),
-    Picture(name="user", path="/admin", who="admin", size=(1280, 900), before=open_attacked),
-    Picture(name="sessions", path="/admin/sessions", who="admin"),
-    Picture(name="address", path="/admin", who="admin", size=(1280, 900), before=break_in),
-    Picture(name="events", path="/admin/events", who="admin", before=watch),
+    Picture(name="sign-in", path="/auth/sign-in", size=(640, 560), scale=2),
+    Picture(name="sign-in-dark-320", path="/auth/sign-in", size=(320, 600), scale=2, dark=True),
+    Picture(name="sign-up", path="/auth/sign-up", size=(640, 840), scale=2, before=mistype),
+    Picture(name="account", path="/auth/account", who="user", size=(900, 720)),
+    Picture(name="security", path="/auth/security", who="user", size=(900, 800)),
+    Picture(name="devices", path="/auth/devices", who="user", size=(900, 720), whole=True),
+    Picture(name="activity", path="/auth/activity", who="user", size=(900, 800)),
+    Picture(name="overview", path="/auth/admin?period=7d", who="admin", size=(1280, 860)),
+    Picture(name="overview-dark", path="/auth/admin", who="admin", dark=True, whole=True),
+    Picture(name="users", path="/auth/admin/users", who="admin"),
+    Picture(name="user", path="/auth/admin", who="admin", size=(1280, 900), before=open_attacked),
+    Picture(name="sessions", path="/auth/admin/sessions", who="admin"),
+    Picture(name="address", path="/auth/admin", who="admin", size=(1280, 900), before=break_in),
+    Picture(name="events", path="/auth/admin/events", who="admin", before=watch),
+    Picture(name="api-docs", path="/api/auth/docs", size=(1280, 860), before=wait_for_operations),
+    Picture(name="theme", path="/", theme="acme", size=(1480, 900), scale=1, before=wait_for_frames),
+    *(
+        Picture(name=f"theme-{theme}", path="/auth/sign-in?as=nobody", theme=theme, size=(640, 560), scale=2)
+        for theme in ("acme", "juniper", "nocturne")
+    ),
 )
 
 
@@ -160,15 +181,18 @@ def take(pictures: Sequence[Picture], scratch: Path) -> dict[str, bytes]:
     with ExitStack() as stack:
         progress = stack.enter_context(Progress(*columns))
         task = progress.add_task("Filling a demo", total=len(pictures))
-        demo = stack.enter_context(serving(scratch))
+        demos = {
+            theme: stack.enter_context(serving(scratch, theme))
+            for theme in dict.fromkeys(picture.theme for picture in pictures)
+        }
         playwright = stack.enter_context(sync_playwright())
         browser = stack.enter_context(chromium(playwright.chromium, scratch))
-        visitors = Visitors(browser, demo)
+        visitors = {theme: Visitors(browser, demo) for theme, demo in demos.items()}
         blank = browser.new_page()
         taken = {}
         for picture in pictures:
             progress.update(task, description=picture.name)
-            taken[picture.name] = png = with_palette(blank, visitors.shoot(picture))
+            taken[picture.name] = png = with_palette(blank, visitors[picture.theme].shoot(picture))
             progress.console.print(f"{picture.name + '.png':24} {len(png) / 1000:7.1f} kB")
             progress.advance(task)
         return taken
@@ -178,17 +202,20 @@ def take(pictures: Sequence[Picture], scratch: Path) -> dict[str, bytes]:
 
 
 @contextmanager
-def serving(scratch: Path) -> Iterator[dict[str, str]]:
-    """Make a demo and serve it; yield where, and as whom one signs in."""
+def serving(scratch: Path, theme: str | None) -> Iterator[dict[str, str]]:
+    """Make a demo and serve it, or the preview of a theme; yield where, and as whom one signs in."""
     environment = {k: v for k, v in os.environ.items() if k.lower() not in Settings.model_fields}
     environment |= {"GATEPOST_HOME": str(scratch / "home"), "TRUSTED_PROXIES": "127.0.0.1"}
-    arguments = ("demo", "--seed", SEED, "--json", "--serve", "--host", "127.0.0.1", "--port", "0")
-    log = scratch / "log"
+    demo = ("demo", "--seed", SEED, "--json", "--serve", "--host", "127.0.0.1", "--port", "0")
+    log = scratch / f"log-{theme}"
     with (
         log.open("wb") as errors,
         subprocess.Popen(  # noqa: S603 - ours
-            [sys.executable, "-m", "gatepost", *arguments],
-            cwd=scratch,  # where there is no .env
+            [
+                *(sys.executable, "-m", "gatepost"),
+                *(demo if theme is None else ("theme", "--serve", "--json", "--port", "0")),
+            ],
+            cwd=scratch if theme is None else THEMES / theme,  # where there is no .env, or the theme's
             env=environment,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -197,11 +224,13 @@ def serving(scratch: Path) -> Iterator[dict[str, str]]:
     ):
         try:
             assert process.stdout is not None  # noqa: S101 - for mypy
-            lines = [process.stdout.readline() for _ in range(2)]
-            if not all(lines):
-                raise SystemExit(f"The demo could not be served:\n{log.read_text()}")
-            made, listening = map(json.loads, lines)
-            yield {name: made[name] for name in ("admin", "user", "password")} | {"url": listening["url"]}
+            told: dict[str, str] = {}
+            while "url" not in told:
+                line = process.stdout.readline()
+                if not line:
+                    raise SystemExit(f"It could not be served:\n{log.read_text()}")
+                told |= json.loads(line)
+            yield told
         finally:
             process.terminate()
 
@@ -251,13 +280,13 @@ class Visitors:
                 "console",
                 lambda each: complaints.append(each.text) if each.type in {"error", "warning"} else None,
             )
-            answer = page.goto(f"{self._demo['url']}/auth{picture.path}", wait_until="load")
+            answer = page.goto(f"{self._demo['url']}{picture.path}", wait_until="load")
             if answer is None or not answer.ok or not page.url.endswith(picture.path):
                 raise SystemExit(f"{picture.name}: {page.url} answers {answer and answer.status}")
             if picture.before is not None:
                 picture.before(page)
-                # A form that comes back is an error to the console: the one that is wanted.
-                complaints = [each for each in complaints if "status of 422" not in each]
+                # A form that comes back is an error to the console, and so is the page of one.
+                complaints = [each for each in complaints if "status of " not in each]
             if complaints:
                 raise SystemExit(f"{picture.name}: {complaints}")
             return page.screenshot(full_page=picture.whole, animations="disabled", caret="hide")

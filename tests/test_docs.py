@@ -17,6 +17,9 @@ from tests.summed import ACTIONS, STATUS
 
 from gatepost import errors, models
 from gatepost.cli import create
+from gatepost.http.pages.assets import ASSETS
+from gatepost.http.pages.looks import pictures, style_sheet
+from gatepost.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -79,9 +82,24 @@ def test_the_site_loads_nothing_from_elsewhere() -> None:
     assert not re.search(r"https?://", config)
 
 
+def test_the_site_has_the_colours_and_the_icon_of_the_pages() -> None:
+    site = (DOCS / "assets" / "site.css").read_text("utf-8")
+    pages = style_sheet((ASSETS / "gatepost.css").read_text("utf-8"), Settings.load(None))
+    light, dark = site.split('[data-md-color-scheme="slate"]')
+    sheets = pages.split("@media (prefers-color-scheme: dark)")[:2]
+    for part, sheet in zip((light, dark), sheets, strict=True):
+        colors = dict(re.findall(r"--(\w+): ?(#\w+)", sheet))
+        assert f"--md-typeset-color: {colors['text']}" in part
+        assert f"--line: {colors['line']}" in part
+    links = re.findall(r"--link:(#\w+)", pages)
+    assert re.findall(r"--md-typeset-a-color: (#\w+)", site) == links
+    icon = (DOCS / "images" / "favicon.svg").read_bytes().strip()
+    assert icon == pictures(Settings.load(None))["icon.svg"].strip()
+
+
 # --- Pictures ---
 
-OTHERS = {"api-docs.png", "performance.svg"}
+OTHERS = {"performance.svg"}
 """Pictures that are no screenshot of a page."""
 
 

@@ -38,6 +38,7 @@ def test_there_are_exactly_these_commands() -> None:
         "blocks add",
         "blocks lift",
         "demo",
+        "theme",
         "secret",
         "import fastapi-users",
         "import django",

@@ -18,6 +18,7 @@ from gatepost.cli.overview import overview
 from gatepost.cli.psql import psql
 from gatepost.cli.secret import secret
 from gatepost.cli.serve import serve
+from gatepost.cli.theme import theme
 from gatepost.errors import GatepostError, InternalError
 from gatepost.feature import Feature
 from gatepost.features import FEATURES
@@ -82,6 +83,7 @@ def create(features: tuple[Feature, ...] = FEATURES) -> typer.Typer:
         },
     )(psql)
     app.command(epilog="Example: gatepost demo --serve")(demo)
+    app.command(epilog="Example: gatepost theme --serve")(theme)
     app.command(epilog="Example: gatepost doctor --asvs --level 1")(doctor)
     app.command(epilog="Example: SECRET_KEY=$(gatepost secret)")(secret)
     for feature in features:

@@ -59,7 +59,7 @@ def demo(
         check_servable(settings)  # before filling, which takes a while
     seed = secrets.randbelow(2**32) if seed is None else seed
     with configured_dsn(settings) as dsn:
-        invented, was_demo = asyncio.run(_make(settings, dsn, out, seed=seed, users=users, events=events))
+        invented, was_demo = asyncio.run(make_demo(settings, dsn, out, seed=seed, users=users, events=events))
     _report(out, settings, invented, seed=seed, was_demo=was_demo, served=serve)
     if serve:
         serve_with(settings, out)
@@ -80,9 +80,14 @@ def _demo_settings(**overrides: object) -> "Settings":
     return load_settings(**overrides, gatepost_home=home)
 
 
-async def _make(
+async def make_demo(
     settings: "Settings", dsn: str, out: Output, *, seed: int, users: int, events: int
 ) -> "tuple[Invented, bool]":
+    """Fill a database with what is invented; return that, and whether there was a demo before.
+
+    Raises:
+        DemoRefused: it holds what is no demo's; nothing was changed.
+    """
     from gatepost.db import migrate
     from gatepost.db.patience import patiently
     from gatepost.demo.filling import fill, make_anew

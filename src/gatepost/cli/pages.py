@@ -1,4 +1,4 @@
-"""The owner's own logo and templates: looked at before they are served, by `serve` and by `doctor`."""
+"""The owner's own looks and templates: seen to before they are served, by `serve`, `theme` and `doctor`."""
 
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,9 @@ def look_at_pages(settings: "Settings") -> list[str]:
     """Return the templates that TEMPLATES_DIR replaces.
 
     Raises:
-        SettingsError: the logo or a template can't be used.
+        SettingsError: a picture, the theme or a template can't be used.
     """
-    if not settings.pages or (settings.templates_dir is None and settings.app_logo is None):
+    if not settings.pages or not settings.files:
         return []
     from gatepost.gate import Gate
     from gatepost.http.edge import Edge
@@ -28,7 +28,7 @@ def look_at_pages(settings: "Settings") -> list[str]:
 
 
 def pages(settings: "Settings") -> list[Check]:
-    """Judge the owner's logo and templates; nothing where there are none."""
+    """Judge the owner's looks and templates; nothing where there are none."""
     from gatepost.errors import SettingsError
 
     try:

@@ -128,7 +128,7 @@ def serve_with(
             port=listening.port,
             turn=multiprocessing.get_context().Semaphore(1),
         )
-        server = _server(settings, listening, reload=reload)
+        server = make_server(settings, listening, reload=reload)
         again = {**(options or {}), **found_port} if reload else settings
         server.serve(target_loader=partial(load, again, announcement, in_use.get()), wrap_loader=False)
     if not out.as_json:
@@ -233,7 +233,12 @@ def _elsewhere(settings: "Settings", listening: Listening) -> str | None:
     return None
 
 
-def _server(settings: "Settings", listening: Listening, *, reload: bool) -> "AbstractServer[Any]":
+def make_server(settings: "Settings", listening: Listening, *, reload: bool = False) -> "AbstractServer[Any]":
+    """Return the server, which loads in its workers what it serves.
+
+    Raises:
+        CannotListen: the certificate does not work.
+    """
     from granian import Granian
     from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings

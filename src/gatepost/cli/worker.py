@@ -79,12 +79,17 @@ def load(
         settings = settings_of(features).load(
             ".env", **{name: value for name, value in given.items() if value is not None}
         )
-    configure(settings.effective_log_level, settings.effective_log_format)
-    threading.Thread(target=_end_with_parent, name="gatepost-parent", daemon=True).start()
+    begin(settings)
     app = create_app(settings, features=features)
     # granian names itself unless somebody else is named, and nobody shall be (ASVS 13.4.6).
     app.state.gatepost.edge.headers.append((b"server", b""))
     return Worker(app, announcement)
+
+
+def begin(settings: "Settings") -> None:
+    """Log as the settings have it, and end with the parent."""
+    configure(settings.effective_log_level, settings.effective_log_format)
+    threading.Thread(target=_end_with_parent, name="gatepost-parent", daemon=True).start()
 
 
 class Worker:

@@ -77,3 +77,9 @@ class Looks(BaseSettings):
     support_url: _Link = _link("Where users find help; linked on every page")
     privacy_url: _Link = _link("Your privacy policy; linked on every page")
     terms_url: _Link = _link("Your terms of service; linked on every page")
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files and directories that pages look different by, by the settings that name them."""
+        named = ((name.upper(), getattr(self, name)) for name in Looks.model_fields)
+        return {name: each for name, each in named if isinstance(each, Path)}
