@@ -19,6 +19,7 @@ from gatepost.preview.application import Preview
 from gatepost.preview.stage import Stage
 from gatepost.services.lifetimes import Lifetimes
 from gatepost.settings import Settings
+from gatepost.settings.feature import settings_of
 
 MakePreview: TypeAlias = Callable[..., Preview]
 
@@ -42,7 +43,7 @@ async def populate(dsn: str) -> UserId:
 async def make_preview(empty_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakePreview:
     """Make previews of settings that are read in the directory of this test, where `.env` may be written."""
     monkeypatch.chdir(tmp_path)
-    for name in Settings.model_fields:
+    for name in settings_of(FEATURES).model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     attacked = await populate(empty_dsn)
 
@@ -52,7 +53,7 @@ async def make_preview(empty_dsn: str, tmp_path: Path, monkeypatch: pytest.Monke
             ours = {name: getattr(fixed, name) for name in fixed.model_fields_set}
             return await Stage.open(settings.model_copy(update=ours), FEATURES, attacked=attacked)
 
-        return Preview(read=lambda: Settings.load(".env"), stage=stage)
+        return Preview(read=lambda: settings_of(FEATURES).load(".env"), stage=stage)
 
     return make
 

@@ -9,9 +9,11 @@ import pytest
 from tests.preview.conftest import MakePreview, listed, previewing
 
 from gatepost.features import FEATURES
+from gatepost.features.email.mails import Mail
+from gatepost.features.email.settings import EmailSettings
 from gatepost.preview.places import NO_PAGES, Place, Viewer, pages_of
 from gatepost.preview.stage import staged
-from gatepost.settings import Settings
+from gatepost.settings.feature import settings_of
 
 
 async def test_every_page_is_shown_to_whom_it_is_for(make_preview: MakePreview) -> None:
@@ -25,7 +27,7 @@ async def test_every_page_is_shown_to_whom_it_is_for(make_preview: MakePreview) 
             answer = await client.get(place)
             assert answer.headers["content-type"] == "text/html; charset=utf-8", place
             assert answer.text.count('<script src="/preview/preview.js" defer data-version="') == 1, place
-            assert "<h1" in answer.text, place
+            assert "<h1" in answer.text or "/mail/" in place, place
         titles = {place: (await client.get(place)).text for place in shown}
         assert "Ingrid Sørensen" in titles["/auth/admin?as=admin"]
         assert "Maya Fernández" in titles["/auth/account?as=user"]
@@ -39,9 +41,9 @@ async def test_every_page_is_shown_to_whom_it_is_for(make_preview: MakePreview) 
         ("/auth/account/password?as=user&sent=1", 422, 'aria-invalid="true"'),
         ("/auth/admin?as=user", 403, "for administrators only"),
         ("/auth/nowhere?as=nobody", 404, "Page not found"),
-        ("/auth/error/429?as=nobody", 429, "4 minutes"),
-        ("/auth/error/500?as=nobody", 500, "<h1"),
-        ("/auth/error/503?as=nobody", 503, "<h1"),
+        ("/auth/preview/error/429?as=nobody", 429, "4 minutes"),
+        ("/auth/preview/error/500?as=nobody", 500, "<h1"),
+        ("/auth/preview/error/503?as=nobody", 503, "<h1"),
     ],
 )
 async def test_states_that_one_does_not_come_by_easily(
@@ -51,6 +53,22 @@ async def test_states_that_one_does_not_come_by_easily(
         answer = await client.get(place)
 
     assert (answer.status_code, told in answer.text) == (status, True), answer.text
+
+
+async def test_mails_are_shown_in_the_brands_colours_and_in_the_language(
+    make_preview: MakePreview, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("APP_NAME=Acme\nACCENT_COLOR=#ffd400\n")
+    async with previewing(make_preview()) as client:
+        await client.get("/?language=de")
+        shown = [place for place in await listed(client) if "/mail/" in place]
+        assert len(shown) == len(Mail)
+        for place in shown:
+            mail = (await client.get(place)).text
+            assert '<html lang="de"' in mail
+            assert "Acme" in mail
+            assert "/preview/preview.js" in mail
+        assert "#ffd400" in (await client.get("/auth/preview/mail/sign_in")).text
 
 
 async def test_a_page_of_the_preview_leads_on_as_whom_the_next_one_is_for(make_preview: MakePreview) -> None:
@@ -173,8 +191,9 @@ async def test_a_template_that_fails_is_told_of_on_a_page_that_reloads(
 
 
 def test_nothing_of_the_owners_is_opened(tmp_path: Path) -> None:
-    owners = Settings.load(
+    owners = settings_of(FEATURES).load(
         None,
+        mail_url="smtps://user:secret@smtp.example.com",
         database_url="postgresql://user:secret@db.example.com/app",
         database_schema="auth",
         secret_key="a-key-of-the-owner-that-is-long-enough-for-it",
@@ -190,6 +209,8 @@ def test_nothing_of_the_owners_is_opened(tmp_path: Path) -> None:
 
     assert (ours.database_url, ours.database_schema, ours.secret_key) == (None, None, None)
     assert (ours.gatepost_home, ours.effective_public_url) == (tmp_path, "http://127.0.0.1:8001")
+    assert isinstance(ours, EmailSettings)
+    assert ours.mail_url is None
     assert (ours.app_name, ours.registration, ours.password_min_length) == ("Acme", "closed", 12)
     assert ours.root_path == ""
     assert owners.environment == "production"

@@ -22,7 +22,7 @@ from gatepost.http.pages.forms import MEDIA_TYPE
 from gatepost.http.pages.language import find_language, language
 from gatepost.library import PAGES_PREFIX
 from gatepost.preview.framing import SCHEMES, Framing
-from gatepost.preview.places import HEADINGS, SCHEME
+from gatepost.preview.places import SCHEME
 from gatepost.preview.stage import Stage
 from gatepost.preview.watching import ENV_FILE, Fingerprint, fingerprint, watched
 from gatepost.settings import Settings
@@ -120,12 +120,12 @@ class Preview:
         stage = self._stage
         if stage is None or self._problems:
             return self._tell_problems()
-        by_viewer = groupby(stage.places, key=lambda place: place.viewer)
+        groups = groupby(stage.places, key=lambda place: place.heading)
         return self._render(
             "all.html",
             app_name=stage.auth.settings.app_name,
             prefix=PAGES_PREFIX,
-            groups=[(HEADINGS[viewer], list(places)) for viewer, places in by_viewer],
+            groups=[(heading, list(places)) for heading, places in groups],
             languages=[language(name) for name in LANGUAGES],
             chosen=self._language,
         )

@@ -1,24 +1,25 @@
 """Which pages there are to be looked at, in which state, and by whom."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import partial
-from typing import NoReturn
 from urllib.parse import urlencode
 
-from gatepost.errors import GatepostError, InternalError, TooManyAttempts, Unavailable
 from gatepost.feature import Feature
-from gatepost.http.pages.feature import Pages
 from gatepost.http.pages.page import Page
 from gatepost.http.pages.routes import PAGES
-from gatepost.http.pages.visit import Visit
 
-NO_PAGES = {"/admin/events/live", "/admin/events/export", "/sign-in/factor"}
-"""Where no page of its own is: a stream, a file, and a step that no sign-in waits for here."""
+NO_PAGES = {
+    *("/admin/events/live", "/admin/events/export", "/sign-in/factor"),
+    *("/dev/mail", "/dev/mail/{name}", "/dev/mail/{name}/html"),
+}
+"""Where no page of its own is: a stream, a file, a step that no sign-in waits for; or none that users see."""
 
 AS, SENT, SCHEME = "as", "sent", "scheme"
 """Names in the query of a place: who looks at it, that its form was sent without an entry, light or dark."""
+
+MAIL = "/preview/mail/"
+"""How paths of mails begin."""
 
 
 class Viewer(StrEnum):
@@ -61,6 +62,11 @@ class Place:
     query: Mapping[str, str]
 
     @property
+    def heading(self) -> str:
+        """What it stands under."""
+        return "Mail" if self.path.startswith(MAIL) else HEADINGS[self.viewer]
+
+    @property
     def name(self) -> str:
         """The path alone."""
         return self.path.partition("?")[0]
@@ -89,7 +95,8 @@ def places(pages: Iterable[Page], examples: Mapping[str, Sequence[str]]) -> list
     if denied is not None:
         found.append(_seen(denied, "not allowed", Viewer.USER))
     found.append(Place(path="/nowhere", state="not found", viewer=Viewer.NOBODY, query={AS: Viewer.NOBODY}))
-    return sorted(found, key=lambda place: list(Viewer).index(place.viewer))
+    headings = [*HEADINGS.values(), "Mail"]
+    return sorted(found, key=lambda place: headings.index(place.heading))
 
 
 def _of(page: Page, examples: Mapping[str, Sequence[str]]) -> Iterator[Place]:
@@ -108,19 +115,3 @@ _WITH_MISTAKES = {"/sign-in", "/sign-up", "/account/password"}
 
 def _seen(place: Place, state: str, viewer: Viewer) -> Place:
     return replace(place, state=state, viewer=viewer, query={AS: viewer})
-
-
-# --- Pages that fail, so that the pages of their errors can be seen ---
-
-
-def _failing(error: Callable[[], GatepostError]) -> Page:
-    async def show(_: Visit) -> NoReturn:
-        raise error()
-
-    return Page(path=f"/error/{error().status}", show=show)
-
-
-FAILING = tuple(_failing(error) for error in (partial(TooManyAttempts, 240), InternalError, Unavailable))
-
-ERRORS = Feature(name="theme", pages=lambda: Pages(pages=FAILING))
-"""What the preview adds to what stands on the kernel."""

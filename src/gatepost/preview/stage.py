@@ -16,7 +16,8 @@ from gatepost.features.invitations.service import Invitations
 from gatepost.http.pages.admin.user import ASKED
 from gatepost.library import Gatepost
 from gatepost.models import Client, UserId
-from gatepost.preview.places import ERRORS, Place, pages_of, places
+from gatepost.preview.own_pages import own_pages
+from gatepost.preview.places import Place, pages_of, places
 from gatepost.preview.visitors import Visitors
 from gatepost.settings import Settings
 
@@ -39,10 +40,10 @@ def staged(settings: Settings, *, home: Path, port: int) -> Settings:
     ours = (
         *("database_url", "database_schema", "user_id_type", "secret_key", "secret_key_fallbacks"),
         *("environment", "debug", "public_url", "root_path", "cookie_domain", "tls_cert", "tls_key"),
-        *("host", "workers", "breached_passwords", "bcrypt_rounds", "password_hash"),
+        *("host", "workers", "breached_passwords", "bcrypt_rounds", "password_hash", "mail_url"),
     )
     return settings.model_copy(
-        update={name: theirs[name].get_default() for name in ours}
+        update={name: theirs[name].get_default() for name in ours if name in theirs}
         | {
             "gatepost_home": home,
             "port": port,
@@ -88,7 +89,7 @@ class Stage:
         Raises:
             SettingsError: a picture, the theme or a template can't be used.
         """
-        app = create_app(settings, features=(*features, ERRORS))
+        app = create_app(settings, features=(*features, own_pages(settings)))
         auth: Gatepost = app.state.gatepost
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(auth.lifespan(app))
