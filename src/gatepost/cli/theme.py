@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gatepost.cli.connection import configured_dsn
 from gatepost.cli.demo import make_demo
 from gatepost.cli.listening import Listening, find_address
 from gatepost.cli.pages import look_at_pages
 from gatepost.cli.serve import make_server
+from gatepost.terminal.connection import configured_dsn
 from gatepost.terminal.options import AsJson
 from gatepost.terminal.output import Output, program
 from gatepost.terminal.running import application, in_use, load_settings
