@@ -411,8 +411,6 @@ export interface Sessions {
 }
 
 export interface SetupRequest {
-  /** Of the link. */
-  token: string;
   email: string;
   name: string;
   password: string;
@@ -420,6 +418,8 @@ export interface SetupRequest {
   cookie?: boolean;
   /** Keep the cookie and the session after the browser is closed: keep me signed in. */
   remember?: boolean;
+  /** Of the link. */
+  token: string;
 }
 
 export interface SignedIn {

@@ -91,7 +91,7 @@ async def show_html(visit: Visit) -> Response:
 
 
 INBOX_PAGES = (
-    Page(path=PATH, show=show_all),
-    Page(path=PATH + "/{name}", show=show),
-    Page(path=PATH + "/{name}/html", show=show_html),
+    Page(path=PATH, show=show_all, in_development=True),
+    Page(path=PATH + "/{name}", show=show, in_development=True),
+    Page(path=PATH + "/{name}/html", show=show_html, in_development=True),
 )

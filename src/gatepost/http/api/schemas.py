@@ -176,7 +176,12 @@ class ExportedUserData(UserData):
 
 
 class ExportData(BaseModel):
-    """What is stored about the caller; `truncated` says that older sessions or events were left out."""
+    """What is stored about the caller; `truncated` says that older sessions or events were left out.
+
+    What features store has parts of its own, by their names, such as `email`.
+    """
+
+    model_config = ConfigDict(extra="allow")
 
     user: ExportedUserData
     sessions: list[ExportedSessionData]

@@ -61,6 +61,7 @@ class Page:
         show: answers GET, and shows the form again after a mistake.
         submit: answers the form; None where the page has none.
         who: may see it, by the scheme that the API has for them; None is everybody.
+        in_development: there is no such page anywhere else.
         fields: error → the field of the form that it is about, where the form says more than the service.
     """
 
@@ -68,6 +69,7 @@ class Page:
     show: Show
     submit: Submit | None = None
     who: type[CurrentSessionScheme] | None = None
+    in_development: bool = False
     fields: Mapping[type[GatepostError], str] = field(default_factory=dict)
 
     @property

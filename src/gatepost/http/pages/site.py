@@ -111,7 +111,10 @@ class Site:
         settings = edge.gate.settings
         self.edge = edge
         theirs = [feature.pages() for feature in edge.gate.features if feature.pages is not None]
-        self.pages = tuple(page for each in theirs for page in each.pages)
+        in_development = settings.environment == "development"
+        self.pages = tuple(
+            page for each in theirs for page in each.pages if in_development or not page.in_development
+        )
         self.routes: list[Route] = []
         self.alerts = tuple(each.alerts for each in theirs if each.alerts is not None)
         self.address_path = next((each.address_path for each in theirs if each.address_path), None)
