@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         Unavailable,
         ValidationFailed,
     )
-    from gatepost.http.dependencies import AdminSession, CurrentSession, FreshSession
+    from gatepost.http.dependencies import AdminSession, CurrentSession, FreshSession, VerifiedSession
     from gatepost.http.own_pages import OptionalSession, PageSession
     from gatepost.library import Gatepost
     from gatepost.models import (
@@ -63,6 +63,7 @@ __all__ = [
     "User",
     "UserId",
     "ValidationFailed",
+    "VerifiedSession",
     "__version__",
     "create_app",
 ]
@@ -79,7 +80,7 @@ if not TYPE_CHECKING:  # a type checker would take `__getattr__` for every name 
             "ValidationFailed",
         ),
         "gatepost.asgi": ("AuthMiddleware",),
-        "gatepost.http.dependencies": ("AdminSession", "CurrentSession", "FreshSession"),
+        "gatepost.http.dependencies": ("AdminSession", "CurrentSession", "FreshSession", "VerifiedSession"),
         "gatepost.http.own_pages": ("OptionalSession", "PageSession"),
         "gatepost.library": ("Gatepost",),
         "gatepost.models": (

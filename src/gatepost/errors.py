@@ -316,6 +316,12 @@ class FreshSessionRequired(Forbidden):
     code = "fresh_session_required"
 
 
+class EmailNotVerified(Forbidden):
+    """The user has not proven that the e-mail is theirs."""
+
+    code = "email_not_verified"
+
+
 class PasswordChangeRequired(Forbidden):
     """The password is right but temporary: it must be changed before a session starts (ASVS 6.4.1)."""
 

@@ -92,6 +92,8 @@ class Gate:
         oversight, trail, feed: what administrators see of sessions and events, there once it is open.
         new_passwords: what judges a password that somebody wants to have; there once it is open.
         acts: lends the transactions of administrative acts, there once it is open.
+        hashing: hashes and checks passwords, there once it is open.
+        keys: of every purpose, there once it is open.
         tokens, links: make and recognise the tokens of sessions and of links, there once it is open.
     """
 
@@ -117,8 +119,9 @@ class Gate:
     new_passwords: NewPasswords
     tokens: TokenCodec
     links: LinkCodec
+    keys: KeyRing
+    hashing: Hashing
     _lifetimes: Lifetimes
-    _hashing: Hashing
 
     def __init__(
         self,
@@ -180,6 +183,11 @@ class Gate:
         if isinstance(self.settings, kind):
             return self.settings
         raise LookupError(f"No feature of this Gatepost has the settings {kind.__name__}")
+
+    @property
+    def wiring(self) -> Wiring:
+        """What features do, for those that have others take part in what they do."""
+        return self._wiring
 
     def service(self, kind: type[Service]) -> Service:
         """Return the service of a feature, there once it is open.
@@ -268,7 +276,7 @@ class Gate:
         settings = self.settings
         self.hooks.open(self.database, seconds=settings.hook_timeout_seconds)
         fallbacks = [key.get_secret_value() for key in settings.secret_key_fallbacks]
-        keys = KeyRing.derive(secret_key(settings), fallbacks)
+        self.keys = keys = KeyRing.derive(secret_key(settings), fallbacks)
         self.devices, self.csrf_tokens = Devices(keys), CsrfTokens(keys)
         self.tokens, self.links = TokenCodec(keys, settings.session_token_format), LinkCodec(keys)
         self.new_passwords = await NewPasswords.of(settings)
@@ -323,7 +331,7 @@ class Gate:
 
     def _wire_accounts(self, stack: AsyncExitStack, refusals: Refusals, challenges: LinkCodec) -> None:
         database, clock = self.database, self.clock
-        self._hashing = hashing = Hashing(hasher_of(self.settings))
+        self.hashing = hashing = Hashing(hasher_of(self.settings))
         stack.callback(hashing.close)
         steps = Steps(self._wiring)
         self.admission = Admission(
@@ -359,6 +367,7 @@ class Gate:
             admission=self.admission,
             hooks=self.hooks,
             own_fields=self.own_fields,
+            features=self._wiring,
         )
         reauthentication = Reauthentication(
             database,
@@ -403,7 +412,7 @@ class Gate:
         self.administration = Administration(
             database,
             accounts=self.accounts,
-            hashing=self._hashing,
+            hashing=self.hashing,
             throttles=self.throttles,
             acts=self.acts,
             clock=clock,

@@ -7,6 +7,7 @@
     language   `__Host-gatepost-language`  the language that was chosen on it
     challenge  `__Host-gatepost-challenge` a sign-in that waits for one more step; it opens nothing
     look       `__Host-gatepost-look`      when the console was read last; it opens nothing alone
+    link       `__Host-gatepost-link`      the link that was followed from a mail, until its form is sent
 
 Where COOKIE_DOMAIN shares the session with sibling hosts its prefix is `__Secure-`, the weaker one. Over
 plain http, which only a loopback origin has, browsers keep no cookie of either prefix: there the name is
@@ -60,7 +61,7 @@ class Cookies:
         own = f"{'__Host-' if secure else ''}gatepost{mark}"
         self._device, self._form, self._notice = f"{own}-device", f"{own}-form", f"{own}-notice"
         self._challenge, self._language = f"{own}-challenge", f"{own}-language"
-        self._look = f"{own}-look"
+        self._look, self._link = f"{own}-look", f"{own}-link"
         self._attributes = "; Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if secure else "")
         self._domain = domain
         self._session_attributes = self._attributes + ("" if domain is None else f"; Domain={domain}")
@@ -125,6 +126,20 @@ class Cookies:
         if not _values(scope, self._challenge):
             return []
         return [_set(f"{self._challenge}={self._attributes}; Max-Age=0")]
+
+    def link(self, scope: Scope) -> str | None:
+        """Return the token of the link that was followed from a mail, None where there is none."""
+        return _single(scope, self._link)
+
+    def set_link(self, token: str, *, seconds: int) -> Header:
+        """Return the header that has the browser keep the token of a link, so that no address shows it."""
+        return _set(f"{self._link}={token}{self._attributes}; Max-Age={seconds}")
+
+    def clear_link(self, scope: Scope) -> list[Header]:
+        """Return the header that takes it away, where the browser has one."""
+        if not _values(scope, self._link):
+            return []
+        return [_set(f"{self._link}={self._attributes}; Max-Age=0")]
 
     def set_session(self, signed_in: SignedIn, now: datetime) -> Header:
         """Return the header that hands over a token; it ends with the browser unless it is to be kept."""

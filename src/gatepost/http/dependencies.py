@@ -17,6 +17,7 @@ from gatepost.errors import (
     AdminRequired,
     AuthenticationError,
     CrossOriginRefused,
+    EmailNotVerified,
     FreshSessionRequired,
     GatepostError,
     NotAuthenticated,
@@ -81,6 +82,22 @@ class FreshSessionScheme(CurrentSessionScheme):
         session = await super().__call__(connection)
         if not session.is_fresh:
             raise FreshSessionRequired
+        return session
+
+
+class VerifiedSessionScheme(CurrentSessionScheme):
+    """Resolves the session of a user whose e-mail is verified; others are refused with 403."""
+
+    async def __call__(self, connection: HTTPConnection) -> Session:
+        """Return the live session.
+
+        Raises:
+            EmailNotVerified: the user has not proven it, or not since it changed.
+            AuthenticationError, CrossOriginRefused, Unavailable: as `CurrentSessionScheme`.
+        """
+        session = await super().__call__(connection)
+        if not session.user.email_verified:
+            raise EmailNotVerified
         return session
 
 
@@ -162,6 +179,9 @@ CurrentSession = Annotated[Session, Depends(CurrentSessionScheme())]
 
 FreshSession = Annotated[Session, Depends(FreshSessionScheme())]
 """The live session of a caller who gave the password a moment ago; others are answered 403."""
+
+VerifiedSession = Annotated[Session, Depends(VerifiedSessionScheme())]
+"""The live session of a caller whose e-mail is verified; others are answered 403."""
 
 PresentedToken = Annotated[Presented, Depends(PresentedTokenScheme())]
 """The raw token of the caller, not yet checked."""

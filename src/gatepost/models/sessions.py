@@ -175,6 +175,17 @@ class SignedIn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PendingEmail:
+    """That nothing is done before a mailbox has answered.
+
+    Attributes:
+        email: canonical, of the mailbox.
+    """
+
+    email: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionCursor:
     """The place in a user's sessions, by their last use, where a page ended.
 

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Bucket(StrEnum):
-    """What is limited: `auth_throttles.bucket`, and behind `THROTTLE_` the name of its setting.
+    """What the kernel limits: `auth_throttles.bucket`, and behind `THROTTLE_` the name of its setting.
 
     Each belongs to somebody, an address, a network, an account or a sign-in, so that who fills it stands in
     nobody else's way; but for `REGISTER_TOTAL`, which is charged for nothing that was refused.

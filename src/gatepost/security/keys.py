@@ -35,6 +35,10 @@ class KeyPurpose(StrEnum):
     """Digests of sign-ins that wait for one more step, as `auth_challenges.digest` holds them."""
     LINK = "gatepost link v1"
     """Digests of links that are good for one use, as `auth_links.digest` holds them."""
+    MAILED = "gatepost mailed v1"
+    """Tokens and codes that are mailed: made of a nonce when the mail is sent, and stored nowhere."""
+    MAILED_LINK = "gatepost mailed link v1"
+    """Digests of those."""
 
 
 def hkdf(secret: bytes, info: bytes, length: int = KEY_BYTES) -> bytes:

@@ -22,6 +22,7 @@ from gatepost.services import emails
 from gatepost.services.admission import Admission, EndedMeanwhile, invitation_detail
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
+from gatepost.services.feature import Happened, Wiring
 from gatepost.services.hashing import Hashing
 from gatepost.services.hooks import Hooks, Moment
 from gatepost.services.lines import Line
@@ -54,7 +55,9 @@ class Accounts:
         admission: Admission,
         hooks: Hooks,
         own_fields: OwnFields,
+        features: Wiring,
     ) -> None:
+        self._features = features
         self._own_fields = own_fields
         self._database = database
         self._sign_ins = sign_ins
@@ -78,6 +81,7 @@ class Accounts:
         invitation: str | None = None,
         own: Mapping[str, object] = NOTHING,
         problems: Mapping[str, Text] = NOTHING,
+        language: str | None = None,
     ) -> SignedIn:
         """Add a user and start their first session.
 
@@ -93,6 +97,7 @@ class Accounts:
             invitation: the token of one; it is used up by the user that it makes, and by nothing that fails.
             own: what else was sent, for the fields that the application asks for.
             problems: what is wrong already, with fields that are missing or of another type.
+            language: that the client reads, as RFC 5646 writes it.
 
         Raises:
             RegistrationClosed: they may not register; an error of the feature that invites says so too.
@@ -125,6 +130,10 @@ class Accounts:
                     fields=fields,
                 )
                 await self._admission.use(conn, claimed, user.id)
+                await self._features.tell(
+                    conn,
+                    Happened(action=AuditAction.USER_REGISTERED, user=user, client=client, language=language),
+                )
                 proof = Proof(user_id=user.id, methods=(PASSWORD,), stamp=stamp, at=self._clock())
                 outcome = await self._sign_ins.finish(
                     conn, proof, Arrival(client=client, by_cookie=by_cookie, remembered=remembered)

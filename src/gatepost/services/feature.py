@@ -45,6 +45,20 @@ class Inviter(Protocol):
         """Put one that is not good on the trail, and return the error to be raised."""
 
 
+class EmailChanger(Protocol):
+    """Has the mailbox of a new e-mail answer before it counts."""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it can: where it can't, a change counts at once."""
+
+    async def charge(self, email: str, *, client: Client) -> None:
+        """Charge a mail to a canonical e-mail, before anything is locked for it."""
+
+    async def begin(self, conn: Connection, user: User, email: str, *, client: Client) -> None:
+        """Ask the mailbox, in the transaction in which the user has proven who they are."""
+
+
 class Purge(Protocol):
     """Deletes what is of no use any more."""
 
@@ -87,12 +101,13 @@ class Happened:
     """What happened to an account that its owner should hear of (ASVS 6.3.5, 6.3.7).
 
     Attributes:
-        action: as the trail has it: the password or the e-mail is another one, or a session started where the
-            user was not known.
+        action: as the trail has it: somebody registered, the password or the e-mail is another one, or a
+            session started where the user was not known.
         user: whose account it is, as they are now.
         client: who did it.
         former_email: canonical; None where the e-mail is the same.
         by_others: an administrator or a command did it.
+        language: that the client reads, as RFC 5646 writes it; None where that is not known.
     """
 
     action: AuditAction
@@ -100,6 +115,7 @@ class Happened:
     client: Client
     former_email: str | None = None
     by_others: bool = False
+    language: str | None = None
 
 
 class Hears(Protocol):
@@ -116,11 +132,14 @@ class Wired:
     Attributes:
         services: what its routes, pages and commands use, each found by its class.
         inviter: makes links by which somebody may register; of one feature at the most.
+        email_changer: has new e-mails proven; of one feature at the most.
         purges: run by housekeeping.
         erase: run where a user is deleted.
         export: what its part of a user's data is; the part has the feature's name.
         admin_made: run where somebody becomes an administrator; None where that does not matter to it.
         step: a step of signing in; None where it has none.
+        disown: takes away what a user signs in with, besides the password, who may not own the account's
+            e-mail; None where it has nothing of that kind.
         hears: told what happened to accounts; None where it does not care.
         background: started with a server, closed with the Gate.
         new_accounts: its actions by which somebody gets an account, as the overview counts them.
@@ -128,11 +147,13 @@ class Wired:
 
     services: tuple[object, ...] = ()
     inviter: Inviter | None = None
+    email_changer: EmailChanger | None = None
     purges: tuple[Purge, ...] = ()
     erase: Erase | None = None
     export: Export | None = None
     admin_made: AdminHook | None = None
     step: SignInStep | None = None
+    disown: Erase | None = None
     hears: Hears | None = None
     background: tuple[Background, ...] = ()
     new_accounts: tuple[Action, ...] = ()
@@ -156,6 +177,12 @@ class Wiring:
     def inviter(self) -> Inviter | None:
         """What makes links by which somebody may register; None where nothing does."""
         return next((wired.inviter for wired in self._wired if wired.inviter is not None), None)
+
+    @property
+    def email_changer(self) -> EmailChanger | None:
+        """What has new e-mails proven; None where nothing does, or it can't."""
+        found = (wired.email_changer for wired in self._wired if wired.email_changer is not None)
+        return next((each for each in found if each.is_on), None)
 
     def service(self, kind: type[Service]) -> Service:
         """Return the one service of a class.
@@ -205,6 +232,12 @@ class Wiring:
         for wired in self._wired:
             if wired.admin_made is not None:
                 await wired.admin_made(conn)
+
+    async def disown(self, conn: Connection, user_id: UserId) -> None:
+        """Have every feature take away what a user signs in with."""
+        for wired in self._wired:
+            if wired.disown is not None:
+                await wired.disown(conn, user_id)
 
     @property
     def hears(self) -> bool:

@@ -19,7 +19,12 @@ EVENT_RATE = Rate(1, 1, "minute")
 
 log = get_logger("gatepost.throttles")
 
-_AS_OTHERS = {Bucket.LINK_ADDRESS: Bucket.REGISTER_ADDRESS, Bucket.LINK_NETWORK: Bucket.REGISTER_NETWORK}
+_PREFIX = "throttle_"
+
+_AS_OTHERS: Mapping[str, str] = {
+    Bucket.LINK_ADDRESS: Bucket.REGISTER_ADDRESS,
+    Bucket.LINK_NETWORK: Bucket.REGISTER_NETWORK,
+}
 """Buckets whose rate is the setting of another one."""
 
 _BY_PLACE = (
@@ -38,7 +43,8 @@ class Limits:
 
     Attributes:
         enabled: whether attempts are limited; failures in a row are in any case.
-        rates: by the names of the buckets.
+        rates: by the names of the buckets: every setting that is a rate is of the one that it is named after,
+            a feature's too.
         failures_max: failures in a row after which a password works from known places alone.
         key: under which e-mails become keys of buckets, so that the table names nobody.
         explains: refusals carry a hint for developers.
@@ -53,10 +59,14 @@ class Limits:
     @classmethod
     def of(cls, settings: Settings, keys: KeyRing) -> Self:
         """Return those of the settings."""
-        limited = [bucket for bucket in Bucket if bucket not in {Bucket.EVENT, Bucket.BLOCK}]
+        set_ = {
+            name.removeprefix(_PREFIX): rate
+            for name in type(settings).model_fields
+            if isinstance(rate := getattr(settings, name), Rate)
+        }
         return cls(
             enabled=settings.throttle_enabled,
-            rates={bucket: getattr(settings, setting_of(bucket).lower()) for bucket in limited},
+            rates=set_ | {bucket: set_[other] for bucket, other in _AS_OTHERS.items()},
             failures_max=settings.login_failures_max,
             # The newest alone: after a rotation the buckets of accounts are empty.
             key=keys.keys(KeyPurpose.THROTTLE)[0],
@@ -77,7 +87,7 @@ class Limits:
         if full.bucket == Bucket.BLOCK:
             hint = f"{full.key} is blocked, until its row in auth_blocks ends or is lifted"
         else:
-            setting, rate = setting_of(Bucket(full.bucket)), self.rates[Bucket(full.bucket)]
+            setting, rate = setting_of(full.bucket), self.rates[full.bucket]
             hint = f"{setting} allows {rate}; `gatepost throttles clear --all` resets the attempts"
         log.info("too many attempts", verb=verb, retry_after=full.retry_after, hint=hint)
         return TooManyAttempts(full.retry_after).hinted(hint if self.explains else None)
@@ -90,11 +100,11 @@ class Limits:
         """
         return hmac.digest(self.key, email.lower().encode(), "sha256").hex()[:32]
 
-    def charge(self, bucket: Bucket, key: str) -> Charge:
+    def charge(self, bucket: str, key: str) -> Charge:
         """Return one attempt on a bucket."""
         return Charge(bucket=bucket, key=key, rate=self.rates[bucket])
 
-    def from_place(self, client: Client, address: Bucket, network: Bucket) -> list[Charge]:
+    def from_place(self, client: Client, address: str, network: str) -> list[Charge]:
         """Return one attempt on the bucket of an address and, where that is one of more, of its network."""
         charges = [self.charge(address, client.address_block or "")]
         if client.network_block is not None and client.network_block != client.address_block:
@@ -120,9 +130,9 @@ class Limits:
         )
 
 
-def setting_of(bucket: Bucket) -> str:
+def setting_of(bucket: str) -> str:
     """Return the name of the setting that says what a bucket has room for."""
-    return f"THROTTLE_{_AS_OTHERS.get(bucket, bucket).upper()}"
+    return f"{_PREFIX}{_AS_OTHERS.get(bucket, bucket)}".upper()
 
 
 def of_address(client: Client) -> list[tuple[str, str]]:

@@ -20,6 +20,7 @@ from gatepost.models import (
     AuditAction,
     Client,
     EndReason,
+    PendingEmail,
     Session,
     SignedIn,
 )
@@ -143,8 +144,10 @@ class Profiles:
 
     async def change_email(
         self, token: str, email: str, password: str, client: Client, *, by_cookie: bool = False
-    ) -> SignedIn:
+    ) -> SignedIn | PendingEmail:
         """Give a user another e-mail, end every session of theirs and start one for this client.
+
+        Where a feature has the new mailbox answer first, nothing is changed yet.
 
         The password comes first: without it nobody learns here which addresses have an account (ASVS 6.3.8,
         7.5.1).
@@ -164,6 +167,14 @@ class Profiles:
         email = _another_email(email, session.user.email)
         given = read("password", password, Password.read)
         reproven = await self._reauthentication.check(session, given, attempt, verb="change_email")
+        changer = self._features.email_changer
+        if changer is not None:
+            await changer.charge(email, client=client)
+            async with self._reauthentication.transaction(reproven) as (conn, _):
+                await self._reauthentication.complete(conn, reproven)
+                await self._throttles.succeeded(conn, attempt)
+                await changer.begin(conn, session.user, email, client=client)
+            return PendingEmail(email=email)
 
         async def change(conn: Connection, at: datetime | None) -> UUID | None:
             await emails.settle(conn)

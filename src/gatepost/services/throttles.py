@@ -96,11 +96,15 @@ class Reached:
 
 
 class Throttles:
-    """Limits attempts at passwords, and shows and clears what they left."""
+    """Limits attempts at passwords, and shows and clears what they left.
+
+    Attributes:
+        limits: those in force.
+    """
 
     def __init__(self, database: Database, *, limits: Limits, devices: Devices, clock: Clock) -> None:
         self._database = database
-        self._limits = limits
+        self.limits = limits
         self._devices = devices
         self._clock = clock
 
@@ -117,7 +121,7 @@ class Throttles:
         Raises:
             TooManyAttempts: the address, its network or the account has had too many; the trail has it.
         """
-        account = self._limits.account(email)
+        account = self.limits.account(email)
         async with self._database.connection() as conn:
             login = await attempts.begin_login(
                 conn,
@@ -125,7 +129,7 @@ class Throttles:
                 account=account,
                 stamps=self._devices.stamps(device, now=self._clock() or datetime.now(UTC)),
                 client=client,
-                rates=self._limits.rates if self._limits.enabled else None,
+                rates=self.limits.rates if self.limits.enabled else None,
                 at=self._clock(),
             )
         user_id = None if login.credential is None else login.credential.user_id
@@ -137,8 +141,8 @@ class Throttles:
             user_id=user_id,
             is_known=login.is_known_device,
             is_known_place=login.is_known_place,
-            is_locked=not login.is_known_place and login.failures >= self._limits.failures_max,
-            charge=self._limits.charge(bucket, account) if self._limits.enabled else None,
+            is_locked=not login.is_known_place and login.failures >= self.limits.failures_max,
+            charge=self.limits.charge(bucket, account) if self.limits.enabled else None,
             has_failures=login.failures > 0,
         )
         return attempt, login.credential
@@ -149,8 +153,8 @@ class Throttles:
         Raises:
             TooManyAttempts: there were too many from there; the trail has it.
         """
-        await self._charge(
-            [self._limits.charge(Bucket.FORM_ADDRESS, client.address_block or "")], client, verb=verb
+        await self.charge(
+            [self.limits.charge(Bucket.FORM_ADDRESS, client.address_block or "")], client, verb=verb
         )
 
     async def confirm(self, user_id: UserId, *, session_id: int, client: Client, verb: str) -> Attempt:
@@ -171,19 +175,19 @@ class Throttles:
                 user_id=user_id,
                 session_id=session_id,
                 client=client,
-                rate=self._limits.rates[Bucket.CONFIRM_USER] if self._limits.enabled else None,
+                rate=self.limits.rates[Bucket.CONFIRM_USER] if self.limits.enabled else None,
                 at=self._clock(),
             )
         if begun.full is not None:
             raise await self._refused(begun.full, verb=verb, user_id=user_id, client=client)
-        charge = self._limits.charge(Bucket.CONFIRM_USER, begun.key)
+        charge = self.limits.charge(Bucket.CONFIRM_USER, begun.key)
         return Attempt(
             client=client,
             user_id=user_id,
             is_known=True,
             is_known_place=begun.is_known,
-            is_locked=not begun.is_known and begun.failures >= self._limits.failures_max,
-            charge=charge if self._limits.enabled else None,
+            is_locked=not begun.is_known and begun.failures >= self.limits.failures_max,
+            charge=charge if self.limits.enabled else None,
             has_failures=begun.failures > 0,
         )
 
@@ -198,10 +202,10 @@ class Throttles:
             TooManyAttempts: there were too many from this address or network, or from everywhere; the trail
                 has it.
         """
-        charges = self._limits.from_place(client, Bucket.REGISTER_ADDRESS, Bucket.REGISTER_NETWORK)
+        charges = self.limits.from_place(client, Bucket.REGISTER_ADDRESS, Bucket.REGISTER_NETWORK)
         if not is_invited:
-            charges.append(self._limits.charge(Bucket.REGISTER_TOTAL, ""))
-        await self._charge(charges, client, verb="register")
+            charges.append(self.limits.charge(Bucket.REGISTER_TOTAL, ""))
+        await self.charge(charges, client, verb="register")
 
     async def refuse_link(self, client: Client, *, verb: str) -> None:
         """Charge a link that is no good, or a registration of somebody who may not; a good one costs nothing.
@@ -209,14 +213,24 @@ class Throttles:
         Raises:
             TooManyAttempts: there were too many of those from this address or network; the trail has it.
         """
-        charges = self._limits.from_place(client, Bucket.LINK_ADDRESS, Bucket.LINK_NETWORK)
-        await self._charge(charges, client, verb=verb)
+        charges = self.limits.from_place(client, Bucket.LINK_ADDRESS, Bucket.LINK_NETWORK)
+        await self.charge(charges, client, verb=verb)
 
-    async def _charge(self, charges: Sequence[Charge], client: Client, *, verb: str) -> None:
+    async def charge(self, charges: Sequence[Charge], client: Client, *, verb: str) -> None:
+        """Charge buckets in turn, such as those of a feature.
+
+        Args:
+            charges: as `Limits` makes them.
+            client: who asks; whoever is blocked is refused, whatever is limited.
+            verb: what for, for the trail.
+
+        Raises:
+            TooManyAttempts: one of them was full, and those behind it were not charged; the trail has it.
+        """
         async with self._database.connection() as conn:
             full = await store.charge(
                 conn,
-                charges if self._limits.enabled else [],
+                charges if self.limits.enabled else [],
                 address=client.address_block,
                 at=self._clock(),
             )
@@ -269,29 +283,29 @@ class Throttles:
 
     def locks(self, failures: int) -> bool:
         """Say whether so many failures in a row let a password work from known places alone."""
-        return failures >= self._limits.failures_max
+        return failures >= self.limits.failures_max
 
     async def page(self, *, limit: int) -> list[Level]:
         """Return the buckets that are not empty, the fullest first by the time that they need."""
         async with self._database.connection() as conn:
             found = await store.page(conn, limit=limit, at=self._clock())
         return [
-            Level(bucket=each.bucket, key=each.key, left=self._limits.left(each), drained_at=each.tat)
+            Level(bucket=each.bucket, key=each.key, left=self.limits.left(each), drained_at=each.tat)
             for each in found
         ]
 
     async def reached(self, *, limit: int) -> list[Reached]:
         """Return the limits that are reached now, those that last longest first; at most so many."""
-        if not self._limits.enabled:
+        if not self.limits.enabled:
             return []
         async with self._database.connection() as conn:
-            found = await store.reached(conn, self._limits.rates, limit=limit, at=self._clock())
+            found = await store.reached(conn, self.limits.rates, limit=limit, at=self._clock())
         return [
             Reached(
                 bucket=each.bucket,
                 key=each.key,
-                setting=setting_of(Bucket(each.bucket)),
-                until=each.tat - self._limits.rates[each.bucket].tolerance,
+                setting=setting_of(each.bucket),
+                until=each.tat - self.limits.rates[each.bucket].tolerance,
             )
             for each in found
         ]
@@ -313,7 +327,7 @@ class Throttles:
             user = None if email is None else await user_store.find(conn, email)
             user_id = None if user is None else user.id
             patterns = [
-                *([] if email is None else self._limits.of_account(email, user_id)),
+                *([] if email is None else self.limits.of_account(email, user_id)),
                 *([] if address is None else of_address(Client.of(address, None))),
             ]
             cleared = await store.clear(conn, patterns or [("%", "%")])
@@ -330,11 +344,11 @@ class Throttles:
 
     async def refuses(self, address: str) -> bool:
         """Say whether a limit is reached now for this address (IPv6: its /64) or its network."""
-        if not self._limits.enabled:
+        if not self.limits.enabled:
             return False
         async with self._database.connection() as conn:
             found = await store.named(conn, of_address(Client.of(address, None)), at=self._clock())
-        return any(self._limits.left(level) == 0 for level in found)
+        return any(self.limits.left(level) == 0 for level in found)
 
     @staticmethod
     async def clear_address(conn: Connection, address: str) -> int:
@@ -348,7 +362,7 @@ class Throttles:
         it empty all at once, strangers would know that there is such an account.
         """
         await failures.clear(conn, user_id)
-        names = self._limits.of_user(email, user_id) if by_owner else self._limits.of_account(email, user_id)
+        names = self.limits.of_user(email, user_id) if by_owner else self.limits.of_account(email, user_id)
         await store.clear(conn, names)
 
     async def _refused(
@@ -365,4 +379,4 @@ class Throttles:
                 client=client,
                 at=self._clock(),
             )
-        return self._limits.reached(full, verb=verb)
+        return self.limits.reached(full, verb=verb)

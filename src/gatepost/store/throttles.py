@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from gatepost.db.pool import Connection, one, parse_count
-from gatepost.models import AuditAction, Bucket, Client, Columns, Row, UserId
+from gatepost.models import AuditAction, Client, Columns, Row, UserId
 from gatepost.settings.rates import Rate
 
 
@@ -24,7 +24,7 @@ class Charge:
         rate: how often it may be.
     """
 
-    bucket: Bucket
+    bucket: str
     key: str
     rate: Rate
 

@@ -299,9 +299,9 @@ async def rename(conn: Connection, user_id: UserId, name: str, *, at: datetime |
 
 
 async def set_password(
-    conn: Connection, user_id: UserId, hashed_password: str, *, at: datetime | None
+    conn: Connection, user_id: UserId, hashed_password: str | None, *, at: datetime | None
 ) -> None:
-    """Give a user another password."""
+    """Give a user another password, or none."""
     await conn.execute(
         """
         UPDATE users SET hashed_password = $2, updated_at = coalesce($3::timestamptz, statement_timestamp())
@@ -309,6 +309,18 @@ async def set_password(
         """,
         user_id,
         hashed_password,
+        at,
+    )
+
+
+async def prove_email(conn: Connection, user_id: UserId, *, at: datetime | None) -> None:
+    """Note that a user has proven that their e-mail is theirs, unless they have before."""
+    await conn.execute(
+        """
+        UPDATE users SET email_verified_at = coalesce($2::timestamptz, statement_timestamp())
+        WHERE id = $1 AND email_verified_at IS NULL
+        """,
+        user_id,
         at,
     )
 

@@ -8,6 +8,7 @@ from starlette.types import Scope
 
 from gatepost import errors
 from gatepost.http.api import requests, schemas
+from gatepost.http.api.languages import language_of
 from gatepost.http.api.responses import BODY, NEW_PASSWORD, STEP_DUE, USERS_ROW, responses
 from gatepost.http.api.routing import router_of
 from gatepost.http.api.signed_in import check_cookie, sign_in
@@ -53,6 +54,7 @@ async def register(body: requests.RegisterRequest, edge: CurrentEdge, request: R
         invitation=body.invitation,
         own=body.own,
         problems=body.problems,
+        language=language_of(request),
     )
     return await sign_in(
         edge, request.scope, signed_in, "User registered successfully", by_cookie=body.cookie, status=201

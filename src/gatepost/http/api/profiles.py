@@ -8,7 +8,7 @@ from starlette.responses import Response
 from gatepost import errors
 from gatepost.gate import Gate
 from gatepost.http.api import requests, schemas
-from gatepost.http.api.responses import BODY, PRESENTED, USERS_ROW, responses
+from gatepost.http.api.responses import BODY, PRESENTED, USERS_ROW, pending_email, responses
 from gatepost.http.api.routing import router_of
 from gatepost.http.api.signed_in import continued, signed_out
 from gatepost.http.bodies import unambiguous_body
@@ -21,10 +21,12 @@ from gatepost.http.dependencies import (
 )
 from gatepost.http.envelope import Envelope, encode, success
 from gatepost.http.streams import Download
-from gatepost.models import Client, Session
+from gatepost.models import Client, PendingEmail, Session
 from gatepost.texts import Text
 
 router = router_of("profile", unambiguous_body)
+
+_ANSWER_FIRST = "Open the link in the mail to the new address"
 
 _EXPORT_NAME = "gatepost-export.json"
 
@@ -55,7 +57,8 @@ async def update_me(
     "/email",
     summary="Change the e-mail and end every other session",
     response_model=Envelope[schemas.SignedInData],
-    responses=responses(
+    responses=pending_email(_ANSWER_FIRST)
+    | responses(
         schemas.SIGNED_IN,
         "E-mail changed successfully",
         *BODY,
@@ -75,12 +78,17 @@ async def change_email(
     client: CurrentClient,
     request: Request,
 ) -> Response:
-    """Set another e-mail and answer with a new token; every other token of the user is refused."""
-    signed_in = await edge.gate.profiles.change_email(
+    """Set another e-mail and answer with a new token; every other token of the user is refused.
+
+    Where there is a way to send mail it is 202 instead: nothing changes before the new mailbox has answered.
+    """
+    changed = await edge.gate.profiles.change_email(
         presented.token, body.email, body.password, client, by_cookie=presented.by_cookie
     )
+    if isinstance(changed, PendingEmail):
+        return success({"pending_email": changed.email}, _ANSWER_FIRST, status=202)
     message = "E-mail changed successfully"
-    return continued(edge, request.scope, signed_in, message, by_cookie=presented.by_cookie)
+    return continued(edge, request.scope, changed, message, by_cookie=presented.by_cookie)
 
 
 @router.get(

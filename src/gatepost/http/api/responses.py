@@ -5,7 +5,14 @@ from typing import Any, TypeAlias
 
 from gatepost import errors
 from gatepost.errors import GatepostError
-from gatepost.http.envelope import ChallengeErrorEnvelope, ErrorEnvelope, ValidationErrorEnvelope, error_body
+from gatepost.http.api.schemas import PendingEmailData
+from gatepost.http.envelope import (
+    ChallengeErrorEnvelope,
+    Envelope,
+    ErrorEnvelope,
+    ValidationErrorEnvelope,
+    error_body,
+)
 from gatepost.security import policy
 from gatepost.texts import Text
 
@@ -102,6 +109,19 @@ def responses(
         )
         _add(kind, entry, fields or {})
     return documented
+
+
+def pending_email(message: str) -> dict[int | str, dict[str, Any]]:
+    """Return the answer of an operation that waits for a mailbox to answer, besides its `responses`."""
+    data = {"pending_email": "new.address@example.com"}
+    example = {"data": data, "message": message, "success": True}
+    return {
+        202: {
+            "model": Envelope[PendingEmailData],
+            "description": message,
+            "content": {"application/json": {"example": example}},
+        }
+    }
 
 
 def add(documented: dict[str, Any], kinds: Kinds) -> None:

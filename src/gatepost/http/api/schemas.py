@@ -101,6 +101,12 @@ class SignedInData(BaseModel):
     session_info: SessionInfo
 
 
+class PendingEmailData(BaseModel):
+    """The mailbox that has to answer first."""
+
+    pending_email: str
+
+
 class MeData(BaseModel):
     """The caller and the session that they call with."""
 

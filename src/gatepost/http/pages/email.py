@@ -4,6 +4,7 @@ from starlette.responses import Response
 
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.visit import Visit
+from gatepost.models import PendingEmail
 
 
 async def show(visit: Visit) -> Response:
@@ -12,12 +13,14 @@ async def show(visit: Visit) -> Response:
 
 
 async def submit(visit: Visit, form: Form) -> Response:
-    """Change the e-mail and go on with a new session.
+    """Change the e-mail and go on with a new session, or say that its mailbox has to answer first.
 
     Raises:
         ValidationFailed, InvalidCredentials, EmailTaken, TooManyAttempts: as `Profiles.change_email`.
     """
-    signed_in = await visit.gate.profiles.change_email(
+    changed = await visit.gate.profiles.change_email(
         visit.token, form.get("email", ""), form.get("password", ""), visit.client, by_cookie=visit.by_cookie
     )
-    return visit.go_on(signed_in, visit.url("/security"), notice=f"email_changed.{signed_in.others_ended}")
+    if isinstance(changed, PendingEmail):
+        return visit.redirect(visit.url("/security"), notice="email_pending")
+    return visit.go_on(changed, visit.url("/security"), notice=f"email_changed.{changed.others_ended}")

@@ -37,6 +37,20 @@ Alerts: TypeAlias = Callable[[Visit, Overview], Awaitable[Sequence[Alert]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Callout:
+    """What one's own account says first, until it is done.
+
+    Attributes:
+        text: a sentence.
+        link, path: what to do about it, and its page.
+    """
+
+    text: Text
+    link: Text
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pages:
     """Pages of a feature, and what there is to say of what it does.
 
@@ -44,6 +58,7 @@ class Pages:
         pages: each with its path.
         links: to them.
         alerts: what stands above the overview; None where it has nothing to say there.
+        callout: returns what a user's own account says first; the first feature that has something does.
         address_path: below which the page of an address stands, where there is one.
         templates: directory of their templates; None where there are none.
         other_templates: directory of templates that are no pages, and can be replaced as well.
@@ -54,6 +69,7 @@ class Pages:
     pages: tuple[Page, ...] = ()
     links: tuple[Link, ...] = ()
     alerts: Alerts | None = None
+    callout: Callable[[Visit], Callout | None] | None = None
     address_path: str | None = None
     templates: Path | None = None
     other_templates: Path | None = None

@@ -1,9 +1,10 @@
 """Links between pages: the navigation, the kernel's and what features add to it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from gatepost.gate import Gate
 from gatepost.texts import Text
 
 
@@ -13,20 +14,22 @@ class Link:
 
     Attributes:
         place: where it stands: in the navigation of one's own account or of the console, above the list of
-            users, or among the parts of the system page.
+            users, among the parts of the system page, or below the form of signing in.
         path: of the page that it leads to.
         text: what it says.
         after: path of the one that it stands behind; at the end where it is None.
         exact: it is the current one on its own page alone, and not on those below.
         icon: name of the picture beside it in the navigation of one's own account, as `macros.html` has them.
+        shown: says whether an open Gatepost shows it; None where each does.
     """
 
-    place: Literal["account", "console", "users", "system"]
+    place: Literal["account", "console", "users", "system", "sign_in"]
     path: str
     text: Text
     after: str | None = None
     exact: bool = False
     icon: str | None = None
+    shown: Callable[[Gate], bool] | None = None
 
 
 LINKS = (

@@ -25,6 +25,7 @@ TEXTS: dict[str, NoticeText] = {
     "email_changed": lambda count: (
         Text("flash.email_changed", count=count) if count else Text("flash.email_changed.alone")
     ),
+    "email_pending": lambda _: Text("flash.email_pending"),
     "user_created": lambda _: Text("flash.user_created"),
     "user_disabled": lambda _: Text("flash.user_disabled"),
     "user_enabled": lambda _: Text("flash.user_enabled"),
@@ -39,7 +40,14 @@ TEXTS: dict[str, NoticeText] = {
 }
 """Name → the text, besides those of features; what has no name is not said."""
 
-_NEUTRAL = {"session_expired", "session_revoked", "session_replaced", "challenge_expired", "not_done"}
+_NEUTRAL = {
+    "session_expired",
+    "session_revoked",
+    "session_replaced",
+    "challenge_expired",
+    "not_done",
+    "email_pending",
+}
 """Those that tell of no success."""
 
 

@@ -44,6 +44,7 @@ async def submit(visit: Visit, form: Form) -> Response:
         by_cookie=True,
         invitation=_invitation(visit, form),
         own=typed_fields(visit.site.own_inputs, form),
+        language=visit.language.tag,
     )
     if (chosen := find_language(visit.edge.cookies.language(visit.request.scope) or "")) is not None:
         # A column of the application's own may have no room for it; the account is there all the same.

@@ -95,6 +95,7 @@ class Site:
         pages: those of features.
         routes: to every page.
         alerts: what features say above the overview.
+        callouts: what they say first on a user's own account.
         address_path: below which the page of an address stands; None where there is none.
         words: what is said of every action.
         notices: what may be said once.
@@ -117,6 +118,7 @@ class Site:
         )
         self.routes: list[Route] = []
         self.alerts = tuple(each.alerts for each in theirs if each.alerts is not None)
+        self.callouts = tuple(each.callout for each in theirs if each.callout is not None)
         self.address_path = next((each.address_path for each in theirs if each.address_path), None)
         self.notices = TEXTS | {name: text for each in theirs for name, text in each.notices.items()}
         self._links = in_order([*LINKS, *(link for each in theirs for link in each.links)])
@@ -150,7 +152,9 @@ class Site:
 
     def links(self, place: str) -> list[Link]:
         """Return the links of a place, those of features among them."""
-        return [link for link in self._links if link.place == place]
+        gate = self.edge.gate
+        here = (link for link in self._links if link.place == place)
+        return [link for link in here if link.shown is None or link.shown(gate)]
 
     def render(self, template: str, context: Mapping[str, Any]) -> str:
         """Return a template's text."""

@@ -198,6 +198,11 @@ class Visit:
         self.typed = form
         self.problems = Problems(say(text), {name: say(problem) for name, problem in fields.items()})
 
+    def callouts(self) -> list[Any]:
+        """Return the most important thing that features have to say to a user, or nothing."""
+        found = (each(self) for each in self.site.callouts)
+        return [each for each in found if each is not None][:1]
+
     # --- Answers ---
 
     def render(self, template: str, *, status: int = 200, **context: Any) -> Response:  # noqa: ANN401 - what templates show
