@@ -31,6 +31,11 @@ _ROWS = {
         (SELECT 'user_sessions', (to_jsonb(t) - 'session_token')::text FROM user_sessions t LIMIT 2000)
     """,
     "auth_links": "(SELECT 'auth_links', (to_jsonb(t) - 'digest')::text FROM auth_links t LIMIT 2000)",
+    "auth_email_links": """
+        (SELECT 'auth_email_links', (to_jsonb(t) - 'digest' - 'code_digest')::text
+        FROM auth_email_links t LIMIT 2000)
+    """,
+    "auth_messages": "(SELECT 'auth_messages', to_jsonb(t)::text FROM auth_messages t LIMIT 2000)",
     "users": "(SELECT 'users', (to_jsonb(t) - 'hashed_password')::text FROM users t LIMIT 2000)",
 }
 """Table → its name and rows of it, without the column where a digest or hash has its place."""

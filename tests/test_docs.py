@@ -153,8 +153,8 @@ def test_examples_of_the_reference_hold_what_is_null() -> None:
     reference = (DOCS / "reference/http.md").read_text("utf-8")
 
     assert '"next_cursor": null' in reference
-    # A logout, ending a session twice, taking an invitation back, an erasure, a user who is deleted.
-    assert reference.count('"data": null') == 6
+    # A logout, ending a session twice, taking an invitation back, an erasure, a user who is deleted, mails.
+    assert reference.count('"data": null') == 12
 
 
 # --- Decisions ---

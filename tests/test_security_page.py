@@ -8,11 +8,13 @@ import httpx
 import pytest
 from tests.summed import PAGES
 
+from gatepost.features import FEATURES
 from gatepost.http.console import ConsoleSessionScheme
 from gatepost.http.dependencies import AdminSessionScheme, FreshSessionScheme
 from gatepost.http.pages.page import Page
 from gatepost.security.keys import KeyPurpose
 from gatepost.settings import Settings
+from gatepost.settings.feature import settings_of
 from gatepost.settings.rates import Rate
 
 PAGE = (Path(__file__).resolve().parent.parent / "docs/security.md").read_text("utf-8")
@@ -35,7 +37,7 @@ def defaults(heading: str) -> dict[str, str]:
 
 
 def test_the_numbers_of_the_throttle_are_the_defaults() -> None:
-    fields = Settings.model_fields
+    fields = settings_of(FEATURES).model_fields
     limits = {name for name, field in fields.items() if isinstance(field.default, Rate)}
     limits.add("login_failures_max")
     assert defaults("Throttling") == {name.upper(): str(fields[name].default) for name in limits}

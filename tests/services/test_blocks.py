@@ -33,6 +33,11 @@ WAYS_IN: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "setup": ("/setup", {"email": "new@example.com", "name": "New", "password": PASSWORD, "token": "x" * 43}),
     "second factor": ("/login/factor", {"challenge": "x" * 43, "method": "badge", "code": "1"}),
+    "forgotten password": ("/password/forgot", {"email": "user@example.com"}),
+    "mailed link": ("/password/reset", {"token": "x" * 43, "new_password": PASSWORD}),
+    "mailed link, new e-mail": ("/email/confirm", {"token": "x" * 43}),
+    "mailed link, former e-mail": ("/email/undo", {"token": "x" * 43}),
+    "mailed link, own e-mail": ("/email/verify", {"token": "x" * 43}),
     "confirm": ("/confirm", {"password": PASSWORD}),
     "refresh": ("/refresh", {}),
 }
@@ -68,7 +73,9 @@ async def says(client: httpx.AsyncClient, password: str = PASSWORD) -> int:
 async def test_each_way_in_is_shut(
     way: str, limited: bool, make_settings: MakeSettings, db: Database, stopped: StoppedClock
 ) -> None:
-    app = create_app(make_settings(throttle_enabled=limited), clock=stopped)
+    app = create_app(
+        make_settings(throttle_enabled=limited, mail_url="smtp://127.0.0.1:9?tls=off"), clock=stopped
+    )
     async with serving(app) as client:
         token = (await register(client))["token"]
         await block(db, "203.0.113.0/24")

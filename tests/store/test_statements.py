@@ -40,8 +40,8 @@ class Statement:
 
 
 def modules() -> list[Path]:
-    """Return the modules that hold statements: those of `store/`, and each `store.py`."""
-    return sorted({*PACKAGE.glob("store/[!_]*.py"), *PACKAGE.rglob("store.py")})
+    """Return the modules that hold statements: those of `store/`, and each `store.py` and `…_store.py`."""
+    return sorted({*PACKAGE.glob("store/[!_]*.py"), *PACKAGE.rglob("store.py"), *PACKAGE.rglob("*_store.py")})
 
 
 def calls(path: Path) -> Iterator[tuple[ModuleType, ast.AsyncFunctionDef, ast.expr]]:
@@ -167,6 +167,7 @@ def test_what_rows_become_is_found() -> None:
         "AttackedUser",
         "Condition",
         "Link",
+        "MailLink",
         "Credential",
         "Match",
         "Standing",
@@ -393,6 +394,30 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     ),
     "challenges.keep_state": ("'d17', '{}'", {"auth_challenges_pkey"}),
     "challenges.purge_expired": ("NULL, 1000", {"auth_challenges_expires_at_idx"}),
+    "features.email.link_store.find": (
+        "NULL, ARRAY['d17', 'd18'], 'password_reset'",
+        {"auth_email_links_digest_key", "users_pkey"},
+    ),
+    "features.email.link_store.get": ("NULL, 17", {"auth_email_links_pkey", "users_pkey"}),
+    "features.email.link_store.try_code": (
+        "NULL, 'password_reset', 'user17@example.com', 5",
+        {"auth_email_links_email_idx"},
+    ),
+    "features.email.link_store.claim": ("17, NULL", {"auth_email_links_pkey", "users_pkey"}),
+    "features.email.link_store.revoke_newer": (
+        "nth(17), 17, NULL",
+        {"auth_email_links_user_id_idx"},
+    ),
+    "features.email.link_store.insert_for_email": (
+        "'password_reset', 'user17@example.com', 'new', NULL, 'c', '1 hour', NULL, '1 hour', NULL, NULL",
+        {"auth_email_links_email_idx", "users_email_key"},
+    ),
+    "features.email.link_store.insert_for_user": (
+        "'a', 'user17@example.com', 'new', NULL, 'c', '1 h', NULL, '1 h', NULL, NULL, nth(17), true",
+        {"auth_email_links_user_id_idx", "users_pkey"},
+    ),
+    "features.email.link_store.forget_nonce": ("17", {"auth_email_links_pkey"}),
+    "features.email.link_store.export": ("nth(17)", {"auth_email_links_user_id_idx"}),
     "links.find": ("ARRAY['d17', 'd18'], 'invitation', NULL", {"auth_links_digest_key"}),
     "links.claim": ("17, 'user17@example.com', NULL", {"auth_links_pkey"}),
     "links.use": ("17, nth(17), NULL", {"auth_links_pkey"}),
@@ -523,6 +548,10 @@ async def filled(db: Any) -> Any:
         FROM generate_series(1, 500) i;
         INSERT INTO auth_undeliverable
         SELECT 'user' || i || '@example.com', now(), '550 5.1.1' FROM generate_series(1, 5000) i;
+        INSERT INTO auth_email_links (purpose, user_id, email, digest, stamp, created_at, expires_at)
+        SELECT 'password_reset', nth(i), 'user' || i || '@example.com', 'd' || i, gen_random_uuid(), now(),
+            now() + i * interval '1 s'
+        FROM generate_series(1, 5000) i;
         ANALYZE
         """
     )
@@ -630,6 +659,7 @@ def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
         "users.change_password",
         "users.rename",
         "users.set_password",
+        "users.prove_email",
         "users.set_temporary_password",
         "users.set_flag",
         "profiles.rename",
@@ -662,6 +692,12 @@ def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
     once |= {"statistics.count_events", "endings.take_turn", "directory.number"}
     once |= {"endings.last_cleanup", "endings.note_cleanup"}
     once |= {"links.purge_ended", "links.revoke_all", "users.lock_admins"}
+    once |= {
+        "features.email.link_store.purge_ended",
+        "links.purge_ended",
+        "links.revoke_all",
+        "users.lock_admins",
+    }
     looked_at = set(HOT) | {name for name, *_ in PLANNED} | set(BY_ADDRESS) | writes | once
     assert {s.name for s in STATEMENTS if not s.name.startswith(OF_COMMANDS)} <= looked_at
 

@@ -85,6 +85,10 @@ export interface AllSeries {
   new_accounts: Series;
 }
 
+export interface AskRequest {
+  email: string;
+}
+
 export interface AttackedAccount {
   user_id: UserId;
   email: string;
@@ -197,7 +201,7 @@ export interface EndSessionsRequest {
 }
 
 export interface ErrorInfo {
-  code: "account_in_use" | "admin_required" | "body_too_large" | "body_too_slow" | "challenge_expired" | "conflict" | "count_changed" | "cross_origin_refused" | "email_taken" | "factor_enrolment_required" | "fresh_session_required" | "internal_error" | "invalid_code" | "invalid_credentials" | "invalid_invitation" | "invalid_session" | "invalid_setup_link" | "invitation_required" | "last_admin" | "malformed_json" | "method_not_allowed" | "network_too_wide" | "not_authenticated" | "not_found" | "own_account" | "own_address" | "password_change_required" | "password_is_context" | "password_too_common" | "protected_address" | "registration_closed" | "rejected_by_database" | "second_factor_required" | "session_expired" | "session_replaced" | "session_revoked" | "too_many_attempts" | "unavailable" | "unsupported_media_type" | "validation_failed";
+  code: "account_in_use" | "admin_required" | "body_too_large" | "body_too_slow" | "challenge_expired" | "conflict" | "count_changed" | "cross_origin_refused" | "email_taken" | "factor_enrolment_required" | "fresh_session_required" | "internal_error" | "invalid_code" | "invalid_credentials" | "invalid_invitation" | "invalid_link" | "invalid_session" | "invalid_setup_link" | "invitation_required" | "last_admin" | "malformed_json" | "method_not_allowed" | "network_too_wide" | "not_authenticated" | "not_found" | "own_account" | "own_address" | "password_change_required" | "password_is_context" | "password_too_common" | "protected_address" | "registration_closed" | "rejected_by_database" | "second_factor_required" | "session_expired" | "session_replaced" | "session_revoked" | "too_many_attempts" | "unavailable" | "unsupported_media_type" | "validation_failed";
   hint?: string | null;
 }
 
@@ -355,6 +359,10 @@ export interface Overview {
   oldest_event_at: string | null;
 }
 
+export interface PendingEmail {
+  pending_email: string;
+}
+
 export type Period = "24h" | "7d" | "30d";
 
 export interface RegisterRequest {
@@ -367,6 +375,15 @@ export interface RegisterRequest {
   remember?: boolean;
   /** The token of an invitation, required where registration is by invitation. */
   invitation?: string | null;
+}
+
+export interface ResetPasswordRequest {
+  /** Of the link. */
+  token?: string | null;
+  email?: string | null;
+  /** Of the mail, with the `email` that it came to. */
+  code?: string | null;
+  new_password: string;
 }
 
 export interface Revoked {
@@ -422,6 +439,14 @@ export interface SetupRequest {
   token: string;
 }
 
+export interface ShownRequest {
+  /** Of the link. */
+  token?: string | null;
+  email?: string | null;
+  /** Of the mail, with the `email` that it came to. */
+  code?: string | null;
+}
+
 export interface SignedIn {
   token?: string;
   user: User;
@@ -432,6 +457,10 @@ export interface TemporaryPassword {
   user: Account;
   password: string;
   expires_at: string;
+}
+
+export interface TokenRequest {
+  token: string;
 }
 
 export interface TriedAccount {

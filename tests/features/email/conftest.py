@@ -267,3 +267,9 @@ async def post(open_post: OpenPost, port: int) -> Post:
     """One that sends to `postman`."""
     opened: Post = await open_post(f"smtp://127.0.0.1:{port}?tls=off", mail_timeout_seconds=5)
     return opened
+
+
+@pytest.fixture
+def resting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have servers send nothing, so that what waits stays to be read."""
+    monkeypatch.setattr(Sender, "start", lambda _: None)

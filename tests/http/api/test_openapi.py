@@ -61,10 +61,40 @@ OPERATIONS = {
         "/api/auth/confirm/options",
         {200, 400, 401, 403, 408, 413, 415, 422, 429, 500, 503},
     ),
+    "forgot_password": (
+        "POST",
+        "/api/auth/password/forgot",
+        {202, 400, 404, 408, 413, 415, 422, 429, 500, 503},
+    ),
+    "reset_password": (
+        "POST",
+        "/api/auth/password/reset",
+        {200, 400, 404, 408, 409, 413, 415, 422, 429, 500, 503},
+    ),
+    "confirm_email": (
+        "POST",
+        "/api/auth/email/confirm",
+        {200, 400, 404, 408, 409, 413, 415, 422, 429, 500, 503},
+    ),
+    "undo_email": (
+        "POST",
+        "/api/auth/email/undo",
+        {200, 400, 404, 408, 409, 413, 415, 422, 429, 500, 503},
+    ),
+    "verify_email": (
+        "POST",
+        "/api/auth/email/verify",
+        {200, 400, 404, 408, 409, 413, 415, 422, 429, 500, 503},
+    ),
+    "send_verification": (
+        "POST",
+        "/api/auth/email/verification",
+        {202, 401, 403, 404, 408, 413, 415, 429, 500, 503},
+    ),
     "change_email": (
         "POST",
         "/api/auth/email",
-        {200, 400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503},
+        {200, 202, 400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503},
     ),
     "export": ("GET", "/api/auth/export", {200, 401, 403, 500, 503}),
     "events": ("GET", "/api/auth/events", {200, 401, 403, 422, 500, 503}),
@@ -176,6 +206,11 @@ PUBLIC = {
     ("POST", "/api/auth/register"),
     ("POST", "/api/auth/setup"),
     ("POST", "/api/auth/login"),
+    ("POST", "/api/auth/password/forgot"),
+    ("POST", "/api/auth/password/reset"),
+    ("POST", "/api/auth/email/confirm"),
+    ("POST", "/api/auth/email/undo"),
+    ("POST", "/api/auth/email/verify"),
     ("POST", "/api/auth/login/factor"),
     ("POST", "/api/auth/login/factor/options"),
     ("GET", "/api/auth/openapi.json"),
@@ -207,6 +242,21 @@ PUBLIC_PAGES = {
     ("HEAD", "/auth/sign-up"),
     ("POST", "/auth/sign-up"),
     ("POST", "/auth/sign-out"),
+    ("GET", "/auth/forgot-password"),
+    ("HEAD", "/auth/forgot-password"),
+    ("POST", "/auth/forgot-password"),
+    ("GET", "/auth/reset-password"),
+    ("HEAD", "/auth/reset-password"),
+    ("POST", "/auth/reset-password"),
+    ("GET", "/auth/confirm-email"),
+    ("HEAD", "/auth/confirm-email"),
+    ("POST", "/auth/confirm-email"),
+    ("GET", "/auth/undo-email"),
+    ("HEAD", "/auth/undo-email"),
+    ("POST", "/auth/undo-email"),
+    ("GET", "/auth/verify-email"),
+    ("HEAD", "/auth/verify-email"),
+    ("POST", "/auth/verify-email"),
     ("GET", "/auth/setup"),
     ("HEAD", "/auth/setup"),
     ("POST", "/auth/setup"),
@@ -216,7 +266,18 @@ PUBLIC_OUTSIDE_PRODUCTION = {
     ("GET", "/api/auth/docs/{digest}/{name}"),
 }
 
-OPEN = {"register", "setup", "login", "answer_factor", "factor_options"}
+OPEN = {
+    "register",
+    "setup",
+    "login",
+    "answer_factor",
+    "factor_options",
+    "forgot_password",
+    "reset_password",
+    "confirm_email",
+    "undo_email",
+    "verify_email",
+}
 
 ElementsOf = Iterator[tuple[str, str, dict[str, Any]]]
 
@@ -293,7 +354,7 @@ def test_every_example_fits_its_schema(document: dict[str, Any]) -> None:
 
 def test_every_field_of_a_body_has_an_example_that_fits_it(document: dict[str, Any]) -> None:
     bodies = [o["requestBody"] for _, _, o in operations(document) if "requestBody" in o]
-    assert len(bodies) == 15
+    assert len(bodies) == 20
     for body in bodies:
         schema = body["content"]["application/json"]["schema"]
         component = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
@@ -361,8 +422,9 @@ def test_every_error_is_documented_with_its_status(document: dict[str, Any]) -> 
             assert example["value"]["error"]["code"] == code
             assert STATUS[code] == status
             documented.add(code)
-    # The first is of no operation, the second of pages.
-    assert documented | {"method_not_allowed", "form_expired", "impersonation_refused"} == set(STATUS)
+    # The first is of no operation, the second of pages, the last two of an application's own routes.
+    elsewhere = {"method_not_allowed", "form_expired", "impersonation_refused", "email_not_verified"}
+    assert documented | elsewhere == set(STATUS)
 
 
 def test_a_401_says_that_it_has_a_challenge_and_a_429_or_503_when_to_come_again(
@@ -501,7 +563,13 @@ async def answered(
         "answer_factor",
         "factor_options",
         "confirm_options",
-    )  # the first has no end; test_factor.py
+        "forgot_password",
+        "reset_password",
+        "confirm_email",
+        "undo_email",
+        "verify_email",
+        "send_verification",
+    )  # the first has no end; test_factor.py; what needs mail: tests/features/email
     # These end every session there is, most of them with a token for the next; the login in between is with
     # the e-mail and the password that they change to.
     last = ("change_email", "change_password", "login", "logout_others", "logout_all", "delete_me")

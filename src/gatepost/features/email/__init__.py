@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 from gatepost.db.feature import Schema, Table
 from gatepost.feature import Announced, Feature
 from gatepost.features.email.actions import EmailAction
+from gatepost.features.email.errors import InvalidLink
 
 if TYPE_CHECKING:
     from gatepost.doctor.check import Check
     from gatepost.gate import Gate
+    from gatepost.http.api.feature import Api
     from gatepost.http.pages.feature import Pages
     from gatepost.services.feature import Wired
     from gatepost.settings import Settings
@@ -28,6 +30,13 @@ def _wire(gate: "Gate") -> "Wired":
     from gatepost.features.email.wiring import wire
 
     return wire(gate)
+
+
+def _api() -> "Api":
+    from gatepost.features.email.api import public, router
+    from gatepost.http.api.feature import Api
+
+    return Api(closed=(router,), public=(public,))
 
 
 def _pages() -> "Pages":
@@ -113,6 +122,46 @@ UNDELIVERABLE = Table(
     deletes=True,
 )
 
+LINKS = Table(
+    name="auth_email_links",
+    columns=(
+        "id",
+        "purpose",
+        "user_id",
+        "email",
+        "digest",
+        "nonce",
+        "code_digest",
+        "code_expires_at",
+        "tries",
+        "stamp",
+        "detail",
+        "created_at",
+        "expires_at",
+        "used_at",
+        "revoked_at",
+        "ip_address",
+        "user_agent",
+    ),
+    insert=(
+        "purpose",
+        "user_id",
+        "email",
+        "digest",
+        "nonce",
+        "code_digest",
+        "code_expires_at",
+        "stamp",
+        "detail",
+        "created_at",
+        "expires_at",
+        "ip_address",
+        "user_agent",
+    ),
+    update=("nonce", "tries", "used_at", "revoked_at"),
+    deletes=True,
+)
+
 EMAIL = Feature(
     name="email",
     locale=FOLDER / "locale",
@@ -120,16 +169,22 @@ EMAIL = Feature(
     schema=Schema(
         feature="email",
         folder=FOLDER / "schema",
-        tables=(MESSAGES, UNDELIVERABLE),
+        tables=(MESSAGES, UNDELIVERABLE, LINKS),
         indexes=(
             "auth_messages_due_idx",
             "auth_messages_dedupe_idx",
             "auth_messages_done_idx",
             "auth_messages_user_id_idx",
+            "auth_email_links_email_idx",
+            "auth_email_links_user_id_idx",
+            "auth_email_links_expires_at_idx",
         ),
     ),
+    asvs=FOLDER / "asvs.toml",
+    errors=(InvalidLink,),
     actions=EmailAction,
     wire=_wire,
+    api=_api,
     pages=_pages,
     commands=_commands,
     examine=_examine,

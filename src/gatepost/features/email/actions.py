@@ -6,6 +6,36 @@ from gatepost.models import Action
 class EmailAction(Action):
     """Actions of mail."""
 
+    PASSWORD_FORGOTTEN = "password.forgotten"  # noqa: S105 - an action, no password
+    """Somebody asked for a link to choose another password.
+
+    `email`: for which; without a user it has no account that may sign in, and no mail goes out
+    """
+    PASSWORD_RESET = "password.reset"  # noqa: S105 - an action, no password
+    """A user chose another password with a mailed link or code, which ended all their sessions."""
+    EMAIL_VERIFIED = "email.verified"
+    """A mailbox has answered: the e-mail is its user's.
+
+    `email` · `disowned`: whoever answered was not signed in to the account, whose password, sessions and the
+    like were taken away for that
+    """
+    EMAIL_CHANGE_REQUESTED = "email.change_requested"
+    """A user gave another e-mail. It counts once its mailbox has answered, as `user.email_changed`.
+
+    `email`: the new one
+    """
+    EMAIL_CHANGE_UNDONE = "email.change_undone"
+    """A former mailbox took a change of the e-mail back, which ended all sessions.
+
+    `email`: the one that the account had meanwhile
+    """
+    LINK_REFUSED = "mail.link_refused"
+    """A mailed link or code that is not good was used; `detail.reason` says why. The caller is not told.
+
+    `purpose` · `reason`: `unknown`, `used`, `revoked`, `expired`, `changed` where the user's credentials are
+    others by now, `user_disabled`, `nobody`, `wrong_code`, `no_code` where none can be tried, or
+    `ended_meanwhile` · `email` that it was for
+    """
     MAIL_FAILED = "mail.failed"
     """A mail could not be delivered.
 

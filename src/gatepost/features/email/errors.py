@@ -1,6 +1,12 @@
-"""What a command says where a mail can't be sent. Requests only write mails down."""
+"""What a command says where a mail can't be sent, and what is wrong with a link."""
 
-from gatepost.errors import SetupError
+from gatepost.errors import InvalidInput, SetupError
+
+
+class InvalidLink(InvalidInput):
+    """Unknown, used, expired or revoked, or a wrong code: the same answer; the trail has the reason."""
+
+    code = "invalid_link"
 
 
 class MailOff(SetupError):

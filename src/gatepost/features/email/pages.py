@@ -1,11 +1,14 @@
-"""What pages say of mail."""
+"""The pages of mail, and what is said of it."""
 
 from pathlib import Path
 
+from gatepost.features.email import email_pages, password_pages, verification_pages
 from gatepost.features.email.inbox import INBOX_PAGES
 from gatepost.features.email.letters import TEMPLATES
 from gatepost.features.email.outbox import Outbox
+from gatepost.features.email.passwords import ForgottenPasswords
 from gatepost.http.pages.feature import Alert, Pages
+from gatepost.http.pages.links import Link
 from gatepost.http.pages.sentences import Words
 from gatepost.http.pages.visit import Visit
 from gatepost.services.overview import Overview
@@ -34,11 +37,36 @@ async def alerts(visit: Visit, _: Overview) -> list[Alert]:
     ]
 
 
+FORGOT = Link(
+    place="sign_in",
+    path=password_pages.FORGOT,
+    text=Text("forgot.title"),
+    shown=lambda gate: gate.service(ForgottenPasswords).is_on,
+)
+
 PAGES = Pages(
-    pages=INBOX_PAGES,
+    pages=(*password_pages.PAGES, *email_pages.PAGES, *verification_pages.PAGES, *INBOX_PAGES),
     alerts=alerts,
+    links=(FORGOT,),
+    callout=verification_pages.callout,
     templates=Path(__file__).parent / "templates",
     other_templates=TEMPLATES,
-    sentences={"mail.failed": Words("bad")},
+    notices={
+        "password_reset": lambda _: Text("flash.password_reset"),
+        "email_confirmed": lambda _: Text("flash.email_confirmed"),
+        "address_verified": lambda _: Text("flash.email_verified"),
+        "address_verified_anew": lambda _: Text("flash.email_verified_anew"),
+        "verification_sent": lambda _: Text("flash.verification_sent"),
+        "email_undone": lambda _: Text("flash.email_undone"),
+    },
+    sentences={
+        "email.change_requested": Words("plain"),
+        "email.change_undone": Words("warn"),
+        "email.verified": Words("good"),
+        "mail.failed": Words("bad"),
+        "mail.link_refused": Words("warn"),
+        "password.forgotten": Words("plain"),
+        "password.reset": Words("warn"),
+    },
 )
 """The pages of mail."""

@@ -1,11 +1,22 @@
 """The settings of mail, beside the kernel's."""
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr
 
 from gatepost.features.email import address
-from gatepost.settings import Settings
+from gatepost.settings import Settings, forms
+from gatepost.settings.rates import Rate, rate
+
+_Rate = Annotated[Rate, BeforeValidator(rate)]
+
+
+def _rate(default: str, description: str) -> Any:  # noqa: ANN401 - what Field returns
+    return Field(
+        Rate.parse(default),
+        description=description,
+        json_schema_extra={"accepted": "a rate such as 10 then 1/minute"},
+    )
 
 
 class EmailSettings(Settings):
@@ -31,3 +42,16 @@ class EmailSettings(Settings):
     mail_timeout_seconds: float = Field(
         10.0, ge=1, le=60, description="Seconds that sending one mail may take before it is tried again"
     )
+    email_verification: Annotated[Literal["off", "optional"], BeforeValidator(forms.lower_case)] = Field(
+        "optional",
+        description="Whether users are asked, where mail is set up, to prove that their e-mail is theirs",
+    )
+    throttle_mail_address: _Rate = _rate(
+        "10 then 30/hour", "Mails that strangers ask for from one address (IPv6: /64)"
+    )
+    throttle_mail_network: _Rate = _rate("40 then 120/hour", "Mails asked for from one IPv6 /48")
+    throttle_mail_recipient: _Rate = _rate(
+        "5 then 5/hour", "Mails to one address that strangers ask for, whether or not it has an account"
+    )
+    throttle_mail_again: _Rate = _rate("1 then 1/minute", "The same mail to one address")
+    throttle_mail_total: _Rate = _rate("100 then 5/second", "Mails that strangers ask for, in total")

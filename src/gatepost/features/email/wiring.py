@@ -1,31 +1,27 @@
 """What mail does while a Gate is open."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 from gatepost.db.pool import Connection
-from gatepost.features.email import store
+from gatepost.features.email import link_store, store
 from gatepost.features.email.delivery import Delivery
+from gatepost.features.email.email_changes import EmailChanges
+from gatepost.features.email.limits import MailLimits
+from gatepost.features.email.links import MailLinks
 from gatepost.features.email.outbox import Outbox
+from gatepost.features.email.passwords import ForgottenPasswords
+from gatepost.features.email.secrets import MailSecrets
 from gatepost.features.email.sender import Sender
 from gatepost.features.email.settings import EmailSettings
+from gatepost.features.email.verification import Verifications
+from gatepost.models import UserId
 from gatepost.services.feature import Wired
 
 if TYPE_CHECKING:
     from gatepost.gate import Gate
-
-
-class NoLinks:
-    """No link is known: what would carry one is not sent."""
-
-    async def reveal(self, _conn: Connection, _link_id: int) -> Mapping[str, str] | None:
-        """Return None."""
-        return None
-
-    async def spent(self, _conn: Connection, _link_id: int) -> None:
-        """Do nothing."""
 
 
 def wire(gate: "Gate") -> Wired:
@@ -33,25 +29,75 @@ def wire(gate: "Gate") -> Wired:
     settings = gate.settings_as(EmailSettings)
     delivery = Delivery(settings, gate.mailer)
     outbox = Outbox(gate.database, clock=gate.clock, is_on=delivery.transport is not None)
-    kept = timedelta(days=settings.session_history_days)
+    links = MailLinks(
+        gate.database,
+        secrets=MailSecrets(gate.keys),
+        throttles=gate.throttles,
+        audit=gate.audit,
+        clock=gate.clock,
+        root=(settings.effective_public_url or "") + settings.root_path,
+    )
     sender = None
     if delivery.transport is not None:
         sender = Sender(
             gate.database,
             transport=delivery.transport,
             letters=delivery.letters,
-            secrets=NoLinks(),
+            secrets=links,
             clock=gate.clock,
             seconds=settings.mail_timeout_seconds,
         )
+    limits = MailLimits(gate.throttles)
+    changes = EmailChanges(
+        gate.database,
+        links=links,
+        limits=limits,
+        outbox=outbox,
+        throttles=gate.throttles,
+        hooks=gate.hooks,
+        clock=gate.clock,
+    )
+    verifications = Verifications(
+        gate.database,
+        mode=settings.email_verification,
+        links=links,
+        limits=limits,
+        outbox=outbox,
+        throttles=gate.throttles,
+        features=gate.wiring,
+        clock=gate.clock,
+    )
+    passwords = ForgottenPasswords(
+        gate.database,
+        links=links,
+        limits=limits,
+        outbox=outbox,
+        throttles=gate.throttles,
+        hashing=gate.hashing,
+        new_passwords=gate.new_passwords,
+        features=gate.wiring,
+        clock=gate.clock,
+    )
+    kept = timedelta(days=settings.session_history_days)
     return Wired(
-        services=(outbox, delivery) if sender is None else (outbox, delivery, sender),
+        services=(
+            *(outbox, delivery, links, passwords, changes, verifications),
+            *(() if sender is None else (sender,)),
+        ),
+        email_changer=changes,
+        hears=verifications.hear,
         purges=(
             partial(store.purge_done, kept=kept),
             store.purge_stale,
             store.purge_undeliverable,
+            partial(link_store.purge_ended, kept=kept),
         ),
         erase=store.erase,
-        export=store.export,
+        export=_export,
         background=() if sender is None else (sender,),
     )
+
+
+async def _export(conn: Connection, user_id: UserId) -> Sequence[Mapping[str, object]]:
+    """Return what is stored of mails to a user, and of the links in them."""
+    return [*await store.export(conn, user_id), *await link_store.export(conn, user_id)]

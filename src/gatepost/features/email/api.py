@@ -1,0 +1,228 @@
+"""What mails lead to, over HTTP: another password, another e-mail."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StrictStr
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gatepost import errors
+from gatepost.features.email.email_changes import EmailChanges
+from gatepost.features.email.errors import InvalidLink
+from gatepost.features.email.links import Shown
+from gatepost.features.email.passwords import ForgottenPasswords
+from gatepost.features.email.verification import Verifications
+from gatepost.http.api import requests, schemas
+from gatepost.http.api.languages import language_of
+from gatepost.http.api.responses import (
+    BODY,
+    NEW_PASSWORD,
+    PRESENTED,
+    UNWANTED_BODY,
+    USERS_ROW,
+    responses,
+)
+from gatepost.http.api.routing import router_of
+from gatepost.http.bodies import unambiguous_body
+from gatepost.http.dependencies import (
+    CurrentClient,
+    CurrentEdge,
+    CurrentGate,
+    CurrentSession,
+    find_session,
+)
+from gatepost.http.envelope import Envelope, success
+from gatepost.models import bounds
+from gatepost.texts import Text
+
+public = router_of("mail", unambiguous_body)
+
+_CODE: Any = Field(
+    description="Of the mail, with the `email` that it came to.",
+    json_schema_extra={"maxLength": bounds.CODE_MAX},
+    examples=["48213690"],
+    repr=False,
+)
+_SENT = "If there is such an account, a mail is on its way"
+_EITHER: Any = {"anyOf": [{"required": ["token"]}, {"required": ["email", "code"]}]}
+
+
+class AskRequest(BaseModel):
+    """Who is to get a mail."""
+
+    email: requests.Email
+
+
+class ShownRequest(BaseModel):
+    """What somebody has who has read a mail: the `token` of its link, or `email` and `code`."""
+
+    model_config = ConfigDict(json_schema_extra=_EITHER)
+
+    token: Annotated[
+        StrictStr | None,
+        Field(
+            description="Of the link.",
+            json_schema_extra={"maxLength": bounds.TOKEN_MAX},
+            examples=[schemas.LINK_TOKEN],
+            repr=False,
+        ),
+    ] = None
+    email: Annotated[requests.Email | None, Field(examples=["user@example.com"])] = None
+    code: Annotated[StrictStr | None, _CODE] = None
+
+    @property
+    def shown(self) -> Shown:
+        """What it is.
+
+        Raises:
+            ValidationFailed: it is neither.
+        """
+        if self.token is None and (self.email is None or self.code is None):
+            raise errors.ValidationFailed({"token": Text("field.token_or_code")})
+        return Shown(token=self.token, email=self.email, code=self.code)
+
+
+class ResetPasswordRequest(ShownRequest):
+    """The link or the code, and the password that is to be."""
+
+    new_password: Annotated[requests.Password, Field(examples=["another secure password"])]
+
+
+@public.post(
+    "/password/forgot",
+    summary="Have a link to choose another password sent",
+    status_code=202,
+    response_model=Envelope[None],
+    responses=responses(
+        None,
+        _SENT,
+        *BODY,
+        errors.NotFound,
+        errors.TooManyAttempts,
+        status=202,
+        fields={"email": Text("field.email.no_at")},
+    ),
+)
+async def forgot_password(
+    body: AskRequest, gate: CurrentGate, client: CurrentClient, request: Request
+) -> Response:
+    """Answer the same whoever it is; the mail is sent afterwards, where there is somebody to send it to.
+
+    Where there is no way to send mail (`MAIL_URL`) this is not found.
+    """
+    await gate.service(ForgottenPasswords).forgot(body.email, client=client, language=language_of(request))
+    return success(None, _SENT, status=202)
+
+
+@public.post(
+    "/password/reset",
+    summary="Choose another password with a mailed link or code",
+    response_model=Envelope[None],
+    responses=responses(
+        None,
+        "Password changed successfully",
+        *BODY,
+        *NEW_PASSWORD,
+        *USERS_ROW,
+        InvalidLink,
+        errors.NotFound,
+        errors.TooManyAttempts,
+        fields={"new_password": Text("field.too_short", count=8)},
+    ),
+)
+async def reset_password(body: ResetPasswordRequest, gate: CurrentGate, client: CurrentClient) -> Response:
+    """Set another password and end every session; nobody is signed in by it."""
+    await gate.service(ForgottenPasswords).reset(body.shown, body.new_password, client=client)
+    return success(None, "Password changed successfully")
+
+
+class TokenRequest(BaseModel):
+    """The token of a mailed link."""
+
+    token: Annotated[
+        StrictStr,
+        Field(json_schema_extra={"maxLength": bounds.TOKEN_MAX}, examples=[schemas.LINK_TOKEN], repr=False),
+    ]
+
+
+_EMAIL_ERRORS = (*BODY, *USERS_ROW, InvalidLink, errors.EmailTaken, errors.NotFound, errors.TooManyAttempts)
+
+
+@public.post(
+    "/email/confirm",
+    summary="Have a new e-mail count, with the link that its mailbox was sent",
+    response_model=Envelope[None],
+    responses=responses(
+        None, "E-mail changed successfully", *_EMAIL_ERRORS, fields={"token": "Field required"}
+    ),
+)
+async def confirm_email(body: TokenRequest, gate: CurrentGate, client: CurrentClient) -> Response:
+    """Change the e-mail and end every session; the former mailbox may take it back for 7 days."""
+    await gate.service(EmailChanges).confirm(body.token, client=client)
+    return success(None, "E-mail changed successfully")
+
+
+@public.post(
+    "/email/undo",
+    summary="Take a change of the e-mail back, with the link that the former mailbox was sent",
+    response_model=Envelope[None],
+    responses=responses(None, "The change was undone", *_EMAIL_ERRORS, fields={"token": "Field required"}),
+)
+async def undo_email(body: TokenRequest, gate: CurrentGate, client: CurrentClient) -> Response:
+    """Give the account its former e-mail back and end every session, whoever has them."""
+    await gate.service(EmailChanges).undo(body.token, client=client)
+    return success(None, "The change was undone")
+
+
+@public.post(
+    "/email/verify",
+    summary="Prove that an e-mail is one's own, with the link or code that its mailbox was sent",
+    response_model=Envelope[None],
+    responses=responses(
+        None,
+        "E-mail verified successfully",
+        *BODY,
+        *USERS_ROW,
+        InvalidLink,
+        errors.NotFound,
+        errors.TooManyAttempts,
+        fields={"token": Text("field.token_or_code")},
+    ),
+)
+async def verify_email(
+    body: ShownRequest, edge: CurrentEdge, client: CurrentClient, request: Request
+) -> Response:
+    """Note that the e-mail is its user's.
+
+    Without a session of the account, whoever made it may have been somebody else: its password, sessions and
+    other ways to sign in end, and `POST /password/forgot` leads to a new password.
+    """
+    session = await find_session(edge, request.scope)
+    await edge.gate.service(Verifications).verify(body.shown, session=session, client=client)
+    return success(None, "E-mail verified successfully")
+
+
+router = router_of("mail", unambiguous_body)
+
+
+@router.post(
+    "/email/verification",
+    summary="Have the mail sent again by which the e-mail is verified",
+    status_code=202,
+    response_model=Envelope[None],
+    responses=responses(
+        None,
+        "A mail is on its way",
+        *PRESENTED,
+        *UNWANTED_BODY,
+        errors.NotFound,
+        errors.TooManyAttempts,
+        status=202,
+    ),
+)
+async def send_verification(
+    session: CurrentSession, gate: CurrentGate, client: CurrentClient, request: Request
+) -> Response:
+    """Send it to the caller's e-mail, unless that is verified; not found where e-mails are not verified."""
+    await gate.service(Verifications).send(session, client=client, language=language_of(request))
+    return success(None, "A mail is on its way", status=202)

@@ -1,0 +1,296 @@
+"""Statements on `auth_email_links`: what mails lead to."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import LiteralString
+
+from gatepost.db.pool import Connection, one, parse_count
+from gatepost.features.email.secrets import Sealed
+from gatepost.models import Client, Columns, UserId
+from gatepost.security.links import StoredLink
+
+CODE_TRIES = 5
+"""Codes that may be tried against one link (ASVS 6.6.3)."""
+
+
+class Purpose(StrEnum):
+    """What a mailed link is for."""
+
+    PASSWORD_RESET = "password_reset"  # noqa: S105 - a purpose, no password
+    """Another password."""
+    VERIFY_EMAIL = "verify_email"
+    """The e-mail that the account has, whose mailbox is asked."""
+    EMAIL_CHANGE = "email_change"
+    """Another e-mail, whose mailbox is asked."""
+    EMAIL_UNDO = "email_undo"
+    """The former e-mail, whose mailbox takes the change back."""
+
+
+class MailLink(Columns, frozen=True, kw_only=True, gc=False):
+    """A link as its row has it.
+
+    Attributes:
+        id: primary key.
+        purpose: what it is for.
+        user_id: whose it is; None where it is nobody's.
+        email: canonical, of the mailbox that it was sent to.
+        detail: what it needs besides, as JSON.
+        digest: of its token.
+        nonce: what its token is made of, as long as the mail is to be sent.
+        status: `open`, or why it can't be used: `used`, `revoked`, `expired`, `changed` where the user's
+            credentials are others by now, `user_disabled`, or `nobody` where there is no such user.
+        expires_at: first instant at which it is refused, UTC.
+        code_expires_at: the same of its code; None where it has none.
+    """
+
+    id: int
+    purpose: str
+    user_id: UserId | None
+    email: str
+    detail: str
+    digest: StoredLink
+    nonce: bytes | None
+    status: str
+    expires_at: datetime
+    code_expires_at: datetime | None
+
+
+_LINKS: LiteralString = """
+    SELECT l.id, l.purpose, l.user_id, l.email, l.detail::text AS detail, l.digest, l.nonce, l.expires_at,
+        l.code_expires_at,
+        CASE WHEN l.used_at IS NOT NULL THEN 'used' WHEN l.revoked_at IS NOT NULL THEN 'revoked'
+            WHEN l.expires_at <= coalesce($1::timestamptz, statement_timestamp()) THEN 'expired'
+            WHEN l.user_id IS NULL THEN 'nobody' WHEN NOT coalesce(u.is_active, false) THEN 'user_disabled'
+            WHEN l.stamp <> gatepost.credentials_stamp(u) THEN 'changed'
+            ELSE 'open' END AS status
+    FROM auth_email_links l LEFT JOIN users u ON u.id = l.user_id
+"""
+
+
+async def insert_for_email(
+    conn: Connection,
+    purpose: Purpose,
+    sealed: Sealed,
+    *,
+    email: str,
+    lifetime: timedelta,
+    code_lifetime: timedelta,
+    client: Client,
+    at: datetime | None,
+) -> tuple[int, UserId | None]:
+    """Add a link for the active user who has this canonical e-mail, in place of their last one.
+
+    Where there is no such user it is nobody's, and the same is written all the same.
+
+    Returns:
+        Its id, and whose it is.
+    """
+    # A statement of its own, so that the next one sees what whoever had the lock before has written.
+    await conn.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended($1::text || ' ' || $2::text, 0))", purpose, email
+    )
+    row = await conn.fetchrow(
+        """
+        WITH t AS MATERIALIZED (
+            SELECT coalesce($7::timestamptz, statement_timestamp()) AS now
+        ), account AS MATERIALIZED (
+            -- Locked before the links are, as whoever deletes the user does.
+            SELECT u.id, gatepost.credentials_stamp(u) AS stamp FROM users u
+            WHERE gatepost.email_key(u.email, u.email_key) COLLATE "C" = $2 AND u.is_active
+            FOR KEY SHARE
+        ), former AS (
+            UPDATE auth_email_links l SET revoked_at = t.now, nonce = NULL
+            FROM t LEFT JOIN account a ON true
+            WHERE l.purpose = $1 AND l.email = $2 AND l.used_at IS NULL AND l.revoked_at IS NULL
+        )
+        INSERT INTO auth_email_links (
+            purpose, user_id, email, digest, nonce, code_digest, code_expires_at, stamp, created_at,
+            expires_at, ip_address, user_agent
+        )
+        SELECT $1, a.id, $2, $3, $4, $5, t.now + $8::interval, a.stamp, t.now, t.now + $6::interval, $9, $10
+        FROM t LEFT JOIN account a ON true
+        RETURNING id, user_id
+        """,
+        purpose,
+        email,
+        sealed.token,
+        sealed.nonce,
+        sealed.code,
+        lifetime,
+        at,
+        code_lifetime,
+        client.ip_address,
+        client.user_agent,
+    )
+    made = one(row)
+    return made["id"], made["user_id"]
+
+
+async def insert_for_user(
+    conn: Connection,
+    purpose: Purpose,
+    sealed: Sealed,
+    *,
+    user_id: UserId,
+    email: str,
+    bound: bool,
+    lifetime: timedelta,
+    code_lifetime: timedelta | None,
+    client: Client,
+    at: datetime | None,
+) -> int:
+    """Add a link of a user for a mailbox; return its id. The caller has locked the user's row.
+
+    Those of the purpose that they have end, but for the links that are not bound to their credentials.
+    """
+    row = await conn.fetchrow(
+        """
+        WITH t AS MATERIALIZED (
+            SELECT coalesce($7::timestamptz, statement_timestamp()) AS now
+        ), former AS (
+            UPDATE auth_email_links l SET revoked_at = t.now, nonce = NULL
+            FROM t
+            WHERE l.user_id = $11 AND l.purpose = $1 AND l.used_at IS NULL AND l.revoked_at IS NULL
+                AND l.stamp IS NOT NULL
+        )
+        INSERT INTO auth_email_links (
+            purpose, user_id, email, digest, nonce, code_digest, code_expires_at, stamp, created_at,
+            expires_at, ip_address, user_agent
+        )
+        SELECT $1, u.id, $2, $3, $4, $5, t.now + $8::interval,
+            CASE WHEN $12 THEN gatepost.credentials_stamp(u) END, t.now, t.now + $6::interval, $9, $10
+        FROM users u CROSS JOIN t
+        WHERE u.id = $11
+        RETURNING id
+        """,
+        purpose,
+        email,
+        sealed.token,
+        sealed.nonce,
+        None if code_lifetime is None else sealed.code,
+        lifetime,
+        at,
+        code_lifetime,
+        client.ip_address,
+        client.user_agent,
+        user_id,
+        bound,
+    )
+    return int(one(row)["id"])
+
+
+async def find(
+    conn: Connection, purpose: Purpose, digests: Sequence[StoredLink], *, at: datetime | None
+) -> MailLink | None:
+    """Return the link whose token has one of these digests, open or not."""
+    row = await conn.fetchrow(
+        _LINKS + "WHERE l.digest = ANY($2::varchar[]) AND l.purpose = $3", at, list(digests), purpose
+    )
+    return None if row is None else MailLink.from_row(row)
+
+
+async def get(conn: Connection, link_id: int, *, at: datetime | None) -> MailLink | None:
+    """Return a link, open or not."""
+    row = await conn.fetchrow(_LINKS + "WHERE l.id = $2", at, link_id)
+    return None if row is None else MailLink.from_row(row)
+
+
+async def try_code(
+    conn: Connection, purpose: Purpose, email: str, *, at: datetime | None
+) -> tuple[int, StoredLink] | None:
+    """Take one try at the code of the open link for an e-mail; None where there is none left.
+
+    The try counts before anything is compared, so that tries at the same moment can't be more.
+
+    Returns:
+        The link's id, and the digest of its code.
+    """
+    row = await conn.fetchrow(
+        """
+        UPDATE auth_email_links l SET tries = l.tries + 1
+        WHERE l.purpose = $2 AND l.email = $3 AND l.used_at IS NULL AND l.revoked_at IS NULL
+            AND l.code_expires_at > coalesce($1::timestamptz, statement_timestamp()) AND l.tries < $4
+        RETURNING l.id, l.code_digest
+        """,
+        at,
+        purpose,
+        email,
+        CODE_TRIES,
+    )
+    return None if row is None else (row["id"], row["code_digest"])
+
+
+async def claim(conn: Connection, link: MailLink, *, at: datetime | None) -> bool:
+    """Use up a link of a user, in the caller's transaction; False where that was done, or it is over.
+
+    The caller has locked the user's row.
+    """
+    status = await conn.execute(
+        """
+        UPDATE auth_email_links l
+        SET used_at = coalesce($2::timestamptz, statement_timestamp()), nonce = NULL
+        FROM users u
+        WHERE l.id = $1 AND l.used_at IS NULL AND l.revoked_at IS NULL
+            AND l.expires_at > coalesce($2::timestamptz, statement_timestamp())
+            AND u.id = l.user_id AND u.is_active AND coalesce(l.stamp = gatepost.credentials_stamp(u), true)
+        """,
+        link.id,
+        at,
+    )
+    return parse_count(status) == 1
+
+
+async def revoke_newer(conn: Connection, link: MailLink, *, at: datetime | None) -> None:
+    """Revoke the links of a link's user that are newer and not bound to the credentials, nor used.
+
+    All others end by themselves, as the credentials change.
+    """
+    await conn.execute(
+        """
+        UPDATE auth_email_links
+        SET revoked_at = coalesce($3::timestamptz, statement_timestamp()), nonce = NULL
+        WHERE user_id = $1 AND id > $2 AND used_at IS NULL AND revoked_at IS NULL AND stamp IS NULL
+        """,
+        link.user_id,
+        link.id,
+        at,
+    )
+
+
+async def forget_nonce(conn: Connection, link_id: int) -> None:
+    """Have nobody be able to make the token and the code of a link again."""
+    await conn.execute("UPDATE auth_email_links SET nonce = NULL WHERE id = $1", link_id)
+
+
+async def purge_ended(conn: Connection, *, limit: int, at: datetime | None, kept: timedelta) -> int:
+    """Delete at most `limit` links that ended so long ago, and those of nobody that are over."""
+    status = await conn.execute(
+        """
+        WITH due AS MATERIALIZED (
+            SELECT l.id FROM auth_email_links l
+            CROSS JOIN (SELECT coalesce($1::timestamptz, statement_timestamp()) AS now) t
+            WHERE l.expires_at < t.now AND (l.user_id IS NULL OR l.expires_at < t.now - $3::interval)
+            LIMIT $2
+            FOR UPDATE OF l SKIP LOCKED
+        )
+        DELETE FROM auth_email_links l USING due d WHERE l.id = d.id
+        """,
+        at,
+        limit,
+        kept,
+    )
+    return parse_count(status)
+
+
+async def export(conn: Connection, user_id: UserId) -> list[Mapping[str, object]]:
+    """Return what is stored of a user's links, the newest first."""
+    rows = await conn.fetch(
+        """
+        SELECT l.purpose, l.email, l.created_at, l.expires_at, l.used_at, l.revoked_at, l.ip_address,
+            l.user_agent
+        FROM auth_email_links l WHERE l.user_id = $1 ORDER BY l.id DESC LIMIT 1000
+        """,
+        user_id,
+    )
+    return [dict(row) for row in rows]

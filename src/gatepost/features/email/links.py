@@ -1,0 +1,232 @@
+"""Links and codes that mails lead to: one door for all of them, however they are used."""
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from gatepost.db.pool import Connection, Database
+from gatepost.features.email import link_store as store
+from gatepost.features.email.actions import EmailAction
+from gatepost.features.email.errors import InvalidLink
+from gatepost.features.email.link_store import MailLink, Purpose
+from gatepost.features.email.secrets import MailSecrets
+from gatepost.models import Client, UserId
+from gatepost.security.emails import canonical_email
+from gatepost.services.audit import Audit
+from gatepost.services.clock import Clock
+from gatepost.services.throttles import Throttles
+from gatepost.services.typed import read
+
+CODE_LIFETIME = timedelta(minutes=10)
+"""How long a code works (ASVS 6.5.5)."""
+
+PATHS = {
+    Purpose.PASSWORD_RESET: "/auth/reset-password",
+    Purpose.VERIFY_EMAIL: "/auth/verify-email",
+    Purpose.EMAIL_CHANGE: "/auth/confirm-email",
+    Purpose.EMAIL_UNDO: "/auth/undo-email",
+}
+"""What a link is for → the page that it leads to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What somebody shows who has read a mail: the token of its link, or the code and whose it is.
+
+    Attributes:
+        token: of the link; None where a code is typed.
+        email: as it was typed.
+        code: as it was typed.
+    """
+
+    token: str | None = None
+    email: str | None = None
+    code: str | None = None
+
+
+class MailLinks:
+    """Makes links for mails, knows good ones, and tells the sender what stands in them.
+
+    Args:
+        database: where they are.
+        secrets: makes their tokens and codes.
+        throttles: limits how often one may be guessed.
+        audit: told of those that are refused.
+        clock: what time it is.
+        root: what stands before the pages in links, from the settings alone: no header of a request has a
+            say in it.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        secrets: MailSecrets,
+        throttles: Throttles,
+        audit: Audit,
+        clock: Clock,
+        root: str,
+    ) -> None:
+        self._database = database
+        self._secrets = secrets
+        self._throttles = throttles
+        self._audit = audit
+        self._clock = clock
+        self._root = root
+
+    # --- For the sender ---
+
+    async def reveal(self, conn: Connection, link_id: int) -> Mapping[str, str] | None:
+        """Return the `url` and the `code` of a link; None where it can't be used any more, or is nobody's."""
+        link = await store.get(conn, link_id, at=self._clock())
+        if link is None or link.nonce is None or link.status != "open":
+            return None
+        made = self._secrets.reveal(link.nonce, link.digest)
+        if made is None:
+            return None
+        url = f"{self._root}{PATHS[Purpose(link.purpose)]}?token={made.token}"
+        return {"url": url, **({} if link.code_expires_at is None else {"code": made.code})}
+
+    async def spent(self, conn: Connection, link_id: int) -> None:
+        """Have nobody be able to make the token and the code again."""
+        await store.forget_nonce(conn, link_id)
+
+    # --- For those who are sent one ---
+
+    async def issue_for_email(
+        self, conn: Connection, purpose: Purpose, email: str, *, lifetime: timedelta, client: Client
+    ) -> tuple[int, UserId | None]:
+        """Make a link for the active user who has a canonical e-mail; their last one of the purpose ends.
+
+        Returns:
+            Its id, and whose it is: None where there is no such user. The same work is done for nobody.
+        """
+        return await store.insert_for_email(
+            conn,
+            purpose,
+            self._secrets.seal(),
+            email=email,
+            lifetime=lifetime,
+            code_lifetime=CODE_LIFETIME,
+            client=client,
+            at=self._clock(),
+        )
+
+    async def issue_for_user(
+        self,
+        conn: Connection,
+        purpose: Purpose,
+        user_id: UserId,
+        email: str,
+        *,
+        lifetime: timedelta,
+        client: Client,
+        has_code: bool = False,
+        bound: bool = True,
+    ) -> int:
+        """Make a link of a user for a mailbox, in the transaction of somebody who has locked the user.
+
+        Args:
+            conn: with the transaction.
+            purpose: what for; the user's last one ends.
+            user_id: whose it is.
+            email: canonical, of the mailbox.
+            lifetime: of the link.
+            client: who asks.
+            has_code: it works by a code as well.
+            bound: it ends when the user's credentials change.
+
+        Returns:
+            Its id.
+        """
+        return await store.insert_for_user(
+            conn,
+            purpose,
+            self._secrets.seal(),
+            user_id=user_id,
+            email=email,
+            bound=bound,
+            lifetime=lifetime,
+            code_lifetime=CODE_LIFETIME if has_code else None,
+            client=client,
+            at=self._clock(),
+        )
+
+    async def look(self, purpose: Purpose, token: str, *, client: Client) -> MailLink:
+        """Return the open link of a token, for the page that it leads to; it stays open.
+
+        One that is not good is charged, so that guesses end in `TooManyAttempts`.
+
+        Raises:
+            InvalidLink: there is none, or it is over; the trail says which.
+            TooManyAttempts: there were too many of those.
+        """
+        digests = self._secrets.token_forms(token)
+        found = None
+        if digests:
+            async with self._database.connection() as conn:
+                found = await store.find(conn, purpose, digests, at=self._clock())
+        if found is not None and found.status == "open":
+            return found
+        raise await self.refused(purpose, "unknown" if found is None else found.status, found, client=client)
+
+    async def find(self, purpose: Purpose, shown: Shown, *, client: Client) -> MailLink:
+        """Return the open link that somebody shows, which `claim` uses; a code is one of five tries.
+
+        Raises:
+            InvalidLink, TooManyAttempts: as `look`.
+            ValidationFailed: that is no e-mail.
+        """
+        if shown.token is not None:
+            return await self.look(purpose, shown.token, client=client)
+        email = read("email", shown.email or "", canonical_email)
+        async with self._database.connection() as conn:
+            tried = await store.try_code(conn, purpose, email, at=self._clock())
+            link = None if tried is None else await store.get(conn, tried[0], at=self._clock())
+        if tried is None or link is None:
+            raise await self.refused(purpose, "no_code", None, client=client, email=email)
+        stored = tried[1]
+        forms = self._secrets.code_forms(link.digest, shown.code or "")
+        if not any(hmac.compare_digest(stored, form) for form in forms):
+            raise await self.refused(purpose, "wrong_code", link, client=client)
+        if link.status != "open":
+            raise await self.refused(purpose, link.status, link, client=client)
+        return link
+
+    async def claim(self, conn: Connection, link: MailLink) -> bool:
+        """Use up a link in the caller's transaction, who has locked its user; False where it is over."""
+        return await store.claim(conn, link, at=self._clock())
+
+    async def revoke_newer(self, conn: Connection, link: MailLink) -> None:
+        """Revoke newer links of the same user that the user's credentials don't end."""
+        await store.revoke_newer(conn, link, at=self._clock())
+
+    async def refused(
+        self,
+        purpose: Purpose,
+        reason: str,
+        link: MailLink | None,
+        *,
+        client: Client,
+        email: str | None = None,
+    ) -> InvalidLink:
+        """Charge one that is not good, put it on the trail, and return the error to be raised.
+
+        Raises:
+            TooManyAttempts: there were too many of those from this address or network.
+        """
+        await self._throttles.refuse_link(client, verb=purpose)
+        named = email if link is None else link.email
+        await self._audit.refuse(
+            EmailAction.LINK_REFUSED,
+            client=client,
+            user_id=None if link is None else link.user_id,
+            detail={"purpose": purpose, "reason": reason, **({} if named is None else {"email": named})},
+        )
+        return InvalidLink()
+
+
+def minutes(time: timedelta) -> int:
+    """Return a time in minutes, as mails say it."""
+    return int(time.total_seconds()) // 60
