@@ -221,7 +221,7 @@ class UserSessions:
                 `mfa` the session has AAL 2.
             by: the session of somebody who is to have this one in the place of the user: an impersonation.
                 It ends with theirs, is never fresh, can't confirm a password, and its user sees it. `methods`
-                may be left out, and the hooks of `on_sign_in` don't run.
+                may be left out, and the hooks of `on_sign_in` and `on_sign_out` don't run.
             client: who has the session.
             remember: it lives until the end of the sign-in (`SESSION_MAX_MINUTES`).
             conn: a connection whose transaction it is a part of.
@@ -232,7 +232,7 @@ class UserSessions:
         Raises:
             NotFound: there is no such user, or they are disabled.
             ImpersonationRefused: the user is an administrator, or who asks themselves, or `by` is an
-                impersonation already.
+                impersonation already; the trail has `access.denied`.
             SessionRevoked: `by` is over.
             ValueError: the methods are no names, or there are none or too many.
             Exception: what a hook of `on_sign_in` raised; the trail has `login.failed`.
@@ -242,6 +242,7 @@ class UserSessions:
             user = await self._gate.administration.get(_id(self._gate, user_id))
             async with (
                 self._gate.sign_ins.noting(known, user_id=user.id, email=user.email),
+                self._gate.session_tokens.noting(known, user_id=user.id, by=by),
                 self._gate.database.transaction() as own,
             ):
                 _, stamp = await store.hash_of(own, user.id)

@@ -139,6 +139,40 @@ async def test_the_lists_of_sessions_say_who_has_it(site: Site, page: Any, db: D
     assert theirs.impersonator_id == by
 
 
+async def test_the_console_shows_which_session_it_is(site: Site, page: Any) -> None:
+    admin, _, ada = await open_account(site)
+    await login(site.anonymous, "ada@example.com")
+    for path in (f"admin/users/{ada}", f"admin/sessions?user={ada}", "admin/addresses/127.0.0.1"):
+        assert (await admin.get(f"/auth/{path}")).text.count("Opened by support") == 1, path
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+async def test_who_ends_it_is_not_the_user_who_signs_out(site: Site, page: Any, everywhere: bool) -> None:
+    signed_out: list[Any] = []
+
+    async def note(conn: Any, user: Any, session_id: int | None) -> None:
+        signed_out.append(user.email)
+
+    page.auth.on_sign_out(note)
+    _, token, _ = await open_account(site)
+    path = "/api/auth/logout-all" if everywhere else "/api/auth/logout"
+    assert (await site.anonymous.post(path, headers=bearer(token))).status_code == 200
+    assert signed_out == (["ada@example.com"] if everywhere else [])
+
+
+async def test_no_form_of_one_is_another_ones(site: Site, page: Any) -> None:
+    _, token, ada = await open_account(site)
+    other = await site.sign_in("other@example.com", is_admin=True)
+    another = (await other.post(f"/support/{ada}")).json()["token"]
+    pages = [await site.anonymous.get("/auth/account", headers=bearer(each)) for each in (token, another)]
+    tokens = [re.findall(r'name="form_token" value="([^"]+)"', each.text)[0] for each in pages]
+    same = {"Sec-Fetch-Site": "same-origin", **bearer(another)}
+    for form_token, status_code in zip(tokens, (403, 303), strict=True):
+        form = {"form_token": form_token, "name": "Ada"}
+        answer = await site.anonymous.post("/auth/account", data=form, headers=same)
+        assert answer.status_code == status_code
+
+
 async def test_its_user_sees_it_and_ends_it(site: Site, page: Any) -> None:
     _, token, _ = await open_account(site)
     own = bearer((await login(site.anonymous, "ada@example.com"))["token"])
@@ -176,6 +210,10 @@ async def test_whom_and_by_whom_it_can_not_be(site: Site, page: Any, db: Databas
     other_id = await db.fetchval("SELECT max(id) FROM users")
     refused = await admin.post(f"/support/{other_id}")
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "impersonation_refused")
+    denied = await db.fetchrow("SELECT user_id, detail FROM auth_events WHERE action = 'access.denied'")
+    assert denied is not None
+    detail = {"code": "impersonation_refused", "verb": "impersonate", "wanted_user": other_id}
+    assert (denied["user_id"], json.loads(denied["detail"])) == (other_id - 1, detail)
     start = page.auth.sessions.start
     bob = (await register(site.anonymous, "bob@example.com"))["user"]["id"]
     with pytest.raises(ImpersonationRefused):

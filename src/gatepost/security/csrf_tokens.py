@@ -50,7 +50,9 @@ class CsrfTokens:
 
 def sign_in_binding(session: Session) -> str:
     """Return what the forms of a sign-in are bound to; renewing its session keeps it."""
-    return f"user {session.user.id} {session.authenticated_at.isoformat()}"
+    # All who have a session in the place of its user have the same time.
+    by = "" if session.impersonator_id is None else f" by {session.impersonator_id}"
+    return f"user {session.user.id} {session.authenticated_at.isoformat()}{by}"
 
 
 def _mac(key: bytes, nonce: bytes, binding: str) -> bytes:

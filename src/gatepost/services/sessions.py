@@ -1,7 +1,7 @@
 """The session core, five verbs: start, resolve, refresh, revoke, revoke_all."""
 
-from collections.abc import Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 
 import msgspec
@@ -173,6 +173,22 @@ class Sessions(Opening):
         )
         return replace(signed_in, session=session)
 
+    @asynccontextmanager
+    async def noting(self, client: Client, *, user_id: UserId, by: Session | None) -> AsyncIterator[None]:
+        """Put it on the trail where somebody may not have a session in the place of a user."""
+        try:
+            yield
+        except ImpersonationRefused as error:
+            if by is not None:
+                await self._audit.refuse(
+                    AuditAction.ACCESS_DENIED,
+                    client=client,
+                    user_id=by.user.id,
+                    session_id=by.id,
+                    detail={"code": error.code, "verb": "impersonate", "wanted_user": as_json(user_id)},
+                )
+            raise
+
     async def confirm(self, conn: Connection, live_id: int, proof: Proof, client: Client) -> SignedIn | None:
         """Start a fresh session of a sign-in on the caller's connection, for a user who proved themselves.
 
@@ -341,7 +357,8 @@ class Sessions(Opening):
                 at=self._clock(),
                 idle=self._lifetimes.idle,
             )
-            if signs_out and ended is not None and ended.count:
+            # Who had a session in the place of its user is not the user who signs out.
+            if signs_out and ended is not None and ended.count and (everywhere or not ended.is_impersonation):
                 await self._part(conn, ended.user_id, None if everywhere else ended.session_id)
         if ended is not None and ended.refusal is None and ended.unsettled:
             await self.settle(ended.user_id, ended.session_id)
@@ -359,7 +376,7 @@ class Sessions(Opening):
                 at=self._clock(),
                 session_id=None if everywhere else session_id or held.id,
             )
-            if signs_out and count:
+            if signs_out and count and (everywhere or held.impersonator_id is None):
                 await self._part(conn, held.user.id, None if everywhere else held.id)
         return endings.Ended(session_id=held.id, user_id=held.user.id, refusal=None, count=count)
 

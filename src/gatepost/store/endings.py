@@ -25,6 +25,7 @@ class Ended:
         refusal: why it may not be used; None where it could be.
         count: sessions that were live and are ended now.
         unsettled: the token is a confirmation's and came for the first time.
+        is_impersonation: somebody else had the session in the place of its user.
     """
 
     session_id: int
@@ -32,6 +33,7 @@ class Ended:
     refusal: AuthenticationError | None
     count: int
     unsettled: bool = False
+    is_impersonation: bool = False
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
@@ -42,6 +44,7 @@ class Ended:
             refusal=refusal_of(row["refusal"]),
             count=row["count"],
             unsettled=row["unsettled"],
+            is_impersonation=row["is_impersonation"],
         )
 
 
@@ -91,10 +94,11 @@ async def end_by_presented(
         SELECT CASE WHEN s.refusal IS NULL THEN gatepost_end_sessions(
                 s.user_id, $4, CASE WHEN NOT $9 THEN coalesce($5::bigint, s.id) END, s.now, $3, $6, $7
             ) ELSE 0 END AS count,
-            s.id AS session_id, s.user_id, s.refusal, s.unsettled
+            s.id AS session_id, s.user_id, s.refusal, s.unsettled, s.is_impersonation
         FROM (
             SELECT s.id, u.id AS user_id, t.now, gatepost.refusal(s, u, t.now, $8::interval) AS refusal,
-                coalesce(s.handed_by = 'confirm', false) AS unsettled
+                coalesce(s.handed_by = 'confirm', false) AS unsettled,
+                s.impersonator_id IS NOT NULL AS is_impersonation
             FROM user_sessions s
             JOIN users u ON u.id = s.user_id
             CROSS JOIN (SELECT coalesce($2::timestamptz, statement_timestamp()) AS now) t
