@@ -10,7 +10,7 @@ from gatepost.http.pages.visit import Visit
 from gatepost.http.pages.was_it_you import ASKING
 from gatepost.models import ROUTINE, AuditEvent, SeenEvent, row_id
 
-PAGE = 20
+PAGE = 15
 """Events a page."""
 
 
