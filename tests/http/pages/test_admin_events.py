@@ -90,7 +90,7 @@ async def test_each_event_is_a_row_with_a_sentence_and_its_details(
     assert actions(page)[:3] == ["login.failed", "session.started", "user.registered"]
     first = rows(page)[0]
     assert "Failed sign-in as user@example.com Action login.failed Event " in first
-    assert f"User agent {agent} email user@example.com reason wrong_password" in first
+    assert f"User agent {agent} E-mail user@example.com Reason wrong_password" in first
     assert first.endswith("user@example.com \N{EN DASH} 127.0.0.1 Firefox on Linux")
     assert '<a href="/auth/admin/users/2">user@example.com</a>' in page.text
     assert '<a href="/auth/admin/addresses/127.0.0.1">127.0.0.1</a>' in page.text
@@ -527,7 +527,7 @@ async def test_what_happens_is_sent_in_the_words_of_the_page(watcher: httpx.Asyn
     facts = dict(event.pop("facts"))
     assert facts.pop("Event") == str(event.pop("id"))
     assert facts.pop("Action") == "login.failed"
-    assert facts == {"User agent": "<b>x</b>", "email": "user@example.com", "reason": "wrong_password"}
+    assert facts == {"User agent": "<b>x</b>", "E-mail": "user@example.com", "Reason": "wrong_password"}
     assert event["at"] == event.pop("since")
     assert event.pop("at").endswith("Z")
     assert event.pop("time").endswith("UTC")

@@ -20,6 +20,9 @@ STATES = {
 LEVELS = ("1", "2")
 """Up to which the list can be cut; the third is all of them."""
 
+ROWS = 40
+"""Requirements that are shown at once; of more, one chapter is."""
+
 CHAPTERS = {
     "1": "Encoding and sanitization",
     "2": "Validation and business logic",
@@ -49,23 +52,30 @@ class Chapter:
     Attributes:
         number, title: as ASVS has them.
         rows: each with how its state is called and to be taken.
+        is_open: they are shown; else a link leads to them.
     """
 
     number: str
     title: str
     rows: list[tuple[Standing, Text, str]]
+    is_open: bool
 
 
 async def show(visit: Visit) -> Response:
-    """Show the requirements up to `level` that stand as `state` names, by chapter."""
+    """Show the requirements up to `level` that stand as `state` names, by chapter.
+
+    Where they are many, those of `chapter` alone are shown, and of the others how many there are.
+    """
     asked = visit.request.query_params
     level = asked.get("level") if asked.get("level") in LEVELS else None
     state = asked.get("state") if asked.get("state") in STATES else None
+    chapter = asked.get("chapter") if asked.get("chapter") in CHAPTERS else None
     gate = visit.gate
     dsn = None if gate.is_embedded else gate.database.dsn
     standings = await standings_of(gate.settings, dsn, features=gate.features)
     within = [each for each in standings if level is None or each.requirement.level <= int(level)]
     shown = [each for each in within if state is None or each.state is STATES[state][0]]
+    is_short = len(shown) <= ROWS
     return visit.render(
         "admin/asvs.html",
         chapters=[
@@ -73,6 +83,7 @@ async def show(visit: Visit) -> Response:
                 number=number,
                 title=CHAPTERS.get(number, ""),
                 rows=[(each, *_LOOKS[each.state]) for each in of_chapter],
+                is_open=is_short or number == chapter,
             )
             for number, of_chapter in groupby(shown, _chapter)
         ],

@@ -27,7 +27,7 @@ async def show(visit: Visit) -> Response:
     Raises:
         NotFound: there is nothing of this name to be done.
     """
-    verb = visit.request.query_params.get("do", "")
+    verb = visit.request.query_params.get("do", "disable")
     if verb not in DOES:
         raise NotFound
     ids = _read(visit, visit.request.query_params.getlist("user")[:ROWS])
