@@ -3,12 +3,12 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
-from pydantic import AliasChoices, AliasPath, BaseModel, Field
+from pydantic import AfterValidator, AliasChoices, AliasPath, BaseModel, Field
 from tests.conftest import PASSWORD, MakeSettings, execute, load, serving
 from tests.http.conftest import logged
 
@@ -143,6 +143,39 @@ async def test_what_no_column_holds_does_not_reach_a_hook(make_settings: MakeSet
             answer = await client.post("/api/auth/register", content=body, headers=kind)
             assert answer.status_code == 422, answer.text
             assert list(answer.json()["error"]["fields"]) == list(sent)
+
+
+def fail_on(value: str) -> str:
+    raise KeyError(value)
+
+
+async def test_a_validator_at_fault_is_named_and_what_was_sent_is_not(
+    make_settings: MakeSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Faulty(BaseModel):
+        company: Annotated[str, AfterValidator(fail_on)]
+
+    answer = await post(Gatepost(make_settings(), registration=Faulty), BODY | {"company": "hush-4111"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal_error")
+    assert "a validator raised KeyError, no ValueError, in fail_on (" in caplog.text
+    assert "hush-4111" not in caplog.text + answer.text
+
+
+async def test_what_a_database_quotes_of_them_is_not_in_the_log(
+    make_settings: MakeSettings, owner_dsn: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await execute(owner_dsn, "CREATE TABLE companies (name text UNIQUE)", "GRANT ALL ON companies TO PUBLIC")
+    auth = Gatepost(make_settings(), registration=Fields)
+
+    @auth.on_register
+    async def twice(conn: Any, user: User, fields: Fields | None) -> None:
+        for _ in range(2):
+            await conn.execute("INSERT INTO companies VALUES ($1)", fields and fields.company)
+
+    answer = await post(auth, BODY | {"company": "hush-4111"})
+    assert answer.status_code == 500
+    assert "UniqueViolationError" in caplog.text
+    assert "hush-4111" not in caplog.text
 
 
 @pytest.mark.parametrize("name", ["cls", "self", "_fields_set", "_own", "_problems", "model_fields"])

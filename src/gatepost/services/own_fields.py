@@ -1,10 +1,12 @@
 """What an application asks for at registration, besides e-mail, name and password."""
 
+import traceback
 from collections.abc import Iterator, Mapping
 
 from pydantic import AliasChoices, AliasPath, BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from gatepost.errors import HookFailed
 from gatepost.services.field_problems import described
 from gatepost.texts import Text
 
@@ -48,6 +50,9 @@ class OwnFields:
         """Return what was sent as the model has it, and what is wrong with which field.
 
         What is sent without a model is passed over: the body of a registration may hold more.
+
+        Raises:
+            HookFailed: a validator raised something that is no answer.
         """
         if self.model is None:
             return None, {}
@@ -61,6 +66,13 @@ class OwnFields:
             for each in error.errors(include_url=False, include_input=False):
                 problems.setdefault(".".join(map(str, each["loc"])) or _WHOLE, described(each))
             return None, problems
+        except Exception as error:
+            # Its own words may quote what was sent, which no log is to have.
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            raise HookFailed(
+                f"registration: a validator raised {type(error).__name__}, no ValueError, in {place.name}"
+                f" ({place.filename}:{place.lineno})"
+            ) from None
         return fields, problems
 
 
