@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.conftest import PASSWORD, bearer, load, login, register
+from tests.conftest import PASSWORD, Role, bearer, execute, load, login, register
 from tests.http.conftest import Database
 
 from gatepost import Session
@@ -112,6 +112,15 @@ async def test_it_ends_with_the_session_that_began_it_and_with_the_right_to_it(
     assert (
         await db.fetchval("SELECT count(*) FROM auth_events WHERE detail ->> 'reason' = 'impersonator'") == 1
     )
+
+
+async def test_whoever_may_write_to_users_alone_ends_it_too(
+    site: Site, page: Any, owner_dsn: str, app_role: Role
+) -> None:
+    _, token, _ = await open_account(site)
+    await execute(owner_dsn, f"GRANT SELECT, UPDATE ON users TO {app_role.name}")
+    await execute(app_role.on(owner_dsn), BY_SQL["user disabled"])
+    assert await status(site, token) == 401
 
 
 async def test_other_changes_of_users_end_none(site: Site, page: Any, db: Database) -> None:
