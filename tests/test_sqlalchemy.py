@@ -28,7 +28,7 @@ from gatepost.db import migrate
 from gatepost.errors import ValidationFailed
 from gatepost.models import UserIdType
 from gatepost.settings import Settings
-from gatepost.sqlalchemy import AuthEvent, User, UserSession, connection_of, session_on
+from gatepost.sqlalchemy import AuthEvent, User, UserSession, connection_of, engine_url, session_on
 
 PAGE = (Path(__file__).parents[1] / "docs" / "sqlalchemy.md").read_text()
 BLOCKS = re.findall(r'^```python(?: title="([^"]+)")?\n(.*?)^```$', PAGE, re.MULTILINE | re.DOTALL)
@@ -342,3 +342,18 @@ async def test_a_database_with_other_ids_is_told_how_to_be_mapped(empty_dsn: str
         with pytest.raises(TypeError, match=r"has UUID: map the tables with models\(Base, id_type=…\)"):
             await session.scalars(select(User))
     await engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("url", "engine"),
+    [
+        ("postgresql://ada:p%40ss@db:5433/shop", "postgresql+asyncpg://ada:p%40ss@db:5433/shop"),
+        (
+            "postgresql://gatepost@/shop?host=/tmp/pgdata&search_path=auth",
+            "postgresql+asyncpg://gatepost@/shop?host=%2Ftmp%2Fpgdata",
+        ),
+        ("postgres://db/shop?search_path=auth", "postgresql+asyncpg://db/shop"),
+    ],
+)
+def test_a_url_for_sqlalchemy_names_the_driver_and_no_search_path(url: str, engine: str) -> None:
+    assert engine_url(url) == engine

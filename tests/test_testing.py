@@ -1,13 +1,15 @@
 """`gatepost.testing`, which tests of applications begin with."""
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 import asyncpg
 import pytest
 from fastapi import FastAPI, Request
+from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
@@ -206,3 +208,57 @@ async def test_httpx_is_asked_for_where_it_is_missing(
     with pytest.raises(RuntimeError, match="pip install httpx"):
         async with running(app, auth, database):
             pass
+
+
+class Fields(BaseModel):
+    company: str
+
+
+@pytest.mark.parametrize("registration", ["open", "invite", "closed"])
+async def test_users_have_the_fields_that_the_application_asks_for_whoever_may_register(
+    database: str, registration: Literal["open", "invite", "closed"]
+) -> None:
+    auth = Gatepost(Settings(registration=registration), registration=Fields)
+    app = FastAPI(lifespan=auth.lifespan)
+    auth.install(app)
+    seen: list[Any] = []
+
+    @auth.on_register
+    async def see(conn: Any, user: User, fields: Fields | None) -> None:
+        seen.append(fields)
+
+    async with running(app, auth, database) as site:
+        for _ in range(2):
+            client = await site.sign_in("ada@example.com", fields={"company": "Acme"})
+            assert (await client.get("/api/auth/me")).json()["data"]["user"]["email"] == "ada@example.com"
+        with pytest.raises((RuntimeError, ValidationError), match="company"):
+            await site.sign_in("b@example.com")
+    assert seen == [Fields(company="Acme")]
+
+
+async def test_the_database_is_laid_out_as_the_settings_of_the_application_say(server_dsn: str) -> None:
+    with temporary_database(server_dsn, schema="auth", user_id_type="uuid") as url:
+        conn = await asyncpg.connect(url)
+        found = await conn.fetchrow(
+            "SELECT table_schema, data_type FROM information_schema.columns"
+            " WHERE table_name = 'users' AND column_name = 'id'"
+        )
+        await conn.close()
+    assert found is not None
+    assert tuple(found) == ("auth", "uuid")
+
+
+def test_a_table_that_is_there_before_is_adopted(server_dsn: str) -> None:
+    async def make(url: str) -> None:
+        conn = await asyncpg.connect(url)
+        await conn.execute("CREATE TABLE users (id serial PRIMARY KEY, email text UNIQUE, phone text)")
+        await conn.close()
+
+    async def columns(url: str) -> set[str]:
+        conn = await asyncpg.connect(url)
+        rows = await conn.fetch("SELECT attname FROM pg_attribute WHERE attrelid = 'users'::regclass")
+        await conn.close()
+        return {row["attname"] for row in rows}
+
+    with temporary_database(server_dsn, before=lambda url: asyncio.run(make(url))) as url:
+        assert {"phone", "credentials_stamp"} <= asyncio.run(columns(url))

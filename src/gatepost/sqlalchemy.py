@@ -22,7 +22,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 if importlib.util.find_spec("sqlalchemy") is None:
     raise ImportError("SQLAlchemy is not installed here. Run: pip install 'gatepost[sqlalchemy]'")
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Integer, MetaData, Table, Text, event, text, types
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    ForeignKey,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    event,
+    make_url,
+    text,
+    types,
+)
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql import JSON, JSONB
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
@@ -47,6 +59,7 @@ __all__ = [
     "User",
     "UserSession",
     "connection_of",
+    "engine_url",
     "include_name",
     "include_name_in",
     "include_name_of",
@@ -281,6 +294,15 @@ class LentDialect(PGDialect_asyncpg):
 
     def do_terminate(self, dbapi_connection: Any) -> None:  # noqa: ANN401 - as `do_close`
         """Leave it open: whoever has lent it finds out what is wrong with it."""
+
+
+def engine_url(url: str) -> str:
+    """Return the URL of a database, as in DATABASE_URL, for `create_async_engine`.
+
+    It names the driver asyncpg, and no `search_path`: with DATABASE_SCHEMA that leads to Gatepost's tables.
+    """
+    own = make_url(url).set(drivername="postgresql+asyncpg").difference_update_query(["search_path"])
+    return own.render_as_string(hide_password=False)
 
 
 @cache

@@ -23,6 +23,7 @@ from contextlib import (
     ExitStack,
     asynccontextmanager,
     contextmanager,
+    suppress,
 )
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,6 +37,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gatepost.db import migrate
 from gatepost.db.embedded import EmbeddedServer
 from gatepost.db.migrations.connect import connect
+from gatepost.errors import EmailTaken
 from gatepost.feature import Feature, schemas_of
 from gatepost.features import FEATURES
 from gatepost.library import Gatepost
@@ -52,6 +54,9 @@ T = TypeVar("T")
 
 OnDatabase: TypeAlias = Callable[[str], AbstractAsyncContextManager[object]]
 """Is given a database's URL, and has the application's own engine work on it for a while."""
+
+_CLOSED = frozenset({"registration_closed", "invitation_required"})
+"""The codes of answers to whoever may not register by themselves."""
 
 NO_FIELDS: Mapping[str, object] = MappingProxyType({})
 
@@ -174,7 +179,8 @@ class Site:
         """Return a client that sends a session token, got by the real endpoints.
 
         A user with this e-mail and password who is there already signs in; otherwise one registers, with the
-        `fields` that the application asks for, and what `on_register` hooks do is done.
+        `fields` that the application asks for, and what `on_register` hooks do is done. Where nobody may
+        register (REGISTRATION), `auth.users.create` makes them.
 
         Raises:
             RuntimeError: the endpoint refused; the message has its answer.
@@ -182,7 +188,16 @@ class Site:
         body = {"email": email, "password": password}
         account = {**body, "name": name, **fields}
         response = await self.anonymous.post(f"{self._auth.prefix}/register", json=account)
-        if response.status_code == 409:
+        if response.status_code == 403 and response.json()["error"]["code"] in _CLOSED:
+            model = self._auth.own_fields.model
+            with suppress(EmailTaken):
+                await self._auth.users.create(
+                    email=email,
+                    name=name,
+                    password=password,
+                    fields=None if model is None else model.model_validate(fields),
+                )
+        if response.status_code in {403, 409}:
             response = await self.anonymous.post(f"{self._auth.prefix}/login", json=body)
         if not response.is_success:
             raise RuntimeError(f"{response.request.url} answered {response.status_code}: {response.text}")
