@@ -4,7 +4,7 @@ import re
 
 import pytest
 from tests.cli.conftest import Command
-from tests.conftest import Role, execute
+from tests.conftest import SCHEMAS, Role, execute
 
 from gatepost.asvs import requirements
 from gatepost.db.grants import render_grants
@@ -26,7 +26,7 @@ def production(command: Command, owner_dsn: str, app_role: Role, monkeypatch: py
 async def test_each_requirement_is_shown_with_its_level_and_state(
     production: Command, owner_dsn: str, app_role: Role
 ) -> None:
-    await execute(owner_dsn, render_grants(app_role.name))
+    await execute(owner_dsn, render_grants(app_role.name, SCHEMAS))
     shown = await production("doctor", "--asvs")
     assert (shown.code, shown.err) == (0, "")
     lines = shown.out.splitlines()
@@ -41,7 +41,7 @@ async def test_each_requirement_is_shown_with_its_level_and_state(
 async def test_a_level_that_is_missed_is_exit_code_1(
     production: Command, owner_dsn: str, app_role: Role, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await execute(owner_dsn, render_grants(app_role.name))
+    await execute(owner_dsn, render_grants(app_role.name, SCHEMAS))
     missed = await production("doctor", "--asvs", "--level", "1", "--json")
     assert (missed.code, missed.json["ok"], missed.json["level"]) == (1, False, 1)
     assert {row["level"] for row in missed.json["requirements"]} == {1}

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 from tests.cli.conftest import Command, Database
-from tests.conftest import Role, execute
+from tests.conftest import SCHEMAS, Role, execute
 
 from gatepost.db.grants import render_grants
 from gatepost.doctor import judgements as checks
@@ -32,7 +32,7 @@ async def examined(command: Command, code: int, *options: str) -> dict[str, Any]
 async def test_a_sound_database_is_ok_in_every_point(
     gatepost: Command, ada: int, owner_dsn: str, app_role: Role, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await execute(owner_dsn, render_grants(app_role.name))
+    await execute(owner_dsn, render_grants(app_role.name, SCHEMAS))
     monkeypatch.setenv("DATABASE_URL", app_role.on(owner_dsn))
     found = await examined(gatepost, 0)
     assert {check["status"] for check in found.values()} == {"ok"}
@@ -40,6 +40,7 @@ async def test_a_sound_database_is_ok_in_every_point(
     assert list(found) == [
         "settings",
         "throttle",
+        "mail",
         "database",
         "version",
         "encoding",
@@ -232,7 +233,7 @@ async def test_a_role_with_more_rights_than_needed_is_a_warning(
     monkeypatch.setenv("DATABASE_URL", app_role.on(owner_dsn))
     await execute(
         owner_dsn,
-        render_grants(app_role.name),
+        render_grants(app_role.name, SCHEMAS),
         f"GRANT CREATE ON SCHEMA public TO {app_role.name}",
         f"GRANT DELETE ON auth_events TO {app_role.name}",
         f"GRANT EXECUTE ON FUNCTION gatepost_purge_events TO {app_role.name}",

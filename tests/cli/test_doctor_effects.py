@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from tests.cli.conftest import Command, Database
 from tests.cli.test_doctor import examined
-from tests.conftest import PASSWORD, Role, execute, on_database
+from tests.conftest import PASSWORD, SCHEMAS, Role, execute, on_database
 from tests.pooler import pooled
 from tests.security.test_hashes import VECTORS
 
@@ -35,7 +35,7 @@ async def granted(
     command: Command, owner_dsn: str, app_role: Role, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[str]:
     """A role with the least rights, as which the commands sign in; its settings are its own."""
-    await execute(owner_dsn, render_grants(app_role.name))
+    await execute(owner_dsn, render_grants(app_role.name, SCHEMAS))
     monkeypatch.setenv("DATABASE_URL", app_role.on(owner_dsn))
     yield app_role.name
     await execute(

@@ -130,6 +130,7 @@ async def test_from_nothing_to_a_first_user_and_back_again(outside: Environment,
             "docs": f"{server.url}/api/auth/docs",
             "has_admin": False,
             "setup_url": server.started["setup_url"],
+            "mail_url": None,
         }
         status, registered = await call(server, "POST", "/register", **USER)
         assert status == 201

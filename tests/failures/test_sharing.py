@@ -7,7 +7,7 @@ from uuid import uuid4
 import asyncpg
 import httpx
 import pytest
-from tests.conftest import PASSWORD, MakeSettings, Role, bearer, execute, login, register, serving
+from tests.conftest import PASSWORD, SCHEMAS, MakeSettings, Role, bearer, execute, login, register, serving
 from tests.failures.conftest import PATIENCE, connected, eventually
 from tests.http.conftest import assert_error, until_waiting
 
@@ -32,7 +32,7 @@ def limited(server_dsn: str) -> Iterator[Role]:
 
 @pytest.fixture
 async def limited_dsn(limited: Role, owner_dsn: str) -> AsyncIterator[str]:
-    await execute(owner_dsn, render_grants(limited.name))
+    await execute(owner_dsn, render_grants(limited.name, SCHEMAS))
     yield limited.on(owner_dsn)
     await execute(owner_dsn, f"DROP OWNED BY {limited.name}")
 

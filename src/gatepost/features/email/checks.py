@@ -7,12 +7,16 @@ from gatepost.features.email.settings import EmailSettings
 from gatepost.features.email.transport import NotSentError
 from gatepost.settings import Settings
 from gatepost.terminal.output import program
+from gatepost.terminal.running import application
 
 
 async def checks(settings: Settings) -> list[Check]:
     """Look whether mail can be sent: the server is greeted and signed in to, and nothing is sent."""
     if not isinstance(settings, EmailSettings):
         return []
+    gate = application.get()
+    if gate is not None and gate.mailer is not None:
+        return [ok("mail", "sent by the application's @auth.send_mail")]
     if settings.mail_url is None:
         return [_without(settings)]
     return [await _server(settings), *_sender(settings)]
@@ -21,11 +25,13 @@ async def checks(settings: Settings) -> list[Check]:
 def _without(settings: EmailSettings) -> Check:
     if settings.environment == "development":
         return ok("mail", "nothing is sent in development: mails are shown at /auth/dev/mail")
+    if settings.environment == "test":
+        return ok("mail", "off, as MAIL_URL is not set")
     return warning(
         "mail",
         "off: MAIL_URL is not set, so that nobody can reset a password or prove an address",
         f"Set MAIL_URL and try it with {program()} mail test you@example.com;"
-        " an application that sends by @auth.send_mail needs none",
+        " for an application that sends by @auth.send_mail, ask with --app",
     )
 
 
