@@ -213,6 +213,8 @@ async def test_what_the_role_may_not_is_named_as_a_grant(
         await execute(
             owner_dsn,
             f"GRANT SELECT, INSERT, UPDATE, DELETE ON auth_failures, auth_refusals TO {role}",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON auth_messages, auth_undeliverable TO {role}",
+            f"GRANT USAGE ON SEQUENCE auth_messages_id_seq TO {role}",
             f"GRANT UPDATE, DELETE ON users, user_sessions TO {role}",
             f"GRANT USAGE ON SEQUENCE user_sessions_id_seq TO {role}",
             f"GRANT EXECUTE ON FUNCTION gatepost_end_sessions, gatepost_erase_user TO {role}",
