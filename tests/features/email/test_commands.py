@@ -26,7 +26,7 @@ async def mail_url(postman: Postman, monkeypatch: pytest.MonkeyPatch, port: int)
 
 async def check(gatepost: Command, name: str) -> dict[str, Any]:
     """Return what `doctor` says of something."""
-    found = (await gatepost("doctor", "--json")).json["checks"]
+    found: list[dict[str, Any]] = (await gatepost("doctor", "--json")).json["checks"]
     return {each["name"]: each for each in found}.get(name, {})
 
 
