@@ -12,6 +12,7 @@ from gatepost.terminal.connection import connected, location
 
 if TYPE_CHECKING:
     from gatepost.db.pool import Connection
+    from gatepost.gate import Gate
     from gatepost.services.hooks import Hooks
     from gatepost.settings import Settings
     from gatepost.store.health import Server
@@ -21,7 +22,12 @@ Tell: TypeAlias = Callable[[Check], None]
 
 
 async def examine_settings(
-    settings: "Settings", tell: Tell, *, pages: Sequence[Check], features: Sequence[Feature]
+    settings: "Settings",
+    tell: Tell,
+    *,
+    pages: Sequence[Check],
+    features: Sequence[Feature],
+    gate: "Gate | None",
 ) -> None:
     """Look at the settings.
 
@@ -30,6 +36,7 @@ async def examine_settings(
         tell: is told what was found.
         pages: what was found of the owner's templates.
         features: those of the Gatepost.
+        gate: of the application; None for a command that works with none.
     """
     tell(ok("settings", f"for {settings.environment}"))
     for check in [*judgements.secret_key(settings), *judgements.exposure(settings), *pages]:
@@ -37,7 +44,7 @@ async def examine_settings(
     tell(judgements.throttle(enabled=settings.throttle_enabled))
     for feature in features:
         if feature.examine is not None:
-            await _ask(feature.name, feature.examine(settings), tell)
+            await _ask(feature.name, feature.examine(settings, gate), tell)
 
 
 async def examine_database(
