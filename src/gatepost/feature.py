@@ -60,8 +60,7 @@ class Feature:
         checks: what `gatepost doctor` looks at besides its tables, and `gatepost migrate` warns of; None
             where that is nothing.
         examine: looks at what its settings say, for `gatepost doctor` alone, whether or not there is a
-            database; is given the application's Gatepost too, None where a command works with none. None
-            where there is nothing to look at.
+            database; None where there is nothing to look at.
         asvs: a file of entries in the form of `asvs/requirements.toml`, which add to the kernel's; None where
             it changes no requirement's.
         announce: returns what `gatepost serve` says of it, given the address before every path.
@@ -78,7 +77,7 @@ class Feature:
     pages: "Callable[[], Pages] | None" = None
     commands: "Callable[[], tuple[Command, ...]] | None" = None
     checks: "Callable[[Connection], Awaitable[list[Check]]] | None" = None
-    examine: "Callable[[Settings, Gate | None], Awaitable[list[Check]]] | None" = None
+    examine: "Callable[[Settings], Awaitable[list[Check]]] | None" = None
     asvs: "Path | None" = None
     announce: "Callable[[Gate, str], Awaitable[Announced]] | None" = None
 

@@ -377,9 +377,9 @@ async def test_fewer_connections_than_the_workers_open_are_a_warning(
     await execute(owner_dsn, statement.format(**names))
     found = (await examined(command, 0))["connections"]
     assert found["status"] == "warning"
-    assert found["found"] == f"WORKERS * (DATABASE_POOL_SIZE + 3) = 13 connections, and {who.format(**names)}"
+    assert found["found"] == f"WORKERS * (DATABASE_POOL_SIZE + 2) = 12 connections, and {who.format(**names)}"
     assert "Set DATABASE_POOL_SIZE to" in found["advice"]
-    monkeypatch.setenv("DATABASE_POOL_SIZE", "2")
+    monkeypatch.setenv("DATABASE_POOL_SIZE", "3")
     assert (await examined(command, 0))["connections"]["status"] == "ok"
 
 
@@ -392,7 +392,7 @@ async def test_more_workers_than_the_server_has_room_for_are_a_warning(
     monkeypatch.setenv("WORKERS", "4")
     monkeypatch.setenv("DATABASE_POOL_SIZE", "300")
     found = (await examined(gatepost, 0))["connections"]
-    assert found["found"].endswith(f"= 1212 connections, and the server has room for {room}")
+    assert found["found"].endswith(f"= 1208 connections, and the server has room for {room}")
 
 
 async def test_a_pooler_that_lends_connections_by_transaction_is_found(

@@ -65,7 +65,7 @@ async def test_what_its_owner_should_hear_of_is_told(
 ) -> None:
     async with served(ear, make_settings, clock) as (client, gate):
         assert (await client.post("/api/auth/register", json=ADA)).status_code == 201
-        assert ear.actions() == ["session.started"]
+        assert ear.actions() == ["user.registered", "session.started"]
 
         bearer = await signed_in(client)
         assert ear.actions() == []  # from where she has just signed up

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tests.conftest import AsApp, MakeSettings, bearer, execute, scratch_database, settings_for
 
-from gatepost import AuthMiddleware, CurrentSession, Gatepost, Session
+from gatepost import AuthMiddleware, CurrentSession, Gatepost, Session, SignedIn
 from gatepost.errors import InvalidSession, NotAuthenticated
 from gatepost.services.sessions import Sessions
 
@@ -46,6 +46,7 @@ def lookups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 async def token_of(auth: Gatepost, email: str = "user@example.com") -> str:
     client = auth.client_of({"headers": []})
     signed_in = await auth.accounts.register(email=email, name="N", password=PASSWORD, client=client)
+    assert isinstance(signed_in, SignedIn)
     return signed_in.token
 
 

@@ -37,6 +37,7 @@ WAYS_IN: dict[str, tuple[str, dict[str, Any]]] = {
     "mailed link": ("/password/reset", {"token": "x" * 43, "new_password": PASSWORD}),
     "mailed link, new e-mail": ("/email/confirm", {"token": "x" * 43}),
     "mailed link, former e-mail": ("/email/undo", {"token": "x" * 43}),
+    "mailed link, new account": ("/email/verify", {"token": "x" * 43, "password": PASSWORD}),
     "mailed link, own e-mail": ("/email/verify", {"token": "x" * 43}),
     "confirm": ("/confirm", {"password": PASSWORD}),
     "refresh": ("/refresh", {}),

@@ -416,6 +416,11 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
         "'a', 'user17@example.com', 'new', NULL, 'c', '1 h', NULL, '1 h', NULL, NULL, nth(17), true",
         {"auth_email_links_user_id_idx", "users_pkey"},
     ),
+    "features.email.link_store.insert_for_newcomer": (
+        "'sign_up', 'user17@example.com', 'new', NULL, 'c', '1 h', NULL, '1 h', NULL, NULL, '{}'",
+        {"auth_email_links_email_idx"},
+    ),
+    "features.email.link_store.claim_for_newcomer": ("17, NULL", {"auth_email_links_pkey"}),
     "features.email.link_store.forget_nonce": ("17", {"auth_email_links_pkey"}),
     "features.email.link_store.export": ("nth(17)", {"auth_email_links_user_id_idx"}),
     "links.find": ("ARRAY['d17', 'd18'], 'invitation', NULL", {"auth_links_digest_key"}),

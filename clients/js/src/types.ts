@@ -439,14 +439,6 @@ export interface SetupRequest {
   token: string;
 }
 
-export interface ShownRequest {
-  /** Of the link. */
-  token?: string | null;
-  email?: string | null;
-  /** Of the mail, with the `email` that it came to. */
-  code?: string | null;
-}
-
 export interface SignedIn {
   token?: string;
   user: User;
@@ -493,4 +485,18 @@ export interface ValidationErrorInfo {
   code: "validation_failed" | "password_too_common" | "password_is_context" | "rejected_by_database";
   hint?: string | null;
   fields: Record<string, string>;
+}
+
+export interface VerifyRequest {
+  /** Of the link. */
+  token?: string | null;
+  email?: string | null;
+  /** Of the mail, with the `email` that it came to. */
+  code?: string | null;
+  password?: string | null;
+  name?: string | null;
+  /** Send the token in a cookie instead of the body, for pages in a browser. */
+  cookie?: boolean;
+  /** Keep the cookie and the session after the browser is closed: keep me signed in. */
+  remember?: boolean;
 }

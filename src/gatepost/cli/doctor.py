@@ -74,9 +74,7 @@ def examine(out: Output) -> list[Check]:
         for problem in error.problems:
             tell(wrong("settings", problem, "Change it in the environment or in .env"))
         return made
-    asyncio.run(
-        examine_settings(settings, tell, pages=pages(settings), features=in_use.get(), gate=application.get())
-    )
+    asyncio.run(examine_settings(settings, tell, pages=pages(settings), features=in_use.get()))
     try:
         with configured_dsn(settings) as dsn:
             asyncio.run(

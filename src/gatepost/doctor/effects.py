@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from gatepost.store.health import Server
     from gatepost.store.rehearsal import Mishap
 
-BESIDE_THE_POOL = 3
-"""Connections of a worker besides its pool: for session checks, for hearing of events, and of mails."""
+BESIDE_THE_POOL = 2
+"""Connections of a worker besides its pool: one for session checks, one that listens for events."""
 
 EMAILS_LOOKED_AT = 10_000
 """E-mails that are more than plain letters, at the most."""

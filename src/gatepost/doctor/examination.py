@@ -12,7 +12,6 @@ from gatepost.terminal.connection import connected, location
 
 if TYPE_CHECKING:
     from gatepost.db.pool import Connection
-    from gatepost.gate import Gate
     from gatepost.services.hooks import Hooks
     from gatepost.settings import Settings
     from gatepost.store.health import Server
@@ -22,12 +21,7 @@ Tell: TypeAlias = Callable[[Check], None]
 
 
 async def examine_settings(
-    settings: "Settings",
-    tell: Tell,
-    *,
-    pages: Sequence[Check],
-    features: Sequence[Feature],
-    gate: "Gate | None",
+    settings: "Settings", tell: Tell, *, pages: Sequence[Check], features: Sequence[Feature]
 ) -> None:
     """Look at the settings.
 
@@ -36,7 +30,6 @@ async def examine_settings(
         tell: is told what was found.
         pages: what was found of the owner's templates.
         features: those of the Gatepost.
-        gate: of the application; None for a command that works with none.
     """
     tell(ok("settings", f"for {settings.environment}"))
     for check in [*judgements.secret_key(settings), *judgements.exposure(settings), *pages]:
@@ -44,7 +37,7 @@ async def examine_settings(
     tell(judgements.throttle(enabled=settings.throttle_enabled))
     for feature in features:
         if feature.examine is not None:
-            await _ask(feature.name, feature.examine(settings, gate), tell)
+            await _ask(feature.name, feature.examine(settings), tell)
 
 
 async def examine_database(

@@ -1,10 +1,12 @@
 """Making users: somebody registers, or is added."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
+import msgspec
 from pydantic import BaseModel
 
 from gatepost.db.pool import Connection, Database
@@ -15,14 +17,24 @@ from gatepost.errors import (
     Unavailable,
     ValidationFailed,
 )
-from gatepost.models import PASSWORD, Action, AuditAction, Client, NewUser, Proof, SignedIn, User
+from gatepost.models import (
+    PASSWORD,
+    Action,
+    AuditAction,
+    Client,
+    NewUser,
+    PendingEmail,
+    Proof,
+    SignedIn,
+    User,
+)
 from gatepost.security.emails import canonical_email, canonical_name
 from gatepost.security.passwords import Password
 from gatepost.services import emails
 from gatepost.services.admission import Admission, EndedMeanwhile, invitation_detail
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
-from gatepost.services.feature import Happened, Wiring
+from gatepost.services.feature import Happened, Newcomer, Wiring
 from gatepost.services.hashing import Hashing
 from gatepost.services.hooks import Hooks, Moment
 from gatepost.services.lines import Line
@@ -35,6 +47,14 @@ from gatepost.services.typed import read
 from gatepost.store import events as event_store
 from gatepost.store import users as store
 from gatepost.texts import Text
+
+Claim: TypeAlias = Callable[[Connection], Awaitable[bool]]
+"""Uses up what proves a newcomer, in the transaction that makes their account; False where it is over."""
+
+
+class _UsedUp(Exception):
+    """What proves a newcomer is over; it undoes the transaction."""
+
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -82,10 +102,12 @@ class Accounts:
         own: Mapping[str, object] = NOTHING,
         problems: Mapping[str, Text] = NOTHING,
         language: str | None = None,
-    ) -> SignedIn:
+    ) -> SignedIn | PendingEmail:
         """Add a user and start their first session.
 
-        Whoever may not register hears that before anything tells whether the e-mail exists.
+        Whoever may not register hears that before anything tells whether the e-mail exists. Where a feature
+        has the mailbox answer first, there is no user yet: nothing tells whether the e-mail exists, and a
+        password is checked and forgotten.
 
         Args:
             email: as it was typed.
@@ -110,19 +132,79 @@ class Accounts:
         await self._admission.begin(invitation, client=client)
         await self._throttles.arrive(client, verb="register")
         fields, wrong = self._own_fields.read(own)
-        email, name, accepted = await self._checked(
-            email=email, name=name, password=password, problems={**wrong, **problems}
-        )
+        wrong = {**wrong, **problems}
+        registrar = self._features.registrar
+        if registrar is not None and not password:
+            wrong.pop("password", None)
+            email, name = _person(email=email, name=name, problems=wrong)
+            accepted = None
+        else:
+            email, name, accepted = await self._checked(
+                email=email, name=name, password=password, problems=wrong
+            )
         invited = await self._admission.admit(invitation, email=email, client=client)
-        line = Line.of(client, is_known=invited is not None)
+        newcomer = Newcomer(email=email, name=name, own=own, invitation=invited)
+        if registrar is not None or accepted is None:
+            if registrar is not None:
+                await registrar.begin(newcomer, client=client, language=language)
+            return PendingEmail(email=email)
+        arrival = Arrival(client=client, by_cookie=by_cookie, remembered=remembered)
+        return await self._make(newcomer, fields, accepted, arrival, language=language)
+
+    async def complete(
+        self,
+        newcomer: Newcomer,
+        password: str,
+        claim: Claim,
+        *,
+        arrival: Arrival,
+        language: str | None = None,
+    ) -> SignedIn:
+        """Add a user whose mailbox has answered, with the password that was chosen then.
+
+        Args:
+            newcomer: who it is.
+            password: as it was typed.
+            claim: uses up what proves them, in the transaction; False undoes it.
+            arrival: how they want to be handed the session.
+            language: that the client reads, as RFC 5646 writes it.
+
+        Raises:
+            ValidationFailed: a field does not fit; of the password alone, as `NewPasswords.accept`.
+            EndedMeanwhile: what proves them was used up by somebody else.
+            EmailTaken, Conflict, RejectedByDatabase, SecondFactorRequired, FactorEnrolmentRequired: as
+                `register`.
+        """
+        fields, wrong = self._own_fields.read(newcomer.own)
+        email, name, accepted = await self._checked(
+            email=newcomer.email, name=newcomer.name, password=password, problems=wrong
+        )
+        newcomer = replace(newcomer, email=email, name=name)
+        return await self._make(newcomer, fields, accepted, arrival, language=language, claim=claim)
+
+    async def _make(
+        self,
+        newcomer: Newcomer,
+        fields: BaseModel | None,
+        accepted: Password,
+        arrival: Arrival,
+        *,
+        language: str | None,
+        claim: Claim | None = None,
+    ) -> SignedIn:
+        """Add a user and start their first session; whoever comes with a claim has proven the e-mail."""
+        client, email, invited = arrival.client, newcomer.email, newcomer.invitation
+        line = Line.of(client, is_known=invited is not None or claim is not None)
         hashed = await self._hashing.hash(accepted, line)
         try:
             async with self._database.transaction() as conn:
+                if claim is not None and not await claim(conn):
+                    raise _UsedUp  # noqa: TRY301 - undoes the transaction
                 claimed = await self._admission.claim(conn, invited, email=email)
                 user, stamp = await self.insert(
                     conn,
                     email=email,
-                    name=name,
+                    name=newcomer.name,
                     hashed=hashed,
                     client=client,
                     action=AuditAction.USER_REGISTERED,
@@ -130,20 +212,23 @@ class Accounts:
                     fields=fields,
                 )
                 await self._admission.use(conn, claimed, user.id)
+                if claim is not None:
+                    await store.prove_email(conn, user.id, at=self._clock())
+                    user = msgspec.structs.replace(user, email_verified=True)
                 await self._features.tell(
                     conn,
                     Happened(action=AuditAction.USER_REGISTERED, user=user, client=client, language=language),
                 )
                 proof = Proof(user_id=user.id, methods=(PASSWORD,), stamp=stamp, at=self._clock())
-                outcome = await self._sign_ins.finish(
-                    conn, proof, Arrival(client=client, by_cookie=by_cookie, remembered=remembered)
-                )
+                outcome = await self._sign_ins.finish(conn, proof, arrival)
                 if outcome is None:
                     raise InvalidCredentials  # noqa: TRY301 - undoes the transaction
         except Unavailable as error:
             if isinstance(error, HookTimeout):
                 await self._refuse(client, email=email, reason="hook_timeout")
             raise  # otherwise the trail could not be written either, and asking would take its time once more
+        except _UsedUp:
+            raise EndedMeanwhile from None
         except EndedMeanwhile:
             raise await self._admission.ended_meanwhile(invited, email=email, client=client) from None
         except Exception as error:
@@ -228,6 +313,18 @@ class Accounts:
         if fields:
             raise ValidationFailed(fields)
         return canonical["email"], canonical["name"], accepted
+
+
+def _person(*, email: str, name: str, problems: Mapping[str, Text]) -> tuple[str, str]:
+    """Return the canonical e-mail and name of somebody.
+
+    Raises:
+        ValidationFailed: something does not fit, known already or not.
+    """
+    person, wrong = read_person(email=email, name=name)
+    if wrong | dict(problems):
+        raise ValidationFailed(wrong | dict(problems))
+    return person["email"], person["name"]
 
 
 def read_person(*, email: str, name: str) -> tuple[dict[str, str], dict[str, Text]]:

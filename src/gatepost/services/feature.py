@@ -33,6 +33,9 @@ class Inviter(Protocol):
     async def judge(self, token: str, email: str | None = None) -> tuple[Link | None, str | None]:
         """Return the link of a token, and why it is not good for this e-mail; None where it is."""
 
+    async def get(self, link_id: int) -> Link | None:
+        """Return the link of an id, whether or not it is good any more."""
+
     async def claim(self, conn: Connection, link: Link, *, email: str) -> bool:
         """Lock a link in the caller's transaction; False where it is over, or was used."""
 
@@ -43,6 +46,33 @@ class Inviter(Protocol):
         self, reason: str, link: Link | None, *, client: Client, email: str | None = None
     ) -> GatepostError:
         """Put one that is not good on the trail, and return the error to be raised."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newcomer:
+    """Somebody who wants to register, as they were checked.
+
+    Attributes:
+        email, name: canonical.
+        own: what was sent for the fields that the application asks for.
+        invitation: good, that they came with; None where they need none.
+    """
+
+    email: str
+    name: str
+    own: Mapping[str, object]
+    invitation: Link | None
+
+
+class Registrar(Protocol):
+    """Has the mailbox of somebody who registers answer before there is a user."""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it does: where it doesn't, there is a user at once."""
+
+    async def begin(self, newcomer: Newcomer, *, client: Client, language: str | None) -> None:
+        """Ask the mailbox, and tell the one of somebody who has an account that they have."""
 
 
 class EmailChanger(Protocol):
@@ -132,6 +162,7 @@ class Wired:
     Attributes:
         services: what its routes, pages and commands use, each found by its class.
         inviter: makes links by which somebody may register; of one feature at the most.
+        registrar: has newcomers proven; of one feature at the most.
         email_changer: has new e-mails proven; of one feature at the most.
         purges: run by housekeeping.
         erase: run where a user is deleted.
@@ -147,6 +178,7 @@ class Wired:
 
     services: tuple[object, ...] = ()
     inviter: Inviter | None = None
+    registrar: Registrar | None = None
     email_changer: EmailChanger | None = None
     purges: tuple[Purge, ...] = ()
     erase: Erase | None = None
@@ -177,6 +209,12 @@ class Wiring:
     def inviter(self) -> Inviter | None:
         """What makes links by which somebody may register; None where nothing does."""
         return next((wired.inviter for wired in self._wired if wired.inviter is not None), None)
+
+    @property
+    def registrar(self) -> Registrar | None:
+        """What has newcomers proven; None where nothing does."""
+        found = (wired.registrar for wired in self._wired if wired.registrar is not None)
+        return next((each for each in found if each.is_on), None)
 
     @property
     def email_changer(self) -> EmailChanger | None:

@@ -23,7 +23,11 @@ from gatepost.security import policy
 from gatepost.settings.feature import settings_of
 
 OPERATIONS = {
-    "register": ("POST", "/api/auth/register", {201, 400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503}),
+    "register": (
+        "POST",
+        "/api/auth/register",
+        {201, 202, 400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503},
+    ),
     "setup": ("POST", "/api/auth/setup", {201, 400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503}),
     "login": ("POST", "/api/auth/login", {200, 400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503}),
     "answer_factor": (
@@ -84,7 +88,7 @@ OPERATIONS = {
     "verify_email": (
         "POST",
         "/api/auth/email/verify",
-        {200, 400, 404, 408, 409, 413, 415, 422, 429, 500, 503},
+        {200, 201, 400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503},
     ),
     "send_verification": (
         "POST",
@@ -257,6 +261,9 @@ PUBLIC_PAGES = {
     ("GET", "/auth/verify-email"),
     ("HEAD", "/auth/verify-email"),
     ("POST", "/auth/verify-email"),
+    ("GET", "/auth/finish-sign-up"),
+    ("HEAD", "/auth/finish-sign-up"),
+    ("POST", "/auth/finish-sign-up"),
     ("GET", "/auth/setup"),
     ("HEAD", "/auth/setup"),
     ("POST", "/auth/setup"),

@@ -51,10 +51,10 @@ def _commands() -> "tuple[Command, ...]":
     return COMMANDS
 
 
-async def _examine(settings: "Settings", gate: "Gate | None") -> "list[Check]":
+async def _examine(settings: "Settings") -> "list[Check]":
     from gatepost.features.email.checks import checks
 
-    return await checks(settings, gate)
+    return await checks(settings)
 
 
 async def _announce(gate: "Gate", root: str) -> Announced:

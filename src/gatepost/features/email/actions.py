@@ -13,6 +13,11 @@ class EmailAction(Action):
     """
     PASSWORD_RESET = "password.reset"  # noqa: S105 - an action, no password
     """A user chose another password with a mailed link or code, which ended all their sessions."""
+    SIGN_UP_REQUESTED = "email.sign_up_requested"
+    """Somebody wants to register, and their mailbox is asked; `user.registered` says that it answered.
+
+    `email`; the mail to one that has an account says that it has
+    """
     EMAIL_VERIFIED = "email.verified"
     """A mailbox has answered: the e-mail is its user's.
 

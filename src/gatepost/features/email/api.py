@@ -11,6 +11,7 @@ from gatepost.features.email.email_changes import EmailChanges
 from gatepost.features.email.errors import InvalidLink
 from gatepost.features.email.links import Shown
 from gatepost.features.email.passwords import ForgottenPasswords
+from gatepost.features.email.sign_ups import SignUps
 from gatepost.features.email.verification import Verifications
 from gatepost.http.api import requests, schemas
 from gatepost.http.api.languages import language_of
@@ -18,11 +19,13 @@ from gatepost.http.api.responses import (
     BODY,
     NEW_PASSWORD,
     PRESENTED,
+    STEP_DUE,
     UNWANTED_BODY,
     USERS_ROW,
     responses,
 )
 from gatepost.http.api.routing import router_of
+from gatepost.http.api.signed_in import check_cookie, sign_in
 from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import (
     CurrentClient,
@@ -33,6 +36,7 @@ from gatepost.http.dependencies import (
 )
 from gatepost.http.envelope import Envelope, success
 from gatepost.models import bounds
+from gatepost.services.sign_in import Arrival
 from gatepost.texts import Text
 
 public = router_of("mail", unambiguous_body)
@@ -174,6 +178,25 @@ async def undo_email(body: TokenRequest, gate: CurrentGate, client: CurrentClien
     return success(None, "The change was undone")
 
 
+class VerifyRequest(ShownRequest):
+    """The link or the code; where it makes an account, its password, and a name if it is to be another."""
+
+    password: Annotated[
+        StrictStr | None,
+        Field(
+            json_schema_extra={"minLength": 8, "maxLength": bounds.PASSWORD_MAX, "format": "password"},
+            examples=["securepassword123"],
+            repr=False,
+        ),
+    ] = None
+    name: Annotated[requests.Name | None, Field(examples=["John Doe"])] = None
+    cookie: requests.Cookie = False
+    remember: requests.Remember = False
+
+
+_MADE: Any = responses(schemas.SIGNED_IN, "User registered successfully", status=201)[201]
+
+
 @public.post(
     "/email/verify",
     summary="Prove that an e-mail is one's own, with the link or code that its mailbox was sent",
@@ -182,21 +205,37 @@ async def undo_email(body: TokenRequest, gate: CurrentGate, client: CurrentClien
         None,
         "E-mail verified successfully",
         *BODY,
+        *NEW_PASSWORD,
         *USERS_ROW,
         InvalidLink,
         errors.NotFound,
+        errors.EmailTaken,
+        errors.CrossOriginRefused,
+        *STEP_DUE,
         errors.TooManyAttempts,
         fields={"token": Text("field.token_or_code")},
-    ),
+    )
+    | {201: _MADE | {"model": Envelope[schemas.SignedInData]}},
 )
 async def verify_email(
-    body: ShownRequest, edge: CurrentEdge, client: CurrentClient, request: Request
+    body: VerifyRequest, edge: CurrentEdge, client: CurrentClient, request: Request
 ) -> Response:
-    """Note that the e-mail is its user's.
+    """Note that the e-mail is its user's; with a password, make the account that waits for it, and sign in.
 
     Without a session of the account, whoever made it may have been somebody else: its password, sessions and
     other ways to sign in end, and `POST /password/forgot` leads to a new password.
     """
+    if body.password is not None:
+        await check_cookie(edge, request.scope, cookie=body.cookie, remember=body.remember)
+        signed_in = await edge.gate.service(SignUps).finish(
+            body.shown,
+            body.password,
+            name=body.name,
+            arrival=Arrival(client=client, by_cookie=body.cookie, remembered=body.remember),
+            language=language_of(request),
+        )
+        message = "User registered successfully"
+        return await sign_in(edge, request.scope, signed_in, message, by_cookie=body.cookie, status=201)
     session = await find_session(edge, request.scope)
     await edge.gate.service(Verifications).verify(body.shown, session=session, client=client)
     return success(None, "E-mail verified successfully")

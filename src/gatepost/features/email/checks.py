@@ -1,7 +1,5 @@
 """What `gatepost doctor` finds of mail."""
 
-from typing import TYPE_CHECKING
-
 from gatepost.doctor.check import Check, ok, warning, wrong
 from gatepost.features.email.address import MailServer
 from gatepost.features.email.letters import sender_of
@@ -9,15 +7,14 @@ from gatepost.features.email.settings import EmailSettings
 from gatepost.features.email.transport import NotSentError
 from gatepost.settings import Settings
 from gatepost.terminal.output import program
-
-if TYPE_CHECKING:
-    from gatepost.gate import Gate
+from gatepost.terminal.running import application
 
 
-async def checks(settings: Settings, gate: "Gate | None") -> list[Check]:
+async def checks(settings: Settings) -> list[Check]:
     """Look whether mail can be sent: the server is greeted and signed in to, and nothing is sent."""
     if not isinstance(settings, EmailSettings):
         return []
+    gate = application.get()
     if gate is not None and gate.mailer is not None:
         return [ok("mail", "sent by the application's @auth.send_mail")]
     if settings.mail_url is None:

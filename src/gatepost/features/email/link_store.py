@@ -21,6 +21,8 @@ class Purpose(StrEnum):
     """Another password."""
     VERIFY_EMAIL = "verify_email"
     """The e-mail that the account has, whose mailbox is asked."""
+    SIGN_UP = "sign_up"
+    """An account, for a mailbox that has none."""
     EMAIL_CHANGE = "email_change"
     """Another e-mail, whose mailbox is asked."""
     EMAIL_UNDO = "email_undo"
@@ -39,7 +41,8 @@ class MailLink(Columns, frozen=True, kw_only=True, gc=False):
         digest: of its token.
         nonce: what its token is made of, as long as the mail is to be sent.
         status: `open`, or why it can't be used: `used`, `revoked`, `expired`, `changed` where the user's
-            credentials are others by now, `user_disabled`, or `nobody` where there is no such user.
+            credentials are others by now, `user_disabled`, `nobody` where there is no such user, or `taken`
+            where it is to make one and there is one by now.
         expires_at: first instant at which it is refused, UTC.
         code_expires_at: the same of its code; None where it has none.
     """
@@ -61,7 +64,10 @@ _LINKS: LiteralString = """
         l.code_expires_at,
         CASE WHEN l.used_at IS NOT NULL THEN 'used' WHEN l.revoked_at IS NOT NULL THEN 'revoked'
             WHEN l.expires_at <= coalesce($1::timestamptz, statement_timestamp()) THEN 'expired'
-            WHEN l.user_id IS NULL THEN 'nobody' WHEN NOT coalesce(u.is_active, false) THEN 'user_disabled'
+            WHEN l.user_id IS NULL THEN CASE WHEN l.purpose <> 'sign_up' THEN 'nobody' WHEN EXISTS (
+                SELECT FROM users o WHERE gatepost.email_key(o.email, o.email_key) COLLATE "C" = l.email
+            ) THEN 'taken' ELSE 'open' END
+            WHEN NOT coalesce(u.is_active, false) THEN 'user_disabled'
             WHEN l.stamp <> gatepost.credentials_stamp(u) THEN 'changed'
             ELSE 'open' END AS status
     FROM auth_email_links l LEFT JOIN users u ON u.id = l.user_id
@@ -125,6 +131,77 @@ async def insert_for_email(
     )
     made = one(row)
     return made["id"], made["user_id"]
+
+
+async def insert_for_newcomer(
+    conn: Connection,
+    purpose: Purpose,
+    sealed: Sealed,
+    *,
+    email: str,
+    detail: str,
+    lifetime: timedelta,
+    code_lifetime: timedelta,
+    client: Client,
+    at: datetime | None,
+) -> tuple[int, bool]:
+    """Add a link for somebody who is still to be a user, in place of their last one.
+
+    Returns:
+        Its id, and whether somebody has the e-mail already: then the link is of no use.
+    """
+    await conn.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended($1::text || ' ' || $2::text, 0))", purpose, email
+    )
+    row = await conn.fetchrow(
+        """
+        WITH t AS MATERIALIZED (
+            SELECT coalesce($7::timestamptz, statement_timestamp()) AS now
+        ), former AS (
+            UPDATE auth_email_links l SET revoked_at = t.now, nonce = NULL
+            FROM t
+            WHERE l.purpose = $1 AND l.email = $2 AND l.used_at IS NULL AND l.revoked_at IS NULL
+        )
+        INSERT INTO auth_email_links (
+            purpose, email, digest, nonce, code_digest, code_expires_at, detail, created_at, expires_at,
+            ip_address, user_agent
+        )
+        SELECT $1, $2, $3, $4, $5, t.now + $8::interval, $11::text::jsonb, t.now, t.now + $6::interval,
+            $9, $10
+        FROM t
+        RETURNING id, EXISTS (
+            SELECT FROM users u WHERE gatepost.email_key(u.email, u.email_key) COLLATE "C" = $2
+        ) AS is_taken
+        """,
+        purpose,
+        email,
+        sealed.token,
+        sealed.nonce,
+        sealed.code,
+        lifetime,
+        at,
+        code_lifetime,
+        client.ip_address,
+        client.user_agent,
+        detail,
+    )
+    made = one(row)
+    return made["id"], made["is_taken"]
+
+
+async def claim_for_newcomer(conn: Connection, link: MailLink, *, at: datetime | None) -> bool:
+    """Use up a link of somebody who is still to be a user; False where that was done, or it is over."""
+    status = await conn.execute(
+        """
+        UPDATE auth_email_links l
+        SET used_at = coalesce($2::timestamptz, statement_timestamp()), nonce = NULL
+        WHERE l.id = $1 AND l.user_id IS NULL AND l.used_at IS NULL AND l.revoked_at IS NULL
+            AND l.expires_at > coalesce($2::timestamptz, statement_timestamp())
+        """,
+        link.id,
+        at,
+    )
+    return parse_count(status) == 1
 
 
 async def insert_for_user(

@@ -24,6 +24,7 @@ CODE_LIFETIME = timedelta(minutes=10)
 PATHS = {
     Purpose.PASSWORD_RESET: "/auth/reset-password",
     Purpose.VERIFY_EMAIL: "/auth/verify-email",
+    Purpose.SIGN_UP: "/auth/finish-sign-up",
     Purpose.EMAIL_CHANGE: "/auth/confirm-email",
     Purpose.EMAIL_UNDO: "/auth/undo-email",
 }
@@ -112,6 +113,30 @@ class MailLinks:
             client=client,
             at=self._clock(),
         )
+
+    async def issue_for_newcomer(
+        self, conn: Connection, email: str, detail: str, *, lifetime: timedelta, client: Client
+    ) -> tuple[int, bool]:
+        """Make a link for somebody who is still to be a user; the last one for their mailbox ends.
+
+        Returns:
+            Its id, and whether somebody has the e-mail already.
+        """
+        return await store.insert_for_newcomer(
+            conn,
+            Purpose.SIGN_UP,
+            self._secrets.seal(),
+            email=email,
+            detail=detail,
+            lifetime=lifetime,
+            code_lifetime=CODE_LIFETIME,
+            client=client,
+            at=self._clock(),
+        )
+
+    async def claim_for_newcomer(self, conn: Connection, link: MailLink) -> bool:
+        """Use up a link of somebody who is still to be a user; False where it is over."""
+        return await store.claim_for_newcomer(conn, link, at=self._clock())
 
     async def issue_for_user(
         self,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gatepost.features.email import email_pages, password_pages, verification_pages
+from gatepost.features.email import email_pages, password_pages, sign_up_pages, verification_pages
 from gatepost.features.email.inbox import INBOX_PAGES
 from gatepost.features.email.letters import TEMPLATES
 from gatepost.features.email.outbox import Outbox
@@ -45,9 +45,16 @@ FORGOT = Link(
 )
 
 PAGES = Pages(
-    pages=(*password_pages.PAGES, *email_pages.PAGES, *verification_pages.PAGES, *INBOX_PAGES),
+    pages=(
+        *password_pages.PAGES,
+        *email_pages.PAGES,
+        *verification_pages.PAGES,
+        *sign_up_pages.PAGES,
+        *INBOX_PAGES,
+    ),
     alerts=alerts,
     links=(FORGOT,),
+    sign_up_sent=sign_up_pages.sent,
     callout=verification_pages.callout,
     templates=Path(__file__).parent / "templates",
     other_templates=TEMPLATES,
@@ -62,6 +69,7 @@ PAGES = Pages(
     sentences={
         "email.change_requested": Words("plain"),
         "email.change_undone": Words("warn"),
+        "email.sign_up_requested": Words("plain"),
         "email.verified": Words("good"),
         "mail.failed": Words("bad"),
         "mail.link_refused": Words("warn"),

@@ -42,9 +42,12 @@ class EmailSettings(Settings):
     mail_timeout_seconds: float = Field(
         10.0, ge=1, le=60, description="Seconds that sending one mail may take before it is tried again"
     )
-    email_verification: Annotated[Literal["off", "optional"], BeforeValidator(forms.lower_case)] = Field(
+    email_verification: Annotated[
+        Literal["off", "optional", "required"], BeforeValidator(forms.lower_case)
+    ] = Field(
         "optional",
-        description="Whether users are asked, where mail is set up, to prove that their e-mail is theirs",
+        description="Whether users are asked, where mail is set up, to prove that their e-mail is theirs; "
+        "required makes no account before that",
     )
     throttle_mail_address: _Rate = _rate(
         "10 then 30/hour", "Mails that strangers ask for from one address (IPv6: /64)"

@@ -53,7 +53,8 @@ class Verifications:
 
     async def hear(self, conn: Connection, happened: Happened) -> None:
         """Ask the mailbox of somebody who registers, in the transaction in which they do."""
-        if self.is_on and happened.action == AuditAction.USER_REGISTERED:
+        is_new = happened.action == AuditAction.USER_REGISTERED and not happened.user.email_verified
+        if self.is_on and is_new:
             await self._ask(conn, happened.user, happened.client, happened.language)
 
     async def send(self, session: Session, *, client: Client, language: str | None = None) -> None:

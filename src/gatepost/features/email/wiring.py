@@ -16,6 +16,7 @@ from gatepost.features.email.passwords import ForgottenPasswords
 from gatepost.features.email.secrets import MailSecrets
 from gatepost.features.email.sender import Sender
 from gatepost.features.email.settings import EmailSettings
+from gatepost.features.email.sign_ups import SignUps
 from gatepost.features.email.verification import Verifications
 from gatepost.models import UserId
 from gatepost.services.feature import Wired
@@ -67,6 +68,17 @@ def wire(gate: "Gate") -> Wired:
         features=gate.wiring,
         clock=gate.clock,
     )
+    sign_ups = SignUps(
+        gate.database,
+        mode=settings.email_verification,
+        links=links,
+        limits=limits,
+        outbox=outbox,
+        throttles=gate.throttles,
+        accounts=gate.accounts,
+        features=gate.wiring,
+        clock=gate.clock,
+    )
     passwords = ForgottenPasswords(
         gate.database,
         links=links,
@@ -81,9 +93,10 @@ def wire(gate: "Gate") -> Wired:
     kept = timedelta(days=settings.session_history_days)
     return Wired(
         services=(
-            *(outbox, delivery, links, passwords, changes, verifications),
+            *(outbox, delivery, links, passwords, changes, verifications, sign_ups),
             *(() if sender is None else (sender,)),
         ),
+        registrar=sign_ups,
         email_changer=changes,
         hears=verifications.hear,
         purges=(

@@ -173,6 +173,11 @@ class Invitations:
         is_others = email is not None and found.email is not None and found.email != email
         return found, "other_email" if is_others else None
 
+    async def get(self, link_id: int) -> Link | None:
+        """Return the invitation of an id, open or ended."""
+        found = await self.page(before=link_id + 1, limit=1)
+        return found[0] if found and found[0].id == link_id else None
+
     async def claim(self, conn: Connection, invitation: Link, *, email: str) -> bool:
         """Lock an invitation in the caller's transaction; False where it is over, or was used."""
         return await store.claim(conn, invitation.id, email=email, at=self._clock())

@@ -9,16 +9,19 @@ from starlette.types import Scope
 from gatepost import errors
 from gatepost.http.api import requests, schemas
 from gatepost.http.api.languages import language_of
-from gatepost.http.api.responses import BODY, NEW_PASSWORD, STEP_DUE, USERS_ROW, responses
+from gatepost.http.api.responses import BODY, NEW_PASSWORD, STEP_DUE, USERS_ROW, pending_email, responses
 from gatepost.http.api.routing import router_of
 from gatepost.http.api.signed_in import check_cookie, sign_in
 from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import CurrentEdge
 from gatepost.http.edge import Edge
 from gatepost.http.envelope import Envelope, success
+from gatepost.models import PendingEmail
 from gatepost.texts import Text
 
 public = router_of("accounts", unambiguous_body)
+
+_ANSWER_FIRST = "Open the link in the mail to go on"
 
 
 @public.post(
@@ -26,7 +29,8 @@ public = router_of("accounts", unambiguous_body)
     summary="Register a new user and create a session",
     status_code=201,
     response_model=Envelope[schemas.SignedInData],
-    responses=responses(
+    responses=pending_email(_ANSWER_FIRST)
+    | responses(
         schemas.SIGNED_IN,
         "User registered successfully",
         *BODY,
@@ -42,9 +46,13 @@ public = router_of("accounts", unambiguous_body)
     ),
 )
 async def register(body: requests.RegisterRequest, edge: CurrentEdge, request: Request) -> Response:
-    """Add a user and answer with the token of their first session, or set the cookie that holds it."""
+    """Add a user and answer with the token of their first session, or set the cookie that holds it.
+
+    Where e-mails have to be verified it is 202 instead, whoever asks, and no password is needed: the user is
+    made by `POST /email/verify`, with the password that is chosen there.
+    """
     await check_cookie(edge, request.scope, cookie=body.cookie, remember=body.remember)
-    signed_in = await edge.gate.accounts.register(
+    made = await edge.gate.accounts.register(
         email=body.email,
         name=body.name,
         password=body.password,
@@ -56,8 +64,10 @@ async def register(body: requests.RegisterRequest, edge: CurrentEdge, request: R
         problems=body.problems,
         language=language_of(request),
     )
+    if isinstance(made, PendingEmail):
+        return success({"pending_email": made.email}, _ANSWER_FIRST, status=202)
     return await sign_in(
-        edge, request.scope, signed_in, "User registered successfully", by_cookie=body.cookie, status=201
+        edge, request.scope, made, "User registered successfully", by_cookie=body.cookie, status=201
     )
 
 

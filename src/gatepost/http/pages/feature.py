@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from starlette.responses import Response
+
 from gatepost.http.pages.links import Link
 from gatepost.http.pages.notices import NoticeText
 from gatepost.http.pages.page import Page
@@ -58,6 +60,7 @@ class Pages:
         pages: each with its path.
         links: to them.
         alerts: what stands above the overview; None where it has nothing to say there.
+        sign_up_sent: answers whoever registered and has to answer a mail first, given the e-mail.
         callout: returns what a user's own account says first; the first feature that has something does.
         address_path: below which the page of an address stands, where there is one.
         templates: directory of their templates; None where there are none.
@@ -69,6 +72,7 @@ class Pages:
     pages: tuple[Page, ...] = ()
     links: tuple[Link, ...] = ()
     alerts: Alerts | None = None
+    sign_up_sent: Callable[[Visit, str], Response] | None = None
     callout: Callable[[Visit], Callout | None] | None = None
     address_path: str | None = None
     templates: Path | None = None

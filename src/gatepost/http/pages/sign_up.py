@@ -9,6 +9,7 @@ from gatepost.http.pages.forms import Form
 from gatepost.http.pages.language import find_language
 from gatepost.http.pages.own_inputs import typed_fields
 from gatepost.http.pages.visit import Visit
+from gatepost.models import PendingEmail
 
 
 async def show(visit: Visit) -> Response:
@@ -27,6 +28,7 @@ async def show(visit: Visit) -> Response:
         email=invitation.email if invitation is not None else None,
         min_length=visit.gate.settings.password_min_length,
         inputs=visit.site.own_inputs,
+        asks_password=visit.gate.wiring.registrar is None,
     )
 
 
@@ -36,7 +38,7 @@ async def submit(visit: Visit, form: Form) -> Response:
     Raises:
         RegistrationClosed, ValidationFailed, EmailTaken, TooManyAttempts: as `Accounts.register`.
     """
-    signed_in = await visit.gate.accounts.register(
+    made = await visit.gate.accounts.register(
         email=form.get("email", ""),
         name=form.get("name", ""),
         password=form.get("password", ""),
@@ -46,13 +48,13 @@ async def submit(visit: Visit, form: Form) -> Response:
         own=typed_fields(visit.site.own_inputs, form),
         language=visit.language.tag,
     )
+    if isinstance(made, PendingEmail):
+        return visit.site.sign_up_sent(visit, made.email)
     if (chosen := find_language(visit.edge.cookies.language(visit.request.scope) or "")) is not None:
         # A column of the application's own may have no room for it; the account is there all the same.
         with suppress(ValidationFailed):
-            await visit.gate.profiles.choose_language(
-                signed_in.token, chosen.tag, visit.client, by_cookie=True
-            )
-    return await visit.begin(signed_in)
+            await visit.gate.profiles.choose_language(made.token, chosen.tag, visit.client, by_cookie=True)
+    return await visit.begin(made)
 
 
 def _invitation(visit: Visit, form: Form) -> str | None:

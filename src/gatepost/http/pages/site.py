@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from jinja2 import (
     BaseLoader,
@@ -19,6 +19,7 @@ from jinja2 import (
 )
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
+from starlette.responses import Response
 from starlette.routing import Route
 
 from gatepost.errors import SettingsError
@@ -35,6 +36,9 @@ from gatepost.http.pages.user_agents import Device, device_of
 from gatepost.models import utc_text
 from gatepost.settings import Settings
 from gatepost.texts import Text, Value
+
+if TYPE_CHECKING:
+    from gatepost.http.pages.visit import Visit
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -119,6 +123,7 @@ class Site:
         self.routes: list[Route] = []
         self.alerts = tuple(each.alerts for each in theirs if each.alerts is not None)
         self.callouts = tuple(each.callout for each in theirs if each.callout is not None)
+        self._sign_up_sent = next((each.sign_up_sent for each in theirs if each.sign_up_sent), None)
         self.address_path = next((each.address_path for each in theirs if each.address_path), None)
         self.notices = TEXTS | {name: text for each in theirs for name, text in each.notices.items()}
         self._links = in_order([*LINKS, *(link for each in theirs for link in each.links)])
@@ -149,6 +154,16 @@ class Site:
             app_name=settings.app_name,
             brand=Brand.of(settings, self.assets),
         )
+
+    def sign_up_sent(self, visit: "Visit", email: str) -> Response:
+        """Answer whoever registered and has to answer a mail first.
+
+        Raises:
+            RuntimeError: no feature has them answer one.
+        """
+        if self._sign_up_sent is None:
+            raise RuntimeError("No feature of this Gatepost has a page for those who have to answer a mail")
+        return self._sign_up_sent(visit, email)
 
     def links(self, place: str) -> list[Link]:
         """Return the links of a place, those of features among them."""

@@ -33,7 +33,7 @@ async def submit(visit: Visit, _: Form) -> Response:
 async def _examine(visit: Visit) -> list[Check]:
     gate, made = visit.gate, list[Check]()
     pages = judgements.templates(gate.settings, visit.site.replaced)
-    await examine_settings(gate.settings, made.append, pages=pages, features=gate.features, gate=gate)
+    await examine_settings(gate.settings, made.append, pages=pages, features=gate.features)
     try:
         await examine_database(
             gate.settings, gate.database.dsn, made.append, features=gate.features, hooks=gate.hooks

@@ -1,0 +1,72 @@
+"""The page behind the link of somebody who signs up: the password is chosen there."""
+
+from starlette.responses import Response
+
+from gatepost.features.email import landing
+from gatepost.features.email.errors import InvalidLink
+from gatepost.features.email.link_store import Purpose
+from gatepost.features.email.links import Shown
+from gatepost.features.email.sign_ups import SignUps
+from gatepost.http.pages.forms import Form
+from gatepost.http.pages.page import Page
+from gatepost.http.pages.visit import Visit
+from gatepost.services.sign_in import Arrival
+
+FINISH = "/finish-sign-up"
+
+
+async def show(visit: Visit) -> Response:
+    """Show the form for the password: by the link that was followed, or else by the code.
+
+    Raises:
+        NotFound: accounts are made otherwise.
+    """
+    sign_ups = visit.gate.service(SignUps)
+    sign_ups.see_that_it_is_on()
+    if visit.has_begun:
+        return visit.redirect(visit.url("/account"))
+    if (led_on := landing.moved(visit, Purpose.SIGN_UP)) is not None:
+        return led_on
+    token = landing.kept_token(visit, Purpose.SIGN_UP)
+    if token is None or "code" in visit.typed:
+        return sent(visit, visit.typed.get("email", ""))
+    try:
+        link, name = await sign_ups.look(token, client=visit.client)
+    except InvalidLink:
+        return landing.not_good(visit, again="/sign-up")
+    return visit.render(
+        "finish_sign_up.html",
+        email=link.email,
+        name=name,
+        min_length=visit.gate.settings.password_min_length,
+    )
+
+
+async def submit(visit: Visit, form: Form) -> Response:
+    """Make the account, and start its first session.
+
+    Raises:
+        NotFound, InvalidLink, ValidationFailed, EmailTaken, TooManyAttempts: as `SignUps.finish`.
+    """
+    token = None if "code" in form else landing.kept_token(visit, Purpose.SIGN_UP) or ""
+    try:
+        signed_in = await visit.gate.service(SignUps).finish(
+            Shown(token=token, email=form.get("email"), code=form.get("code")),
+            form.get("password", ""),
+            name=form.get("name"),
+            arrival=Arrival(client=visit.client, by_cookie=True),
+            language=visit.language.tag,
+        )
+    except InvalidLink:
+        if token is None:
+            raise
+        return landing.not_good(visit, again="/sign-up")
+    return landing.forgotten(visit, await visit.begin(signed_in))
+
+
+def sent(visit: Visit, email: str) -> Response:
+    """Say that a mail is on its way, whoever it is, with the form for its code."""
+    return visit.render("sign_up_sent.html", email=email, min_length=visit.gate.settings.password_min_length)
+
+
+PAGES = (Page(path=FINISH, show=show, submit=submit, fields={InvalidLink: "code"}),)
