@@ -11,7 +11,7 @@ import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
-from tests.conftest import PASSWORD, MakeSettings, bearer, execute, login, serving, settings_for
+from tests.conftest import PASSWORD, SCHEMAS, MakeSettings, bearer, execute, login, serving, settings_for
 from tests.http.conftest import Database, events
 
 from gatepost import Gatepost, User
@@ -323,7 +323,7 @@ async def test_a_callers_connection_that_looks_elsewhere_is_led_to_the_tables_of
     # As an application has them that began without Gatepost.
     await execute(empty_dsn, "CREATE TABLE users (id serial, email text, name text, hashed_password text)")
     settings = settings_for(empty_dsn, tmp_path, database_schema="auth")
-    await migrate.migrate(settings.located(empty_dsn), schema="auth")
+    await migrate.migrate(settings.located(empty_dsn), schema="auth", features=SCHEMAS)
     auth = Gatepost(settings)
     own = await asyncpg.connect(empty_dsn)
     path = await own.fetchval("SHOW search_path")

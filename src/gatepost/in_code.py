@@ -234,6 +234,7 @@ class UserSessions:
             ImpersonationRefused: the user is an administrator, or who asks themselves, or `by` is an
                 impersonation already; the trail has `access.denied`.
             SessionRevoked: `by` is over.
+            AdminRequired: its user has lost the rights of an administrator; likewise on the trail.
             ValueError: the methods are no names, or there are none or too many.
             Exception: what a hook of `on_sign_in` raised; the trail has `login.failed`.
         """
@@ -246,18 +247,20 @@ class UserSessions:
                 self._gate.database.transaction() as own,
             ):
                 _, stamp = await store.hash_of(own, user.id)
-                signed_in = None
-                if stamp is not None:
-                    at = self._gate.clock() if by is None else NEVER
-                    proof = Proof(user_id=user.id, methods=proven, stamp=stamp, at=at)
-                    signed_in = await self._gate.session_tokens.start(
-                        own, proof, client=known, remembered=remember, counts=by is None
-                    )
+                if stamp is None:
+                    raise NotFound(Text("error.not_found.user"))
+                at = self._gate.clock() if by is None else NEVER
+                proof = Proof(user_id=user.id, methods=proven, stamp=stamp, at=at)
+                sessions = self._gate.session_tokens
+                signed_in = (
+                    await sessions.start(own, proof, client=known, remembered=remember)
+                    if by is None
+                    else await sessions.impersonate(own, proof, by, client=known, remembered=remember)
+                )
                 if signed_in is None:
                     raise NotFound(Text("error.not_found.user"))
-                if by is not None:
-                    return await self._gate.session_tokens.impersonate(own, signed_in, by, client=known)
-                await self._gate.sign_ins.welcome(own, signed_in.session, known)
+                if by is None:
+                    await self._gate.sign_ins.welcome(own, signed_in.session, known)
                 return signed_in
 
     async def list(

@@ -1,10 +1,12 @@
 """Impersonation: a session that somebody else has of an account, and what it can't do."""
 
+import asyncio
 import json
 import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -12,7 +14,7 @@ from tests.conftest import PASSWORD, Role, bearer, execute, load, login, registe
 from tests.http.conftest import Database
 
 from gatepost import Session
-from gatepost.errors import ImpersonationRefused, SessionRevoked
+from gatepost.errors import AdminRequired, ImpersonationRefused, SessionRevoked
 from gatepost.models import Client
 from gatepost.testing import Site, running
 
@@ -211,6 +213,35 @@ async def test_it_proves_nothing_in_the_place_of_its_user(
     answer = await site.anonymous.request(method, f"/api/auth/{path}", json=body, headers=bearer(token))
     assert answer.json()["error"]["code"] == code
     await login(site.anonymous, "ada@example.com")
+
+
+async def test_it_begins_with_the_right_to_it_as_it_is_by_then(site: Site, page: Any, db: Database) -> None:
+    ada = (await register(site.anonymous, "ada@example.com"))["user"]["id"]
+    admin = await site.sign_in("admin@example.com", is_admin=True)
+    by = await session_of(page, admin.headers["Authorization"].removeprefix("Bearer "))
+    await db.execute("UPDATE users SET is_admin = false")
+    with pytest.raises(AdminRequired):
+        await page.auth.sessions.start(ada, by=by)
+    denied = await db.fetchval("SELECT detail ->> 'code' FROM auth_events WHERE action = 'access.denied'")
+    assert denied == "admin_required"
+    by = await session_of(page, admin.headers["Authorization"].removeprefix("Bearer "))
+    assert (await page.auth.sessions.start(ada, by=by)).session.impersonator_id == by.user.id
+
+
+async def test_it_begins_while_whoever_begins_it_signs_out_and_nothing_is_left(
+    site: Site, page: Any, db: Database
+) -> None:
+    ada = (await register(site.anonymous, "ada@example.com"))["user"]["id"]
+    for _ in range(5):
+        admin = await site.sign_in(f"{uuid4().hex}@example.com", is_admin=True)
+        by = await session_of(page, admin.headers["Authorization"].removeprefix("Bearer "))
+        await page.auth.sessions.start(ada, by=by)
+        begun = (page.auth.sessions.start(ada, by=by) for _ in range(2))
+        out, *_ = await asyncio.gather(admin.post("/api/auth/logout"), *begun, return_exceptions=True)
+        assert not isinstance(out, BaseException)
+        assert out.status_code == 200
+    live = "SELECT count(*) FROM user_sessions WHERE is_active AND impersonator_id IS NOT NULL"
+    assert await db.fetchval(live) == 0
 
 
 async def test_whom_and_by_whom_it_can_not_be(site: Site, page: Any, db: Database) -> None:

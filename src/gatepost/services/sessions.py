@@ -8,6 +8,7 @@ import msgspec
 
 from gatepost.db.pool import Connection, Database, transaction_on
 from gatepost.errors import (
+    AdminRequired,
     AuthenticationError,
     ImpersonationRefused,
     InvalidSession,
@@ -144,20 +145,33 @@ class Sessions(Opening):
         )
 
     async def impersonate(
-        self, conn: Connection, signed_in: SignedIn, by: Session, *, client: Client
-    ) -> SignedIn:
-        """Have a session that has just begun be somebody else's, on the caller's connection.
+        self, conn: Connection, proof: Proof, by: Session, *, client: Client, remembered: bool
+    ) -> SignedIn | None:
+        """Start a session that somebody else is to have, on the caller's connection.
+
+        None as `start`. Whoever is to have it is locked first, then their session and then its user: as by
+        what ends their session, and with it this one.
 
         Raises:
             ImpersonationRefused: its user is an administrator or the same, or `by` is an impersonation.
             SessionRevoked: `by` is over.
+            AdminRequired: they are no administrator any more.
         """
-        session, at = signed_in.session, self._clock()
-        if session.user.is_admin or session.user.id == by.user.id or by.impersonator_id is not None:
+        if by.user.id == proof.user_id or by.impersonator_id is not None:
             raise ImpersonationRefused
+        await sign_ins.lock_owner(conn, by.user.id)
+        at = self._clock()
         live = await sign_ins.lock_live(conn, by.id, at=at, idle=self._lifetimes.idle)
         if live is None:
             raise SessionRevoked
+        if by.user.is_admin and not await user_store.is_active_admin(conn, by.user.id):
+            raise AdminRequired
+        signed_in = await self.start(conn, proof, client=client, remembered=remembered, counts=False)
+        if signed_in is None:
+            return None
+        session = signed_in.session
+        if session.user.is_admin:
+            raise ImpersonationRefused
         expires_at = await store.impersonate(conn, session.id, by.user.id, live_id=live.id)
         await event_store.insert(
             conn,
@@ -178,7 +192,7 @@ class Sessions(Opening):
         """Put it on the trail where somebody may not have a session in the place of a user."""
         try:
             yield
-        except ImpersonationRefused as error:
+        except (ImpersonationRefused, AdminRequired) as error:
             if by is not None:
                 await self._audit.refuse(
                     AuditAction.ACCESS_DENIED,
