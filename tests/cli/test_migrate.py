@@ -1,12 +1,13 @@
 """`gatepost migrate`: what is said, and what the database then holds."""
 
+import sys
 from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
 import pytest
 from tests.cli.conftest import Command, Environment, run_process
-from tests.conftest import execute, on_database, settings_for
+from tests.conftest import Role, execute, on_database, settings_for
 
 from gatepost.cli.migrate import report
 from gatepost.db.grants import render_grants
@@ -158,6 +159,7 @@ async def test_the_embedded_database_is_migrated_and_stopped_again(
     [
         (True, None, ("0001",), "Created the database db/app. Created the schema, version 0004 (db/app)."),
         (False, "0002", ("0004",), "Migrated from version 0002 to 0004 (db/app)."),
+        (False, "0004", ("email 0001",), "Migrated the tables of features: email 0001 (db/app)."),
         (False, "0004", (), "Nothing to do: the database (db/app) is at version 0004."),
     ],
 )
@@ -189,3 +191,38 @@ async def test_grants_for_everybody_are_refused(command: Command) -> None:
     assert refused.err.startswith("Error: role: public is not a role")
     both = await command("migrate", "--grants", "app", "--sql")
     assert (both.code, both.out) == (2, "")
+
+
+FILLED = """
+from gatepost import Gatepost
+
+auth = Gatepost()
+
+@auth.on_insert("user name")
+async def name(conn, new):
+    return {"user name": new.email}
+"""
+
+
+async def test_columns_that_the_application_fills_are_granted_and_not_warned_of(
+    command: Command,
+    empty_dsn: str,
+    app_role: Role,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", empty_dsn)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    app = f"filled_{tmp_path.name.replace('-', '_')}"
+    (tmp_path / f"{app}.py").write_text(FILLED)
+    columns = 'id serial PRIMARY KEY, email text UNIQUE, "user name" text NOT NULL, tenant int NOT NULL'
+    await execute(empty_dsn, f"CREATE TABLE users ({columns})")
+    done = await command("--app", f"{app}:auth", "migrate", "--json")
+    about = [each for each in done.json["warnings"] if "NOT NULL" in each]
+    assert [each.partition(" is")[0] for each in about] == ["users.tenant"]
+    granted = await command("--app", f"{app}:auth", "migrate", "--grants", app_role.name)
+    await execute(empty_dsn, granted.out)
+    conn = await asyncpg.connect(app_role.on(empty_dsn))
+    asked = "SELECT has_column_privilege('users', $1, 'INSERT')"
+    assert [await conn.fetchval(asked, name) for name in ("user name", "tenant")] == [True, False]
+    await conn.close()

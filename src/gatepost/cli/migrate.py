@@ -72,7 +72,20 @@ async def bring_up(settings: "Settings", dsn: str, out: Output) -> "tuple[bool, 
                 await emails.settle(conn)
             found = await effects.adopted(conn, is_new=bool(migrated.applied))
             found += await effects.found_by_features(conn, in_use.get())
-    return created, replace(migrated, warnings=(*migrated.warnings, *found))
+    warnings = [each for each in migrated.warnings if not _is_about(each, _filled_columns())]
+    return created, replace(migrated, warnings=(*warnings, *found))
+
+
+def _filled_columns() -> list[str]:
+    """Return the columns of `users` that hooks of the application fill; none where it is not known."""
+    gate = application.get()
+    return [] if gate is None else gate.hooks.columns
+
+
+def _is_about(warning: str, columns: list[str]) -> bool:
+    return warning.startswith(
+        tuple(f"users.{name} is NOT NULL" for column in columns for name in (column, f'"{column}"'))
+    )
 
 
 def report(out: Output, settings: "Settings", *, created: bool, migrated: "Migrated") -> None:
@@ -85,6 +98,8 @@ def report(out: Output, settings: "Settings", *, created: bool, migrated: "Migra
         text += f"Nothing to do: the database ({where}) is at version {migrated.after}."
     elif migrated.before is None:
         text += f"Created the schema, version {migrated.after} ({where})."
+    elif migrated.before == migrated.after:
+        text += f"Migrated the tables of features: {', '.join(migrated.applied)} ({where})."
     else:
         text += f"Migrated from version {migrated.before} to {migrated.after} ({where})."
     out.done(
@@ -119,7 +134,8 @@ def print_grants(out: Output, settings: "Settings", role: str) -> None:
     """
     from gatepost.db.grants import render_grants
 
-    _print(out, render_grants(role, schemas_of(in_use.get()), schema=settings.database_schema))
+    schemas, schema = schemas_of(in_use.get()), settings.database_schema
+    _print(out, render_grants(role, schemas, schema=schema, own_columns=_filled_columns()))
     if not out.as_json:
         out.note(
             "Next: have the owner of the tables run this with psql -v ON_ERROR_STOP=1, set DATABASE_URL to"

@@ -1,5 +1,6 @@
 """The rights that a role needs to run Gatepost, as SQL for the owner of the tables."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from gatepost.db.feature import Schemas, Table
@@ -9,7 +10,9 @@ _TEMPLATE = Path(__file__).parent / "grants.sql"
 _NAME_BYTES = 63  # PostgreSQL cuts longer names off (NAMEDATALEN)
 
 
-def render_grants(role: str, features: Schemas = (), *, schema: str | None = None) -> str:
+def render_grants(
+    role: str, features: Schemas = (), *, schema: str | None = None, own_columns: Sequence[str] = ()
+) -> str:
     """Return the SQL that gives a role the least rights which a server needs at run time.
 
     No database is asked: what is named otherwise in each is looked up when the SQL runs.
@@ -18,6 +21,7 @@ def render_grants(role: str, features: Schemas = (), *, schema: str | None = Non
         role: its name.
         features: whose tables it works with, too.
         schema: where the tables are; None for the first of the search_path that is in force then.
+        own_columns: of `users`, which the application fills.
 
     Raises:
         ValidationFailed: no role can have that name, or it is everybody's.
@@ -27,13 +31,21 @@ def render_grants(role: str, features: Schemas = (), *, schema: str | None = Non
     if role in {"public", "none"}:
         # Quoted or not, PostgreSQL takes the word for everybody.
         raise ValidationFailed({"role": f"{role} is not a role; use the one that DATABASE_URL signs in as"})
-    identifier = role.replace('"', '""')
     literal = role.replace("'", "''")
     theirs = [_of(table) for schema in features for table in schema.tables]
+    if own_columns:
+        names = ", ".join(quoted(name) for name in own_columns)
+        theirs.append(f'GRANT INSERT ({names}) ON users TO :"role";\n')
     text = _TEMPLATE.read_text(encoding="utf-8").replace("COMMIT;", "\n".join([*theirs, "COMMIT;"]))
     if schema is not None:
         text = text.replace("BEGIN;", f'BEGIN;\n\nSET LOCAL search_path = "{schema}";', 1)
-    return text.replace(':"role"', f'"{identifier}"').replace(":'role'", f"'{literal}'")
+    return text.replace(':"role"', quoted(role)).replace(":'role'", f"'{literal}'")
+
+
+def quoted(name: str) -> str:
+    """Return a name as an identifier of SQL."""
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'
 
 
 def _of(table: Table) -> str:

@@ -57,6 +57,9 @@ def unreachable(error: Exception, address: Address, *, seconds: float | None = N
         advice = "Turn TLS on there, or take sslmode out of DATABASE_URL for a network that you trust"
     elif isinstance(error, asyncpg.InvalidPasswordError):
         why, advice = f"{place}: {error}", "Correct the user and password in DATABASE_URL"
+    elif isinstance(error, asyncpg.InsufficientPrivilegeError):
+        why = f"{place}: {error}"
+        advice = "Let the owner grant this role its rights: gatepost migrate --grants ROLE prints them"
     elif is_mistake(error):
         why, advice = f"{place}: {error}", "Correct DATABASE_URL, or the server's settings"
     else:
