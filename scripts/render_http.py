@@ -128,6 +128,10 @@ _DETAIL: dict[str, str] = {
         "`temporary_password_expired`, `password_change_required`, `corrupt_hash`, `unsupported_hash` "
         "or `changed_meanwhile`"
     ),
+    models.AuditAction.FACTOR_ENROLLED: "`method`",
+    models.AuditAction.FACTOR_REMOVED: "`method`",
+    models.AuditAction.FACTORS_RESET: "`methods`, `reason`; `admin_id` where it was done over HTTP",
+    models.AuditAction.RECOVERY_CODE_USED: "`left`",
     models.AuditAction.SESSION_REFRESHED: "`successor`",
     models.AuditAction.SESSION_REVOKED: "`reason`; `sessions` where it was ended by its id",
     models.AuditAction.SESSIONS_REVOKED_ALL: (
@@ -177,6 +181,7 @@ _REASONS = {
     models.EndReason.PASSWORD_SET: "An administrator set another password.",
     models.EndReason.PASSWORD_CHANGED: "Its owner changed the password.",
     models.EndReason.EMAIL_CHANGED: "Its owner changed the e-mail.",
+    models.EndReason.FACTOR_CHANGED: "Its owner, or an administrator, changed the second factors.",
     models.EndReason.REPLAYED: "A token came back that a refresh had replaced long ago: somebody has a copy.",
     models.EndReason.LIMIT: "It was the oldest when more than `MAX_SESSIONS_PER_USER` were started.",
     models.EndReason.SIGNED_IN_AGAIN: "Its browser signed in anew.",

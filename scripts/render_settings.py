@@ -70,12 +70,13 @@ _GROUPS = {
     "Sessions": "session_expire_minutes session_max_minutes session_idle_minutes max_sessions_per_user "
     "session_token_format refresh_grace_seconds session_touch_seconds session_history_days "
     "cleanup_interval_seconds fresh_session_minutes admin_fresh_minutes",
+    "Second factors": "mfa_required",
     "Registration and passwords": "registration password_min_length password_hash bcrypt_rounds "
     "breached_passwords devise_pepper",
     "Throttling": "throttle_enabled throttle_login_address throttle_login_network throttle_login_account "
     "throttle_login_known throttle_form_address throttle_register_address throttle_register_network "
     "throttle_register_total throttle_refresh_session throttle_refresh_address throttle_confirm_user "
-    "login_failures_max",
+    "throttle_factor_user login_failures_max",
     "Mail": "mail_url mail_from mail_reply_to mail_timeout_seconds email_verification throttle_mail_address "
     "throttle_mail_network throttle_mail_recipient throttle_mail_again throttle_mail_total",
     "Pages": "pages app_name app_name_shown app_url support_url privacy_url terms_url app_logo app_logo_dark "

@@ -21,11 +21,13 @@ from tests.conftest import (
     SECRET_KEY,
     USER_IDS,
     MakeSettings,
+    MovableClock,
     bearer,
     login,
     register,
     serving,
 )
+from tests.features.authenticators import answered, challenged, enrolled
 from tests.summed import ACTIONS
 
 from gatepost.app import create_app
@@ -53,6 +55,7 @@ from gatepost.models import (
     EventFilter,
     Options,
     Proof,
+    Proven,
     SessionFilter,
 )
 from gatepost.services.audit import REFUSALS_OF_A_PLACE
@@ -213,7 +216,7 @@ class OneMore:
     async def options(self, *_: object) -> Options | None:
         return None
 
-    async def verify(self, *_: object) -> tuple[str, ...] | None:
+    async def verify(self, *_: object) -> Proven | None:
         return None
 
 
@@ -224,6 +227,19 @@ async def be_challenged(settings: Settings) -> None:
         body = {"email": "first@example.com", "password": PASSWORD}
         response = await client.post("/api/auth/login", json=body)
     assert response.json()["error"]["code"] == "second_factor_required"
+
+
+async def use_factors(client: httpx.AsyncClient, gate: Gate, clock: MovableClock) -> None:
+    """Set an app up, lose it, and have both removed in either way."""
+    app = await enrolled(client, (await register(client, "careful@example.com"))["token"], clock)
+    headers = bearer(app.token)
+    codes = (await client.post("/api/auth/factors/recovery-codes", headers=headers)).json()["data"]
+    challenge = await challenged(client, email="careful@example.com")
+    await answered(client, challenge, codes["recovery_codes"][0], "recovery_code")
+    removed = await client.delete("/api/auth/factors/totp", headers=headers)
+    await enrolled(client, removed.json()["data"]["token"], clock)
+    user = await gate.administration.find("careful@example.com")
+    await gate.factors.reset(user, reason="lost", client=Client())
 
 
 async def fail_a_command(dsn: str, environment: dict[str, str], folder: Path) -> None:
@@ -270,6 +286,7 @@ async def test_every_action_is_written_somewhere(
     environment: dict[str, str],
     tmp_path: Path,
     make_settings: MakeSettings,
+    clock: MovableClock,
 ) -> None:
     await drive_http(client, gate, db)
     await be_throttled(make_settings(throttle_enabled=True, throttle_login_address="1 then 1/day"))
@@ -280,6 +297,7 @@ async def test_every_action_is_written_somewhere(
     await refuse_often(gate)
     await mail_nobody(make_settings())
     await impersonate(client, gate)
+    await use_factors(client, gate, clock)
     leaver = (await login(client, "moved@example.com"))["token"]
     await client.request("DELETE", "/api/auth/me", json={"password": PASSWORD}, headers=bearer(leaver))
     await fail_a_command(dsn, environment, tmp_path)
@@ -289,7 +307,11 @@ async def test_every_action_is_written_somewhere(
 
 
 async def test_every_reason_for_an_end_is_given_somewhere(
-    client: httpx.AsyncClient, gate: Gate, db: Database, monkeypatch: pytest.MonkeyPatch
+    client: httpx.AsyncClient,
+    gate: Gate,
+    db: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    clock: MovableClock,
 ) -> None:
     await register(client)
     tokens = [(await login(client))["token"] for _ in range(4)]
@@ -320,6 +342,7 @@ async def test_every_reason_for_an_end_is_given_somewhere(
     await client.post("/api/auth/password", json=body, headers=bearer(changed))
     await gate.administration.set_active(user, is_active=False, client=Client())
     await impersonate(client, gate)
+    await enrolled(client, (await register(client, "careful@example.com"))["token"], clock)
     rows = await db.fetch("SELECT DISTINCT end_reason FROM user_sessions WHERE NOT is_active")
     assert {row["end_reason"] for row in rows} == set(EndReason)
 

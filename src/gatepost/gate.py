@@ -30,6 +30,8 @@ from gatepost.services.admission import Admission
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock, database_clock
 from gatepost.services.confirmations import Confirmations
+from gatepost.services.factor_step import FactorStep
+from gatepost.services.factors import Factors
 from gatepost.services.feature import Mailer, Service, Wiring
 from gatepost.services.feed import Feed
 from gatepost.services.hashing import Hashing, hasher_of
@@ -93,6 +95,7 @@ class Gate:
         new_passwords: what judges a password that somebody wants to have; there once it is open.
         acts: lends the transactions of administrative acts, there once it is open.
         hashing: hashes and checks passwords, there once it is open.
+        factors: second factors, there once it is open.
         keys: of every purpose, there once it is open.
         tokens, links: make and recognise the tokens of sessions and of links, there once it is open.
     """
@@ -100,6 +103,7 @@ class Gate:
     database: Database
     devices: Devices
     csrf_tokens: CsrfTokens
+    factors: Factors
     accounts: Accounts
     administration: Administration
     confirmations: Confirmations
@@ -121,6 +125,8 @@ class Gate:
     links: LinkCodec
     keys: KeyRing
     hashing: Hashing
+    _factor_step: FactorStep
+    _reauthentication: Reauthentication
     _lifetimes: Lifetimes
 
     def __init__(
@@ -288,6 +294,7 @@ class Gate:
         self._wire_sessions(stack, statement, touches, refusals, limits)
         self._wire_accounts(stack, refusals, LinkCodec(keys, KeyPurpose.CHALLENGE))
         self._wire_administration(stack)
+        self._wire_factors(LinkCodec(keys, KeyPurpose.CHALLENGE))
         for feature in self.features:
             if feature.wire is not None:
                 self._wiring.add(feature.name, feature.wire(self))
@@ -333,7 +340,8 @@ class Gate:
         database, clock = self.database, self.clock
         self.hashing = hashing = Hashing(hasher_of(self.settings))
         stack.callback(hashing.close)
-        steps = Steps(self._wiring)
+        self._factor_step = FactorStep(self._wiring, required=self.settings.mfa_required, clock=clock)
+        steps = Steps(self._factor_step, self._wiring)
         self.admission = Admission(
             self.settings.registration, features=self._wiring, throttles=self.throttles, audit=self.audit
         )
@@ -369,7 +377,7 @@ class Gate:
             own_fields=self.own_fields,
             features=self._wiring,
         )
-        reauthentication = Reauthentication(
+        self._reauthentication = reauthentication = Reauthentication(
             database,
             sessions=self.session_tokens,
             hashing=hashing,
@@ -400,6 +408,18 @@ class Gate:
             clock=clock,
             features=self._wiring,
             hooks=self.hooks,
+        )
+
+    def _wire_factors(self, challenges: LinkCodec) -> None:
+        self.factors = Factors(
+            self.database,
+            sessions=self.session_tokens,
+            reauthentication=self._reauthentication,
+            step=self._factor_step,
+            acts=self.acts,
+            codec=challenges,
+            features=self._wiring,
+            clock=self.clock,
         )
 
     def _wire_administration(self, stack: AsyncExitStack) -> None:

@@ -288,6 +288,29 @@ def unlock(user: UserArgument, *, as_json: AsJson = False) -> None:
     )
 
 
+@app.command(
+    "reset-factors", epilog="Example: gatepost users reset-factors ada@example.com --reason 'lost phone'"
+)
+def reset_factors(
+    user: UserArgument,
+    *,
+    reason: Annotated[str, typer.Option(help="Why, for the audit trail.")],
+    as_json: AsJson = False,
+) -> None:
+    """Remove the second factors of somebody who lost theirs. This ends all their sessions."""
+    out = Output(as_json=as_json)
+
+    async def work(gate: "Gate", one: User) -> "tuple[str, ...]":
+        return await gate.factors.reset(one, reason=reason, client=Client())
+
+    one, removed = act_on(out, "users reset-factors", user, work)
+    out.done(
+        {"user": user_data(one), "removed": list(removed)},
+        f"Removed from {described(one)}: {', '.join(removed)}.",
+        then="they sign in with their password alone",
+    )
+
+
 @app.command(epilog="Example: gatepost users delete ada@example.com --yes")
 def delete(user: UserArgument, *, yes: Yes = False, as_json: AsJson = False) -> None:
     """Delete a user and all their sessions; the audit trail is kept, without their identity."""

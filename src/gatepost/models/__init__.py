@@ -5,7 +5,7 @@ in a third of the time that a frozen dataclass takes.
 """
 
 from gatepost.models.bounds import USER_AGENT_MAX
-from gatepost.models.challenges import Answer, Challenge, Due, Options
+from gatepost.models.challenges import Answer, Challenge, Due, Options, Proven
 from gatepost.models.clients import (
     Client,
     canonical_address,
@@ -22,6 +22,7 @@ from gatepost.models.events import (
     EventPage,
     SeenEvent,
 )
+from gatepost.models.factors import Held, Holdings
 from gatepost.models.links import Link
 from gatepost.models.periods import Period
 from gatepost.models.proofs import MULTIPLE_FACTORS, PASSWORD, Proof
@@ -62,6 +63,8 @@ __all__ = [
     "EndReason",
     "EventFilter",
     "EventPage",
+    "Held",
+    "Holdings",
     "Link",
     "NewUser",
     "Options",
@@ -69,6 +72,7 @@ __all__ = [
     "PendingEmail",
     "Period",
     "Proof",
+    "Proven",
     "Row",
     "SeenEvent",
     "Session",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,3 +67,18 @@ class Options:
 
     public: Mapping[str, object]
     state: Mapping[str, object] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proven:
+    """What an answer has proven.
+
+    Attributes:
+        methods: by the names of RFC 8176.
+        stamp: what the user's credentials have from now on, where something was set up or removed by it.
+        recovery_codes: what was made for the user with it, shown this once.
+    """
+
+    methods: tuple[str, ...] = ()
+    stamp: UUID | None = None
+    recovery_codes: tuple[str, ...] = field(default=(), repr=False)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
+from gatepost.models.challenges import Proven
 from gatepost.models.user_ids import UserId
 
 PASSWORD = "pwd"  # noqa: S105 - a method, no password
@@ -42,13 +43,14 @@ class Proof:
         """Return it together with what was proven before, by these methods."""
         return replace(self, methods=tuple(dict.fromkeys((*methods, *self.methods))))
 
-    def plus(self, methods: Iterable[str], *, at: datetime | None) -> Self:
+    def plus(self, proven: Proven, *, at: datetime | None) -> Self:
         """Return it together with what one more step has proven just now: that is more than one factor.
 
         Where nothing was proven before, the step's own methods say whether it was more than one.
         """
-        more = (MULTIPLE_FACTORS,) if self.methods else ()
-        return replace(self, methods=tuple(dict.fromkeys((*self.methods, *methods, *more))), at=at)
+        more = (MULTIPLE_FACTORS,) if self.methods and proven.methods else ()
+        methods = tuple(dict.fromkeys((*self.methods, *proven.methods, *more)))
+        return replace(self, methods=methods, stamp=proven.stamp or self.stamp, at=at)
 
     def moved_to(self, stamp: UUID) -> Self:
         """Return it with the stamp of credentials that the same transaction has just changed."""

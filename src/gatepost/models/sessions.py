@@ -30,6 +30,8 @@ class EndReason(StrEnum):
     PASSWORD_SET = "password_set"  # noqa: S105 - a reason, no password
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a reason, no password
     EMAIL_CHANGED = "email_changed"
+    FACTOR_CHANGED = "factor_changed"
+    """A second factor was set up or removed, by its owner or an administrator."""
     REPLAYED = "replayed"
     LIMIT = "limit"
     """More sessions than MAX_SESSIONS_PER_USER were started."""
@@ -165,6 +167,7 @@ class SignedIn:
         remembered: its cookie outlives the browser ("keep me signed in").
         others_ended: other sessions of the user that were ended for it.
         credentials_stamp: what a device cookie is bound to, of a sign-in; None where one goes on.
+        recovery_codes: what was made for the user with it, shown this once.
     """
 
     token: str = field(repr=False)
@@ -172,6 +175,7 @@ class SignedIn:
     remembered: bool = False
     others_ended: int = 0
     credentials_stamp: UUID | None = None
+    recovery_codes: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

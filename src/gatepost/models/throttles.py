@@ -25,6 +25,8 @@ class Bucket(StrEnum):
     REFRESH_SESSION = "refresh_session"
     REFRESH_ADDRESS = "refresh_address"
     CONFIRM_USER = "confirm_user"
+    FACTOR_USER = "factor_user"
+    """Wrong answers of one user, whatever the factor and the sign-in; from known places another one."""
     EVENT = "event"
     """Events `throttled` themselves; it has no setting."""
     BLOCK = "block"

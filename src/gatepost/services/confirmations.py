@@ -58,7 +58,7 @@ class Confirmations:
         Raises:
             ValidationFailed: a password that none can have.
             InvalidCredentials: it is not this user's.
-            SecondFactorRequired, FactorEnrolmentRequired: one more step is due, which `by_step` answers.
+            SecondFactorRequired: one more step is due, which `by_step` answers.
             TooManyAttempts: it was asked too often.
             InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: the token is not live.
         """
@@ -80,12 +80,15 @@ class Confirmations:
             InvalidCode: the answer is wrong; it may be tried again, not more often than `TRIES`.
             InvalidCredentials: the credentials were changed meanwhile.
             ChallengeExpired: nothing waits for a step, or not any more: the password comes first.
-            SecondFactorRequired, FactorEnrolmentRequired: yet another step is due.
+            SecondFactorRequired: yet another step is due.
             TooManyAttempts: it was asked too often.
             InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: the token is not live.
         """
         session = await self._sessions.resolve_for(token, client, verb=VERB, by_cookie=by_cookie)
         attempt = await self._reauthentication.begin(session, client, verb=VERB)
+        guess = await self._throttles.guess(
+            session.user.id, is_known=attempt.is_known_place, client=client, verb=VERB
+        )
         reproven, waiting = await self._begun(session, attempt, take=True)
         if waiting is not None:
             answer = replace(answer, state=json.loads(waiting.state))
@@ -93,10 +96,11 @@ class Confirmations:
         async with self._reauthentication.transaction(reproven) as (conn, live):
             step = await self._steps.asking(conn, reproven.proof, answer.method)
             if step is not None and not attempt.is_locked:
-                proven = await step.verify(conn, reproven.proof, answer)
+                proven = await step.verify(conn, reproven.proof, answer, client)
                 if proven is not None:
                     proof = reproven.proof.plus(proven, at=self._clock())
                     outcome = await self._finish(conn, replace(reproven, proof=proof), live)
+                    await self._throttles.succeeded(conn, replace(attempt, charge=guess))
         if outcome is not None:
             return settled(outcome)
         raise await self._wrong(reproven, waiting, answer.method, is_due=step is not None)
@@ -117,7 +121,8 @@ class Confirmations:
         reproven, waiting = await self._begun(session, attempt, take=False)
         async with self._database.transaction() as conn:
             step = await self._steps.asking(conn, reproven.proof, method)
-            options = None if step is None else await step.options(conn, reproven.proof, method)
+            kept = {} if waiting is None else json.loads(waiting.state)
+            options = None if step is None else await step.options(conn, reproven.proof, method, kept)
             if options is None:
                 raise ChallengeExpired if waiting is None else unknown_method()
             if waiting is None:
@@ -133,11 +138,11 @@ class Confirmations:
         if waiting is None:
             return None
         async with self._database.connection() as conn:
-            return await self._steps.due(conn, waiting.proof)
+            return await self._steps.due(conn, waiting.proof, enrolling=False)
 
     async def _finish(self, conn: Connection, reproven: Reproven, live: sign_ins.Live) -> Outcome:
         """Start the fresh session, or have the sign-in wait for the step that is due."""
-        due = await self._steps.due(conn, reproven.proof)
+        due = await self._steps.due(conn, reproven.proof, enrolling=False)
         if due is not None:
             expires_at = await self._keep(conn, reproven.session, reproven.proof)
             return Challenge(token=None, due=due, by_cookie=False, expires_at=expires_at)

@@ -1,14 +1,24 @@
 """The features of an open Gate: their services, and what the kernel's services have them do."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from email.message import EmailMessage
 from typing import Protocol, TypeAlias, TypeVar
 
 from gatepost.db.pool import Connection
 from gatepost.errors import GatepostError
-from gatepost.models import Action, AuditAction, Client, Link, User, UserId
+from gatepost.models import (
+    Action,
+    Answer,
+    AuditAction,
+    Client,
+    Held,
+    Link,
+    Options,
+    User,
+    UserId,
+)
 from gatepost.services.steps import SignInStep
 
 Service = TypeVar("Service")
@@ -89,6 +99,64 @@ class EmailChanger(Protocol):
         """Ask the mailbox, in the transaction in which the user has proven who they are."""
 
 
+class Method(Protocol):
+    """What answers a step: a second factor, or a way back for who lost theirs."""
+
+    @property
+    def method(self) -> str:
+        """Return its name in the API, such as `totp`."""
+
+    async def held(self, conn: Connection, user_id: UserId) -> Sequence[Held]:
+        """Return what a user has of it, nothing where that is nothing any more."""
+
+    async def verify(
+        self, conn: Connection, user_id: UserId, answer: Answer, client: Client
+    ) -> tuple[str, ...] | None:
+        """Return what the answer proves, by the names of RFC 8176; None where it is wrong.
+
+        What was taken for good is not taken again: of those who send it at once, one is heard.
+        """
+
+    async def remove(self, conn: Connection, user_id: UserId) -> bool:
+        """Take all of it from a user; say whether there was any."""
+
+
+class Factor(Method, Protocol):
+    """A second factor."""
+
+    @property
+    def suffices(self) -> bool:
+        """Say whether it proves who somebody is by itself, with nothing proven before it."""
+
+    @property
+    def enrols(self) -> bool:
+        """Say whether it can be set up here."""
+
+    async def options(self, conn: Connection, user_id: UserId) -> Options | None:
+        """Return what is handed out before it is answered; None where there is nothing."""
+
+    async def begin(self, conn: Connection, user: User, kept: Mapping[str, object]) -> Options:
+        """Begin to set it up for a user.
+
+        Args:
+            conn: where to look.
+            user: whose it is to be.
+            kept: the state of the options that were handed out before; they may be handed out again.
+        """
+
+    async def enrol(
+        self, conn: Connection, user_id: UserId, answer: Answer, client: Client
+    ) -> tuple[str, ...] | None:
+        """Set up what `begin` has begun; return what the answer proves, None where it is wrong."""
+
+
+class WayBack(Method, Protocol):
+    """What signs in somebody who lost their second factors. By itself it is none."""
+
+    async def hand_out(self, conn: Connection, user_id: UserId) -> Sequence[str]:
+        """Make new ones in the place of all that the user has; return them, to be shown this once."""
+
+
 class Purge(Protocol):
     """Deletes what is of no use any more."""
 
@@ -131,13 +199,14 @@ class Happened:
     """What happened to an account that its owner should hear of (ASVS 6.3.5, 6.3.7).
 
     Attributes:
-        action: as the trail has it: somebody registered, the password or the e-mail is another one, or a
-            session started where the user was not known.
+        action: as the trail has it: somebody registered, the password, the e-mail or a second factor is
+            another one, a recovery code was used, or a session started where the user was not known.
         user: whose account it is, as they are now.
         client: who did it.
         former_email: canonical; None where the e-mail is the same.
         by_others: an administrator or a command did it.
         language: that the client reads, as RFC 5646 writes it; None where that is not known.
+        detail: as the trail has it, such as the `method` of a second factor, or how many codes are `left`.
     """
 
     action: AuditAction
@@ -146,6 +215,7 @@ class Happened:
     former_email: str | None = None
     by_others: bool = False
     language: str | None = None
+    detail: Mapping[str, object] = field(default_factory=dict)
 
 
 class Hears(Protocol):
@@ -171,6 +241,8 @@ class Wired:
         step: a step of signing in; None where it has none.
         disown: takes away what a user signs in with, besides the password, who may not own the account's
             e-mail; None where it has nothing of that kind.
+        factor: a second factor that users may set up; None where it has none.
+        way_back: what signs in somebody who lost their second factors; None where it has none.
         hears: told what happened to accounts; None where it does not care.
         background: started with a server, closed with the Gate.
         new_accounts: its actions by which somebody gets an account, as the overview counts them.
@@ -186,6 +258,8 @@ class Wired:
     admin_made: AdminHook | None = None
     step: SignInStep | None = None
     disown: Erase | None = None
+    factor: Factor | None = None
+    way_back: WayBack | None = None
     hears: Hears | None = None
     background: tuple[Background, ...] = ()
     new_accounts: tuple[Action, ...] = ()
@@ -264,6 +338,16 @@ class Wiring:
     def new_accounts(self) -> tuple[Action, ...]:
         """The actions of features by which somebody gets an account."""
         return tuple(action for wired in self._wired for action in wired.new_accounts)
+
+    @property
+    def factors(self) -> tuple[Factor, ...]:
+        """The second factors that users may set up, in the order in which they are offered."""
+        return tuple(wired.factor for wired in self._wired if wired.factor is not None)
+
+    @property
+    def ways_back(self) -> tuple[WayBack, ...]:
+        """What signs in somebody who lost those; offered after all of them."""
+        return tuple(wired.way_back for wired in self._wired if wired.way_back is not None)
 
     async def admin_made(self, conn: Connection) -> None:
         """Tell every feature that there is an administrator."""

@@ -100,6 +100,11 @@ class Limits:
         """
         return hmac.digest(self.key, email.lower().encode(), "sha256").hex()[:32]
 
+    @staticmethod
+    def guesses(user_id: UserId, *, is_known: bool) -> str:
+        """Return the key of the bucket of a user's wrong codes, from known places or from elsewhere."""
+        return f"{user_id}:known" if is_known else f"{user_id}"
+
     def charge(self, bucket: str, key: str) -> Charge:
         """Return one attempt on a bucket."""
         return Charge(bucket=bucket, key=key, rate=self.rates[bucket])
@@ -126,7 +131,11 @@ class Limits:
     def of_user(self, email: str, user_id: UserId) -> list[tuple[str, str]]:
         """Return those of them that nobody fills but who signed in to the account."""
         return _with_events(
-            [(Bucket.LOGIN_KNOWN, self.account(email)), (Bucket.CONFIRM_USER, f"{user_id}:%")]
+            [
+                (Bucket.LOGIN_KNOWN, self.account(email)),
+                (Bucket.CONFIRM_USER, f"{user_id}:%"),
+                *((Bucket.FACTOR_USER, self.guesses(user_id, is_known=known)) for known in (False, True)),
+            ]
         )
 
 

@@ -1,7 +1,6 @@
 """What users do with their own account: change it, take its data with them, and delete it."""
 
 from datetime import datetime
-from uuid import UUID
 
 import msgspec
 
@@ -21,6 +20,7 @@ from gatepost.models import (
     Client,
     EndReason,
     PendingEmail,
+    Proven,
     Session,
     SignedIn,
 )
@@ -129,14 +129,14 @@ class Profiles:
         reproven = await self._reauthentication.check(session, given, attempt, verb="change_password")
         hashed = await self._hashing.hash(another, attempt.line)
 
-        async def change(conn: Connection, at: datetime | None) -> UUID | None:
+        async def change(conn: Connection, at: datetime | None) -> Proven | None:
             stamp = await user_store.change_password(conn, reproven.proof, hashed, at=at)
             if stamp is not None:
                 await self._throttles.forget(conn, user.id, user.email, by_owner=True)
                 await self._features.tell(
                     conn, Happened(action=AuditAction.PASSWORD_CHANGED, user=user, client=client)
                 )
-            return stamp
+            return None if stamp is None else Proven(stamp=stamp)
 
         return await self._reauthentication.begin_anew(
             reproven, change, reason=EndReason.PASSWORD_CHANGED, action=AuditAction.PASSWORD_CHANGED
@@ -176,7 +176,7 @@ class Profiles:
                 await changer.begin(conn, session.user, email, client=client)
             return PendingEmail(email=email)
 
-        async def change(conn: Connection, at: datetime | None) -> UUID | None:
+        async def change(conn: Connection, at: datetime | None) -> Proven | None:
             await emails.settle(conn)
             stamp = await store.change_email(conn, session.user.id, email, at=at)
             await self._throttles.succeeded(conn, attempt)
@@ -193,7 +193,7 @@ class Profiles:
                     former_email=session.user.email,
                 ),
             )
-            return stamp
+            return Proven(stamp=stamp)
 
         try:
             return await self._reauthentication.begin_anew(

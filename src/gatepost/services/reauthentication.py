@@ -5,12 +5,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeAlias
-from uuid import UUID
 
 from gatepost.db.pool import Connection, Database
 from gatepost.errors import AuthenticationError, FreshSessionRequired, InvalidCredentials, SessionRevoked
 from gatepost.log import get_logger
-from gatepost.models import PASSWORD, AuditAction, Client, EndReason, Proof, Session, SignedIn
+from gatepost.models import PASSWORD, AuditAction, Client, EndReason, Proof, Proven, Session, SignedIn
 from gatepost.security.passwords import Password
 from gatepost.services.clock import Clock
 from gatepost.services.hashing import Hashing
@@ -49,9 +48,9 @@ class Reproven:
         return self.attempt.client
 
 
-Change: TypeAlias = Callable[[Connection, datetime | None], Awaitable[UUID | None]]
-"""Changes a user's row, on a connection and at a time; returns the stamp that their credentials have from
-then on, None where they are no longer those proven."""
+Change: TypeAlias = Callable[[Connection, datetime | None], Awaitable[Proven | None]]
+"""Changes what a user signs in with, on a connection and at a time; returns the stamp that it has from then
+on, with what the change proves itself; None where it is no longer what was proven."""
 
 
 class Reauthentication:
@@ -136,6 +135,28 @@ class Reauthentication:
         proof = Proof(user_id=session.user.id, methods=(), stamp=stamp, at=None)
         return Reproven(session=session, attempt=attempt, proof=proof, verb=verb)
 
+    async def standing(self, session: Session, client: Client, *, verb: str) -> Reproven:
+        """Return what a session stands for that is fresh, for a change which asks for nothing more.
+
+        Raises:
+            FreshSessionRequired: it is not.
+            SessionRevoked: the user is gone; that is on the trail.
+        """
+        if not session.is_fresh:
+            raise FreshSessionRequired
+        attempt = Attempt(
+            client=client,
+            user_id=session.user.id,
+            is_known=True,
+            is_known_place=True,
+            is_locked=False,
+            charge=None,
+            has_failures=False,
+        )
+        reproven = await self.unproven(session, attempt, verb=verb)
+        proof = replace(reproven.proof, methods=session.methods, at=session.authenticated_at)
+        return replace(reproven, proof=proof)
+
     async def refuse(
         self, session: Session, attempt: Attempt, *, verb: str, reason: str, method: str | None = None
     ) -> None:
@@ -157,9 +178,9 @@ class Reauthentication:
         Raises:
             FreshSessionRequired: it is not.
         """
-        if await self._steps.due(conn, reproven.proof) is None:
+        if await self._steps.due(conn, reproven.proof, enrolling=False) is None:
             return reproven.proof
-        if not reproven.session.is_fresh:
+        if not reproven.session.is_fresh or reproven.session.aal < 2:
             raise FreshSessionRequired
         return replace(reproven.proof, at=reproven.session.authenticated_at)
 
@@ -207,11 +228,11 @@ class Reauthentication:
         action: AuditAction,
         detail: Mapping[str, Any] | None = None,
     ) -> SignedIn:
-        """Change a user's row, end every session of theirs and start one for this client.
+        """Change what a user signs in with, end every session of theirs and start one for this client.
 
         Args:
             reproven: what was proven for it.
-            change: what changes the row.
+            change: what changes it.
             reason: why the sessions end.
             action: how the trail calls the change.
             detail: of that event.
@@ -223,13 +244,13 @@ class Reauthentication:
         user_id, client, at = reproven.session.user.id, reproven.client, self._clock()
         async with self.transaction(reproven) as (conn, live):
             proof = await self.complete(conn, reproven)
-            stamp = await change(conn, at)
-            if stamp is None:
+            proven = await change(conn, at)
+            if proven is None:
                 raise InvalidCredentials
             ended = await endings.end_of_user(conn, user_id, reason=reason, client=client, at=at)
             signed_in = await self._sessions.start(
                 conn,
-                proof.moved_to(stamp).after(live.methods),
+                proof.plus(proven, at=proof.at).after(live.methods),
                 client=client,
                 remembered=live.remembered,
             )

@@ -3,10 +3,10 @@
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gatepost.db.pool import Connection, Database, transaction_on
-from gatepost.errors import ChallengeExpired, GatepostError, InvalidCode, ValidationFailed
+from gatepost.errors import ChallengeExpired, GatepostError, InvalidCode, TooManyAttempts, ValidationFailed
 from gatepost.models import (
     Answer,
     AuditAction,
@@ -25,7 +25,7 @@ from gatepost.services.clock import Clock
 from gatepost.services.feature import Happened, Wiring
 from gatepost.services.hooks import Hooks, Moment
 from gatepost.services.sessions import Sessions
-from gatepost.services.steps import LIFETIME, TRIES, Outcome, Steps, settled, unknown_method
+from gatepost.services.steps import ENROLMENT, LIFETIME, TRIES, Outcome, Steps, settled, unknown_method
 from gatepost.services.throttles import Attempt, Throttles
 from gatepost.store import challenges as store
 from gatepost.store import endings
@@ -108,7 +108,7 @@ class SignIns:
             remembered=arrival.remembered,
             is_known=arrival.is_known,
             hashed_password=arrival.hashed_password,
-            lifetime=LIFETIME,
+            lifetime=ENROLMENT if due.enrols else LIFETIME,
             at=self._clock(),
         )
         await event_store.insert(
@@ -141,7 +141,7 @@ class SignIns:
             ChallengeExpired: there is no such challenge, or not any more: the sign-in starts over.
             ValidationFailed: the method is none of those that are due.
             SecondFactorRequired, FactorEnrolmentRequired: yet another step is due.
-            TooManyAttempts: there were too many from this address.
+            TooManyAttempts: there were too many from this address, or of this user; the challenge stays.
         """
         await self._throttles.arrive(client, verb="factor")
         at = self._clock()
@@ -149,6 +149,7 @@ class SignIns:
         attempt = await self._checked(waiting, client)
         if waiting is None:
             raise ChallengeExpired
+        attempt = await self._charged(waiting, attempt)
         outcome, step = None, None
         try:
             async with (
@@ -160,7 +161,7 @@ class SignIns:
                     answer = Answer(
                         method=method, code=code, credential=credential, state=json.loads(waiting.state)
                     )
-                    proven = await step.verify(conn, waiting.proof, answer)
+                    proven = await step.verify(conn, waiting.proof, answer, client)
                     if proven is not None:
                         proof = waiting.proof.plus(proven, at=at)
                         outcome = await self.finish(conn, proof, _arrival(waiting, client))
@@ -168,6 +169,7 @@ class SignIns:
                             raise _Moved  # noqa: TRY301 - undoes what the step wrote
                         if isinstance(outcome, SignedIn):
                             await self._throttles.succeeded(conn, attempt)
+                            outcome = replace(outcome, recovery_codes=proven.recovery_codes)
         except _Moved:
             await self._fail(attempt, "changed_meanwhile", method)
             raise ChallengeExpired from None
@@ -191,7 +193,8 @@ class SignIns:
             raise ChallengeExpired
         async with self._database.transaction() as conn:
             step = await self._steps.asking(conn, waiting.proof, method)
-            options = None if step is None else await step.options(conn, waiting.proof, method)
+            kept = json.loads(waiting.state)
+            options = None if step is None else await step.options(conn, waiting.proof, method, kept)
             if options is None:
                 raise unknown_method()
             await store.keep_state(conn, waiting.digest, dict(options.state))
@@ -328,6 +331,23 @@ class SignIns:
             await self._fail(attempt, "challenge_expired", None)
             raise ChallengeExpired
         return attempt
+
+    async def _charged(self, waiting: store.Waiting, attempt: Attempt) -> Attempt:
+        """Return the attempt with what it is charged; a challenge of who may not guess any more is put back.
+
+        Raises:
+            TooManyAttempts: this user has had too many wrong answers, whatever they belonged to.
+        """
+        client, user_id = attempt.client, waiting.user_id
+        try:
+            charge = await self._throttles.guess(
+                user_id, is_known=waiting.is_known, client=client, verb="factor"
+            )
+        except TooManyAttempts:
+            async with self._database.connection() as conn:
+                await store.put_back(conn, waiting, tries=waiting.tries, at=self._clock())
+            raise
+        return replace(attempt, charge=charge)
 
     async def _wrong(
         self, waiting: store.Waiting, attempt: Attempt, method: str, *, is_due: bool

@@ -1,15 +1,19 @@
 """Steps of proving who somebody is, which features contribute: due at the door, and where a user confirms."""
 
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Protocol, TypeAlias
 
 from gatepost.db.pool import Connection
 from gatepost.errors import FactorEnrolmentRequired, SecondFactorRequired, ValidationFailed
-from gatepost.models import Answer, Challenge, Due, Options, Proof, SignedIn
+from gatepost.models import Answer, Challenge, Client, Due, Options, Proof, Proven, SignedIn
 from gatepost.texts import Text
 
 LIFETIME = timedelta(minutes=5)
 """How long a challenge can be answered: long enough to fetch a telephone (ASVS 6.6.2)."""
+
+ENROLMENT = timedelta(minutes=15)
+"""How long something can be set up: long enough to install an app."""
 
 TRIES = 5
 """Wrong answers that end a challenge (ASVS 6.6.3)."""
@@ -25,11 +29,16 @@ class SignInStep(Protocol):
         is asked, and nothing else.
         """
 
-    async def options(self, conn: Connection, proof: Proof, method: str) -> Options | None:
-        """Return what a method hands out before it is answered; None where there is nothing."""
+    async def options(
+        self, conn: Connection, proof: Proof, method: str, kept: Mapping[str, object]
+    ) -> Options | None:
+        """Return what a method hands out before it is answered; None where there is nothing.
 
-    async def verify(self, conn: Connection, proof: Proof, answer: Answer) -> tuple[str, ...] | None:
-        """Return what the answer proves, by the names of RFC 8176; None where it is wrong.
+        `kept` is the state of the options that were handed out before: a page is shown again after a mistake.
+        """
+
+    async def verify(self, conn: Connection, proof: Proof, answer: Answer, client: Client) -> Proven | None:
+        """Return what the answer proves; None where it is wrong.
 
         What it writes is undone where no session starts.
         """
@@ -44,27 +53,39 @@ class Contributing(Protocol):
 
 
 class Steps:
-    """Asks the contributed steps in their order; after each they are all asked again."""
+    """Asks the step of second factors and then those of features; after each they are all asked again."""
 
-    def __init__(self, contributing: Contributing) -> None:
+    def __init__(self, factors: SignInStep, contributing: Contributing) -> None:
+        self._factors = factors
         self._contributing = contributing
 
-    async def due(self, conn: Connection, proof: Proof) -> Due | None:
-        """Return what is due after a proof; None where it is complete."""
-        first = await self._first(conn, proof)
+    async def due(self, conn: Connection, proof: Proof, *, enrolling: bool = True) -> Due | None:
+        """Return what is due after a proof; None where it is complete.
+
+        Without `enrolling` nothing is asked that would have to be set up first.
+        """
+        first = await self._first(conn, proof, enrolling=enrolling)
         return None if first is None else first[1]
 
     async def asking(self, conn: Connection, proof: Proof, method: str) -> SignInStep | None:
         """Return the step that is due, where this is one of its methods."""
-        first = await self._first(conn, proof)
+        first = await self._first(conn, proof, enrolling=True)
         return first[0] if first is not None and method in first[1].methods else None
 
-    async def _first(self, conn: Connection, proof: Proof) -> tuple[SignInStep, Due] | None:
-        for step in self._contributing.steps:
+    async def _first(
+        self, conn: Connection, proof: Proof, *, enrolling: bool
+    ) -> tuple[SignInStep, Due] | None:
+        for step in self._all():
             due = await step.due(conn, proof)
-            if due is not None and (proof.methods or due.suffices):
+            if due is None or (due.enrols and not enrolling):
+                continue
+            if proof.methods or due.suffices:
                 return step, due
         return None
+
+    def _all(self) -> Iterator[SignInStep]:
+        yield self._factors
+        yield from self._contributing.steps
 
 
 Outcome: TypeAlias = SignedIn | Challenge

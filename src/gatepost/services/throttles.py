@@ -191,6 +191,25 @@ class Throttles:
             has_failures=begun.failures > 0,
         )
 
+    async def guess(self, user_id: UserId, *, is_known: bool, client: Client, verb: str) -> Charge | None:
+        """Charge an answer to a step, whatever it is answered with and whatever it belongs to.
+
+        A new sign-in, another factor or a right password gives nothing back, a right answer its own charge.
+        Whoever knows a password elsewhere does not keep its owner out at home.
+
+        Args:
+            user_id: whose sign-in it is.
+            is_known: they come from where the user has signed in before.
+            client: who answers.
+            verb: what for, for the trail.
+
+        Raises:
+            TooManyAttempts: there were too many wrong ones; the trail has it.
+        """
+        charge = self.limits.charge(Bucket.FACTOR_USER, self.limits.guesses(user_id, is_known=is_known))
+        await self.charge([charge], client, verb=verb, user_id=user_id)
+        return charge if self.limits.enabled else None
+
     async def register(self, client: Client, *, is_invited: bool) -> None:
         """Charge a registration of somebody who may register.
 
@@ -216,13 +235,16 @@ class Throttles:
         charges = self.limits.from_place(client, Bucket.LINK_ADDRESS, Bucket.LINK_NETWORK)
         await self.charge(charges, client, verb=verb)
 
-    async def charge(self, charges: Sequence[Charge], client: Client, *, verb: str) -> None:
+    async def charge(
+        self, charges: Sequence[Charge], client: Client, *, verb: str, user_id: UserId | None = None
+    ) -> None:
         """Charge buckets in turn, such as those of a feature.
 
         Args:
             charges: as `Limits` makes them.
             client: who asks; whoever is blocked is refused, whatever is limited.
             verb: what for, for the trail.
+            user_id: whose they are, where that is known.
 
         Raises:
             TooManyAttempts: one of them was full, and those behind it were not charged; the trail has it.
@@ -235,7 +257,7 @@ class Throttles:
                 at=self._clock(),
             )
         if full is not None:
-            raise await self._refused(full, verb=verb, client=client)
+            raise await self._refused(full, verb=verb, client=client, user_id=user_id)
 
     async def succeeded(self, conn: Connection, attempt: Attempt) -> None:
         """Give back what the attempt was charged, and clear the failures of its own place.

@@ -148,6 +148,9 @@ class Settings(Looks):
         le=720,
         description="Minutes after the password, or the last page, for which the console can be read",
     )
+    mfa_required: Annotated[Literal["off", "admins", "all"], BeforeValidator(forms.lower_case)] = Field(
+        "off", description="Who has to set up a second factor, at the next sign-in"
+    )
     session_idle_minutes: int = Field(
         0,
         ge=0,
@@ -206,6 +209,9 @@ class Settings(Looks):
     throttle_refresh_session: _Rate = _rate("10 then 10/minute", "Refreshes of one sign-in")
     throttle_refresh_address: _Rate = _rate("60 then 2/second", "Refreshes from one address")
     throttle_confirm_user: _Rate = _rate("5 then 2/minute", "Failed re-authentications of one sign-in")
+    throttle_factor_user: _Rate = _rate(
+        "10 then 10/hour", "Wrong codes of one user, over all sign-ins and factors"
+    )
     login_failures_max: int = Field(
         100,
         ge=3,

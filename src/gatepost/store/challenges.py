@@ -18,6 +18,8 @@ class Purpose(StrEnum):
     """A session."""
     CONFIRM = "confirm"
     """A fresh session of the sign-in that the challenge belongs to."""
+    ENROL = "enrol"
+    """A second factor of its user, who is signed in: it belongs to their sign-in."""
 
 
 class Waiting(Columns, frozen=True, kw_only=True, gc=False):

@@ -238,6 +238,15 @@ async def is_active_admin(conn: Connection, user_id: UserId) -> bool:
     return row is not None and bool(row["is_one"])
 
 
+async def move_stamp(conn: Connection, user_id: UserId) -> UUID | None:
+    """Have what a user signs in with count as changed; return the new stamp, None for nobody."""
+    row = await conn.fetchrow(
+        "UPDATE users SET credentials_stamp = gen_random_uuid() WHERE id = $1 RETURNING credentials_stamp",
+        user_id,
+    )
+    return None if row is None else row["credentials_stamp"]
+
+
 async def replace_hash(conn: Connection, proof: Proof, *, old: str, new: str) -> bool:
     """Replace a stored hash by one of the same password, unless either has changed since it was proven.
 

@@ -1,7 +1,7 @@
 """Signing in in more than one step: a feature contributes it, and no session starts before the last."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from gatepost.app import create_app
 from gatepost.db.pool import Connection
 from gatepost.feature import Feature
 from gatepost.features import FEATURES
-from gatepost.models import Answer, Due, Options, Proof
+from gatepost.models import Answer, Client, Due, Options, Proof, Proven
 from gatepost.services.feature import Wired
 
 GOOD = "424242"
@@ -43,17 +43,19 @@ class Codes:
         due = Due(methods=self.methods, enrols=self.enrols, suffices=self.suffices)
         return due if self.is_due and proof.aal < 2 else None
 
-    async def options(self, _: Connection, proof: Proof, method: str) -> Options | None:
+    async def options(
+        self, _conn: Connection, proof: Proof, method: str, _kept: Mapping[str, object]
+    ) -> Options | None:
         if method != "totp":
             return None
         return Options(public={"hint": f"of {proof.user_id}"}, state={"nonce": "abc"})
 
-    async def verify(self, conn: Connection, proof: Proof, answer: Answer) -> tuple[str, ...] | None:
+    async def verify(self, conn: Connection, proof: Proof, answer: Answer, _: Client) -> Proven | None:
         assert proof.methods == (() if self.suffices else ("pwd",))
         self.seen.append(answer)
         if self.on_verify is not None:
             await self.on_verify(conn)
-        return self.proves if answer.code == GOOD else None
+        return Proven(methods=self.proves) if answer.code == GOOD else None
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The OpenAPI document: what it says is what is answered, all of it."""
 
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -9,7 +10,8 @@ import httpx
 import jsonschema_rs
 import pytest
 from fastapi import FastAPI
-from tests.conftest import MakeSettings, bearer, login, register, serving
+from tests.conftest import MakeSettings, MovableClock, bearer, login, register, serving
+from tests.features.authenticators import App
 from tests.http.conftest import Database, Standing
 from tests.summed import PAGES, STATUS
 
@@ -60,6 +62,24 @@ OPERATIONS = {
         {200, 400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503},
     ),
     "confirm": ("POST", "/api/auth/confirm", {200, 400, 401, 403, 408, 413, 415, 422, 429, 500, 503}),
+    "factors": ("GET", "/api/auth/factors", {200, 401, 403, 500, 503}),
+    "begin_totp": ("POST", "/api/auth/factors/totp", {200, 401, 403, 404, 408, 413, 415, 500, 503}),
+    "confirm_totp": (
+        "POST",
+        "/api/auth/factors/totp/confirm",
+        {200, 400, 401, 403, 404, 408, 413, 415, 422, 500, 503},
+    ),
+    "remove_totp": ("DELETE", "/api/auth/factors/totp", {200, 401, 403, 404, 408, 413, 415, 500, 503}),
+    "make_recovery_codes": (
+        "POST",
+        "/api/auth/factors/recovery-codes",
+        {200, 401, 403, 404, 408, 413, 415, 500, 503},
+    ),
+    "reset_factors": (
+        "DELETE",
+        "/api/auth/admin/users/{id}/factors",
+        {200, 400, 401, 403, 404, 408, 409, 413, 415, 422, 500, 503},
+    ),
     "confirm_options": (
         "POST",
         "/api/auth/confirm/options",
@@ -361,7 +381,7 @@ def test_every_example_fits_its_schema(document: dict[str, Any]) -> None:
 
 def test_every_field_of_a_body_has_an_example_that_fits_it(document: dict[str, Any]) -> None:
     bodies = [o["requestBody"] for _, _, o in operations(document) if "requestBody" in o]
-    assert len(bodies) == 20
+    assert len(bodies) == 22
     for body in bodies:
         schema = body["content"]["application/json"]["schema"]
         component = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
@@ -576,7 +596,8 @@ async def answered(
         "undo_email",
         "verify_email",
         "send_verification",
-    )  # the first has no end; test_factor.py; what needs mail: tests/features/email
+        *FACTORS,
+    )  # the first has no end; test_factor.py; what needs mail: tests/features/email; `with_factors`
     # These end every session there is, most of them with a token for the next; the login in between is with
     # the e-mail and the password that they change to.
     last = ("change_email", "change_password", "login", "logout_others", "logout_all", "delete_me")
@@ -600,8 +621,43 @@ async def answered(
     return asked
 
 
+FACTORS = ("begin_totp", "confirm_totp", "make_recovery_codes", "reset_factors", "remove_totp")
+
+
+async def with_factors(
+    client: httpx.AsyncClient, db: Database, clock: MovableClock
+) -> list[tuple[str, httpx.Response]]:
+    """Set an app up and remove it, each in every way."""
+    asked: list[tuple[str, httpx.Response]] = []
+    user, app = await register(client, "careful@example.com"), App(b"", clock)
+    app.token = str(user["token"])
+
+    async def ask(name: str, **body: str) -> None:
+        method, path, _ = OPERATIONS[name]
+        path = path.replace("{id}", str(user["user"]["id"]))
+        response = await client.request(method, path, headers=bearer(app.token), json=body or None)
+        assert response.is_success, (name, response.text)
+        asked.append((name, response))
+        data = response.json()["data"]
+        app.token = data.get("token", app.token)
+        if "secret" in data:
+            app.secret = base64.b32decode(data["secret"])
+
+    await ask("begin_totp")
+    await ask("confirm_totp", code=app.code())
+    await ask("make_recovery_codes")
+    await ask("factors")
+    await ask("remove_totp")
+    await ask("begin_totp")
+    await ask("confirm_totp", code=app.code())
+    app.token = str((await register(client, "boss@example.com"))["token"])
+    await db.execute("UPDATE users SET is_admin = true WHERE email = 'boss@example.com'")
+    await ask("reset_factors", reason="Lost")
+    return asked
+
+
 async def test_every_success_is_as_documented_and_has_no_field_more(
-    client: httpx.AsyncClient, db: Database, gate: Gatepost
+    client: httpx.AsyncClient, db: Database, gate: Gatepost, clock: MovableClock
 ) -> None:
     document = (await client.get("/api/auth/openapi.json")).json()
     exact = json.loads(json.dumps(document))
@@ -609,7 +665,7 @@ async def test_every_success_is_as_documented_and_has_no_field_more(
         if "properties" in schema:
             schema.setdefault("additionalProperties", False)
     documented = {o["operationId"]: o["responses"] for _, _, o in operations(exact)}
-    for name, response in await answered(client, db, gate):
+    for name, response in [*await with_factors(client, db, clock), *await answered(client, db, gate)]:
         answer = documented[name][str(response.status_code)]
         if response.status_code == 204:
             assert response.content == b""

@@ -110,7 +110,7 @@ async def login(body: requests.LoginRequest, edge: CurrentEdge, request: Request
 @public.post(
     "/login/factor",
     summary="Answer the step of a sign-in that is due, and create a session",
-    response_model=Envelope[schemas.SignedInData],
+    response_model=Envelope[schemas.EnrolledData],
     responses=responses(
         schemas.SIGNED_IN,
         "Login successful",

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.http.api import requests, schemas
-from gatepost.http.api.responses import BODY, NEW_PASSWORD, PRESENTED, STEP_DUE, USERS_ROW, responses
+from gatepost.http.api.responses import BODY, NEW_PASSWORD, PRESENTED, USERS_ROW, responses
 from gatepost.http.api.routing import router_of
 from gatepost.http.api.signed_in import continued
 from gatepost.http.bodies import unambiguous_body
@@ -63,7 +63,7 @@ async def change_password(
         errors.InvalidCredentials,
         errors.InvalidCode,
         errors.ChallengeExpired,
-        *STEP_DUE,
+        errors.SecondFactorRequired,
         errors.TooManyAttempts,
         fields={"password": Text("field.required")},
     ),

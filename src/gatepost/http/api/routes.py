@@ -19,6 +19,7 @@ from gatepost.http.api import (
     accounts,
     checks,
     events,
+    factors,
     housekeeping,
     passwords,
     profiles,
@@ -43,7 +44,7 @@ from gatepost.http.middleware import BodyGuard, RequestLog
 from gatepost.services.own_fields import OwnFields
 
 _ADMIN = (admin_overview, admin_users, admin_sessions, admin_events)
-_CLOSED = (checks, profiles, sessions, passwords, events, housekeeping, *_ADMIN)
+_CLOSED = (checks, profiles, sessions, passwords, factors, events, housekeeping, *_ADMIN)
 _PUBLIC = (accounts,)
 
 

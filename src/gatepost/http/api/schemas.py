@@ -27,6 +27,8 @@ USER = {
 OPTIONS = {"publicKey": {"challenge": "dGVzdA", "rpId": "example.com"}}
 SESSION_INFO = {"expires_at": LATER, "created_at": TIME, "methods": ["pwd"], "aal": 1, "is_fresh": True}
 SIGNED_IN = {"token": TOKEN, "user": USER, "session_info": SESSION_INFO}
+RECOVERY_CODES = ["ABCD-EFGH-IJKL-MNOP-QRST-UVWX"]
+ENROLLED = SIGNED_IN | {"recovery_codes": RECOVERY_CODES}
 SESSION = {
     "id": 1,
     "session_token": f"{TOKEN[:8]}...",
@@ -105,6 +107,12 @@ class PendingEmailData(BaseModel):
     """The mailbox that has to answer first."""
 
     pending_email: str
+
+
+class EnrolledData(SignedInData):
+    """As after a sign-in; with the first second factor of a user come recovery codes, shown this once."""
+
+    recovery_codes: list[str] = []
 
 
 class MeData(BaseModel):
@@ -238,7 +246,14 @@ def signed_in_data(signed_in: SignedIn | Session, *, by_cookie: bool = False) ->
         **({"token": signed_in.token} if isinstance(signed_in, SignedIn) and not by_cookie else {}),
         "user": user_data(session.user),
         "session_info": session_info(session),
+        **_recovery_codes(signed_in),
     }
+
+
+def _recovery_codes(signed_in: SignedIn | Session) -> dict[str, Any]:
+    """Return the codes that were made with a session, where some were."""
+    codes = signed_in.recovery_codes if isinstance(signed_in, SignedIn) else ()
+    return {"recovery_codes": codes} if codes else {}
 
 
 def session_data(row: SessionRow, current: Session) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """What answers about the accounts of others hold."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, StrictStr
 
 from gatepost.http.api import schemas
 from gatepost.http.api.user_ids import ExampleUserId, ShownUserId
-from gatepost.models import User
+from gatepost.models import User, bounds
 from gatepost.services.directory import Account
 
 PASSWORD = "mKd7wXvRq3TzhB9nYs4c"  # noqa: S105 - an example
@@ -73,6 +73,25 @@ class LoggedOutData(AccountOnlyData):
     """One user, and how many sessions were ended."""
 
     sessions_revoked: int
+
+
+class ResetFactorsRequest(BaseModel):
+    """Why a user's second factors are removed."""
+
+    reason: Annotated[
+        StrictStr,
+        Field(
+            json_schema_extra={"minLength": 1, "maxLength": bounds.NAME_MAX},
+            examples=["Lost phone, identified by video call"],
+        ),
+    ]
+
+
+class FactorsResetData(BaseModel):
+    """The user, and the methods that were removed."""
+
+    user: AccountData
+    removed: list[str]
 
 
 class TemporaryPasswordData(AccountOnlyData):

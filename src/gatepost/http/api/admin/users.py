@@ -13,6 +13,7 @@ from gatepost.http.api.parameters import Cursor, Limit
 from gatepost.http.api.responses import PRESENTED, UNWANTED_BODY, USERS_ROW, Kinds, responses
 from gatepost.http.api.routing import router_of
 from gatepost.http.api.user_ids import PathUserId
+from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import AdminSessionScheme, CurrentClient, CurrentGate, FreshAdminSession
 from gatepost.http.envelope import Envelope, success
 from gatepost.models import UserId
@@ -225,6 +226,32 @@ async def set_temporary_password(
     made = await gate.administration.set_temporary_password(user, client=client, by=session)
     shown = {"password": made.password, "expires_at": made.expires_at}
     return success(await _as_it_is_now(gate, user_id) | shown, "Temporary password set successfully")
+
+
+@router.delete(
+    "/admin/users/{id}/factors",
+    summary="Remove the second factors of a user who lost theirs (admin function)",
+    dependencies=[Depends(unambiguous_body)],
+    response_model=Envelope[user_schemas.FactorsResetData],
+    responses=responses(
+        _ACCOUNT | {"removed": ["totp", "recovery_code"]},
+        "Factors removed successfully",
+        *_CHANGED,
+        errors.MalformedJson,
+        fields={"reason": "Field required"},
+    ),
+)
+async def reset_factors(
+    body: user_schemas.ResetFactorsRequest,
+    session: FreshAdminSession,
+    user_id: PathUserId,
+    gate: CurrentGate,
+    client: CurrentClient,
+) -> Response:
+    """Remove them all and end the user's sessions; the reason is on the audit trail. Nobody can add one."""
+    user = await gate.administration.get(user_id)
+    removed = await gate.factors.reset(user, reason=body.reason, client=client, by=session)
+    return success(await _as_it_is_now(gate, user_id) | {"removed": removed}, "Factors removed successfully")
 
 
 @router.delete(
