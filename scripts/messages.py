@@ -100,8 +100,9 @@ def uses(folder: Folder) -> Iterator[Use]:
         yield from _in_python(file) if file.suffix == ".py" else _in_template(file)
     for kind in folder.errors:
         yield Use(kind.standard().id, kind.__name__)
-        if (for_people := Text(f"error.{kind.code}.page")).exists:
-            yield Use(for_people.id, kind.__name__)
+        for part in ("page", "title"):
+            if (for_people := Text(f"error.{kind.code}.{part}")).exists:
+                yield Use(for_people.id, kind.__name__)
     for name, words in folder.words.items():
         for id_ in words.texts(name):
             yield Use(id_, name)

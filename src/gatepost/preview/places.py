@@ -10,10 +10,10 @@ from gatepost.http.pages.page import Page
 from gatepost.http.pages.routes import PAGES
 
 NO_PAGES = {
-    *("/admin/events/live", "/admin/events/export", "/sign-in/factor"),
+    *("/admin/events/live", "/admin/events/export", "/admin/selected-users", "/sign-in/factor"),
     *("/dev/mail", "/dev/mail/{name}", "/dev/mail/{name}/html"),
 }
-"""Where no page of its own is: a stream, a file, a step that no sign-in waits for; or none that users see."""
+"""Where no page of its own is: a stream, a file, what follows on a form; or none that users see."""
 
 AS, SENT, SCHEME = "as", "sent", "scheme"
 """Names in the query of a place: who looks at it, that its form was sent without an entry, light or dark."""

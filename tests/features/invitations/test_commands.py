@@ -10,7 +10,7 @@ from tests.conftest import PASSWORD
 from gatepost.features import FEATURES
 from gatepost.gate import Gate
 from gatepost.models import Client
-from gatepost.settings import Settings
+from gatepost.settings.feature import settings_of
 
 
 async def test_an_invitation_is_made_shown_once_and_opens_registering(
@@ -26,7 +26,7 @@ async def test_an_invitation_is_made_shown_once_and_opens_registering(
     assert then.endswith("gatepost users revoke-invitation 1")
     token = url.partition("=")[2]
     secrecy.shown_once(token)
-    async with Gate(Settings.load(env_file=None), features=FEATURES) as gate:
+    async with Gate(settings_of(FEATURES).load(env_file=None), features=FEATURES) as gate:
         await gate.accounts.register(
             email="ada@example.com", name="Ada", password=PASSWORD, client=Client(), invitation=token
         )

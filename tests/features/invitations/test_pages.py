@@ -86,7 +86,7 @@ async def test_an_invitation_leads_to_an_account_once(
     await visitor.sign_out()
     await visitor.get(issued.url)
     assert visitor.answer.status_code == 403
-    assert "invalid" in visitor.page.texts["h1"]
+    assert visitor.page.texts["h1"] == "This invitation no longer works"
 
 
 async def test_an_invitation_that_is_over_is_a_page_and_one_entry_on_the_trail(

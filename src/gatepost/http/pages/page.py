@@ -49,7 +49,7 @@ _TITLES = {
     500: Text("error_page.title.500"),
     503: Text("error_page.title.503"),
 }
-"""Status → what the page of an error is called; where there is none, by what the error says."""
+"""Status → what the page of an error without a title is called; where there is none, as the error says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +203,8 @@ def error_page(visit: Visit, error: GatepostError) -> Response:
     visit.error = error
     said = visit.language.say(_for_people(error))
     visit.problems = Problems(said)
-    title = _TITLES.get(error.status)
+    own = Text(f"error.{error.code}.title")
+    title = own if own.exists else _TITLES.get(error.status)
     is_admin = visit.session is not None and visit.session.user.is_admin
     page = visit.render(
         "error.html",

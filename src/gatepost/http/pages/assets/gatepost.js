@@ -151,8 +151,8 @@ function closeMenus() {
 
 // Navigation that scrolls sideways begins where one is.
 function showPlace() {
-  for (const here of document.querySelectorAll(".side [aria-current], .nav-places [aria-current]")) {
-    const line = here.closest(".side ul, .nav-places");
+  for (const here of document.querySelectorAll(".side [aria-current], .nav-places [aria-current], .tabs [aria-current]")) {
+    const line = here.closest(".side ul, .nav-places, .tabs");
     const [own, whole] = [here.getBoundingClientRect(), line.getBoundingClientRect()];
     line.scrollLeft += own.left + own.width / 2 - whole.left - whole.width / 2;
   }
