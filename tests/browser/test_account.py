@@ -149,7 +149,7 @@ async def test_the_end_of_another_device_shows_at_its_next_click(site: Site, vis
     await expect(cards).to_have_count(2)
     await expect(cards.first).to_contain_text("This device")
     await expect(cards.nth(1)).to_contain_text("Safari on iOS")
-    await cards.nth(1).get_by_role("button", name="End this session Safari on iOS").click()
+    await cards.nth(1).get_by_role("button", name="Sign out Safari on iOS").click()
     await expect(computer.get_by_role("status")).to_have_text(
         "Safari on iOS of user@example.com: session ended"
     )
@@ -167,7 +167,7 @@ async def test_by_keys_alone_all_other_sessions_end(site: Site, visitor: Visitor
     page = await visitor()
     await sign_in(page, site)
     await page.goto(f"{site.url}/auth/devices")
-    await by_tab(page, "End all other sessions")
+    await by_tab(page, "Sign out all other devices")
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("status")).to_have_text("2 sessions were ended.")
     await by_tab(page, "Sign out on this device")
@@ -211,7 +211,7 @@ async def test_with_scripts_off_everything_works(site: Site, visitor: Visitors, 
     await page.get_by_label("Password", exact=True).fill(PASSWORD)
     await page.get_by_role("button", name="Sign in").click()
     await expect(page.locator("time").first).to_contain_text("UTC")
-    await page.get_by_role("button", name="End all other sessions").click()
+    await page.get_by_role("button", name="Sign out all other devices").click()
     await expect(page.get_by_role("status")).to_have_text("1 session was ended.")
     assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE is_active") == 1
 

@@ -465,12 +465,14 @@ PLANNED: list[tuple[str, str, set[str]]] = [
     ),
     (
         "directory.by_sign_in",
-        "NULL, NULL, '-infinity', nth(0), 51",
+        "NULL, NULL, '-infinity', nth(0), 51, 'infinity', nth(0)",
         {"auth_last_sign_ins_at_idx", "users_pkey"},
     ),
+    ("directory.beyond", "'-infinity', nth(0), 100", {"auth_last_sign_ins_at_idx"}),
+    ("directory.beyond_down", "'infinity', nth(0), 100", {"auth_last_sign_ins_at_idx"}),
     (
         "directory.by_sign_in_down",
-        "NULL, true, 'infinity', nth(0), 51",
+        "NULL, true, 'infinity', nth(0), 51, '-infinity', nth(0)",
         {"auth_last_sign_ins_at_idx", "users_pkey"},
     ),
     (

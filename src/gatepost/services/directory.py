@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Self, TypedDict
@@ -20,7 +20,7 @@ from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.throttles import Throttles
 from gatepost.store import directory as store
 from gatepost.store import users as user_store
-from gatepost.store.directory import Chosen
+from gatepost.store.directory import Chosen, Match
 from gatepost.texts import Text
 
 COUNTED_MAX = 10_000
@@ -93,13 +93,18 @@ _DOMAIN, _CREATED, _SIGN_IN = 3, 4, 5
 _TIMES = {_CREATED, _SIGN_IN}
 """Ranks whose key is a time."""
 
-_IN_TIME = {
-    UserOrder.CREATED: (_CREATED, "-infinity", store.by_created),
-    UserOrder.CREATED_DOWN: (_CREATED, "infinity", store.by_created_down),
-    UserOrder.SIGN_IN: (_SIGN_IN, "-infinity", store.by_sign_in),
-    UserOrder.SIGN_IN_DOWN: (_SIGN_IN, "infinity", store.by_sign_in_down),
+_BY_CREATED = {
+    UserOrder.CREATED: ("-infinity", store.by_created),
+    UserOrder.CREATED_DOWN: ("infinity", store.by_created_down),
 }
-"""Order → the rank of its matches, the time that it begins at, and what finds them."""
+_BY_SIGN_IN = {
+    UserOrder.SIGN_IN: ("-infinity", "infinity", store.beyond, store.by_sign_in),
+    UserOrder.SIGN_IN_DOWN: ("infinity", "-infinity", store.beyond_down, store.by_sign_in_down),
+}
+"""Order → the times that it begins at and ends at, and what finds users in it."""
+
+WALKED = 2_000
+"""Last sign-ins that a page looks at where users of one kind are wanted."""
 
 
 def _is_time(key: str) -> bool:
@@ -148,6 +153,15 @@ class Account:
 class _Kinds(TypedDict):
     is_admin: bool | None
     is_active: bool | None
+
+
+def _page(found: Sequence[Match], limit: int) -> UserPage:
+    """Return a page of matches, of which one more than fits says that there are others."""
+    shown, following = found[:limit], None
+    if len(found) > limit:
+        last = shown[-1]
+        following = UserCursor(rank=last.rank, key=last.key, user_id=as_json(last.user.id))
+    return UserPage(users=[match.user for match in shown], next_cursor=following)
 
 
 class Directory:
@@ -247,45 +261,31 @@ class Directory:
         after_id = ids.lowest if after is None else ids.of_json(after.user_id)
         if after_id is None:
             raise ValidationFailed(NO_CURSOR)
-        in_time = order is not UserOrder.EMAIL and not text
-        async with self._database.planning() if in_time else self._database.connection() as conn:
-            found = await self._found(
-                conn, text, wanted, None if not in_time else order, after, after_id, limit + 1
-            )
+        if order is not UserOrder.EMAIL and not text:
+            return await self._in_time(wanted, order, after, after_id, limit)
+        async with self._database.connection() as conn:
+            found = await self._found(conn, text, wanted, after, after_id, limit + 1)
             named = await self._named(conn, wanted, text) if after is None else None
             if named is not None:
                 # Who has this id comes first, and is not among those found by it.
                 found = [match for match in found if match.user.id != named.id]
-        shown = found[:limit]
-        following = None
-        if len(found) > limit:
-            last = shown[-1]
-            following = UserCursor(rank=last.rank, key=last.key, user_id=as_json(last.user.id))
-        users = [match.user for match in shown]
-        return UserPage(users=users if named is None else [named, *users], next_cursor=following)
+        page = _page(found, limit)
+        return page if named is None else replace(page, users=[named, *page.users])
 
     async def _found(
         self,
         conn: Connection,
         text: str,
         wanted: UserFilter,
-        order: UserOrder | None,
         after: UserCursor | None,
         after_id: UserId,
         limit: int,
-    ) -> list[store.Match]:
-        """Return matches of a text, or all users in the order of a time."""
+    ) -> list[Match]:
+        """Return matches of a text."""
         kinds: _Kinds = {"is_admin": wanted.is_admin, "is_active": wanted.is_active}
         domain = text.removeprefix("@") if text.startswith("@") else ""
-        ranks = {_DOMAIN} if domain else set(range(_DOMAIN))
-        if order is not None:
-            rank, begin, in_order = _IN_TIME[order]
-            ranks = {rank}
-        if after is not None and after.rank not in ranks:
+        if after is not None and after.rank not in ({_DOMAIN} if domain else set(range(_DOMAIN))):
             raise ValidationFailed(NO_CURSOR)
-        if order is not None:
-            key = begin if after is None else after.key
-            return await in_order(conn, after_key=key, after_id=after_id, limit=limit, **kinds)
         key = "" if after is None else after.key
         if domain:
             return await store.in_domain(conn, domain, after_key=key, after_id=after_id, limit=limit, **kinds)
@@ -299,6 +299,46 @@ class Directory:
             limit=limit,
             **kinds,
         )
+
+    async def _in_time(
+        self,
+        wanted: UserFilter,
+        order: UserOrder,
+        after: UserCursor | None,
+        after_id: UserId,
+        limit: int,
+    ) -> UserPage:
+        """Return users in the order of a time; by last sign-ins a page may not be full."""
+        kinds: _Kinds = {"is_admin": wanted.is_admin, "is_active": wanted.is_active}
+        by_created = _BY_CREATED.get(order)
+        if after is not None and after.rank != (_SIGN_IN if by_created is None else _CREATED):
+            raise ValidationFailed(NO_CURSOR)
+        async with self._database.planning() as conn:
+            if by_created is not None:
+                begin, in_order = by_created
+                key = begin if after is None else after.key
+                return _page(
+                    await in_order(conn, after_key=key, after_id=after_id, limit=limit + 1, **kinds), limit
+                )
+            begin, end_key, beyond, by_sign_in = _BY_SIGN_IN[order]
+            key, end_id, end = begin if after is None else after.key, self._database.user_ids.lowest, None
+            if wanted.is_admin is not None or wanted.is_active is not None:
+                end = await beyond(conn, key, after_id, steps=WALKED)
+            if end is not None:
+                end_key, end_id = end
+            found = await by_sign_in(
+                conn,
+                after_key=key,
+                after_id=after_id,
+                end_key=end_key,
+                end_id=end_id,
+                limit=limit + 1,
+                **kinds,
+            )
+        page = _page(found, limit)
+        if page.next_cursor is None and end is not None:
+            return replace(page, next_cursor=UserCursor(_SIGN_IN, end_key, as_json(end_id)))
+        return page
 
     async def _named(self, conn: Connection, wanted: UserFilter, text: str) -> User | None:
         """Return the user whose id a text is, if they are as wanted."""

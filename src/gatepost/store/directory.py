@@ -340,7 +340,12 @@ _SIGNED_IN: LiteralString = """
 
 BY_SIGN_IN: LiteralString = (
     _SIGNED_IN
-    + "(l.at, l.user_id) > ($3::text::timestamptz, $4) ORDER BY l.at, l.user_id LIMIT $5) "
+    + """(l.at, l.user_id) > ($3::text::timestamptz, $4)
+            AND (l.at, l.user_id) <= ($6::text::timestamptz, $7)
+        ORDER BY l.at, l.user_id
+        LIMIT $5
+    )
+    """
     + _OF_SIGN_IN
     + _SHOWN
     + "ORDER BY p.key, p.id"
@@ -349,7 +354,12 @@ BY_SIGN_IN: LiteralString = (
 
 BY_SIGN_IN_DOWN: LiteralString = (
     _SIGNED_IN
-    + "(l.at, l.user_id) < ($3::text::timestamptz, $4) ORDER BY l.at DESC, l.user_id DESC LIMIT $5) "
+    + """(l.at, l.user_id) < ($3::text::timestamptz, $4)
+            AND (l.at, l.user_id) >= ($6::text::timestamptz, $7)
+        ORDER BY l.at DESC, l.user_id DESC
+        LIMIT $5
+    )
+    """
     + _OF_SIGN_IN
     + _SHOWN
     + "ORDER BY p.key DESC, p.id DESC"
@@ -407,13 +417,17 @@ async def by_sign_in(
     is_active: bool | None,
     after_key: str,
     after_id: UserId,
+    end_key: str,
+    end_id: UserId,
     limit: int,
 ) -> list[Match]:
     """Return users who have signed in, in the order of their last sign-ins; the rest as `by_created`.
 
-    For `Database.planning`: whether to walk the sign-ins or to sort a few users depends on which are wanted.
+    For `Database.planning`: what is wanted decides how. No further than a time and an id is looked, which
+    may be `infinity`: of a kind that is rare among those who signed in, all of them would be looked at.
     """
-    rows = await conn.fetch(BY_SIGN_IN, is_admin, is_active, after_key, after_id, limit)
+    given = is_admin, is_active, after_key, after_id, limit, end_key, end_id
+    rows = await conn.fetch(BY_SIGN_IN, *given)
     return [Match.from_row(row) for row in rows]
 
 
@@ -424,11 +438,48 @@ async def by_sign_in_down(
     is_active: bool | None,
     after_key: str,
     after_id: UserId,
+    end_key: str,
+    end_id: UserId,
     limit: int,
 ) -> list[Match]:
     """Return users in the opposite order of `by_sign_in`."""
-    rows = await conn.fetch(BY_SIGN_IN_DOWN, is_admin, is_active, after_key, after_id, limit)
+    given = is_admin, is_active, after_key, after_id, limit, end_key, end_id
+    rows = await conn.fetch(BY_SIGN_IN_DOWN, *given)
     return [Match.from_row(row) for row in rows]
+
+
+async def beyond(conn: Connection, key: str, user_id: UserId, *, steps: int) -> tuple[str, UserId] | None:
+    """Return the time and the id that lie so many steps further by last sign-ins; None where those end."""
+    row = await conn.fetchrow(
+        """
+        SELECT l.at::text AS key, l.user_id FROM auth_last_sign_ins l
+        WHERE (l.at, l.user_id) > ($1::text::timestamptz, $2)
+        ORDER BY l.at, l.user_id
+        OFFSET $3 LIMIT 1
+        """,
+        key,
+        user_id,
+        steps - 1,
+    )
+    return None if row is None else (row["key"], row["user_id"])
+
+
+async def beyond_down(
+    conn: Connection, key: str, user_id: UserId, *, steps: int
+) -> tuple[str, UserId] | None:
+    """Return what `beyond` does, in the opposite order."""
+    row = await conn.fetchrow(
+        """
+        SELECT l.at::text AS key, l.user_id FROM auth_last_sign_ins l
+        WHERE (l.at, l.user_id) < ($1::text::timestamptz, $2)
+        ORDER BY l.at DESC, l.user_id DESC
+        OFFSET $3 LIMIT 1
+        """,
+        key,
+        user_id,
+        steps - 1,
+    )
+    return None if row is None else (row["key"], row["user_id"])
 
 
 async def standing(

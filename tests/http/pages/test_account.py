@@ -90,7 +90,7 @@ async def test_one_session_and_none_are_told_as_such(
     [
         ("not the password", NEW, "current", "Incorrect password"),
         (PASSWORD, "short", "new", "Use at least 8 characters"),
-        (PASSWORD, "password1", "new", "Many people use this password"),
+        (PASSWORD, "password1", "new", "This password is very common"),
         (PASSWORD, PASSWORD, "new", "Choose a password other than the current one"),
     ],
 )

@@ -7,6 +7,8 @@ from fastapi import FastAPI
 from tests.http.conftest import Database, events
 from tests.http.pages.conftest import ADMIN, Visitor, make_user
 
+from gatepost.services import directory
+
 USERS = "/auth/admin/users"
 
 
@@ -178,6 +180,24 @@ async def test_it_is_sorted_by_the_last_sign_in_both_ways(many: Visitor, db: Dat
             " WHERE NOT u.is_active ORDER BY l.at, u.id"
         )
     ]
+
+
+async def test_a_rare_kind_by_the_last_sign_in_is_found_in_steps(
+    many: Visitor, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory, "WALKED", 7)
+    await db.execute(
+        """
+        INSERT INTO user_sessions (session_token, user_id, expires_at, created_at)
+        SELECT 't' || n, n, now() + interval '1 day', now() - n * interval '1 day'
+        FROM generate_series(2, 70) n
+        """
+    )
+    rows = await db.fetch("SELECT id FROM users WHERE NOT is_active AND id <= 70 ORDER BY id")
+    wanted = [str(row["id"]) for row in rows]
+    assert len(wanted) == 6
+    assert await _all(many, f"{USERS}?sort=-sign_in&status=disabled") == wanted
+    assert await _all(many, f"{USERS}?sort=sign_in&status=disabled") == wanted[::-1]
 
 
 async def _all(admin: Visitor, path: str) -> list[str]:

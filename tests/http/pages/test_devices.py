@@ -79,7 +79,7 @@ async def test_signed_in_is_the_time_of_the_password_not_that_of_the_last_refres
 async def test_who_is_signed_in_nowhere_else_reads_so_and_has_nothing_to_end(visitor: Visitor) -> None:
     page = await visitor.get("/devices")
     assert "You are not signed in anywhere else." in said(page)
-    assert "End all other sessions" not in said(page)
+    assert "Sign out all other devices" not in said(page)
 
 
 async def test_one_is_ended_and_its_next_click_lands_on_sign_in(app: FastAPI, visitor: Visitor) -> None:
