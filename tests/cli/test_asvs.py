@@ -14,8 +14,12 @@ REQUIREMENTS = requirements(FEATURES)
 
 
 @pytest.fixture
-def production(command: Command, owner_dsn: str, app_role: Role, monkeypatch: pytest.MonkeyPatch) -> Command:
+async def production(
+    command: Command, owner_dsn: str, app_role: Role, monkeypatch: pytest.MonkeyPatch
+) -> Command:
     """Run commands with the settings of production, on a database that is granted as it should be."""
+    # Before PostgreSQL 15 everybody may create tables there, which is told.
+    await execute(owner_dsn, "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
     monkeypatch.setenv("ENVIRONMENT", "production")
     monkeypatch.setenv("BCRYPT_ROUNDS", "12")
     monkeypatch.setenv("PUBLIC_URL", "https://auth.example.com")

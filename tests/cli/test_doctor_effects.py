@@ -427,11 +427,16 @@ def test_a_pooler_is_judged_by_what_it_keeps(pooling: Pooling, status: str) -> N
 async def foreign_dsn(server_dsn: str, request: pytest.FixtureRequest) -> AsyncIterator[str]:
     """An empty database in another encoding."""
     name = f"gatepost_{uuid4().hex[:12]}"
-    await execute(
-        server_dsn,
-        f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{request.param}' LC_COLLATE 'C' LC_CTYPE 'C'"
-        " LOCALE_PROVIDER libc",
-    )
+    conn = await asyncpg.connect(server_dsn)
+    try:
+        # PostgreSQL knows more than one since 15, and ours takes another one by default.
+        provider = " LOCALE_PROVIDER libc" if conn.get_server_version().major >= 15 else ""
+        await conn.execute(
+            f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{request.param}'"
+            f" LC_COLLATE 'C' LC_CTYPE 'C'{provider}"
+        )
+    finally:
+        await conn.close()
     yield on_database(server_dsn, name)
     await execute(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")
 

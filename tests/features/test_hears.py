@@ -33,7 +33,7 @@ class Ear:
 
     @property
     def feature(self) -> Feature:
-        return Feature(name="ear", wire=lambda _: Wired(hears=self.hears))
+        return Feature(name="ear", wire=lambda _: Wired(hears=(self.hears,)))
 
     def actions(self) -> list[str]:
         heard, self.heard = self.heard, []

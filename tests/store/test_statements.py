@@ -449,6 +449,14 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     "features.email.is_undeliverable": ("'user17@example.com'", {"auth_undeliverable_pkey"}),
     "features.email.forget_undeliverable": ("'user17@example.com'", {"auth_undeliverable_pkey"}),
     "features.email.page": ("NULL, NULL, 50", {"auth_messages_pkey"}),
+    "features.email.is_from_new_place": (
+        "nth(17), '10.0.0.17', 'new_sign_in', '10 minutes', '30 days', NULL",
+        {
+            "user_sessions_user_id_is_active_idx",
+            "user_sessions_user_id_place_idx",
+            "auth_messages_user_id_idx",
+        },
+    ),
     "features.email.export": ("nth(17)", {"auth_messages_user_id_idx"}),
     "events.seen_after": ("17, 100", {"auth_events_pkey"}),
     "events.seen_among": ("ARRAY[17, 18]", {"auth_events_pkey"}),

@@ -206,8 +206,12 @@ _COLUMNS = """
         SELECT h.refobjid, d.refobjsubid
         FROM held h
         JOIN pg_attrdef f ON f.adrelid = h.refobjid AND f.adnum = h.refobjsubid
-        JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid
-            AND d.refclassid = 'pg_class'::regclass AND d.refobjid = h.refobjid AND d.refobjsubid > 0
+        -- Up to PostgreSQL 14 it is the column itself that depends on the others.
+        JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = h.refobjid
+            AND d.refobjsubid > 0 AND (
+                d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid
+                OR d.classid = 'pg_class'::regclass AND d.objid = f.adrelid AND d.objsubid = f.adnum
+            )
     )
     SELECT a.attname::text AS attname
     FROM (SELECT * FROM held UNION SELECT * FROM made) c

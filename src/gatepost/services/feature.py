@@ -243,7 +243,7 @@ class Wired:
             e-mail; None where it has nothing of that kind.
         factor: a second factor that users may set up; None where it has none.
         way_back: what signs in somebody who lost their second factors; None where it has none.
-        hears: told what happened to accounts; None where it does not care.
+        hears: told what happened to accounts.
         background: started with a server, closed with the Gate.
         new_accounts: its actions by which somebody gets an account, as the overview counts them.
     """
@@ -260,7 +260,7 @@ class Wired:
     disown: Erase | None = None
     factor: Factor | None = None
     way_back: WayBack | None = None
-    hears: Hears | None = None
+    hears: tuple[Hears, ...] = ()
     background: tuple[Background, ...] = ()
     new_accounts: tuple[Action, ...] = ()
 
@@ -364,10 +364,10 @@ class Wiring:
     @property
     def hears(self) -> bool:
         """Say whether a feature is told what happens to accounts."""
-        return any(wired.hears is not None for wired in self._wired)
+        return any(wired.hears for wired in self._wired)
 
     async def tell(self, conn: Connection, happened: Happened) -> None:
         """Tell every feature what happened to an account."""
         for wired in self._wired:
-            if wired.hears is not None:
-                await wired.hears(conn, happened)
+            for hears in wired.hears:
+                await hears(conn, happened)

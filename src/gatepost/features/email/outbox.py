@@ -119,15 +119,12 @@ class Outbox:
         return found
 
 
-def asked(client: Client, at: datetime | None) -> dict[str, str | int | None]:
+def asked(client: Client | None, at: datetime | None) -> dict[str, str | int | None]:
     """Return the data by which a mail says when it was asked for and from where.
 
     Args:
-        client: who asked.
+        client: who asked; None where the mail is not to say from where.
         at: when; None is now.
     """
-    return {
-        "at": (at or datetime.now(UTC)).isoformat(timespec="seconds"),
-        "address": client.ip_address,
-        "user_agent": client.user_agent,
-    }
+    told: dict[str, str | int | None] = {"at": (at or datetime.now(UTC)).isoformat(timespec="seconds")}
+    return told if client is None else told | {"address": client.ip_address, "user_agent": client.user_agent}

@@ -58,3 +58,7 @@ class EmailSettings(Settings):
     )
     throttle_mail_again: _Rate = _rate("1 then 1/minute", "The same mail to one address")
     throttle_mail_total: _Rate = _rate("100 then 5/second", "Mails that strangers ask for, in total")
+    notices: bool = Field(
+        True,
+        description="Mail users of a sign-in from a new place, and of another password or e-mail",
+    )

@@ -11,6 +11,7 @@ from gatepost.features.email.delivery import Delivery
 from gatepost.features.email.email_changes import EmailChanges
 from gatepost.features.email.limits import MailLimits
 from gatepost.features.email.links import MailLinks
+from gatepost.features.email.notices import Notices
 from gatepost.features.email.outbox import Outbox
 from gatepost.features.email.passwords import ForgottenPasswords
 from gatepost.features.email.secrets import MailSecrets
@@ -19,7 +20,7 @@ from gatepost.features.email.settings import EmailSettings
 from gatepost.features.email.sign_ups import SignUps
 from gatepost.features.email.verification import Verifications
 from gatepost.models import UserId
-from gatepost.services.feature import Wired
+from gatepost.services.feature import Hears, Wired
 
 if TYPE_CHECKING:
     from gatepost.gate import Gate
@@ -90,6 +91,9 @@ def wire(gate: "Gate") -> Wired:
         features=gate.wiring,
         clock=gate.clock,
     )
+    hears: tuple[Hears, ...] = (verifications.hear,)
+    if settings.notices:
+        hears = (*hears, Notices(outbox, clock=gate.clock))
     kept = timedelta(days=settings.session_history_days)
     return Wired(
         services=(
@@ -98,7 +102,6 @@ def wire(gate: "Gate") -> Wired:
         ),
         registrar=sign_ups,
         email_changer=changes,
-        hears=verifications.hear,
         purges=(
             partial(store.purge_done, kept=kept),
             store.purge_stale,
@@ -108,6 +111,7 @@ def wire(gate: "Gate") -> Wired:
         erase=store.erase,
         export=_export,
         background=() if sender is None else (sender,),
+        hears=hears if outbox.is_on else (),
     )
 
 
