@@ -29,6 +29,10 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from gatepost.cli.demo import PASSWORD
+from gatepost.features.email.letters import Letters
+from gatepost.features.email.mails import Mail
+from gatepost.features.email.samples import sample
+from gatepost.features.email.settings import EmailSettings
 from gatepost.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -151,21 +155,46 @@ PICTURES = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Letter:
+    """A picture of a mail with invented data.
+
+    Attributes:
+        name: of the file, without its suffix.
+        mail: which one.
+        language: of its user.
+        dark: the system wishes for dark.
+    """
+
+    name: str
+    mail: Mail
+    language: str = "en"
+    dark: bool = False
+
+
+LETTERS = (
+    Letter(name="mail-sign-in", mail=Mail.SIGN_IN),
+    Letter(name="mail-changed-dark", mail=Mail.PASSWORD_CHANGED, language="de", dark=True),
+)
+
+
 def main() -> int:
     """Take what is asked for; write nothing unless all of it is well."""
     parser = argparse.ArgumentParser(description="Take the pictures of the pages for docs/images.")
     parser.add_argument("names", nargs="*", metavar="name", help="of these pictures; without one, of all")
     parser.add_argument("--list", action="store_true", help="print the names, take none")
     asked = parser.parse_args()
+    names = {picture.name for picture in PICTURES} | {letter.name for letter in LETTERS}
     if asked.list:
-        sys.stdout.writelines(f"{picture.name}.png\n" for picture in PICTURES)
+        sys.stdout.writelines(f"{name}.png\n" for name in names)
         return 0
-    if unknown := set(asked.names) - {picture.name for picture in PICTURES}:
+    if unknown := set(asked.names) - names:
         parser.error(f"there is no {', '.join(sorted(unknown))}")
     pictures = [picture for picture in PICTURES if not asked.names or picture.name in asked.names]
+    letters = [letter for letter in LETTERS if not asked.names or letter.name in asked.names]
     with tempfile.TemporaryDirectory(prefix="gatepost-") as scratch:
-        taken = take(pictures, Path(scratch))
-    kept = [file for file in IMAGES.glob("*.png") if file.stem in {each.name for each in PICTURES}]
+        taken = take(pictures, letters, Path(scratch))
+    kept = [file for file in IMAGES.glob("*.png") if file.stem in names]
     total = sum(map(len, taken.values())) + sum(f.stat().st_size for f in kept if f.stem not in taken)
     large = [f"{name} {len(png):,}" for name, png in taken.items() if len(png) > LARGEST]
     if large or total > ALL:
@@ -175,7 +204,7 @@ def main() -> int:
     return 0
 
 
-def take(pictures: Sequence[Picture], scratch: Path) -> dict[str, bytes]:
+def take(pictures: Sequence[Picture], letters: Sequence[Letter], scratch: Path) -> dict[str, bytes]:
     """Return the pictures by their names, with a line for each as it is taken."""
     columns = (TextColumn("{task.description:30}"), BarColumn(), MofNCompleteColumn())
     with ExitStack() as stack:
@@ -195,7 +224,18 @@ def take(pictures: Sequence[Picture], scratch: Path) -> dict[str, bytes]:
             taken[picture.name] = png = with_palette(blank, visitors[picture.theme].shoot(picture))
             progress.console.print(f"{picture.name + '.png':24} {len(png) / 1000:7.1f} kB")
             progress.advance(task)
-        return taken
+        return taken | {letter.name: with_palette(blank, written(browser, letter)) for letter in letters}
+
+
+def written(browser: Browser, letter: Letter) -> bytes:
+    """Return a picture of a mail."""
+    settings = EmailSettings(_env_file=None, app_name="Acme", public_url="https://auth.example.com")
+    html = Letters(settings).render(*sample(letter.mail, language=letter.language))[2]
+    page = browser.new_page(
+        viewport={"width": 600, "height": 400}, color_scheme="dark" if letter.dark else "light"
+    )
+    page.set_content(html)
+    return page.screenshot(full_page=True)
 
 
 # --- The server and the browser ---

@@ -59,11 +59,13 @@ async def test_without_a_mail_server_nothing_is_sent_and_that_is_said(gatepost: 
 @pytest.mark.usefixtures("mail_url")
 async def test_mails_are_listed_and_made_due(gatepost: Command, db: Database) -> None:
     assert (await gatepost("mail", "list")).out == "No mails.\n"
-    async with Gate(settings_of(FEATURES).load(env_file=None), features=FEATURES) as gate:
-        for _ in range(3):
-            draft = Draft(mail=Mail.TEST, recipient=ADA, lifetime=timedelta(hours=1))
-            async with gate.database.transaction() as conn:
-                await gate.service(Outbox).put(conn, draft)
+    gate = Gate(settings_of(FEATURES).load(env_file=None), features=FEATURES)
+    await gate.open(background=False)
+    for _ in range(3):
+        draft = Draft(mail=Mail.TEST, recipient=ADA, lifetime=timedelta(hours=1))
+        async with gate.database.transaction() as conn:
+            await gate.service(Outbox).put(conn, draft)
+    await gate.close()
     await db.execute("UPDATE auth_messages SET due_at = now() + interval '1 hour', error = '450'")
     page = (await gatepost("mail", "list", "--limit", "2", "--json")).json
     assert [(each["id"], each["state"], each["recipient"]) for each in page["mails"]] == [

@@ -9,7 +9,7 @@ from gatepost.features.email.store import Message
 
 RECIPIENT = "ada@example.com"
 
-_LINK = "https://auth.example.com/auth/{page}?token=" + "this-is-a-sample-and-opens-nothing-at-all-----"
+_LINK = "https://auth.example.com/auth/{page}?token=a-sample-that-opens-nothing"
 _CODE = "48213609"
 
 _LINKS = MappingProxyType(
@@ -24,8 +24,15 @@ _LINKS = MappingProxyType(
 )
 """Mail → its page, and for how many minutes its link and its code work."""
 
-_UNPROVEN = {Mail.EMAIL_CHANGE, Mail.INVITATION, Mail.VERIFY_EMAIL, Mail.SIGN_IN, Mail.TEST}
-"""Mails to addresses that are not proven: there is no name in them."""
+_NAMELESS = {
+    Mail.EMAIL_CHANGE,
+    Mail.EMAIL_CHANGED,
+    Mail.INVITATION,
+    Mail.SIGN_IN,
+    Mail.TEST,
+    Mail.VERIFY_EMAIL,
+}
+"""Mails to addresses that are not, or not any more, the proven one of their user: no name is in them."""
 
 _CHROME = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 Chrome/150.0.0.0 Safari/537.36"
 
@@ -54,7 +61,7 @@ def sample(
         language=language,
         user_id=None,
         recipient=recipient,
-        name=None if mail in _UNPROVEN else "Ada Lovelace",
+        name=None if mail in _NAMELESS else "Ada Lovelace",
         link_id=None,
         data={"at": now.isoformat()} if mail is Mail.TEST else data,
         created_at=now,
