@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import ForeignKey, Uuid
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from tests.conftest import Role, bearer, execute, register, serving, settings_for
+from tests.conftest import SCHEMAS, Role, bearer, execute, register, serving, settings_for
 from tests.http.conftest import Database
 
 from gatepost import Gatepost, User
@@ -17,6 +17,7 @@ from gatepost.app import create_app
 from gatepost.db import migrate
 from gatepost.db.grants import render_grants
 from gatepost.db.migrations.expected import COLUMNS
+from gatepost.db.migrations.expected import tables as tables_of
 from gatepost.errors import SetupError
 from gatepost.feature import schemas_of
 from gatepost.features import FEATURES
@@ -47,12 +48,14 @@ async def test_the_tables_stand_apart_from_an_applications_users(
 ) -> None:
     await execute(empty_dsn, OWN_USERS)
     settings = settings_for(empty_dsn, tmp_path, database_schema="auth", user_id_type=user_id_type)
-    await migrate.migrate(settings.located(empty_dsn), UserIdType(user_id_type), schema="auth")
+    ids = UserIdType(user_id_type)
+    await migrate.migrate(settings.located(empty_dsn), ids, features=SCHEMAS, schema="auth")
     async with serving(create_app(settings)) as client:
         token = (await register(client))["token"]
         assert (await client.get("/api/auth/me", headers=bearer(token))).status_code == 200
-    assert await tables(empty_dsn) == {"public": {"users"}, "auth": {*COLUMNS, "gatepost_version"}}
-    again = await migrate.migrate(settings.located(empty_dsn), schema="auth")
+    own = {*tables_of(SCHEMAS), "gatepost_version"}
+    assert await tables(empty_dsn) == {"public": {"users"}, "auth": own}
+    again = await migrate.migrate(settings.located(empty_dsn), features=SCHEMAS, schema="auth")
     assert again.applied == ()
 
 
@@ -76,7 +79,7 @@ class Nickname(Base):
 async def own_schema(empty_dsn: str, tmp_path: Path) -> Settings:
     settings = settings_for(empty_dsn, tmp_path, database_schema="auth", user_id_type="uuid")
     await execute(empty_dsn, OWN_USERS)
-    await migrate.migrate(settings.located(empty_dsn), UserIdType.UUID, schema="auth")
+    await migrate.migrate(settings.located(empty_dsn), UserIdType.UUID, features=SCHEMAS, schema="auth")
     return settings
 
 
