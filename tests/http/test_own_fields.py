@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from pydantic import AfterValidator, AliasChoices, AliasPath, BaseModel, Field
+from pydantic import AfterValidator, AliasChoices, AliasPath, BaseModel, Field, RootModel
 from tests.conftest import PASSWORD, MakeSettings, execute, load, serving
 from tests.http.conftest import logged
 
@@ -199,6 +199,27 @@ async def test_they_may_be_called_otherwise_where_they_are_sent(
 ) -> None:
     answer = await post(Gatepost(make_settings(), registration=Aliased), BODY | sent)
     assert answer.status_code == 201, answer.text
+
+
+class Tree(BaseModel):
+    company: str
+    parent: "Tree | None" = None
+
+
+async def test_a_model_may_hold_itself(make_settings: MakeSettings) -> None:
+    auth = Gatepost(make_settings(), registration=Tree)
+    async with serving(application(auth, pages=True, openapi=True)) as client:
+        shown = (await client.get("/auth/sign-up")).text
+        assert 'name="company"' in shown
+        assert 'name="parent"' not in shown
+        assert (await client.get("/openapi.json")).status_code == 200
+        sent = BODY | {"company": "Acme", "parent": {"company": "Bell", "parent": None}}
+        assert (await client.post("/api/auth/register", json=sent)).status_code == 201
+
+
+def test_a_model_without_fields_of_its_own_is_refused(make_settings: MakeSettings) -> None:
+    with pytest.raises(ValueError, match="a RootModel has no fields"):
+        Gatepost(make_settings(), registration=RootModel[dict[str, int]])
 
 
 class Hiding(BaseModel):

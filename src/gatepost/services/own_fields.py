@@ -3,7 +3,7 @@
 import traceback
 from collections.abc import Iterator, Mapping
 
-from pydantic import AliasChoices, AliasPath, BaseModel, ValidationError
+from pydantic import AliasChoices, AliasPath, BaseModel, RootModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from gatepost.errors import HookFailed
@@ -31,11 +31,13 @@ class OwnFields:
         fields: of the model, by the name that the document has for each.
 
     Raises:
-        ValueError: a field has a name that Gatepost has taken.
+        ValueError: a field has a name that Gatepost has taken, or there are none.
     """
 
     def __init__(self, model: type[BaseModel] | None) -> None:
         self.model = model
+        if model is not None and issubclass(model, RootModel):
+            raise ValueError("registration: a RootModel has no fields: use a BaseModel with one for each")
         by_name, declared = False, {}
         if model is not None:
             config, declared = model.model_config, model.model_fields

@@ -48,7 +48,10 @@ def own_inputs(own: OwnFields) -> tuple[list[OwnInput], list[str]]:
     if own.model is None:
         return [], []
     document = own.model.model_json_schema()
-    schemas = {name: _plain(each, document.get("$defs", {})) for name, each in document["properties"].items()}
+    definitions = document.get("$defs", {})
+    # One that refers to itself is among its definitions.
+    properties = _plain(document, definitions)["properties"]
+    schemas = {name: _plain(each, definitions) for name, each in properties.items()}
     inputs, without = [], []
     for name, declared in own.fields.items():
         made = _input(name, declared, schemas.get(name, {}))
