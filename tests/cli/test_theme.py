@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -69,6 +70,9 @@ async def test_it_serves_invented_people_and_leaves_nothing_behind(
             async with httpx.AsyncClient(base_url=said["url"], trust_env=False, timeout=60) as client:
                 assert "Sign in to Acme" in (await client.get("/auth/sign-in")).text
                 assert "Ingrid Sørensen" in (await client.get("/auth/admin")).text
+                docs = (await client.get("/api/auth/docs")).text
+                (sheet,) = re.findall(r'"(docs/[^"]+/swagger-ui.css)"', docs)
+                assert len((await client.get(f"/api/auth/{sheet}")).content) > 100_000
                 (tmp_path / ".env").write_text("APP_NAME=Zenith\n")
                 assert "Sign in to Zenith" in (await client.get("/auth/sign-in")).text
     finally:

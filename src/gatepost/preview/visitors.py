@@ -69,6 +69,7 @@ class Visitors:
             headers = [each for each in headers if each[0] != b"accept-language"]
             headers.append((b"accept-language", language.encode()))
         theirs = {**scope, "query_string": urlencode(asked).encode(), "headers": headers}
+        theirs.pop("extensions", None)  # a server that sends files by itself would pass by what frames them
         cookies, session = self.auth.edge.at(scope).cookies, self.sessions.get(viewer)
         if session is None:
             headers.append((b"cookie", cookies.set_form(self.browser)[1].partition(b";")[0]))
