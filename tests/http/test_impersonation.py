@@ -204,6 +204,10 @@ async def test_its_user_sees_it_and_ends_it(site: Site, page: Any) -> None:
         ("POST", "password", {"current": PASSWORD, "new": "another secure one"}, "invalid_credentials"),
         ("DELETE", "me", {"password": PASSWORD}, "invalid_credentials"),
         ("GET", "export", None, "fresh_session_required"),
+        ("POST", "factors/totp", None, "fresh_session_required"),
+        ("POST", "factors/totp/confirm", {"code": "123456"}, "fresh_session_required"),
+        ("DELETE", "factors/totp", None, "fresh_session_required"),
+        ("POST", "factors/recovery-codes", None, "fresh_session_required"),
     ],
 )
 async def test_it_proves_nothing_in_the_place_of_its_user(
