@@ -37,7 +37,8 @@ WAYS_IN: dict[str, tuple[str, dict[str, Any]]] = {
     "mailed link": ("/password/reset", {"token": "x" * 43, "new_password": PASSWORD}),
     "mailed link, new e-mail": ("/email/confirm", {"token": "x" * 43}),
     "mailed link, former e-mail": ("/email/undo", {"token": "x" * 43}),
-    "mailed link, new account": ("/email/verify", {"token": "x" * 43, "password": PASSWORD}),
+    "sign-in by mail": ("/login/email", {"email": "user@example.com"}),
+    "mailed link, sign-in": ("/login/email/finish", {"token": "x" * 43}),
     "mailed link, own e-mail": ("/email/verify", {"token": "x" * 43}),
     "confirm": ("/confirm", {"password": PASSWORD}),
     "refresh": ("/refresh", {}),
@@ -75,7 +76,8 @@ async def test_each_way_in_is_shut(
     way: str, limited: bool, make_settings: MakeSettings, db: Database, stopped: StoppedClock
 ) -> None:
     app = create_app(
-        make_settings(throttle_enabled=limited, mail_url="smtp://127.0.0.1:9?tls=off"), clock=stopped
+        make_settings(throttle_enabled=limited, mail_url="smtp://127.0.0.1:9?tls=off", email_sign_in="both"),
+        clock=stopped,
     )
     async with serving(app) as client:
         token = (await register(client))["token"]

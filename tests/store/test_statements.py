@@ -409,7 +409,7 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
         {"auth_email_links_user_id_idx"},
     ),
     "features.email.link_store.insert_for_email": (
-        "'password_reset', 'user17@example.com', 'new', NULL, 'c', '1 hour', NULL, '1 hour', NULL, NULL",
+        "'password_reset', 'user17@example.com', 'new', NULL, 'c', '1 h', NULL, '1 h', NULL, NULL, '{}'",
         {"auth_email_links_email_idx", "users_email_key"},
     ),
     "features.email.link_store.insert_for_user": (

@@ -167,6 +167,10 @@ export interface ConfirmRequest {
   credential?: Record<string, unknown> | null;
 }
 
+export interface ConfirmTotpRequest {
+  code: string;
+}
+
 export interface Count {
   value: number;
   /** True if counted; otherwise an estimate to two digits. */
@@ -198,6 +202,13 @@ export interface EndSessionsRequest {
   /** Not used for this long. */
   unused_for_minutes?: number | null;
   expected: number;
+}
+
+export interface Enrolled {
+  token?: string;
+  user: User;
+  session_info: SessionInfo;
+  recovery_codes?: string[];
 }
 
 export interface ErrorInfo {
@@ -254,6 +265,16 @@ export interface ExportedUser {
   language: string | null;
 }
 
+export interface Factor {
+  method: string;
+  created_at: string;
+  last_used_at: string | null;
+  last_used_from: string | null;
+  left?: number | null;
+  id?: string | null;
+  name?: string | null;
+}
+
 export interface FactorOptionsRequest {
   /** What `second_factor_required` came with; left out where a cookie holds it. */
   challenge?: string | null;
@@ -271,11 +292,35 @@ export interface FactorRequest {
   credential?: Record<string, unknown> | null;
 }
 
+export interface Factors {
+  factors: Factor[];
+  ways_back: Factor[];
+  available: string[];
+  required: boolean;
+}
+
+export interface FactorsReset {
+  user: Account;
+  removed: string[];
+}
+
 export interface FailingAddress {
   ip_address: string | null;
   failures: number;
   /** Existing accounts that were targeted. */
   users: number;
+}
+
+export interface FinishLoginRequest {
+  /** Of the link. */
+  token?: string | null;
+  email?: string | null;
+  /** Of the mail, with the `email` that it came to. */
+  code?: string | null;
+  /** Send the token in a cookie instead of the body, for pages in a browser. */
+  cookie?: boolean;
+  /** Keep the cookie and the session after the browser is closed: keep me signed in. */
+  remember?: boolean;
 }
 
 export interface FoundUser {
@@ -337,6 +382,12 @@ export interface NewInvitation {
   url: string;
 }
 
+export interface NewTotp {
+  secret: string;
+  uri: string;
+  qr_svg: string;
+}
+
 export interface Overview {
   at: string;
   period: Period;
@@ -365,6 +416,10 @@ export interface PendingEmail {
 
 export type Period = "24h" | "7d" | "30d";
 
+export interface RecoveryCodes {
+  recovery_codes: string[];
+}
+
 export interface RegisterRequest {
   email: string;
   name: string;
@@ -375,6 +430,10 @@ export interface RegisterRequest {
   remember?: boolean;
   /** The token of an invitation, required where registration is by invitation. */
   invitation?: string | null;
+}
+
+export interface ResetFactorsRequest {
+  reason: string;
 }
 
 export interface ResetPasswordRequest {

@@ -56,5 +56,5 @@ async def read_mail(gate: Gatepost, db: Database, mail: str) -> Mailed:
         told = await gate.service(MailLinks).reveal(conn, row["link_id"])
     if told is None:
         raise LookupError(f"{mail} is not sent")
-    token = told["url"].partition("token=")[2]
-    return Mailed(row["recipient"], told["url"], token, told.get("code", ""), row["data"])
+    url = told.get("url", "")
+    return Mailed(row["recipient"], url, url.partition("token=")[2], told.get("code", ""), row["data"])

@@ -115,6 +115,16 @@ OPERATIONS = {
         "/api/auth/email/verification",
         {202, 401, 403, 404, 408, 413, 415, 429, 500, 503},
     ),
+    "login_by_email": (
+        "POST",
+        "/api/auth/login/email",
+        {202, 400, 404, 408, 413, 415, 422, 429, 500, 503},
+    ),
+    "finish_login_by_email": (
+        "POST",
+        "/api/auth/login/email/finish",
+        {200, 400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503},
+    ),
     "change_email": (
         "POST",
         "/api/auth/email",
@@ -235,6 +245,8 @@ PUBLIC = {
     ("POST", "/api/auth/email/confirm"),
     ("POST", "/api/auth/email/undo"),
     ("POST", "/api/auth/email/verify"),
+    ("POST", "/api/auth/login/email"),
+    ("POST", "/api/auth/login/email/finish"),
     ("POST", "/api/auth/login/factor"),
     ("POST", "/api/auth/login/factor/options"),
     ("GET", "/api/auth/openapi.json"),
@@ -284,6 +296,12 @@ PUBLIC_PAGES = {
     ("GET", "/auth/finish-sign-up"),
     ("HEAD", "/auth/finish-sign-up"),
     ("POST", "/auth/finish-sign-up"),
+    ("GET", "/auth/sign-in/email"),
+    ("HEAD", "/auth/sign-in/email"),
+    ("POST", "/auth/sign-in/email"),
+    ("GET", "/auth/sign-in/email/finish"),
+    ("HEAD", "/auth/sign-in/email/finish"),
+    ("POST", "/auth/sign-in/email/finish"),
     ("GET", "/auth/setup"),
     ("HEAD", "/auth/setup"),
     ("POST", "/auth/setup"),
@@ -304,6 +322,8 @@ OPEN = {
     "confirm_email",
     "undo_email",
     "verify_email",
+    "login_by_email",
+    "finish_login_by_email",
 }
 
 ElementsOf = Iterator[tuple[str, str, dict[str, Any]]]
@@ -381,7 +401,7 @@ def test_every_example_fits_its_schema(document: dict[str, Any]) -> None:
 
 def test_every_field_of_a_body_has_an_example_that_fits_it(document: dict[str, Any]) -> None:
     bodies = [o["requestBody"] for _, _, o in operations(document) if "requestBody" in o]
-    assert len(bodies) == 22
+    assert len(bodies) == 24
     for body in bodies:
         schema = body["content"]["application/json"]["schema"]
         component = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
@@ -596,6 +616,8 @@ async def answered(
         "undo_email",
         "verify_email",
         "send_verification",
+        "login_by_email",
+        "finish_login_by_email",
         *FACTORS,
     )  # the first has no end; test_factor.py; what needs mail: tests/features/email; `with_factors`
     # These end every session there is, most of them with a token for the next; the login in between is with

@@ -13,6 +13,11 @@ class EmailAction(Action):
     """
     PASSWORD_RESET = "password.reset"  # noqa: S105 - an action, no password
     """A user chose another password with a mailed link or code, which ended all their sessions."""
+    SIGN_IN_REQUESTED = "login.mail_requested"
+    """Somebody asked for a mail to sign in with; `session.started` says that it was answered.
+
+    `email`: for which; without a user it has no account that may sign in, and no mail goes out
+    """
     SIGN_UP_REQUESTED = "email.sign_up_requested"
     """Somebody wants to register, and their mailbox is asked; `user.registered` says that it answered.
 
@@ -39,7 +44,7 @@ class EmailAction(Action):
 
     `purpose` · `reason`: `unknown`, `used`, `revoked`, `expired`, `changed` where the user's credentials are
     others by now, `user_disabled`, `nobody`, `wrong_code`, `no_code` where none can be tried, or
-    `ended_meanwhile` · `email` that it was for
+    `ended_meanwhile`, `code_alone` where only its code works · `email` that it was for
     """
     MAIL_FAILED = "mail.failed"
     """A mail could not be delivered.

@@ -10,6 +10,7 @@ from gatepost import errors
 from gatepost.features.email.email_changes import EmailChanges
 from gatepost.features.email.errors import InvalidLink
 from gatepost.features.email.links import Shown
+from gatepost.features.email.mail_sign_ins import MailSignIns
 from gatepost.features.email.passwords import ForgottenPasswords
 from gatepost.features.email.sign_ups import SignUps
 from gatepost.features.email.verification import Verifications
@@ -265,3 +266,60 @@ async def send_verification(
     """Send it to the caller's e-mail, unless that is verified; not found where e-mails are not verified."""
     await gate.service(Verifications).send(session, client=client, language=language_of(request))
     return success(None, "A mail is on its way", status=202)
+
+
+@public.post(
+    "/login/email",
+    summary="Have a mail sent to sign in with",
+    status_code=202,
+    response_model=Envelope[None],
+    responses=responses(
+        None,
+        _SENT,
+        *BODY,
+        errors.NotFound,
+        errors.TooManyAttempts,
+        status=202,
+        fields={"email": Text("field.email.no_at")},
+    ),
+)
+async def login_by_email(
+    body: AskRequest, gate: CurrentGate, client: CurrentClient, request: Request
+) -> Response:
+    """Answer the same whoever it is; not found where nobody signs in by mail (`EMAIL_SIGN_IN`)."""
+    await gate.service(MailSignIns).ask(body.email, client=client, language=language_of(request))
+    return success(None, _SENT, status=202)
+
+
+class FinishLoginRequest(ShownRequest):
+    """The link or the code."""
+
+    cookie: requests.Cookie = False
+    remember: requests.Remember = False
+
+
+@public.post(
+    "/login/email/finish",
+    summary="Login with a mailed link or code and create a new session",
+    response_model=Envelope[schemas.SignedInData],
+    responses=responses(
+        schemas.SIGNED_IN,
+        "Login successful",
+        *BODY,
+        *USERS_ROW,
+        InvalidLink,
+        errors.NotFound,
+        errors.CrossOriginRefused,
+        *STEP_DUE,
+        errors.TooManyAttempts,
+        fields={"token": Text("field.token_or_code")},
+    ),
+)
+async def finish_login_by_email(
+    body: FinishLoginRequest, edge: CurrentEdge, client: CurrentClient, request: Request
+) -> Response:
+    """Answer as `login` does; an address that answers for the first time ends the account's password."""
+    await check_cookie(edge, request.scope, cookie=body.cookie, remember=body.remember)
+    arrival = Arrival(client=client, by_cookie=body.cookie, remembered=body.remember)
+    signed_in = await edge.gate.service(MailSignIns).finish(body.shown, arrival)
+    return await sign_in(edge, request.scope, signed_in, "Login successful", by_cookie=body.cookie)

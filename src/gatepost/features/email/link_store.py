@@ -19,6 +19,8 @@ class Purpose(StrEnum):
 
     PASSWORD_RESET = "password_reset"  # noqa: S105 - a purpose, no password
     """Another password."""
+    SIGN_IN = "sign_in"
+    """A session."""
     VERIFY_EMAIL = "verify_email"
     """The e-mail that the account has, whose mailbox is asked."""
     SIGN_UP = "sign_up"
@@ -27,6 +29,10 @@ class Purpose(StrEnum):
     """Another e-mail, whose mailbox is asked."""
     EMAIL_UNDO = "email_undo"
     """The former e-mail, whose mailbox takes the change back."""
+
+
+CODE_ALONE = '{"link": false}'
+"""What `detail` is of a link that works by its code alone."""
 
 
 class MailLink(Columns, frozen=True, kw_only=True, gc=False):
@@ -80,8 +86,9 @@ async def insert_for_email(
     sealed: Sealed,
     *,
     email: str,
+    detail: str,
     lifetime: timedelta,
-    code_lifetime: timedelta,
+    code_lifetime: timedelta | None,
     client: Client,
     at: datetime | None,
 ) -> tuple[int, UserId | None]:
@@ -112,9 +119,10 @@ async def insert_for_email(
         )
         INSERT INTO auth_email_links (
             purpose, user_id, email, digest, nonce, code_digest, code_expires_at, stamp, created_at,
-            expires_at, ip_address, user_agent
+            expires_at, ip_address, user_agent, detail
         )
-        SELECT $1, a.id, $2, $3, $4, $5, t.now + $8::interval, a.stamp, t.now, t.now + $6::interval, $9, $10
+        SELECT $1, a.id, $2, $3, $4, $5, t.now + $8::interval, a.stamp, t.now, t.now + $6::interval, $9,
+            $10, $11::text::jsonb
         FROM t LEFT JOIN account a ON true
         RETURNING id, user_id
         """,
@@ -122,12 +130,13 @@ async def insert_for_email(
         email,
         sealed.token,
         sealed.nonce,
-        sealed.code,
+        None if code_lifetime is None else sealed.code,
         lifetime,
         at,
         code_lifetime,
         client.ip_address,
         client.user_agent,
+        detail,
     )
     made = one(row)
     return made["id"], made["user_id"]

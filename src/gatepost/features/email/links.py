@@ -24,6 +24,7 @@ CODE_LIFETIME = timedelta(minutes=10)
 PATHS = {
     Purpose.PASSWORD_RESET: "/auth/reset-password",
     Purpose.VERIFY_EMAIL: "/auth/verify-email",
+    Purpose.SIGN_IN: "/auth/sign-in/email/finish",
     Purpose.SIGN_UP: "/auth/finish-sign-up",
     Purpose.EMAIL_CHANGE: "/auth/confirm-email",
     Purpose.EMAIL_UNDO: "/auth/undo-email",
@@ -87,7 +88,12 @@ class MailLinks:
         if made is None:
             return None
         url = f"{self._root}{PATHS[Purpose(link.purpose)]}?token={made.token}"
-        return {"url": url, **({} if link.code_expires_at is None else {"code": made.code})}
+        told = {"url": url, "code": made.code}
+        if link.code_expires_at is None:
+            del told["code"]
+        if link.detail == store.CODE_ALONE:
+            del told["url"]
+        return told
 
     async def spent(self, conn: Connection, link_id: int) -> None:
         """Have nobody be able to make the token and the code again."""
@@ -96,9 +102,26 @@ class MailLinks:
     # --- For those who are sent one ---
 
     async def issue_for_email(
-        self, conn: Connection, purpose: Purpose, email: str, *, lifetime: timedelta, client: Client
+        self,
+        conn: Connection,
+        purpose: Purpose,
+        email: str,
+        *,
+        lifetime: timedelta,
+        client: Client,
+        has_link: bool = True,
+        has_code: bool = True,
     ) -> tuple[int, UserId | None]:
         """Make a link for the active user who has a canonical e-mail; their last one of the purpose ends.
+
+        Args:
+            conn: with a transaction.
+            purpose: what for.
+            email: canonical.
+            lifetime: of the link.
+            client: who asks.
+            has_link: False where it works by its code alone.
+            has_code: False where it works as a link alone.
 
         Returns:
             Its id, and whose it is: None where there is no such user. The same work is done for nobody.
@@ -108,8 +131,9 @@ class MailLinks:
             purpose,
             self._secrets.seal(),
             email=email,
+            detail="{}" if has_link else store.CODE_ALONE,
             lifetime=lifetime,
-            code_lifetime=CODE_LIFETIME,
+            code_lifetime=CODE_LIFETIME if has_code else None,
             client=client,
             at=self._clock(),
         )
@@ -192,6 +216,8 @@ class MailLinks:
         if digests:
             async with self._database.connection() as conn:
                 found = await store.find(conn, purpose, digests, at=self._clock())
+        if found is not None and found.detail == store.CODE_ALONE:
+            raise await self.refused(purpose, "code_alone", found, client=client)
         if found is not None and found.status == "open":
             return found
         raise await self.refused(purpose, "unknown" if found is None else found.status, found, client=client)

@@ -2,9 +2,16 @@
 
 from pathlib import Path
 
-from gatepost.features.email import email_pages, password_pages, sign_up_pages, verification_pages
+from gatepost.features.email import (
+    email_pages,
+    mail_sign_in_pages,
+    password_pages,
+    sign_up_pages,
+    verification_pages,
+)
 from gatepost.features.email.inbox import INBOX_PAGES
 from gatepost.features.email.letters import TEMPLATES
+from gatepost.features.email.mail_sign_ins import MailSignIns
 from gatepost.features.email.outbox import Outbox
 from gatepost.features.email.passwords import ForgottenPasswords
 from gatepost.http.pages.feature import Alert, Pages
@@ -44,16 +51,24 @@ FORGOT = Link(
     shown=lambda gate: gate.service(ForgottenPasswords).is_on,
 )
 
+BY_MAIL = Link(
+    place="sign_in",
+    path=mail_sign_in_pages.ASK,
+    text=Text("mail_sign_in.title"),
+    shown=lambda gate: gate.service(MailSignIns).is_on,
+)
+
 PAGES = Pages(
     pages=(
         *password_pages.PAGES,
         *email_pages.PAGES,
         *verification_pages.PAGES,
         *sign_up_pages.PAGES,
+        *mail_sign_in_pages.PAGES,
         *INBOX_PAGES,
     ),
     alerts=alerts,
-    links=(FORGOT,),
+    links=(FORGOT, BY_MAIL),
     sign_up_sent=sign_up_pages.sent,
     callout=verification_pages.callout,
     templates=Path(__file__).parent / "templates",
@@ -71,6 +86,7 @@ PAGES = Pages(
         "email.change_undone": Words("warn"),
         "email.sign_up_requested": Words("plain"),
         "email.verified": Words("good"),
+        "login.mail_requested": Words("plain"),
         "mail.failed": Words("bad"),
         "mail.link_refused": Words("warn"),
         "password.forgotten": Words("plain"),

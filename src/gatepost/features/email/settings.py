@@ -49,6 +49,12 @@ class EmailSettings(Settings):
         description="Whether users are asked, where mail is set up, to prove that their e-mail is theirs; "
         "required makes no account before that",
     )
+    email_sign_in: Annotated[Literal["off", "link", "code", "both"], BeforeValidator(forms.lower_case)] = (
+        Field(
+            "off",
+            description="What mails to sign in with have, where mail is set up; ASVS 6.3.6 has none",
+        )
+    )
     throttle_mail_address: _Rate = _rate(
         "10 then 30/hour", "Mails that strangers ask for from one address (IPv6: /64)"
     )

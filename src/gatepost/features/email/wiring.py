@@ -11,6 +11,7 @@ from gatepost.features.email.delivery import Delivery
 from gatepost.features.email.email_changes import EmailChanges
 from gatepost.features.email.limits import MailLimits
 from gatepost.features.email.links import MailLinks
+from gatepost.features.email.mail_sign_ins import MailSignIns
 from gatepost.features.email.notices import Notices
 from gatepost.features.email.outbox import Outbox
 from gatepost.features.email.passwords import ForgottenPasswords
@@ -80,6 +81,17 @@ def wire(gate: "Gate") -> Wired:
         features=gate.wiring,
         clock=gate.clock,
     )
+    mail_sign_ins = MailSignIns(
+        gate.database,
+        mode=settings.email_sign_in,
+        links=links,
+        limits=limits,
+        outbox=outbox,
+        throttles=gate.throttles,
+        sign_ins=gate.sign_ins,
+        verifications=verifications,
+        clock=gate.clock,
+    )
     passwords = ForgottenPasswords(
         gate.database,
         links=links,
@@ -97,7 +109,7 @@ def wire(gate: "Gate") -> Wired:
     kept = timedelta(days=settings.session_history_days)
     return Wired(
         services=(
-            *(outbox, delivery, links, passwords, changes, verifications, sign_ups),
+            *(outbox, delivery, links, passwords, changes, verifications, sign_ups, mail_sign_ins),
             *(() if sender is None else (sender,)),
         ),
         registrar=sign_ups,
