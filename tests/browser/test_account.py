@@ -263,7 +263,7 @@ async def test_a_trail_without_an_end_and_one_without_a_beginning(
 ) -> None:
     user = await make_user(site)
     await db.execute(
-        "INSERT INTO auth_events (action, user_id) SELECT 'session.started', $1 FROM generate_series(1, 120)",
+        "INSERT INTO auth_events (action, user_id) SELECT 'session.started', $1 FROM generate_series(1, 40)",
         user.id,
     )
     page = await visitor(viewport=NARROW)
