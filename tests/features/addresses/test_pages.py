@@ -3,11 +3,12 @@
 import httpx
 import pytest
 from fastapi import FastAPI
-from tests.conftest import MovableClock, nth_user
+from tests.conftest import MakeSettings, MovableClock, nth_user
 from tests.features.addresses.conftest import GUESSER, VICTIM, break_in, guess, is_live, sign_in
-from tests.http.conftest import Database
-from tests.http.pages.conftest import Visitor, make_user
+from tests.http.conftest import Database, events
+from tests.http.pages.conftest import ORIGIN, Visitor, make_user, visiting
 
+from gatepost.app import create_app
 from gatepost.features.addresses import pages, service
 
 PAGE = f"/auth/admin/addresses/{GUESSER}"
@@ -246,3 +247,47 @@ async def test_what_can_not_be_blocked_is_told_at_its_field(
     form_token = admin.page.forms[0].fields["form_token"]
     assert (await admin.post(ALL, {"form_token": form_token, "reason": "", **typed})).status_code == status
     assert typed["network"] in admin.answer.text
+
+
+FULL = """
+    INSERT INTO auth_throttles (bucket, key, tat) VALUES
+        ('login_address', '203.0.113.66', now() + interval '1 day'),
+        ('event', 'login_address:203.0.113.66', now() + interval '1 day'),
+        ('login_account', repeat('a', 32), now() + interval '1 day'),
+        ('confirm_user', '1:7', now() + interval '1 day'),
+        ('register_total', '', now() + interval '1 day'),
+        ('login_address', '203.0.113.77', now() + interval '1 second')
+"""
+
+
+async def test_limits_that_are_reached_are_shown_and_lifted_one_by_one(
+    make_settings: MakeSettings, clock: MovableClock, db: Database
+) -> None:
+    app = create_app(make_settings(public_url=ORIGIN, throttle_enabled=True), clock=clock)
+    async with visiting(app) as admin:
+        await make_user(app, "admin@example.com", "Ada Admin", is_admin=True)
+        await admin.get("/auth/sign-in")
+        await admin.sign_in("admin@example.com")
+        await _limits_are_lifted(admin, db)
+
+
+async def _limits_are_lifted(admin: Visitor, db: Database) -> None:
+    await admin.get(ALL)
+    assert "No limit is reached at the moment." in said(admin)
+    await db.execute(FULL)
+    await admin.get(ALL)
+    keys = [form.fields["key"] for form in admin.page.forms if "key" in form.fields]
+    assert sorted(keys) == ["", "1:7", "203.0.113.66", "a" * 32], "not of one that has room left"
+    links = {link["href"] for link in admin.page.all("a")}
+    assert {f"{ALL}/203.0.113.66", "/auth/admin/users/1"} <= links
+    assert "THROTTLE_LOGIN_ADDRESS" in said(admin)
+    (form,) = [each for each in admin.page.forms if each.fields.get("key") == "203.0.113.66"]
+    await admin.post(ALL, form.fields | {"limit": "login_address"})
+    await admin.follow()
+    assert "The throttle was lifted." in said(admin)
+    left = await db.fetch("SELECT bucket, key FROM auth_throttles WHERE key LIKE '%203.0.113.66'")
+    assert left == [], "nor is it kept back that it was reached"
+    (noted,) = await events(db, "throttles.cleared")
+    assert (noted["detail"]["bucket"], noted["detail"]["key"]) == ("login_address", "203.0.113.66")
+    await admin.post(ALL, form.fields | {"limit": "login_address"})
+    assert admin.answer.status_code == 404, "it is lifted already"

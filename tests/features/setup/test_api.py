@@ -20,7 +20,8 @@ from gatepost import errors
 from gatepost.features.setup.errors import InvalidSetupLink
 from gatepost.features.setup.service import Setup
 from gatepost.library import Gatepost
-from gatepost.models import Client
+from gatepost.models import Client, Period
+from gatepost.services.overview import Kind
 
 FIRST = {"email": "first@example.com", "name": "First", "password": PASSWORD}
 
@@ -39,6 +40,8 @@ async def test_the_setup_link_makes_the_first_administrator_even_where_nobody_ma
             await set_up(client, token), "Administrator registered successfully", status=201
         )
         assert (await client.post("/api/auth/cleanup", headers=bearer(data["token"]))).status_code == 200
+        figures = await gate.overview.figures(Period.DAY)
+        assert {each.kind: each.total for each in figures.series}[Kind.NEW_ACCOUNTS] == 1
         again = await set_up(client, token, email="second@example.com")
         assert_error(again, InvalidSetupLink)
         with pytest.raises(InvalidSetupLink):

@@ -212,3 +212,13 @@ def test_no_bar_is_drawn_for_none_and_one_is_seen_beside_a_million() -> None:
     assert drawn.label == "1,000,001 in total, at most 1,000,000 (Jan 3)."
     assert drawn.is_last_open
     assert not chart(language("en"), axis, (1, 1, 0)).is_last_open
+
+
+def test_time_goes_as_one_reads() -> None:
+    axis, points = Axis.of(SINCE, timedelta(hours=1), 24), (7, *[0] * 22, 1)
+    for name, places in (("en", (0, 23)), ("ar", (23, 0))):
+        drawn = chart(language(name), axis, points)
+        found = [int(float(bar.x.rstrip("%")) * 24 / 100) for bar in drawn.bars]
+        assert tuple(found) == places, name
+        ticks = [float(tick.x.rstrip("%")) for tick in drawn.ticks]
+        assert ticks == sorted(ticks, reverse=name == "ar")
