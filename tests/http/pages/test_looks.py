@@ -163,7 +163,7 @@ async def test_the_first_visit_of_the_sign_in_is_light(
             answer = await visitor.get(place, **{"Accept-Encoding": "gzip"})
             sent[place.rpartition(".")[2]] = int(answer.headers["content-length"])
 
-    assert sent.keys() == {"page", "css", "js", "svg"}
+    assert sent.keys() == {"page", "css", "js", "svg"}, "an icon, one style sheet and one script"
     assert sent["page"] <= 5_000
     assert sent["css"] <= 7_000
     assert sum(sent.values()) <= 14_000, sent
