@@ -9,6 +9,7 @@ from gatepost.feature import Feature
 if TYPE_CHECKING:
     from gatepost.gate import Gate
     from gatepost.http.api.feature import Api
+    from gatepost.http.pages.feature import Pages
     from gatepost.services.feature import Wired
 
 FOLDER = Path(__file__).parent
@@ -31,8 +32,15 @@ def _api() -> "Api":
     return Api(closed=(router,))
 
 
+def _pages() -> "Pages":
+    from gatepost.features.recovery_codes.pages import PAGES
+
+    return PAGES
+
+
 RECOVERY_CODES = Feature(
     name="recovery_codes",
+    locale=FOLDER / "locale",
     asvs=FOLDER / "asvs.toml",
     schema=Schema(
         feature="recovery_codes",
@@ -50,4 +58,5 @@ RECOVERY_CODES = Feature(
     ),
     wire=_wire,
     api=_api,
+    pages=_pages,
 )

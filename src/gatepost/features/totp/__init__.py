@@ -9,6 +9,7 @@ from gatepost.feature import Feature
 if TYPE_CHECKING:
     from gatepost.gate import Gate
     from gatepost.http.api.feature import Api
+    from gatepost.http.pages.feature import Pages
     from gatepost.services.feature import Wired
     from gatepost.terminal.feature import Command
 
@@ -40,8 +41,15 @@ def _commands() -> "tuple[Command, ...]":
     return COMMANDS
 
 
+def _pages() -> "Pages":
+    from gatepost.features.totp.pages import PAGES
+
+    return PAGES
+
+
 TOTP = Feature(
     name="totp",
+    locale=FOLDER / "locale",
     asvs=FOLDER / "asvs.toml",
     schema=Schema(
         feature="totp",
@@ -66,5 +74,6 @@ TOTP = Feature(
     ),
     wire=_wire,
     api=_api,
+    pages=_pages,
     commands=_commands,
 )

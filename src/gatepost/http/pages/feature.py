@@ -53,6 +53,28 @@ class Callout:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FactorPages:
+    """How pages show a kind of second factor, or of way back.
+
+    Attributes:
+        path: its page, where its owner sets it up, changes and removes it.
+        name: what it is called.
+        about: what is said of it to whoever has none.
+        icon: by its name in macros.html.
+        answer: template of the field that answers it.
+        enrol: template of what is shown before it is answered for the first time, with what it handed out as
+            `options`; None for a way back.
+    """
+
+    path: str
+    name: Text
+    about: Text
+    icon: str
+    answer: str
+    enrol: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pages:
     """Pages of a feature, and what there is to say of what it does.
 
@@ -62,6 +84,7 @@ class Pages:
         alerts: what stands above the overview; None where it has nothing to say there.
         sign_up_sent: answers whoever registered and has to answer a mail first, given the e-mail.
         callout: returns what a user's own account says first; the first feature that has something does.
+        factors: how its second factor, or its way back, is shown, by its method.
         address_path: below which the page of an address stands, where there is one.
         templates: directory of their templates; None where there are none.
         other_templates: directory of templates that are no pages, and can be replaced as well.
@@ -74,6 +97,7 @@ class Pages:
     alerts: Alerts | None = None
     sign_up_sent: Callable[[Visit, str], Response] | None = None
     callout: Callable[[Visit], Callout | None] | None = None
+    factors: Mapping[str, FactorPages] = field(default_factory=dict)
     address_path: str | None = None
     templates: Path | None = None
     other_templates: Path | None = None

@@ -33,6 +33,7 @@ TEXTS: dict[str, NoticeText] = {
     "user_demoted": lambda _: Text("flash.user_demoted"),
     "users_disabled": lambda count: Text("flash.users_disabled", count=count),
     "user_unlocked": lambda _: Text("flash.user_unlocked"),
+    "factors_reset": lambda _: Text("flash.factors_reset"),
     "user_deleted": lambda _: Text("flash.user_deleted"),
     "session_ended": lambda _: Text("flash.session_ended"),
     "cleaned": lambda count: Text("flash.cleaned", count=count),

@@ -2,11 +2,13 @@
 
 from starlette.responses import Response
 
+from gatepost.http.pages.feature import FactorPages
 from gatepost.http.pages.runs import runs_of
 from gatepost.http.pages.sentences import shown_run
 from gatepost.http.pages.visit import Visit
 from gatepost.http.pages.was_it_you import ASKING
-from gatepost.models import ROUTINE, SeenEvent
+from gatepost.models import ROUTINE, Held, Holdings, SeenEvent
+from gatepost.services.factors import FEW
 
 READ = 50
 """Events that the rows are made of at the most."""
@@ -18,9 +20,25 @@ async def show(visit: Visit) -> Response:
     """Show the ways to sign in, and the newest of what is notable."""
     user_id = visit.signed_in.user.id
     found = await visit.gate.audit.of_user(user_id, before=None, limit=READ, without=ROUTINE)
+    holdings = await visit.gate.factors.of(user_id)
     runs, _ = runs_of((SeenEvent(event=event, email=None) for event in found), most=ROWS)
     return visit.render(
         "security.html",
         rows=[shown_run(visit.language, run, own=True, words=visit.site.words) for run in runs],
         asking=ASKING,
+        factors=_factors(visit, holdings),
+        has_factor=bool(holdings.factors),
+        few=FEW,
     )
+
+
+def _factors(visit: Visit, holdings: Holdings) -> list[tuple[FactorPages, Held | None]]:
+    """Return what can be set up, and what is, each with its page; ways back for whoever has a factor."""
+    held = [*holdings.factors, *(holdings.ways_back if holdings.factors else ())]
+    having = {each.method for each in held}
+    shown = [(visit.site.factors[each.method], each) for each in held if each.method in visit.site.factors]
+    missing = [method for method in holdings.available if method not in having]
+    return [
+        *((visit.site.factors[method], None) for method in missing if method in visit.site.factors),
+        *shown,
+    ]

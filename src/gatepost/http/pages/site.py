@@ -100,6 +100,7 @@ class Site:
         routes: to every page.
         alerts: what features say above the overview.
         callouts: what they say first on a user's own account.
+        factors: how features show their second factors and ways back, by method.
         address_path: below which the page of an address stands; None where there is none.
         words: what is said of every action.
         notices: what may be said once.
@@ -124,6 +125,7 @@ class Site:
         self.alerts = tuple(each.alerts for each in theirs if each.alerts is not None)
         self.callouts = tuple(each.callout for each in theirs if each.callout is not None)
         self._sign_up_sent = next((each.sign_up_sent for each in theirs if each.sign_up_sent), None)
+        self.factors = {method: shown for each in theirs for method, shown in each.factors.items()}
         self.address_path = next((each.address_path for each in theirs if each.address_path), None)
         self.notices = TEXTS | {name: text for each in theirs for name, text in each.notices.items()}
         self._links = in_order([*LINKS, *(link for each in theirs for link in each.links)])

@@ -11,7 +11,7 @@ from gatepost.http.pages.forms import Form
 from gatepost.http.pages.runs import Run, runs_of
 from gatepost.http.pages.sentences import ShownEvent, shown_run
 from gatepost.http.pages.visit import Visit
-from gatepost.models import ROUTINE, EventFilter, SessionFilter, User
+from gatepost.models import ROUTINE, EventFilter, Held, SessionFilter, User, UserId
 from gatepost.security.texts import folded
 from gatepost.texts import Text
 
@@ -27,6 +27,7 @@ READ = 100
 ASKED = {
     "end_sessions": (Text("admin.user.end_sessions"), Text("admin.user.end_sessions_effect")),
     "temporary_password": (Text("admin.user.set_temporary_password"), Text("admin.user.temporary_effect")),
+    "reset_factors": (Text("admin.user.reset_factors"), Text("admin.user.reset_factors_effect")),
     "delete": (Text("admin.user.delete"), Text("admin.user.delete_effect")),
 }
 """What can't be taken back, and so is asked for on a page of its own: its name, and what it does."""
@@ -59,9 +60,20 @@ async def show(visit: Visit) -> Response:
         who=account.user,
         undone=UNDONE,
         is_own=account.user.id == visit.signed_in.user.id,
+        factors=await _factors(visit, user_id),
         sessions=[each.row for each in sessions],
         events=[_told(visit, run, named) for run in runs_of(events.events, most=EVENTS)[0]],
     )
+
+
+async def _factors(visit: Visit, user_id: UserId) -> list[tuple[Text | str, Held]]:
+    """Return what the user signs in with besides the password, each with what it is called."""
+    holdings = await visit.gate.factors.of(user_id)
+    named = visit.site.factors
+    return [
+        (named[each.method].name if each.method in named else each.method, each)
+        for each in (*holdings.factors, *holdings.ways_back)
+    ]
 
 
 def _told(visit: Visit, run: Run, named: str) -> tuple[ShownEvent, str | None, str | None]:
@@ -143,6 +155,12 @@ async def _end_sessions(visit: Visit, user: User, _: Form) -> Response:
     return _back(visit, user, f"sessions_ended.{ended}")
 
 
+async def _reset_factors(visit: Visit, user: User, form: Form) -> Response:
+    reason, by = form.get("reason", ""), visit.signed_in
+    await visit.gate.factors.reset(user, reason=reason, client=visit.client, by=by)
+    return _back(visit, user, "factors_reset")
+
+
 async def _end_session(visit: Visit, user: User, form: Form) -> Response:
     session_id = named_id(form.get("session", ""))
     await visit.gate.oversight.end(session_id, client=visit.client, by=visit.signed_in, owner=user.id)
@@ -172,6 +190,7 @@ _ACTIONS: dict[str, Act] = {
     "unlock": _unlock,
     "end_sessions": _end_sessions,
     "end_session": _end_session,
+    "reset_factors": _reset_factors,
     "temporary_password": _set_temporary_password,
     "delete": _delete,
 }
