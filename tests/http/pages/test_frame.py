@@ -66,7 +66,7 @@ def assert_plain(visitor: Visitor) -> None:
     ):
         for each in page.all(tag):
             target = each[place] or ""
-            assert target.startswith(("/auth/", "#", "data:,")), target
+            assert target.startswith(("/auth/", "#", "data:,", "otpauth:")), target
     (root,) = page.all("html")
     assert root["lang"] == visitor.answer.headers["content-language"]
     assert len(page.all("h1")) == len(page.all("main")) == 1

@@ -125,13 +125,6 @@ function addCopyButtons() {
   }
 }
 
-function addPrintButtons() {
-  for (const button of document.querySelectorAll("button[data-print]")) {
-    button.hidden = false;
-    button.addEventListener("click", () => window.print());
-  }
-}
-
 // A second click does not send a form a second time; one that is kept on its page can soon be sent again.
 function sendOnce() {
   for (const form of document.forms) {
@@ -174,7 +167,10 @@ showPlace();
 addShowButtons();
 sendOnce();
 addCopyButtons();
-addPrintButtons();
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.onclick = () => print();
+}
 closeMenus();
 // Who was led to a row stays there; browsers take the focus away when they go to it.
 const focusNotice = () => document.querySelector("[data-focus]")?.focus({ preventScroll: location.hash !== "" });
