@@ -10,18 +10,21 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
+from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Scope
 
-from gatepost.errors import GatepostError
+from gatepost.errors import CrossOriginRefused, GatepostError
 from gatepost.feature import Feature
 from gatepost.features import FEATURES
 from gatepost.gate import ELSEWHERE, Gate
+from gatepost.http import browser
 from gatepost.http.api.joined import join
 from gatepost.http.api.routes import create_api
 from gatepost.http.caching import PrivateAnswers
 from gatepost.http.collector import settle
 from gatepost.http.cors import sharing
+from gatepost.http.cross_origin import SAFE_METHODS
 from gatepost.http.dependencies import (
     GATE_KEY,
     SESSION_KEY,
@@ -36,7 +39,7 @@ from gatepost.http.own_pages import OptionalSessionScheme, PageSessionScheme, pl
 from gatepost.http.strays import StrayCookies
 from gatepost.in_code import Events, Users, UserSessions
 from gatepost.log import get_logger
-from gatepost.models import Client, Session
+from gatepost.models import Client, Session, SignedIn
 from gatepost.security.csrf_tokens import sign_in_binding
 from gatepost.services.clock import Clock, database_clock
 from gatepost.services.feature import Mailer
@@ -356,6 +359,32 @@ class Gatepost(Gate):
             raise RuntimeError("Ask for the session of this route first: PageSession or OptionalSession")
         session: Session | None = request.scope[SESSION_KEY]
         return "" if session is None else self.csrf_tokens.issue(sign_in_binding(session))
+
+    async def set_cookie(self, request: HTTPConnection, response: Response, signed_in: SignedIn) -> None:
+        """Have the browser hold a session that `sessions.start` returned, in the cookie of Gatepost's pages.
+
+        The session that it came with ends; of an impersonation it does not, which would end with it.
+
+        Args:
+            request: what is being answered: a form or `fetch` of your own pages, or a link.
+            response: the answer, which need not be the one that is returned: FastAPI joins their headers.
+            signed_in: the session.
+
+        Raises:
+            CrossOriginRefused: another site has the browser ask.
+        """
+        edge, scope = self.edge.at(request.scope), request.scope
+        try:
+            if scope["method"] in SAFE_METHODS:
+                edge.guard.check_shown(scope)
+            else:
+                edge.guard.check_declared(scope)
+        except CrossOriginRefused as refusal:
+            await edge.note_refusal(scope, refusal)
+            raise
+        if signed_in.session.impersonator_id is None:
+            await browser.supersede(edge, scope)
+        browser.hand_over(response, edge, scope, signed_in)
 
     def client_of(self, scope: Scope) -> Client:
         """Return who is at the other end of an ASGI scope."""

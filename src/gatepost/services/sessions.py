@@ -185,7 +185,8 @@ class Sessions(Opening):
         session = msgspec.structs.replace(
             session, expires_at=expires_at, is_fresh=False, impersonator_id=by.user.id
         )
-        return replace(signed_in, session=session)
+        # The browser that has it is no device of its user.
+        return replace(signed_in, session=session, credentials_stamp=None)
 
     @asynccontextmanager
     async def noting(self, client: Client, *, user_id: UserId, by: Session | None) -> AsyncIterator[None]:
