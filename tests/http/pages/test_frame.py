@@ -14,6 +14,7 @@ from tests.http.pages.conftest import ORIGIN, SAME, Visitor, visiting
 from tests.summed import PAGES
 
 from gatepost.app import create_app
+from gatepost.features.email import pages as email
 from gatepost.http.pages.language import negotiated
 from gatepost.texts import LANGUAGES
 
@@ -84,10 +85,10 @@ def assert_plain(visitor: Visitor) -> None:
 
 OPEN = ["/sign-in", "/sign-up"]
 APART = {
-    *("/setup", "/confirm-email", "/undo-email"),
-    *("/admin/events/live", "/admin/events/export", "/dev/mail"),
+    *("/setup", "/admin/events/live", "/admin/events/export"),
+    *(page.path for page in email.PAGES.pages),
 }
-"""Want the secret of a link; a stream without an end; a file; what development alone has."""
+"""Wants the secret of a link; a stream without an end; a file; what is there where mail is."""
 CLOSED = sorted({page.path for page in PAGES if "{" not in page.path} - {*OPEN, *APART})
 
 
