@@ -12,6 +12,7 @@ import httpx
 import pytest
 from tests.conftest import (
     PASSWORD,
+    SCHEMAS,
     USER_IDS,
     MovableClock,
     Role,
@@ -35,6 +36,9 @@ from gatepost.store import health
 
 Database: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
+OF_FEATURES = {table.name for schema in SCHEMAS for table in schema.tables}
+"""Tables of which a feature says itself what may be done to them."""
+
 FIRST, NOBODY = f"'{nth_user(1)}'", f"'{nth_user(99)}'"
 """The ids of the first user and of nobody, in SQL."""
 
@@ -42,7 +46,7 @@ FIRST, NOBODY = f"'{nth_user(1)}'", f"'{nth_user(99)}'"
 @pytest.fixture
 async def granted(owner_dsn: str, app_role: Role) -> str:
     """The database as a role sees it that was granted what is printed."""
-    await execute(owner_dsn, render_grants(app_role.name))
+    await execute(owner_dsn, render_grants(app_role.name, SCHEMAS))
     return app_role.on(owner_dsn)
 
 
@@ -95,7 +99,11 @@ async def test_every_table_is_granted_as_far_as_it_is_used(
     wanted -= {("auth_challenges", "UPDATE")}  # of one column alone
     by_column = ("users", "user_sessions", "auth_links", "auth_blocks", "auth_events")
     wanted -= {(table, privilege) for table in by_column for privilege in ("INSERT", "UPDATE")}
-    granted_ = await privileges(db, app_role.name)
+    granted_ = {
+        (name, privilege)
+        for name, privilege in await privileges(db, app_role.name)
+        if name.partition(".")[0] not in OF_FEATURES
+    }
     columns = {each for each in granted_ if "." in each[0]}
     assert granted_ - columns == wanted
     assert {name for name, _ in columns if name.endswith(".id")} == {"user_sessions.id"}
@@ -136,13 +144,13 @@ async def test_a_role_that_was_granted_nothing_is_told_of_everything(
     await db.execute("REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC")
     conn = await asyncpg.connect(app_role.on(owner_dsn))
     try:
-        missing = await health.missing_privileges(conn)
+        missing = await health.missing_privileges(conn, SCHEMAS)
     finally:
         await conn.close()
     tables = {
         line.partition(" ON ")[2] for line in missing if line.startswith(("DELETE", "INSERT", "SELECT"))
     }
-    assert tables == {*COLUMNS, "gatepost_version"} - {"auth_erased"}
+    assert tables == {*COLUMNS, "gatepost_version", *OF_FEATURES} - {"auth_erased"}
     functions = {line.split("(")[0].rpartition(" ")[2] for line in missing if line.startswith("EXECUTE")}
     assert functions == set(FUNCTIONS) - {"gatepost_purge_events"}
     sequences = {line.rpartition(".")[2] for line in missing if line.startswith("USAGE ON SEQUENCE")}
@@ -160,7 +168,7 @@ async def test_a_second_run_takes_back_what_was_granted_besides(
     once = await privileges(db, app_role.name)
     await db.execute(f"GRANT ALL ON auth_events, user_sessions TO {app_role.name}")
     await db.execute("GRANT DELETE ON auth_events TO PUBLIC; GRANT CREATE ON SCHEMA public TO PUBLIC")
-    await execute(owner_dsn, render_grants(app_role.name))
+    await execute(owner_dsn, render_grants(app_role.name, SCHEMAS))
     assert await privileges(db, app_role.name) == once
     assert not await db.fetchval("SELECT has_schema_privilege($1, 'public', 'CREATE')", app_role.name)
 
@@ -206,7 +214,7 @@ async def test_a_closed_schema_and_database_are_opened(server_dsn: str, app_role
 async def test_a_role_that_owns_the_tables_is_refused(db: Database, app_role: Role) -> None:
     await db.execute(f"ALTER TABLE auth_events OWNER TO {app_role.name}")
     with pytest.raises(asyncpg.RaiseError, match="owns the tables: make another one"):
-        await db.execute(render_grants(app_role.name))
+        await db.execute(render_grants(app_role.name, SCHEMAS))
 
 
 async def test_a_name_is_quoted_wherever_it_stands(db: Database) -> None:
@@ -214,7 +222,7 @@ async def test_a_name_is_quoted_wherever_it_stands(db: Database) -> None:
     quoted = name.replace('"', '""')
     await db.execute(f'CREATE ROLE "{quoted}"')
     try:
-        await db.execute(render_grants(name))
+        await db.execute(render_grants(name, SCHEMAS))
         assert await db.fetchval("SELECT has_table_privilege($1, 'users', 'DELETE')", name)
     finally:
         await db.execute(f'DROP OWNED BY "{quoted}"; DROP ROLE "{quoted}"')
@@ -223,7 +231,7 @@ async def test_a_name_is_quoted_wherever_it_stands(db: Database) -> None:
 @pytest.mark.parametrize("name", ["", "public", "none", "two\nlines", "nul\0", "\udcff", "x" * 64, "ß" * 32])
 def test_what_is_no_roles_name_is_refused(name: str) -> None:
     with pytest.raises(ValidationFailed) as caught:
-        render_grants(name)
+        render_grants(name, SCHEMAS)
     assert list(caught.value.fields) == ["role"]
 
 
@@ -299,8 +307,8 @@ async def test_in_an_adopted_table_of_another_schema_accounts_are_deleted_too(
             CREATE TRIGGER leave AFTER DELETE ON users FOR EACH ROW EXECUTE FUNCTION leave()
             """,
         )
-        await migrate(within)
-        await execute(within, render_grants(app_role.name))
+        await migrate(within, features=SCHEMAS)
+        await execute(within, render_grants(app_role.name, SCHEMAS))
         await execute(
             within,
             f"GRANT USAGE ON SCHEMA app TO {app_role.name}",
@@ -586,15 +594,15 @@ async def test_rights_on_every_column_of_users_are_not_taken_back_and_told(
     conn: Database = await asyncpg.connect(owner_dsn)
     told: list[str] = []
     conn.add_log_listener(lambda _, message: told.append(message.message))
-    await conn.execute(render_grants(app_role.name))
+    await conn.execute(render_grants(app_role.name, SCHEMAS))
     assert told == []
     await conn.execute(f'GRANT UPDATE ON users TO "{app_role.name}"')
-    await conn.execute(render_grants(app_role.name))
+    await conn.execute(render_grants(app_role.name, SCHEMAS))
     assert await conn.fetchval("SELECT has_table_privilege($1, 'users', 'UPDATE')", app_role.name)
     [warning] = told
     revoke = f'REVOKE INSERT, UPDATE ON users FROM PUBLIC, "{app_role.name}";'
     assert revoke.replace('"', "") in warning.replace('"', "")
     await conn.execute(revoke)
-    await conn.execute(render_grants(app_role.name))
+    await conn.execute(render_grants(app_role.name, SCHEMAS))
     assert len(told) == 1
     await conn.close()
