@@ -11,10 +11,10 @@ from gatepost.features.email.link_store import MailLink, Purpose
 from gatepost.features.email.links import CODE_LIFETIME, MailLinks, Shown, minutes
 from gatepost.features.email.mails import Mail
 from gatepost.features.email.outbox import Draft, Outbox, asked
-from gatepost.models import Client, EndReason
+from gatepost.models import AuditAction, Client, EndReason
 from gatepost.security.emails import canonical_email
 from gatepost.services.clock import Clock
-from gatepost.services.feature import Wiring
+from gatepost.services.feature import Happened, Wiring
 from gatepost.services.hashing import Hashing
 from gatepost.services.lines import Line
 from gatepost.services.new_passwords import NewPasswords
@@ -26,9 +26,6 @@ from gatepost.store import users as user_store
 
 LIFETIME = timedelta(minutes=30)
 """How long the link works."""
-
-NOTICE_LIFETIME = timedelta(days=2)
-"""How long it is worth the while to tell somebody that their password was changed."""
 
 
 class ForgottenPasswords:
@@ -168,7 +165,9 @@ class ForgottenPasswords:
         if not await self._links.claim(conn, link):
             return False
         user = await user_store.get(conn, user_id)
-        if user is not None and not user.email_verified:
+        if user is None:
+            return False
+        if not user.email_verified:
             # Whoever made the account may have been somebody else.
             await self._features.disown(conn, user_id)
         await user_store.set_password(conn, user_id, hashed, at=at)
@@ -177,15 +176,8 @@ class ForgottenPasswords:
         await self._outbox.proven(conn, link.email)
         await endings.end_of_user(conn, user_id, reason=EndReason.PASSWORD_CHANGED, client=client, at=at)
         await event_store.insert(conn, EmailAction.PASSWORD_RESET, client=client, at=at, user_id=user_id)
-        await self._outbox.put(
-            conn,
-            Draft(
-                mail=Mail.PASSWORD_CHANGED,
-                recipient=link.email,
-                lifetime=NOTICE_LIFETIME,
-                user_id=user_id,
-                data=asked(client, at),
-            ),
+        await self._features.tell(
+            conn, Happened(action=AuditAction.PASSWORD_CHANGED, user=user, client=client)
         )
         return True
 
