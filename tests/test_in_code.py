@@ -1,8 +1,10 @@
 """`auth.users`, `auth.sessions` and `auth.events`: what an application does in its own code."""
 
 import asyncio
+import inspect
 import json
 import math
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from tests.http.conftest import Database, events
 from gatepost import Gatepost, User
 from gatepost.db import migrate
 from gatepost.errors import EmailTaken, GatepostError, NotFound, RejectedByDatabase, ValidationFailed
+from gatepost.in_code import Events, Users, UserSessions
 from gatepost.models import Client
 
 PERSON: dict[str, Any] = {"email": "ada@example.com", "name": "Ada"}
@@ -413,3 +416,25 @@ async def test_a_client_is_spelled_as_rows_have_it(
     user = await auth.users.create(**PERSON, client=Client(ip_address="::ffff:203.0.113.7", user_agent="a\n"))
     (event,) = await auth.events.list(user_id=user.id)
     assert (event.ip_address, event.user_agent) == ("203.0.113.7", "a")
+
+
+def test_the_page_lists_every_call_with_its_parameters() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "library.md").read_text()
+    table = page.partition("| Call |")[2].partition("\n\n")[0]
+    listed = dict(re.findall(r"`auth\.(\w+\.\w+)\(([^`]*)\)`", table))
+    there = {}
+    for name, kind in {"users": Users, "sessions": UserSessions, "events": Events}.items():
+        for verb, function in inspect.getmembers(kind, inspect.iscoroutinefunction):
+            if not verb.startswith("_"):
+                there[f"{name}.{verb}"] = _parameters(function)
+    assert listed == there
+
+
+def _parameters(function: Any) -> str:
+    """Return the parameters of a call, but for those that the page names for all."""
+    kept = [
+        each.replace(annotation=inspect.Parameter.empty)
+        for each in inspect.signature(function).parameters.values()
+        if each.name not in {"self", "client", "conn"}
+    ]
+    return str(inspect.Signature(kept))[1:-1]
