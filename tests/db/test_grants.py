@@ -153,7 +153,9 @@ async def test_a_role_that_was_granted_nothing_is_told_of_everything(
     assert tables == {*COLUMNS, "gatepost_version", *OF_FEATURES} - {"auth_erased"}
     functions = {line.split("(")[0].rpartition(" ")[2] for line in missing if line.startswith("EXECUTE")}
     assert functions == set(FUNCTIONS) - {"gatepost_purge_events"}
-    sequences = {line.rpartition(".")[2] for line in missing if line.startswith("USAGE ON SEQUENCE")}
+    sequences = {
+        line.split()[-1].rpartition(".")[2] for line in missing if line.startswith("USAGE ON SEQUENCE")
+    }
     assert sequences == {
         row["name"]
         for row in await db.fetch(
