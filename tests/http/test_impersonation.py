@@ -150,6 +150,12 @@ async def test_the_lists_of_sessions_say_who_has_it(site: Site, page: Any, db: D
     assert theirs.impersonator_id == by
 
 
+async def test_where_support_is_becomes_no_place_of_the_user(site: Site, page: Any, db: Database) -> None:
+    await open_account(site)
+    places = await db.fetch("SELECT DISTINCT place FROM user_sessions WHERE impersonator_id IS NOT NULL")
+    assert [each["place"] for each in places] == [None]
+
+
 async def test_the_console_shows_which_session_it_is(site: Site, page: Any) -> None:
     admin, _, ada = await open_account(site)
     await login(site.anonymous, "ada@example.com")

@@ -227,12 +227,16 @@ async def start(
 
 
 async def impersonate(conn: Connection, session_id: int, impersonator: UserId, *, live_id: int) -> datetime:
-    """Have a session that has just begun be somebody else's; return when it ends, no later than theirs."""
+    """Have a session that has just begun be somebody else's; return when it ends, no later than theirs.
+
+    Where they are is no place of its user.
+    """
     row = one(
         await conn.fetchrow(
             """
             UPDATE user_sessions s
             SET impersonator_id = $2, impersonator_session = coalesce(theirs.family_id, theirs.id),
+                place = NULL,
                 expires_at = least(s.expires_at, theirs.expires_at),
                 absolute_expires_at = least(s.absolute_expires_at, theirs.expires_at)
             FROM user_sessions theirs

@@ -21,7 +21,7 @@ from tests.features.addresses.conftest import (
 from tests.http.conftest import Database, assert_error, assert_success, at, events
 from tests.http.pages.conftest import make_user
 
-from gatepost import errors
+from gatepost import Client, Gatepost, errors
 from gatepost.features.addresses.errors import NetworkTooWide, OwnAddress, ProtectedAddress
 
 ROUTES = (
@@ -133,6 +133,23 @@ async def test_who_was_there_before_it_began_is_no_guesser(
     await sign_in(app)
     found = await look(client, token)
     assert (found["verdict"], found["accounts"][0]["is_guessed"]) == ("attack", False)
+
+
+async def test_support_that_opens_an_account_there_is_no_guesser_and_hides_none(
+    app: FastAPI, client: httpx.AsyncClient, token: str
+) -> None:
+    gate: Gatepost = app.state.gatepost
+    victim = await make_user(app, VICTIM)
+    by = await gate.session_tokens.resolve(token)
+    office = Client(ip_address=GUESSER)
+    await gate.sessions.start(victim.id, by=by, client=office)
+    await guess(app, *["nobody@example.com"] * 9)
+    await gate.sessions.start(victim.id, by=by, client=office)
+    found = await look(client, token)
+    assert (found["verdict"], found["succeeded"]) == ("attack", 0)
+    await sign_in(app)
+    found = await look(client, token)
+    assert (found["verdict"], found["succeeded"]) == ("guessed", 1)
 
 
 async def test_who_registers_there_afterwards_is_no_guesser(

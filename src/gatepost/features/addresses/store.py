@@ -106,6 +106,10 @@ async def accounts(
             SELECT r.*,
                 count(*) FILTER (WHERE r.action = 'login.failed') OVER (ORDER BY r.at, r.id) AS failures
             FROM recent r
+            -- Whoever has a session in the place of its user is no stranger who came in.
+            WHERE (r.action = 'session.started' AND r.session_id IN (
+                SELECT i.session_id FROM recent i WHERE i.action = 'session.impersonated'
+            )) IS NOT TRUE
         ), account AS (
             SELECT o.user_id, o.email, count(*) AS events, max(o.at) AS last_at,
                 count(*) FILTER (WHERE o.action = 'login.failed') AS failed,
@@ -126,7 +130,7 @@ async def accounts(
             a.failed_before,
             a.failed_before > 0 AND (u.created_at::timestamptz >= b.at OR EXISTS (
                 SELECT FROM user_sessions s
-                WHERE s.user_id = a.user_id AND s.created_at < b.at
+                WHERE s.user_id = a.user_id AND s.created_at < b.at AND s.impersonator_id IS NULL
                     AND gatepost.to_inet(s.ip_address) <<= $1::text::inet
             )) IS TRUE AS is_known,
             a.succeeded > 0 AND EXISTS (
