@@ -27,15 +27,6 @@ _AS_OTHERS: Mapping[str, str] = {
 }
 """Buckets whose rate is the setting of another one."""
 
-_BY_PLACE = (
-    Bucket.LOGIN_ADDRESS,
-    Bucket.FORM_ADDRESS,
-    Bucket.REGISTER_ADDRESS,
-    Bucket.LINK_ADDRESS,
-    Bucket.REFRESH_ADDRESS,
-)
-_BY_SITE = (Bucket.LOGIN_NETWORK, Bucket.REGISTER_NETWORK, Bucket.LINK_NETWORK)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -44,7 +35,8 @@ class Limits:
     Attributes:
         enabled: whether attempts are limited; failures in a row are in any case.
         rates: by the names of the buckets: every setting that is a rate is of the one that it is named after,
-            a feature's too.
+            a feature's too. How a name ends says whose the bucket is: `_address`, `_network`, `_account` or
+            `_recipient`.
         failures_max: failures in a row after which a password works from known places alone.
         key: under which e-mails become keys of buckets, so that the table names nobody.
         explains: refusals carry a hint for developers.
@@ -126,7 +118,16 @@ class Limits:
     def of_account(self, email: str, user_id: UserId | None) -> list[tuple[str, str]]:
         """Return the buckets of an account, as `store.throttles.clear` takes them."""
         own = [] if user_id is None else self.of_user(email, user_id)
-        return [*_with_events([(Bucket.LOGIN_ACCOUNT, self.account(email))]), *own]
+        every = [bucket for bucket in self.rates if bucket.endswith(("_account", "_recipient"))]
+        return [*_with_events([(bucket, self.account(email)) for bucket in every]), *own]
+
+    def of_address(self, address: str) -> list[tuple[str, str]]:
+        """Return the buckets of an address (IPv6: its /64) and its network, those of features too."""
+        client = Client.of(address, None)
+        keys = {"_address": client.address_block or "", "_network": client.network_block or ""}
+        return _with_events(
+            [(bucket, key) for bucket in self.rates for end, key in keys.items() if bucket.endswith(end)]
+        )
 
     def of_user(self, email: str, user_id: UserId) -> list[tuple[str, str]]:
         """Return those of them that nobody fills but who signed in to the account."""
@@ -144,11 +145,5 @@ def setting_of(bucket: str) -> str:
     return f"{_PREFIX}{_AS_OTHERS.get(bucket, bucket)}".upper()
 
 
-def of_address(client: Client) -> list[tuple[str, str]]:
-    """Return the buckets of an address and its network, as `store.throttles.clear` takes them."""
-    own = [(bucket, client.address_block or "") for bucket in _BY_PLACE]
-    return _with_events([*own, *((bucket, client.network_block or "") for bucket in _BY_SITE)])
-
-
-def _with_events(names: list[tuple[Bucket, str]]) -> list[tuple[str, str]]:
+def _with_events(names: list[tuple[str, str]]) -> list[tuple[str, str]]:
     return [*names, *((Bucket.EVENT, f"{bucket}:{key}") for bucket, key in names)]

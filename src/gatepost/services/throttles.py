@@ -14,7 +14,7 @@ from gatepost.models import AuditAction, Bucket, Client, UserId
 from gatepost.security.devices import Devices
 from gatepost.services.audit import BY_COMMAND
 from gatepost.services.clock import Clock
-from gatepost.services.limits import EVENT_RATE, Limits, of_address, setting_of
+from gatepost.services.limits import EVENT_RATE, Limits, setting_of
 from gatepost.services.lines import Line
 from gatepost.store import attempts, failures
 from gatepost.store import events as event_store
@@ -350,7 +350,7 @@ class Throttles:
             user_id = None if user is None else user.id
             patterns = [
                 *([] if email is None else self.limits.of_account(email, user_id)),
-                *([] if address is None else of_address(Client.of(address, None))),
+                *([] if address is None else self.limits.of_address(address)),
             ]
             cleared = await store.clear(conn, patterns or [("%", "%")])
             named = {"email": email, "address": address} if patterns else {"all": True}
@@ -369,13 +369,12 @@ class Throttles:
         if not self.limits.enabled:
             return False
         async with self._database.connection() as conn:
-            found = await store.named(conn, of_address(Client.of(address, None)), at=self._clock())
+            found = await store.named(conn, self.limits.of_address(address), at=self._clock())
         return any(self.limits.left(level) == 0 for level in found)
 
-    @staticmethod
-    async def clear_address(conn: Connection, address: str) -> int:
+    async def clear_address(self, conn: Connection, address: str) -> int:
         """Empty the buckets of an address (IPv6: its /64) and its network, in the caller's transaction."""
-        return await store.clear(conn, of_address(Client.of(address, None)))
+        return await store.clear(conn, self.limits.of_address(address))
 
     async def forget(self, conn: Connection, user_id: UserId, email: str, *, by_owner: bool = False) -> None:
         """Clear a user's failures and buckets: they have another password, are unlocked, or gone.

@@ -401,6 +401,20 @@ async def test_mails_are_limited_by_recipient_address_and_in_all(
     assert statuses == [202] * allowed + [429]
 
 
+@pytest.mark.parametrize("by", ["email", "address"])
+async def test_an_administrator_lets_mails_out_again(
+    make_settings: MakeSettings, clock: MovableClock, by: str
+) -> None:
+    bucket = {"email": "recipient", "address": "address"}[by]
+    few = {"throttle_mail_again": "100 then 1/second", f"throttle_mail_{bucket}": "1 then 1/day"}
+    app = create_app(make_settings(**MAIL_ON, throttle_enabled=True, **few), clock=clock)
+    async with serving(app) as client:
+        assert [(await forgot(client)).status_code for _ in range(2)] == [202, 429]
+        named = {"email": None, "address": None} | {by: EMAIL if by == "email" else "127.0.0.1"}
+        assert await app.state.gatepost.throttles.clear(**named, client=Client()) > 0
+        assert (await forgot(client)).status_code == 202
+
+
 # --- Without a way to send mail ---
 
 
