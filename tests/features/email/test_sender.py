@@ -164,15 +164,28 @@ async def test_a_worker_that_dies_after_the_claim_loses_nothing(
 ) -> None:
     await post.put()
     async with post.gate.database.transaction() as conn:
-        (claimed,) = await store.claim(conn, uuid4(), limit=10, lasts=timedelta(minutes=2), at=None)
+        assert await store.claim(conn, uuid4(), limit=10, lasts=timedelta(minutes=2), at=None)
     assert await post.send() == 0
     clock.advance(minutes=3)
     assert await post.send() == 1
     assert len(postman.taken) == 1
-    # The first worker was only slow: it can't finish what is another's.
-    async with post.gate.database.transaction() as conn:
-        assert not await store.finish(conn, claimed.id, uuid4(), "failed", error="late", at=None)
     assert (await state(db))[0] == "sent"
+
+
+async def test_a_worker_whose_lease_has_run_out_finishes_nothing(
+    post: Post, clock: MovableClock, db: Any
+) -> None:
+    await post.put()
+    slow, other, lasts = uuid4(), uuid4(), timedelta(minutes=2)
+    async with post.gate.database.transaction() as conn:
+        (message,) = await store.claim(conn, slow, limit=10, lasts=lasts, at=clock())
+        clock.advance(minutes=3)
+        assert len(await store.claim(conn, other, limit=10, lasts=lasts, at=clock())) == 1
+        late = {"error": "late", "at": clock()}
+        assert not await store.finish(conn, message.id, slow, "failed", **late)
+        assert not await store.put_off(conn, message.id, slow, wait=lasts, **late)
+        assert await store.finish(conn, message.id, other, "sent", error=None, at=clock())
+    assert (await state(db))[:3] == ("sent", None, 2)
 
 
 async def test_a_mail_that_is_sent_twice_has_the_same_message_id_and_date(
