@@ -181,9 +181,9 @@ async def test_a_worker_whose_lease_has_run_out_finishes_nothing(
         (message,) = await store.claim(conn, slow, limit=10, lasts=lasts, at=clock())
         clock.advance(minutes=3)
         assert len(await store.claim(conn, other, limit=10, lasts=lasts, at=clock())) == 1
-        late = {"error": "late", "at": clock()}
-        assert not await store.finish(conn, message.id, slow, "failed", **late)
-        assert not await store.put_off(conn, message.id, slow, wait=lasts, **late)
+        at = clock()
+        assert not await store.finish(conn, message.id, slow, "failed", error="late", at=at)
+        assert not await store.put_off(conn, message.id, slow, wait=lasts, error="late", at=at)
         assert await store.finish(conn, message.id, other, "sent", error=None, at=clock())
     assert (await state(db))[:3] == ("sent", None, 2)
 
