@@ -14,7 +14,7 @@ from gatepost.texts import Text
 
 DOES = {
     "disable": (Text("admin.selected.disable_title"), Text("admin.selected.disable_effect")),
-    "end_sessions": (Text("admin.selected.end_title"), Text("admin.user.end_sessions_effect")),
+    "end_sessions": (Text("admin.selected.end_title"), Text("admin.end_sessions.effect")),
 }
 """What can be done → its name, and what it does."""
 
