@@ -114,6 +114,20 @@ async def test_several_users_at_once_and_again(app: FastAPI, auth: Gatepost, dat
         assert (await again.get("/api/auth/sessions")).json()["data"]["total_active_sessions"] == 2
 
 
+async def test_a_user_has_a_second_factor_and_is_asked_for_it(
+    app: FastAPI, auth: Gatepost, database: str
+) -> None:
+    async with running(app, auth, database) as site:
+        alice = await site.sign_in("alice@example.com")
+        authenticator = await site.enrol(alice)
+        assert (await alice.get("/notes")).status_code == 200
+        with pytest.raises(RuntimeError, match="second_factor_required"):
+            await site.sign_in("alice@example.com")
+        for _ in range(4):  # faster than codes change
+            again = await site.sign_in("alice@example.com", authenticator=authenticator)
+        assert (await again.get("/api/auth/me")).json()["data"]["session_info"]["aal"] == 2
+
+
 async def test_what_the_endpoint_refuses_is_told(app: FastAPI, auth: Gatepost, database: str) -> None:
     @auth.on_register
     async def nobody(conn: Any, user: User) -> None:

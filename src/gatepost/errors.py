@@ -311,9 +311,37 @@ class AdminRequired(Forbidden):
 
 
 class FreshSessionRequired(Forbidden):
-    """The password was entered too long ago for this request (ASVS 7.2.4, 7.5.3)."""
+    """The user proved who they are too long ago for this request, or by too little (ASVS 7.2.4, 7.5.3).
+
+    Attributes:
+        methods: what they would confirm with: `password`, and the methods of a step after it.
+        aal: the authenticator assurance level that is asked for.
+        max_age: seconds after which a proof is too old; None for what the settings say.
+    """
 
     code = "fresh_session_required"
+
+    def __init__(
+        self, methods: tuple[str, ...] = ("password",), *, aal: int = 1, max_age: int | None = None
+    ) -> None:
+        """Take what would do."""
+        super().__init__()
+        self.methods = methods
+        self.aal = aal
+        self.max_age = max_age
+
+    @property
+    def details(self) -> Mapping[str, object]:
+        """What would do."""
+        return {"methods": self.methods}
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The challenge for clients with a token (RFC 9470 §3): what a session has to be."""
+        level = ', acr_values="aal2"' if self.aal > 1 else ""
+        age = "" if self.max_age is None else f', max_age="{self.max_age}"'
+        told = f'error="insufficient_user_authentication", error_description="{self.code}"'
+        return {"WWW-Authenticate": f"Bearer {told}{level}{age}"}
 
 
 class EmailNotVerified(Forbidden):

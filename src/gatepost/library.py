@@ -228,6 +228,27 @@ class Gatepost(Gate):
             )
         app.router.routes.append(PlacedMount(path, app=mounted))
 
+    def fresh(self, *, aal: int = 1, minutes: float | None = None) -> FreshSessionScheme:
+        """Return what asks a route's caller for a fresh session: `Depends(auth.fresh(aal=2, minutes=5))`.
+
+            PayingSession = Annotated[Session, Depends(auth.fresh(aal=2, minutes=5))]
+
+        Others are answered 403 `fresh_session_required`, with the `methods` that would do and the header of
+        RFC 9470. A session of somebody who has a second factor is of level 2; who has none can't come by one.
+
+        Args:
+            aal: the least authenticator assurance level (NIST SP 800-63B-4): 2 asks for more than one factor.
+            minutes: how long ago the user may have proven who they are; None for FRESH_SESSION_MINUTES.
+
+        Raises:
+            ValueError: there is no such level, or no time.
+        """
+        if aal not in {1, 2} or (minutes is not None and minutes <= 0):
+            raise ValueError("fresh() takes aal=1 or aal=2, and minutes above 0")
+        scheme = FreshSessionScheme(self.edge, aal=aal, minutes=minutes)
+        scheme.scheme_name = self.fresh_session.scheme_name
+        return scheme
+
     def on_register(self, hook: Hook) -> Hook:
         """Have `hook(conn, user)` called inside the transaction of every registration, in order.
 

@@ -14,6 +14,7 @@ Works with any test runner that gives tests an asyncio event loop. Needs httpx: 
 """
 
 import asyncio
+import base64
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,7 @@ from contextlib import (
     contextmanager,
     suppress,
 )
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -40,6 +42,7 @@ from gatepost.db.migrations.connect import connect
 from gatepost.errors import EmailTaken
 from gatepost.feature import Feature, schemas_of
 from gatepost.features import FEATURES
+from gatepost.features.totp.codes import PERIOD, code_at
 from gatepost.library import Gatepost
 from gatepost.models import Client, UserIdType
 from gatepost.settings import Settings
@@ -48,7 +51,16 @@ from gatepost.settings.feature import settings_of
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["PASSWORD", "OnDatabase", "Site", "isolated", "running", "signed_in", "temporary_database"]
+__all__ = [
+    "PASSWORD",
+    "Authenticator",
+    "OnDatabase",
+    "Site",
+    "isolated",
+    "running",
+    "signed_in",
+    "temporary_database",
+]
 
 T = TypeVar("T")
 
@@ -155,6 +167,34 @@ def isolated(auth: Gatepost, database: str) -> Iterator[Settings]:
         auth.settings = former
 
 
+class Authenticator:
+    """An authenticator app with recovery codes, of a user whom `Site.enrol` had set one up.
+
+    Attributes:
+        recovery_codes: those that are left.
+    """
+
+    def __init__(self, secret: str) -> None:
+        self._secret = base64.b32decode(secret)
+        self._used = 0
+        self.recovery_codes: list[str] = []
+
+    def code(self) -> str | None:
+        """Return a code that is good and was not used yet; None where the next one is still to come."""
+        step = int(datetime.now(UTC).timestamp()) // PERIOD
+        if self._used >= step:
+            return None
+        self._used = max(self._used + 1, step - 1)
+        return code_at(self._secret, self._used)
+
+    def answer(self) -> dict[str, str]:
+        """Return what answers a step: a code, or a recovery code where tests are faster than codes change."""
+        code = self.code()
+        if code is not None:
+            return {"method": "totp", "code": code}
+        return {"method": "recovery_code", "code": self.recovery_codes.pop()}
+
+
 class Site:
     """An application that runs, and clients for it.
 
@@ -175,12 +215,14 @@ class Site:
         password: str = PASSWORD,
         is_admin: bool = False,
         fields: Mapping[str, object] = NO_FIELDS,
+        authenticator: Authenticator | None = None,
     ) -> "httpx.AsyncClient":
         """Return a client that sends a session token, got by the real endpoints.
 
         A user with this e-mail and password who is there already signs in; otherwise one registers, with the
         `fields` that the application asks for, and what `on_register` hooks do is done. Where nobody may
-        register (REGISTRATION), `auth.users.create` makes them.
+        register (REGISTRATION), `auth.users.create` makes them. `authenticator` answers the second step of
+        who has one, as `enrol` has returned it.
 
         Raises:
             RuntimeError: the endpoint refused; the message has its answer.
@@ -199,14 +241,43 @@ class Site:
                 )
         if response.status_code in {403, 409}:
             response = await self.anonymous.post(f"{self._auth.prefix}/login", json=body)
-        if not response.is_success:
-            raise RuntimeError(f"{response.request.url} answered {response.status_code}: {response.text}")
+        if response.status_code == 401 and authenticator is not None:
+            challenge = response.json()["error"].get("challenge")
+            answer = {"challenge": challenge, **authenticator.answer()}
+            response = await self.anonymous.post(f"{self._auth.prefix}/login/factor", json=answer)
+        _succeeded(response)
         user = await self._auth.administration.find(email)
         if user.is_admin != is_admin:
             await self._auth.administration.set_admin(user, is_admin=is_admin, client=Client())
         client = self._new_client()
         client.headers["Authorization"] = f"Bearer {response.json()['data']['token']}"
         return client
+
+    async def enrol(self, client: "httpx.AsyncClient") -> Authenticator:
+        """Set up an authenticator app for whoever signed in a client a moment ago; the client goes on.
+
+        Raises:
+            RuntimeError: the endpoint refused; the message has its answer.
+        """
+        path = f"{self._auth.prefix}/factors/totp"
+        begun = _succeeded(await client.post(path))
+        authenticator = Authenticator(begun["secret"])
+        done = _succeeded(await client.post(f"{path}/confirm", json={"code": authenticator.code()}))
+        authenticator.recovery_codes = list(done.get("recovery_codes", ()))
+        client.headers["Authorization"] = f"Bearer {done['token']}"
+        return authenticator
+
+
+def _succeeded(response: "httpx.Response") -> dict[str, Any]:
+    """Return what an endpoint answered with.
+
+    Raises:
+        RuntimeError: it refused.
+    """
+    if not response.is_success:
+        raise RuntimeError(f"{response.request.url} answered {response.status_code}: {response.text}")
+    data: dict[str, Any] = response.json()["data"]
+    return data
 
 
 @asynccontextmanager

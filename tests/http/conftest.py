@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from tests.conftest import AsApp, MakeSettings, register, scratch_database, serving, settings_for
 
 from gatepost.app import create_app
-from gatepost.errors import GatepostError
+from gatepost.errors import FreshSessionRequired, GatepostError
 
 Database: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -51,10 +51,13 @@ def assert_error(
     assert response.headers["content-type"] == "application/json"
     assert_headers(response)
     body: dict[str, Any] = response.json()
-    error = {"code": kind.code} | ({} if fields is None else {"fields": fields})
+    error: dict[str, Any] = {"code": kind.code} | ({} if fields is None else {"fields": fields})
+    if kind is FreshSessionRequired:
+        error["methods"] = ["password"]  # of whoever has no second factor
     assert body == {"data": None, "message": body["message"], "success": False, "error": error}
     assert body["message"]
-    assert ("www-authenticate" in response.headers) == (response.status_code == 401)
+    challenges = response.status_code == 401 or kind is FreshSessionRequired  # RFC 9470 §3
+    assert ("www-authenticate" in response.headers) == challenges
     return body
 
 

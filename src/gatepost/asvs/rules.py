@@ -34,6 +34,16 @@ def throttles(settings: Settings) -> Missed | None:
     return None if settings.throttle_enabled else Missed("THROTTLE_ENABLED", "It is off: nothing is limited")
 
 
+def second_factor(settings: Settings) -> Missed | None:
+    """Everybody has a second factor."""
+    if settings.mfa_required == "all":
+        return None
+    lack = "Nobody has" if settings.mfa_required == "off" else "Only administrators have"
+    return Missed(
+        "MFA_REQUIRED", f"{lack} to set up a second factor, which everybody may; all has them do it"
+    )
+
+
 def token_bits(settings: Settings) -> Missed | None:
     """Session tokens have 128 random bits or more."""
     if settings.session_token_format == "opaque":  # noqa: S105 - a format, no token
@@ -171,6 +181,7 @@ RULES: Mapping[str, Rule] = {
     rule.__name__: rule
     for rule in (
         throttles,
+        second_factor,
         token_bits,
         breached_passwords,
         secure_cookies,

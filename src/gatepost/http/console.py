@@ -37,7 +37,7 @@ class ConsoleSessionScheme(AdminSessionScheme):
         session, scope = await super().__call__(connection), connection.scope
         reads = scope["method"] in READING
         if not session.is_fresh and not (reads and _may_read(self.edge(connection), scope, session)):
-            raise FreshSessionRequired
+            raise FreshSessionRequired(await self.edge(connection).gate.confirmations.methods(session))
         return session
 
 

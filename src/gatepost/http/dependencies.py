@@ -5,6 +5,7 @@ async def leave(session: FreshSession): ...     # and gave the password a moment
 async def purge(session: AdminSession): ...     # and an administrator
 """
 
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Depends
@@ -70,19 +71,47 @@ class CurrentSessionScheme(BearerScheme):
 
 
 class FreshSessionScheme(CurrentSessionScheme):
-    """Resolves a session whose password was given a moment ago; others are refused with 403."""
+    """Resolves a session whose user proved who they are a moment ago; others are refused with 403.
+
+    Args:
+        edge: of the Gatepost that it asks; None for that of the application.
+        aal: the least authenticator assurance level, 2 for more than one factor.
+        minutes: how long ago the proof may be; None for FRESH_SESSION_MINUTES.
+    """
+
+    def __init__(self, edge: Edge | None = None, *, aal: int = 1, minutes: float | None = None) -> None:
+        super().__init__(edge)
+        self._aal = aal
+        self._age = None if minutes is None else timedelta(minutes=minutes)
 
     async def __call__(self, connection: HTTPConnection) -> Session:
         """Return the live session.
 
         Raises:
-            FreshSessionRequired: the password was given longer ago than FRESH_SESSION_MINUTES.
+            FreshSessionRequired: the proof is too old, or of too low a level.
             AuthenticationError, CrossOriginRefused, Unavailable: as `CurrentSessionScheme`.
         """
         session = await super().__call__(connection)
-        if not session.is_fresh:
-            raise FreshSessionRequired
+        await ask_fresh(self.edge(connection).gate, session, aal=self._aal, age=self._age)
         return session
+
+
+async def ask_fresh(gate: Gate, session: Session, *, aal: int = 1, age: timedelta | None = None) -> None:
+    """See that a session's user proved who they are a moment ago, and by enough.
+
+    Args:
+        gate: whose session it is.
+        session: which one.
+        aal: the least authenticator assurance level.
+        age: how long ago the proof may be; None for FRESH_SESSION_MINUTES.
+
+    Raises:
+        FreshSessionRequired: it is older, or of a lower level.
+    """
+    is_fresh = session.is_fresh if age is None else gate.now() - session.authenticated_at < age
+    if not is_fresh or session.aal < aal or session.impersonator_id is not None:
+        max_age = None if age is None else int(age.total_seconds())
+        raise FreshSessionRequired(await gate.confirmations.methods(session), aal=aal, max_age=max_age)
 
 
 class VerifiedSessionScheme(CurrentSessionScheme):
@@ -265,8 +294,7 @@ class FreshAdminSessionScheme(AdminSessionScheme):
             AdminRequired, AuthenticationError, CrossOriginRefused, Unavailable: as `AdminSessionScheme`.
         """
         session = await super().__call__(connection)
-        if not session.is_fresh:
-            raise FreshSessionRequired
+        await ask_fresh(self.edge(connection).gate, session)
         return session
 
 

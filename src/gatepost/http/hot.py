@@ -7,28 +7,37 @@ serves them by these same functions where a request comes to it by another way (
 
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost.deadline import one_deadline
-from gatepost.errors import CrossOriginRefused, GatepostError
+from gatepost.errors import (
+    AdminRequired,
+    CrossOriginRefused,
+    FreshSessionRequired,
+    GatepostError,
+    ValidationFailed,
+)
 from gatepost.http.api import schemas
 from gatepost.http.client import restore_peer
-from gatepost.http.dependencies import edge_of
+from gatepost.http.dependencies import ask_fresh, edge_of
 from gatepost.http.edge import Edge
 from gatepost.http.envelope import encode
 from gatepost.http.errors import last_resort, render
 from gatepost.http.middleware import Begun
 from gatepost.log import get_logger
-from gatepost.models import SignedIn
+from gatepost.models import Session, SignedIn
 
 log = get_logger("gatepost.http")
 
 SECURED: dict[str, Any] = {"security": [{"SessionToken": []}]}
 """What OpenAPI says of these endpoints, which ask for a session without the framework's help."""
+
+VERIFIED: dict[str, tuple[str, ...]] = {"fresh": ("0", "1"), "aal": ("1", "2"), "admin": ("0", "1")}
+"""What a proxy may ask of a session besides that it is live → the values, the first of which asks nothing."""
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
@@ -56,6 +65,8 @@ class HotEndpoints:
     async def verify(self, scope: Scope) -> Answer:
         """Answer a proxy that asks whether it may let a request through, and whose it is."""
         session = await self.edge.session_of(scope, renews=False)
+        if scope["query_string"]:
+            await self._ask_more(session, scope["query_string"])
         # A header's value is ASCII (RFC 9110 §5.5); whatever is not comes percent-encoded.
         email = quote(session.user.email, safe="@+!#$&'*/=?^`{|}~").encode()
         headers = [
@@ -64,6 +75,26 @@ class HotEndpoints:
             (b"x-gatepost-session", b"%d" % session.id),
         ]
         return 204, headers, b""
+
+    async def _ask_more(self, session: Session, query: bytes) -> None:
+        """See that a session is what the proxy's query asks for; what is no answer to that is refused.
+
+        Raises:
+            FreshSessionRequired: it has to be fresh, or of a higher level.
+            AdminRequired: its user has to be an administrator.
+            ValidationFailed: the query asks for what there is not.
+        """
+        asked = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+        for name, values in VERIFIED.items():
+            if asked.get(name, values[0]) not in values:
+                raise ValidationFailed({name: f"Input should be {' or '.join(values)}"})
+        if asked.get("admin") == "1" and not session.user.is_admin:
+            raise AdminRequired
+        level = int(asked.get("aal", "1"))
+        if asked.get("fresh") == "1":
+            await ask_fresh(self.gate, session, aal=level)
+        elif session.aal < level:
+            raise FreshSessionRequired(await self.gate.confirmations.methods(session), aal=level)
 
     async def refresh(self, scope: Scope) -> Answer:
         """Replace the token; a client whose answer was lost can have it again."""

@@ -132,6 +132,10 @@ class Confirmations:
             await self._throttles.succeeded(conn, attempt)
         return options.public
 
+    async def methods(self, session: Session) -> tuple[str, ...]:
+        """Return what a session's user confirms with, as `Reauthentication.methods`."""
+        return await self._reauthentication.methods(session.user.id)
+
     async def due(self, session: Session) -> Due | None:
         """Return the step that a session's user has to take; None where the password comes first."""
         waiting = await self._find(session, take=False)

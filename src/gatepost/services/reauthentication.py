@@ -5,11 +5,22 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeAlias
+from uuid import UUID
 
 from gatepost.db.pool import Connection, Database
 from gatepost.errors import AuthenticationError, FreshSessionRequired, InvalidCredentials, SessionRevoked
 from gatepost.log import get_logger
-from gatepost.models import PASSWORD, AuditAction, Client, EndReason, Proof, Proven, Session, SignedIn
+from gatepost.models import (
+    PASSWORD,
+    AuditAction,
+    Client,
+    EndReason,
+    Proof,
+    Proven,
+    Session,
+    SignedIn,
+    UserId,
+)
 from gatepost.security.passwords import Password
 from gatepost.services.clock import Clock
 from gatepost.services.hashing import Hashing
@@ -24,6 +35,10 @@ from gatepost.store import users as store
 from gatepost.texts import Text
 
 log = get_logger("gatepost.reauthentication")
+
+_PASSWORD = "password"  # noqa: S105 - a method, as the body of a confirmation has it
+_NO_STAMP = UUID(int=0)
+"""Of a proof that nobody gave, to ask what would be due after it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +150,13 @@ class Reauthentication:
         proof = Proof(user_id=session.user.id, methods=(), stamp=stamp, at=None)
         return Reproven(session=session, attempt=attempt, proof=proof, verb=verb)
 
+    async def methods(self, user_id: UserId) -> tuple[str, ...]:
+        """Return what a user confirms with: the password, and the methods of the step after it."""
+        given = Proof(user_id=user_id, methods=(PASSWORD,), stamp=_NO_STAMP, at=None)
+        async with self._database.connection() as conn:
+            due = await self._steps.due(conn, given, enrolling=False)
+        return (_PASSWORD, *(() if due is None else due.methods))
+
     async def standing(self, session: Session, client: Client, *, verb: str) -> Reproven:
         """Return what a session stands for that is fresh, for a change which asks for nothing more.
 
@@ -143,7 +165,7 @@ class Reauthentication:
             SessionRevoked: the user is gone; that is on the trail.
         """
         if not session.is_fresh:
-            raise FreshSessionRequired
+            raise FreshSessionRequired(await self.methods(session.user.id))
         attempt = Attempt(
             client=client,
             user_id=session.user.id,
@@ -178,10 +200,11 @@ class Reauthentication:
         Raises:
             FreshSessionRequired: it is not.
         """
-        if await self._steps.due(conn, reproven.proof, enrolling=False) is None:
+        due = await self._steps.due(conn, reproven.proof, enrolling=False)
+        if due is None:
             return reproven.proof
         if not reproven.session.is_fresh or reproven.session.aal < 2:
-            raise FreshSessionRequired
+            raise FreshSessionRequired((_PASSWORD, *due.methods), aal=2)
         return replace(reproven.proof, at=reproven.session.authenticated_at)
 
     @asynccontextmanager

@@ -45,7 +45,7 @@ OPERATIONS = {
     "me": ("GET", "/api/auth/me", {200, 401, 403, 500, 503}),
     "update_me": ("PATCH", "/api/auth/me", {200, 400, 401, 403, 408, 409, 413, 415, 422, 500, 503}),
     "delete_me": ("DELETE", "/api/auth/me", {200, 400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503}),
-    "verify": ("GET", "/api/auth/verify", {204, 401, 403, 500, 503}),
+    "verify": ("GET", "/api/auth/verify", {204, 401, 403, 422, 500, 503}),
     "refresh": ("POST", "/api/auth/refresh", {200, 401, 403, 408, 413, 415, 429, 500, 503}),
     "logout": ("POST", "/api/auth/logout", {200, 401, 403, 408, 413, 415, 500, 503}),
     "logout_all": ("POST", "/api/auth/logout-all", {200, 401, 403, 408, 413, 415, 500, 503}),

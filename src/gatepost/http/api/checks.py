@@ -3,11 +3,12 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gatepost import errors
 from gatepost.http.api import schemas
 from gatepost.http.api.responses import PRESENTED, responses
 from gatepost.http.api.routing import router_of
 from gatepost.http.envelope import Envelope
-from gatepost.http.hot import SECURED, endpoints_of, response
+from gatepost.http.hot import SECURED, VERIFIED, endpoints_of, response
 
 router = router_of("checks")
 
@@ -16,6 +17,22 @@ _HEADERS = {
     "X-Gatepost-Email": "E-mail that the user typed, which nobody proved; percent-encoded where not ASCII.",
     "X-Gatepost-Session": "Id of the session.",
 }
+
+_TOLD = {
+    "fresh": "1: the user proved who they are within FRESH_SESSION_MINUTES; others are answered 403.",
+    "aal": "2: by more than one factor; others are answered 403.",
+    "admin": "1: the user is an administrator; others are answered 403.",
+}
+_ASKED = [
+    {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "description": _TOLD[name],
+        "schema": {"type": "string", "enum": list(values), "default": values[0]},
+    }
+    for name, values in VERIFIED.items()
+]
 
 
 @router.get(
@@ -38,8 +55,18 @@ async def me(request: Request) -> Response:
     "/verify",
     summary="Check a session on behalf of a proxy (forward-auth)",
     status_code=204,
-    openapi_extra=SECURED,
-    responses=responses(None, "The session is live", *PRESENTED, status=204, headers=_HEADERS),
+    openapi_extra=SECURED | {"parameters": _ASKED},
+    responses=responses(
+        None,
+        "The session is live",
+        *PRESENTED,
+        errors.FreshSessionRequired,
+        errors.AdminRequired,
+        errors.ValidationFailed,
+        status=204,
+        headers=_HEADERS,
+        fields={"aal": "Input should be 1 or 2"},
+    ),
 )
 async def verify(request: Request) -> Response:
     """Answer 204 and whose session it is in headers, for nginx, Traefik, Caddy and Envoy."""

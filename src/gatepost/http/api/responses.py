@@ -60,6 +60,7 @@ _CHALLENGE = {
 _DETAILS: dict[type[GatepostError], Mapping[str, object]] = {
     errors.SecondFactorRequired: _CHALLENGE,
     errors.FactorEnrolmentRequired: _CHALLENGE,
+    errors.FreshSessionRequired: {"methods": ["password", "totp"]},
 }
 _HEADERS = {
     401: {"WWW-Authenticate": {"description": "The challenge (RFC 6750 §3).", "schema": {"type": "string"}}},
