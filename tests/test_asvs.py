@@ -20,6 +20,7 @@ from gatepost.asvs import Standing, State, count, judge, requirements
 from gatepost.asvs.rules import RULES
 from gatepost.features import FEATURES
 from gatepost.settings import Settings
+from gatepost.settings.feature import settings_of
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "gatepost"
@@ -57,6 +58,9 @@ PRODUCTION: dict[str, Any] = {
 }
 
 
+MAIL = "smtps://mail.example.com"
+
+
 def standing(number: str, *, excess: tuple[str, ...] = (), **settings: Any) -> Standing:
     """Return how a requirement stands in production with some settings."""
     judged = judge(Settings.load(env_file=None, **(PRODUCTION | settings)), features=FEATURES, excess=excess)
@@ -82,6 +86,24 @@ def test_an_entry_says_one_thing_and_nothing_else() -> None:
 def test_every_rule_exists_and_is_used() -> None:
     assert {each.rule for each in REQUIREMENTS if each.rule is not None} == set(RULES)
     assert all(each.state is State.MET for each in REQUIREMENTS if each.rule is not None)
+
+
+@pytest.mark.parametrize(
+    ("number", "settings", "setting"),
+    [
+        ("6.3.7", {}, "MAIL_URL"),
+        ("6.3.7", {"mail_url": MAIL, "notices": "off"}, "NOTICES"),
+        ("6.3.7", {"mail_url": MAIL}, None),
+        ("6.3.8", {"mail_url": MAIL}, "EMAIL_VERIFICATION"),
+        ("6.3.8", {"mail_url": MAIL, "email_verification": "required"}, None),
+    ],
+)
+def test_a_setting_that_a_requirement_needs_is_named(
+    number: str, settings: dict[str, str], setting: str | None
+) -> None:
+    loaded = settings_of(FEATURES).load(env_file=None, **(PRODUCTION | settings))
+    (judged,) = [each for each in judge(loaded, features=FEATURES) if each.requirement.number == number]
+    assert (judged.state, judged.setting) == (State.MISSED if setting else State.MET, setting)
 
 
 def test_what_is_met_names_its_proof() -> None:

@@ -39,6 +39,7 @@ class Requirement:
         requires: what it asks for, in our words.
         state, why: how it stands where no rule thinks otherwise, and how or why so.
         rule: name of the function in `rules` that may think otherwise.
+        needs: settings without which it is missed: `NAME` is set and not off, or `NAME=value`.
         tests: ids of the tests that prove it.
         documents: pages that it asks for.
     """
@@ -49,6 +50,7 @@ class Requirement:
     state: State
     why: str
     rule: str | None
+    needs: tuple[str, ...]
     tests: tuple[str, ...]
     documents: tuple[str, ...]
 
@@ -102,6 +104,7 @@ def _requirement(number: str, entry: dict[str, Any]) -> Requirement:
         state=_KEYS[key],
         why=entry[key],
         rule=entry.get("rule"),
+        needs=tuple(entry.get("needs", ())),
         tests=tuple(entry.get("tests", ())),
         documents=tuple(entry.get("documents", ())),
     )
@@ -124,9 +127,22 @@ def _judged(requirement: Requirement, settings: Settings, excess: Sequence[str])
     found = RULES[requirement.rule](settings) if requirement.rule is not None else None
     if found is None and excess and requirement.rule == "database_rights":
         found = Missed("DATABASE_URL", f"Its role {', '.join(excess)}")
+    for need in requirement.needs:
+        found = found or _lacks(settings, need)
     if found is None:
         return Standing(requirement=requirement, state=requirement.state, why=requirement.why)
     return Standing(requirement=requirement, state=State.MISSED, why=found.why, setting=found.setting)
+
+
+def _lacks(settings: Settings, need: str) -> Missed | None:
+    """Say that a setting is not what a requirement needs."""
+    name, _, wanted = need.partition("=")
+    value = getattr(settings, name.lower(), None)  # a feature that is not part of it has none
+    if str(value) == wanted if wanted else value:
+        return None
+    return Missed(
+        name, f"It has to be {wanted}" if wanted else "It is off" if value is False else "It is not set"
+    )
 
 
 def count(standings: Iterable[Standing]) -> dict[int, dict[State, int]]:

@@ -12,8 +12,9 @@ from tests.features.email.conftest import OpenPost, Post, Postman, part
 from gatepost.app import create_app
 from gatepost.gate import Gate
 from gatepost.library import Gatepost
-from gatepost.models import Client
+from gatepost.models import AuditAction, Client
 from gatepost.services.acts import Program
+from gatepost.services.feature import Happened
 
 ANOTHER = "nine lives of a garden cat"
 ADA = "ada@example.com"
@@ -84,6 +85,28 @@ async def test_every_change_of_a_password_is_told(
 
         await password_set(gate, ANOTHER)
         assert await told(db, since=2) == [("password_changed", ADA)]
+
+
+async def test_what_is_done_about_second_factors_is_told(
+    open_post: OpenPost, port: int, postman: Postman
+) -> None:
+    post: Post = await open_post(f"smtp://127.0.0.1:{port}?tls=off", email_verification="off")
+    await post.gate.accounts.register(email=ADA, name="Ada", password=PASSWORD, client=Client())
+    user = await post.gate.administration.find(ADA)
+    told = {
+        AuditAction.FACTOR_ENROLLED: "You set up a second factor",
+        AuditAction.FACTOR_REMOVED: "You removed a second factor",
+        AuditAction.FACTORS_RESET: "An administrator removed your second factors",
+        AuditAction.RECOVERY_CODES_MADE: "You made new recovery codes",
+        AuditAction.RECOVERY_CODE_USED: "One of your recovery codes was used",
+    }
+    async with post.gate.database.transaction() as conn:
+        for action in told:
+            await post.gate.wiring.tell(conn, Happened(action=action, user=user, client=Client()))
+    await post.send()
+    for (_, mail), words in zip(postman.taken, told.values(), strict=True):
+        assert words in part(mail, "plain")
+        assert words in part(mail, "html")
 
 
 async def test_another_email_by_a_command_is_told_to_the_former_one(

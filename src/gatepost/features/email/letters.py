@@ -116,6 +116,7 @@ class Letters:
         return {
             "minutes": None,
             "code_minutes": None,
+            "what": None,
             **data,
             "url": secrets.get("url"),
             "code": None if code is None else grouped(code),

@@ -21,6 +21,8 @@ class Mail(StrEnum):
     """To the former address: a link that undoes the change. `minutes`."""
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a template, no password
     """The password was changed."""
+    FACTOR_CHANGED = "factor_changed"
+    """What was done about the second factors. `what`: the action, as the trail has it."""
     NEW_SIGN_IN = "new_sign_in"
     """Somebody signed in from a place that is not known."""
     SIGN_IN = "sign_in"

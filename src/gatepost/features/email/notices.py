@@ -21,6 +21,11 @@ _MAILS = {
     AuditAction.PASSWORD_CHANGED: Mail.PASSWORD_CHANGED,
     AuditAction.USER_PASSWORD_SET: Mail.PASSWORD_CHANGED,
     AuditAction.USER_EMAIL_CHANGED: Mail.EMAIL_CHANGED,
+    AuditAction.FACTOR_ENROLLED: Mail.FACTOR_CHANGED,
+    AuditAction.FACTOR_REMOVED: Mail.FACTOR_CHANGED,
+    AuditAction.FACTORS_RESET: Mail.FACTOR_CHANGED,
+    AuditAction.RECOVERY_CODES_MADE: Mail.FACTOR_CHANGED,
+    AuditAction.RECOVERY_CODE_USED: Mail.FACTOR_CHANGED,
 }
 
 
@@ -55,7 +60,7 @@ class Notices:
                 recipient=recipient,
                 lifetime=LIFETIME,
                 user_id=happened.user.id,
-                data=asked(client, self._clock()),
+                data={**asked(client, self._clock()), "what": happened.action.value},
             ),
         )
 

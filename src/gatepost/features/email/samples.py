@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from gatepost.features.email.mails import Mail
 from gatepost.features.email.store import Message
+from gatepost.models import AuditAction
 
 RECIPIENT = "ada@example.com"
 
@@ -49,6 +50,7 @@ def sample(
         "user_agent": _CHROME,
         "minutes": minutes,
         "code_minutes": code_minutes,
+        "what": AuditAction.FACTOR_ENROLLED.value,
     }
     secrets = {}
     if page is not None:
