@@ -95,7 +95,8 @@ With `ENVIRONMENT=production`, Gatepost doesn't start
   such as the one in `env.example` (`gatepost secret` prints a good one),
 - with such a key among `SECRET_KEY_FALLBACKS`,
 - with `BCRYPT_ROUNDS` below 10,
-- with a `PUBLIC_URL` of plain http, except on loopback.
+- with a `PUBLIC_URL` of plain http, except on loopback,
+- with `MAIL_URL`, but without a `PUBLIC_URL`, which the links in mails begin with.
 
 ## The key that development keeps
 

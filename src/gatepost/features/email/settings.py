@@ -68,3 +68,12 @@ class EmailSettings(Settings):
         True,
         description="Mail users of a sign-in from a new place, and of another password or e-mail",
     )
+
+    def _refused_in_production(self) -> dict[str, str]:
+        """Return what production has against these settings: a mail leads nowhere without the origin."""
+        refused = super()._refused_in_production()
+        if self.environment == "production" and self.mail_url is not None and self.public_url is None:
+            refused["PUBLIC_URL"] = (
+                "PUBLIC_URL: the links in mails begin with it; set an origin such as https://auth.example.com"
+            )
+        return refused

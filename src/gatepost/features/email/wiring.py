@@ -31,14 +31,18 @@ def wire(gate: "Gate") -> Wired:
     """Make its services."""
     settings = gate.settings_as(EmailSettings)
     delivery = Delivery(settings, gate.mailer)
-    outbox = Outbox(gate.database, clock=gate.clock, is_on=delivery.transport is not None)
+    # Whoever opens a mail needs to know where its links lead, which no request is asked.
+    root = settings.effective_public_url
+    outbox = Outbox(
+        gate.database, clock=gate.clock, is_on=delivery.transport is not None and root is not None
+    )
     links = MailLinks(
         gate.database,
         secrets=MailSecrets(gate.keys),
         throttles=gate.throttles,
         audit=gate.audit,
         clock=gate.clock,
-        root=(settings.effective_public_url or "") + settings.root_path,
+        root=(root or "") + settings.root_path,
     )
     sender = None
     if delivery.transport is not None:
