@@ -154,7 +154,7 @@ def test_examples_of_the_reference_hold_what_is_null() -> None:
 
     assert '"next_cursor": null' in reference
     # A logout, ending a session twice, taking an invitation back, an erasure, a user who is deleted, mails.
-    assert reference.count('"data": null') == 13
+    assert reference.count('"data": null') == 14
 
 
 # --- Decisions ---

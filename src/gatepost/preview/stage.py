@@ -112,6 +112,7 @@ async def _examples(auth: Gatepost, attacked: UserId) -> Mapping[str, Sequence[s
     found = {
         "/admin/users/{id}": [f"/admin/users/{attacked}"],
         "/admin/users/{id}/{verb}": [f"/admin/users/{attacked}/{verb}" for verb in ASKED],
+        "/admin/users/{id}/mail/reset": [f"/admin/users/{attacked}/mail/reset"],
         "/admin/addresses/{address:path}": [f"/admin/addresses/{GUESSER.ip_address}"],
     }
     if INVITATIONS in auth.features:

@@ -90,6 +90,11 @@ OPERATIONS = {
         "/api/auth/password/forgot",
         {202, 400, 404, 408, 413, 415, 422, 429, 500, 503},
     ),
+    "send_password_reset": (
+        "POST",
+        "/api/auth/admin/users/{id}/password-reset",
+        {202, 401, 403, 404, 408, 409, 413, 415, 422, 500, 503},
+    ),
     "reset_password": (
         "POST",
         "/api/auth/password/reset",
@@ -618,6 +623,7 @@ async def answered(
         "send_verification",
         "login_by_email",
         "finish_login_by_email",
+        "send_password_reset",
         *FACTORS,
     )  # the first has no end; test_factor.py; what needs mail: tests/features/email; `with_factors`
     # These end every session there is, most of them with a token for the next; the login in between is with

@@ -6,11 +6,14 @@ import re
 
 import pytest
 from fastapi import FastAPI
-from tests.conftest import PASSWORD, MovableClock
+from tests.conftest import PASSWORD, MakeSettings, MovableClock
+from tests.features.email.mailbox import MAIL_ON
 from tests.http.conftest import Database, events
-from tests.http.pages.conftest import ADMIN, EMAIL, SAME, Visitor, another, make_user
+from tests.http.pages.conftest import ADMIN, EMAIL, ORIGIN, SAME, Visitor, another, make_user
 from tests.summed import PAGES
 
+from gatepost.app import create_app
+from gatepost.features.email.sender import Sender
 from gatepost.http.console import ConsoleSessionScheme
 from gatepost.http.dependencies import FreshSessionScheme
 from gatepost.http.pages.forms import PASSWORDS
@@ -39,6 +42,7 @@ DONE = {
     "export events": ("/auth/admin/events/export?action=user.", {"format": "csv"}, "events.exported"),
     "export oneself": ("/auth/account/export", {}, "user.exported"),
     "invite": ("/auth/admin/invitations", {"email": "ß@example.com", "days": "7"}, "invitation.created"),
+    "mail a reset": (f"{USER}/mail/reset", {}, "password.reset_sent"),
     "clean up": ("/auth/admin/system/housekeeping", {}, "cleanup.run"),
     "disable several": (
         "/auth/admin/selected-users",
@@ -53,6 +57,13 @@ DONE = {
     "block one": ("/auth/admin/addresses/203.0.113.7", {"action": "block", "for": "day"}, "address.blocked"),
 }
 """What is done → the path of its form, its fields, and what the trail then has."""
+
+
+@pytest.fixture
+def app(make_settings: MakeSettings, clock: MovableClock, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
+    """With a way to send mail, by which nothing is sent."""
+    monkeypatch.setattr(Sender, "start", lambda _: None)
+    return create_app(make_settings(**MAIL_ON | {"public_url": ORIGIN}), clock=clock)
 
 
 @pytest.fixture

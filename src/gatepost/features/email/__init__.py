@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from gatepost.db.feature import Schema, Table
 from gatepost.feature import Announced, Feature
 from gatepost.features.email.actions import EmailAction
-from gatepost.features.email.errors import InvalidLink
+from gatepost.features.email.errors import InvalidLink, NotMailable
 
 if TYPE_CHECKING:
     from gatepost.doctor.check import Check
@@ -33,10 +33,10 @@ def _wire(gate: "Gate") -> "Wired":
 
 
 def _api() -> "Api":
-    from gatepost.features.email.api import public, router
+    from gatepost.features.email.api import admin, public, router
     from gatepost.http.api.feature import Api
 
-    return Api(closed=(router,), public=(public,))
+    return Api(closed=(router, admin), public=(public,))
 
 
 def _pages() -> "Pages":
@@ -181,7 +181,7 @@ EMAIL = Feature(
         ),
     ),
     asvs=FOLDER / "asvs.toml",
-    errors=(InvalidLink,),
+    errors=(InvalidLink, NotMailable),
     actions=EmailAction,
     wire=_wire,
     api=_api,

@@ -18,6 +18,11 @@ class EmailAction(Action):
 
     `email`: for which; without a user it has no account that may sign in, and no mail goes out
     """
+    PASSWORD_RESET_SENT = "password.reset_sent"  # noqa: S105 - an action, no password
+    """An administrator had a link to choose another password sent to a user.
+
+    `admin_id` over HTTP
+    """
     SIGN_UP_REQUESTED = "email.sign_up_requested"
     """Somebody wants to register, and their mailbox is asked; `user.registered` says that it answered.
 

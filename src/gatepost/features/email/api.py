@@ -7,8 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gatepost import errors
+from gatepost.features.email.admin_resets import AdminResets
 from gatepost.features.email.email_changes import EmailChanges
-from gatepost.features.email.errors import InvalidLink
+from gatepost.features.email.errors import InvalidLink, NotMailable
 from gatepost.features.email.links import Shown
 from gatepost.features.email.mail_sign_ins import MailSignIns
 from gatepost.features.email.passwords import ForgottenPasswords
@@ -27,12 +28,14 @@ from gatepost.http.api.responses import (
 )
 from gatepost.http.api.routing import router_of
 from gatepost.http.api.signed_in import check_cookie, sign_in
+from gatepost.http.api.user_ids import PathUserId
 from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import (
     CurrentClient,
     CurrentEdge,
     CurrentGate,
     CurrentSession,
+    FreshAdminSession,
     find_session,
 )
 from gatepost.http.envelope import Envelope, success
@@ -323,3 +326,37 @@ async def finish_login_by_email(
     arrival = Arrival(client=client, by_cookie=body.cookie, remembered=body.remember)
     signed_in = await edge.gate.service(MailSignIns).finish(body.shown, arrival)
     return await sign_in(edge, request.scope, signed_in, "Login successful", by_cookie=body.cookie)
+
+
+admin = router_of("administration")
+
+
+@admin.post(
+    "/admin/users/{id}/password-reset",
+    summary="Have a user mailed a link to choose another password (admin function)",
+    status_code=202,
+    response_model=Envelope[None],
+    responses=responses(
+        None,
+        "A mail is on its way",
+        *PRESENTED,
+        *UNWANTED_BODY,
+        errors.AdminRequired,
+        errors.FreshSessionRequired,
+        errors.NotFound,
+        NotMailable,
+        errors.ValidationFailed,
+        status=202,
+        fields={"id": f"Enter the ID of a user, a number up to {2**31 - 1}"},
+    ),
+)
+async def send_password_reset(
+    session: FreshAdminSession, user_id: PathUserId, gate: CurrentGate, client: CurrentClient
+) -> Response:
+    """Nobody but the user learns a password, and nothing changes until they have chosen one (ASVS 6.4.6).
+
+    The link works for 24 hours. Where there is no way to send mail (`MAIL_URL`) this is not found.
+    """
+    user = await gate.administration.get(user_id)
+    await gate.service(AdminResets).send(user, client=client, by=session)
+    return success(None, "A mail is on its way", status=202)

@@ -1,18 +1,20 @@
-"""`gatepost mail`: what waits and what failed, another try, a test, and how mails look."""
+"""`gatepost mail`: what waits and what failed, another try, resets, a test, and how mails look."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from gatepost.models import Client
 from gatepost.terminal.feature import Command
-from gatepost.terminal.options import AsJson, Limit
+from gatepost.terminal.options import AsJson, Limit, UserArgument
 from gatepost.terminal.output import Output, program
-from gatepost.terminal.running import load_settings, run
+from gatepost.terminal.running import act_on, load_settings, run
 
 if TYPE_CHECKING:
     from gatepost.features.email.store import Counts, Row
     from gatepost.gate import Gate
+    from gatepost.models import User
 
 State = Literal["queued", "sent", "failed", "expired", "superseded"]
 
@@ -159,6 +161,27 @@ def preview_mail(
     )
 
 
+def reset_password(user: UserArgument, *, as_json: AsJson = False) -> None:
+    """Mail a user a link to choose a new password. Nothing changes until they have chosen one."""
+    out = Output(as_json=as_json)
+
+    from gatepost.features.email.admin_resets import AdminResets
+    from gatepost.features.email.errors import MailOff
+
+    async def work(gate: "Gate", one: "User") -> None:
+        resets = gate.service(AdminResets)
+        if not resets.is_on:
+            raise MailOff("MAIL_URL is not set, and without one no mail is sent")
+        await resets.send(one, client=Client())
+
+    found, _ = act_on(out, "mail reset", user, work)
+    out.done(
+        {"user": {"id": found.id, "email": found.email}},
+        f"A link to choose a new password goes to {found.email}. It works for 24 hours.",
+        then=f"a running server sends it; {program()} mail list shows whether it did",
+    )
+
+
 COMMANDS = (
     Command(
         group="mail",
@@ -168,6 +191,7 @@ COMMANDS = (
         example="gatepost mail list --state failed",
     ),
     Command(group="mail", name="retry", run=retry_mail, example="gatepost mail retry"),
+    Command(group="mail", name="reset", run=reset_password, example="gatepost mail reset ada@example.com"),
     Command(group="mail", name="test", run=send_test, example="gatepost mail test you@example.com"),
     Command(
         group="mail", name="preview", run=preview_mail, example="gatepost mail preview mails --language de"

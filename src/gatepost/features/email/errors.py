@@ -1,12 +1,18 @@
 """What a command says where a mail can't be sent, and what is wrong with a link."""
 
-from gatepost.errors import InvalidInput, SetupError
+from gatepost.errors import Conflicting, InvalidInput, SetupError
 
 
 class InvalidLink(InvalidInput):
     """Unknown, used, expired or revoked, or a wrong code: the same answer; the trail has the reason."""
 
     code = "invalid_link"
+
+
+class NotMailable(Conflicting):
+    """No mail goes to the user: disabled, or a mail server refused the address for good."""
+
+    code = "not_mailable"
 
 
 class MailOff(SetupError):

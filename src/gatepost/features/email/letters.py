@@ -117,6 +117,7 @@ class Letters:
             "minutes": None,
             "code_minutes": None,
             "what": None,
+            "by_admin": False,
             **data,
             "url": secrets.get("url"),
             "code": None if code is None else grouped(code),

@@ -12,7 +12,9 @@ class Mail(StrEnum):
     """
 
     PASSWORD_RESET = "password_reset"  # noqa: S105 - a template, no password
-    """A link and a code by which to choose a password. `minutes`, `code_minutes`: how long they work."""
+    """A link and a code by which to choose a password. `minutes`, `code_minutes`: how long they work.
+    `by_admin`: an administrator had it sent; then it has no code.
+    """
     VERIFY_EMAIL = "verify_email"
     """A link and a code that prove the address. `minutes`, `code_minutes`."""
     EMAIL_CHANGE = "email_change"

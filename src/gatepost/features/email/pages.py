@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from gatepost.features.email import (
+    admin_reset_pages,
     email_pages,
     mail_sign_in_pages,
     password_pages,
@@ -61,6 +62,7 @@ BY_MAIL = Link(
 PAGES = Pages(
     pages=(
         *password_pages.PAGES,
+        *admin_reset_pages.PAGES,
         *email_pages.PAGES,
         *verification_pages.PAGES,
         *sign_up_pages.PAGES,
@@ -68,7 +70,7 @@ PAGES = Pages(
         *INBOX_PAGES,
     ),
     alerts=alerts,
-    links=(FORGOT, BY_MAIL),
+    links=(FORGOT, BY_MAIL, admin_reset_pages.LINK),
     sign_up_sent=sign_up_pages.sent,
     callout=verification_pages.callout,
     templates=Path(__file__).parent / "templates",
@@ -78,6 +80,7 @@ PAGES = Pages(
         "email_confirmed": lambda _: Text("flash.email_confirmed"),
         "address_verified": lambda _: Text("flash.email_verified"),
         "address_verified_anew": lambda _: Text("flash.email_verified_anew"),
+        "reset_sent": lambda _: Text("flash.reset_sent"),
         "verification_sent": lambda _: Text("flash.verification_sent"),
         "email_undone": lambda _: Text("flash.email_undone"),
     },
@@ -91,6 +94,7 @@ PAGES = Pages(
         "mail.link_refused": Words("warn"),
         "password.forgotten": Words("plain"),
         "password.reset": Words("warn"),
+        "password.reset_sent": Words("warn", has_actor=True),
     },
 )
 """The pages of mail."""

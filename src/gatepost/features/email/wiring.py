@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gatepost.db.pool import Connection
 from gatepost.features.email import link_store, store
+from gatepost.features.email.admin_resets import AdminResets
 from gatepost.features.email.delivery import Delivery
 from gatepost.features.email.email_changes import EmailChanges
 from gatepost.features.email.limits import MailLimits
@@ -107,13 +108,14 @@ def wire(gate: "Gate") -> Wired:
         features=gate.wiring,
         clock=gate.clock,
     )
+    resets = AdminResets(acts=gate.acts, links=links, outbox=outbox, clock=gate.clock)
     hears: tuple[Hears, ...] = (verifications.hear,)
     if settings.notices:
         hears = (*hears, Notices(outbox, clock=gate.clock))
     kept = timedelta(days=settings.session_history_days)
     return Wired(
         services=(
-            *(outbox, delivery, links, passwords, changes, verifications, sign_ups, mail_sign_ins),
+            *(outbox, delivery, links, passwords, resets, changes, verifications, sign_ups, mail_sign_ins),
             *(() if sender is None else (sender,)),
         ),
         registrar=sign_ups,

@@ -14,8 +14,9 @@ class Link:
 
     Attributes:
         place: where it stands: in the navigation of one's own account or of the console, above the list of
-            users, among the parts of the system page, or below the form of signing in.
-        path: of the page that it leads to.
+            users, in the menu of one user, among the parts of the system page, or below the form of signing
+            in.
+        path: of the page that it leads to; in the menu of one user it has `{id}` in it.
         text: what it says.
         after: path of the one that it stands behind; at the end where it is None.
         exact: it is the current one on its own page alone, and not on those below.
@@ -23,7 +24,7 @@ class Link:
         shown: says whether an open Gatepost shows it; None where each does.
     """
 
-    place: Literal["account", "console", "users", "system", "sign_in"]
+    place: Literal["account", "console", "users", "user", "system", "sign_in"]
     path: str
     text: Text
     after: str | None = None
