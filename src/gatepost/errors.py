@@ -29,6 +29,7 @@ never holds a token, password or digest.
     ├── Forbidden                whoever asks may not do this
     │   ├── AdminRequired            admin_required
     │   ├── FreshSessionRequired     fresh_session_required
+    │   ├── EmailNotVerified         email_not_verified
     │   ├── PasswordChangeRequired   password_change_required
     │   ├── CrossOriginRefused       cross_origin_refused
     │   ├── FormExpired              form_expired

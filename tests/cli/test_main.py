@@ -42,6 +42,7 @@ def test_there_are_exactly_these_commands() -> None:
         "mail reset",
         "mail test",
         "mail preview",
+        "totp rotate",
         "demo",
         "theme",
         "secret",
