@@ -25,6 +25,8 @@ async def test_every_page_is_shown_to_whom_it_is_for(make_preview: MakePreview) 
             assert bool(fitting) is (page.path not in NO_PAGES), page.path
         for place in shown:
             answer = await client.get(place)
+            if answer.status_code == 303:
+                continue  # it leads on, as nothing is there to be shown
             assert answer.headers["content-type"] == "text/html; charset=utf-8", place
             assert answer.text.count('<script src="/preview/preview.js" defer data-version="') == 1, place
             assert "<h1" in answer.text or "/mail/" in place, place
