@@ -26,6 +26,7 @@ PAGES = [
     "account/export",
     "account/delete",
     "devices",
+    "was-it-you",
     "activity",
 ]
 EMAIL = f"{'a' * 60}@{'b' * 60}.example.com"

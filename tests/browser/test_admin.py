@@ -100,6 +100,11 @@ async def test_a_full_console_is_accessible_and_no_wider_than_its_window(
     await fill(site, db)
     for path in ("", "?period=30d", "/users", "/invitations"):
         await assert_fine(page, site, path)
+    for path in ("/checks", "/asvs?state=missed", "/housekeeping"):
+        await assert_fine(page, site, f"/system{path}")
+    await assert_fine(page, site, "/selected-users?do=end_sessions&user=2&user=3")
+    await assert_fine(page, site, "/addresses")
+    await assert_fine(page, site, "/users?q=person&status=active&sort=created")
     await assert_fine(page, site, "/users/2")
     await expect(page.get_by_text("Safari on iOS").first).to_be_visible()
     await assert_fine(page, site, "/users/3")
