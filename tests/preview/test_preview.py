@@ -29,7 +29,7 @@ async def test_every_page_is_shown_to_whom_it_is_for(make_preview: MakePreview) 
                 continue  # it leads on, as nothing is there to be shown
             assert answer.headers["content-type"] == "text/html; charset=utf-8", place
             assert answer.text.count('<script src="/preview/preview.js" defer data-version="') == 1, place
-            assert "<h1" in answer.text or "/mail/" in place, place
+            assert "<h1" in answer.text or "/preview/mail/" in place, place
         titles = {place: (await client.get(place)).text for place in shown}
         assert "Ingrid Sørensen" in titles["/auth/admin?as=admin"]
         assert "Maya Fernández" in titles["/auth/account?as=user"]
@@ -63,7 +63,7 @@ async def test_mails_are_shown_in_the_brands_colours_and_in_the_language(
     (tmp_path / ".env").write_text("APP_NAME=Acme\nACCENT_COLOR=#ffd400\n")
     async with previewing(make_preview()) as client:
         await client.get("/?language=de")
-        shown = [place for place in await listed(client) if "/mail/" in place]
+        shown = [place for place in await listed(client) if "/preview/mail/" in place]
         assert len(shown) == len(Mail)
         for place in shown:
             mail = (await client.get(place)).text
