@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.message import EmailMessage
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -72,6 +72,20 @@ class Newcomer:
     name: str
     own: Mapping[str, object]
     invitation: Link | None
+
+
+class Courier(Protocol):
+    """Mails the links of invitations; whoever invites keeps what recognises them."""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it can."""
+
+    async def post_invitation(self, conn: Connection, email: str, *, lifetime: timedelta) -> str:
+        """Write a mail down in the caller's transaction; return the token of the link in it.
+
+        It is not sent where the token's link in `auth_links` is open no more.
+        """
 
 
 class Registrar(Protocol):
@@ -232,6 +246,7 @@ class Wired:
     Attributes:
         services: what its routes, pages and commands use, each found by its class.
         inviter: makes links by which somebody may register; of one feature at the most.
+        courier: mails invitations; of one feature at the most.
         registrar: has newcomers proven; of one feature at the most.
         email_changer: has new e-mails proven; of one feature at the most.
         purges: run by housekeeping.
@@ -250,6 +265,7 @@ class Wired:
 
     services: tuple[object, ...] = ()
     inviter: Inviter | None = None
+    courier: Courier | None = None
     registrar: Registrar | None = None
     email_changer: EmailChanger | None = None
     purges: tuple[Purge, ...] = ()
@@ -283,6 +299,12 @@ class Wiring:
     def inviter(self) -> Inviter | None:
         """What makes links by which somebody may register; None where nothing does."""
         return next((wired.inviter for wired in self._wired if wired.inviter is not None), None)
+
+    @property
+    def courier(self) -> Courier | None:
+        """What mails invitations; None where nothing does, or it can't."""
+        found = (wired.courier for wired in self._wired if wired.courier is not None)
+        return next((each for each in found if each.is_on), None)
 
     @property
     def registrar(self) -> Registrar | None:

@@ -23,6 +23,8 @@ class Purpose(StrEnum):
     """A session."""
     VERIFY_EMAIL = "verify_email"
     """The e-mail that the account has, whose mailbox is asked."""
+    INVITATION = "invitation"
+    """An account, for somebody who is invited: `auth_links` has the invitation itself."""
     SIGN_UP = "sign_up"
     """An account, for a mailbox that has none."""
     EMAIL_CHANGE = "email_change"
@@ -70,9 +72,11 @@ _LINKS: LiteralString = """
         l.code_expires_at,
         CASE WHEN l.used_at IS NOT NULL THEN 'used' WHEN l.revoked_at IS NOT NULL THEN 'revoked'
             WHEN l.expires_at <= coalesce($1::timestamptz, statement_timestamp()) THEN 'expired'
-            WHEN l.user_id IS NULL THEN CASE WHEN l.purpose <> 'sign_up' THEN 'nobody' WHEN EXISTS (
-                SELECT FROM users o WHERE gatepost.email_key(o.email, o.email_key) COLLATE "C" = l.email
-            ) THEN 'taken' ELSE 'open' END
+            WHEN l.user_id IS NULL THEN CASE
+                WHEN l.purpose NOT IN ('sign_up', 'invitation') THEN 'nobody'
+                WHEN EXISTS (
+                    SELECT FROM users o WHERE gatepost.email_key(o.email, o.email_key) COLLATE "C" = l.email
+                ) THEN 'taken' ELSE 'open' END
             WHEN NOT coalesce(u.is_active, false) THEN 'user_disabled'
             WHEN l.stamp <> gatepost.credentials_stamp(u) THEN 'changed'
             ELSE 'open' END AS status
@@ -196,6 +200,33 @@ async def insert_for_newcomer(
     )
     made = one(row)
     return made["id"], made["is_taken"]
+
+
+async def insert_for_invited(
+    conn: Connection,
+    purpose: Purpose,
+    sealed: Sealed,
+    *,
+    email: str,
+    lifetime: timedelta,
+    at: datetime | None,
+) -> int:
+    """Add a link for somebody who is invited, beside others that they were sent; return its id."""
+    row = await conn.fetchrow(
+        """
+        INSERT INTO auth_email_links (purpose, email, digest, nonce, created_at, expires_at)
+        SELECT $1, $2, $3, $4, t.now, t.now + $5::interval
+        FROM (SELECT coalesce($6::timestamptz, statement_timestamp()) AS now) t
+        RETURNING id
+        """,
+        purpose,
+        email,
+        sealed.token,
+        sealed.nonce,
+        lifetime,
+        at,
+    )
+    return int(one(row)["id"])
 
 
 async def claim_for_newcomer(conn: Connection, link: MailLink, *, at: datetime | None) -> bool:

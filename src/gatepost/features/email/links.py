@@ -13,10 +13,12 @@ from gatepost.features.email.link_store import MailLink, Purpose
 from gatepost.features.email.secrets import MailSecrets
 from gatepost.models import Client, UserId
 from gatepost.security.emails import canonical_email
+from gatepost.security.links import LinkCodec
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
 from gatepost.services.throttles import Throttles
 from gatepost.services.typed import read
+from gatepost.store import links
 
 CODE_LIFETIME = timedelta(minutes=10)
 """How long a code works (ASVS 6.5.5)."""
@@ -25,6 +27,7 @@ PATHS = {
     Purpose.PASSWORD_RESET: "/auth/reset-password",
     Purpose.VERIFY_EMAIL: "/auth/verify-email",
     Purpose.SIGN_IN: "/auth/sign-in/email/finish",
+    Purpose.INVITATION: "/auth/sign-up",
     Purpose.SIGN_UP: "/auth/finish-sign-up",
     Purpose.EMAIL_CHANGE: "/auth/confirm-email",
     Purpose.EMAIL_UNDO: "/auth/undo-email",
@@ -53,6 +56,7 @@ class MailLinks:
     Args:
         database: where they are.
         secrets: makes their tokens and codes.
+        codec: knows the tokens of invitations, which are not kept here.
         throttles: limits how often one may be guessed.
         audit: told of those that are refused.
         clock: what time it is.
@@ -65,6 +69,7 @@ class MailLinks:
         database: Database,
         *,
         secrets: MailSecrets,
+        codec: LinkCodec,
         throttles: Throttles,
         audit: Audit,
         clock: Clock,
@@ -72,6 +77,7 @@ class MailLinks:
     ) -> None:
         self._database = database
         self._secrets = secrets
+        self._codec = codec
         self._throttles = throttles
         self._audit = audit
         self._clock = clock
@@ -87,13 +93,23 @@ class MailLinks:
         made = self._secrets.reveal(link.nonce, link.digest)
         if made is None:
             return None
-        url = f"{self._root}{PATHS[Purpose(link.purpose)]}?token={made.token}"
+        purpose = Purpose(link.purpose)
+        if purpose is Purpose.INVITATION and not await self._still_invites(conn, made.token):
+            return None
+        named = "invitation" if purpose is Purpose.INVITATION else "token"
+        url = f"{self._root}{PATHS[purpose]}?{named}={made.token}"
         told = {"url": url, "code": made.code}
         if link.code_expires_at is None:
             del told["code"]
         if link.detail == store.CODE_ALONE:
             del told["url"]
         return told
+
+    async def _still_invites(self, conn: Connection, token: str) -> bool:
+        """Say whether the invitation of a token was neither used nor revoked meanwhile."""
+        digests = self._codec.stored_forms(token)
+        found = await links.find(conn, Purpose.INVITATION, digests, at=self._clock())
+        return found is not None and found.status == "open"
 
     async def spent(self, conn: Connection, link_id: int) -> None:
         """Have nobody be able to make the token and the code again."""
@@ -157,6 +173,18 @@ class MailLinks:
             client=client,
             at=self._clock(),
         )
+
+    async def issue_for_invited(
+        self, conn: Connection, email: str, *, lifetime: timedelta
+    ) -> tuple[int, str]:
+        """Make a link for somebody who is invited; return its id, and the token that its mail will have."""
+        sealed = self._secrets.seal()
+        made = self._secrets.reveal(sealed.nonce, sealed.token)
+        assert made is not None  # noqa: S101 - the key that sealed it opens it
+        link_id = await store.insert_for_invited(
+            conn, Purpose.INVITATION, sealed, email=email, lifetime=lifetime, at=self._clock()
+        )
+        return link_id, made.token
 
     async def claim_for_newcomer(self, conn: Connection, link: MailLink) -> bool:
         """Use up a link of somebody who is still to be a user; False where it is over."""

@@ -10,6 +10,7 @@ from gatepost.features.email import link_store, store
 from gatepost.features.email.admin_resets import AdminResets
 from gatepost.features.email.delivery import Delivery
 from gatepost.features.email.email_changes import EmailChanges
+from gatepost.features.email.invitation_mails import InvitationMails
 from gatepost.features.email.limits import MailLimits
 from gatepost.features.email.links import MailLinks
 from gatepost.features.email.mail_sign_ins import MailSignIns
@@ -40,6 +41,7 @@ def wire(gate: "Gate") -> Wired:
     links = MailLinks(
         gate.database,
         secrets=MailSecrets(gate.keys),
+        codec=gate.links,
         throttles=gate.throttles,
         audit=gate.audit,
         clock=gate.clock,
@@ -118,6 +120,7 @@ def wire(gate: "Gate") -> Wired:
             *(outbox, delivery, links, passwords, resets, changes, verifications, sign_ups, mail_sign_ins),
             *(() if sender is None else (sender,)),
         ),
+        courier=InvitationMails(links=links, outbox=outbox, clock=gate.clock),
         registrar=sign_ups,
         email_changer=changes,
         purges=(

@@ -26,6 +26,7 @@ def _wire(gate: "Gate") -> "Wired":
         throttles=gate.throttles,
         audit=gate.audit,
         clock=gate.clock,
+        features=gate.wiring,
         root=(gate.settings.effective_public_url or "") + gate.settings.root_path,
     )
     return Wired(services=(invitations,), inviter=invitations)

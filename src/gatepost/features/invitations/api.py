@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import Depends
-from pydantic import BaseModel, Field, StrictInt
+from pydantic import BaseModel, Field, StrictBool, StrictInt
 from starlette.responses import Response
 
 from gatepost import errors
@@ -50,6 +50,9 @@ class CreateInvitationRequest(BaseModel):
     hours: Annotated[
         StrictInt, Field(ge=1, le=HOURS_MAX, description="Hours that the link is valid.", examples=[168])
     ] = 168
+    send: Annotated[
+        StrictBool, Field(description="Mail the link to `email`, where mail is set up.", examples=[True])
+    ] = True
 
 
 class InvitationData(BaseModel):
@@ -67,11 +70,15 @@ class InvitationData(BaseModel):
 
 
 class NewInvitationData(BaseModel):
-    """A new invitation with its link, which is shown this once; `token` is what registering asks for."""
+    """A new invitation with its link, which is shown this once; `token` is what registering asks for.
+
+    `sent`: it is mailed as well.
+    """
 
     invitation: InvitationData
     token: str
     url: str
+    sent: bool
 
 
 class InvitationsData(BaseModel):
@@ -96,6 +103,7 @@ def _data(invitation: Link) -> dict[str, object]:
             "invitation": _INVITATION,
             "token": schemas.LINK_TOKEN,
             "url": f"https://auth.example.com/auth/sign-up?invitation={schemas.LINK_TOKEN}",
+            "sent": True,
         },
         "Invitation created successfully",
         *BODY,
@@ -110,15 +118,21 @@ def _data(invitation: Link) -> dict[str, object]:
 async def create_invitation(
     body: CreateInvitationRequest, session: FreshAdminSession, gate: CurrentGate, client: CurrentClient
 ) -> Response:
-    """Make a link by which one account can be registered, and show it this once."""
+    """Make a link by which one account can be registered, show it this once, and mail it to its `email`."""
     issued = await gate.service(Invitations).create(
         email=body.email,
         lifetime=timedelta(hours=body.hours),
+        send=body.send,
         client=client,
         by=session,
     )
     return success(
-        {"invitation": _data(issued.invitation), "token": issued.token, "url": issued.url},
+        {
+            "invitation": _data(issued.invitation),
+            "token": issued.token,
+            "url": issued.url,
+            "sent": issued.sent,
+        },
         "Invitation created successfully",
         status=201,
     )

@@ -35,6 +35,7 @@ def invite(
     *,
     email: Annotated[str | None, typer.Option(help="Only this person may use it.")] = None,
     hours: Annotated[int, typer.Option(min=1, max=8_760, help="Hours that the link is valid.")] = 168,
+    send: Annotated[bool, typer.Option(help="Mail it to --email, where mail is set up.")] = True,
     as_json: AsJson = False,
 ) -> None:
     """Create a link for registering one account. It is shown only once."""
@@ -44,18 +45,21 @@ def invite(
 
     async def work(gate: "Gate") -> "tuple[Issued, Settings]":
         issued = await gate.service(Invitations).create(
-            email=email, lifetime=timedelta(hours=hours), client=Client()
+            email=email, lifetime=timedelta(hours=hours), send=send, client=Client()
         )
         return issued, gate.settings
 
     issued, settings = run(out, "users invite", work, about={"email": email} if email else None)
     invitation = issued.invitation
     whom = f" for {invitation.email}" if invitation.email else ""
-    then = f"send it to them; to revoke it: {program()} users revoke-invitation {invitation.id}"
+    next_step = "a running server mails it to them" if issued.sent else "send it to them"
+    then = f"{next_step}; to revoke it: {program()} users revoke-invitation {invitation.id}"
     if not as_json:
         out.line(f"Invitation {invitation.id}{whom}, valid once until {shown(invitation.expires_at)}:")
     out.done(
-        {"invitation": _data(invitation), "token": issued.token, "url": issued.url}, issued.url, then=then
+        {"invitation": _data(invitation), "token": issued.token, "url": issued.url, "sent": issued.sent},
+        issued.url,
+        then=then,
     )
     if settings.effective_public_url is None:
         out.warn(

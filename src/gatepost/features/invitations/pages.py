@@ -47,6 +47,7 @@ async def show(visit: Visit) -> Response:
         registration=visit.gate.settings.registration,
         days=DAYS,
         days_max=DAYS_MAX,
+        can_send=invitations.can_send,
     )
 
 
@@ -64,6 +65,7 @@ async def submit(visit: Visit, form: Form) -> Response:
     issued = await invitations.create(
         email=form.get("email", "").strip() or None,
         lifetime=_lifetime(form.get("days", "")),
+        send="send" in form,
         client=visit.client,
         by=visit.signed_in,
     )

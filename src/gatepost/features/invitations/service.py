@@ -13,6 +13,7 @@ from gatepost.security.links import LinkCodec
 from gatepost.services.acts import Acts, By, Program, detail_of
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
+from gatepost.services.feature import Wiring
 from gatepost.services.throttles import Throttles
 from gatepost.services.typed import read
 from gatepost.store import events as event_store
@@ -38,11 +39,13 @@ class Issued:
         token: the raw token; it is stored nowhere and never logged.
         url: the link to click; a path where the public URL is not known.
         invitation: what is stored of it.
+        sent: a mail with the link is on its way.
     """
 
     token: str = field(repr=False)
     url: str = field(repr=False)
     invitation: Link
+    sent: bool
 
 
 class Invitations:
@@ -55,6 +58,7 @@ class Invitations:
         throttles: limits how often one may be guessed.
         audit: told of those that are refused.
         clock: what time it is.
+        features: may have a way to mail one.
         root: what stands before the pages in links: the origin where it is known, and ROOT_PATH.
     """
 
@@ -67,6 +71,7 @@ class Invitations:
         throttles: Throttles,
         audit: Audit,
         clock: Clock,
+        features: Wiring,
         root: str,
     ) -> None:
         self._database = database
@@ -75,6 +80,7 @@ class Invitations:
         self._throttles = throttles
         self._audit = audit
         self._clock = clock
+        self._features = features
         self._root = root
 
     async def create(
@@ -82,6 +88,7 @@ class Invitations:
         *,
         email: str | None,
         lifetime: timedelta = DEFAULT_LIFETIME,
+        send: bool = False,
         client: Client,
         by: By = Program.COMMAND,
     ) -> Issued:
@@ -90,6 +97,7 @@ class Invitations:
         Args:
             email: the only one that may use it; None for whoever has the link.
             lifetime: from now on.
+            send: it is mailed to the e-mail, where there is one and a way to.
             client: who asks.
             by: who does it.
 
@@ -100,22 +108,26 @@ class Invitations:
         """
         if email is not None:
             email = read("email", email, canonical_email)
-        link = self._codec.issue()
         async with self._acts.begin("invite", by=by, client=client) as conn:
             if email is not None and await user_store.find(conn, email) is not None:
                 raise EmailTaken
+            courier = self._features.courier if send and email is not None else None
+            if courier is None or email is None:
+                token = self._codec.issue().raw
+            else:
+                token = await courier.post_invitation(conn, email, lifetime=lifetime)
             invitation = await store.insert(
                 conn,
                 PURPOSE,
-                link.stored,
+                self._codec.stored_forms(token)[0],
                 lifetime=lifetime,
                 email=email,
                 created_by=by.user.id if isinstance(by, Session) else None,
                 at=self._clock(),
             )
             await self._note(conn, InvitationAction.CREATED, invitation, client, by)
-        url = f"{self._root}{SIGN_UP_PATH}?invitation={link.raw}"
-        return Issued(token=link.raw, url=url, invitation=invitation)
+        url = f"{self._root}{SIGN_UP_PATH}?invitation={token}"
+        return Issued(token=token, url=url, invitation=invitation, sent=courier is not None)
 
     async def page(self, *, before: int | None, limit: int) -> list[Link]:
         """Return invitations, open and ended, newest first, those with an id below `before`."""
@@ -135,6 +147,11 @@ class Invitations:
                 raise NotFound(Text("error.not_found.invitation"))
             await self._note(conn, InvitationAction.REVOKED, invitation, client, by)
         return invitation
+
+    @property
+    def can_send(self) -> bool:
+        """Whether there is a way to mail one."""
+        return self._features.courier is not None
 
     @staticmethod
     def required() -> InvitationRequired:
