@@ -673,6 +673,7 @@ def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
         "users.replace_hash",
         "users.change_password",
         "users.rename",
+        "features.email.link_store.insert_for_invited",
         "users.set_password",
         "users.prove_email",
         "users.set_temporary_password",
