@@ -111,7 +111,8 @@ def test_every_error_that_a_caller_may_see_has_a_sentence_for_them(kind: type[Ga
 def test_an_error_is_answered_with_the_headers_of_its_status(kind: type[GatepostError]) -> None:
     response = render(example(kind))
     assert response.status_code == CONTRACT[kind.code]
-    assert ("www-authenticate" in response.headers) == (response.status_code == 401)
+    challenges = response.status_code == 401 or kind is errors.FreshSessionRequired  # RFC 9470 §3
+    assert ("www-authenticate" in response.headers) == challenges
     assert ("retry-after" in response.headers) == (response.status_code in {429, 503})
 
 

@@ -139,6 +139,7 @@ def test_what_rows_become_is_found() -> None:
     found = {kind.__name__ for statement in STATEMENTS for kind in read_by(statement)}
     assert found == {
         "Account",
+        "App",
         "Batch",
         "Block",
         "Ended",
@@ -458,6 +459,18 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
         },
     ),
     "features.email.export": ("nth(17)", {"auth_messages_user_id_idx"}),
+    "features.totp.find": ("nth(17)", {"auth_totp_pkey"}),
+    "features.totp.use": ("nth(17), 17, 'x', NULL, NULL", {"auth_totp_pkey"}),
+    "features.totp.remove": ("nth(17)", {"auth_totp_pkey"}),
+    "features.totp.seal_anew": ("nth(17), 'x', 'y', 'z'", {"auth_totp_pkey"}),
+    "features.totp.export": ("nth(17)", {"auth_totp_pkey"}),
+    "features.recovery_codes.standing": ("nth(17)", {"auth_recovery_codes_user_id_idx"}),
+    "features.recovery_codes.claim": (
+        "nth(17), ARRAY['x', 'y'], NULL, NULL",
+        {"auth_recovery_codes_user_id_idx"},
+    ),
+    "features.recovery_codes.remove": ("nth(17)", {"auth_recovery_codes_user_id_idx"}),
+    "features.recovery_codes.export": ("nth(17)", {"auth_recovery_codes_user_id_idx"}),
     "events.seen_after": ("17, 100", {"auth_events_pkey"}),
     "events.seen_among": ("ARRAY[17, 18]", {"auth_events_pkey"}),
     "events.first_since": ("now(), 1, 30000", {"auth_events_pkey"}),
@@ -561,6 +574,10 @@ async def filled(db: Any) -> Any:
         SELECT 'test', nth(i), 'user' || i || '@example.com', '{}', 'q' || i, now(), now(),
             now() + i * interval '1 minute'
         FROM generate_series(1, 500) i;
+        INSERT INTO auth_totp (user_id, secret, key_id, last_step, created_at)
+        SELECT u.id, sha256(u.email::bytea), 'x', 1, now() FROM users u;
+        INSERT INTO auth_recovery_codes (digest, user_id, created_at)
+        SELECT 'd' || n || '.' || u.id, u.id, now() FROM users u, generate_series(1, 3) n;
         INSERT INTO auth_undeliverable
         SELECT 'user' || i || '@example.com', now(), '550 5.1.1' FROM generate_series(1, 5000) i;
         INSERT INTO auth_email_links (purpose, user_id, email, digest, stamp, created_at, expires_at)
@@ -684,6 +701,9 @@ def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
         "emails.set_key",
         "links.insert",
         "challenges.insert",
+        "users.move_stamp",
+        "features.totp.put",
+        "features.recovery_codes.replace",
         "features.email.insert",
         "features.email.note_undeliverable",
         "features.email.ring",
@@ -699,6 +719,8 @@ def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
         "throttles.purge_drained",
         "failures.purge_old",
     }
+    # A command reads every secret, in batches.
+    once |= {"features.totp.sealed_otherwise"}
     once |= {"refusals.settle", "features.addresses.purge_blocks"}
     # Of mails those that wait, which are few; a bounded number that are done with; and what a deletion asks.
     once |= {f"features.email.{name}" for name in ("next_due", "count", "retry", "erase")}
