@@ -74,7 +74,8 @@ def who_may(operation: dict[str, Any]) -> list[str]:
     codes = operation["responses"].get("403", {}).get("content", {}).get("application/json", {})
     if not operation.get("security"):
         return ["yes", "yes", "yes"]
-    if "admin_required" in codes.get("examples", {}):
+    asks_for_admins = "admin" in {parameter["name"] for parameter in operation.get("parameters", ())}
+    if "admin_required" in codes.get("examples", {}) and not asks_for_admins:  # a proxy may, of anybody
         return ["no", "no", "yes"]
     return ["no", "own", "own"]
 
