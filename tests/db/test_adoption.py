@@ -221,7 +221,7 @@ def test_a_table_that_has_all_of_it_is_left_as_it_is(empty_dsn: str) -> None:
     run(empty_dsn, complete)
     columns, names, [row] = [rows(empty_dsn, asked) for asked in (query, indexes, "TABLE users")]
     adopt(empty_dsn)
-    # What no application has: the mark of a temporary password, the canonical e-mail, what a search reads.
+    # What no application has: the mark of a temporary password, the canonical e-mail, what lists read.
     mark = (10, "temporary_password_expires_at", "timestamp with time zone", False)
     key = (11, "email_key", "character varying", False)
     stamp = (12, "credentials_stamp", "uuid", False)
@@ -230,7 +230,8 @@ def test_a_table_that_has_all_of_it_is_left_as_it_is(empty_dsn: str) -> None:
     assert rows(empty_dsn, query) == [*columns, mark, key, stamp, verified, language]
     added = [("users_email_key",), ("users_email_unkeyed_idx",)]
     searched = [(f"users_search_{what}_idx",) for what in ("email", "last_name", "name")]
-    assert rows(empty_dsn, indexes) == sorted([*names, *added, *searched])
+    listed = [("users_created_idx",), ("users_domain_idx",)]
+    assert rows(empty_dsn, indexes) == sorted([*names, *added, *searched, *listed])
     assert rows(empty_dsn, "TABLE users") == [(*row, None, None, None, None, None)]
     assert rows(empty_dsn, "SELECT count(*) FROM pg_trigger WHERE tgname = 'users_password_columns'") == [
         (0,)

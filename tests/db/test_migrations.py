@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 import pytest
-from tests.conftest import nth_user
+from tests.conftest import SCHEMAS, nth_user
 
 from gatepost.db import migrate as module
 from gatepost.db.migrate import (
@@ -158,8 +158,13 @@ def test_a_second_run_changes_nothing(empty_dsn: str) -> None:
 
 
 def test_the_migration_is_in_the_audit_trail(dsn: str) -> None:
-    assert rows(dsn, "SELECT action, detail ->> 'version', user_id FROM auth_events ORDER BY id") == [
-        ("schema.migrated", version, None) for version in VERSIONS
+    told = rows(
+        dsn,
+        "SELECT action, detail ->> 'feature', detail ->> 'version', user_id FROM auth_events ORDER BY id",
+    )
+    assert told == [
+        *(("schema.migrated", None, version, None) for version in VERSIONS),
+        *(("schema.migrated", each.feature, version, None) for each in SCHEMAS for version in each.versions),
     ]
 
 
@@ -576,7 +581,7 @@ def test_a_database_of_the_first_version_loses_nothing_on_the_way_to_the_newest(
 def test_a_database_that_came_from_the_first_version_is_like_a_new_one(
     first_dsn: str, integer_dsn: str
 ) -> None:
-    asyncio.run(migrate(first_dsn))
+    asyncio.run(migrate(first_dsn, features=SCHEMAS))
     assert rows(first_dsn, CATALOG) == rows(integer_dsn, CATALOG)
 
 
@@ -591,7 +596,7 @@ def test_indexes_that_were_built_beforehand_as_the_docs_say_are_those_that_are_w
     query = "SELECT oid FROM pg_class WHERE relname ~ '^users_search_|^auth_events_failed_' ORDER BY oid"
     before = rows(first_dsn, query)
     assert len(before) == len(built) == 4
-    asyncio.run(migrate(first_dsn))
+    asyncio.run(migrate(first_dsn, features=SCHEMAS))
     assert rows(first_dsn, query) == before
     assert rows(first_dsn, CATALOG) == rows(integer_dsn, CATALOG)
 
