@@ -28,6 +28,7 @@ from tests.conftest import (
     serving,
 )
 from tests.features.authenticators import answered, challenged, enrolled
+from tests.features.email.mailbox import MAIL_ON, read_mail
 from tests.summed import ACTIONS
 
 from gatepost.app import create_app
@@ -36,6 +37,7 @@ from gatepost.feature import Feature
 from gatepost.features import FEATURES
 from gatepost.features.addresses.places import Place
 from gatepost.features.addresses.service import Addresses
+from gatepost.features.email.admin_resets import AdminResets
 from gatepost.features.email.mails import Mail
 from gatepost.features.email.outbox import Draft, Outbox
 from gatepost.features.email.sender import Sender
@@ -277,6 +279,39 @@ async def mail_nobody(settings: Settings) -> None:
     await gate.close()
 
 
+async def answer_mails(settings: Settings, db: Database) -> None:
+    """Mail a user who is there and a newcomer, and follow the links, one of them once too often."""
+    app = create_app(settings)
+    gate = app.state.gatepost
+    email = {"email": "mailed@example.com"}
+    async with serving(app) as client:
+
+        async def post(path: str, session: str | None = None, **body: str) -> None:
+            headers = {} if session is None else bearer(session)
+            answer = await client.post(f"/api/auth/{path}", json=body or None, headers=headers)
+            assert answer.is_success, answer.text
+
+        async def mailed(mail: Mail) -> str:
+            return (await read_mail(gate, db, mail)).token
+
+        token = (await login(client, **email))["token"]
+        await post("email/verification", token)
+        await post("email/verify", token, token=await mailed(Mail.VERIFY_EMAIL))
+        await post("email", token, email="elsewhere@example.com", password=PASSWORD)
+        await post("email/confirm", token=await mailed(Mail.EMAIL_CHANGE))
+        undo = await mailed(Mail.EMAIL_CHANGED)
+        await post("email/undo", token=undo)
+        refused = await client.post("/api/auth/email/undo", json={"token": undo})
+        assert refused.status_code == 400
+        await post("login/email", **email)
+        await post("password/forgot", **email)
+        chosen = {"token": await mailed(Mail.PASSWORD_RESET), "new_password": "another secure password"}
+        await post("password/reset", **chosen)
+        await post("register", email="asked@example.com", name="Asked")
+        user = await gate.administration.find(email["email"])
+        await gate.service(AdminResets).send(user, client=Client())
+
+
 async def test_every_action_is_written_somewhere(
     client: httpx.AsyncClient,
     gate: Gate,
@@ -287,6 +322,7 @@ async def test_every_action_is_written_somewhere(
     tmp_path: Path,
     make_settings: MakeSettings,
     clock: MovableClock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     await drive_http(client, gate, db)
     await be_throttled(make_settings(throttle_enabled=True, throttle_login_address="1 then 1/day"))
@@ -296,6 +332,10 @@ async def test_every_action_is_written_somewhere(
     await be_challenged(make_settings())
     await refuse_often(gate)
     await mail_nobody(make_settings())
+    await register(client, "mailed@example.com")
+    monkeypatch.setattr(Sender, "start", lambda _: None)  # what waits stays to be read
+    mailing = MAIL_ON | {"email_verification": "required", "email_sign_in": "both"}
+    await answer_mails(make_settings(**mailing), db)
     await impersonate(client, gate)
     await use_factors(client, gate, clock)
     leaver = (await login(client, "moved@example.com"))["token"]

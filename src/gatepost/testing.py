@@ -39,7 +39,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gatepost.db import migrate
 from gatepost.db.embedded import EmbeddedServer
 from gatepost.db.migrations.connect import connect
-from gatepost.errors import EmailTaken
+from gatepost.errors import EmailTaken, RegistrationClosed
 from gatepost.feature import Feature, schemas_of
 from gatepost.features import FEATURES
 from gatepost.features.totp.codes import PERIOD, code_at
@@ -66,9 +66,6 @@ T = TypeVar("T")
 
 OnDatabase: TypeAlias = Callable[[str], AbstractAsyncContextManager[object]]
 """Is given a database's URL, and has the application's own engine work on it for a while."""
-
-_CLOSED = frozenset({"registration_closed", "invitation_required"})
-"""The codes of answers to whoever may not register by themselves."""
 
 NO_FIELDS: Mapping[str, object] = MappingProxyType({})
 
@@ -230,7 +227,7 @@ class Site:
         body = {"email": email, "password": password}
         account = {**body, "name": name, **fields}
         response = await self.anonymous.post(f"{self._auth.prefix}/register", json=account)
-        if response.status_code == 403 and response.json()["error"]["code"] in _CLOSED:
+        if self._is_closed(response):
             model = self._auth.own_fields.model
             with suppress(EmailTaken):
                 await self._auth.users.create(
@@ -252,6 +249,13 @@ class Site:
         client = self._new_client()
         client.headers["Authorization"] = f"Bearer {response.json()['data']['token']}"
         return client
+
+    def _is_closed(self, response: "httpx.Response") -> bool:
+        """Tell whether this refuses whoever would register by themselves."""
+        codes = {RegistrationClosed.code}
+        for feature in self._auth.features:
+            codes |= {kind.code for kind in feature.errors if issubclass(kind, RegistrationClosed)}
+        return response.status_code == 403 and response.json()["error"]["code"] in codes
 
     async def enrol(self, client: "httpx.AsyncClient") -> Authenticator:
         """Set up an authenticator app for whoever signed in a client a moment ago; the client goes on.

@@ -1,9 +1,9 @@
 """Why somebody may not register without an invitation, or with this one."""
 
-from gatepost.errors import Forbidden
+from gatepost.errors import Forbidden, RegistrationClosed
 
 
-class InvitationRequired(Forbidden):
+class InvitationRequired(RegistrationClosed):
     """Registration requires an invitation (REGISTRATION=invite)."""
 
     code = "invitation_required"
