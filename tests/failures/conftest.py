@@ -17,7 +17,7 @@ import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
-from tests.conftest import PASSWORD, a_hurry, bearer, execute, register, serving, settings_for
+from tests.conftest import PASSWORD, SCHEMAS, a_hurry, bearer, execute, register, serving, settings_for
 from tests.http.conftest import assert_error
 
 from gatepost import errors
@@ -125,7 +125,7 @@ def own_server() -> Iterator[MortalServer]:
 
 async def _make_template(server: MortalServer) -> None:
     await execute(server.dsn(), "CREATE DATABASE migrated")
-    await migrate.migrate(server.dsn("migrated"))
+    await migrate.migrate(server.dsn("migrated"), features=SCHEMAS)
 
 
 @pytest.fixture

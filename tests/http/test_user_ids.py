@@ -13,7 +13,7 @@ import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
-from tests.conftest import PASSWORD, bearer, execute, login, register, serving, settings_for
+from tests.conftest import PASSWORD, SCHEMAS, bearer, execute, login, register, serving, settings_for
 from tests.db.test_user_ids import FASTAPI_USERS, PRISMA, SUPABASE
 
 from gatepost.app import create_app
@@ -48,7 +48,7 @@ def ada(request: pytest.FixtureRequest) -> str:
 async def adopted(empty_dsn: str, tmp_path: Path, ada: str) -> FastAPI:
     (name,) = [name for name, user_id in ADA.items() if user_id == ada]
     await execute(empty_dsn, TABLES[name])
-    await migrate(empty_dsn)
+    await migrate(empty_dsn, features=SCHEMAS)
     await execute(empty_dsn, f"UPDATE users SET hashed_password = '{HASHED}', is_admin = true")  # noqa: S608 - ours
     # The application needs it no longer; what is looked through for hashes is every other column.
     await execute(
