@@ -46,6 +46,10 @@ def test_the_names_of_the_purposes_are_part_of_what_is_stored() -> None:
         "THROTTLE": "gatepost throttle v1",
         "CHALLENGE": "gatepost challenge v1",
         "LINK": "gatepost link v1",
+        "TOTP": "gatepost totp v1",
+        "RECOVERY_CODE": "gatepost recovery code v1",
+        "MAILED": "gatepost mailed v1",
+        "MAILED_LINK": "gatepost mailed link v1",
     }
 
 
