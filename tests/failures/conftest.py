@@ -18,12 +18,14 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from tests.conftest import PASSWORD, SCHEMAS, a_hurry, bearer, execute, register, serving, settings_for
+from tests.features.email.mailbox import MAIL_ON
 from tests.http.conftest import assert_error
 
 from gatepost import errors
 from gatepost.app import create_app
 from gatepost.db import migrate
 from gatepost.db.embedded import EmbeddedServer
+from gatepost.features.email.sender import Sender
 from gatepost.library import Gatepost
 
 Database: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -173,6 +175,9 @@ class Attempt:
     body: dict[str, Any] | None = None
 
 
+MAIL = MAIL_ON | {"email_verification": "optional", "email_sign_in": "both"}
+"""Settings with which there is everything that mails lead to."""
+
 NOBODYS_LINK = "A" * 43
 
 ATTEMPTS: dict[str, Attempt] = {
@@ -265,6 +270,7 @@ ATTEMPTS: dict[str, Attempt] = {
         operation="change_email",
         method="POST",
         path="/email",
+        status=202,
         body={"email": "{unique}@example.com", "password": PASSWORD},
     ),
     "export": Attempt(operation="export", method="GET", path="/export"),
@@ -427,6 +433,95 @@ ATTEMPTS: dict[str, Attempt] = {
     "delete user": Attempt(
         operation="delete_user", method="DELETE", path="/admin/users/{unused}", token="admin's"
     ),
+    "forgotten password": Attempt(
+        operation="forgot_password",
+        method="POST",
+        path="/password/forgot",
+        status=202,
+        token=None,
+        body={"email": "{email}"},
+    ),
+    "reset the password, unknown link": Attempt(
+        operation="reset_password",
+        method="POST",
+        path="/password/reset",
+        status=400,
+        token=None,
+        body={"token": NOBODYS_LINK, "new_password": "another secure password"},
+    ),
+    "confirm an e-mail, unknown link": Attempt(
+        operation="confirm_email",
+        method="POST",
+        path="/email/confirm",
+        status=400,
+        token=None,
+        body={"token": NOBODYS_LINK},
+    ),
+    "undo an e-mail, unknown link": Attempt(
+        operation="undo_email",
+        method="POST",
+        path="/email/undo",
+        status=400,
+        token=None,
+        body={"token": NOBODYS_LINK},
+    ),
+    "verify an e-mail, unknown link": Attempt(
+        operation="verify_email",
+        method="POST",
+        path="/email/verify",
+        status=400,
+        token=None,
+        body={"token": NOBODYS_LINK},
+    ),
+    "mail to verify the e-mail": Attempt(
+        operation="send_verification", method="POST", path="/email/verification", status=202
+    ),
+    "mail to sign in with": Attempt(
+        operation="login_by_email",
+        method="POST",
+        path="/login/email",
+        status=202,
+        token=None,
+        body={"email": "{email}"},
+    ),
+    "login by mail, unknown link": Attempt(
+        operation="finish_login_by_email",
+        method="POST",
+        path="/login/email/finish",
+        status=400,
+        token=None,
+        body={"token": NOBODYS_LINK},
+    ),
+    "mail a user a reset": Attempt(
+        operation="send_password_reset",
+        method="POST",
+        path="/admin/users/{own}/password-reset",
+        status=202,
+        token="admin's",
+    ),
+    "factors": Attempt(operation="factors", method="GET", path="/factors", writes=False),
+    "begin to set up an app": Attempt(operation="begin_totp", method="POST", path="/factors/totp"),
+    "set up an app, none begun": Attempt(
+        operation="confirm_totp",
+        method="POST",
+        path="/factors/totp/confirm",
+        status=401,
+        body={"code": "123456"},
+    ),
+    "remove an app, none there": Attempt(
+        operation="remove_totp", method="DELETE", path="/factors/totp", status=404
+    ),
+    "recovery codes, no factor": Attempt(
+        operation="make_recovery_codes", method="POST", path="/factors/recovery-codes", status=404
+    ),
+    "reset a user's factors, none there": Attempt(
+        operation="reset_factors",
+        method="DELETE",
+        path="/admin/users/{own}/factors",
+        status=404,
+        token="admin's",
+        body={"reason": "lost"},
+    ),
 }
 """Every operation, and each of its answers that needs the database."""
 
@@ -450,6 +545,10 @@ class Site:
         gate: Gatepost = self.app.state.gatepost
         return gate
 
+    async def send_no_mail(self) -> None:
+        """Leave mails in the outbox: the connections that tests count and take away are those of requests."""
+        await self.gate.service(Sender).close()
+
     @contextmanager
     def in_a_hurry(self) -> Iterator[None]:
         """Have requests wait for the database as long as they do by default: all else has time."""
@@ -467,6 +566,7 @@ class Site:
         filled = {
             "{unique}": uuid4().hex,
             "{email}": person["email"],
+            "{own}": str(person["id"]),
             "{session}": str(person["session"]),
             "{others}": str(others),
             "{unused}": str(self.people["logout, unknown token"]["id"]),
@@ -545,9 +645,11 @@ class Site:
 @pytest.fixture
 async def site(mortal: MortalServer, mortal_dsn: str, tmp_path: Path) -> AsyncIterator[Site]:
     """An application on the server that dies."""
-    app = create_app(settings_for(mortal_dsn, tmp_path / "home", database_pool_size=POOL_SIZE))
+    settings = settings_for(mortal_dsn, tmp_path / "home", database_pool_size=POOL_SIZE, **MAIL)
+    app = create_app(settings)
     async with serving(app) as client:
         site = Site(app, client, mortal, mortal_dsn)
+        await site.send_no_mail()
         for number, name in enumerate(ATTEMPTS):
             email = f"user{number}@example.com"
             data = await register(client, email)

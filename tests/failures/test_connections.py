@@ -172,4 +172,5 @@ async def test_closing_does_not_wait_for_a_server_that_does_not_answer(site: Sit
             async with asyncio.timeout(PATIENCE):
                 await gate.close()
     await gate.open()
+    await site.send_no_mail()
     await site.recovers()
