@@ -2,6 +2,7 @@
 
 import re
 from email import message_from_bytes, policy
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from gatepost.features.email.settings import EmailSettings
 from gatepost.texts import LANGUAGES
 
 
+@cache  # templates are compiled once
 def letters(**settings: Any) -> Letters:
     given = {
         "mail_from": "no-reply@acme.example",
