@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from tests.conftest import USER_IDS, MakeSettings, execute
+from tests.conftest import MakeSettings, execute
 from tests.http.conftest import Database
 
 from gatepost.errors import ValidationFailed
@@ -17,9 +17,7 @@ from gatepost.features.imports.plan import Plan
 from gatepost.features.imports.service import Imports
 from gatepost.features.imports.sources import DJANGO, FASTAPI_USERS
 from gatepost.gate import Gate
-from gatepost.models import Client, UserIdType
-
-pytestmark = pytest.mark.skipif(USER_IDS is not UserIdType.INTEGER, reason="the tables here have numbers")
+from gatepost.models import Client
 
 DJANGO_TABLE = """
     CREATE TABLE auth_user (

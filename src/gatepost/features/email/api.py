@@ -52,6 +52,15 @@ _CODE: Any = Field(
     repr=False,
 )
 _SENT = "If there is such an account, a mail is on its way"
+_ASKED = responses(
+    None,
+    _SENT,
+    *BODY,
+    errors.NotFound,
+    errors.TooManyAttempts,
+    status=202,
+    fields={"email": Text("field.email.no_at")},
+)
 _EITHER: Any = {"anyOf": [{"required": ["token"]}, {"required": ["email", "code"]}]}
 
 
@@ -101,15 +110,7 @@ class ResetPasswordRequest(ShownRequest):
     summary="Have a link to choose another password sent",
     status_code=202,
     response_model=Envelope[None],
-    responses=responses(
-        None,
-        _SENT,
-        *BODY,
-        errors.NotFound,
-        errors.TooManyAttempts,
-        status=202,
-        fields={"email": Text("field.email.no_at")},
-    ),
+    responses=_ASKED,
 )
 async def forgot_password(
     body: AskRequest, gate: CurrentGate, client: CurrentClient, request: Request
@@ -276,15 +277,7 @@ async def send_verification(
     summary="Have a mail sent to sign in with",
     status_code=202,
     response_model=Envelope[None],
-    responses=responses(
-        None,
-        _SENT,
-        *BODY,
-        errors.NotFound,
-        errors.TooManyAttempts,
-        status=202,
-        fields={"email": Text("field.email.no_at")},
-    ),
+    responses=_ASKED,
 )
 async def login_by_email(
     body: AskRequest, gate: CurrentGate, client: CurrentClient, request: Request
