@@ -7,9 +7,11 @@ from typing import Any
 
 import asyncpg
 import pytest
-from tests.conftest import MakeSettings, execute
+from tests.conftest import SCHEMAS, MakeSettings, Role, execute
 from tests.http.conftest import Database
 
+from gatepost.db import migrate
+from gatepost.db.grants import render_grants
 from gatepost.errors import ValidationFailed
 from gatepost.features import FEATURES
 from gatepost.features.imports import service
@@ -32,6 +34,14 @@ FILLED = """
     FROM generate_series(1, 7) n
 """
 PLAN = Plan(source=DJANGO, table="auth_user")
+
+
+@pytest.fixture
+async def owner_dsn(empty_dsn: str, app_role: Role) -> str:
+    """A database of integer ids, as the tables here have, whatever the others' are."""
+    await migrate.migrate(empty_dsn, features=SCHEMAS)
+    await execute(empty_dsn, render_grants(app_role.name, SCHEMAS))
+    return empty_dsn
 
 
 @pytest.fixture
