@@ -47,7 +47,7 @@ help: ## Show what there is to make
 
 install: $(VENV)/.dev ## Build .venv from the lock file: all that serve and test need
 
-serve: $(VENV)/.runtime ## Start the server on http://127.0.0.1:8000 (ARGS="--port 9000" is passed on)
+serve: $(VENV)/.runtime ## Start the server on http://localhost:8000 (ARGS="--port 9000" is passed on)
 	@$(BIN)/gatepost serve $(ARGS)
 
 test: ready ## Run all checks and tests (DATABASE_URL=postgresql://... runs them on that server)

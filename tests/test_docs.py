@@ -295,7 +295,7 @@ def test_the_commands_of_the_readme_work(dsn: str, environment: Mapping[str, str
     environment = {**environment, **settings, "PATH": path}
 
     with server(environment, tmp_path) as address:
-        script = script.replace("http://127.0.0.1:8000", address).replace(".venv/bin/gatepost", "gatepost")
+        script = script.replace("http://localhost:8000", address).replace(".venv/bin/gatepost", "gatepost")
         done = subprocess.run(
             ["sh", "-eu", "-c", script],
             cwd=tmp_path,

@@ -59,7 +59,7 @@ def test_code_goes_before_environment_before_file_before_default(
 
     settings = Settings(port=5)
 
-    assert (settings.port, settings.workers, settings.bcrypt_rounds, settings.host) == (5, 4, 11, "127.0.0.1")
+    assert (settings.port, settings.workers, settings.bcrypt_rounds, settings.host) == (5, 4, 11, "localhost")
 
 
 def test_load_reads_the_file_it_is_given(tmp_path: Path) -> None:
@@ -538,9 +538,9 @@ def test_elsewhere_all_of_that_is_accepted(environment: str) -> None:
 @pytest.mark.parametrize(
     ("override", "url"),
     [
-        ({"environment": "development"}, "http://127.0.0.1:8000"),
+        ({"environment": "development"}, "http://localhost:8000"),
         ({"environment": "test", "host": "::1", "port": 9000}, "http://[::1]:9000"),
-        ({"environment": "development", "host": "0.0.0.0"}, "http://127.0.0.1:8000"),  # noqa: S104 - not bound
+        ({"environment": "development", "host": "0.0.0.0"}, "http://localhost:8000"),  # noqa: S104 - not bound
         ({"environment": "development", "host": "192.168.1.20"}, None),
         (
             {"environment": "development", "public_url": "HTTPS://Auth.Example.com:443/"},

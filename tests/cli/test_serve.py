@@ -124,7 +124,7 @@ async def test_from_nothing_to_a_first_user_and_back_again(outside: Environment,
     async with serving(outside, "--port", "0", cwd=tmp_path) as server:
         assert server.started == {
             "version": "0.1.0",
-            "url": f"http://127.0.0.1:{server.port}",
+            "url": f"http://localhost:{server.port}",
             "database": f"embedded in {home}",
             "postgresql": server.started["postgresql"],
             "docs": f"{server.url}/api/auth/docs",
@@ -185,10 +185,10 @@ async def test_the_last_lines_say_all_that_a_newcomer_needs(outside: Environment
     assert token.encode() not in err
     assert lines == [
         "Gatepost 0.1.0 is ready. Press Ctrl-C to stop.\n",
-        f"  Listening    http://127.0.0.1:{port}\n",
+        f"  Listening    http://localhost:{port}\n",
         f"  Database     PostgreSQL {version} embedded in {tmp_path / 'home'}\n",
-        f"  API docs     http://127.0.0.1:{port}/api/auth/docs\n",
-        f"  First admin  http://127.0.0.1:{port}/auth/setup?token={token} (once, within 24 hours)\n",
+        f"  API docs     http://localhost:{port}/api/auth/docs\n",
+        f"  First admin  http://localhost:{port}/auth/setup?token={token} (once, within 24 hours)\n",
     ]
     assert (process.returncode, out) == (0, b"")
     assert err.endswith(b"Stopped.\n")
@@ -421,7 +421,7 @@ async def test_workers_may_be_started_afresh_instead_of_forked(
 async def test_tls(outside: Environment, dsn: str, tmp_path: Path) -> None:
     files = ("--tls-cert", str(HERE / "certificate.pem"), "--tls-key", str(HERE / "key.pem"))
     async with serving(outside | {"DATABASE_URL": dsn}, "--port", "0", *files, cwd=tmp_path) as server:
-        assert server.url == f"https://127.0.0.1:{server.port}"
+        assert server.url == f"https://localhost:{server.port}"
         trust = ssl.create_default_context(cafile=HERE / "certificate.pem")
         async with httpx.AsyncClient(verify=trust) as client:
             assert (await client.get(f"{server.url}/api/auth/me")).status_code == 401
@@ -488,8 +488,9 @@ def test_what_the_system_refuses_is_told(monkeypatch: pytest.MonkeyPatch, fault:
 @pytest.mark.parametrize(
     ("address", "url"),
     [
-        ("0.0.0.0", "http://127.0.0.1:80"),  # noqa: S104 - read, not bound
-        ("::", "http://[::1]:80"),
+        ("0.0.0.0", "http://localhost:80"),  # noqa: S104 - read, not bound
+        ("::", "http://localhost:80"),
+        ("127.0.0.1", "http://127.0.0.1:80"),
         ("::1", "http://[::1]:80"),
         ("10.0.0.1", "http://10.0.0.1:80"),
     ],
@@ -502,8 +503,38 @@ def test_a_port_that_is_let_go_of_is_waited_for(monkeypatch: pytest.MonkeyPatch)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         monkeypatch.setattr("gatepost.cli.listening.time.sleep", lambda _: taken.close())
-        found = find_address("localhost", port, tls=True)
+        found = find_address("127.0.0.1", port, tls=True)
     assert found == Listening(address="127.0.0.1", port=port, tls=True)
+
+
+def test_localhost_is_named_and_no_other_program_may_be_at_its_other_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = find_address("localhost", 0, tls=False)
+    assert found == Listening(address="127.0.0.1", port=found.port, tls=False, is_named=True)
+    assert found.url == f"http://localhost:{found.port}"
+    monkeypatch.setattr("gatepost.cli.listening.ORPHAN_SECONDS", 0)
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(CannotListen) as refused:
+            find_address("localhost", port, tls=False)
+    assert refused.value.message.startswith(f"Port {port} of ::1 is in use")
+
+
+@pytest.mark.parametrize("missing", ["127.0.0.1", "::1"])
+def test_a_machine_may_have_one_of_the_addresses_of_localhost(
+    monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    bind = socket.socket.bind
+
+    def refuse(one: socket.socket, place: tuple[str, int]) -> None:
+        if place[0] == missing:
+            raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
+        bind(one, place)
+
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    found = find_address("localhost", 0, tls=True)
+    assert (found.address == missing, found.url) == (False, f"https://localhost:{found.port}")
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,6 @@ async def test_it_serves_invented_people_and_leaves_nothing_behind(
         process.send_signal(signal.SIGTERM)
         await process.wait()
     assert (said["watched"], process.returncode) == ([".env"], 0)
-    assert said["url"].startswith("http://127.0.0.1:")
+    assert said["url"].startswith("http://localhost:")
     assert os.listdir(scratch) == []  # noqa: PTH208 - as async functions may
     assert not (tmp_path / "home").exists()

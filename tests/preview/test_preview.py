@@ -210,7 +210,7 @@ def test_nothing_of_the_owners_is_opened(tmp_path: Path) -> None:
     ours = staged(owners, home=tmp_path, port=8001)
 
     assert (ours.database_url, ours.database_schema, ours.secret_key) == (None, None, None)
-    assert (ours.gatepost_home, ours.effective_public_url) == (tmp_path, "http://127.0.0.1:8001")
+    assert (ours.gatepost_home, ours.effective_public_url) == (tmp_path, "http://localhost:8001")
     assert isinstance(ours, EmailSettings)
     assert ours.mail_url is None
     assert (ours.app_name, ours.registration, ours.password_min_length) == ("Acme", "closed", 12)

@@ -3,12 +3,19 @@
 import errno
 import socket
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import typer
 
 from gatepost.errors import SetupError
+
+LOCALHOST = "localhost"
+"""This machine by its name: browsers have passkeys at a name, and at no address."""
+
+LOOPBACK = ("127.0.0.1", "::1")
+"""What browsers take that name for, whatever a hosts file says (RFC 6761 §6.3)."""
 
 ORPHAN_SECONDS = 3.0
 """How long the workers of a killed server may take to let go of its port."""
@@ -20,6 +27,13 @@ class CannotListen(SetupError):
     code = "cannot_listen"
 
 
+class _NoSuchAddress(CannotListen):
+    """This machine does not have the address."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(f"{address} is not an address of this machine: choose another with --host")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listening:
     """An address that the server may listen at.
@@ -28,16 +42,18 @@ class Listening:
         address: numeric.
         port: never 0.
         tls: requests are encrypted.
+        is_named: it is opened by the name of this machine, not by the address.
     """
 
     address: str
     port: int
     tls: bool
+    is_named: bool = False
 
     @property
     def url(self) -> str:
         """Where callers on this machine reach the server."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.address, self.address)  # noqa: S104 - read, not bound
+        host = LOCALHOST if self.is_named or self.everywhere else self.address
         return f"http{'s' if self.tls else ''}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
@@ -50,29 +66,49 @@ def find_address(host: str, port: int, *, tls: bool) -> Listening:
     """Find the address to listen at; port 0 takes any that is free.
 
     The server shares its port between its workers (SO_REUSEPORT), which a second server would share as
-    well, unnoticed: so it is asked for here without that.
+    well, unnoticed: so it is asked for here without that. Browsers try each address that localhost has: one
+    is listened at, and no other program may be at the other.
 
     Raises:
         CannotListen: there is no such address, or another program has the port.
     """
+    if host.lower() != LOCALHOST:
+        return _bound(host, port, tls=tls)
+    first, other = LOOPBACK
+    try:
+        found = _bound(first, port, tls=tls)
+    except _NoSuchAddress:
+        return replace(_bound(other, port, tls=tls), is_named=True)
+    with suppress(_NoSuchAddress):
+        _bound(other, found.port, tls=tls)
+    return replace(found, is_named=True)
+
+
+def _bound(host: str, port: int, *, tls: bool) -> Listening:
+    """Return an address once it could be listened at.
+
+    Raises:
+        CannotListen: as `find_address`.
+    """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (socket.gaierror, UnicodeError) as error:
-        raise CannotListen(f"{host} is not an address of this machine: choose another with --host") from error
+        raise _NoSuchAddress(host) from error
     family, kind, protocol, _, place = found[0]
     deadline = time.monotonic() + ORPHAN_SECONDS
     while True:
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
+        try:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind(place)
                 probe.listen()
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
-                    raise CannotListen(_why(error, str(place[0]), port)) from error
-            else:
-                bound = probe.getsockname()
-                return Listening(address=bound[0], port=bound[1], tls=tls)
+                address, port, *_ = probe.getsockname()
+                return Listening(address=address, port=port, tls=tls)
+        except OSError as error:
+            if error.errno in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
+                raise _NoSuchAddress(str(place[0])) from error
+            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                raise CannotListen(_why(error, str(place[0]), port)) from error
         time.sleep(0.05)
 
 
@@ -98,6 +134,4 @@ def _why(error: OSError, address: str, port: int) -> str:
         return f"Port {port} of {address} is in use: stop what uses it, or choose another with --port"
     if error.errno == errno.EACCES:
         return f"Port {port} needs privileges that this account lacks: choose one above 1023 with --port"
-    if error.errno == errno.EADDRNOTAVAIL:
-        return f"{address} is not an address of this machine: choose another with --host"
     return f"Cannot listen at {address}, port {port}: {error.strerror}"

@@ -61,7 +61,7 @@ class Found:
 
 def serve(
     *,
-    host: Annotated[str | None, typer.Option(help="Address to listen on  [default: HOST, 127.0.0.1]")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on  [default: HOST, localhost]")] = None,
     port: Annotated[
         int | None, typer.Option(min=0, max=65_535, help="0 picks a free one  [default: PORT, 8000]")
     ] = None,

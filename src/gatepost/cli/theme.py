@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gatepost.cli.demo import make_demo
-from gatepost.cli.listening import Listening, find_address
+from gatepost.cli.listening import LOCALHOST, Listening, find_address
 from gatepost.cli.pages import look_at_pages
 from gatepost.cli.serve import make_server
 from gatepost.terminal.connection import configured_dsn
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from gatepost.models import UserId
     from gatepost.settings import Settings
 
-LOOPBACK = "127.0.0.1"
-
 _SEED, _USERS, _EVENTS = 22, 60, 4_000
 """The invented people and what they did: enough for every page, and made in a moment."""
 
@@ -40,7 +38,7 @@ def theme(
         bool, typer.Option("--serve", help="Preview all pages, and reload them when a file changes.")
     ] = False,
     port: Annotated[
-        int, typer.Option(min=0, max=65_535, help="Port on 127.0.0.1, with --serve; 0 picks a free one")
+        int, typer.Option(min=0, max=65_535, help="Port on localhost, with --serve; 0 picks a free one")
     ] = 8001,
     as_json: AsJson = False,
 ) -> None:
@@ -85,7 +83,7 @@ def _serve(out: Output, settings: "Settings", port: int) -> None:
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
-        listening = find_address(LOOPBACK, port, tls=False)
+        listening = find_address(LOCALHOST, port, tls=False)
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gatepost-theme-")))
         ours = staged(settings, home=home, port=listening.port)
         dsn = stack.enter_context(configured_dsn(ours))

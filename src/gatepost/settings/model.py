@@ -234,7 +234,7 @@ class Settings(Looks):
         json_schema_extra={"accepted": "the path of a directory"},
     )
     host: str = Field(
-        "127.0.0.1",
+        "localhost",
         pattern=r"^[^\s/@]+$",
         description="Address on which `gatepost serve` listens",
         json_schema_extra={"accepted": "an address or host name"},
@@ -326,7 +326,7 @@ class Settings(Looks):
         if self.public_url is not None or self.environment == "production":
             return self.public_url
         # Who listens at every address is at the loopback one too.
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - read, not bound
+        host = "localhost" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104 - read, not bound
         host = f"[{host}]" if ":" in host else host
         own = f"{'http' if self.tls_cert is None else 'https'}://{host}:{self.port}"
         return own if forms.is_loopback(own) else None
