@@ -439,18 +439,24 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     "features.addresses.blocks": ("NULL, 50, NULL", {"auth_blocks_pkey"}),
     "features.addresses.lift": ("17, NULL, NULL", {"auth_blocks_pkey"}),
     "features.addresses.block": ("'10.1.2.17/32', NULL, NULL, NULL, NULL", {"auth_blocks_network_idx"}),
-    "features.email.claim": (
+    "features.email.sending_store.claim": (
         "gen_random_uuid(), 10, '1 minute', NULL",
         {"auth_messages_due_idx", "auth_messages_pkey"},
     ),
-    "features.email.expire": ("10, NULL", {"auth_messages_pkey"}),
-    "features.email.finish": ("17, gen_random_uuid(), 'sent', NULL, NULL", {"auth_messages_pkey"}),
-    "features.email.put_off": ("17, gen_random_uuid(), '1 minute', 'x', NULL", {"auth_messages_pkey"}),
-    "features.email.supersede": ("'q17', NULL", {"auth_messages_dedupe_idx"}),
-    "features.email.is_undeliverable": ("'user17@example.com'", {"auth_undeliverable_pkey"}),
-    "features.email.forget_undeliverable": ("'user17@example.com'", {"auth_undeliverable_pkey"}),
-    "features.email.page": ("NULL, NULL, 50", {"auth_messages_pkey"}),
-    "features.email.is_from_new_place": (
+    "features.email.sending_store.expire": ("10, NULL", {"auth_messages_pkey"}),
+    "features.email.sending_store.finish": (
+        "17, gen_random_uuid(), 'sent', NULL, NULL",
+        {"auth_messages_pkey"},
+    ),
+    "features.email.sending_store.put_off": (
+        "17, gen_random_uuid(), '1 minute', 'x', NULL",
+        {"auth_messages_pkey"},
+    ),
+    "features.email.outbox_store.supersede": ("'q17', NULL", {"auth_messages_dedupe_idx"}),
+    "features.email.undeliverable_store.holds": ("'user17@example.com'", {"auth_undeliverable_pkey"}),
+    "features.email.undeliverable_store.forget": ("'user17@example.com'", {"auth_undeliverable_pkey"}),
+    "features.email.outbox_store.page": ("NULL, NULL, 50", {"auth_messages_pkey"}),
+    "features.email.notice_store.is_from_new_place": (
         "nth(17), '10.0.0.17', 'new_sign_in', '10 minutes', '30 days', NULL",
         {
             "user_sessions_user_id_is_active_idx",
@@ -458,7 +464,7 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
             "auth_messages_user_id_idx",
         },
     ),
-    "features.email.export": ("nth(17)", {"auth_messages_user_id_idx"}),
+    "features.email.outbox_store.export": ("nth(17)", {"auth_messages_user_id_idx"}),
     "features.totp.find": ("nth(17)", {"auth_totp_pkey"}),
     "features.totp.use": ("nth(17), 17, 'x', NULL, NULL", {"auth_totp_pkey"}),
     "features.totp.remove": ("nth(17)", {"auth_totp_pkey"}),
@@ -704,9 +710,9 @@ def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
         "users.move_stamp",
         "features.totp.put",
         "features.recovery_codes.replace",
-        "features.email.insert",
-        "features.email.note_undeliverable",
-        "features.email.ring",
+        "features.email.outbox_store.insert",
+        "features.email.undeliverable_store.note",
+        "features.email.outbox_store.ring",
     }
     once = {"endings.end_of_user", "profiles.erase"}
     # Read the whole table, which no index would be worth: what has drained is removed.
@@ -723,8 +729,9 @@ def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
     once |= {"features.totp.sealed_otherwise"}
     once |= {"refusals.settle", "features.addresses.purge_blocks"}
     # Of mails those that wait, which are few; a bounded number that are done with; and what a deletion asks.
-    once |= {f"features.email.{name}" for name in ("next_due", "count", "retry", "erase")}
-    once |= {f"features.email.purge_{name}" for name in ("done", "stale", "undeliverable")}
+    once |= {"features.email.sending_store.next_due", "features.email.undeliverable_store.purge"}
+    outbox = ("count", "retry", "erase", "purge_done", "purge_stale")
+    once |= {f"features.email.outbox_store.{name}" for name in outbox}
     # A bounded number of rows, or pages, whichever they are; the housekeeping's state is one row.
     once |= {"statistics.live_sessions", "statistics.sample_sessions", "statistics.condition"}
     once |= {"statistics.count_events", "endings.take_turn", "directory.number"}

@@ -11,10 +11,10 @@ from tests.conftest import register
 from tests.features.email.conftest import ADA, OpenPost, Post
 
 from gatepost.db.listener import listening
-from gatepost.features.email import store
+from gatepost.features.email import outbox_store as store
 from gatepost.features.email.mails import Mail
 from gatepost.features.email.outbox import Draft, asked
-from gatepost.features.email.store import CHANNEL
+from gatepost.features.email.outbox_store import CHANNEL
 from gatepost.models import Client
 
 

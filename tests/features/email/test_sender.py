@@ -13,7 +13,7 @@ from tests.conftest import MovableClock, register
 from tests.features.email.conftest import ADA, OpenPost, Post, Postman, hang_up, part
 
 from gatepost.features.email import sender as sending
-from gatepost.features.email import store
+from gatepost.features.email import sending_store as store
 from gatepost.features.email.mails import Mail
 
 

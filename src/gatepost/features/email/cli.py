@@ -12,7 +12,7 @@ from gatepost.terminal.output import Output, program
 from gatepost.terminal.running import act_on, load_settings, run
 
 if TYPE_CHECKING:
-    from gatepost.features.email.store import Counts, Row
+    from gatepost.features.email.outbox_store import Counts, Row
     from gatepost.gate import Gate
     from gatepost.models import User
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from gatepost.features.email.address import MailServer, parse_mailbox
 from gatepost.features.email.mails import Mail
+from gatepost.features.email.sending_store import Message
 from gatepost.features.email.settings import EmailSettings
-from gatepost.features.email.store import Message
 
 if TYPE_CHECKING:
     from jinja2 import Environment

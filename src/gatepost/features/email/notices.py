@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from gatepost.db.pool import Connection
-from gatepost.features.email import store
+from gatepost.features.email import notice_store
 from gatepost.features.email.mails import Mail
 from gatepost.features.email.outbox import Draft, Outbox, asked
 from gatepost.models import AuditAction
@@ -66,7 +66,7 @@ class Notices:
 
     async def _is_news(self, conn: Connection, happened: Happened) -> bool:
         """Say whether a sign-in is from a place that nothing was told of, and is not the first."""
-        return await store.is_from_new_place(
+        return await notice_store.is_from_new_place(
             conn,
             happened.user.id,
             place=happened.client.address_block,

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from gatepost.db.pool import Connection, Database
-from gatepost.features.email import store
+from gatepost.features.email import outbox_store as store
+from gatepost.features.email import undeliverable_store
 from gatepost.features.email.mails import Mail
-from gatepost.features.email.store import Counts, Row
+from gatepost.features.email.outbox_store import Counts, Row
 from gatepost.models import Client, UserId
 from gatepost.services.clock import Clock
 
@@ -95,11 +96,11 @@ class Outbox:
 
     async def is_undeliverable(self, conn: Connection, address: str) -> bool:
         """Say whether a mail server refused the address for good, and it was not proven since."""
-        return await store.is_undeliverable(conn, address)
+        return await undeliverable_store.holds(conn, address)
 
     async def proven(self, conn: Connection, address: str) -> None:
         """Note that a mail to the address was answered: it can be delivered to again."""
-        await store.forget_undeliverable(conn, address)
+        await undeliverable_store.forget(conn, address)
 
     async def page(self, *, state: str | None = None, before: int | None = None, limit: int) -> list[Row]:
         """Return mails, newest first, those with a number below `before`."""

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 from gatepost.features.email.mails import Mail
-from gatepost.features.email.store import Message
+from gatepost.features.email.sending_store import Message
 from gatepost.models import AuditAction
 
 RECIPIENT = "ada@example.com"

@@ -10,11 +10,13 @@ from uuid import UUID, uuid4
 from gatepost.db.listener import Bell, NotHeardError, listening
 from gatepost.db.pool import Connection, Database
 from gatepost.errors import Unavailable
-from gatepost.features.email import store
+from gatepost.features.email import sending_store as store
+from gatepost.features.email import undeliverable_store
 from gatepost.features.email.actions import EmailAction
 from gatepost.features.email.letters import Letters, NoAddressError
 from gatepost.features.email.outbox import Secrets
-from gatepost.features.email.store import CHANNEL, Message
+from gatepost.features.email.outbox_store import CHANNEL
+from gatepost.features.email.sending_store import Message
 from gatepost.features.email.transport import NotSentError, RefusedError, Transport
 from gatepost.log import get_logger
 from gatepost.models import Client
@@ -120,7 +122,7 @@ class Sender:
         async with self._database.transaction() as conn:
             if message.link_id is not None:
                 secrets = await self._secrets.reveal(conn, message.link_id)
-            elif await store.is_undeliverable(conn, message.recipient):
+            elif await undeliverable_store.holds(conn, message.recipient):
                 await self._finish(conn, message, lease, "failed", error="undeliverable")
                 return
             if secrets is None:
@@ -166,7 +168,7 @@ class Sender:
             if not await self._finish(conn, message, lease, "failed", error=error.why):
                 return
             if error.undeliverable:
-                await store.note_undeliverable(conn, message.recipient, error.why, at=self._clock())
+                await undeliverable_store.note(conn, message.recipient, error.why, at=self._clock())
             await self._tell(conn, message, reason="refused", error=error)
         log.warning("a mail was refused", message=message.id, template=message.template, why=error.why)
 

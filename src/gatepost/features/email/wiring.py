@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gatepost.db.pool import Connection
-from gatepost.features.email import link_store, store
+from gatepost.features.email import link_store, outbox_store, undeliverable_store
 from gatepost.features.email.admin_resets import AdminResets
 from gatepost.features.email.delivery import Delivery
 from gatepost.features.email.email_changes import EmailChanges
@@ -124,12 +124,12 @@ def wire(gate: "Gate") -> Wired:
         registrar=sign_ups,
         email_changer=changes,
         purges=(
-            partial(store.purge_done, kept=kept),
-            store.purge_stale,
-            store.purge_undeliverable,
+            partial(outbox_store.purge_done, kept=kept),
+            outbox_store.purge_stale,
+            undeliverable_store.purge,
             partial(link_store.purge_ended, kept=kept),
         ),
-        erase=store.erase,
+        erase=outbox_store.erase,
         export=_export,
         background=() if sender is None else (sender,),
         hears=hears if outbox.is_on else (),
@@ -138,4 +138,4 @@ def wire(gate: "Gate") -> Wired:
 
 async def _export(conn: Connection, user_id: UserId) -> Sequence[Mapping[str, object]]:
     """Return what is stored of mails to a user, and of the links in them."""
-    return [*await store.export(conn, user_id), *await link_store.export(conn, user_id)]
+    return [*await outbox_store.export(conn, user_id), *await link_store.export(conn, user_id)]
