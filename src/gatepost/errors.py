@@ -352,9 +352,20 @@ class EmailNotVerified(Forbidden):
 
 
 class PasswordChangeRequired(Forbidden):
-    """The password is right but temporary: it must be changed before a session starts (ASVS 6.4.1)."""
+    """The password is right but temporary: it must be changed before a session starts (ASVS 6.4.1).
+
+    Attributes:
+        challenge: with it a page asks for the new password alone; None where the caller sends both together.
+        expires_at: first instant at which it is refused, UTC.
+    """
 
     code = "password_change_required"
+
+    def __init__(self, *, challenge: str | None = None, expires_at: datetime | None = None) -> None:
+        """Take what the page goes on with."""
+        super().__init__()
+        self.challenge = challenge
+        self.expires_at = expires_at
 
 
 class CrossOriginRefused(Forbidden):

@@ -51,6 +51,7 @@ from gatepost.services.refusals import Refusals
 from gatepost.services.sessions import Sessions
 from gatepost.services.sign_in import SignIns
 from gatepost.services.steps import Steps
+from gatepost.services.temporary_passwords import TemporaryPasswords
 from gatepost.services.throttles import Throttles
 from gatepost.services.touches import Touches
 from gatepost.services.trail import Trail
@@ -111,6 +112,7 @@ class Gate:
     profiles: Profiles
     session_tokens: Sessions
     sign_ins: SignIns
+    temporary_passwords: TemporaryPasswords
     throttles: Throttles
     audit: Audit
     acts: Acts
@@ -356,6 +358,15 @@ class Gate:
             hooks=self.hooks,
             features=self._wiring,
         )
+        self.temporary_passwords = TemporaryPasswords(
+            database,
+            sign_ins=self.sign_ins,
+            hashing=hashing,
+            throttles=self.throttles,
+            codec=challenges,
+            clock=clock,
+            new_passwords=self.new_passwords,
+        )
         self.logins = Logins(
             database,
             sign_ins=self.sign_ins,
@@ -363,6 +374,7 @@ class Gate:
             throttles=self.throttles,
             clock=clock,
             new_passwords=self.new_passwords,
+            temporary=self.temporary_passwords,
         )
         self.accounts = Accounts(
             database,

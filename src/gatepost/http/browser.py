@@ -5,7 +5,7 @@ from contextlib import suppress
 from starlette.responses import Response
 from starlette.types import Scope
 
-from gatepost.errors import AuthenticationError, SecondFactorRequired
+from gatepost.errors import AuthenticationError, PasswordChangeRequired, SecondFactorRequired
 from gatepost.http.cookies import CLEAR_SITE_DATA
 from gatepost.http.edge import Edge
 from gatepost.models import SignedIn
@@ -19,9 +19,11 @@ async def supersede(edge: Edge, scope: Scope) -> None:
             await edge.gate.session_tokens.supersede(former, edge.client_of(scope))
 
 
-def keep_challenge(response: Response, edge: Edge, due: SecondFactorRequired) -> None:
+def keep_challenge(
+    response: Response, edge: Edge, due: SecondFactorRequired | PasswordChangeRequired
+) -> None:
     """Have the browser keep a sign-in that waits for one more step; a confirmation has a session for that."""
-    if due.challenge is None:
+    if due.challenge is None or due.expires_at is None:
         return
     seconds = max(0, int((due.expires_at - edge.gate.now()).total_seconds()))
     response.raw_headers.append(edge.cookies.set_challenge(due.challenge, seconds=seconds))

@@ -14,6 +14,7 @@ from gatepost.services.lines import Line
 from gatepost.services.new_passwords import NewPasswords
 from gatepost.services.sign_in import Arrival, SignIns
 from gatepost.services.steps import Outcome, settled
+from gatepost.services.temporary_passwords import TemporaryPasswords
 from gatepost.services.throttles import Attempt, Throttles
 from gatepost.services.typed import read
 from gatepost.store import events as event_store
@@ -34,6 +35,7 @@ class Logins:
         throttles: Throttles,
         clock: Clock,
         new_passwords: NewPasswords,
+        temporary: TemporaryPasswords,
     ) -> None:
         self._database = database
         self._sign_ins = sign_ins
@@ -41,6 +43,7 @@ class Logins:
         self._throttles = throttles
         self._clock = clock
         self._new_passwords = new_passwords
+        self._temporary = temporary
 
     async def by_password(
         self,
@@ -52,6 +55,7 @@ class Logins:
         remembered: bool = False,
         by_cookie: bool = False,
         new_password: str | None = None,
+        asks_next: bool = False,
     ) -> SignedIn:
         """Check a password and start a session.
 
@@ -70,6 +74,8 @@ class Logins:
             remembered: the session is to live until its absolute end ("keep me signed in").
             by_cookie: a cookie is to hold what is handed over.
             new_password: what the password is to be from now on; None where it stays.
+            asks_next: whoever calls asks for the new password next, where this one is temporary: the error
+                then has a challenge for `TemporaryPasswords`.
 
         Raises:
             ValidationFailed: no e-mail address, or a password that none can have; of the new one, as
@@ -99,7 +105,7 @@ class Logins:
             email=email,
         )
         for _ in range(2):
-            outcome = await self._tried(credential, given, another, attempt, arrival)
+            outcome = await self._tried(credential, given, another, attempt, arrival, asks_next=asks_next)
             if outcome is not None:
                 return settled(outcome)
             # Whatever changed meanwhile, the password may be right all the same.
@@ -114,6 +120,8 @@ class Logins:
         another: Password | None,
         attempt: Attempt,
         arrival: Arrival,
+        *,
+        asks_next: bool,
     ) -> Outcome | None:
         """Check a password and sign in; None where the credential changed meanwhile.
 
@@ -133,7 +141,7 @@ class Logins:
             if another is not None:
                 return await self._change(proof, another, attempt, arrival)
             if credential.is_temporary:
-                raise await self._change_required(arrival.email, attempt)
+                raise await self._change_required(proof, attempt, arrival, asks_next=asks_next)
             if check.needs_rehash:
                 return await self._rehash(proof, stored, given, attempt, arrival)
             async with self._database.connection() as conn:
@@ -174,17 +182,22 @@ class Logins:
         except InvalidCredentials:
             return None
 
-    async def _change_required(self, email: str, attempt: Attempt) -> PasswordChangeRequired:
+    async def _change_required(
+        self, proof: Proof, attempt: Attempt, arrival: Arrival, *, asks_next: bool
+    ) -> PasswordChangeRequired:
         """Put it on the trail, give back what a right password is not charged, and hand over the error."""
-        async with self._database.connection() as conn:
+        async with self._database.transaction() as conn:
             await self._throttles.succeeded(conn, attempt)
+            error = (
+                await self._temporary.hold(conn, proof, arrival) if asks_next else PasswordChangeRequired()
+            )
         await self._throttles.failed(
             attempt,
             AuditAction.LOGIN_FAILED,
-            detail={"reason": PasswordChangeRequired.code, "email": email},
+            detail={"reason": PasswordChangeRequired.code, "email": arrival.email},
             counts=False,
         )
-        return PasswordChangeRequired()
+        return error
 
     async def _succeed(
         self, conn: Connection, proof: Proof, attempt: Attempt, arrival: Arrival

@@ -20,6 +20,8 @@ class Purpose(StrEnum):
     """A fresh session of the sign-in that the challenge belongs to."""
     ENROL = "enrol"
     """A second factor of its user, who is signed in: it belongs to their sign-in."""
+    NEW_PASSWORD = "new_password"  # noqa: S105 - no password
+    """A password of one's own, in the place of a temporary one."""
 
 
 class Waiting(Columns, frozen=True, kw_only=True, gc=False):

@@ -279,6 +279,7 @@ PUBLIC_PAGES = {
     ("HEAD", "/auth/sign-in"),
     ("POST", "/auth/sign-in"),
     ("POST", "/auth/sign-in/factor"),
+    ("POST", "/auth/sign-in/new-password"),
     ("GET", "/auth/sign-up"),
     ("HEAD", "/auth/sign-up"),
     ("POST", "/auth/sign-up"),
@@ -550,6 +551,10 @@ async def public_routes(client: httpx.AsyncClient, app: FastAPI) -> set[tuple[st
     return found
 
 
+WAITING = {"/auth/sign-in/factor", "/auth/sign-in/new-password"}
+"""Pages that go on with a sign-in, and lead back where none waits for them."""
+
+
 async def test_the_public_routes_are_these(make_settings: MakeSettings) -> None:
     app = create_app(make_settings())
     async with serving(app) as client:
@@ -559,7 +564,7 @@ async def test_the_public_routes_are_these(make_settings: MakeSettings) -> None:
     closed -= api
     api = {(method, path.replace(":path}", "}")) for method, path in api}
     assert api == {(m, p) for name, (m, p, _) in OPERATIONS.items() if name not in OPEN}
-    assert {path for _, path in closed} == {"/auth/sign-out", "/auth/sign-in/factor"} | {
+    assert {path for _, path in closed} == {"/auth/sign-out", *WAITING} | {
         f"/auth{page.path}" for page in PAGES if page.who
     }
 

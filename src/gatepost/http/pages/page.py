@@ -22,7 +22,6 @@ from gatepost.errors import (
     InvalidCredentials,
     NotAuthenticated,
     NotFound,
-    PasswordChangeRequired,
     SecondFactorRequired,
     TooManyAttempts,
     Unavailable,
@@ -180,7 +179,7 @@ async def _check(visit: Visit, form: Form) -> None:
 
 def _ends_the_visit(error: GatepostError) -> bool:
     """Say whether there is no form to be shown again."""
-    if isinstance(error, InvalidCredentials | InvalidCode | PasswordChangeRequired | FormExpired):
+    if isinstance(error, InvalidCredentials | InvalidCode | FormExpired):
         return False
     return isinstance(error, AuthenticationError | Forbidden | NotFound | Unavailable | InternalError)
 

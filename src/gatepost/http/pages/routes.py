@@ -18,6 +18,7 @@ from gatepost.http.pages import (
     export,
     factor,
     languages,
+    new_password,
     password,
     security,
     sign_in,
@@ -43,6 +44,7 @@ from gatepost.http.pages.page import Page
 PAGES = (
     Page(path="/sign-in", show=sign_in.show, submit=sign_in.submit),
     Page(path="/sign-in/factor", show=factor.show, submit=factor.submit, fields={InvalidCode: "code"}),
+    Page(path="/sign-in/new-password", show=new_password.show, submit=new_password.submit),
     Page(path="/sign-up", show=sign_up.show, submit=sign_up.submit, fields={EmailTaken: "email"}),
     Page(path="/sign-out", show=sign_out.show, submit=sign_out.submit),
     Page(path="/language", show=languages.show, submit=languages.submit),

@@ -3,25 +3,20 @@
 from starlette.responses import Response
 
 from gatepost.errors import PasswordChangeRequired
+from gatepost.http import browser
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.visit import Visit
 
 
 async def show(visit: Visit) -> Response:
-    """Show the form; who is signed in already goes on. A temporary password asks for another one."""
+    """Show the form; who is signed in already goes on."""
     if visit.session is not None and (visit.problems is None or visit.has_begun):
         return visit.redirect(visit.next or visit.url("/account"))
-    settings = visit.gate.settings
-    return visit.render(
-        "sign_in.html",
-        is_open=settings.registration == "open",
-        is_temporary=isinstance(visit.error, PasswordChangeRequired) or "new_password" in visit.typed,
-        min_length=settings.password_min_length,
-    )
+    return visit.render("sign_in.html", is_open=visit.gate.settings.registration == "open")
 
 
 async def submit(visit: Visit, form: Form) -> Response:
-    """Start a session; who has a temporary password is asked for another one first.
+    """Start a session; who has a temporary password goes on to choose their own first.
 
     Raises:
         ValidationFailed, InvalidCredentials, TooManyAttempts: as `Logins.by_password`.
@@ -34,11 +29,10 @@ async def submit(visit: Visit, form: Form) -> Response:
             device=visit.edge.cookies.device(visit.request.scope),
             remembered="remember" in form,
             by_cookie=True,
-            new_password=form.get("new_password"),
+            asks_next=True,
         )
     except PasswordChangeRequired as error:
-        visit.error = error  # no mistake: nothing is told as one
-        response = await show(visit)
-        response.status_code = error.status
+        response = visit.redirect(visit.url("/sign-in/new-password", next=visit.next))
+        browser.keep_challenge(response, visit.edge, error)
         return response
     return await visit.begin(signed_in)
