@@ -238,7 +238,7 @@ class Gatepost(Gate):
 
         Args:
             aal: the least authenticator assurance level (NIST SP 800-63B-4): 2 asks for more than one factor.
-            minutes: how long ago the user may have proven who they are; None for FRESH_SESSION_MINUTES.
+            minutes: how long ago that level may have been proven; None for FRESH_SESSION_MINUTES.
 
         Raises:
             ValueError: there is no such level, or no time.

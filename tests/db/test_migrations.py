@@ -231,7 +231,8 @@ def test_the_guides_columns_come_first_as_the_guide_has_them(integer_dsn: str) -
             methods character varying[] t '{}'::character varying[]
             aal smallint t 1
             impersonator_id bigint f
-            impersonator_session bigint f""",
+            impersonator_session bigint f
+            methods_at timestamp with time zone[] f""",
         ),
         (
             "auth_events",

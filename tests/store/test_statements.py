@@ -214,6 +214,7 @@ VALUES: dict[str, Any] = {
     "interval": timedelta(seconds=1),
     "text[]": ["1", "text", "text"],
     "varchar[]": ["text"],
+    "timestamptz[]": [datetime(2024, 1, 1, tzinfo=UTC)],
 }
 """A value of each type."""
 
@@ -248,7 +249,7 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     "sessions.start": (
         """
         'new', nth(17), gen_random_uuid(), NULL, NULL, NULL, '1 hour', '1 day', 'session.started', NULL,
-        false, NULL, '{pwd}', 1
+        false, NULL, '{pwd}', 1, NULL
         """,
         {"users_pkey"},
     ),

@@ -92,7 +92,7 @@ GRANT INSERT (email, email_key, name, hashed_password, is_admin, is_active, crea
 
 GRANT INSERT (id, session_token, user_id, is_active, expires_at, created_at, last_used_at, ip_address, user_agent,
         authenticated_at, absolute_expires_at, family_id, place, remembered, handed_by,
-        methods, aal, impersonator_id, impersonator_session),
+        methods, methods_at, aal, impersonator_id, impersonator_session),
     UPDATE (session_token, is_active, expires_at, absolute_expires_at, impersonator_id, impersonator_session, last_used_at, ended_at, end_reason, replaced_by, successor_nonce,
         place, handed_by)
     ON user_sessions TO :"role";

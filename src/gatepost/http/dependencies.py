@@ -76,7 +76,7 @@ class FreshSessionScheme(CurrentSessionScheme):
     Args:
         edge: of the Gatepost that it asks; None for that of the application.
         aal: the least authenticator assurance level, 2 for more than one factor.
-        minutes: how long ago the proof may be; None for FRESH_SESSION_MINUTES.
+        minutes: how long ago that level may have been proven; None for FRESH_SESSION_MINUTES.
     """
 
     def __init__(self, edge: Edge | None = None, *, aal: int = 1, minutes: float | None = None) -> None:
@@ -103,15 +103,23 @@ async def ask_fresh(gate: Gate, session: Session, *, aal: int = 1, age: timedelt
         gate: whose session it is.
         session: which one.
         aal: the least authenticator assurance level.
-        age: how long ago the proof may be; None for FRESH_SESSION_MINUTES.
+        age: how long ago that level may have been proven; None for FRESH_SESSION_MINUTES.
 
     Raises:
         FreshSessionRequired: it is older, or of a lower level.
     """
-    is_fresh = session.is_fresh if age is None else gate.now() - session.authenticated_at < age
-    if not is_fresh or session.aal < aal or session.impersonator_id is not None:
+    if not _is_fresh(gate, session, aal, age) or session.impersonator_id is not None:
         max_age = None if age is None else int(age.total_seconds())
-        raise FreshSessionRequired(await gate.confirmations.methods(session), aal=aal, max_age=max_age)
+        methods = await gate.confirmations.methods(session, aal=aal)
+        raise FreshSessionRequired(methods, aal=aal, max_age=max_age)
+
+
+def _is_fresh(gate: Gate, session: Session, aal: int, age: timedelta | None) -> bool:
+    """Say whether the level was proven recently: confirming by less does not make it so."""
+    if aal < 2 and age is None:
+        return session.is_fresh
+    at, recent = session.level_at(aal), age or timedelta(minutes=gate.settings.fresh_session_minutes)
+    return at is not None and gate.now() - at < recent
 
 
 class VerifiedSessionScheme(CurrentSessionScheme):

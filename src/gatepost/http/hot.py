@@ -94,7 +94,7 @@ class HotEndpoints:
         if asked.get("fresh") == "1":
             await ask_fresh(self.gate, session, aal=level)
         elif session.aal < level:
-            raise FreshSessionRequired(await self.gate.confirmations.methods(session), aal=level)
+            raise FreshSessionRequired(await self.gate.confirmations.methods(session, aal=level), aal=level)
 
     async def refresh(self, scope: Scope) -> Answer:
         """Replace the token; a client whose answer was lost can have it again."""

@@ -38,6 +38,7 @@ from gatepost.models.sessions import (
     SessionRow,
     SignedIn,
     SignIn,
+    times_of,
 )
 from gatepost.models.throttles import Bucket
 from gatepost.models.times import utc_text
@@ -89,5 +90,6 @@ __all__ = [
     "canonical_network",
     "clean_user_agent",
     "row_id",
+    "times_of",
     "utc_text",
 ]

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 
+from gatepost.models.proofs import MULTIPLE_FACTORS
 from gatepost.models.rows import Columns, Row
 from gatepost.models.user_ids import UserId
 from gatepost.models.users import User
@@ -118,6 +119,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         is_fresh: that was less than `FRESH_SESSION_MINUTES` ago when the session was looked up, by the
             database's clock (ASVS 7.2.4).
         methods: what the user proved their identity with, by the names of RFC 8176, such as `pwd`.
+        methods_at: when each of them was proven, UTC: confirming proves only what is asked for then.
         aal: authenticator assurance level (NIST SP 800-63B-4), 2 where more than one factor was proven.
         impersonator_id: the user who has this session in the place of its user; None: its user has it.
     """
@@ -129,6 +131,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     authenticated_at: datetime
     is_fresh: bool
     methods: tuple[str, ...]
+    methods_at: tuple[datetime, ...]
     aal: int
     impersonator_id: UserId | None = None
 
@@ -152,9 +155,25 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             authenticated_at=row["authenticated_at"],
             is_fresh=row["is_fresh"],
             methods=tuple(row["methods"]),
+            methods_at=times_of(row),
             aal=row["aal"],
             impersonator_id=row["impersonator_id"],
         )
+
+    @property
+    def proven(self) -> dict[str, datetime]:
+        """When each method was proven."""
+        return dict(zip(self.methods, self.methods_at, strict=True))
+
+    def level_at(self, aal: int) -> datetime | None:
+        """Return when an authenticator assurance level was last proven; None where it was not."""
+        return self.proven.get(MULTIPLE_FACTORS) if aal > 1 else self.authenticated_at
+
+
+def times_of(row: Row) -> tuple[datetime, ...]:
+    """Return when each of the `methods` of a session was proven."""
+    at, times = row["authenticated_at"], row["methods_at"]
+    return (at,) * len(row["methods"]) if times is None else tuple([each or at for each in times])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -132,9 +132,9 @@ class Confirmations:
             await self._throttles.succeeded(conn, attempt)
         return options.public
 
-    async def methods(self, session: Session) -> tuple[str, ...]:
+    async def methods(self, session: Session, *, aal: int = 1) -> tuple[str, ...]:
         """Return what a session's user confirms with, as `Reauthentication.methods`."""
-        return await self._reauthentication.methods(session.user.id)
+        return await self._reauthentication.methods(session.user.id, aal=aal)
 
     async def due(self, session: Session) -> Due | None:
         """Return the step that a session's user has to take; None where the password comes first."""

@@ -150,12 +150,17 @@ class Reauthentication:
         proof = Proof(user_id=session.user.id, methods=(), stamp=stamp, at=None)
         return Reproven(session=session, attempt=attempt, proof=proof, verb=verb)
 
-    async def methods(self, user_id: UserId) -> tuple[str, ...]:
-        """Return what a user confirms with: the password, and the methods of the step after it."""
+    async def methods(self, user_id: UserId, *, aal: int = 1) -> tuple[str, ...]:
+        """Return what a user confirms with: the password, and the methods of the step after it.
+
+        None of them where the level is one that this user can't reach.
+        """
         given = Proof(user_id=user_id, methods=(PASSWORD,), stamp=_NO_STAMP, at=None)
         async with self._database.connection() as conn:
             due = await self._steps.due(conn, given, enrolling=False)
-        return (_PASSWORD, *(() if due is None else due.methods))
+        if due is None:
+            return (_PASSWORD,) if aal < 2 else ()
+        return (_PASSWORD, *due.methods)
 
     async def standing(self, session: Session, client: Client, *, verb: str) -> Reproven:
         """Return what a session stands for that is fresh, for a change which asks for nothing more.
@@ -176,8 +181,9 @@ class Reauthentication:
             has_failures=False,
         )
         reproven = await self.unproven(session, attempt, verb=verb)
-        proof = replace(reproven.proof, methods=session.methods, at=session.authenticated_at)
-        return replace(reproven, proof=proof)
+        at = session.authenticated_at
+        newest = tuple(method for method, since in session.proven.items() if since >= at)
+        return replace(reproven, proof=replace(reproven.proof, methods=newest, at=at))
 
     async def refuse(
         self, session: Session, attempt: Attempt, *, verb: str, reason: str, method: str | None = None
@@ -203,9 +209,10 @@ class Reauthentication:
         due = await self._steps.due(conn, reproven.proof, enrolling=False)
         if due is None:
             return reproven.proof
-        if not reproven.session.is_fresh or reproven.session.aal < 2:
+        session = reproven.session
+        if not session.is_fresh or session.level_at(2) != session.authenticated_at:
             raise FreshSessionRequired((_PASSWORD, *due.methods), aal=2)
-        return replace(reproven.proof, at=reproven.session.authenticated_at)
+        return replace(reproven.proof, at=session.authenticated_at)
 
     @asynccontextmanager
     async def transaction(
@@ -273,7 +280,7 @@ class Reauthentication:
             ended = await endings.end_of_user(conn, user_id, reason=reason, client=client, at=at)
             signed_in = await self._sessions.start(
                 conn,
-                proof.plus(proven, at=proof.at).after(live.methods),
+                proof.plus(proven, at=proof.at).after(live.proven),
                 client=client,
                 remembered=live.remembered,
             )

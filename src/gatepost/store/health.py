@@ -122,7 +122,7 @@ async def missing_privileges(conn: Connection, features: Schemas = ()) -> list[s
                 'temporary_password_expires_at credentials_stamp email_verified_at language'),
             ('user_sessions', 'INSERT', 'id session_token user_id is_active expires_at created_at '
                 'last_used_at ip_address user_agent authenticated_at absolute_expires_at family_id place '
-                'remembered handed_by methods aal'),
+                'remembered handed_by methods methods_at aal impersonator_id impersonator_session'),
             ('user_sessions', 'UPDATE', 'session_token is_active expires_at last_used_at ended_at end_reason '
                 'replaced_by successor_nonce place handed_by'),
             ('auth_links', 'INSERT', 'purpose digest email created_at created_by expires_at'),

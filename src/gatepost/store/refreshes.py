@@ -164,12 +164,12 @@ async def refresh(
         ), started AS (
             INSERT INTO user_sessions (id, session_token, user_id, is_active, expires_at, created_at,
                 last_used_at, ip_address, user_agent, authenticated_at, absolute_expires_at, family_id,
-                remembered, handed_by, methods, aal, impersonator_id, impersonator_session)
+                remembered, handed_by, methods, methods_at, aal, impersonator_id, impersonator_session)
             SELECT c.replaced_by, $2, c.user_id, true,
                 least(CASE WHEN NOT c.remembered THEN t.now + $5::interval END, c.absolute_expires_at),
                 t.now, t.now, $7, $8, c.authenticated_at, c.absolute_expires_at,
-                coalesce(c.family_id, c.id), c.remembered, 'refresh', c.methods, c.aal,
-                c.impersonator_id, c.impersonator_session
+                coalesce(c.family_id, c.id), c.remembered, 'refresh', c.methods, c.methods_at,
+                c.aal, c.impersonator_id, c.impersonator_session
             FROM claimed c, t
             RETURNING *
         ), event AS (
@@ -191,7 +191,8 @@ async def refresh(
             f.refusal AS found_refusal, f.successor_nonce AS nonce,
             s.id AS session_id, s.session_token, s.refusal AS successor_refusal,
             coalesce(s.handed_by = 'refresh', false) AS successor_unused, s.ip_address, s.user_agent,
-            s.created_at, s.expires_at, s.authenticated_at, s.methods, s.aal, s.impersonator_id,
+            s.created_at, s.expires_at, s.authenticated_at, s.methods, s.methods_at, s.aal,
+            s.impersonator_id,
             coalesce(s.authenticated_at > t.now - $12::interval, false) AS is_fresh,
             coalesce(s.remembered, false) AS remembered,
             (o.u).id AS user_id, (o.u).email, coalesce((o.u).name, '') AS name,

@@ -130,7 +130,7 @@ LOOKUP = """
                 ORDER BY live.id DESC
                 LIMIT 1
             ) END AS overlap,
-        s.created_at, s.expires_at, s.authenticated_at, s.methods, s.aal, s.impersonator_id,
+        s.created_at, s.expires_at, s.authenticated_at, s.methods, s.methods_at, s.aal, s.impersonator_id,
         coalesce(s.authenticated_at > t.now - $5::interval, false) AS is_fresh,
         u.id AS user_id, u.email, coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
         coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at,
@@ -189,9 +189,10 @@ async def start(
         ), started AS (
             INSERT INTO user_sessions (session_token, user_id, is_active, expires_at, created_at,
                 last_used_at, ip_address, user_agent, authenticated_at, absolute_expires_at, place,
-                remembered, methods, aal)
+                remembered, methods, methods_at, aal)
             SELECT $1, u.id, true, least(t.now + $7::interval, t.now + $8::interval), t.now, t.now,
-                $4, $5, coalesce($12::timestamptz, t.now), t.now + $8::interval, $10, $11, $13, $14
+                $4, $5, coalesce($12::timestamptz, t.now), t.now + $8::interval, $10, $11, $13,
+                $15::timestamptz[], $14
             FROM owner u
             CROSS JOIN (SELECT coalesce($6::timestamptz, statement_timestamp()) AS now) t
             RETURNING *
@@ -202,8 +203,8 @@ async def start(
             FROM started s
         )
         SELECT s.id AS session_id, s.created_at, s.expires_at, s.authenticated_at, true AS is_fresh,
-            s.methods, s.aal, s.impersonator_id, u.id AS user_id, u.email, coalesce(u.name, '') AS name,
-            coalesce(u.is_admin, false) AS is_admin,
+            s.methods, s.methods_at, s.aal, s.impersonator_id, u.id AS user_id, u.email,
+            coalesce(u.name, '') AS name, coalesce(u.is_admin, false) AS is_admin,
             coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at,
             u.email_verified_at IS NOT NULL AS email_verified, u.language
         FROM started s CROSS JOIN owner u
@@ -222,6 +223,7 @@ async def start(
         proof.at,
         list(proof.methods),
         proof.aal,
+        proof.methods_at,
     )
     return None if row is None else Session.from_row(row)
 

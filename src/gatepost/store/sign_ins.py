@@ -5,30 +5,52 @@ A sign-in is what one password began: a session and whatever it was refreshed to
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import Self, TypeAlias
 from uuid import UUID
 
+import msgspec
+
 from gatepost.db.pool import Connection, one
-from gatepost.models import AuditAction, Beginning, Client, Columns, EndReason, SessionCursor, SignIn, UserId
+from gatepost.models import (
+    AuditAction,
+    Beginning,
+    Client,
+    EndReason,
+    Row,
+    SessionCursor,
+    SignIn,
+    UserId,
+    times_of,
+)
 
 Lock: TypeAlias = Callable[[Connection, UserId], Awaitable[UUID | None]]
 """Locks the row of a user, and returns the stamp of their credentials; None where they are gone."""
 
 
-class Live(Columns, frozen=True, kw_only=True, gc=False):
+class Live(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The live session of a sign-in.
 
     Attributes:
         id: primary key.
         ip_address: of the client that started it.
         remembered: its cookie outlives the browser.
-        methods: what was proven for it.
+        proven: what was proven for it, and when.
     """
 
     id: int
     ip_address: str | None
     remembered: bool
-    methods: list[str]
+    proven: dict[str, datetime]
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """Read the columns of `lock_live`."""
+        return cls(
+            id=row["id"],
+            ip_address=row["ip_address"],
+            remembered=row["remembered"],
+            proven=dict(zip(row["methods"], times_of(row), strict=True)),
+        )
 
 
 async def lock_owner(conn: Connection, user_id: UserId) -> UUID | None:
@@ -49,7 +71,7 @@ async def lock_live(
     """Lock and return the live session of the sign-in that this session belongs to, if there is one."""
     row = await conn.fetchrow(
         """
-        SELECT s.id, s.ip_address, s.remembered, s.methods
+        SELECT s.id, s.ip_address, s.remembered, s.methods, s.methods_at, s.authenticated_at
         FROM user_sessions named
         JOIN user_sessions s ON s.user_id = named.user_id
             AND coalesce(s.family_id, s.id) = coalesce(named.family_id, named.id)

@@ -36,14 +36,23 @@ async def start_fresh(
         ), started AS (
             INSERT INTO user_sessions (session_token, user_id, is_active, expires_at, created_at,
                 last_used_at, ip_address, user_agent, authenticated_at, absolute_expires_at, family_id,
-                remembered, handed_by, methods, aal)
+                remembered, handed_by, methods, methods_at, aal)
             SELECT $1, s.user_id, true,
                 least(CASE WHEN NOT s.remembered THEN t.now + $6::interval END, t.now + $7::interval),
                 t.now, t.now, $8, $9, coalesce($10::timestamptz, t.now), t.now + $7::interval,
                 coalesce(s.family_id, s.id), s.remembered, 'confirm',
-                s.methods || ARRAY(SELECT m FROM unnest($11::varchar[]) m WHERE m <> ALL (s.methods)),
-                greatest(s.aal, $12)
+                p.methods, p.times, greatest(s.aal, $12)
             FROM user_sessions s JOIN users u ON u.id = s.user_id CROSS JOIN t
+            CROSS JOIN LATERAL (
+                SELECT array_agg(m.method ORDER BY m.place) AS methods,
+                    array_agg(CASE WHEN m.method = ANY($11::varchar[])
+                        THEN coalesce($10::timestamptz, t.now)
+                        ELSE coalesce(s.methods_at[m.place], s.authenticated_at)
+                    END ORDER BY m.place) AS times
+                FROM unnest(s.methods || ARRAY(
+                    SELECT n FROM unnest($11::varchar[]) n WHERE n <> ALL (s.methods)
+                )) WITH ORDINALITY m (method, place)
+            ) p
             WHERE s.id = $2 AND u.is_active AND gatepost.credentials_stamp(u) = $3::uuid
             RETURNING *
         ), event AS (
@@ -52,7 +61,7 @@ async def start_fresh(
             FROM started s
         )
         SELECT s.id AS session_id, s.created_at, s.expires_at, s.authenticated_at, true AS is_fresh,
-            s.methods, s.aal, s.impersonator_id, s.remembered,
+            s.methods, s.methods_at, s.aal, s.impersonator_id, s.remembered,
             u.id AS user_id, u.email, coalesce(u.name, '') AS name,
             coalesce(u.is_admin, false) AS is_admin,
             coalesce(u.created_at::timestamptz, 'epoch') AS user_created_at,

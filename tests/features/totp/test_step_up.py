@@ -1,6 +1,7 @@
 """Step-up: a route, or a proxy, asks for a fresh session and for more than one factor."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Annotated
 
 import httpx
@@ -14,6 +15,7 @@ from gatepost.library import Gatepost
 from gatepost.models import Session
 
 PAY = "/pay"
+VERIFY = "/api/auth/verify"
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ async def test_a_route_asks_for_two_factors_and_says_which_would_do(
     token = str((await register(shop))["token"])
     refused = await shop.post(PAY, headers=bearer(token))
     assert refused.status_code == 403
-    assert refused.json()["error"] == {"code": "fresh_session_required", "methods": ["password"]}
+    assert refused.json()["error"] == {"code": "fresh_session_required", "methods": []}
     assert refused.headers["www-authenticate"] == (
         'Bearer error="insufficient_user_authentication", error_description="fresh_session_required",'
         ' acr_values="aal2", max_age="300"'
@@ -73,6 +75,50 @@ async def test_a_proxy_asks_as_much(client: httpx.AsyncClient, clock: MovableClo
     assert await asked("aal=2", app.token) == "ok"
     assert await asked("fresh=1&aal=2", app.token) == "fresh_session_required"
     assert await asked("fresh=0&aal=1", app.token) == "ok"
+
+
+async def test_a_password_is_not_a_second_factor_proven_once_more(
+    shop: httpx.AsyncClient, clock: MovableClock, db: Database
+) -> None:
+    app = await enrolled(shop, str((await register(shop))["token"]), clock)
+    removed = await shop.request("DELETE", "/api/auth/factors/totp", headers=bearer(app.token))
+    token = removed.json()["data"]["token"]
+    clock.advance(minutes=11)
+    confirmed = await shop.post("/api/auth/confirm", json={"password": PASSWORD}, headers=bearer(token))
+    data = confirmed.json()["data"]
+    assert data["session_info"] | {"expires_at": "", "created_at": ""} == {
+        "expires_at": "",
+        "created_at": "",
+        "methods": ["pwd", "otp", "mfa"],
+        "aal": 2,
+        "is_fresh": True,
+    }
+    token = data["token"]
+    for refresh in (False, True):
+        if refresh:
+            token = (await shop.post("/api/auth/refresh", headers=bearer(token))).json()["data"]["token"]
+        refused = await shop.post(PAY, headers=bearer(token))
+        assert refused.status_code == 403
+        assert refused.json()["error"] == {"code": "fresh_session_required", "methods": []}
+        assert (await shop.get(f"{VERIFY}?fresh=1", headers=bearer(token))).status_code == 204
+        assert (await shop.get(f"{VERIFY}?aal=2", headers=bearer(token))).status_code == 204
+        refused = await shop.get(f"{VERIFY}?fresh=1&aal=2", headers=bearer(token))
+        assert code_of(refused) == "fresh_session_required"
+        assert 'acr_values="aal2"' in refused.headers["www-authenticate"]
+    times = "SELECT methods_at || authenticated_at FROM user_sessions ORDER BY id DESC"
+    password, *factor, newest = await db.fetchval(times)
+    assert password == newest
+    assert all(password - at >= timedelta(minutes=11) for at in factor)
+
+
+async def test_a_factor_set_up_again_is_level_two_again(shop: httpx.AsyncClient, clock: MovableClock) -> None:
+    app = await enrolled(shop, str((await register(shop))["token"]), clock)
+    removed = await shop.request("DELETE", "/api/auth/factors/totp", headers=bearer(app.token))
+    clock.advance(minutes=11)
+    token = removed.json()["data"]["token"]
+    confirmed = await shop.post("/api/auth/confirm", json={"password": PASSWORD}, headers=bearer(token))
+    again = await enrolled(shop, confirmed.json()["data"]["token"], clock)
+    assert (await shop.post(PAY, headers=bearer(again.token))).json() == 2
 
 
 def test_what_nobody_can_ask_for_is_a_mistake(make_settings: MakeSettings) -> None:

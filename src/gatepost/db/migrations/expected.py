@@ -47,6 +47,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "aal",
         "impersonator_id",
         "impersonator_session",
+        "methods_at",
     ),
     "auth_events": ("id", "at", "action", "user_id", "session_id", "ip_address", "user_agent", "detail"),
     "auth_throttles": ("bucket", "key", "tat"),
