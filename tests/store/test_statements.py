@@ -410,17 +410,13 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
         "nth(17), 17, NULL",
         {"auth_email_links_user_id_idx"},
     ),
-    "features.email.link_store.insert_for_email": (
-        "'password_reset', 'user17@example.com', 'new', NULL, 'c', '1 h', NULL, '1 h', NULL, NULL, '{}'",
-        {"auth_email_links_email_idx", "users_email_key"},
-    ),
-    "features.email.link_store.insert_for_user": (
-        "'a', 'user17@example.com', 'new', NULL, 'c', '1 h', NULL, '1 h', NULL, NULL, nth(17), true",
-        {"auth_email_links_user_id_idx", "users_pkey"},
-    ),
-    "features.email.link_store.insert_for_newcomer": (
-        "'sign_up', 'user17@example.com', 'new', NULL, 'c', '1 h', NULL, '1 h', NULL, NULL, '{}'",
-        {"auth_email_links_email_idx"},
+    "features.email.new_link_store.owner": ("'user17@example.com'", {"users_email_key"}),
+    "features.email.new_link_store.insert": (
+        """
+        'a', 'user17@example.com', 'new', NULL, 'c', '1 h', NULL, '1 h', NULL, NULL, nth(17), true, '{}',
+        'user17@example.com', nth(17)
+        """,
+        {"auth_email_links_email_idx", "auth_email_links_user_id_idx", "users_pkey"},
     ),
     "features.email.link_store.claim_for_newcomer": ("17, NULL", {"auth_email_links_pkey"}),
     "features.email.link_store.forget_nonce": ("17", {"auth_email_links_pkey"}),
@@ -697,7 +693,6 @@ def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
         "users.replace_hash",
         "users.change_password",
         "users.rename",
-        "features.email.link_store.insert_for_invited",
         "users.set_password",
         "users.prove_email",
         "users.set_temporary_password",
@@ -714,6 +709,7 @@ def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
         "features.email.outbox_store.insert",
         "features.email.undeliverable_store.note",
         "features.email.outbox_store.ring",
+        "features.email.new_link_store.lock_mailbox",
     }
     once = {"endings.end_of_user", "profiles.erase"}
     # Read the whole table, which no index would be worth: what has drained is removed.

@@ -2,8 +2,8 @@
 
 from starlette.responses import Response
 
-from gatepost.errors import NotFound
 from gatepost.features.email.admin_resets import LIFETIME, AdminResets
+from gatepost.features.email.mailroom import see_that
 from gatepost.http.console import ConsoleSessionScheme
 from gatepost.http.pages.admin.visits import named_user
 from gatepost.http.pages.forms import Form
@@ -21,8 +21,7 @@ async def ask(visit: Visit) -> Response:
     Raises:
         NotFound: there is no way to send mail, or no such user.
     """
-    if not visit.gate.service(AdminResets).is_on:
-        raise NotFound
+    see_that(visit.gate.service(AdminResets).is_on)
     user = await visit.gate.administration.get(named_user(visit))
     return visit.render("admin/mail_reset.html", who=user, hours=int(LIFETIME.total_seconds()) // 3600)
 

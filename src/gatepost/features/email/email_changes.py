@@ -4,19 +4,14 @@ from datetime import timedelta
 
 import msgspec
 
-from gatepost.db.pool import Connection, Database
-from gatepost.errors import NotFound
+from gatepost.db.pool import Connection
 from gatepost.features.email.actions import EmailAction
-from gatepost.features.email.limits import MailLimits
 from gatepost.features.email.link_store import MailLink, Purpose
-from gatepost.features.email.links import MailLinks, minutes
+from gatepost.features.email.mailroom import Mailroom, see_that
 from gatepost.features.email.mails import Mail
-from gatepost.features.email.outbox import Draft, Outbox, asked
 from gatepost.models import Action, AuditAction, Client, EndReason, User
 from gatepost.services import emails
-from gatepost.services.clock import Clock
 from gatepost.services.hooks import Hooks, Moment
-from gatepost.services.throttles import Throttles
 from gatepost.store import endings, profiles, sign_ins
 from gatepost.store import events as event_store
 from gatepost.store import users as user_store
@@ -31,29 +26,16 @@ UNDO_LIFETIME = timedelta(days=7)
 class EmailChanges:
     """Asks a new mailbox, changes the e-mail once it answers, and takes that back for the former one."""
 
-    def __init__(
-        self,
-        database: Database,
-        *,
-        links: MailLinks,
-        limits: MailLimits,
-        outbox: Outbox,
-        throttles: Throttles,
-        hooks: Hooks,
-        clock: Clock,
-    ) -> None:
-        self._database = database
-        self._links = links
-        self._limits = limits
-        self._outbox = outbox
-        self._throttles = throttles
+    def __init__(self, mailroom: Mailroom, *, hooks: Hooks) -> None:
+        self._mailroom = mailroom
+        self._links = mailroom.links
+        self._clock = mailroom.clock
         self._hooks = hooks
-        self._clock = clock
 
     @property
     def is_on(self) -> bool:
         """Whether there is a way to send mail: without one a change counts at once."""
-        return self._outbox.is_on
+        return self._mailroom.is_on
 
     async def charge(self, email: str, *, client: Client) -> None:
         """Charge the mail to a new address.
@@ -61,7 +43,7 @@ class EmailChanges:
         Raises:
             TooManyAttempts: there were too many.
         """
-        await self._limits.charge(email, what=Mail.EMAIL_CHANGE, client=client)
+        await self._mailroom.limits.charge(email, what=Mail.EMAIL_CHANGE, client=client)
 
     async def begin(self, conn: Connection, user: User, email: str, *, client: Client) -> None:
         """Ask the new mailbox of a user, in the transaction in which they have proven who they are.
@@ -69,9 +51,6 @@ class EmailChanges:
         What it is to become stands in the link alone. Whether somebody has it is not asked: that is for
         whoever answers.
         """
-        link_id = await self._links.issue_for_user(
-            conn, Purpose.EMAIL_CHANGE, user.id, email, lifetime=LIFETIME, client=client
-        )
         await event_store.insert(
             conn,
             EmailAction.EMAIL_CHANGE_REQUESTED,
@@ -80,16 +59,8 @@ class EmailChanges:
             user_id=user.id,
             detail={"email": email},
         )
-        await self._outbox.put(
-            conn,
-            Draft(
-                mail=Mail.EMAIL_CHANGE,
-                recipient=email,
-                lifetime=LIFETIME,
-                user_id=user.id,
-                link_id=link_id,
-                data={**asked(client, self._clock()), "minutes": minutes(LIFETIME)},
-            ),
+        await self._mailroom.post_to_user(
+            conn, Mail.EMAIL_CHANGE, Purpose.EMAIL_CHANGE, user, email=email, client=client, lifetime=LIFETIME
         )
 
     async def look(self, purpose: Purpose, token: str, *, client: Client) -> MailLink:
@@ -99,8 +70,7 @@ class EmailChanges:
             NotFound: there is no way to send mail.
             InvalidLink, TooManyAttempts: as `MailLinks.look`.
         """
-        if not self.is_on:
-            raise NotFound
+        see_that(self.is_on)
         return await self._links.look(purpose, token, client=client)
 
     async def confirm(self, token: str, *, client: Client) -> None:
@@ -112,9 +82,9 @@ class EmailChanges:
             Conflict, RejectedByDatabase: the database's own rules stand against it.
             Exception: what a hook raised; nothing was changed.
         """
-        await self._throttles.arrive(client, verb="confirm_email")
+        await self._mailroom.throttles.arrive(client, verb="confirm_email")
         link = await self.look(Purpose.EMAIL_CHANGE, token, client=client)
-        async with self._database.transaction() as conn:
+        async with self._mailroom.database.transaction() as conn:
             former = await self._change(conn, link, AuditAction.USER_EMAIL_CHANGED, client)
             if former is not None:
                 await self._tell_former(conn, former, client)
@@ -128,9 +98,9 @@ class EmailChanges:
             NotFound, InvalidLink, TooManyAttempts, EmailTaken, Conflict, RejectedByDatabase, Exception: as
                 `confirm`.
         """
-        await self._throttles.arrive(client, verb="undo_email")
+        await self._mailroom.throttles.arrive(client, verb="undo_email")
         link = await self.look(Purpose.EMAIL_UNDO, token, client=client)
-        async with self._database.transaction() as conn:
+        async with self._mailroom.database.transaction() as conn:
             undone = await self._change(conn, link, EmailAction.EMAIL_CHANGE_UNDONE, client)
         if undone is None:
             raise await self._links.refused(Purpose.EMAIL_UNDO, "ended_meanwhile", link, client=client)
@@ -150,7 +120,7 @@ class EmailChanges:
         if link.purpose == Purpose.EMAIL_UNDO:
             # Whoever changed it again meanwhile does not outrun the mailbox that had it first.
             await self._links.revoke_newer(conn, link)
-        await self._outbox.proven(conn, link.email)
+        await self._mailroom.outbox.proven(conn, link.email)
         await endings.end_of_user(conn, user_id, reason=EndReason.EMAIL_CHANGED, client=client, at=at)
         await event_store.insert(
             conn,
@@ -167,18 +137,13 @@ class EmailChanges:
 
     async def _tell_former(self, conn: Connection, former: User, client: Client) -> None:
         """Tell the former mailbox, with a link that takes it back: whatever changes from now on."""
-        email = emails.former(former.email)
-        link_id = await self._links.issue_for_user(
-            conn, Purpose.EMAIL_UNDO, former.id, email, lifetime=UNDO_LIFETIME, client=client, bound=False
-        )
-        await self._outbox.put(
+        await self._mailroom.post_to_user(
             conn,
-            Draft(
-                mail=Mail.EMAIL_CHANGED,
-                recipient=email,
-                lifetime=UNDO_LIFETIME,
-                user_id=former.id,
-                link_id=link_id,
-                data={**asked(client, self._clock()), "minutes": minutes(UNDO_LIFETIME)},
-            ),
+            Mail.EMAIL_CHANGED,
+            Purpose.EMAIL_UNDO,
+            former,
+            email=emails.former(former.email),
+            client=client,
+            lifetime=UNDO_LIFETIME,
+            bound=False,
         )

@@ -4,11 +4,11 @@ from collections.abc import Awaitable, Callable
 
 from starlette.responses import Response
 
-from gatepost.errors import NotFound
 from gatepost.features.email import landing
 from gatepost.features.email.email_changes import EmailChanges
 from gatepost.features.email.errors import InvalidLink
 from gatepost.features.email.link_store import Purpose
+from gatepost.features.email.mailroom import see_that
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.page import Page
 from gatepost.http.pages.visit import Visit
@@ -23,8 +23,7 @@ def _page(path: str, purpose: Purpose, *, template: str, use: Use, then: str, no
 
     async def show(visit: Visit) -> Response:
         changes = visit.gate.service(EmailChanges)
-        if not changes.is_on:
-            raise NotFound
+        see_that(changes.is_on)
         if (led_on := landing.moved(visit, purpose)) is not None:
             return led_on
         token = landing.kept_token(visit, purpose)

@@ -3,10 +3,9 @@
 from datetime import timedelta
 
 from gatepost.db.pool import Connection
-from gatepost.features.email.links import MailLinks, minutes
+from gatepost.features.email.mailroom import Mailroom, minutes
 from gatepost.features.email.mails import Mail
-from gatepost.features.email.outbox import Draft, Outbox, asked
-from gatepost.services.clock import Clock
+from gatepost.features.email.outbox import Draft, asked
 
 WORTH_SENDING = timedelta(days=2)
 """How long it is tried to send one: whoever invited has the link, too."""
@@ -15,30 +14,28 @@ WORTH_SENDING = timedelta(days=2)
 class InvitationMails:
     """The kernel's `Courier`."""
 
-    def __init__(self, *, links: MailLinks, outbox: Outbox, clock: Clock) -> None:
-        self._links = links
-        self._outbox = outbox
-        self._clock = clock
+    def __init__(self, mailroom: Mailroom) -> None:
+        self._mailroom = mailroom
 
     @property
     def is_on(self) -> bool:
         """Whether there is a way to send mail."""
-        return self._outbox.is_on
+        return self._mailroom.is_on
 
     async def post_invitation(self, conn: Connection, email: str, *, lifetime: timedelta) -> str:
         """Write the mail of an invitation down; return the token of the link in it.
 
         Neither the mail nor its link tells who invited, or from where.
         """
-        link_id, token = await self._links.issue_for_invited(conn, email, lifetime=lifetime)
-        await self._outbox.put(
+        link_id, token = await self._mailroom.links.issue_for_invited(conn, email, lifetime=lifetime)
+        await self._mailroom.outbox.put(
             conn,
             Draft(
                 mail=Mail.INVITATION,
                 recipient=email,
                 lifetime=min(lifetime, WORTH_SENDING),
                 link_id=link_id,
-                data={**asked(None, self._clock()), "minutes": minutes(lifetime)},
+                data={**asked(None, self._mailroom.clock()), "minutes": minutes(lifetime)},
             ),
         )
         return token

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import LiteralString
 
-from gatepost.db.pool import Connection, one, parse_count
-from gatepost.features.email.secrets import Sealed
-from gatepost.models import Client, Columns, UserId
+import msgspec
+
+from gatepost.db.pool import Connection, parse_count
+from gatepost.models import Columns, UserId
 from gatepost.security.links import StoredLink
 
 CODE_TRIES = 5
@@ -33,8 +34,22 @@ class Purpose(StrEnum):
     """The former e-mail, whose mailbox takes the change back."""
 
 
-CODE_ALONE = '{"link": false}'
-"""What `detail` is of a link that works by its code alone."""
+class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a link needs besides, as `detail` keeps it.
+
+    Attributes:
+        link: False where it works by its code alone.
+        newcomer: where nobody has the mailbox, it makes an account.
+        name: of somebody who is still to be a user, as they called themselves.
+        own: what they sent for the fields that the application asks for.
+        invitation: the id of the one that they came with.
+    """
+
+    link: bool = True
+    newcomer: bool = False
+    name: str = ""
+    own: dict[str, object] = {}
+    invitation: int | None = None
 
 
 class MailLink(Columns, frozen=True, kw_only=True, gc=False):
@@ -45,7 +60,7 @@ class MailLink(Columns, frozen=True, kw_only=True, gc=False):
         purpose: what it is for.
         user_id: whose it is; None where it is nobody's.
         email: canonical, of the mailbox that it was sent to.
-        detail: what it needs besides, as JSON.
+        detail: what it needs besides, as JSON; `kept` reads it.
         digest: of its token.
         nonce: what its token is made of, as long as the mail is to be sent.
         status: `open`, or why it can't be used: `used`, `revoked`, `expired`, `changed` where the user's
@@ -66,6 +81,11 @@ class MailLink(Columns, frozen=True, kw_only=True, gc=False):
     expires_at: datetime
     code_expires_at: datetime | None
 
+    @property
+    def kept(self) -> Kept:
+        """What it needs besides."""
+        return msgspec.json.decode(self.detail, type=Kept)
+
 
 _LINKS: LiteralString = """
     SELECT l.id, l.purpose, l.user_id, l.email, l.detail::text AS detail, l.digest, l.nonce, l.expires_at,
@@ -73,7 +93,7 @@ _LINKS: LiteralString = """
         CASE WHEN l.used_at IS NOT NULL THEN 'used' WHEN l.revoked_at IS NOT NULL THEN 'revoked'
             WHEN l.expires_at <= coalesce($1::timestamptz, statement_timestamp()) THEN 'expired'
             WHEN l.user_id IS NULL THEN CASE
-                WHEN l.purpose NOT IN ('sign_up', 'invitation') THEN 'nobody'
+                WHEN l.purpose NOT IN ('sign_up', 'invitation') AND NOT l.detail ? 'newcomer' THEN 'nobody'
                 WHEN EXISTS (
                     SELECT FROM users o WHERE gatepost.email_key(o.email, o.email_key) COLLATE "C" = l.email
                 ) THEN 'taken' ELSE 'open' END
@@ -82,151 +102,6 @@ _LINKS: LiteralString = """
             ELSE 'open' END AS status
     FROM auth_email_links l LEFT JOIN users u ON u.id = l.user_id
 """
-
-
-async def insert_for_email(
-    conn: Connection,
-    purpose: Purpose,
-    sealed: Sealed,
-    *,
-    email: str,
-    detail: str,
-    lifetime: timedelta,
-    code_lifetime: timedelta | None,
-    client: Client,
-    at: datetime | None,
-) -> tuple[int, UserId | None]:
-    """Add a link for the active user who has this canonical e-mail, in place of their last one.
-
-    Where there is no such user it is nobody's, and the same is written all the same.
-
-    Returns:
-        Its id, and whose it is.
-    """
-    # A statement of its own, so that the next one sees what whoever had the lock before has written.
-    await conn.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended($1::text || ' ' || $2::text, 0))", purpose, email
-    )
-    row = await conn.fetchrow(
-        """
-        WITH t AS MATERIALIZED (
-            SELECT coalesce($7::timestamptz, statement_timestamp()) AS now
-        ), account AS MATERIALIZED (
-            -- Locked before the links are, as whoever deletes the user does.
-            SELECT u.id, gatepost.credentials_stamp(u) AS stamp FROM users u
-            WHERE gatepost.email_key(u.email, u.email_key) COLLATE "C" = $2 AND u.is_active
-            FOR KEY SHARE
-        ), former AS (
-            UPDATE auth_email_links l SET revoked_at = t.now, nonce = NULL
-            FROM t LEFT JOIN account a ON true
-            WHERE l.purpose = $1 AND l.email = $2 AND l.used_at IS NULL AND l.revoked_at IS NULL
-        )
-        INSERT INTO auth_email_links (
-            purpose, user_id, email, digest, nonce, code_digest, code_expires_at, stamp, created_at,
-            expires_at, ip_address, user_agent, detail
-        )
-        SELECT $1, a.id, $2, $3, $4, $5, t.now + $8::interval, a.stamp, t.now, t.now + $6::interval, $9,
-            $10, $11::text::jsonb
-        FROM t LEFT JOIN account a ON true
-        RETURNING id, user_id
-        """,
-        purpose,
-        email,
-        sealed.token,
-        sealed.nonce,
-        None if code_lifetime is None else sealed.code,
-        lifetime,
-        at,
-        code_lifetime,
-        client.ip_address,
-        client.user_agent,
-        detail,
-    )
-    made = one(row)
-    return made["id"], made["user_id"]
-
-
-async def insert_for_newcomer(
-    conn: Connection,
-    purpose: Purpose,
-    sealed: Sealed,
-    *,
-    email: str,
-    detail: str,
-    lifetime: timedelta,
-    code_lifetime: timedelta,
-    client: Client,
-    at: datetime | None,
-) -> tuple[int, bool]:
-    """Add a link for somebody who is still to be a user, in place of their last one.
-
-    Returns:
-        Its id, and whether somebody has the e-mail already: then the link is of no use.
-    """
-    await conn.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended($1::text || ' ' || $2::text, 0))", purpose, email
-    )
-    row = await conn.fetchrow(
-        """
-        WITH t AS MATERIALIZED (
-            SELECT coalesce($7::timestamptz, statement_timestamp()) AS now
-        ), former AS (
-            UPDATE auth_email_links l SET revoked_at = t.now, nonce = NULL
-            FROM t
-            WHERE l.purpose = $1 AND l.email = $2 AND l.used_at IS NULL AND l.revoked_at IS NULL
-        )
-        INSERT INTO auth_email_links (
-            purpose, email, digest, nonce, code_digest, code_expires_at, detail, created_at, expires_at,
-            ip_address, user_agent
-        )
-        SELECT $1, $2, $3, $4, $5, t.now + $8::interval, $11::text::jsonb, t.now, t.now + $6::interval,
-            $9, $10
-        FROM t
-        RETURNING id, EXISTS (
-            SELECT FROM users u WHERE gatepost.email_key(u.email, u.email_key) COLLATE "C" = $2
-        ) AS is_taken
-        """,
-        purpose,
-        email,
-        sealed.token,
-        sealed.nonce,
-        sealed.code,
-        lifetime,
-        at,
-        code_lifetime,
-        client.ip_address,
-        client.user_agent,
-        detail,
-    )
-    made = one(row)
-    return made["id"], made["is_taken"]
-
-
-async def insert_for_invited(
-    conn: Connection,
-    purpose: Purpose,
-    sealed: Sealed,
-    *,
-    email: str,
-    lifetime: timedelta,
-    at: datetime | None,
-) -> int:
-    """Add a link for somebody who is invited, beside others that they were sent; return its id."""
-    row = await conn.fetchrow(
-        """
-        INSERT INTO auth_email_links (purpose, email, digest, nonce, created_at, expires_at)
-        SELECT $1, $2, $3, $4, t.now, t.now + $5::interval
-        FROM (SELECT coalesce($6::timestamptz, statement_timestamp()) AS now) t
-        RETURNING id
-        """,
-        purpose,
-        email,
-        sealed.token,
-        sealed.nonce,
-        lifetime,
-        at,
-    )
-    return int(one(row)["id"])
 
 
 async def claim_for_newcomer(conn: Connection, link: MailLink, *, at: datetime | None) -> bool:
@@ -242,59 +117,6 @@ async def claim_for_newcomer(conn: Connection, link: MailLink, *, at: datetime |
         at,
     )
     return parse_count(status) == 1
-
-
-async def insert_for_user(
-    conn: Connection,
-    purpose: Purpose,
-    sealed: Sealed,
-    *,
-    user_id: UserId,
-    email: str,
-    bound: bool,
-    lifetime: timedelta,
-    code_lifetime: timedelta | None,
-    client: Client,
-    at: datetime | None,
-) -> int:
-    """Add a link of a user for a mailbox; return its id. The caller has locked the user's row.
-
-    Those of the purpose that they have end, but for the links that are not bound to their credentials.
-    """
-    row = await conn.fetchrow(
-        """
-        WITH t AS MATERIALIZED (
-            SELECT coalesce($7::timestamptz, statement_timestamp()) AS now
-        ), former AS (
-            UPDATE auth_email_links l SET revoked_at = t.now, nonce = NULL
-            FROM t
-            WHERE l.user_id = $11 AND l.purpose = $1 AND l.used_at IS NULL AND l.revoked_at IS NULL
-                AND l.stamp IS NOT NULL
-        )
-        INSERT INTO auth_email_links (
-            purpose, user_id, email, digest, nonce, code_digest, code_expires_at, stamp, created_at,
-            expires_at, ip_address, user_agent
-        )
-        SELECT $1, u.id, $2, $3, $4, $5, t.now + $8::interval,
-            CASE WHEN $12 THEN gatepost.credentials_stamp(u) END, t.now, t.now + $6::interval, $9, $10
-        FROM users u CROSS JOIN t
-        WHERE u.id = $11
-        RETURNING id
-        """,
-        purpose,
-        email,
-        sealed.token,
-        sealed.nonce,
-        None if code_lifetime is None else sealed.code,
-        lifetime,
-        at,
-        code_lifetime,
-        client.ip_address,
-        client.user_agent,
-        user_id,
-        bound,
-    )
-    return int(one(row)["id"])
 
 
 async def find(

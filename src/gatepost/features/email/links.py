@@ -7,11 +7,13 @@ from datetime import timedelta
 
 from gatepost.db.pool import Connection, Database
 from gatepost.features.email import link_store as store
+from gatepost.features.email import new_link_store
 from gatepost.features.email.actions import EmailAction
 from gatepost.features.email.errors import InvalidLink
 from gatepost.features.email.link_store import MailLink, Purpose
+from gatepost.features.email.new_link_store import NewLink
 from gatepost.features.email.secrets import MailSecrets
-from gatepost.models import Client, UserId
+from gatepost.models import Client
 from gatepost.security.emails import canonical_email
 from gatepost.security.links import LinkCodec
 from gatepost.services.audit import Audit
@@ -101,7 +103,7 @@ class MailLinks:
         told = {"url": url, "code": made.code}
         if link.code_expires_at is None:
             del told["code"]
-        if link.detail == store.CODE_ALONE:
+        if not link.kept.link:
             del told["url"]
         return told
 
@@ -117,118 +119,25 @@ class MailLinks:
 
     # --- For those who are sent one ---
 
-    async def issue_for_email(
-        self,
-        conn: Connection,
-        purpose: Purpose,
-        email: str,
-        *,
-        lifetime: timedelta,
-        client: Client,
-        has_link: bool = True,
-        has_code: bool = True,
-    ) -> tuple[int, UserId | None]:
-        """Make a link for the active user who has a canonical e-mail; their last one of the purpose ends.
-
-        Args:
-            conn: with a transaction.
-            purpose: what for.
-            email: canonical.
-            lifetime: of the link.
-            client: who asks.
-            has_link: False where it works by its code alone.
-            has_code: False where it works as a link alone.
-
-        Returns:
-            Its id, and whose it is: None where there is no such user. The same work is done for nobody.
-        """
-        return await store.insert_for_email(
-            conn,
-            purpose,
-            self._secrets.seal(),
-            email=email,
-            detail="{}" if has_link else store.CODE_ALONE,
-            lifetime=lifetime,
-            code_lifetime=CODE_LIFETIME if has_code else None,
-            client=client,
-            at=self._clock(),
-        )
-
-    async def issue_for_newcomer(
-        self, conn: Connection, email: str, detail: str, *, lifetime: timedelta, client: Client
-    ) -> tuple[int, bool]:
-        """Make a link for somebody who is still to be a user; the last one for their mailbox ends.
-
-        Returns:
-            Its id, and whether somebody has the e-mail already.
-        """
-        return await store.insert_for_newcomer(
-            conn,
-            Purpose.SIGN_UP,
-            self._secrets.seal(),
-            email=email,
-            detail=detail,
-            lifetime=lifetime,
-            code_lifetime=CODE_LIFETIME,
-            client=client,
-            at=self._clock(),
-        )
+    async def issue(self, conn: Connection, new: NewLink) -> int:
+        """Make a link, in the transaction of who has locked its user or mailbox; return its id."""
+        return await new_link_store.insert(conn, new, self._secrets.seal(), at=self._clock())
 
     async def issue_for_invited(
         self, conn: Connection, email: str, *, lifetime: timedelta
     ) -> tuple[int, str]:
-        """Make a link for somebody who is invited; return its id, and the token that its mail will have."""
+        """Make a link for somebody who is invited, beside others that they were sent.
+
+        Returns:
+            Its id, and the token that its mail will have.
+        """
         sealed = self._secrets.seal()
         made = self._secrets.reveal(sealed.nonce, sealed.token)
         assert made is not None  # noqa: S101 - the key that sealed it opens it
-        link_id = await store.insert_for_invited(
-            conn, Purpose.INVITATION, sealed, email=email, lifetime=lifetime, at=self._clock()
+        new = NewLink(
+            purpose=Purpose.INVITATION, email=email, lifetime=lifetime, bound=False, client=Client()
         )
-        return link_id, made.token
-
-    async def claim_for_newcomer(self, conn: Connection, link: MailLink) -> bool:
-        """Use up a link of somebody who is still to be a user; False where it is over."""
-        return await store.claim_for_newcomer(conn, link, at=self._clock())
-
-    async def issue_for_user(
-        self,
-        conn: Connection,
-        purpose: Purpose,
-        user_id: UserId,
-        email: str,
-        *,
-        lifetime: timedelta,
-        client: Client,
-        has_code: bool = False,
-        bound: bool = True,
-    ) -> int:
-        """Make a link of a user for a mailbox, in the transaction of somebody who has locked the user.
-
-        Args:
-            conn: with the transaction.
-            purpose: what for; the user's last one ends.
-            user_id: whose it is.
-            email: canonical, of the mailbox.
-            lifetime: of the link.
-            client: who asks.
-            has_code: it works by a code as well.
-            bound: it ends when the user's credentials change.
-
-        Returns:
-            Its id.
-        """
-        return await store.insert_for_user(
-            conn,
-            purpose,
-            self._secrets.seal(),
-            user_id=user_id,
-            email=email,
-            bound=bound,
-            lifetime=lifetime,
-            code_lifetime=CODE_LIFETIME if has_code else None,
-            client=client,
-            at=self._clock(),
-        )
+        return await new_link_store.insert(conn, new, sealed, at=self._clock()), made.token
 
     async def look(self, purpose: Purpose, token: str, *, client: Client) -> MailLink:
         """Return the open link of a token, for the page that it leads to; it stays open.
@@ -244,7 +153,7 @@ class MailLinks:
         if digests:
             async with self._database.connection() as conn:
                 found = await store.find(conn, purpose, digests, at=self._clock())
-        if found is not None and found.detail == store.CODE_ALONE:
+        if found is not None and not found.kept.link:
             raise await self.refused(purpose, "code_alone", found, client=client)
         if found is not None and found.status == "open":
             return found
@@ -277,6 +186,10 @@ class MailLinks:
         """Use up a link in the caller's transaction, who has locked its user; False where it is over."""
         return await store.claim(conn, link, at=self._clock())
 
+    async def claim_for_newcomer(self, conn: Connection, link: MailLink) -> bool:
+        """Use up a link of somebody who is still to be a user; False where it is over."""
+        return await store.claim_for_newcomer(conn, link, at=self._clock())
+
     async def revoke_newer(self, conn: Connection, link: MailLink) -> None:
         """Revoke newer links of the same user that the user's credentials don't end."""
         await store.revoke_newer(conn, link, at=self._clock())
@@ -304,8 +217,3 @@ class MailLinks:
             detail={"purpose": purpose, "reason": reason, **({} if named is None else {"email": named})},
         )
         return InvalidLink()
-
-
-def minutes(time: timedelta) -> int:
-    """Return a time in minutes, as mails say it."""
-    return int(time.total_seconds()) // 60

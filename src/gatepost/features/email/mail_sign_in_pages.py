@@ -7,6 +7,7 @@ from gatepost.features.email.errors import InvalidLink
 from gatepost.features.email.link_store import Purpose
 from gatepost.features.email.links import Shown
 from gatepost.features.email.mail_sign_ins import MailSignIns
+from gatepost.features.email.mailroom import see_that
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.page import Page
 from gatepost.http.pages.visit import Visit
@@ -21,7 +22,7 @@ async def ask(visit: Visit) -> Response:
     Raises:
         NotFound: nobody signs in by mail.
     """
-    visit.gate.service(MailSignIns).see_that_it_is_on()
+    see_that(visit.gate.service(MailSignIns).is_on)
     if visit.session is not None and visit.problems is None:
         return visit.redirect(visit.next or visit.url("/account"))
     return visit.render("mail_sign_in.html")
@@ -46,7 +47,7 @@ async def show(visit: Visit) -> Response:
         NotFound: nobody signs in by mail.
     """
     mail_sign_ins = visit.gate.service(MailSignIns)
-    mail_sign_ins.see_that_it_is_on()
+    see_that(mail_sign_ins.is_on)
     if visit.has_begun:
         return visit.redirect(visit.next or visit.url("/account"))
     if (led_on := landing.moved(visit, Purpose.SIGN_IN)) is not None:

@@ -4,23 +4,16 @@ Off by default: e-mail is no factor by ASVS 6.3.6 and NIST SP 800-63B-4 §3.1.3.
 after a password.
 """
 
-from gatepost.db.pool import Connection, Database
-from gatepost.errors import NotFound
+from gatepost.db.pool import Connection
 from gatepost.features.email.actions import EmailAction
-from gatepost.features.email.limits import MailLimits
-from gatepost.features.email.link_store import MailLink, Purpose
-from gatepost.features.email.links import CODE_LIFETIME, MailLinks, Shown, minutes
+from gatepost.features.email.link_store import Kept, MailLink, Purpose
+from gatepost.features.email.links import CODE_LIFETIME, Shown
+from gatepost.features.email.mailroom import Mailroom, Request, see_that
 from gatepost.features.email.mails import Mail
-from gatepost.features.email.outbox import Draft, Outbox, asked
 from gatepost.features.email.verification import Verifications
 from gatepost.models import Client, Proof, SignedIn
-from gatepost.security.emails import canonical_email
-from gatepost.services.clock import Clock
 from gatepost.services.sign_in import Arrival, SignIns
 from gatepost.services.steps import Outcome, settled
-from gatepost.services.throttles import Throttles
-from gatepost.services.typed import read
-from gatepost.store import events as event_store
 from gatepost.store import sign_ins as lock_store
 from gatepost.store import users as user_store
 
@@ -40,90 +33,43 @@ class MailSignIns:
 
     def __init__(
         self,
-        database: Database,
+        mailroom: Mailroom,
         *,
         mode: str,
-        links: MailLinks,
-        limits: MailLimits,
-        outbox: Outbox,
-        throttles: Throttles,
         sign_ins: SignIns,
         verifications: Verifications,
-        clock: Clock,
     ) -> None:
         self.mode = mode
-        self._database = database
-        self._links = links
-        self._limits = limits
-        self._outbox = outbox
-        self._throttles = throttles
+        self._mailroom = mailroom
+        self._links = mailroom.links
         self._sign_ins = sign_ins
         self._verifications = verifications
-        self._clock = clock
 
     @property
     def is_on(self) -> bool:
         """Whether one signs in by mail."""
-        return self._outbox.is_on and self.mode != "off"
-
-    def see_that_it_is_on(self) -> None:
-        """See that one signs in by mail.
-
-        Raises:
-            NotFound: nobody does.
-        """
-        if not self.is_on:
-            raise NotFound
+        return self._mailroom.is_on and self.mode != "off"
 
     async def ask(self, email: str, *, client: Client, language: str | None = None) -> str:
-        """Have a mail sent to whoever has this e-mail; the same is done for nobody, as `forgot` has it.
+        """Have a mail sent to whoever has this e-mail.
 
         Returns:
             The canonical e-mail.
 
         Raises:
             NotFound: nobody signs in by mail.
-            ValidationFailed: that is no e-mail.
-            TooManyAttempts: there were too many mails, to this address or from there.
+            ValidationFailed, TooManyAttempts: as `Mailroom.ask`.
         """
-        self.see_that_it_is_on()
-        await self._throttles.arrive(client, verb="login_email")
-        email = read("email", email, canonical_email)
-        await self._limits.charge(email, what=Mail.SIGN_IN, client=client)
-        has_link, has_code = self.mode in {"link", "both"}, self.mode in {"code", "both"}
-        lasts = {"minutes": minutes(LIFETIME)} if has_link else {}
-        lasts |= {"code_minutes": minutes(CODE_LIFETIME)} if has_code else {}
-        async with self._database.transaction() as conn:
-            link_id, user_id = await self._links.issue_for_email(
-                conn,
-                Purpose.SIGN_IN,
-                email,
-                lifetime=LIFETIME,
-                client=client,
-                has_link=has_link,
-                has_code=has_code,
-            )
-            await self._outbox.put(
-                conn,
-                Draft(
-                    mail=Mail.SIGN_IN,
-                    recipient=email,
-                    lifetime=LIFETIME,
-                    user_id=user_id,
-                    language=language,
-                    link_id=link_id,
-                    data={**asked(client, self._clock()), **lasts},
-                ),
-            )
-            await event_store.insert(
-                conn,
-                EmailAction.SIGN_IN_REQUESTED,
-                client=client,
-                at=self._clock(),
-                user_id=user_id,
-                detail={"email": email},
-            )
-        return email
+        see_that(self.is_on)
+        request = Request(
+            mail=Mail.SIGN_IN,
+            purpose=Purpose.SIGN_IN,
+            action=EmailAction.SIGN_IN_REQUESTED,
+            lifetime=LIFETIME,
+            has_code=self.mode in {"code", "both"},
+            kept=Kept(link=self.mode in {"link", "both"}),
+        )
+        return await self._mailroom.ask(request, email, verb="login_email", client=client, language=language)
 
     async def look(self, token: str, *, client: Client) -> tuple[MailLink, bool]:
         """Return the open link of a token, for its page, and whether its address is verified; it stays open.
@@ -131,9 +77,9 @@ class MailSignIns:
         Raises:
             NotFound, InvalidLink, TooManyAttempts: as `finish`.
         """
-        self.see_that_it_is_on()
+        see_that(self.is_on)
         link = await self._links.look(Purpose.SIGN_IN, token, client=client)
-        async with self._database.connection() as conn:
+        async with self._mailroom.database.connection() as conn:
             user = None if link.user_id is None else await user_store.get(conn, link.user_id)
         return link, user is not None and user.email_verified
 
@@ -149,15 +95,15 @@ class MailSignIns:
             TooManyAttempts: there were too many that were no good.
             SecondFactorRequired, FactorEnrolmentRequired: it is right, and one more step is due.
         """
-        self.see_that_it_is_on()
+        see_that(self.is_on)
         client = arrival.client
-        await self._throttles.arrive(client, verb="login_email")
+        await self._mailroom.throttles.arrive(client, verb="login_email")
         link = await self._links.find(Purpose.SIGN_IN, shown, client=client)
         outcome = None
         if link.user_id is not None:
             async with (
                 self._sign_ins.noting(client, user_id=link.user_id, email=link.email),
-                self._database.transaction() as conn,
+                self._mailroom.database.transaction() as conn,
             ):
                 outcome = await self._enter(conn, link, arrival)
         if outcome is None:
@@ -175,8 +121,8 @@ class MailSignIns:
             return None
         if not user.email_verified:
             await self._verifications.disown(conn, user_id, arrival.client)
-            await user_store.prove_email(conn, user_id, at=self._clock())
+            await user_store.prove_email(conn, user_id, at=self._mailroom.clock())
             stamp = await lock_store.lock_owner(conn, user_id) or stamp
-        await self._outbox.proven(conn, link.email)
-        proof = Proof(user_id=user_id, methods=(METHOD,), stamp=stamp, at=self._clock())
+        await self._mailroom.outbox.proven(conn, link.email)
+        proof = Proof(user_id=user_id, methods=(METHOD,), stamp=stamp, at=self._mailroom.clock())
         return await self._sign_ins.finish(conn, proof, arrival)

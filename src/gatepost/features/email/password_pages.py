@@ -2,11 +2,11 @@
 
 from starlette.responses import Response
 
-from gatepost.errors import NotFound
 from gatepost.features.email import landing
 from gatepost.features.email.errors import InvalidLink
 from gatepost.features.email.link_store import Purpose
 from gatepost.features.email.links import Shown
+from gatepost.features.email.mailroom import see_that
 from gatepost.features.email.passwords import ForgottenPasswords
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.page import Page
@@ -21,8 +21,7 @@ async def ask(visit: Visit) -> Response:
     Raises:
         NotFound: there is no way to send mail.
     """
-    if not visit.gate.service(ForgottenPasswords).is_on:
-        raise NotFound
+    see_that(visit.gate.service(ForgottenPasswords).is_on)
     return visit.render("forgot_password.html")
 
 
@@ -45,8 +44,7 @@ async def show(visit: Visit) -> Response:
         NotFound: there is no way to send mail.
     """
     passwords = visit.gate.service(ForgottenPasswords)
-    if not passwords.is_on:
-        raise NotFound
+    see_that(passwords.is_on)
     if (led_on := landing.moved(visit, Purpose.PASSWORD_RESET)) is not None:
         return led_on
     token = landing.kept_token(visit, Purpose.PASSWORD_RESET)

@@ -2,30 +2,28 @@
 
 from datetime import timedelta
 
-from gatepost.db.pool import Connection, Database
-from gatepost.errors import NotFound
+from gatepost.db.pool import Connection
 from gatepost.features.email.actions import EmailAction
 from gatepost.features.email.errors import InvalidLink
-from gatepost.features.email.limits import MailLimits
 from gatepost.features.email.link_store import MailLink, Purpose
-from gatepost.features.email.links import CODE_LIFETIME, MailLinks, Shown, minutes
+from gatepost.features.email.links import Shown
+from gatepost.features.email.mailroom import Mailroom, Request, see_that
 from gatepost.features.email.mails import Mail
-from gatepost.features.email.outbox import Draft, Outbox, asked
 from gatepost.models import AuditAction, Client, EndReason
-from gatepost.security.emails import canonical_email
-from gatepost.services.clock import Clock
 from gatepost.services.feature import Happened, Wiring
 from gatepost.services.hashing import Hashing
 from gatepost.services.lines import Line
 from gatepost.services.new_passwords import NewPasswords
-from gatepost.services.throttles import Throttles
-from gatepost.services.typed import read
 from gatepost.store import endings, sign_ins
 from gatepost.store import events as event_store
 from gatepost.store import users as user_store
 
-LIFETIME = timedelta(minutes=30)
-"""How long the link works."""
+_FORGOTTEN = Request(
+    mail=Mail.PASSWORD_RESET,
+    purpose=Purpose.PASSWORD_RESET,
+    action=EmailAction.PASSWORD_FORGOTTEN,
+    lifetime=timedelta(minutes=30),
+)
 
 
 class ForgottenPasswords:
@@ -33,38 +31,27 @@ class ForgottenPasswords:
 
     def __init__(
         self,
-        database: Database,
+        mailroom: Mailroom,
         *,
-        links: MailLinks,
-        limits: MailLimits,
-        outbox: Outbox,
-        throttles: Throttles,
         hashing: Hashing,
         new_passwords: NewPasswords,
         features: Wiring,
-        clock: Clock,
     ) -> None:
-        self._features = features
-        self._database = database
-        self._links = links
-        self._limits = limits
-        self._outbox = outbox
-        self._throttles = throttles
+        self._mailroom = mailroom
+        self._links = mailroom.links
+        self._throttles = mailroom.throttles
+        self._clock = mailroom.clock
         self._hashing = hashing
         self._new_passwords = new_passwords
-        self._clock = clock
+        self._features = features
 
     @property
     def is_on(self) -> bool:
         """Whether there is a way to send mail."""
-        return self._outbox.is_on
+        return self._mailroom.is_on
 
     async def forgot(self, email: str, *, client: Client, language: str | None = None) -> str:
         """Have a link and a code sent to whoever has this e-mail, where that is somebody who may sign in.
-
-        Known, unknown and disabled accounts, and those without a password, take the same statements and get
-        the same answer (ASVS 6.3.8). Nothing is sent here: for nobody the mail is written as well, and the
-        sender, who is told no link for it, throws it away.
 
         Args:
             email: as it was typed.
@@ -76,42 +63,10 @@ class ForgottenPasswords:
 
         Raises:
             NotFound: there is no way to send mail.
-            ValidationFailed: that is no e-mail.
-            TooManyAttempts: there were too many mails, to this address or from there.
+            ValidationFailed, TooManyAttempts: as `Mailroom.ask`.
         """
-        self._see_that_it_is_on()
-        await self._throttles.arrive(client, verb="forgot")
-        email = read("email", email, canonical_email)
-        await self._limits.charge(email, what=Mail.PASSWORD_RESET, client=client)
-        async with self._database.transaction() as conn:
-            link_id, user_id = await self._links.issue_for_email(
-                conn, Purpose.PASSWORD_RESET, email, lifetime=LIFETIME, client=client
-            )
-            await self._outbox.put(
-                conn,
-                Draft(
-                    mail=Mail.PASSWORD_RESET,
-                    recipient=email,
-                    lifetime=LIFETIME,
-                    user_id=user_id,
-                    language=language,
-                    link_id=link_id,
-                    data={
-                        **asked(client, self._clock()),
-                        "minutes": minutes(LIFETIME),
-                        "code_minutes": minutes(CODE_LIFETIME),
-                    },
-                ),
-            )
-            await event_store.insert(
-                conn,
-                EmailAction.PASSWORD_FORGOTTEN,
-                client=client,
-                at=self._clock(),
-                user_id=user_id,
-                detail={"email": email},
-            )
-        return email
+        see_that(self.is_on)
+        return await self._mailroom.ask(_FORGOTTEN, email, verb="forgot", client=client, language=language)
 
     async def look(self, token: str, *, client: Client) -> MailLink:
         """Return the open link of a token, for its page; it stays open.
@@ -140,7 +95,7 @@ class ForgottenPasswords:
             Conflict, RejectedByDatabase: the database's own rules stand against it.
             TooManyAttempts: there were too many links that were no good.
         """
-        self._see_that_it_is_on()
+        see_that(self.is_on)
         await self._throttles.arrive(client, verb="reset")
         link = None
         if shown.token is not None:
@@ -151,7 +106,7 @@ class ForgottenPasswords:
         if link is None:
             link = await self._links.find(Purpose.PASSWORD_RESET, shown, client=client)
         hashed = await self._hashing.hash(accepted, Line.of(client, is_known=True))
-        async with self._database.transaction() as conn:
+        async with self._mailroom.database.transaction() as conn:
             done = await self._set(conn, link, hashed, client)
         if not done:
             raise await self._links.refused(Purpose.PASSWORD_RESET, "ended_meanwhile", link, client=client)
@@ -173,14 +128,10 @@ class ForgottenPasswords:
         await user_store.set_password(conn, user_id, hashed, at=at)
         await user_store.prove_email(conn, user_id, at=at)
         await self._throttles.forget(conn, user_id, link.email, by_owner=True)
-        await self._outbox.proven(conn, link.email)
+        await self._mailroom.outbox.proven(conn, link.email)
         await endings.end_of_user(conn, user_id, reason=EndReason.PASSWORD_CHANGED, client=client, at=at)
         await event_store.insert(conn, EmailAction.PASSWORD_RESET, client=client, at=at, user_id=user_id)
         await self._features.tell(
             conn, Happened(action=AuditAction.PASSWORD_CHANGED, user=user, client=client)
         )
         return True
-
-    def _see_that_it_is_on(self) -> None:
-        if not self.is_on:
-            raise NotFound

@@ -6,6 +6,7 @@ from gatepost.features.email import landing
 from gatepost.features.email.errors import InvalidLink
 from gatepost.features.email.link_store import Purpose
 from gatepost.features.email.links import Shown
+from gatepost.features.email.mailroom import see_that
 from gatepost.features.email.sign_ups import SignUps
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.page import Page
@@ -22,7 +23,7 @@ async def show(visit: Visit) -> Response:
         NotFound: accounts are made otherwise.
     """
     sign_ups = visit.gate.service(SignUps)
-    sign_ups.see_that_it_is_on()
+    see_that(sign_ups.is_on)
     if visit.has_begun:
         return visit.redirect(visit.url("/account"))
     if (led_on := landing.moved(visit, Purpose.SIGN_UP)) is not None:

@@ -2,18 +2,14 @@
 
 from datetime import timedelta
 
-from gatepost.db.pool import Connection, Database
-from gatepost.errors import NotFound
+from gatepost.db.pool import Connection
 from gatepost.features.email.actions import EmailAction
-from gatepost.features.email.limits import MailLimits
 from gatepost.features.email.link_store import MailLink, Purpose
-from gatepost.features.email.links import CODE_LIFETIME, MailLinks, Shown, minutes
+from gatepost.features.email.links import Shown
+from gatepost.features.email.mailroom import Mailroom, see_that
 from gatepost.features.email.mails import Mail
-from gatepost.features.email.outbox import Draft, Outbox, asked
 from gatepost.models import AuditAction, Client, EndReason, Session, User, UserId
-from gatepost.services.clock import Clock
 from gatepost.services.feature import Happened, Wiring
-from gatepost.services.throttles import Throttles
 from gatepost.store import endings, sign_ins
 from gatepost.store import events as event_store
 from gatepost.store import users as user_store
@@ -25,31 +21,17 @@ LIFETIME = timedelta(hours=24)
 class Verifications:
     """Has users prove that their e-mail is theirs."""
 
-    def __init__(
-        self,
-        database: Database,
-        *,
-        mode: str,
-        links: MailLinks,
-        limits: MailLimits,
-        outbox: Outbox,
-        throttles: Throttles,
-        features: Wiring,
-        clock: Clock,
-    ) -> None:
-        self._database = database
+    def __init__(self, mailroom: Mailroom, *, mode: str, features: Wiring) -> None:
+        self._mailroom = mailroom
+        self._links = mailroom.links
+        self._clock = mailroom.clock
         self._mode = mode
-        self._links = links
-        self._limits = limits
-        self._outbox = outbox
-        self._throttles = throttles
         self._features = features
-        self._clock = clock
 
     @property
     def is_on(self) -> bool:
         """Whether addresses are verified."""
-        return self._outbox.is_on and self._mode != "off"
+        return self._mailroom.is_on and self._mode != "off"
 
     async def hear(self, conn: Connection, happened: Happened) -> None:
         """Ask the mailbox of somebody who registers, in the transaction in which they do."""
@@ -64,12 +46,12 @@ class Verifications:
             NotFound: addresses are not verified.
             TooManyAttempts: there were too many mails.
         """
-        self._see_that_it_is_on()
+        see_that(self.is_on)
         user = session.user
         if user.email_verified:
             return
-        await self._limits.charge(user.email, what=Mail.VERIFY_EMAIL, client=client)
-        async with self._database.transaction() as conn:
+        await self._mailroom.limits.charge(user.email, what=Mail.VERIFY_EMAIL, client=client)
+        async with self._mailroom.database.transaction() as conn:
             await sign_ins.lock_owner(conn, user.id)
             await self._ask(conn, user, client, language)
 
@@ -95,10 +77,10 @@ class Verifications:
             InvalidLink: it is not good, or no longer.
             TooManyAttempts: there were too many that were no good.
         """
-        self._see_that_it_is_on()
-        await self._throttles.arrive(client, verb="verify")
+        see_that(self.is_on)
+        await self._mailroom.throttles.arrive(client, verb="verify")
         link = await self._links.find(Purpose.VERIFY_EMAIL, shown, client=client)
-        async with self._database.transaction() as conn:
+        async with self._mailroom.database.transaction() as conn:
             disowned = await self._prove(conn, link, session, client)
         if disowned is None:
             raise await self._links.refused(Purpose.VERIFY_EMAIL, "ended_meanwhile", link, client=client)
@@ -120,7 +102,7 @@ class Verifications:
         if taken:
             await self.disown(conn, user_id, client)
         await user_store.prove_email(conn, user_id, at=self._clock())
-        await self._outbox.proven(conn, link.email)
+        await self._mailroom.outbox.proven(conn, link.email)
         await event_store.insert(
             conn,
             EmailAction.EMAIL_VERIFIED,
@@ -139,26 +121,13 @@ class Verifications:
         await endings.end_of_user(conn, user_id, reason=EndReason.PASSWORD_SET, client=client, at=at)
 
     async def _ask(self, conn: Connection, user: User, client: Client, language: str | None) -> None:
-        link_id = await self._links.issue_for_user(
-            conn, Purpose.VERIFY_EMAIL, user.id, user.email, lifetime=LIFETIME, client=client, has_code=True
-        )
-        await self._outbox.put(
+        await self._mailroom.post_to_user(
             conn,
-            Draft(
-                mail=Mail.VERIFY_EMAIL,
-                recipient=user.email,
-                lifetime=LIFETIME,
-                user_id=user.id,
-                language=language,
-                link_id=link_id,
-                data={
-                    **asked(client, self._clock()),
-                    "minutes": minutes(LIFETIME),
-                    "code_minutes": minutes(CODE_LIFETIME),
-                },
-            ),
+            Mail.VERIFY_EMAIL,
+            Purpose.VERIFY_EMAIL,
+            user,
+            client=client,
+            lifetime=LIFETIME,
+            language=language,
+            has_code=True,
         )
-
-    def _see_that_it_is_on(self) -> None:
-        if not self.is_on:
-            raise NotFound

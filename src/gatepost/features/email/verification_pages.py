@@ -2,11 +2,11 @@
 
 from starlette.responses import Response
 
-from gatepost.errors import NotFound
 from gatepost.features.email import landing
 from gatepost.features.email.errors import InvalidLink
 from gatepost.features.email.link_store import Purpose
 from gatepost.features.email.links import Shown
+from gatepost.features.email.mailroom import see_that
 from gatepost.features.email.verification import Verifications
 from gatepost.http.pages.feature import Callout
 from gatepost.http.pages.forms import Form
@@ -24,8 +24,7 @@ async def show(visit: Visit) -> Response:
         NotFound: addresses are not verified.
     """
     verifications = visit.gate.service(Verifications)
-    if not verifications.is_on:
-        raise NotFound
+    see_that(verifications.is_on)
     if (led_on := landing.moved(visit, Purpose.VERIFY_EMAIL)) is not None:
         return led_on
     token = landing.kept_token(visit, Purpose.VERIFY_EMAIL)

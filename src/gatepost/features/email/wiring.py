@@ -14,6 +14,7 @@ from gatepost.features.email.invitation_mails import InvitationMails
 from gatepost.features.email.limits import MailLimits
 from gatepost.features.email.links import MailLinks
 from gatepost.features.email.mail_sign_ins import MailSignIns
+from gatepost.features.email.mailroom import Mailroom
 from gatepost.features.email.notices import Notices
 from gatepost.features.email.outbox import Outbox
 from gatepost.features.email.passwords import ForgottenPasswords
@@ -23,7 +24,7 @@ from gatepost.features.email.settings import EmailSettings
 from gatepost.features.email.sign_ups import SignUps
 from gatepost.features.email.verification import Verifications
 from gatepost.models import UserId
-from gatepost.services.feature import Hears, Wired
+from gatepost.services.feature import Hears, Purge, Wired
 
 if TYPE_CHECKING:
     from gatepost.gate import Gate
@@ -33,11 +34,37 @@ def wire(gate: "Gate") -> Wired:
     """Make its services."""
     settings = gate.settings_as(EmailSettings)
     delivery = Delivery(settings, gate.mailer)
+    mailroom = _mailroom(gate, settings, delivery)
+    sender = _sender(gate, delivery, mailroom.links)
+    changes = EmailChanges(mailroom, hooks=gate.hooks)
+    verifications = Verifications(mailroom, mode=settings.email_verification, features=gate.wiring)
+    sign_ups = SignUps(
+        mailroom, mode=settings.email_verification, accounts=gate.accounts, features=gate.wiring
+    )
+    mail_sign_ins = MailSignIns(
+        mailroom, mode=settings.email_sign_in, sign_ins=gate.sign_ins, verifications=verifications
+    )
+    passwords = ForgottenPasswords(
+        mailroom, hashing=gate.hashing, new_passwords=gate.new_passwords, features=gate.wiring
+    )
+    resets = AdminResets(mailroom, acts=gate.acts)
+    asking = (passwords, resets, changes, verifications, sign_ups, mail_sign_ins)
+    return Wired(
+        services=(mailroom.outbox, delivery, mailroom.links, *asking, *sender),
+        courier=InvitationMails(mailroom),
+        registrar=sign_ups,
+        email_changer=changes,
+        purges=_purges(kept=timedelta(days=settings.session_history_days)),
+        erase=outbox_store.erase,
+        export=_export,
+        background=sender,
+        hears=_hears(mailroom, verifications, notices=settings.notices),
+    )
+
+
+def _mailroom(gate: "Gate", settings: EmailSettings, delivery: Delivery) -> Mailroom:
     # Whoever opens a mail needs to know where its links lead, which no request is asked.
     root = settings.effective_public_url
-    outbox = Outbox(
-        gate.database, clock=gate.clock, is_on=delivery.transport is not None and root is not None
-    )
     links = MailLinks(
         gate.database,
         secrets=MailSecrets(gate.keys),
@@ -47,92 +74,45 @@ def wire(gate: "Gate") -> Wired:
         clock=gate.clock,
         root=(root or "") + settings.root_path,
     )
-    sender = None
-    if delivery.transport is not None:
-        sender = Sender(
-            gate.database,
-            transport=delivery.transport,
-            letters=delivery.letters,
-            secrets=links,
-            clock=gate.clock,
-            seconds=settings.mail_timeout_seconds,
-        )
-    limits = MailLimits(gate.throttles)
-    changes = EmailChanges(
-        gate.database,
+    is_on = delivery.transport is not None and root is not None
+    return Mailroom(
+        database=gate.database,
         links=links,
-        limits=limits,
-        outbox=outbox,
+        limits=MailLimits(gate.throttles),
+        outbox=Outbox(gate.database, clock=gate.clock, is_on=is_on),
         throttles=gate.throttles,
-        hooks=gate.hooks,
         clock=gate.clock,
     )
-    verifications = Verifications(
+
+
+def _sender(gate: "Gate", delivery: Delivery, links: MailLinks) -> tuple[Sender, ...]:
+    """Return what sends, where there is a way to."""
+    if delivery.transport is None:
+        return ()
+    sender = Sender(
         gate.database,
-        mode=settings.email_verification,
-        links=links,
-        limits=limits,
-        outbox=outbox,
-        throttles=gate.throttles,
-        features=gate.wiring,
+        transport=delivery.transport,
+        letters=delivery.letters,
+        secrets=links,
         clock=gate.clock,
+        seconds=delivery.settings.mail_timeout_seconds,
     )
-    sign_ups = SignUps(
-        gate.database,
-        mode=settings.email_verification,
-        links=links,
-        limits=limits,
-        outbox=outbox,
-        throttles=gate.throttles,
-        accounts=gate.accounts,
-        features=gate.wiring,
-        clock=gate.clock,
-    )
-    mail_sign_ins = MailSignIns(
-        gate.database,
-        mode=settings.email_sign_in,
-        links=links,
-        limits=limits,
-        outbox=outbox,
-        throttles=gate.throttles,
-        sign_ins=gate.sign_ins,
-        verifications=verifications,
-        clock=gate.clock,
-    )
-    passwords = ForgottenPasswords(
-        gate.database,
-        links=links,
-        limits=limits,
-        outbox=outbox,
-        throttles=gate.throttles,
-        hashing=gate.hashing,
-        new_passwords=gate.new_passwords,
-        features=gate.wiring,
-        clock=gate.clock,
-    )
-    resets = AdminResets(acts=gate.acts, links=links, outbox=outbox, clock=gate.clock)
-    hears: tuple[Hears, ...] = (verifications.hear,)
-    if settings.notices:
-        hears = (*hears, Notices(outbox, clock=gate.clock))
-    kept = timedelta(days=settings.session_history_days)
-    return Wired(
-        services=(
-            *(outbox, delivery, links, passwords, resets, changes, verifications, sign_ups, mail_sign_ins),
-            *(() if sender is None else (sender,)),
-        ),
-        courier=InvitationMails(links=links, outbox=outbox, clock=gate.clock),
-        registrar=sign_ups,
-        email_changer=changes,
-        purges=(
-            partial(outbox_store.purge_done, kept=kept),
-            outbox_store.purge_stale,
-            undeliverable_store.purge,
-            partial(link_store.purge_ended, kept=kept),
-        ),
-        erase=outbox_store.erase,
-        export=_export,
-        background=() if sender is None else (sender,),
-        hears=hears if outbox.is_on else (),
+    return (sender,)
+
+
+def _hears(mailroom: Mailroom, verifications: Verifications, *, notices: bool) -> tuple[Hears, ...]:
+    if not mailroom.is_on:
+        return ()
+    told = (Notices(mailroom.outbox, clock=mailroom.clock),) if notices else ()
+    return (verifications.hear, *told)
+
+
+def _purges(*, kept: timedelta) -> tuple[Purge, ...]:
+    return (
+        partial(outbox_store.purge_done, kept=kept),
+        outbox_store.purge_stale,
+        undeliverable_store.purge,
+        partial(link_store.purge_ended, kept=kept),
     )
 
 
