@@ -23,6 +23,7 @@ PAGE = ROOT / "docs/reference/dependencies.md"
 SBOM = ROOT / "sboms/gatepost.cdx.json"
 ASSETS = ROOT / "src/gatepost/http/assets/VENDORED.json"
 BLOCKLIST = ROOT / "src/gatepost/security/blocklist/MANIFEST.json"
+AAGUIDS = ROOT / "src/gatepost/features/passkeys/aaguids/MANIFEST.json"
 
 Package: TypeAlias = Mapping[str, Any]
 
@@ -143,6 +144,14 @@ def vendored() -> Iterator[dict[str, str]]:
             "where": "gatepost/security/blocklist",
             "type": "data",
         }
+    names = json.loads(AAGUIDS.read_text("utf-8"))
+    yield {
+        "name": f"{names['name']}: names of authenticators",
+        "version": names["version"],
+        "licence": names["license"],
+        "where": "gatepost/features/passkeys/aaguids",
+        "type": "data",
+    }
 
 
 # --- The page ---

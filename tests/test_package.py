@@ -206,6 +206,16 @@ def test_the_list_of_common_passwords_is_in_the_wheel_with_its_licences(wheel: P
     assert hashlib.sha256(listed).hexdigest() == manifest["sha256"]
 
 
+def test_the_names_of_authenticators_are_in_the_wheel_with_their_licence(wheel: Path) -> None:
+    folder = "gatepost/features/passkeys/aaguids/"
+    with zipfile.ZipFile(wheel) as archive:
+        manifest = json.loads(archive.read(f"{folder}MANIFEST.json"))
+        held = {name.removeprefix(folder) for name in archive.namelist() if name.startswith(folder)}
+        names = archive.read(f"{folder}names.json")
+    assert held == {"MANIFEST.json", "names.json", manifest["license_file"]}
+    assert hashlib.sha256(names).hexdigest() == manifest["sha256"]
+
+
 @pytest.fixture(scope="module")
 def installed(uv: Path, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory with the programs of an environment that has the wheel and nothing of this tree."""

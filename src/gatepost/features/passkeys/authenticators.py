@@ -1,0 +1,23 @@
+"""What authenticators are called, by the AAGUID that they tell when a passkey is made.
+
+The list is others' work: `aaguids/MANIFEST.json` says whose and of which day. Names are shown to people and
+decide nothing, as an authenticator may say what it likes.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+from uuid import UUID
+
+NAMES = Path(__file__).parent / "aaguids" / "names.json"
+
+
+def name_of(aaguid: UUID) -> str | None:
+    """Return the name of an authenticator's model, such as `iCloud Keychain`; None for one that is not known."""
+    return _names().get(str(aaguid))
+
+
+@cache
+def _names() -> dict[str, str]:
+    names: dict[str, str] = json.loads(NAMES.read_text("utf-8"))
+    return {aaguid: name.strip() for aaguid, name in names.items()}
