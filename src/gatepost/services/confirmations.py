@@ -16,7 +16,7 @@ from gatepost.security.csrf_tokens import sign_in_binding
 from gatepost.security.links import LinkCodec, StoredLink
 from gatepost.security.passwords import Password
 from gatepost.services.clock import Clock
-from gatepost.services.reauthentication import Reauthentication, Reproven
+from gatepost.services.reauthentication import NO_STAMP, Reauthentication, Reproven
 from gatepost.services.sessions import Sessions
 from gatepost.services.steps import LIFETIME, TRIES, Outcome, Steps, settled, unknown_method
 from gatepost.services.throttles import Attempt, Throttles
@@ -137,12 +137,15 @@ class Confirmations:
         return await self._reauthentication.methods(session.user.id, aal=aal)
 
     async def due(self, session: Session) -> Due | None:
-        """Return the step that a session's user has to take; None where the password comes first."""
+        """Return the step that a session's user can take; None where the password comes first.
+
+        What `suffices` is one way to begin, and the password is the other.
+        """
         waiting = await self._find(session, take=False)
-        if waiting is None:
-            return None
+        nothing = Proof(user_id=session.user.id, methods=(), stamp=NO_STAMP, at=None)
         async with self._database.connection() as conn:
-            return await self._steps.due(conn, waiting.proof, enrolling=False)
+            proof = nothing if waiting is None else waiting.proof
+            return await self._steps.due(conn, proof, enrolling=False)
 
     async def _finish(self, conn: Connection, reproven: Reproven, live: sign_ins.Live) -> Outcome:
         """Start the fresh session, or have the sign-in wait for the step that is due."""

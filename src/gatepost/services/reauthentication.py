@@ -37,7 +37,7 @@ from gatepost.texts import Text
 log = get_logger("gatepost.reauthentication")
 
 _PASSWORD = "password"  # noqa: S105 - a method, as the body of a confirmation has it
-_NO_STAMP = UUID(int=0)
+NO_STAMP = UUID(int=0)
 """Of a proof that nobody gave, to ask what would be due after it."""
 
 
@@ -155,7 +155,7 @@ class Reauthentication:
 
         None of them where the level is one that this user can't reach.
         """
-        given = Proof(user_id=user_id, methods=(PASSWORD,), stamp=_NO_STAMP, at=None)
+        given = Proof(user_id=user_id, methods=(PASSWORD,), stamp=NO_STAMP, at=None)
         async with self._database.connection() as conn:
             due = await self._steps.due(conn, given, enrolling=False)
         if due is None:

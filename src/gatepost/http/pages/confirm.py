@@ -1,25 +1,43 @@
 """Proving who one is again, before what a session alone is not enough for (ASVS 7.5.3)."""
 
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
-from gatepost.errors import ChallengeExpired, SecondFactorRequired
+from gatepost.errors import ChallengeExpired, InvalidCode, SecondFactorRequired
+from gatepost.http.pages.answers import METHOD, about, read_answer
 from gatepost.http.pages.carrying import CARRIED, Carried
 from gatepost.http.pages.factor import labels
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.visit import Visit
-from gatepost.models import Answer, SignedIn
+from gatepost.models import PASSWORD, SignedIn
 from gatepost.texts import Text
+
+ANOTHER = "another"
+"""The field that names another way than the one that is shown."""
+
+_BY_PASSWORD = "password"  # noqa: S105 - what the first of these ways is called
 
 
 async def show(visit: Visit) -> Response:
-    """Show the form: of the step, where one is due after the password."""
-    due = await visit.gate.confirmations.due(visit.signed_in)
+    """Show the form of one way, and lead to the others."""
+    ways, is_step = await _ways(visit)
+    wanted = visit.typed.get(ANOTHER) or visit.typed.get(METHOD)
+    method = wanted if wanted is not None and wanted in ways else next(iter(ways))
+    shown, options = visit.site.factors.get(method), None
+    if shown is not None and shown.asks:
+        options = await visit.gate.confirmations.options(
+            visit.token, method, visit.client, by_cookie=visit.by_cookie
+        )
     return visit.render(
         "confirm.html",
-        methods=None if due is None else labels(visit, due),
-        lead=_lead(visit),
+        method=method,
+        label=ways[method],
+        others={name: label for name, label in ways.items() if name != method},
+        shown=shown,
+        options=options,
+        lead=Text("confirm.step", email=visit.signed_in.user.email) if is_step else _lead(visit),
         carried=visit.typed.get(CARRIED),
     )
 
@@ -32,6 +50,8 @@ async def submit(visit: Visit, form: Form) -> Response:
     Raises:
         ValidationFailed, InvalidCredentials, InvalidCode, TooManyAttempts: as `Confirmations`.
     """
+    if ANOTHER in form:
+        return await show(visit)
     try:
         signed_in = await _confirmed(visit, form)
     except (SecondFactorRequired, ChallengeExpired) as error:
@@ -45,13 +65,32 @@ async def submit(visit: Visit, form: Form) -> Response:
     return await carried.send(visit, signed_in)
 
 
+async def _ways(visit: Visit) -> tuple[Mapping[str, str], bool]:
+    """Return what would do now, and what each is called; and whether it is the step after the first.
+
+    Whoever signed in without the password is asked for the same first.
+    """
+    session = visit.signed_in
+    due = await visit.gate.confirmations.due(session)
+    password = {_BY_PASSWORD: visit.language.say(Text("word.password"))}
+    if due is None:
+        return password, False
+    if not due.suffices:
+        return labels(visit, due), True
+    alone = labels(visit, due)
+    return (password | alone if PASSWORD in session.methods else alone | password), False
+
+
 async def _confirmed(visit: Visit, form: Form) -> SignedIn:
     confirmations, by_cookie = visit.gate.confirmations, visit.by_cookie
-    if "method" in form:
-        answer = Answer(method=form["method"], code=form.get("code", "").strip())
+    if METHOD not in form:
+        password = form.get("password", "")
+        return await confirmations.by_password(visit.token, password, visit.client, by_cookie=by_cookie)
+    answer = read_answer(form)
+    try:
         return await confirmations.by_step(visit.token, answer, visit.client, by_cookie=by_cookie)
-    password = form.get("password", "")
-    return await confirmations.by_password(visit.token, password, visit.client, by_cookie=by_cookie)
+    except InvalidCode as error:
+        raise about(visit, answer.method, error) from None
 
 
 async def _again(visit: Visit, form: Form, error: SecondFactorRequired | ChallengeExpired) -> Response:

@@ -1,17 +1,17 @@
 """The step of a sign-in after the password: a second factor, which may have to be set up first."""
 
+from collections.abc import Mapping
+
 from starlette.responses import Response
 
-from gatepost.errors import ChallengeExpired
+from gatepost.errors import ChallengeExpired, InvalidCode
 from gatepost.http import browser
+from gatepost.http.pages.answers import METHOD, about, read_answer
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.recovery import show_codes
 from gatepost.http.pages.visit import Visit
 from gatepost.models import Due
 from gatepost.texts import Text
-
-METHOD = "method"
-"""The field, and the parameter of the address, that names one of the methods that would do."""
 
 
 async def show(visit: Visit) -> Response:
@@ -29,9 +29,29 @@ async def show(visit: Visit) -> Response:
     methods = labels(visit, due)
     wanted = visit.typed.get(METHOD) or visit.request.query_params.get(METHOD)
     method = wanted if wanted in methods else due.methods[0]
-    options = None
-    if due.enrols:
+    shown, options = visit.site.factors.get(method), None
+    if due.enrols or (shown is not None and shown.asks):
         options = await sign_ins.options(token, method=method, client=visit.client, by_cookie=True)
+    return render(visit, method, methods, options, enrols=due.enrols)
+
+
+def render(
+    visit: Visit,
+    method: str,
+    methods: Mapping[str, str],
+    options: Mapping[str, object] | None,
+    *,
+    enrols: bool,
+) -> Response:
+    """Answer with the form of one method.
+
+    Args:
+        visit: of who is to answer it.
+        method: which it is.
+        methods: those that would do, and what each is called.
+        options: what it hands out before it is answered.
+        enrols: it has to be set up first.
+    """
     return visit.render(
         "factor.html",
         method=method,
@@ -39,6 +59,7 @@ async def show(visit: Visit) -> Response:
         others={name: label for name, label in methods.items() if name != method},
         shown=visit.site.factors.get(method),
         options=options,
+        enrols=enrols,
     )
 
 
@@ -46,17 +67,21 @@ async def submit(visit: Visit, form: Form) -> Response:
     """Answer the step, and go on; recovery codes that were made with it are shown before.
 
     Raises:
-        InvalidCode, ChallengeExpired, ValidationFailed, TooManyAttempts, SecondFactorRequired: as
-            `SignIns.answer`.
+        InvalidCode, InvalidCredentials, ChallengeExpired, ValidationFailed, TooManyAttempts,
+            SecondFactorRequired: as `SignIns.answer`.
     """
-    signed_in = await visit.gate.sign_ins.answer(
-        _token(visit),
-        method=form.get(METHOD, ""),
-        code=form.get("code", "").strip(),
-        credential=None,
-        client=visit.client,
-        by_cookie=True,
-    )
+    answer = read_answer(form)
+    try:
+        signed_in = await visit.gate.sign_ins.answer(
+            _token(visit),
+            method=answer.method,
+            code=answer.code,
+            credential=answer.credential,
+            client=visit.client,
+            by_cookie=True,
+        )
+    except InvalidCode as error:
+        raise about(visit, answer.method, error) from None
     if not signed_in.recovery_codes:
         return await visit.begin(signed_in)
     await browser.supersede(visit.edge, visit.request.scope)

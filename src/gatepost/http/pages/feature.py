@@ -64,6 +64,8 @@ class FactorPages:
         answer: template of the field that answers it.
         enrol: template of what is shown before it is answered for the first time, with what it handed out as
             `options`; None for a way back.
+        asks: it hands something out each time before it is answered, which `answer` has as `options`.
+        wrong: what is said of a wrong answer, which is no code.
     """
 
     path: str
@@ -72,6 +74,8 @@ class FactorPages:
     icon: str
     answer: str
     enrol: str | None = None
+    asks: bool = False
+    wrong: Text | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
