@@ -13,7 +13,7 @@ NAMES = Path(__file__).parent / "aaguids" / "names.json"
 
 
 def name_of(aaguid: UUID) -> str | None:
-    """Return the name of an authenticator's model, such as `iCloud Keychain`; None for one that is not known."""
+    """Return what a model of authenticator is called, such as `iCloud Keychain`; None where nobody knows."""
     return _names().get(str(aaguid))
 
 
