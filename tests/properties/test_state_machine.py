@@ -1,508 +1,56 @@
-"""Users, tabs, lost answers, a thief and time, at random, on a database, against a model in plain Python.
+"""Users, tabs, mailboxes, lost answers, a thief and time, at random, on a database, against a model.
 
-After every step it holds what the table has of every session there ever was, and what each token would open,
-without using it. `make fuzz` looks longer.
+After every step it holds what the tables have of every user, session, link and challenge that there ever was,
+and what each would open, without using it. `make fuzz` looks longer.
 """
 
 import asyncio
-import os
-import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import (
-    Bundle,
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    multiple,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
-from tests.conftest import PASSWORD, AsApp
-from tests.properties.model import (
-    ABSOLUTE,
-    APP,
-    FRESH,
-    GRACE,
-    GUESSES,
-    HISTORY,
-    LIFETIME,
-    OWNER,
-    THIEF,
-    Caller,
-    ModelSession,
-    ModelUser,
-    World,
-)
-from tests.properties.workers import Answer, Workers
+from hypothesis.stateful import run_state_machine_as_test
+from tests.conftest import AsApp
+from tests.features.email.conftest import resting
+from tests.properties.machine.factors import FactorSteps
+from tests.properties.machine.mail import MailSteps
+from tests.properties.machine.sessions import SessionSteps
+from tests.properties.machine.steps import FUZZ, Steps
+from tests.properties.model.factors import World
+from tests.properties.model.sessions import GRACE
+from tests.properties.model.users import OWNER, THIEF, ModelUser
+from tests.properties.workers import Workers
 
-from gatepost.models import Client
+__all__ = ["resting"]
 
-USERS = ("ada@example.com", "bob@example.com")
 TICK = timedelta(microseconds=1)
-PASSWORDS = (PASSWORD, "another " + PASSWORD)
-
 BOUNDED = settings(
     max_examples=30,
     stateful_step_count=40,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate, Phase.shrink],
 )
-FUZZ = int(os.environ.get("FUZZ_EXAMPLES", "0"))
-PART = os.environ.get("FUZZ_PART", "")
-PROFILE = settings(BOUNDED, max_examples=FUZZ, stateful_step_count=40, print_blob=True) if FUZZ else BOUNDED
-
-numbers = st.integers(0, 1)
-callers = st.sampled_from([OWNER, OWNER, OWNER, APP, THIEF])
-flags = st.booleans()
+PROFILE = settings(BOUNDED, max_examples=FUZZ, print_blob=True) if FUZZ else BOUNDED
 
 
-class Sessions(RuleBasedStateMachine):
-    """The steps, and what holds after each."""
-
-    workers: ClassVar[Workers]
-    examples: ClassVar[int] = 0
-    known = Bundle("known")
-    """Sessions whose tokens somebody holds, live or not."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.world = World()
-        self.workers.now = self.world.now
-        self.workers.run(self.workers.begin_again())
-
-    def teardown(self) -> None:
-        type(self).examples += 1
-        done, former = (100 * examples // max(1, FUZZ) for examples in (self.examples, self.examples - 1))
-        if FUZZ and done > former:
-            bar = "#" * (done // 5)
-            sys.stderr.write(f"{PART} [{bar:20}] {self.examples:,} of {FUZZ:,} examples\n")
-
-    def call(self, worker: int, method: str, path: str, by: Caller, *args: object) -> Answer:
-        answer: Answer = self.workers.run(self.workers.call(worker, method, path, by, *args))  # type: ignore[arg-type]  # passed on
-        return answer
-
-    def ask(
-        self,
-        worker: int,
-        method: str,
-        path: str,
-        by: Caller,
-        session: ModelSession,
-        by_cookie: bool,
-        body: object = None,
-        site: str = "same-origin",
-    ) -> Answer:
-        if by_cookie:
-            asked = self.workers.by_cookie(worker, method, path, by, session.token, body, site)
-        else:
-            asked = self.workers.call(worker, method, path, by, session.token, body)
-        answer: Answer = self.workers.run(asked)
-        return answer
-
-    def refused(self, answer: Answer, code: str | None) -> None:
-        assert (answer.status, answer.code, answer.status >= 400 and answer.token) == (401, code, "")
-
-    def opens(
-        self, answer: Answer, session: ModelSession, by: Caller, by_cookie: bool
-    ) -> ModelSession | None:
-        """Hold the answer to whether this token opens anything; return the live session that it opens."""
-        held = self.world.held(session, by) if by_cookie else None
-        refusal = session.refusal(self.world.now)
-        if refusal is not None and held is None:
-            self.refused(answer, refusal)
-            return None
-        if refusal is not None:
-            return held
-        self.world.come(session)
-        if by_cookie:
-            self.world.renew(session)
-        return session
-
-    # Accounts.
-
-    @initialize(target=known, worker=numbers)
-    def register_the_first(self, worker: int) -> ModelSession:
-        return self.register(worker, USERS[0])
-
-    def register(self, worker: int, email: str) -> ModelSession:
-        body = {"email": email, "name": "x", "password": PASSWORD}
-        answer = self.call(worker, "POST", "register", OWNER, None, body)
-        assert answer.status == 201
-        user = self.world.users[email] = ModelUser(email, answer.data["user"]["id"])
-        return self.world.start(user, answer.token, OWNER)
-
-    @precondition(lambda self: USERS[1] not in self.world.users)
-    @rule(target=known, worker=numbers)
-    def register_another(self, worker: int) -> ModelSession:
-        return self.register(worker, USERS[1])
-
-    def try_login(self, worker: int, email: str, password: str, by: Caller) -> Answer | None:
-        """Try to sign in; None where that was one too many, as it had to be."""
-        wait = self.world.charge(email)
-        answer = self.call(worker, "POST", "login", by, None, {"email": email, "password": password})
-        if wait is None:
-            return answer
-        assert (answer.status, dict(answer.headers)["retry-after"]) == (429, str(wait))
-        return None
-
-    @rule(target=known, worker=numbers, email=st.sampled_from(USERS), by=st.sampled_from([OWNER, APP]))
-    def login(self, worker: int, email: str, by: Caller) -> Any:
-        user = self.world.users.get(email)
-        answer = self.try_login(worker, email, PASSWORD if user is None else user.password, by)
-        if answer is None:
-            return multiple()
-        if user is None or not user.is_active:
-            self.refused(answer, "invalid_credentials")
-            return multiple()
-        assert answer.status == 200
-        self.world.give_back(email)
-        return self.world.start(user, answer.token, by)
-
-    @rule(
-        worker=numbers,
-        email=st.sampled_from([*USERS, "nobody@example.com"]),
-        times=st.integers(0, GUESSES.burst + 1),
-    )
-    def strangers_try(self, worker: int, email: str, times: int) -> None:
-        """Register an e-mail that is taken, or guess a password."""
-        if times == 0 and email in self.world.users:
-            body = {"email": email.upper(), "name": "x", "password": PASSWORD}
-            assert self.call(worker, "POST", "register", APP, None, body).status == 409
-        for number in range(times):
-            answer = self.try_login((worker + number) % 2, email, PASSWORD + "!", OWNER)
-            if answer is not None:
-                self.refused(answer, "invalid_credentials")
-
-    @rule(email=st.sampled_from(USERS), is_active=flags, by_sql=flags)
-    def disable_or_enable(self, email: str, is_active: bool, by_sql: bool) -> None:
-        user = self.world.users.get(email)
-        if user is None:
-            return
-
-        async def change() -> None:
-            if by_sql:
-                sql = "UPDATE users SET is_active = $1 WHERE email = $2"
-                await self.workers.db.execute(sql, is_active, email)
-                return
-            administration = self.workers.gate().administration
-            await administration.set_active(
-                await administration.find(email), is_active=is_active, client=Client()
-            )
-
-        self.workers.run(change())
-        user.is_active = is_active
-        if not (is_active or by_sql):
-            self.world.end_all(user, "user_disabled")
-
-    # Tokens that are used.
-
-    @rule(
-        worker=numbers,
-        path=st.sampled_from(["me", "sessions", "export"]),
-        session=known,
-        by=callers,
-        by_cookie=flags,
-    )
-    def look(self, worker: int, path: str, session: ModelSession, by: Caller, by_cookie: bool) -> None:
-        """Use a token, whoever has it; the copy of all data is for a fresh session alone."""
-        self.use(worker, path, session, by, by_cookie)
-
-    @rule(worker=numbers, session=known, times=st.integers(1, 5))
-    def a_browser_goes_on(self, worker: int, session: ModelSession, times: int) -> None:
-        """Use a cookie whenever half of its session's life is over."""
-        for _ in range(times):
-            self.time_passes(max(timedelta(), session.expires_at - LIFETIME / 2 - self.world.now))
-            self.use(worker, "me", session, session.by, by_cookie=True)
-
-    def use(self, worker: int, path: str, session: ModelSession, by: Caller, by_cookie: bool) -> None:
-        answer = self.ask(worker, "GET", path, by, session, by_cookie)
-        is_refused = answer.code == "fresh_session_required"
-        opened = self.opens(Answer(200, [], b"") if is_refused else answer, session, by, by_cookie)
-        if opened is None:
-            return
-        is_fresh = session.is_fresh(self.world.now)
-        assert answer.status == (403 if path == "export" and not is_fresh else 200)
-        if path == "me":
-            until = session.expires_at.isoformat()[:19]
-            assert answer.data["session_info"]["expires_at"].startswith(until)
-            assert (answer.data["user"]["email"], answer.token) == (session.user.email, "")
-        elif path == "sessions":
-            listed = {each["session_token"]: each["is_current"] for each in answer.data["sessions"]}
-            live = self.world.live(session.user)
-            assert listed == {f"{s.token[:8]}...": s is opened for s in live}
-
-    @rule(session=known, by=callers)
-    def tabs_at_once(self, session: ModelSession, by: Caller) -> None:
-        """Tabs of a browser, while one of them refreshes: all of them are answered."""
-        if session.refusal(self.world.now) is not None:
-            return
-
-        async def ask() -> list[Answer]:
-            asked = [("POST", "refresh"), ("GET", "me"), ("GET", "sessions"), ("GET", "me")]
-            return await asyncio.gather(
-                *(
-                    self.workers.by_cookie(number % 2, method, path, by, session.token)
-                    for number, (method, path) in enumerate(asked)
-                )
-            )
-
-        # Whoever comes first has its use noted, and perhaps its end moved.
-        self.world.come(session)
-        self.world.renew(session)
-        self.workers.run(self.workers.by_cookie(0, "GET", "me", by, session.token))
-        refreshed, *others = self.workers.run(ask())
-        assert [answer.status for answer in (refreshed, *others)] == [200] * 4
-        self.world.replace(session, refreshed.token, by)
-
-    # Tokens that are replaced.
-
-    @rule(
-        target=known,
-        worker=numbers,
-        session=known,
-        by=callers,
-        how=st.sampled_from(["by cookie", "as bearer", "in both workers at once"]),
-        is_lost=flags,
-        then=st.none() | st.tuples(st.sampled_from([timedelta(), GRACE - TICK, GRACE]), callers),
-    )
-    def refresh(
-        self,
-        worker: int,
-        session: ModelSession,
-        by: Caller,
-        how: str,
-        is_lost: bool,
-        then: tuple[timedelta, Caller] | None,
-    ) -> Any:
-        """Refresh a token, and once more, as one whose answer was lost, a tab that is late, or a thief."""
-        if how == "in both workers at once" and session.refusal(self.world.now) is None:
-            new: ModelSession | None = self.refresh_at_once(session, by)
-        else:
-            new = self.try_refresh(worker, session, by, how == "by cookie")
-        found = [] if new is None or is_lost else [new]
-        if then is not None:
-            after, another = then
-            self.time_passes(after)
-            again = self.try_refresh(1 - worker, session, another, how == "by cookie")
-            found += [] if again is None or again in found else [again]
-        return multiple(*found)
-
-    def try_refresh(
-        self, worker: int, session: ModelSession, by: Caller, by_cookie: bool
-    ) -> ModelSession | None:
-        """Hold the answer to a refresh; return the session whose token it hands out."""
-        world, answer = self.world, self.ask(worker, "POST", "refresh", by, session, by_cookie)
-        repeated = world.repeated(session, by)
-        if repeated is not None:
-            assert (answer.status, answer.token) == (200, repeated.token)
-            return repeated
-        if by_cookie and session.refusal(world.now) is not None and world.held(session, by):
-            assert (answer.status, answer.token) == (200, "")
-            return None
-        refusal = world.refuse_refresh(session, by)
-        if refusal is not None:
-            self.refused(answer, refusal)
-            return None
-        assert answer.status == 200
-        assert ("token" in answer.data) is not by_cookie
-        return world.replace(session, answer.token, by)
-
-    def refresh_at_once(self, session: ModelSession, by: Caller) -> ModelSession:
-        async def ask() -> list[Answer]:
-            return await asyncio.gather(
-                *(self.workers.call(n, "POST", "refresh", by, session.token) for n in (0, 1, 0, 1))
-            )
-
-        (token,) = {answer.token for answer in self.workers.run(ask())}
-        return self.world.replace(session, token, by)
-
-    @rule(
-        target=known,
-        worker=numbers,
-        session=known,
-        by=st.sampled_from([OWNER, APP]),
-        by_cookie=flags,
-        then=st.sampled_from(["lost", "kept", "used"]),
-    )
-    def confirm(self, worker: int, session: ModelSession, by: Caller, by_cookie: bool, then: str) -> Any:
-        body = {"password": session.user.password}
-        answer = self.ask(worker, "POST", "confirm", by, session, by_cookie, body)
-        opened = self.opens(answer, session, by, by_cookie)
-        if opened is None:
-            return multiple()
-        assert answer.status == 200
-        new = self.world.confirm(opened, answer.token, by)
-        if then == "used":
-            self.use(worker, "me", new, by, by_cookie)
-        return multiple() if then == "lost" else new
-
-    @rule(
-        target=known,
-        worker=numbers,
-        session=known,
-        by=st.sampled_from([OWNER, APP]),
-        by_cookie=flags,
-        is_lost=flags,
-    )
-    def change_password(
-        self, worker: int, session: ModelSession, by: Caller, by_cookie: bool, is_lost: bool
-    ) -> Any:
-        current = session.user.password
-        (another,) = (each for each in PASSWORDS if each != current)
-        body = {"current": current, "new": another}
-        answer = self.ask(worker, "POST", "password", by, session, by_cookie, body)
-        opened = self.opens(answer, session, by, by_cookie)
-        if opened is None:
-            return multiple()
-        assert answer.status == 200
-        new = self.world.change_password(opened, another, answer.token, by)
-        return multiple() if is_lost else new
-
-    # Sessions that are ended.
-
-    @rule(worker=numbers, session=known, by=callers, by_cookie=flags, everywhere=flags)
-    def logout(
-        self, worker: int, session: ModelSession, by: Caller, by_cookie: bool, everywhere: bool
-    ) -> None:
-        path = "logout-all" if everywhere else "logout"
-        answer = self.ask(worker, "POST", path, by, session, by_cookie)
-        refusal = session.refusal(self.world.now)
-        held = self.world.held(session, by) if by_cookie and refusal is not None else None
-        if refusal is not None and held is None:
-            self.refused(answer, refusal)
-            return
-        root = None if everywhere else (held or session).root
-        ended = self.world.end_all(session.user, path.replace("-", "_"), root)
-        assert (answer.status, answer.data) == (200, {"sessions_revoked": ended} if everywhere else None)
-
-    @rule(worker=numbers, session=known, by=callers, by_cookie=flags)
-    def logout_everywhere_else(self, worker: int, session: ModelSession, by: Caller, by_cookie: bool) -> None:
-        answer = self.ask(worker, "POST", "logout-others", by, session, by_cookie)
-        opened = self.opens(answer, session, by, by_cookie)
-        if opened is not None:
-            ended = self.world.end_all(session.user, "revoked", kept=opened.root)
-            assert answer.data == {"sessions_revoked": ended}
-
-    @rule(worker=numbers, session=known, other=known, by=callers, by_cookie=flags)
-    def end_by_id(
-        self, worker: int, session: ModelSession, other: ModelSession, by: Caller, by_cookie: bool
-    ) -> None:
-        answer = self.ask(worker, "DELETE", f"sessions/{other.id}", by, session, by_cookie)
-        refusal = session.refusal(self.world.now)
-        if refusal is not None and not (by_cookie and self.world.held(session, by)):
-            self.refused(answer, refusal)
-            return
-        ended = 0
-        if other.user is session.user and not other.purged:
-            ended = self.world.end_all(session.user, "revoked", other.root)
-        assert answer.status == (200 if ended else 404)
-        if refusal is None and session.reason is None:
-            self.world.come(session, only="confirm")
-
-    @rule(
-        worker=numbers,
-        session=known,
-        path=st.sampled_from(["refresh", "logout", "logout-all", "logout-others", "cleanup"]),
-        site=st.sampled_from(["cross-site", "same-site"]),
-    )
-    def another_site_tries(self, worker: int, session: ModelSession, path: str, site: str) -> None:
-        answer = self.ask(worker, "POST", path, OWNER, session, by_cookie=True, site=site)
-        assert (answer.status, answer.token) == (403, "")
-
-    # What goes on by itself.
-
-    @rule(
-        by=st.one_of(
-            st.sampled_from([TICK, GRACE, FRESH, LIFETIME, ABSOLUTE, HISTORY]),
-            st.sampled_from([GRACE, LIFETIME / 2, LIFETIME, HISTORY]).map(lambda span: span - TICK),
-            st.integers(1, 40).map(lambda minutes: timedelta(minutes=minutes)),
-        )
-    )
-    def time_passes(self, by: timedelta) -> None:
-        self.world.now = self.workers.now = self.world.now + by
-
-    @rule(session=known, microseconds=st.sampled_from([-1, 0, 1]))
-    def time_comes_to_the_end_of(self, session: ModelSession, microseconds: int) -> None:
-        at = session.expires_at + timedelta(microseconds=microseconds)
-        if at > self.world.now:
-            self.world.now = self.workers.now = at
-
-    @rule(what=st.sampled_from(["clean-up", "write-behind", "another key"]))
-    def the_server_goes_on(self, what: str) -> None:
-        if what == "clean-up":
-            cleaned = self.workers.run(self.workers.gate().housekeeping.run(client=Client()))
-            assert (cleaned.expired, cleaned.purged) == self.world.cleanup()
-        elif what == "write-behind":
-            self.workers.run(self.workers.write_behind())
-        else:
-            self.workers.run(self.workers.rotate())
-            self.world.rotate()
-
-    # What holds after each.
-
-    @invariant()
-    def all_is_as_the_model_has_it(self) -> None:
-        self.the_table_is_the_models()
-        self.each_token_opens_what_it_should()
-
-    def the_table_is_the_models(self) -> None:
-        rows = self.workers.run(self.workers.db.fetch("SELECT * FROM user_sessions ORDER BY id"))
-        for session in self.world.sessions:
-            session.id = session.id or self.id_of(session, rows)
-        there = {row["id"]: row for row in rows}
-        expected = [session for session in self.world.sessions if not session.purged]
-        assert set(there) == {session.id for session in expected}
-        for session in expected:
-            row = there[session.id]
-            assert row["session_token"].startswith(session.token[:8] + ".")
-            assert row["user_id"] == session.user.id
-            assert row["is_active"] == (session.reason is None)
-            assert (row["created_at"], row["expires_at"]) == (session.created_at, session.expires_at)
-            assert (row["ended_at"], row["end_reason"]) == (session.ended_at, session.reason)
-            assert row["absolute_expires_at"] == session.absolute_end
-            assert row["authenticated_at"] == session.authenticated_at
-            assert (row["ip_address"], row["user_agent"]) == session.by
-            assert row["family_id"] == (None if session.family is None else session.family.id)
-            assert row["replaced_by"] == (None if session.successor is None else session.successor.id)
-            assert row["handed_by"] == session.handed
-
-    def id_of(self, session: ModelSession, rows: list[Any]) -> int:
-        (found,) = [row["id"] for row in rows if row["session_token"].startswith(session.token[:8] + ".")]
-        return int(found)
-
-    def each_token_opens_what_it_should(self) -> None:
-        opening = self.workers.gate().session_tokens
-
-        async def look() -> list[Any]:
-            parsed = [opening._codec.parse(session.token) for session in self.world.sessions]
-            return await asyncio.gather(*(opening._lookups.find(tokens) for tokens in parsed))
-
-        for session, found in zip(self.world.sessions, self.workers.run(look()), strict=True):
-            refusal = session.refusal(self.world.now)
-            refused = None if found is None else found.refused
-            opened = None if found is None else found.session
-            assert (opened is not None) == (refusal is None)
-            if opened is not None:
-                assert (opened.id, opened.is_fresh) == (session.id, session.is_fresh(self.world.now))
-            else:
-                assert refusal == ("invalid_session" if refused is None else refused.error.code)
+class Everything(FactorSteps, MailSteps, SessionSteps):
+    """All of it together."""
 
 
-def test_whatever_happens_the_sessions_are_as_the_model_has_them(
-    server_dsn: str, template: str, as_app: AsApp, tmp_path: Path
+MACHINES = [SessionSteps, Everything]
+
+
+@pytest.mark.parametrize("steps", MACHINES, ids=lambda steps: steps.__name__)
+@pytest.mark.usefixtures("resting")
+def test_whatever_happens_all_is_as_the_model_has_it(
+    steps: type[Steps], server_dsn: str, template: str, as_app: AsApp, tmp_path: Path
 ) -> None:
     with asyncio.Runner() as runner:
         workers = Workers(runner)
         runner.run(workers.open(server_dsn, template, as_app, tmp_path))
         try:
-            machine = type("Machine", (Sessions,), {"workers": workers})
+            machine = type("Machine", (steps,), {"workers": workers})
             run_state_machine_as_test(machine, settings=PROFILE)
         finally:
             runner.run(workers.close())

@@ -1,4 +1,4 @@
-"""Two workers on one database, asked from code that does not await, and with next to nothing in between."""
+"""Workers on one database, asked from code that does not await, and with next to nothing in between."""
 
 import asyncio
 import json
@@ -14,20 +14,33 @@ from typing import Any, TypeVar
 import asyncpg
 from starlette.types import ASGIApp
 from tests.conftest import SECRET_KEY, AsApp, bearer, ids_as_json, scratch_database, serving, settings_for
-from tests.properties.model import ABSOLUTE, FRESH, GRACE, GUESSES, HISTORY, KEYS, LIFETIME, Caller, World
+from tests.features.email.mailbox import MAIL_ON
+from tests.properties.model.factors import World
+from tests.properties.model.sessions import ABSOLUTE, FRESH, GRACE, HISTORY, KEYS, LIFETIME
+from tests.properties.model.users import GUESSES, Caller
 
 from gatepost.app import create_app
+from gatepost.features import FEATURES
+from gatepost.features.email import link_store
+from gatepost.features.email.links import MailLinks
 from gatepost.library import Gatepost
-from gatepost.settings import Settings
+from gatepost.settings.feature import settings_of
 from gatepost.settings.rates import Rate
 
 T = TypeVar("T")
 
 COOKIE = "__Host-gatepost"
 PLENTY = "100000 then 100000/second"
+STRICT = 2
+"""The worker that has everybody invited, verified and a second factor set up."""
+MAIL = MAIL_ON | {
+    "public_url": "https://gatepost.test",
+    "email_verification": "optional",
+    "email_sign_in": "both",
+}
 UNLIMITED = [
     name
-    for name, setting in Settings.model_fields.items()
+    for name, setting in settings_of(FEATURES).model_fields.items()
     if isinstance(setting.default, Rate) and name != "throttle_login_account"
 ]
 
@@ -48,6 +61,10 @@ class Answer:
     def code(self) -> str | None:
         """The code of the error, None for a success."""
         return None if self.status < 400 else str(json.loads(self.body)["error"]["code"])
+
+    @property
+    def error(self) -> Any:
+        return json.loads(self.body)["error"]
 
     @property
     def token(self) -> str:
@@ -98,7 +115,7 @@ async def ask(
 
 
 class Workers:
-    """Two workers under each key that there is; only those of one key are asked."""
+    """Two workers alike under each key that there is, and a stricter one; only those of one key are asked."""
 
     def __init__(self, runner: asyncio.Runner) -> None:
         self.run: Callable[[Awaitable[Any]], Any] = lambda awaitable: runner.run(_await(awaitable))
@@ -120,15 +137,22 @@ class Workers:
             refresh_grace_seconds=int(GRACE.total_seconds()),
             session_history_days=HISTORY.days,
             database_pool_size=2,
-            public_url="https://gatepost.test",
+            **MAIL,
             throttle_enabled=True,
             throttle_login_account=str(GUESSES),
             **dict.fromkeys(UNLIMITED, PLENTY),
         )
         for first in range(KEYS):
             keys = self._keys[first:] + self._keys[:first]
-            settings = make_settings(secret_key=keys[0], secret_key_fallbacks=keys[1:])
-            apps = [create_app(settings, clock=lambda: self.now) for _ in range(2)]
+            in_turn = partial(make_settings, secret_key=keys[0], secret_key_fallbacks=keys[1:])
+            strict: dict[str, Any] = {
+                "email_verification": "required",
+                "registration": "invite",
+                "mfa_required": "all",
+            }
+            apps = [
+                create_app(each, clock=lambda: self.now) for each in (in_turn(), in_turn(), in_turn(**strict))
+            ]
             for app in apps:
                 await self._stack.enter_async_context(serving(app))
             self._apps.append(apps)
@@ -143,7 +167,7 @@ class Workers:
         """Forget everything."""
         await self.write_behind()
         self._key = 0
-        tables = "users, user_sessions, auth_links, auth_failures, auth_throttles"
+        tables = "users, user_sessions, auth_links, auth_failures, auth_throttles, auth_email_links"
         await self.db.execute(f"TRUNCATE {tables} CASCADE")
 
     def gate(self, worker: int = 0) -> Gatepost:
@@ -151,8 +175,19 @@ class Workers:
         assert isinstance(gatepost, Gatepost)
         return gatepost
 
+    async def reveal(self, link_id: int) -> tuple[str, str]:
+        """Return the URL and the code of a mail as its sender is told, each empty where it has none."""
+        async with self.gate().database.connection() as conn:
+            told = await self.gate().service(MailLinks).reveal(conn, link_id) or {}
+        assert told.get("url", "").startswith("https://gatepost.test/auth/") or not told
+        return told.get("url", ""), told.get("code", "")
+
+    async def link_statuses(self) -> dict[int, str]:
+        """Return how each link stands that there is."""
+        return {row["id"]: row["status"] for row in await self.db.fetch(link_store._LINKS, self.now)}
+
     async def write_behind(self) -> None:
-        for worker in (0, 1):
+        for worker in range(len(self._apps[self._key])):
             await self.gate(worker).session_tokens._touches.flush()
 
     async def rotate(self) -> None:

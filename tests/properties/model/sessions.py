@@ -1,47 +1,19 @@
-"""What sessions are meant to be, in plain Python: users, tokens that are known or lost, and who has them.
-
-A thief is a client at another place with another program, who may come with any token that was ever known.
-"""
+"""What sessions are meant to be: tokens that are known or lost, and who has them."""
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 
-from tests.conftest import PASSWORD
-
-from gatepost.settings.rates import Rate
+from tests.properties.model.users import GUESSES, Caller, ModelUser
 
 LIFETIME = timedelta(minutes=30)
 ABSOLUTE = timedelta(minutes=70)
 FRESH = timedelta(minutes=10)
 GRACE = timedelta(seconds=10)
 HISTORY = timedelta(days=1)
-GUESSES = Rate(3, 1, "minute")
 KEYS = 3
-
-
-class Caller(NamedTuple):
-    """Who asks."""
-
-    place: str
-    agent: str
-
-
-OWNER = Caller("192.0.2.1", "the browser")
-APP = Caller("192.0.2.1", "another program of the same machine")
-THIEF = Caller("198.51.100.7", "the browser")
-
-
-@dataclass(eq=False)
-class ModelUser:
-    """A user."""
-
-    email: str
-    id: int
-    password: str = PASSWORD
-    is_active: bool = True
+PASSWORD_PROVEN = "pwd"
 
 
 @dataclass(eq=False)
@@ -54,6 +26,7 @@ class ModelSession:
         successor: what took its place.
         derived: the successor that a refresh has derived from its token, and may hand out again.
         handed: what gave its token out, refresh or confirm, until it first comes; then None.
+        methods: what was proven for it.
     """
 
     user: ModelUser
@@ -69,8 +42,13 @@ class ModelSession:
     successor: "ModelSession | None" = None
     derived: "ModelSession | None" = None
     handed: str | None = None
+    methods: tuple[str, ...] = (PASSWORD_PROVEN,)
     purged: bool = False
     id: int = 0
+
+    @property
+    def aal(self) -> int:
+        return 2 if "mfa" in self.methods else 1
 
     @property
     def root(self) -> "ModelSession":
@@ -100,15 +78,21 @@ class ModelSession:
 
 
 @dataclass
-class World:
-    """All there is, and the verbs as they are meant."""
+class Sessions:
+    """Users and sessions, and the verbs as they are meant."""
 
     now: datetime = datetime(2024, 1, 1, tzinfo=UTC)
-    users: dict[str, ModelUser] = field(default_factory=dict)
+    users: list[ModelUser] = field(default_factory=list)
     sessions: list[ModelSession] = field(default_factory=list)
+    sent: list[tuple[str, str]] = field(default_factory=list)
+    """Mails that have to be written down by now, beside those with a link: which, and to whom."""
     key: int = 0
     drained_at: dict[tuple[int, str], datetime] = field(default_factory=dict)
     """Of the buckets of accounts: another key has others, and the former ones stay where they are."""
+
+    def user(self, email: str) -> ModelUser | None:
+        """Return who has an e-mail."""
+        return next((user for user in self.users if user.email == email), None)
 
     # Attempts.
 
@@ -130,15 +114,23 @@ class World:
 
     # Beginnings.
 
-    def start(self, user: ModelUser, token: str, by: Caller) -> ModelSession:
+    def start(
+        self,
+        user: ModelUser,
+        token: str,
+        by: Caller,
+        methods: tuple[str, ...] = (PASSWORD_PROVEN,),
+        authenticated_at: datetime | None = None,
+    ) -> ModelSession:
         session = ModelSession(
             user=user,
             token=token,
             by=by,
             created_at=self.now,
-            authenticated_at=self.now,
+            authenticated_at=authenticated_at or self.now,
             expires_at=self.now + min(LIFETIME, ABSOLUTE),
             absolute_end=self.now + ABSOLUTE,
+            methods=methods,
         )
         self.sessions.append(session)
         return session
@@ -156,28 +148,49 @@ class World:
             absolute_end=old.absolute_end,
             family=old.root,
             handed="refresh",
+            methods=old.methods,
         )
         old.ended_at, old.reason, old.handed = self.now, "refreshed", None
         old.successor = old.derived = new
         self.sessions.append(new)
         return new
 
-    def confirm(self, old: ModelSession, token: str, by: Caller) -> ModelSession:
+    def confirm(
+        self, old: ModelSession, token: str, by: Caller, methods: tuple[str, ...] = (PASSWORD_PROVEN,)
+    ) -> ModelSession:
         """Begin a fresh session, which takes the place of the others once its token comes."""
-        new = self.start(old.user, token, by)
+        newest = self.newest(old)
+        assert newest is not None
+        new = self.start(old.user, token, by, merged(newest.methods, methods))
         new.family, new.handed = old.root, "confirm"
         return new
 
-    def change_password(self, old: ModelSession, password: str, token: str, by: Caller) -> ModelSession:
+    def begin_anew(
+        self,
+        old: ModelSession,
+        reason: str,
+        token: str,
+        by: Caller,
+        methods: tuple[str, ...] = (),
+        authenticated_at: datetime | None = None,
+    ) -> ModelSession:
+        """End every session after a change of what one signs in with, and go on with another."""
         user, live = old.user, self.newest(old)
         assert live is not None
-        self.end_all(user, "password_changed")
-        user.password = password
-        new = self.start(user, token, by)
+        self.end_all(user, reason)
+        user.move()
+        new = self.start(user, token, by, merged(live.methods, methods), authenticated_at)
         for session in self.sign_in(old):
             if session is not new and session.reason is not None and session.ended_at == live.ended_at:
                 session.successor = new
         return new
+
+    def change_password(self, old: ModelSession, password: str, token: str, by: Caller) -> ModelSession:
+        """Change a password; who has a second factor has proven it for this session, and is no fresher."""
+        at = old.authenticated_at if old.user.has_factor else None
+        old.user.password = password
+        self.sent.append(("password_changed", old.user.email))
+        return self.begin_anew(old, "password_changed", token, by, (PASSWORD_PROVEN,), at)
 
     # Uses.
 
@@ -266,3 +279,8 @@ class World:
         for session in old:
             session.purged = True
         return len(expired), len(old)
+
+
+def merged(*methods: tuple[str, ...]) -> tuple[str, ...]:
+    """Return all methods, each once."""
+    return tuple(dict.fromkeys(method for some in methods for method in some))

@@ -1,0 +1,72 @@
+"""Who there is: users with what they sign in with, and clients.
+
+A thief is a client at another place with another program, who may come with any token that was ever known.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tests.conftest import PASSWORD
+
+from gatepost.settings.rates import Rate
+
+GUESSES = Rate(3, 1, "minute")
+
+
+class Caller(NamedTuple):
+    """Who asks."""
+
+    place: str
+    agent: str
+
+
+OWNER = Caller("192.0.2.1", "the browser")
+APP = Caller("192.0.2.1", "another program of the same machine")
+THIEF = Caller("198.51.100.7", "the browser")
+
+
+@dataclass(eq=False)
+class ModelApp:
+    """An authenticator app that is set up, and the last step whose code was used."""
+
+    secret: bytes
+    last_step: int
+
+
+@dataclass(eq=False)
+class ModelUser:
+    """A user.
+
+    Attributes:
+        is_verified: a mailbox has answered for the e-mail.
+        stamp: moves with whatever one signs in with; what was proven or sent before counts no more.
+        recovery_codes: code → whether it is still good; none where there is no second factor.
+    """
+
+    email: str
+    id: int
+    password: str | None = PASSWORD
+    is_active: bool = True
+    is_verified: bool = False
+    stamp: int = 0
+    app: ModelApp | None = None
+    recovery_codes: dict[str, bool] = field(default_factory=dict)
+
+    @property
+    def has_factor(self) -> bool:
+        return self.app is not None
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """What answers the step of second factors."""
+        return tuple(
+            name
+            for name, has in (("totp", self.app), ("recovery_code", self.app and self.recovery_codes))
+            if has
+        )
+
+    def move(self) -> None:
+        self.stamp += 1
+
+    def lose_factors(self) -> None:
+        self.app, self.recovery_codes = None, {}
