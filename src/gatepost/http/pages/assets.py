@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -50,6 +51,7 @@ class Assets:
 
     Args:
         settings: the colours, the pictures and the theme.
+        folders: directories of scripts, besides those that every page may load.
 
     Attributes:
         paths: name of a file → where it is served, below the pages.
@@ -60,9 +62,13 @@ class Assets:
         SettingsError: a picture or a file of the theme can't be read or shown.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, folders: Iterable[Path] = ()) -> None:
         style = looks.style_sheet((ASSETS / "gatepost.css").read_text("utf-8"), settings).encode()
-        scripts = {file.name: file.read_bytes() for file in sorted(ASSETS.glob("*.js"))}
+        scripts = {
+            file.name: file.read_bytes()
+            for folder in (ASSETS, *folders)
+            for file in sorted(folder.glob("*.js"))
+        }
         files = {"gatepost.css": style, **scripts, **looks.pictures(settings)}
         self.theme, theirs = looks.theme(settings)
         self.has_fonts = bool(theirs)

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from gatepost.errors import ChallengeExpired, InvalidCode, SecondFactorRequired
 from gatepost.http.pages.answers import METHOD, about, read_answer
 from gatepost.http.pages.carrying import CARRIED, Carried
-from gatepost.http.pages.factor import labels
+from gatepost.http.pages.factor import labels, preferred, why_not
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.visit import Visit
 from gatepost.models import PASSWORD, SignedIn
@@ -24,9 +24,9 @@ async def show(visit: Visit) -> Response:
     """Show the form of one way, and lead to the others."""
     ways, is_step = await _ways(visit)
     wanted = visit.typed.get(ANOTHER) or visit.typed.get(METHOD)
-    method = wanted if wanted is not None and wanted in ways else next(iter(ways))
+    method = wanted if wanted is not None and wanted in ways else preferred(visit, list(ways))
     shown, options = visit.site.factors.get(method), None
-    if shown is not None and shown.asks:
+    if shown is not None and shown.asks and why_not(visit, method) is None:
         options = await visit.gate.confirmations.options(
             visit.token, method, visit.client, by_cookie=visit.by_cookie
         )
@@ -37,6 +37,8 @@ async def show(visit: Visit) -> Response:
         others={name: label for name, label in ways.items() if name != method},
         shown=shown,
         options=options,
+        enrols=False,
+        why_not=why_not(visit, method),
         lead=Text("confirm.step", email=visit.signed_in.user.email) if is_step else _lead(visit),
         carried=visit.typed.get(CARRIED),
     )

@@ -1,6 +1,6 @@
 """The step of a sign-in after the password: a second factor, which may have to be set up first."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from starlette.responses import Response
 
@@ -28,9 +28,9 @@ async def show(visit: Visit) -> Response:
         raise ChallengeExpired
     methods = labels(visit, due)
     wanted = visit.typed.get(METHOD) or visit.request.query_params.get(METHOD)
-    method = wanted if wanted in methods else due.methods[0]
+    method = wanted if wanted in methods else preferred(visit, due.methods)
     shown, options = visit.site.factors.get(method), None
-    if due.enrols or (shown is not None and shown.asks):
+    if (due.enrols or (shown is not None and shown.asks)) and why_not(visit, method) is None:
         options = await sign_ins.options(token, method=method, client=visit.client, by_cookie=True)
     return render(visit, method, methods, options, enrols=due.enrols)
 
@@ -60,6 +60,7 @@ def render(
         shown=visit.site.factors.get(method),
         options=options,
         enrols=enrols,
+        why_not=why_not(visit, method),
     )
 
 
@@ -99,6 +100,17 @@ def _token(visit: Visit) -> str:
     if token is None:
         raise ChallengeExpired
     return token
+
+
+def why_not(visit: Visit, method: str) -> Text | None:
+    """Return why a visitor can't use a method at this page; None where they can."""
+    shown = visit.site.factors.get(method)
+    return None if shown is None or shown.unusable is None else shown.unusable(visit)
+
+
+def preferred(visit: Visit, methods: Sequence[str]) -> str:
+    """Return the first of some methods that can be used at this page."""
+    return next((method for method in methods if why_not(visit, method) is None), methods[0])
 
 
 def labels(visit: Visit, due: Due) -> dict[str, str]:

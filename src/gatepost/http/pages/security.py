@@ -21,12 +21,14 @@ async def show(visit: Visit) -> Response:
     user_id = visit.signed_in.user.id
     found = await visit.gate.audit.of_user(user_id, before=None, limit=READ, without=ROUTINE)
     holdings = await visit.gate.factors.of(user_id)
+    sections = [await each(visit, holdings) for each in visit.site.security_sections]
     runs, _ = runs_of((SeenEvent(event=event, email=None) for event in found), most=ROWS)
     return visit.render(
         "security.html",
         rows=[shown_run(visit.language, run, own=True, words=visit.site.words) for run in runs],
         asking=ASKING,
         factors=_factors(visit, holdings),
+        sections=[section for section in sections if section is not None],
         has_factor=bool(holdings.factors),
         few=FEW,
     )
@@ -34,11 +36,11 @@ async def show(visit: Visit) -> Response:
 
 def _factors(visit: Visit, holdings: Holdings) -> list[tuple[FactorPages, Held | None]]:
     """Return what can be set up, and what is, each with its page; ways back for whoever has a factor."""
+    pages = {method: each for method, each in visit.site.factors.items() if not each.has_section}
     held = [*holdings.factors, *(holdings.ways_back if holdings.factors else ())]
     having = {each.method for each in held}
-    shown = [(visit.site.factors[each.method], each) for each in held if each.method in visit.site.factors]
-    missing = [method for method in holdings.available if method not in having]
+    missing = [method for method in holdings.available if method in pages and method not in having]
     return [
-        *((visit.site.factors[method], None) for method in missing if method in visit.site.factors),
-        *shown,
+        *((pages[method], None) for method in missing),
+        *((pages[each.method], each) for each in held if each.method in pages),
     ]

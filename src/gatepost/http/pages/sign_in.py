@@ -12,7 +12,8 @@ async def show(visit: Visit) -> Response:
     """Show the form; who is signed in already goes on."""
     if visit.session is not None and (visit.problems is None or visit.has_begun):
         return visit.redirect(visit.next or visit.url("/account"))
-    return visit.render("sign_in.html", is_open=visit.gate.settings.registration == "open")
+    ways = [template for each in visit.site.sign_in_ways if (template := each(visit)) is not None]
+    return visit.render("sign_in.html", is_open=visit.gate.settings.registration == "open", ways=ways)
 
 
 async def submit(visit: Visit, form: Form) -> Response:

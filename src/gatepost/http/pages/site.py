@@ -100,7 +100,9 @@ class Site:
         routes: to every page.
         alerts: what features say above the overview.
         callouts: what they say first on a user's own account.
+        sign_in_ways: what features add to the form of signing in.
         factors: how features show their second factors and ways back, by method.
+        security_sections: what they add to the page of a user's security.
         address_path: below which the page of an address stands; None where there is none.
         words: what is said of every action.
         notices: what may be said once.
@@ -125,12 +127,16 @@ class Site:
         self.alerts = tuple(each.alerts for each in theirs if each.alerts is not None)
         self.callouts = tuple(each.callout for each in theirs if each.callout is not None)
         self._sign_up_sent = next((each.sign_up_sent for each in theirs if each.sign_up_sent), None)
+        self.sign_in_ways = tuple(each.sign_in_way for each in theirs if each.sign_in_way is not None)
         self.factors = {method: shown for each in theirs for method, shown in each.factors.items()}
+        self.security_sections = tuple(
+            each.security_section for each in theirs if each.security_section is not None
+        )
         self.address_path = next((each.address_path for each in theirs if each.address_path), None)
         self.notices = TEXTS | {name: text for each in theirs for name, text in each.notices.items()}
         self._links = in_order([*LINKS, *(link for each in theirs for link in each.links)])
         self.words = WORDS | {name: words for each in theirs for name, words in each.sentences.items()}
-        self.assets = Assets(settings)
+        self.assets = Assets(settings, [each.scripts for each in theirs if each.scripts is not None])
         self.redirects = Redirects(settings.effective_public_url, settings.allowed_redirects)
         # Browsers ask `form-action` of where a form's answer leads to as well.
         form_targets = " ".join(("'self'", *settings.allowed_redirects))
