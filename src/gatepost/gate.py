@@ -107,6 +107,7 @@ class Gate:
     factors: Factors
     accounts: Accounts
     administration: Administration
+    steps: Steps
     confirmations: Confirmations
     logins: Logins
     profiles: Profiles
@@ -343,7 +344,7 @@ class Gate:
         self.hashing = hashing = Hashing(hasher_of(self.settings))
         stack.callback(hashing.close)
         self._factor_step = FactorStep(self._wiring, required=self.settings.mfa_required, clock=clock)
-        steps = Steps(self._factor_step, self._wiring)
+        self.steps = steps = Steps(self._factor_step, self._wiring)
         self.admission = Admission(
             self.settings.registration, features=self._wiring, throttles=self.throttles, audit=self.audit
         )

@@ -16,7 +16,7 @@ from gatepost.security.csrf_tokens import sign_in_binding
 from gatepost.security.links import LinkCodec, StoredLink
 from gatepost.security.passwords import Password
 from gatepost.services.clock import Clock
-from gatepost.services.reauthentication import NO_STAMP, Reauthentication, Reproven
+from gatepost.services.reauthentication import Reauthentication, Reproven
 from gatepost.services.sessions import Sessions
 from gatepost.services.steps import LIFETIME, TRIES, Outcome, Steps, settled, unknown_method
 from gatepost.services.throttles import Attempt, Throttles
@@ -142,10 +142,10 @@ class Confirmations:
         What `suffices` is one way to begin, and the password is the other.
         """
         waiting = await self._find(session, take=False)
-        nothing = Proof(user_id=session.user.id, methods=(), stamp=NO_STAMP, at=None)
         async with self._database.connection() as conn:
-            proof = nothing if waiting is None else waiting.proof
-            return await self._steps.due(conn, proof, enrolling=False)
+            if waiting is None:
+                return await self._steps.after(conn, session.user.id, enrolling=False)
+            return await self._steps.due(conn, waiting.proof, enrolling=False)
 
     async def _finish(self, conn: Connection, reproven: Reproven, live: sign_ins.Live) -> Outcome:
         """Start the fresh session, or have the sign-in wait for the step that is due."""

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeAlias
-from uuid import UUID
 
 from gatepost.db.pool import Connection, Database
 from gatepost.errors import AuthenticationError, FreshSessionRequired, InvalidCredentials, SessionRevoked
@@ -37,8 +36,6 @@ from gatepost.texts import Text
 log = get_logger("gatepost.reauthentication")
 
 _PASSWORD = "password"  # noqa: S105 - a method, as the body of a confirmation has it
-NO_STAMP = UUID(int=0)
-"""Of a proof that nobody gave, to ask what would be due after it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,9 +152,8 @@ class Reauthentication:
 
         None of them where the level is one that this user can't reach.
         """
-        given = Proof(user_id=user_id, methods=(PASSWORD,), stamp=NO_STAMP, at=None)
         async with self._database.connection() as conn:
-            due = await self._steps.due(conn, given, enrolling=False)
+            due = await self._steps.after(conn, user_id, PASSWORD, enrolling=False)
         if due is None:
             return (_PASSWORD,) if aal < 2 else ()
         return (_PASSWORD, *due.methods)

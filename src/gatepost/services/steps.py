@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Protocol, TypeAlias
+from uuid import UUID
 
 from gatepost.db.pool import Connection
 from gatepost.errors import FactorEnrolmentRequired, SecondFactorRequired, ValidationFailed
-from gatepost.models import Answer, Challenge, Client, Due, Options, Proof, Proven, SignedIn
+from gatepost.models import Answer, Challenge, Client, Due, Options, Proof, Proven, SignedIn, UserId
 from gatepost.texts import Text
 
 LIFETIME = timedelta(minutes=5)
@@ -17,6 +18,9 @@ ENROLMENT = timedelta(minutes=15)
 
 TRIES = 5
 """Wrong answers that end a challenge (ASVS 6.6.3)."""
+
+_NO_STAMP = UUID(int=0)
+"""Of a proof that nobody gave, to ask what would be due after it."""
 
 
 class SignInStep(Protocol):
@@ -66,6 +70,13 @@ class Steps:
         """
         first = await self._first(conn, proof, enrolling=enrolling)
         return None if first is None else first[1]
+
+    async def after(
+        self, conn: Connection, user_id: UserId, *methods: str, enrolling: bool = True
+    ) -> Due | None:
+        """Return what would be due after a user has proven themselves by these methods, as `due` does."""
+        given = Proof(user_id=user_id, methods=methods, stamp=_NO_STAMP, at=None)
+        return await self.due(conn, given, enrolling=enrolling)
 
     async def asking(self, conn: Connection, proof: Proof, method: str) -> SignInStep | None:
         """Return the step that is due, where this is one of its methods."""

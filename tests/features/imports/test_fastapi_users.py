@@ -11,7 +11,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 from tests.cli.conftest import Command, events
-from tests.conftest import PASSWORD, bearer, load, login, register, scratch_database, serving
+from tests.conftest import PASSWORD, MovableClock, bearer, load, login, register, scratch_database, serving
+from tests.features.authenticators import enrolled
 from tests.features.imports.conftest import DOCS, HERE, commands_of, files_of, output_of, run_with, sql_of
 
 from gatepost.features.imports import service
@@ -223,6 +224,25 @@ async def test_it_goes_on_where_it_was_and_takes_what_it_is_told(
     assert (await migrated(*run, "--admins", "staff")).code == 2
     strange = await migrated(*run, "--email", "17=third@example.com")
     assert strange.failed("validation_failed") == "--email: No user has the ID 17 in user"
+
+
+async def test_a_token_is_no_way_around_the_factor_that_a_user_has_by_now(
+    migrated: Command, after: ModuleType, db: Database, clock: MovableClock
+) -> None:
+    run = ("import", "fastapi-users", "--json", "--lifetime-seconds", "0")
+    assert (await migrated(*run)).json["tokens"] == {"imported": 2, "left": 1}
+    await db.execute("DELETE FROM user_sessions")  # as if these tokens were newer than that import
+    async with serving(after.app) as client:
+        token = (await login(client, "ada@example.com"))["token"]
+        await enrolled(client, token, clock)
+    hers = """
+        SELECT count(*) FROM user_sessions s JOIN users u ON u.id = s.user_id
+        WHERE u.email = 'ada@example.com'
+    """
+    began = await db.fetchval(hers)
+    assert (await migrated(*run)).json["tokens"] == {"imported": 1, "left": 2}
+    assert await db.fetchval(hers) == began
+    await after.engine.dispose()
 
 
 async def test_it_reads_beside_a_schema_of_its_own(

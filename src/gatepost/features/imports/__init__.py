@@ -26,6 +26,7 @@ def _wire(gate: "Gate") -> "Wired":
         clock=gate.clock,
         lifetimes=Lifetimes.of(gate.settings),
         hooks=gate.hooks,
+        steps=gate.steps,
     )
     return Wired(services=(imports,))
 

@@ -77,7 +77,8 @@ class Imported:
         unsupported, damaged: kinds of hashes that can't be checked.
         conflicts: who is left out.
         tokens: what became of the other system's: `imported`, `present`, `expired`, `unfit` (no session
-            token can look so), `left` (of users who are not here or disabled, or no lifetime was given).
+            token can look so), `left` (of users who are not here, disabled, or asked for a second
+            factor here, or no lifetime was given).
         unfilled: columns of `users` that must have a value, and for which there is none.
         providers: accounts at identity providers, which are left where they are.
     """

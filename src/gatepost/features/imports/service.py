@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence, Set
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from gatepost.features.imports import foreign, store
 from gatepost.features.imports.actions import ImportAction
 from gatepost.features.imports.plan import Admins, Conflict, Imported, Plan, Problem, nothing_fills
 from gatepost.features.imports.sources import FLAG_TYPES, FLAGS, Person
-from gatepost.models import Client, NewUser, UserId, UserIdType, as_json
+from gatepost.models import PASSWORD, Client, NewUser, UserId, UserIdType, as_json
 from gatepost.security import hashes
 from gatepost.security.emails import canonical_email, canonical_name, email_key
 from gatepost.security.tokens import TokenCodec
@@ -23,6 +23,7 @@ from gatepost.services.audit import BY_COMMAND
 from gatepost.services.clock import Clock
 from gatepost.services.hooks import USERS_COLUMNS, Hooks
 from gatepost.services.lifetimes import Lifetimes
+from gatepost.services.steps import Steps
 from gatepost.store import events as event_store
 from gatepost.store import users as user_store
 
@@ -61,6 +62,7 @@ class Imports:
         clock: what time it is.
         lifetimes: how long sessions live.
         hooks: fill columns of the application's own (`on_insert`); no others are called.
+        steps: what is due after a password.
     """
 
     def __init__(
@@ -71,9 +73,11 @@ class Imports:
         clock: Clock,
         lifetimes: Lifetimes,
         hooks: Hooks,
+        steps: Steps,
     ) -> None:
         self._database = database
         self._hooks = hooks
+        self._steps = steps
         self._tokens = tokens
         self._clock = clock
         self._absolute = lifetimes.absolute
@@ -191,7 +195,8 @@ class Imports:
         async with self._database.transaction() as conn:
             new, here = await self._split(conn, arrivals, done)
             batch = _judged(plan, new)
-            sessions = await self._sessions(conn, plan, here, tokens, done)
+            known = {each.id for each in here.values()} - {each.id for each in new}
+            sessions = await self._sessions(conn, plan, here, known, tokens, done)
             if not dry_run:
                 await self._write(conn, plan, tables, batch, sessions)
         done.imported += batch.users
@@ -243,10 +248,14 @@ class Imports:
         conn: Connection,
         plan: Plan,
         here: Mapping[str, _Arrival],
+        present: Set[UserId],
         tokens: Sequence[foreign.Token],
         done: Imported,
     ) -> list[dict[str, Any]]:
-        """Return the rows of sessions that go on by the tokens of these users."""
+        """Return the rows of sessions that go on by the tokens of these users.
+
+        A token stands for a password. Who was here before may have to prove more by now.
+        """
         now = self._clock() or datetime.now(UTC)
         forms = {each.token: self._forms(each.token) for each in tokens}
         known = await store.known_tokens(conn, [form for each in forms.values() for form in each])
@@ -266,6 +275,8 @@ class Imports:
                 done.tokens["present"] += 1
             elif end <= now:
                 done.tokens["expired"] += 1
+            elif user.id in present and await self._steps.after(conn, user.id, PASSWORD) is not None:
+                done.tokens["left"] += 1
             else:
                 known.update(stored)
                 rows.append(
