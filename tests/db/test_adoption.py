@@ -230,7 +230,7 @@ def test_a_table_that_has_all_of_it_is_left_as_it_is(empty_dsn: str) -> None:
     assert rows(empty_dsn, query) == [*columns, mark, key, stamp, verified, language]
     added = [("users_email_key",), ("users_email_unkeyed_idx",)]
     searched = [(f"users_search_{what}_idx",) for what in ("email", "last_name", "name")]
-    listed = [("users_created_idx",), ("users_domain_idx",)]
+    listed = [("users_created_idx",), ("users_domain_idx",), ("users_parts_idx",)]
     assert rows(empty_dsn, indexes) == sorted([*names, *added, *searched, *listed])
     assert rows(empty_dsn, "TABLE users") == [(*row, None, None, None, None, None)]
     assert rows(empty_dsn, "SELECT count(*) FROM pg_trigger WHERE tgname = 'users_password_columns'") == [

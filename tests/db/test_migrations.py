@@ -339,6 +339,12 @@ def test_the_indexes_are_those_that_are_wanted(dsn: str) -> None:
             " ''::character varying))::text COLLATE \"default\"), 320), '@'::text, '-1'::integer))"
             ' COLLATE "C", id)'
         ),
+        (
+            'CREATE INDEX users_parts_idx ON users gin (gatepost.parts(lower((("left"(((COALESCE(email,'
+            " ''::character varying))::text COLLATE \"default\"), 320) || '\n'::text) ||"
+            ' "left"(((COALESCE(name, \'\'::character varying))::text COLLATE "default"), 100))))'
+            ' COLLATE "C") WITH (fastupdate=off)'
+        ),
         "CREATE UNIQUE INDEX auth_last_sign_ins_pkey ON auth_last_sign_ins btree (user_id)",
         "CREATE INDEX auth_last_sign_ins_at_idx ON auth_last_sign_ins btree (at, user_id)",
         "CREATE INDEX auth_events_at_idx ON auth_events brin (at)",
@@ -600,6 +606,20 @@ def test_indexes_that_were_built_beforehand_as_the_docs_say_are_those_that_are_w
     asyncio.run(migrate(first_dsn, features=SCHEMAS))
     assert rows(first_dsn, query) == before
     assert rows(first_dsn, CATALOG) == rows(integer_dsn, CATALOG)
+
+
+def test_the_index_of_parts_built_beforehand_as_the_docs_say_is_the_one_that_is_wanted(dsn: str) -> None:
+    page = (Path(__file__).parents[2] / "docs/operations.md").read_text(encoding="utf-8")
+    block = page.partition("The migration to version 0008")[2].partition("```sql\n")[2].partition("```")[0]
+    query = "SELECT pg_get_indexdef('users_parts_idx'::regclass),"
+    query += " pg_get_functiondef('gatepost.parts'::regproc)"
+    wanted = rows(dsn, query)
+    run(dsn, "DROP INDEX users_parts_idx; DROP FUNCTION gatepost.parts")
+    for statement in block.split(";"):
+        if statement.strip():
+            run(dsn, statement)
+    assert rows(dsn, query) == wanted
+    assert missing(dsn) == []
 
 
 def test_a_table_of_sessions_is_widened_as_the_docs_say(dsn: str) -> None:

@@ -12,8 +12,9 @@ from gatepost.db.migrate import migrate
 from gatepost.errors import ValidationFailed
 from gatepost.gate import Gate
 from gatepost.models.bounds import SEARCH_MAX
+from gatepost.services import directory as service
 from gatepost.services.directory import UserCursor, UserFilter
-from gatepost.store import directory
+from gatepost.store import directory, parts
 
 
 @pytest.fixture
@@ -83,6 +84,30 @@ async def test_a_search_finds_what_begins_like_it(gate: Gate, db: Any, text: str
         )
 
 
+@pytest.mark.parametrize("walked", [0, 2, 2_000], ids=["by the index", "a few", "newest"])
+@pytest.mark.parametrize(
+    ("text", "emails"),
+    [
+        ("ovela", ["ada@"]),
+        ("OPPER", ["grace@"]),
+        ("dam", ["ADAM@", "b@"]),
+        ("xample", ["c@", "ADAM@", "b@", "zuse@", "ada@", "grace@"]),
+        ("ada", ["ada@", "ADAM@", "grace@", "b@"]),  # all by their beginnings
+        ("com ada", []),  # the end of one and the beginning of the other
+        ("l öd", ["c@"]),
+        ("da", []),  # too short
+    ],
+)
+async def test_a_part_is_found_after_the_beginnings_the_newest_first(
+    gate: Gate, db: Any, monkeypatch: pytest.MonkeyPatch, text: str, emails: list[str], walked: int
+) -> None:
+    monkeypatch.setattr(service, "WALKED", walked)
+    await add(db, *PEOPLE)
+    for limit in (1, 2, 100):
+        hits = await found(gate, text.strip(), limit=limit)
+        assert [email.removesuffix("example.com") for email in hits] == emails
+
+
 async def test_wildcards_stand_for_themselves(gate: Gate, db: Any) -> None:
     await add(db, ("100%@example.com", "a_b"), ("1000@example.com", "axb"), ("c@example.com", "back\\slash"))
     assert await found(gate, "100%") == ["100%@example.com"]
@@ -138,8 +163,8 @@ async def test_what_nobody_is_called_is_refused(gate: Gate, text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "x", "=", "é", "[]", "W10", "e30", str(UserCursor(6, "", 1)), str(UserCursor(-1, "", 1))),
-        *(str(UserCursor(4, "soon", 1)), str(UserCursor(5, "", 1))),
+        *("", "x", "=", "é", "[]", "W10", "e30", str(UserCursor(7, "", 1)), str(UserCursor(-1, "", 1))),
+        *(str(UserCursor(4, "soon", 1)), str(UserCursor(5, "", 1)), str(UserCursor(6, "", 1))),
         *(str(UserCursor(0, "\0", 1)), "WzAsIlx1ZDgwMCIsMV0", "WzAsIiIsMV1b"),
     ],
 )
@@ -229,6 +254,34 @@ async def test_plans_of_the_search_read_ranges_of_indexes_wherever_a_page_begins
             removed = sum(node.get("Rows Removed by Filter", 0) for node in nodes if "Index Name" in node)
             assert removed <= 51 * 4, page
         await db.execute("DEALLOCATE search")
+
+
+async def test_a_part_is_looked_for_in_few_rows_whether_many_have_it_or_few(db: Any) -> None:
+    await db.execute(
+        """
+        INSERT INTO users (email, name, created_at)
+        SELECT 'user' || i || '@mail.example', 'Name ' || md5(i::text), now() - i * interval '1 minute'
+        FROM generate_series(1, 20000) i;
+        ANALYZE users
+        """
+    )
+    for mode in ("force_generic_plan", "force_custom_plan"):
+        await db.execute(f"SET plan_cache_mode = {mode}")
+        await db.execute(f"PREPARE part AS {parts.BY_PART}")
+        for text, index in {"@mail": "users_created_idx", "ser1234@": "users_parts_idx"}.items():
+            explained = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE part"
+            given = f"(NULL, NULL, 'infinity', 0, 51, '{text}', 500)"
+            [plan] = json.loads(await db.fetchval(explained + given))
+            nodes = [node for node in walk(plan["Plan"]) if node["Actual Loops"] > 0]
+            assert {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"} == set()
+            assert index in {node.get("Index Name") for node in nodes}, text
+            rows = [
+                node["Actual Rows"] * node["Actual Loops"] + node.get("Rows Removed by Filter", 0)
+                for node in nodes
+                if node.get("Relation Name") == "users"
+            ]
+            assert max(rows) <= 600, text
+        await db.execute("DEALLOCATE part")
 
 
 def walk(plan: dict[str, Any]) -> Any:

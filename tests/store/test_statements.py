@@ -322,6 +322,10 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     ),
     "directory.by_created": ("NULL, NULL, '-infinity', nth(0), 51", {"users_created_idx", "users_pkey"}),
     "directory.by_created_down": ("NULL, NULL, 'infinity', nth(0), 51", {"users_created_idx", "users_pkey"}),
+    "parts.by_part": (
+        "NULL, NULL, 'infinity', nth(0), 51, 'ser17@', 100",
+        {"users_created_idx", "users_parts_idx", "users_pkey"},
+    ),
     "directory.search": (
         "'user1', NULL, NULL, 0, '', nth(0), 51, nth(0), nth(0)",
         {

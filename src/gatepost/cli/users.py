@@ -121,7 +121,7 @@ def list_users(
     limit: Limit = 100,
     after: Annotated[str | None, typer.Option(metavar="ID", help="Only users with a higher ID.")] = None,
     search: Annotated[
-        str | None, typer.Option(help="Only users whose e-mail, name or last name starts with this.")
+        str | None, typer.Option(help="Only users whose e-mail or name starts with this, or has it inside.")
     ] = None,
     role: Annotated[Role | None, typer.Option(help="Only these.")] = None,
     status: Annotated[Status | None, typer.Option(help="Only these.")] = None,

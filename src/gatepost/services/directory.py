@@ -19,6 +19,7 @@ from gatepost.services.clock import Clock
 from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.throttles import Throttles
 from gatepost.store import directory as store
+from gatepost.store import parts
 from gatepost.store import users as user_store
 from gatepost.store.directory import Chosen, Match
 from gatepost.texts import Text
@@ -34,8 +35,9 @@ class UserFilter:
     """Which users are looked for.
 
     Attributes:
-        text: what the e-mail, the name or its last word begins with, whatever its case; with an @-sign in
-            front what the domain of the e-mail does; or an id; empty for anything.
+        text: what the e-mail, the name or its last word begins with, whatever its case, or else a part of
+            e-mail or name, of `PART_MIN` characters at least; with an @-sign in front what the domain of the
+            e-mail begins with; or an id; empty for anything.
         is_admin, is_active: what they must be; None for either.
     """
 
@@ -82,15 +84,15 @@ class UserCursor(msgspec.Struct, frozen=True, array_like=True):
             cursor = msgspec.json.decode(decoded, type=cls)
         except (ValueError, msgspec.MsgspecError):
             cursor = None
-        if cursor is None or "\0" in cursor.key or cursor.rank not in range(6):
+        if cursor is None or "\0" in cursor.key or cursor.rank not in range(7):
             raise ValidationFailed(NO_CURSOR)
         if cursor.rank in _TIMES and not _is_time(cursor.key):
             raise ValidationFailed(NO_CURSOR)
         return cursor
 
 
-_DOMAIN, _CREATED, _SIGN_IN = 3, 4, 5
-_TIMES = {_CREATED, _SIGN_IN}
+_DOMAIN, _CREATED, _SIGN_IN, _PART = 3, 4, 5, 6
+_TIMES = {_CREATED, _SIGN_IN, _PART}
 """Ranks whose key is a time."""
 
 _BY_CREATED = {
@@ -104,7 +106,10 @@ _BY_SIGN_IN = {
 """Order → the times that it begins at and ends at, and what finds users in it."""
 
 WALKED = 2_000
-"""Last sign-ins that a page looks at where users of one kind are wanted."""
+"""Last sign-ins that a page looks at where users of one kind are wanted, and users where a part is sought."""
+
+PART_MIN = 3
+"""Characters that a part of an e-mail or name has at least."""
 
 
 def _is_time(key: str) -> bool:
@@ -242,7 +247,7 @@ class Directory:
         after: UserCursor | None = None,
         limit: int,
     ) -> UserPage:
-        """Return users who are as wanted: those by their e-mail first, then by the name.
+        """Return users who are as wanted: those by their e-mail first, then by the name, then by a part.
 
         Each user is on one page, as long as what they are sorted by does not change meanwhile. Sorted by
         their last sign-in, those who never signed in are left out.
@@ -284,20 +289,29 @@ class Directory:
         """Return matches of a text."""
         kinds: _Kinds = {"is_admin": wanted.is_admin, "is_active": wanted.is_active}
         domain = text.removeprefix("@") if text.startswith("@") else ""
-        if after is not None and after.rank not in ({_DOMAIN} if domain else set(range(_DOMAIN))):
+        if after is not None and after.rank not in ({_DOMAIN} if domain else {*range(_DOMAIN), _PART}):
             raise ValidationFailed(NO_CURSOR)
         key = "" if after is None else after.key
         if domain:
             return await store.in_domain(conn, domain, after_key=key, after_id=after_id, limit=limit, **kinds)
-        return await store.search(
-            conn,
-            text,
-            after_rank=0 if after is None else after.rank,
-            after_key=key,
-            after_id=after_id,
-            lowest_id=self._database.user_ids.lowest,
-            limit=limit,
-            **kinds,
+        found, lowest = [], self._database.user_ids.lowest
+        if after is None or after.rank != _PART:
+            found = await store.search(
+                conn,
+                text,
+                after_rank=0 if after is None else after.rank,
+                after_key=key,
+                after_id=after_id,
+                lowest_id=lowest,
+                limit=limit,
+                **kinds,
+            )
+            key, after_id = "infinity", lowest
+        if len(found) == limit or len(text) < PART_MIN:
+            return found
+        rest = limit - len(found)
+        return found + await parts.by_part(
+            conn, text, after_key=key, after_id=after_id, walked=WALKED, limit=rest, **kinds
         )
 
     async def _in_time(

@@ -16,7 +16,8 @@ class Match:
 
     Attributes:
         rank: what it was found by: 0 the e-mail, 1 the name, 2 the last word of the name, 3 the domain of the
-            e-mail; or what it is sorted by: 4 when the user was created, 5 when they last signed in.
+            e-mail, 6 a part of e-mail or name; or what it is sorted by: 4 when the user was created, 5 when
+            they last signed in.
         key: the text that begins like the one sought, or the time, as the search compares it.
         user: who it is.
     """

@@ -114,6 +114,7 @@ INDEXES = (
     "users_search_last_name_idx",
     "users_created_idx",
     "users_domain_idx",
+    "users_parts_idx",
     "auth_last_sign_ins_at_idx",
     "user_sessions_user_id_is_active_idx",
     "user_sessions_expires_at_idx",
@@ -187,6 +188,7 @@ RULES = (
     "insert_user",
     "is_live",
     "live_sessions",
+    "parts",
     "refusal",
     "to_inet",
 )

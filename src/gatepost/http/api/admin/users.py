@@ -56,7 +56,7 @@ async def find_users(
         str,
         Query(
             max_length=SEARCH_MAX,
-            description="Beginning of the e-mail, the name or its last word, in any case.",
+            description="Beginning of the e-mail, the name or its last word, or else a part of either.",
         ),
     ] = "",
     role: Annotated[Literal["admin", "user"] | None, Query(description="`admin` or `user`.")] = None,
@@ -66,7 +66,7 @@ async def find_users(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """List users: those by their e-mail first, then those by their name."""
+    """List users: those by their e-mail first, then those by their name, then by a part."""
     found = await gate.administration.search(
         UserFilter(
             text=q,
