@@ -5,7 +5,7 @@ in a third of the time that a frozen dataclass takes.
 """
 
 from gatepost.models.bounds import USER_AGENT_MAX
-from gatepost.models.challenges import Answer, Challenge, Due, Options, Proven
+from gatepost.models.challenges import Answer, Challenge, Due, Options, Proven, after_wrong_answer
 from gatepost.models.clients import (
     Client,
     canonical_address,
@@ -85,6 +85,7 @@ __all__ = [
     "User",
     "UserId",
     "UserIdType",
+    "after_wrong_answer",
     "as_json",
     "canonical_address",
     "canonical_network",

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+_ONCE = "once"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
@@ -47,12 +49,14 @@ class Answer:
         method: of those that were due.
         code: what was typed; None where the method takes none.
         credential: what an authenticator has signed; None where the method takes none.
+        name: what is set up is to be called; None where its kind has no names, or one of its own would do.
         state: what the step kept when it gave its options.
     """
 
     method: str
     code: str | None = field(default=None, repr=False)
     credential: Mapping[str, object] | None = field(default=None, repr=False)
+    name: str | None = None
     state: Mapping[str, object] = field(default_factory=dict, repr=False)
 
 
@@ -63,10 +67,22 @@ class Options:
     Attributes:
         public: for the caller.
         state: for the step itself, when the answer comes.
+        once: they are good for one answer: after a wrong one others are handed out.
     """
 
     public: Mapping[str, object]
     state: Mapping[str, object] = field(default_factory=dict, repr=False)
+    once: bool = False
+
+    @property
+    def kept(self) -> Mapping[str, object]:
+        """What is stored of them."""
+        return {**self.state, _ONCE: True} if self.once else self.state
+
+
+def after_wrong_answer(kept: Mapping[str, object]) -> Mapping[str, object]:
+    """Return what is left of options once they were answered wrongly."""
+    return {} if kept.get(_ONCE) else kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

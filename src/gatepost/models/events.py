@@ -71,6 +71,11 @@ class AuditAction(Action):
     """A user removed a second factor, `detail.method`, which ended all their other sessions."""
     FACTORS_RESET = "factor.reset"
     """An administrator removed a user's second factors, `detail.methods`; `detail.reason` says why."""
+    FACTOR_COPIED = "factor.copied"
+    """A passkey signed, and counted no further than before: it may have been copied. The answer was refused.
+
+    `method` · `name` of the passkey · `count`: what it says · `counted`: how far it had been
+    """
     RECOVERY_CODES_MADE = "factor.recovery_codes_made"
     """A user had new recovery codes made, which replaced all that there were."""
     RECOVERY_CODE_USED = "factor.recovery_code_used"

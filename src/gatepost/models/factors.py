@@ -14,6 +14,8 @@ class Held:
         last_used_at, last_used_from: when, and from which address, it answered a step last; None for never.
         left: how many of them were not used yet, where each is good for one use.
         id, name: of one of several of its kind; None where a user has one.
+        suffices: it proves who they are by itself, with nothing proven before it.
+        is_synced: it is kept by a service that has it on other devices as well; None where that says nothing.
     """
 
     method: str
@@ -23,6 +25,8 @@ class Held:
     left: int | None = None
     id: str | None = None
     name: str | None = None
+    suffices: bool = False
+    is_synced: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -128,7 +128,7 @@ class Confirmations:
             if waiting is None:
                 await self._keep(conn, session, reproven.proof)
             digest = self._digests(session)[0] if waiting is None else waiting.digest
-            await store.keep_state(conn, digest, dict(options.state))
+            await store.keep_state(conn, digest, options)
             await self._throttles.succeeded(conn, attempt)
         return options.public
 

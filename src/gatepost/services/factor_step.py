@@ -59,7 +59,7 @@ class FactorStep:
         if due is None or factor is None:
             return None
         if not due.enrols:
-            return await factor.options(conn, proof.user_id)
+            return await factor.options(conn, proof.user_id, alone=due.suffices)
         user = await user_store.get(conn, proof.user_id)
         return None if user is None else await factor.begin(conn, user, kept)
 

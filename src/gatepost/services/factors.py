@@ -110,7 +110,7 @@ class Factors:
             if waiting is None:
                 await self._wait(conn, digests[0], reproven.proof)
             digest = digests[0] if waiting is None else waiting.digest
-            await store.keep_state(conn, digest, dict(options.state))
+            await store.keep_state(conn, digest, options)
         return options.public
 
     async def enrol(self, token: str, answer: Answer, client: Client, *, by_cookie: bool = False) -> SignedIn:
@@ -157,8 +157,23 @@ class Factors:
             raise InvalidCode from None
         return replace(signed_in, recovery_codes=codes)
 
-    async def remove(self, token: str, method: str, client: Client, *, by_cookie: bool = False) -> SignedIn:
+    async def remove(
+        self,
+        token: str,
+        method: str,
+        client: Client,
+        *,
+        by_cookie: bool = False,
+        factor_id: str | None = None,
+    ) -> SignedIn:
         """Remove a factor, and with the last one the ways back; every other session ends.
+
+        Args:
+            token: of a session of its owner.
+            method: of which kind it is.
+            client: who asks.
+            by_cookie: the token came by cookie.
+            factor_id: which of several of that kind; None removes them all.
 
         Raises:
             NotFound: the user has no such factor.
@@ -168,15 +183,19 @@ class Factors:
         """
         session = await self._sessions.resolve_for(token, client, verb="remove_factor", by_cookie=by_cookie)
         factor, user = self._step.factor(method), session.user
+        detail = {"method": method}
         reproven = await self._reauthentication.standing(session, client, verb="remove_factor")
 
         async def change(conn: Connection, _: datetime | None) -> Proven:
-            if factor is None or not await factor.remove(conn, user.id):
+            held = () if factor is None else await factor.held(conn, user.id)
+            named = next((each.name for each in held if factor_id and each.id == factor_id), None)
+            detail.update({} if named is None else {"name": named})
+            if factor is None or not await factor.remove(conn, user.id, factor_id):
                 raise NotFound(Text("error.not_found.factor"))
             if not await self._step.holding(conn, user.id):
                 for way in self._features.ways_back:
                     await way.remove(conn, user.id)
-            await self._step.tell(conn, AuditAction.FACTOR_REMOVED, user, client, {"method": method})
+            await self._step.tell(conn, AuditAction.FACTOR_REMOVED, user, client, detail)
             return Proven(stamp=await user_store.move_stamp(conn, user.id))
 
         return await self._reauthentication.begin_anew(
@@ -184,7 +203,7 @@ class Factors:
             change,
             reason=EndReason.FACTOR_CHANGED,
             action=AuditAction.FACTOR_REMOVED,
-            detail={"method": method},
+            detail=detail,
         )
 
     async def new_codes(self, token: str, client: Client, *, by_cookie: bool = False) -> tuple[str, ...]:

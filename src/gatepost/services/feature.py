@@ -146,8 +146,14 @@ class Factor(Method, Protocol):
     def enrols(self) -> bool:
         """Say whether it can be set up here."""
 
-    async def options(self, conn: Connection, user_id: UserId) -> Options | None:
-        """Return what is handed out before it is answered; None where there is nothing."""
+    async def options(self, conn: Connection, user_id: UserId, *, alone: bool) -> Options | None:
+        """Return what is handed out before it is answered; None where there is nothing.
+
+        Args:
+            conn: where to look.
+            user_id: whose it is.
+            alone: nothing is proven before it; a factor that does not suffice is not asked for that.
+        """
 
     async def begin(self, conn: Connection, user: User, kept: Mapping[str, object]) -> Options:
         """Begin to set it up for a user.
@@ -162,6 +168,9 @@ class Factor(Method, Protocol):
         self, conn: Connection, user_id: UserId, answer: Answer, client: Client
     ) -> tuple[str, ...] | None:
         """Set up what `begin` has begun; return what the answer proves, None where it is wrong."""
+
+    async def remove(self, conn: Connection, user_id: UserId, factor_id: str | None = None) -> bool:
+        """Take all of it from a user, or the one of several that has this id; say whether there was any."""
 
 
 class WayBack(Method, Protocol):

@@ -197,7 +197,7 @@ class SignIns:
             options = None if step is None else await step.options(conn, waiting.proof, method, kept)
             if options is None:
                 raise unknown_method()
-            await store.keep_state(conn, waiting.digest, dict(options.state))
+            await store.keep_state(conn, waiting.digest, options)
         return options.public
 
     async def due(self, token: str, *, by_cookie: bool) -> Due | None:

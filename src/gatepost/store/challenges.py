@@ -4,10 +4,11 @@ import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from gatepost.db.pool import Connection, one, parse_count
-from gatepost.models import Columns, Proof, UserId
+from gatepost.models import Columns, Options, Proof, UserId, after_wrong_answer
 from gatepost.security.links import StoredLink
 
 
@@ -22,6 +23,8 @@ class Purpose(StrEnum):
     """A second factor of its user, who is signed in: it belongs to their sign-in."""
     NEW_PASSWORD = "new_password"  # noqa: S105 - no password
     """A password of one's own, in the place of a temporary one."""
+    ARRIVAL = "arrival"
+    """A sign-in of somebody whose name the answer says."""
 
 
 class Waiting(Columns, frozen=True, kw_only=True, gc=False):
@@ -163,8 +166,10 @@ async def find(
 async def put_back(conn: Connection, waiting: Waiting, *, tries: int, at: datetime | None) -> None:
     """Let a challenge that was taken be answered once more, until it expires as it would have.
 
-    Another that has come in its place stays.
+    Another that has come in its place stays. Options that are good for one answer are gone with a wrong one.
     """
+    is_wrong = tries > waiting.tries
+    state = json.dumps(after_wrong_answer(json.loads(waiting.state))) if is_wrong else waiting.state
     await conn.execute(
         """
         INSERT INTO auth_challenges (digest, purpose, user_id, stamp, methods, by_cookie, remembered,
@@ -185,18 +190,58 @@ async def put_back(conn: Connection, waiting: Waiting, *, tries: int, at: dateti
         waiting.remembered,
         waiting.is_known,
         waiting.hashed_password,
-        waiting.state,
+        state,
         tries,
         waiting.expires_at,
         at,
     )
 
 
-async def keep_state(conn: Connection, digest: str, state: object) -> None:
-    """Keep what a step needs once it is answered."""
+async def keep_state(conn: Connection, digest: str, options: Options) -> None:
+    """Keep what a step needs once its options are answered."""
     await conn.execute(
-        "UPDATE auth_challenges SET state = $2::text::jsonb WHERE digest = $1", digest, json.dumps(state)
+        "UPDATE auth_challenges SET state = $2::text::jsonb WHERE digest = $1",
+        digest,
+        json.dumps(dict(options.kept)),
     )
+
+
+async def begin(
+    conn: Connection, digest: StoredLink, options: Options, *, lifetime: timedelta, at: datetime | None
+) -> None:
+    """Add a challenge of somebody of whom nothing is known yet."""
+    await conn.execute(
+        """
+        INSERT INTO auth_challenges (digest, purpose, by_cookie, state, created_at, expires_at)
+        SELECT $1, $2, false, $3::text::jsonb, t.now, t.now + $4::interval
+        FROM (SELECT coalesce($5::timestamptz, statement_timestamp()) AS now) t
+        """,
+        digest,
+        Purpose.ARRIVAL,
+        json.dumps(dict(options.kept)),
+        lifetime,
+        at,
+    )
+
+
+async def take_begun(
+    conn: Connection, digests: Sequence[StoredLink], *, at: datetime | None
+) -> dict[str, Any] | None:
+    """Take such a challenge out and return what was kept; None where there is none, or it has expired."""
+    row = await conn.fetchrow(
+        """
+        DELETE FROM auth_challenges c WHERE c.digest = ANY($1::varchar[]) AND c.purpose = $2
+        RETURNING c.state::text AS state,
+            c.expires_at > coalesce($3::timestamptz, statement_timestamp()) AS is_good
+        """,
+        list(digests),
+        Purpose.ARRIVAL,
+        at,
+    )
+    if row is None or not row["is_good"]:
+        return None
+    kept: dict[str, Any] = json.loads(row["state"])
+    return kept
 
 
 async def purge_expired(conn: Connection, *, limit: int, at: datetime | None) -> int:

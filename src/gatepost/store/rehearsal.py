@@ -13,7 +13,18 @@ from asyncpg import PostgresError
 from gatepost.db.pool import Connection
 from gatepost.db.rejections import Rejection, is_rejection
 from gatepost.errors import AccountInUse
-from gatepost.models import PASSWORD, AuditAction, Bucket, Client, EndReason, NewUser, Proof, User, UserId
+from gatepost.models import (
+    PASSWORD,
+    AuditAction,
+    Bucket,
+    Client,
+    EndReason,
+    NewUser,
+    Options,
+    Proof,
+    User,
+    UserId,
+)
 from gatepost.security.links import StoredLink
 from gatepost.security.tokens import StoredToken
 from gatepost.settings.rates import Rate
@@ -263,7 +274,7 @@ async def _wait_for_a_step(conn: Connection, trial: Trial) -> None:
     await challenges.insert(
         conn, digest, trial.proof, purpose=Purpose.SIGN_IN, by_cookie=False, lifetime=SPAN, at=None
     )
-    await challenges.keep_state(conn, digest, {})
+    await challenges.keep_state(conn, digest, Options(public={}))
     found = await challenges.find(
         conn, [digest], purpose=Purpose.SIGN_IN, by_cookie=False, take=True, at=None
     )

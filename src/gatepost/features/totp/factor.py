@@ -61,7 +61,7 @@ class Totp:
             ),
         )
 
-    async def options(self, conn: Connection, user_id: UserId) -> Options | None:
+    async def options(self, conn: Connection, user_id: UserId, *, alone: bool) -> Options | None:
         """Return None: the app needs nothing of us."""
 
     async def begin(self, _: Connection, user: User, kept: Mapping[str, object]) -> Options:
@@ -101,9 +101,9 @@ class Totp:
         address, at = client.ip_address, self._clock()
         return PROVES if await store.use(conn, user_id, app, step=step, address=address, at=at) else None
 
-    async def remove(self, conn: Connection, user_id: UserId) -> bool:
-        """Take the app of a user away."""
-        return await store.remove(conn, user_id)
+    async def remove(self, conn: Connection, user_id: UserId, factor_id: str | None = None) -> bool:
+        """Take the app of a user away; it is one, without an id."""
+        return factor_id is None and await store.remove(conn, user_id)
 
     async def seal_anew(self) -> tuple[int, int]:
         """Seal every secret with the newest key; return how many were, and how many can't be opened."""

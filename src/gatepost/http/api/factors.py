@@ -16,7 +16,10 @@ router = router_of("factors")
 
 
 class FactorData(BaseModel):
-    """What a user can answer a step with; `left` counts what is good for one use each."""
+    """What a user can answer a step with; `left` counts what is good for one use each.
+
+    One of several of its kind has `id` and `name`; `is_synced` says that it is on other devices as well.
+    """
 
     method: str
     created_at: datetime
@@ -25,6 +28,7 @@ class FactorData(BaseModel):
     left: int | None = None
     id: str | None = None
     name: str | None = None
+    is_synced: bool | None = None
 
 
 class FactorsData(BaseModel):
@@ -45,7 +49,9 @@ def factor_data(held: Held) -> dict[str, object]:
         "last_used_from": held.last_used_from,
     }
     return data | {
-        name: value for name in ("left", "id", "name") if (value := getattr(held, name)) is not None
+        name: value
+        for name in ("left", "id", "name", "is_synced")
+        if (value := getattr(held, name)) is not None
     }
 
 
@@ -58,9 +64,12 @@ _USED = {"created_at": schemas.TIME, "last_used_at": schemas.LATER, "last_used_f
     response_model=Envelope[FactorsData],
     responses=responses(
         {
-            "factors": [{"method": "totp", **_USED}],
+            "factors": [
+                {"method": "passkey", **_USED, "id": "1", "name": "My laptop", "is_synced": True},
+                {"method": "totp", **_USED},
+            ],
             "ways_back": [{"method": "recovery_code", **_USED, "left": 9}],
-            "available": ["totp"],
+            "available": ["passkey", "totp"],
             "required": False,
         },
         "Factors retrieved successfully",

@@ -1,0 +1,314 @@
+"""Passkeys over HTTP: signing in, set up, renamed, removed.
+
+JSON is as in WebAuthn Level 3: `publicKey` is what `PublicKeyCredential.parseCreationOptionsFromJSON()` and
+`parseRequestOptionsFromJSON()` take, `credential` what a credential's `toJSON()` returns.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, StrictStr
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gatepost import errors
+from gatepost.features.passkeys.factor import METHOD
+from gatepost.features.passkeys.service import OwnPasskeys
+from gatepost.features.passkeys.sign_ins import PasskeySignIns
+from gatepost.http.api import requests, schemas
+from gatepost.http.api.parameters import RowId
+from gatepost.http.api.responses import (
+    BODY,
+    PRESENTED,
+    STEP_DUE,
+    UNWANTED_BODY,
+    USERS_ROW,
+    responses,
+)
+from gatepost.http.api.routing import router_of
+from gatepost.http.api.signed_in import check_cookie, continued, sign_in
+from gatepost.http.bodies import unambiguous_body
+from gatepost.http.dependencies import (
+    CurrentClient,
+    CurrentEdge,
+    CurrentGate,
+    FreshSession,
+    PresentedToken,
+)
+from gatepost.http.envelope import Envelope, success
+from gatepost.models import Answer, bounds
+from gatepost.services.sign_in import Arrival
+from gatepost.texts import Text
+
+public = router_of("factors", unambiguous_body)
+router = router_of("factors", unambiguous_body)
+
+_CHALLENGE = "5k0dT4QlZDIIpoKkV1P1Zz2cW5oZ0u3mJkqvYh9b3Lw"
+_ID = "q83vASNFZ4mrze8BI0VniQ"
+_HANDLE = "p1b7m2Qy1c0m1Yp7m2Qy1c0m1Yp7m2Qy1c0m1Yp7m2Q"
+_NAME = "My laptop"
+_REQUEST = {
+    "challenge": _CHALLENGE,
+    "timeout": 300_000,
+    "rpId": "example.com",
+    "allowCredentials": [],
+    "userVerification": "required",
+}
+_CREATION = {
+    "rp": {"name": "Gatepost", "id": "example.com"},
+    "user": {"id": _HANDLE, "name": "user@example.com", "displayName": "John Doe"},
+    "challenge": _CHALLENGE,
+    "pubKeyCredParams": [{"type": "public-key", "alg": alg} for alg in (-8, -7, -257)],
+    "timeout": 900_000,
+    "excludeCredentials": [],
+    "authenticatorSelection": {
+        "residentKey": "required",
+        "requireResidentKey": True,
+        "userVerification": "preferred",
+    },
+    "attestation": "none",
+}
+_ASSERTED = {
+    "id": _ID,
+    "rawId": _ID,
+    "type": "public-key",
+    "authenticatorAttachment": "platform",
+    "response": {
+        "clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0In0",
+        "authenticatorData": "SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2MFAAAAAA",
+        "signature": "MEUCIQDx",
+        "userHandle": _HANDLE,
+    },
+    "clientExtensionResults": {},
+}
+_MADE = {
+    "id": _ID,
+    "rawId": _ID,
+    "type": "public-key",
+    "authenticatorAttachment": "platform",
+    "response": {
+        "clientDataJSON": "eyJ0eXBlIjoid2ViYXV0aG4uY3JlYXRlIn0",
+        "attestationObject": "o2NmbXRkbm9uZWdhdHRTdG10oA",
+        "transports": ["internal"],
+    },
+    "clientExtensionResults": {},
+}
+
+
+class PasskeyRequestData(BaseModel):
+    """What is sent back with the answer, and `PublicKeyCredentialRequestOptionsJSON`."""
+
+    challenge: str
+    publicKey: dict[str, Any]  # noqa: N815 - as WebAuthn has it
+
+
+class PasskeyCreationData(BaseModel):
+    """`PublicKeyCredentialCreationOptionsJSON`."""
+
+    publicKey: dict[str, Any]  # noqa: N815 - as WebAuthn has it
+
+
+class PasskeyData(BaseModel):
+    """A passkey and what it is called."""
+
+    id: str
+    name: str
+
+
+def _credential(example: dict[str, Any]) -> Any:  # noqa: ANN401 - what Field returns
+    return Field(
+        description="As the browser's `PublicKeyCredential.toJSON()` has it.", examples=[example], repr=False
+    )
+
+
+class PasskeyLoginRequest(BaseModel):
+    """What an authenticator has signed."""
+
+    challenge: Annotated[
+        StrictStr,
+        Field(
+            description="As `POST /login/passkey/options` has answered it.",
+            json_schema_extra={"maxLength": bounds.TOKEN_MAX},
+            examples=[schemas.LINK_TOKEN],
+            repr=False,
+        ),
+    ]
+    credential: Annotated[dict[str, Any], _credential(_ASSERTED)]
+    cookie: requests.Cookie = False
+    remember: requests.Remember = False
+
+
+class RenamePasskeyRequest(BaseModel):
+    """What a passkey is to be called."""
+
+    name: Annotated[requests.Name, Field(examples=[_NAME])]
+
+
+class NewPasskeyRequest(BaseModel):
+    """What an authenticator has made, and what it is to be called."""
+
+    credential: Annotated[dict[str, Any], _credential(_MADE)]
+    name: Annotated[
+        requests.Name | None,
+        Field(description="Without one, that of the authenticator's model.", examples=[_NAME]),
+    ] = None
+
+
+@public.post(
+    "/login/passkey/options",
+    summary="What an authenticator is to sign, before a login with a passkey",
+    response_model=Envelope[PasskeyRequestData],
+    responses=responses(
+        {"challenge": schemas.LINK_TOKEN, "publicKey": _REQUEST},
+        "Options retrieved successfully",
+        *UNWANTED_BODY,
+        errors.NotFound,
+        errors.TooManyAttempts,
+    ),
+)
+async def passkey_login_options(gate: CurrentGate, client: CurrentClient) -> Response:
+    """Return what `navigator.credentials.get()` takes; nobody says who they are before.
+
+    Not found where passkeys can't be used: `PUBLIC_URL` is unset or an IP address.
+    """
+    asked = await gate.service(PasskeySignIns).begin(client)
+    return success({"challenge": asked.challenge, **asked.public}, "Options retrieved successfully")
+
+
+@public.post(
+    "/login/passkey",
+    summary="Login with a passkey alone and create a new session",
+    response_model=Envelope[schemas.SignedInData],
+    responses=responses(
+        schemas.SIGNED_IN,
+        "Login successful",
+        *BODY,
+        *USERS_ROW,
+        errors.InvalidCredentials,
+        errors.ChallengeExpired,
+        errors.NotFound,
+        errors.CrossOriginRefused,
+        *STEP_DUE,
+        errors.TooManyAttempts,
+        fields={"challenge": "Field required"},
+    ),
+)
+async def login_by_passkey(
+    body: PasskeyLoginRequest, edge: CurrentEdge, client: CurrentClient, request: Request
+) -> Response:
+    """Answer as `login` does. The authenticator has checked a PIN or biometrics: that is two factors."""
+    await check_cookie(edge, request.scope, cookie=body.cookie, remember=body.remember)
+    arrival = Arrival(client=client, by_cookie=body.cookie, remembered=body.remember)
+    signed_in = await edge.gate.service(PasskeySignIns).finish(body.challenge, body.credential, arrival)
+    return await sign_in(edge, request.scope, signed_in, "Login successful", by_cookie=body.cookie)
+
+
+@router.post(
+    "/factors/passkeys/options",
+    summary="Begin to set up a passkey",
+    response_model=Envelope[PasskeyCreationData],
+    responses=responses(
+        {"publicKey": _CREATION},
+        "Options retrieved successfully",
+        *PRESENTED,
+        *UNWANTED_BODY,
+        errors.FreshSessionRequired,
+        errors.NotFound,
+    ),
+)
+async def begin_passkey(presented: PresentedToken, edge: CurrentEdge, client: CurrentClient) -> Response:
+    """Return what `navigator.credentials.create()` takes; it is good for 15 minutes, and for one answer."""
+    options = await edge.gate.factors.begin(presented.token, METHOD, client, by_cookie=presented.by_cookie)
+    return success(options, "Options retrieved successfully")
+
+
+@router.post(
+    "/factors/passkeys",
+    summary="Set up a passkey and end every other session",
+    response_model=Envelope[schemas.EnrolledData],
+    responses=responses(
+        schemas.ENROLLED,
+        "Passkey set up successfully",
+        *BODY,
+        *PRESENTED,
+        errors.InvalidCredentials,
+        errors.InvalidCode,
+        errors.ChallengeExpired,
+        errors.FreshSessionRequired,
+        errors.NotFound,
+        fields={"credential": "Field required"},
+    ),
+)
+async def add_passkey(
+    body: NewPasskeyRequest,
+    presented: PresentedToken,
+    edge: CurrentEdge,
+    client: CurrentClient,
+    request: Request,
+) -> Response:
+    """Keep the passkey, and answer with a new token.
+
+    With the first factor of a user come recovery codes, shown this once.
+    """
+    by_cookie = presented.by_cookie
+    answer = Answer(method=METHOD, credential=body.credential, name=body.name)
+    signed_in = await edge.gate.factors.enrol(presented.token, answer, client, by_cookie=by_cookie)
+    message = "Passkey set up successfully"
+    return continued(edge, request.scope, signed_in, message, by_cookie=by_cookie)
+
+
+@router.patch(
+    "/factors/passkeys/{id}",
+    summary="Rename a passkey",
+    response_model=Envelope[PasskeyData],
+    responses=responses(
+        {"id": "1", "name": _NAME},
+        "Passkey renamed successfully",
+        *BODY,
+        *PRESENTED,
+        errors.FreshSessionRequired,
+        errors.NotFound,
+        fields={"name": Text("field.name.missing")},
+    ),
+)
+async def rename_passkey(
+    passkey_id: RowId,
+    body: RenamePasskeyRequest,
+    session: FreshSession,
+    gate: CurrentGate,
+    client: CurrentClient,
+) -> Response:
+    """Call it something else; the authenticator keeps its own name for it."""
+    name = await gate.service(OwnPasskeys).rename(session, passkey_id, body.name, client)
+    return success({"id": str(passkey_id), "name": name}, "Passkey renamed successfully")
+
+
+@router.delete(
+    "/factors/passkeys/{id}",
+    summary="Remove a passkey and end every other session",
+    response_model=Envelope[schemas.SignedInData],
+    responses=responses(
+        schemas.SIGNED_IN,
+        "Passkey removed successfully",
+        *PRESENTED,
+        *UNWANTED_BODY,
+        errors.InvalidCredentials,
+        errors.FreshSessionRequired,
+        errors.NotFound,
+        errors.ValidationFailed,
+        fields={"id": "Input should be greater than or equal to 1"},
+    ),
+)
+async def remove_passkey(
+    passkey_id: RowId,
+    presented: PresentedToken,
+    edge: CurrentEdge,
+    client: CurrentClient,
+    request: Request,
+) -> Response:
+    """Take it away, and the recovery codes with the last factor; answer with a new token."""
+    by_cookie = presented.by_cookie
+    signed_in = await edge.gate.factors.remove(
+        presented.token, METHOD, client, by_cookie=by_cookie, factor_id=str(passkey_id)
+    )
+    message = "Passkey removed successfully"
+    return continued(edge, request.scope, signed_in, message, by_cookie=by_cookie)
