@@ -62,6 +62,7 @@ _READ = {
     # Their metadata say "BSD" or less than their LICENSE does, which somebody has read.
     "colorama": "BSD-3-Clause",
     "jinja2": "BSD-3-Clause",
+    "pyasn1-modules": "BSD-2-Clause",
     "segno": "BSD-3-Clause",
     "uvloop": "MIT OR Apache-2.0",
 }

@@ -27,6 +27,7 @@ from tests.conftest import (
     register,
     serving,
 )
+from tests.features import passkeys_by
 from tests.features.authenticators import answered, challenged, enrolled
 from tests.features.email.mailbox import MAIL_ON, read_mail
 from tests.summed import ACTIONS
@@ -232,14 +233,22 @@ async def be_challenged(settings: Settings) -> None:
 
 
 async def use_factors(client: httpx.AsyncClient, gate: Gate, clock: MovableClock) -> None:
-    """Set an app up, lose it, and have both removed in either way."""
+    """Set an app up, lose it, and have both removed in either way; and a passkey that was copied."""
     app = await enrolled(client, (await register(client, "careful@example.com"))["token"], clock)
     headers = bearer(app.token)
     codes = (await client.post("/api/auth/factors/recovery-codes", headers=headers)).json()["data"]
     challenge = await challenged(client, email="careful@example.com")
     await answered(client, challenge, codes["recovery_codes"][0], "recovery_code")
     removed = await client.delete("/api/auth/factors/totp", headers=headers)
-    await enrolled(client, removed.json()["data"]["token"], clock)
+    app = await enrolled(client, removed.json()["data"]["token"], clock)
+    device = await passkeys_by.enrolled(client, app.token)
+    listed = (await client.get("/api/auth/factors", headers=bearer(device.token))).json()["data"]["factors"]
+    path = f"/api/auth/factors/passkeys/{listed[0]['id']}"
+    await client.patch(path, json={"name": "Key"}, headers=bearer(device.token))
+    for count in (1, 0):  # the second time it has counted no further
+        device.passkeys[0].count = count
+        await passkeys_by.signed_in_by(client, device)
+        device.passkeys[0].count = 0
     user = await gate.administration.find("careful@example.com")
     await gate.factors.reset(user, reason="lost", client=Client())
 

@@ -184,6 +184,7 @@ def test_what_rows_become_is_found() -> None:
         "LastCleanup",
         "Beginning",
         "Chosen",
+        "Passkey",
     }
 
 
@@ -398,6 +399,7 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
         """,
         {"users_pkey"},
     ),
+    "challenges.take_begun": ("ARRAY['d17', 'd18'], 'arrival', NULL", {"auth_challenges_pkey"}),
     "challenges.keep_state": ("'d17', '{}'", {"auth_challenges_pkey"}),
     "challenges.purge_expired": ("NULL, 1000", {"auth_challenges_expires_at_idx"}),
     "features.email.link_store.find": (
@@ -471,6 +473,13 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     "features.totp.remove": ("nth(17)", {"auth_totp_pkey"}),
     "features.totp.seal_anew": ("nth(17), 'x', 'y', 'z'", {"auth_totp_pkey"}),
     "features.totp.export": ("nth(17)", {"auth_totp_pkey"}),
+    "features.passkeys.find": (r"'\x11'", {"auth_passkeys_credential_id_idx"}),
+    "features.passkeys.of_user": ("nth(17)", {"auth_passkeys_user_id_idx"}),
+    "features.passkeys.use": ("17, 2, true, true, NULL, NULL", {"auth_passkeys_pkey"}),
+    "features.passkeys.rename": ("nth(17), 17, 'x'", {"auth_passkeys_pkey"}),
+    "features.passkeys.remove": ("nth(17)", {"auth_passkeys_user_id_idx"}),
+    "features.passkeys.remove_one": ("nth(17), 17", set()),
+    "features.passkeys.export": ("nth(17)", {"auth_passkeys_user_id_idx"}),
     "features.recovery_codes.standing": ("nth(17)", {"auth_recovery_codes_user_id_idx"}),
     "features.recovery_codes.claim": (
         "nth(17), ARRAY['x', 'y'], NULL, NULL",
@@ -583,6 +592,9 @@ async def filled(db: Any) -> Any:
         FROM generate_series(1, 500) i;
         INSERT INTO auth_totp (user_id, secret, key_id, last_step, created_at)
         SELECT u.id, sha256(u.email::bytea), 'x', 1, now() FROM users u;
+        INSERT INTO auth_passkeys (user_id, credential_id, public_key, user_handle, sign_count, name,
+            is_backup_eligible, is_backed_up, verifies_user, created_at)
+        SELECT u.id, sha256(u.email::bytea), 'x', 'x', 1, 'Passkey', false, false, true, now() FROM users u;
         INSERT INTO auth_recovery_codes (digest, user_id, created_at)
         SELECT 'd' || n || '.' || u.id, u.id, now() FROM users u, generate_series(1, 3) n;
         INSERT INTO auth_undeliverable
@@ -707,8 +719,10 @@ def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
         "emails.set_key",
         "links.insert",
         "challenges.insert",
+        "challenges.begin",
         "users.move_stamp",
         "features.totp.put",
+        "features.passkeys.insert",
         "features.recovery_codes.replace",
         "features.email.outbox_store.insert",
         "features.email.undeliverable_store.note",

@@ -275,6 +275,7 @@ export interface Factor {
   left?: number | null;
   id?: string | null;
   name?: string | null;
+  is_synced?: boolean | null;
 }
 
 export interface FactorOptionsRequest {
@@ -385,6 +386,13 @@ export interface NewInvitation {
   sent: boolean;
 }
 
+export interface NewPasskeyRequest {
+  /** As the browser's `PublicKeyCredential.toJSON()` has it. */
+  credential: Record<string, unknown>;
+  /** Without one, that of the authenticator's model. */
+  name?: string | null;
+}
+
 export interface NewTotp {
   secret: string;
   uri: string;
@@ -413,6 +421,31 @@ export interface Overview {
   oldest_event_at: string | null;
 }
 
+export interface PasskeyCreation {
+  publicKey: Record<string, unknown>;
+}
+
+export interface Passkey {
+  id: string;
+  name: string;
+}
+
+export interface PasskeyLoginRequest {
+  /** As `POST /login/passkey/options` has answered it. */
+  challenge: string;
+  /** As the browser's `PublicKeyCredential.toJSON()` has it. */
+  credential: Record<string, unknown>;
+  /** Send the token in a cookie instead of the body, for pages in a browser. */
+  cookie?: boolean;
+  /** Keep the cookie and the session after the browser is closed: keep me signed in. */
+  remember?: boolean;
+}
+
+export interface PasskeyRequest {
+  challenge: string;
+  publicKey: Record<string, unknown>;
+}
+
 export interface PendingEmail {
   pending_email: string;
 }
@@ -433,6 +466,10 @@ export interface RegisterRequest {
   remember?: boolean;
   /** The token of an invitation, required where registration is by invitation. */
   invitation?: string | null;
+}
+
+export interface RenamePasskeyRequest {
+  name: string;
 }
 
 export interface ResetFactorsRequest {

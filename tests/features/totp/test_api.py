@@ -85,7 +85,7 @@ async def test_the_code_confirms_it_hands_out_recovery_codes_and_ends_what_began
     listed = (await client.get("/api/auth/factors", headers=bearer(data["token"]))).json()["data"]
     assert [each["method"] for each in listed["factors"]] == ["totp"]
     assert [each["left"] for each in listed["ways_back"]] == [10]
-    assert (listed["available"], listed["required"]) == (["totp"], False)
+    assert (listed["available"], listed["required"]) == (["passkey", "totp"], False)
 
 
 async def test_wrong_codes_end_the_setting_up_and_so_does_time(
