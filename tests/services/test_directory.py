@@ -29,7 +29,7 @@ async def add(db: Any, *users: tuple[str, str]) -> None:
     await db.executemany("INSERT INTO users (email, name) VALUES ($1, $2)", users)
 
 
-async def found(gate: Gate, text: str = "", *, limit: int = 100, **wanted: bool) -> list[str]:
+async def found(gate: Gate, text: str = "", *, limit: int = 100, **wanted: Any) -> list[str]:
     """Return the e-mails of what is found, page by page; each page but the last one is full."""
     emails: list[str] = []
     after = None

@@ -382,6 +382,36 @@ async def test_up_to_a_bound_each_is_counted_and_above_about(
         assert found.active_users.value == pytest.approx(2000, rel=0.15)
 
 
+@pytest.mark.parametrize("limit", [2000, 1999])
+async def test_second_factors_of_active_users_are_counted_and_of_many_estimated(
+    make_settings: MakeSettings, db: Database, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    monkeypatch.setattr(module, "EXACT", limit)
+    monkeypatch.setattr(module, "SAMPLED_ROWS", 1000)
+    await db.execute(
+        """
+        INSERT INTO users (email, name, is_active)
+        SELECT 'user' || n || '@example.com', 'x', n > 500 FROM generate_series(1, 2500) n;
+        INSERT INTO auth_totp (user_id, secret, key_id, last_step, created_at)
+        SELECT u.id, decode(repeat('00', 40), 'hex'), 'k', 0, now() FROM users u WHERE u.id % 4 = 0;
+        ANALYZE users
+        """
+    )
+    async with serving(app := create_app(make_settings())):
+        found = (await app.state.gatepost.overview.figures(Period.DAY)).factors
+    counts = [found.users, found.held, found.methods["totp"]]
+    if limit == 2000:
+        assert [(count.value, count.is_exact) for count in counts] == [
+            (2000, True),
+            (500, True),
+            (500, True),
+        ]
+    else:
+        assert not any(count.is_exact for count in counts)
+        assert found.users.value == pytest.approx(2000, rel=0.2)
+        assert found.held.value / found.users.value == pytest.approx(0.25, rel=0.1)
+
+
 @pytest.mark.parametrize(
     ("value", "at_least", "rounded"),
     [(1_234_567, 10, 1_200_000), (996, 1, 1000), (10, 10_001, 10_000), (0, 0, 1)],

@@ -468,12 +468,14 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
         },
     ),
     "features.email.outbox_store.export": ("nth(17)", {"auth_messages_user_id_idx"}),
+    "features.totp.holders": ("ARRAY[nth(17), nth(18)]", {"auth_totp_pkey"}),
     "features.totp.find": ("nth(17)", {"auth_totp_pkey"}),
     "features.totp.use": ("nth(17), 17, 'x', NULL, NULL", {"auth_totp_pkey"}),
     "features.totp.remove": ("nth(17)", {"auth_totp_pkey"}),
     "features.totp.seal_anew": ("nth(17), 'x', 'y', 'z'", {"auth_totp_pkey"}),
     "features.totp.export": ("nth(17)", {"auth_totp_pkey"}),
     "features.passkeys.find": (r"'\x11'", {"auth_passkeys_credential_id_idx"}),
+    "features.passkeys.holders": ("ARRAY[nth(17), nth(18)]", {"auth_passkeys_user_id_idx"}),
     "features.passkeys.of_user": ("nth(17)", {"auth_passkeys_user_id_idx"}),
     "features.passkeys.use": ("17, 2, true, true, NULL, NULL", {"auth_passkeys_pkey"}),
     "features.passkeys.rename": ("nth(17), 17, 'x'", {"auth_passkeys_pkey"}),
@@ -748,6 +750,7 @@ def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
     outbox = ("count", "retry", "erase", "purge_done", "purge_stale")
     once |= {f"features.email.outbox_store.{name}" for name in outbox}
     # A bounded number of rows, or pages, whichever they are; the housekeeping's state is one row.
+    once |= {"statistics.active_users", "statistics.sample_users"}
     once |= {"statistics.live_sessions", "statistics.sample_sessions", "statistics.condition"}
     once |= {"statistics.count_events", "endings.take_turn", "directory.number"}
     once |= {"endings.last_cleanup", "endings.note_cleanup"}

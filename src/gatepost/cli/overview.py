@@ -73,6 +73,7 @@ def _state(found: "Overview") -> list[dict[str, Any]]:
     return [
         {"what": "Active sessions", "value": _count(found.active_sessions)},
         {"what": "Active users", "value": _count(found.active_users)},
+        {"what": "With a second factor", "value": _count(found.factors.held)},
         {"what": "Database", "value": f"{found.database_bytes / 1_000_000:,.1f} MB"},
         {"what": "PostgreSQL", "value": found.postgresql_version},
         {"what": "Schema", "value": found.schema_version},

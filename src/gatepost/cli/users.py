@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gatepost.errors import ValidationFailed
-from gatepost.models import Client, User, utc_text
+from gatepost.models import Client, Lack, User, utc_text
 from gatepost.terminal.options import (
     AsJson,
     Limit,
@@ -125,12 +125,15 @@ def list_users(
     ] = None,
     role: Annotated[Role | None, typer.Option(help="Only these.")] = None,
     status: Annotated[Status | None, typer.Option(help="Only these.")] = None,
+    lacks: Annotated[
+        Lack | None, typer.Option(help="Only users without a second factor, or who never signed in.")
+    ] = None,
     cursor: Annotated[str | None, typer.Option(help="Cursor of the previous page of a search.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List users by ID; a search lists matches by e-mail first, then by name."""
     out = Output(as_json=as_json)
-    given = {"--search": search, "--role": role, "--status": status, "--cursor": cursor}
+    given = {"--search": search, "--role": role, "--status": status, "--lacks": lacks, "--cursor": cursor}
     if any(value is not None for value in given.values()):
         if after:
             raise typer.BadParameter("--after can't be combined with a search; use --cursor")
@@ -156,7 +159,7 @@ def list_users(
 
 
 def _search(out: Output, given: "Mapping[str, str | None]", limit: int) -> None:
-    role, status, cursor = given["--role"], given["--status"], given["--cursor"]
+    role, status, lacks, cursor = (given[name] for name in ("--role", "--status", "--lacks", "--cursor"))
 
     async def work(gate: "Gate") -> "UserPage":
         from gatepost.services.directory import UserCursor, UserFilter
@@ -166,6 +169,7 @@ def _search(out: Output, given: "Mapping[str, str | None]", limit: int) -> None:
                 text=given["--search"] or "",
                 is_admin=None if role is None else role == Role.ADMIN,
                 is_active=None if status is None else status == Status.ACTIVE,
+                lacks=None if lacks is None else Lack(lacks),
             ),
             after=None if cursor is None else UserCursor.parse(cursor),
             limit=limit,

@@ -43,7 +43,7 @@ from gatepost.models.sessions import (
 from gatepost.models.throttles import Bucket
 from gatepost.models.times import utc_text
 from gatepost.models.user_ids import UserId, UserIdType, as_json
-from gatepost.models.users import NewUser, User
+from gatepost.models.users import Lack, NewUser, User
 
 __all__ = [
     "MULTIPLE_FACTORS",
@@ -66,6 +66,7 @@ __all__ = [
     "EventPage",
     "Held",
     "Holdings",
+    "Lack",
     "Link",
     "NewUser",
     "Options",

@@ -1,12 +1,22 @@
 """Users."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Self
 
 import msgspec
 
 from gatepost.models.rows import Row
 from gatepost.models.user_ids import UserId
+
+
+class Lack(StrEnum):
+    """What users are looked for who have not got it."""
+
+    FACTOR = "factor"
+    """A second factor."""
+    SIGN_IN = "sign_in"
+    """A sign-in, ever."""
 
 
 class NewUser(msgspec.Struct, frozen=True, kw_only=True, gc=False):

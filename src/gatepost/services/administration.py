@@ -66,12 +66,11 @@ class Administration(Directory):
         features: Wiring,
         hooks: Hooks,
     ) -> None:
-        super().__init__(database, throttles=throttles, clock=clock, lifetimes=lifetimes)
+        super().__init__(database, throttles=throttles, clock=clock, lifetimes=lifetimes, features=features)
         self._accounts = accounts
         self._hashing = hashing
         self._acts = acts
         self._new_passwords = new_passwords
-        self._features = features
         self._hooks = hooks
 
     async def create(

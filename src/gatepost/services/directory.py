@@ -11,11 +11,12 @@ import msgspec
 
 from gatepost.db.pool import Connection, Database
 from gatepost.errors import InvalidValue, NotFound, ValidationFailed
-from gatepost.models import User, UserId, as_json
+from gatepost.models import Lack, User, UserId, as_json
 from gatepost.models.bounds import EMAIL_MAX, SEARCH_MAX
 from gatepost.security.emails import canonical_email
 from gatepost.security.texts import composed
 from gatepost.services.clock import Clock
+from gatepost.services.feature import Wiring
 from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.throttles import Throttles
 from gatepost.store import directory as store
@@ -39,11 +40,13 @@ class UserFilter:
             e-mail or name, of `PART_MIN` characters at least; with an @-sign in front what the domain of the
             e-mail begins with; or an id; empty for anything.
         is_admin, is_active: what they must be; None for either.
+        lacks: what they must not have; None where that does not matter.
     """
 
     text: str = ""
     is_admin: bool | None = None
     is_active: bool | None = None
+    lacks: Lack | None = None
 
 
 class UserOrder(StrEnum):
@@ -105,8 +108,8 @@ _BY_SIGN_IN = {
 }
 """Order → the times that it begins at and ends at, and what finds users in it."""
 
-WALKED = 2_000
-"""Last sign-ins that a page looks at where users of one kind are wanted, and users where a part is sought."""
+WALKED, WALKED_AT_ONCE = 2_000, 200
+"""Users, or last sign-ins, that a page looks at where no index has those who are wanted."""
 
 PART_MIN = 3
 """Characters that a part of an e-mail or name has at least."""
@@ -173,9 +176,16 @@ class Directory:
     """Finds users."""
 
     def __init__(
-        self, database: Database, *, throttles: Throttles, clock: Clock, lifetimes: Lifetimes
+        self,
+        database: Database,
+        *,
+        throttles: Throttles,
+        clock: Clock,
+        lifetimes: Lifetimes,
+        features: Wiring,
     ) -> None:
         self._database = database
+        self._features = features
         self._throttles = throttles
         self._clock = clock
         self._lifetimes = lifetimes
@@ -250,7 +260,8 @@ class Directory:
         """Return users who are as wanted: those by their e-mail first, then by the name, then by a part.
 
         Each user is on one page, as long as what they are sorted by does not change meanwhile. Sorted by
-        their last sign-in, those who never signed in are left out.
+        their last sign-in, those who never signed in are left out. Where they must lack something, a page
+        may not be full.
 
         Args:
             wanted: which.
@@ -261,6 +272,36 @@ class Directory:
         Raises:
             ValidationFailed: no text of anybody begins like this, or the page before was of another search.
         """
+        if wanted.lacks is None:
+            return await self._page(wanted, order, after, limit)
+        found: list[User] = []
+        for _ in range(0, WALKED, WALKED_AT_ONCE):
+            page = await self._page(wanted, order, after, WALKED_AT_ONCE)
+            lacking, room = await self._lacking(page.users, wanted.lacks), limit - len(found)
+            if len(lacking) > room:
+                # Up to the last one that there is room for, after whom the next page begins.
+                upto = page.users.index(lacking[room - 1]) + 1
+                page = await self._page(wanted, order, after, upto)
+            found += lacking[:room]
+            after = page.next_cursor
+            if after is None or len(found) == limit:
+                break
+        return UserPage(users=found, next_cursor=after)
+
+    async def _lacking(self, users: Sequence[User], lacks: Lack) -> list[User]:
+        """Return those of these users who lack something."""
+        user_ids = [user.id for user in users]
+        async with self._database.connection() as conn:
+            if lacks is Lack.SIGN_IN:
+                having: set[UserId] = set(await store.last_sign_ins(conn, user_ids))
+            else:
+                having = set().union(*(await self._features.holders(conn, user_ids)).values())
+        return [user for user in users if user.id not in having]
+
+    async def _page(
+        self, wanted: UserFilter, order: UserOrder, after: UserCursor | None, limit: int
+    ) -> UserPage:
+        """Return a page of users, whatever they lack."""
         text = _searched(wanted.text)
         ids = self._database.user_ids
         after_id = ids.lowest if after is None else ids.of_json(after.user_id)
@@ -270,7 +311,7 @@ class Directory:
             return await self._in_time(wanted, order, after, after_id, limit)
         async with self._database.connection() as conn:
             found = await self._found(conn, text, wanted, after, after_id, limit + 1)
-            named = await self._named(conn, wanted, text) if after is None else None
+            named = await self._named(conn, wanted, text) if after is None and wanted.lacks is None else None
             if named is not None:
                 # Who has this id comes first, and is not among those found by it.
                 found = [match for match in found if match.user.id != named.id]

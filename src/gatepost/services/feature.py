@@ -1,6 +1,6 @@
 """The features of an open Gate: their services, and what the kernel's services have them do."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -171,6 +171,9 @@ class Factor(Method, Protocol):
 
     async def remove(self, conn: Connection, user_id: UserId, factor_id: str | None = None) -> bool:
         """Take all of it from a user, or the one of several that has this id; say whether there was any."""
+
+    async def holders(self, conn: Connection, user_ids: Sequence[UserId]) -> Collection[UserId]:
+        """Return which of these users have set it up."""
 
 
 class WayBack(Method, Protocol):
@@ -379,6 +382,10 @@ class Wiring:
     def ways_back(self) -> tuple[WayBack, ...]:
         """What signs in somebody who lost those; offered after all of them."""
         return tuple(wired.way_back for wired in self._wired if wired.way_back is not None)
+
+    async def holders(self, conn: Connection, user_ids: Sequence[UserId]) -> dict[str, Collection[UserId]]:
+        """Return which of these users have each second factor, by its method."""
+        return {factor.method: await factor.holders(conn, user_ids) for factor in self.factors}
 
     async def admin_made(self, conn: Connection) -> None:
         """Tell every feature that there is an administrator."""

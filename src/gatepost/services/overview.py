@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from gatepost.db.pool import Database
+from gatepost.db.pool import Connection, Database
 from gatepost.models import AuditAction, Period
 from gatepost.services.clock import Clock
 from gatepost.services.feature import Wiring
@@ -88,6 +88,20 @@ class Series(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     before: int
 
 
+class FactorCounts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """How many of the active users have a second factor.
+
+    Attributes:
+        users: who are active.
+        held: who have one, whichever.
+        methods: who have each, by its method.
+    """
+
+    users: Count
+    held: Count
+    methods: dict[str, Count]
+
+
 class Overview(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What an administrator sees first. Times are UTC.
 
@@ -96,6 +110,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         period: how far its series look back.
         since: when the first point begins; on the hour, on 0, 6, 12 or 18 o'clock, at midnight.
         active_sessions, active_users: signed in now.
+        factors: of users, whether or not they are signed in.
         series: one a `Kind`, in its order.
         addresses: where most of the failed logins of the last 24 hours came from.
         accounts: whose logins failed most in them.
@@ -111,6 +126,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     since: datetime
     active_sessions: Count
     active_users: Count
+    factors: FactorCounts
     series: tuple[Series, ...]
     addresses: tuple[FailingAddress, ...]
     accounts: tuple[AttackedUser, ...]
@@ -192,6 +208,7 @@ class Overviews:
                 )
                 sessions = _estimate(sampled.live * 100 / percent, at_least=live.sessions)
                 users = _estimate(sampled.live * 100 / percent * sampled.users_each, at_least=live.users)
+            factors = await self._factors_of(conn)
         cleaned, every = condition.cleaned_at, self._cleanup_every
         return Overview(
             at=now,
@@ -199,6 +216,7 @@ class Overviews:
             since=since,
             active_sessions=sessions,
             active_users=users,
+            factors=factors,
             series=_series(period, since, tallies, counted),
             addresses=tuple(failing),
             accounts=tuple(attacked),
@@ -208,6 +226,24 @@ class Overviews:
             last_cleanup_at=cleaned,
             next_cleanup_at=cleaned + every if cleaned is not None and every is not None else None,
             oldest_event_at=condition.oldest_event_at,
+        )
+
+    async def _factors_of(self, conn: Connection) -> FactorCounts:
+        """Count who has a second factor: of many users some are asked."""
+        user_ids, times = await store.active_users(conn, limit=EXACT + 1), 1.0
+        if is_sample := len(user_ids) > EXACT:
+            user_ids, times = await store.sample_users(conn, rows=SAMPLED_ROWS)
+        having = await self._features.holders(conn, user_ids)
+
+        def counted(number: int) -> Count:
+            if not is_sample or not number:
+                return Count(value=number, is_exact=not is_sample)
+            return _estimate(number * times, at_least=number)
+
+        return FactorCounts(
+            users=counted(len(user_ids)),
+            held=counted(len(set().union(*having.values()))),
+            methods={method: counted(len(found)) for method, found in having.items()},
         )
 
 

@@ -224,6 +224,34 @@ async def sample_sessions(
     return Sampled.from_row(one(row))
 
 
+async def active_users(conn: Connection, *, limit: int) -> list[UserId]:
+    """Return the ids of users who are active, `limit` at the most."""
+    rows = await conn.fetch("SELECT u.id FROM users u WHERE u.is_active LIMIT $1", limit)
+    return [row["id"] for row in rows]
+
+
+async def sample_users(conn: Connection, *, rows: int) -> tuple[list[UserId], float]:
+    """Return the ids of users who are active on some pages of the table, and how often those go into it.
+
+    The pages have about so many rows, and are the same ones each time.
+    """
+    row = one(
+        await conn.fetchrow(
+            """
+            WITH share AS MATERIALIZED (
+                SELECT least(1, $1::float8 / greatest(c.reltuples, 1)) AS share
+                FROM pg_class c WHERE c.oid = 'users'::regclass
+            )
+            SELECT (SELECT 1 / s.share FROM share s) AS times, coalesce(array_agg(u.id), '{}') AS ids
+            FROM users u TABLESAMPLE SYSTEM ((SELECT 100 * s.share FROM share s)) REPEATABLE (1)
+            WHERE u.is_active
+            """,
+            float(rows),
+        )
+    )
+    return row["ids"], row["times"]
+
+
 async def failing_addresses(conn: Connection, *, since: datetime, limit: int) -> list[FailingAddress]:
     """Return where most of the failed logins since a time came from, the most first."""
     rows = await conn.fetch(

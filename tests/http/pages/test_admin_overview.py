@@ -20,6 +20,12 @@ PAGE = "/auth/admin"
 SINCE = datetime(2024, 1, 1, tzinfo=UTC)
 
 
+ADD_APP = """
+    INSERT INTO auth_totp (user_id, secret, key_id, last_step, created_at)
+    VALUES ($1, decode(repeat('00', 40), 'hex'), 'k', 0, now())
+"""
+
+
 async def fail(admin: Visitor, times: int, email: str = EMAIL) -> None:
     for _ in range(times):
         answer = await admin.client.post(
@@ -59,6 +65,28 @@ async def test_it_counts_who_is_signed_in_and_what_happened(app: FastAPI, admin:
     ]
     await admin.get(failed[0])
     assert "5 times since" in admin.page.texts["main"]
+
+
+async def test_it_tells_which_share_has_a_second_factor_and_leads_to_the_others(
+    app: FastAPI, admin: Visitor, db: Database
+) -> None:
+    for email in ("a@example.com", "b@example.com", "c@example.com"):
+        await make_user(app, email)
+    await db.execute("UPDATE users SET is_active = false WHERE email = 'c@example.com'")
+    await db.execute(ADD_APP, 2)
+    await admin.get(PAGE)
+    text = " ".join(re.sub("<[^>]*>", " ", admin.answer.text).split())
+    assert "Users with a second factor 33%" in text
+    assert "Authenticator app 33%" in text
+    link = "/auth/admin/users?lacks=factor&amp;status=active"
+    assert f'href="{link}"' in admin.answer.text
+    await admin.get(link.replace("&amp;", "&"))
+    listed = admin.page.texts["tbody"]
+    assert ("b@example.com" in listed, "a@example.com" in listed, "c@example.com" in listed) == (
+        True,
+        False,
+        False,
+    )
 
 
 async def test_who_mistyped_once_or_twice_is_not_under_attack(app: FastAPI, admin: Visitor) -> None:

@@ -89,7 +89,7 @@ async def test_the_next_page_and_the_first_keep_the_filter(many: Visitor) -> Non
     (field,) = [each for each in many.page.all("input") if each.get("id") == "q"]
     assert field["value"] == "person"
     chosen = [each["value"] for each in many.page.all("option") if "selected" in each]
-    assert chosen == ["user", "active"]
+    assert chosen == ["user", "active", ""]
 
 
 @pytest.mark.parametrize(
@@ -249,6 +249,35 @@ async def test_each_filter_can_be_taken_away(many: Visitor) -> None:
         f"{USERS}?q=person&status=active",
         f"{USERS}?q=person&role=user",
     } <= chips
+
+
+async def test_who_lacks_a_factor_or_never_signed_in_is_found(
+    app: FastAPI, many: Visitor, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory, "WALKED_AT_ONCE", 7)
+    monkeypatch.setattr(directory, "WALKED", 21)
+    await db.execute(
+        """
+        INSERT INTO auth_totp (user_id, secret, key_id, last_step, created_at)
+        SELECT u.id, decode(repeat('00', 40), 'hex'), 'k', 0, now() FROM users u WHERE u.id % 3 = 0;
+        INSERT INTO user_sessions (session_token, user_id, expires_at)
+        SELECT 't' || u.id, u.id, now() + interval '1 day' FROM users u WHERE u.id > 30
+        """
+    )
+    for query, sql in (
+        ("lacks=factor", "id % 3 <> 0"),
+        ("lacks=factor&status=disabled&sort=-created", "id % 3 <> 0 AND NOT is_active"),
+        ("lacks=factor&q=person", "id % 3 <> 0 AND id > 1"),
+        ("lacks=sign_in&sort=sign_in", "id BETWEEN 2 AND 30"),
+    ):
+        rows = await db.fetch("SELECT id FROM users WHERE " + sql)  # noqa: S608 - from above
+        found = await _all(many, f"{USERS}?{query}")
+        assert len(found) == len(set(found)), "each once"
+        assert set(found) == {str(row["id"]) for row in rows}, query
+    await many.get(f"{USERS}?lacks=factor&role=user")
+    chips = [str(link["href"]) for link in many.page.all("a")]
+    assert f"{USERS}?role=user" in chips
+    assert f"{USERS}?lacks=factor" in chips
 
 
 SELECTED = "/auth/admin/selected-users"

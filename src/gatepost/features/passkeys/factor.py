@@ -1,6 +1,6 @@
 """The passkey as a factor: the second one after a password, or both in one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.util import find_spec
 from uuid import UUID
 
@@ -85,6 +85,10 @@ class Passkeys:
             )
             for each in await store.of_user(conn, user_id)
         ]
+
+    async def holders(self, conn: Connection, user_ids: Sequence[UserId]) -> Collection[UserId]:
+        """Return which of these users have a passkey."""
+        return await store.holders(conn, user_ids)
 
     async def options(self, conn: Connection, user_id: UserId, *, alone: bool) -> Options | None:
         """Ask for a signature of one of a user's passkeys."""

@@ -74,6 +74,14 @@ async def of_user(conn: Connection, user_id: UserId) -> list[Passkey]:
     return [Passkey.from_row(row) for row in rows]
 
 
+async def holders(conn: Connection, user_ids: Sequence[UserId]) -> set[UserId]:
+    """Return which of these users have a passkey."""
+    rows = await conn.fetch(
+        "SELECT DISTINCT p.user_id FROM auth_passkeys p WHERE p.user_id = ANY($1)", user_ids
+    )
+    return {row["user_id"] for row in rows}
+
+
 async def insert(conn: Connection, user_id: UserId, made: Made, *, name: str, at: datetime | None) -> bool:
     """Give a user a passkey; False where somebody has it already."""
     status = await conn.execute(

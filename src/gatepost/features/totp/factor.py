@@ -1,7 +1,7 @@
 """The authenticator app as a second factor."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.util import find_spec
 
@@ -60,6 +60,10 @@ class Totp:
                 last_used_from=app.last_used_from,
             ),
         )
+
+    async def holders(self, conn: Connection, user_ids: Sequence[UserId]) -> Collection[UserId]:
+        """Return which of these users have an app."""
+        return await store.holders(conn, user_ids)
 
     async def options(self, conn: Connection, user_id: UserId, *, alone: bool) -> Options | None:
         """Return None: the app needs nothing of us."""

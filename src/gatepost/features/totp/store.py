@@ -41,6 +41,12 @@ async def find(conn: Connection, user_id: UserId) -> App | None:
     return None if row is None else App.from_row(row)
 
 
+async def holders(conn: Connection, user_ids: Sequence[UserId]) -> set[UserId]:
+    """Return which of these users have an app."""
+    rows = await conn.fetch("SELECT a.user_id FROM auth_totp a WHERE a.user_id = ANY($1)", user_ids)
+    return {row["user_id"] for row in rows}
+
+
 async def put(conn: Connection, user_id: UserId, sealed: Sealed, *, step: int, at: datetime | None) -> None:
     """Give a user an app, in the place of the one that they have."""
     await conn.execute(

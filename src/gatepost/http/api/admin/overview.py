@@ -25,6 +25,11 @@ _EXAMPLE: dict[str, Any] = {
     "step_seconds": 3600,
     "active_sessions": {"value": 9, "is_exact": True},
     "active_users": {"value": 7, "is_exact": True},
+    "factors": {
+        "users": {"value": 40, "is_exact": True},
+        "held": {"value": 12, "is_exact": True},
+        "methods": {"totp": {"value": 12, "is_exact": True}},
+    },
     "series": {kind.value: {"points": _POINTS, "total": 9, "before": 4} for kind in Kind},
     "addresses": [{"ip_address": "203.0.113.9", "failures": 8, "users": 1}],
     "accounts": [
@@ -51,6 +56,14 @@ class CountData(BaseModel):
 
     value: int
     is_exact: bool = Field(description="True if counted; otherwise an estimate to two digits.")
+
+
+class FactorCountsData(BaseModel):
+    """How many of the active users have a second factor."""
+
+    users: CountData
+    held: CountData = Field(description="Users who have one, whichever.")
+    methods: dict[str, CountData] = Field(description="Users who have each, by its method.")
 
 
 class SeriesData(BaseModel):
@@ -100,6 +113,7 @@ class OverviewData(BaseModel):
     step_seconds: int
     active_sessions: CountData
     active_users: CountData
+    factors: FactorCountsData
     series: AllSeriesData
     addresses: list[FailingAddressData] = Field(description="Of failed logins, last 24 hours.")
     accounts: list[AttackedAccountData] = Field(description="With failed logins, last 24 hours.")

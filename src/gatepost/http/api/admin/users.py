@@ -16,7 +16,7 @@ from gatepost.http.api.user_ids import PathUserId
 from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import AdminSessionScheme, CurrentClient, CurrentGate, FreshAdminSession
 from gatepost.http.envelope import Envelope, success
-from gatepost.models import UserId
+from gatepost.models import Lack, UserId
 from gatepost.models.bounds import SEARCH_MAX
 from gatepost.services.directory import UserCursor, UserFilter
 from gatepost.texts import Text
@@ -63,6 +63,13 @@ async def find_users(
     status: Annotated[
         Literal["active", "disabled"] | None, Query(description="`active` or `disabled`.")
     ] = None,
+    lacks: Annotated[
+        Literal["factor", "sign_in"] | None,
+        Query(
+            description="`factor`: users without a second factor; `sign_in`: users who never signed in."
+            " A page of these may have fewer users than `limit`, and be followed by others."
+        ),
+    ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response:
@@ -72,6 +79,7 @@ async def find_users(
             text=q,
             is_admin=None if role is None else role == "admin",
             is_active=None if status is None else status == "active",
+            lacks=None if lacks is None else Lack(lacks),
         ),
         after=None if cursor is None else UserCursor.parse(cursor),
         limit=limit,

@@ -10,7 +10,7 @@ from gatepost.http.pages.feature import Alert
 from gatepost.http.pages.language import Language
 from gatepost.http.pages.visit import Visit
 from gatepost.models import AuditAction, EventFilter, Period, utc_text
-from gatepost.services.overview import Kind, Overview, Series
+from gatepost.services.overview import Count, FactorCounts, Kind, Overview, Series
 from gatepost.texts import Text
 
 
@@ -107,6 +107,7 @@ async def show(visit: Visit) -> Response:
         figures=figures,
         period=period,
         periods=PERIODS,
+        factors=_factors(visit, figures.factors),
         shown=[_shown(visit.language, axis, series) for series in figures.series],
         # Each figure leads to what it counts: the events of the same time.
         since=utc_text(figures.since),
@@ -116,6 +117,19 @@ async def show(visit: Visit) -> Response:
         is_by_day=period.step >= timedelta(days=1),
         has_before=_has_before(figures),
     )
+
+
+def _factors(visit: Visit, counts: FactorCounts) -> tuple[str, list[tuple[Text | str, str]]]:
+    """Return which share of the users has a second factor, and each method with its share."""
+    named = visit.site.factors
+
+    def share(count: Count) -> str:
+        return visit.language.percent(count.value / max(counts.users.value, 1))
+
+    return share(counts.held), [
+        (named[method].name if method in named else method, share(count))
+        for method, count in counts.methods.items()
+    ]
 
 
 async def _alerts(visit: Visit, figures: Overview) -> list[Alert]:

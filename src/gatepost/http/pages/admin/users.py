@@ -7,6 +7,7 @@ from starlette.responses import Response
 from gatepost.errors import ValidationFailed
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.visit import Visit
+from gatepost.models import Lack
 from gatepost.services.directory import UserCursor, UserFilter, UserOrder, UserPage
 from gatepost.texts import Text
 
@@ -16,6 +17,12 @@ ROWS = 50
 _ROLES = {"admin": True, "user": False}
 _STATUSES = {"active": True, "disabled": False}
 
+
+_LACKS = {
+    Lack.FACTOR: Text("admin.users.without_factor"),
+    Lack.SIGN_IN: Text("admin.users.never_signed_in"),
+}
+"""What users are looked for who lack it → how they are called."""
 
 _COLUMNS = {
     "sign_in": (UserOrder.SIGN_IN_DOWN, UserOrder.SIGN_IN),
@@ -31,9 +38,9 @@ async def show(visit: Visit) -> Response:
         text=asked.get("q", ""),
         is_admin=_ROLES.get(asked.get("role", "")),
         is_active=_STATUSES.get(asked.get("status", "")),
+        lacks=_lack(asked.get("lacks", "")),
     )
-    named = asked.get("sort", "")
-    order = UserOrder(named) if named in set(UserOrder) and not wanted.text.strip() else UserOrder.EMAIL
+    order = _order(asked.get("sort", ""), wanted)
     cursor = asked.get("cursor")
     try:
         after = UserCursor.parse(cursor) if cursor else None
@@ -52,13 +59,27 @@ async def show(visit: Visit) -> Response:
         q=wanted.text,
         role=role,
         standing=status,
-        kept={"q": wanted.text, "role": role, "status": status, "sort": _sort(order)},
+        kept={"q": wanted.text, "role": role, "status": status, "lacks": wanted.lacks, "sort": _sort(order)},
+        lacks=wanted.lacks,
+        lacking=_LACKS,
         order=order,
         heads={column: second if order is first else first for column, (first, second) in _COLUMNS.items()},
         chips=_chips(wanted, role, status),
-        is_filtered=bool(wanted.text.strip() or role or status),
+        is_filtered=bool(wanted.text.strip() or role or status or wanted.lacks),
         is_first=not cursor,
     )
+
+
+def _lack(asked: str) -> Lack | None:
+    return Lack(asked) if asked in set(Lack) else None
+
+
+def _order(asked: str, wanted: UserFilter) -> UserOrder:
+    """Return what was asked for; what a text finds, and who never signed in, has an order of its own."""
+    if asked not in set(UserOrder) or wanted.text.strip():
+        return UserOrder.EMAIL
+    order = UserOrder(asked)
+    return UserOrder.EMAIL if wanted.lacks is Lack.SIGN_IN and order in _COLUMNS["sign_in"] else order
 
 
 def _sort(order: UserOrder) -> str | None:
@@ -74,6 +95,8 @@ def _chips(wanted: UserFilter, role: str | None, status: str | None) -> list[tup
         found.append(("role", Text("admin.users.administrators" if role == "admin" else "word.users")))
     if status is not None:
         found.append(("status", Text("admin.users.active" if status == "active" else "admin.badge.disabled")))
+    if wanted.lacks is not None:
+        found.append(("lacks", _LACKS[wanted.lacks]))
     return found
 
 
