@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from gatepost.http.pages.language import Language
 from gatepost.http.pages.runs import Run
@@ -10,9 +11,20 @@ from gatepost.models import AuditAction, AuditEvent
 from gatepost.texts import Text
 
 
+class Texts(NamedTuple):
+    """The ids of what is said of an event: to the person, to others, with its actor, beside the person."""
+
+    own: str
+    other: str
+    by: str
+    short: str
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """How an event is told: `event.<name>.own` to the person it concerns, `event.<name>.other` to others.
+
+    Where it stands beside whom it concerns, `event.<name>.short` says what happened and nothing else.
 
     Attributes:
         kind: "good", "plain", "warn" or "bad", for who looks through many.
@@ -24,11 +36,13 @@ class Words:
     is_personal: bool = True
     has_actor: bool = False
 
-    def texts(self, name: str) -> tuple[str, str, str]:
-        """Return the ids of what is said of the event: to the person, to others, with its actor."""
+    def texts(self, name: str) -> Texts:
+        """Return the ids of what is said of the event."""
         about = f"event.{name.replace('/', '.')}"
-        own, other = (f"{about}.own", f"{about}.other") if self.is_personal else (about, about)
-        return own, other, f"{about}.by" if self.has_actor else other
+        if not self.is_personal:
+            return Texts(about, about, f"{about}.by" if self.has_actor else about, about)
+        other = f"{about}.other"
+        return Texts(f"{about}.own", other, f"{about}.by" if self.has_actor else other, f"{about}.short")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,12 +155,13 @@ def shown_event(
     own: bool,
     who: str | None = None,
     by: str | None = None,
+    is_short: bool = False,
     words: Mapping[str, Words] = WORDS,
 ) -> ShownEvent:
     """Return an event with all that is said of it; what is given is as `sentence` takes it."""
     return ShownEvent(
         event=event,
-        text=sentence(language, event, own=own, who=who, by=by, words=words),
+        text=sentence(language, event, own=own, who=who, by=by, is_short=is_short, words=words),
         more=sessions_ended(language, event),
         kind=kind(event, words),
         is_by_admin=event.is_by_admin,
@@ -160,12 +175,11 @@ def shown_run(
     run: Run,
     *,
     own: bool,
-    who: str | None = None,
-    by: str | None = None,
+    is_short: bool = False,
     words: Mapping[str, Words] = WORDS,
 ) -> ShownEvent:
     """Return a run as `shown_event` returns its newest event."""
-    told = shown_event(language, run.newest.event, own=own, who=who, by=by, words=words)
+    told = shown_event(language, run.newest.event, own=own, is_short=is_short, words=words)
     return replace(told, count=run.count, since=run.since)
 
 
@@ -176,6 +190,7 @@ def sentence(
     own: bool,
     who: str | None = None,
     by: str | None = None,
+    is_short: bool = False,
     words: Mapping[str, Words] = WORDS,
 ) -> str:
     """Return what happened, as a sentence without its full stop.
@@ -186,16 +201,17 @@ def sentence(
         own: the reader is whom it concerns.
         who: how everybody else is told whom it concerns, such as an e-mail.
         by: likewise which administrator did it; None where none did.
+        is_short: it stands beside whom it concerns, who is not named once more.
         words: what is said of every action, those of features included.
     """
     name = _name(event, words)
     if name is None:
         return event.action
-    to_person, to_others, with_actor = words[name].texts(name)
-    if own:
-        return language.say(Text(to_person, **_named(event)))
-    named = {"who": who or _who(language, event), **_named(event)}
-    return language.say(Text(to_others, **named) if by is None else Text(with_actor, by=by, **named))
+    texts, named = words[name].texts(name), _named(event)
+    if own or is_short:
+        return language.say(Text(texts.own if own else texts.short, **named))
+    named["who"] = who or _who(language, event)
+    return language.say(Text(texts.other, **named) if by is None else Text(texts.by, by=by, **named))
 
 
 def kind(event: AuditEvent, words: Mapping[str, Words] = WORDS) -> str:

@@ -223,7 +223,9 @@ def shown(visit: Visit, seen: SeenEvent, run: Run | None = None) -> Shown:
     """Return an event as the page shows it, or a run by its newest."""
     event, language = seen.event, visit.language
     by, by_url = actor(visit, seen)
-    said = shown_event(language, event, own=False, who=seen.email, by=by, words=visit.site.words)
+    said = shown_event(
+        language, event, own=False, who=seen.email, by=by, is_short=by is None, words=visit.site.words
+    )
     who = who_url = None
     if event.user_id is not None:
         who = seen.email or language.say(Text("event.user", id=str(event.user_id)))

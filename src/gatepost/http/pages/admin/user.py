@@ -53,7 +53,6 @@ async def show(visit: Visit) -> Response:
     account = await gate.administration.account(user_id)
     sessions = await gate.oversight.page(SessionFilter(user_id=user_id), before=None, limit=SESSIONS)
     events = await gate.trail.page(EventFilter(user_id=user_id, without=ROUTINE), before=None, limit=READ)
-    named = account.user.name or account.user.email
     return visit.render(
         "admin/user.html",
         account=account,
@@ -62,7 +61,7 @@ async def show(visit: Visit) -> Response:
         is_own=account.user.id == visit.signed_in.user.id,
         factors=await _factors(visit, user_id),
         sessions=[each.row for each in sessions],
-        events=[_told(visit, run, named) for run in runs_of(events.events, most=EVENTS)[0]],
+        events=[_told(visit, run) for run in runs_of(events.events, most=EVENTS)[0]],
     )
 
 
@@ -76,10 +75,10 @@ async def _factors(visit: Visit, user_id: UserId) -> list[tuple[Text | str, Held
     ]
 
 
-def _told(visit: Visit, run: Run, named: str) -> tuple[ShownEvent, str | None, str | None]:
+def _told(visit: Visit, run: Run) -> tuple[ShownEvent, str | None, str | None]:
     """Return an event, and who did it in the user's place with the page of that administrator."""
     by, by_url = actor(visit, run.newest)
-    told = shown_run(visit.language, run, own=False, who=named, by=by, words=visit.site.words)
+    told = shown_run(visit.language, run, own=False, is_short=True, words=visit.site.words)
     return told, by or program(visit.language, run.newest.event), by_url
 
 
