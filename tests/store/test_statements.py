@@ -408,7 +408,7 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     ),
     "features.email.link_store.get": ("NULL, 17", {"auth_email_links_pkey", "users_pkey"}),
     "features.email.link_store.try_code": (
-        "NULL, 'password_reset', 'user17@example.com', 5",
+        "NULL, 'password_reset', 'user17@example.com', 5, ARRAY['b']",
         {"auth_email_links_email_idx"},
     ),
     "features.email.link_store.claim": ("17, NULL", {"auth_email_links_pkey", "users_pkey"}),
@@ -420,11 +420,12 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     "features.email.new_link_store.insert": (
         """
         'a', 'user17@example.com', 'new', NULL, 'c', '1 h', NULL, '1 h', NULL, NULL, nth(17), true, '{}',
-        'user17@example.com', nth(17)
+        'user17@example.com', nth(17), NULL
         """,
         {"auth_email_links_email_idx", "auth_email_links_user_id_idx", "users_pkey"},
     ),
     "features.email.link_store.claim_for_newcomer": ("17, NULL", {"auth_email_links_pkey"}),
+    "features.email.link_store.give_try_back": ("17", {"auth_email_links_pkey"}),
     "features.email.link_store.forget_nonce": ("17", {"auth_email_links_pkey"}),
     "features.email.link_store.export": ("nth(17)", {"auth_email_links_user_id_idx"}),
     "links.find": ("ARRAY['d17', 'd18'], 'invitation', NULL", {"auth_links_digest_key"}),

@@ -8,6 +8,7 @@
     challenge  `__Host-gatepost-challenge` a sign-in that waits for one more step; it opens nothing
     look       `__Host-gatepost-look`      when the console was read last; it opens nothing alone
     link       `__Host-gatepost-link`      the link that was followed from a mail, until its form is sent
+    asked      `__Host-gatepost-asked`     what the codes of mails that were asked for here are bound to
 
 Where COOKIE_DOMAIN shares the session with sibling hosts its prefix is `__Secure-`, the weaker one. Over
 plain http, which only a loopback origin has, browsers keep no cookie of either prefix: there the name is
@@ -61,7 +62,7 @@ class Cookies:
         own = f"{'__Host-' if secure else ''}gatepost{mark}"
         self._device, self._form, self._notice = f"{own}-device", f"{own}-form", f"{own}-notice"
         self._challenge, self._language = f"{own}-challenge", f"{own}-language"
-        self._look, self._link = f"{own}-look", f"{own}-link"
+        self._look, self._link, self._asked = f"{own}-look", f"{own}-link", f"{own}-asked"
         self._attributes = "; Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if secure else "")
         self._domain = domain
         self._session_attributes = self._attributes + ("" if domain is None else f"; Domain={domain}")
@@ -140,6 +141,14 @@ class Cookies:
         if not _values(scope, self._link):
             return []
         return [_set(f"{self._link}={self._attributes}; Max-Age=0")]
+
+    def asked(self, scope: Scope) -> str | None:
+        """Return what codes of mails are bound to that were asked for here, None where there is nothing."""
+        return _single(scope, self._asked)
+
+    def set_asked(self, value: str, *, seconds: int) -> Header:
+        """Return the header that has the browser keep what the code of a mail is bound to."""
+        return _set(f"{self._asked}={value}{self._attributes}; Max-Age={seconds}")
 
     def set_session(self, signed_in: SignedIn, now: datetime) -> Header:
         """Return the header that hands over a token; it ends with the browser unless it is to be kept."""

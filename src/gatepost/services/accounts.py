@@ -154,19 +154,21 @@ class Accounts:
     async def complete(
         self,
         newcomer: Newcomer,
-        password: str,
+        password: str | None,
         claim: Claim,
         *,
         arrival: Arrival,
+        methods: tuple[str, ...] = (PASSWORD,),
         language: str | None = None,
     ) -> SignedIn:
-        """Add a user whose mailbox has answered, with the password that was chosen then.
+        """Add a user whose mailbox has answered, with the password that was chosen then, or without one.
 
         Args:
             newcomer: who it is.
-            password: as it was typed.
+            password: as it was typed; None where they sign in otherwise.
             claim: uses up what proves them, in the transaction; False undoes it.
             arrival: how they want to be handed the session.
+            methods: what they have proven, by the names of RFC 8176.
             language: that the client reads, as RFC 5646 writes it.
 
         Raises:
@@ -176,26 +178,33 @@ class Accounts:
                 `register`.
         """
         fields, wrong = self._own_fields.read(newcomer.own)
-        email, name, accepted = await self._checked(
-            email=newcomer.email, name=newcomer.name, password=password, problems=wrong
-        )
+        accepted = None
+        if password is None:
+            email, name = _person(email=newcomer.email, name=newcomer.name, problems=wrong)
+        else:
+            email, name, accepted = await self._checked(
+                email=newcomer.email, name=newcomer.name, password=password, problems=wrong
+            )
         newcomer = replace(newcomer, email=email, name=name)
-        return await self._make(newcomer, fields, accepted, arrival, language=language, claim=claim)
+        return await self._make(
+            newcomer, fields, accepted, arrival, methods=methods, language=language, claim=claim
+        )
 
     async def _make(
         self,
         newcomer: Newcomer,
         fields: BaseModel | None,
-        accepted: Password,
+        accepted: Password | None,
         arrival: Arrival,
         *,
+        methods: tuple[str, ...] = (PASSWORD,),
         language: str | None,
         claim: Claim | None = None,
     ) -> SignedIn:
         """Add a user and start their first session; whoever comes with a claim has proven the e-mail."""
         client, email, invited = arrival.client, newcomer.email, newcomer.invitation
         line = Line.of(client, is_known=invited is not None or claim is not None)
-        hashed = await self._hashing.hash(accepted, line)
+        hashed = None if accepted is None else await self._hashing.hash(accepted, line)
         try:
             async with self._database.transaction() as conn:
                 if claim is not None and not await claim(conn):
@@ -219,7 +228,7 @@ class Accounts:
                     conn,
                     Happened(action=AuditAction.USER_REGISTERED, user=user, client=client, language=language),
                 )
-                proof = Proof(user_id=user.id, methods=(PASSWORD,), stamp=stamp, at=self._clock())
+                proof = Proof(user_id=user.id, methods=methods, stamp=stamp, at=self._clock())
                 outcome = await self._sign_ins.finish(conn, proof, arrival)
                 if outcome is None:
                     raise InvalidCredentials  # noqa: TRY301 - undoes the transaction

@@ -11,7 +11,18 @@ from gatepost.services.field_problems import described
 from gatepost.texts import Text
 
 TAKEN = frozenset(
-    {"email", "name", "password", "cookie", "remember", "invitation", "form_token", "next", "token"}
+    {
+        "email",
+        "name",
+        "password",
+        "cookie",
+        "remember",
+        "invitation",
+        "form_token",
+        "next",
+        "token",
+        "code",
+    }
 )
 """Fields of registration and of its form that are Gatepost's."""
 

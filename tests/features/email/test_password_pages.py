@@ -90,11 +90,14 @@ async def test_the_code_does_as_well_on_the_page_that_asked(
 async def test_who_has_the_code_alone_says_whose_it_is(app: FastAPI, visitor: Visitor, db: Database) -> None:
     await asked(app, visitor, db)
     code = (await read_mail(app.state.gatepost, db, "password_reset")).code
+    typed = {"email": EMAIL, "code": code, "new_password": ANOTHER}
     async with another(app) as elsewhere:
         await elsewhere.get("/auth/reset-password")
-        typed = {"email": EMAIL, "code": code, "new_password": ANOTHER}
         await elsewhere.send("/reset-password", typed)
-        assert elsewhere.place == "/auth/sign-in"
+        assert elsewhere.answer.status_code == 400, "the code is bound to the browser that asked"
+    await visitor.get("/auth/reset-password")
+    await visitor.send("/reset-password", typed)
+    assert visitor.place == "/auth/sign-in"
 
 
 @pytest.mark.parametrize("why", ["used", "expired", "nonsense", "header"])

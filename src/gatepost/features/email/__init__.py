@@ -142,6 +142,7 @@ LINKS = Table(
         "revoked_at",
         "ip_address",
         "user_agent",
+        "browser",
     ),
     insert=(
         "purpose",
@@ -157,6 +158,7 @@ LINKS = Table(
         "expires_at",
         "ip_address",
         "user_agent",
+        "browser",
     ),
     update=("nonce", "tries", "used_at", "revoked_at"),
     deletes=True,

@@ -48,8 +48,9 @@ class EmailAction(Action):
     """A mailed link or code that is not good was used; `detail.reason` says why. The caller is not told.
 
     `purpose` · `reason`: `unknown`, `used`, `revoked`, `expired`, `changed` where the user's credentials are
-    others by now, `user_disabled`, `nobody`, `wrong_code`, `no_code` where none can be tried, or
-    `ended_meanwhile`, `code_alone` where only its code works · `email` that it was for
+    others by now, `user_disabled`, `nobody`, `wrong_code`, `no_code` where none can be tried, in
+    this browser, `ended_meanwhile`, `code_alone` where only its code works, or `registration_closed` where it
+    would make an account · `email` that it was for
     """
     MAIL_FAILED = "mail.failed"
     """A mail could not be delivered.

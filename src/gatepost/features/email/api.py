@@ -2,16 +2,17 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StrictStr
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gatepost import errors
+from gatepost.features.email import binding
 from gatepost.features.email.admin_resets import AdminResets
 from gatepost.features.email.email_changes import EmailChanges
 from gatepost.features.email.errors import InvalidLink, NotMailable
 from gatepost.features.email.links import Shown
-from gatepost.features.email.mail_sign_ins import MailSignIns
+from gatepost.features.email.mail_sign_ins import MailSignIns, Newly
 from gatepost.features.email.passwords import ForgottenPasswords
 from gatepost.features.email.sign_ups import SignUps
 from gatepost.features.email.verification import Verifications
@@ -38,6 +39,7 @@ from gatepost.http.dependencies import (
     FreshAdminSession,
     find_session,
 )
+from gatepost.http.edge import Edge
 from gatepost.http.envelope import Envelope, success
 from gatepost.models import bounds
 from gatepost.services.sign_in import Arrival
@@ -57,6 +59,7 @@ _ASKED = responses(
     _SENT,
     *BODY,
     errors.NotFound,
+    errors.CrossOriginRefused,
     errors.TooManyAttempts,
     status=202,
     fields={"email": Text("field.email.no_at")},
@@ -64,10 +67,31 @@ _ASKED = responses(
 _EITHER: Any = {"anyOf": [{"required": ["token"]}, {"required": ["email", "code"]}]}
 
 
+def _either_without_more(schema: dict[str, Any]) -> None:
+    schema.pop("additionalProperties", None)
+    schema |= _EITHER
+
+
 class AskRequest(BaseModel):
     """Who is to get a mail."""
 
     email: requests.Email
+    cookie: Annotated[
+        StrictBool,
+        Field(
+            description="Have the code in the mail work in this browser alone, by a cookie.",
+            examples=[False],
+        ),
+    ] = False
+
+    async def browser(self, edge: Edge, request: Request) -> str | None:
+        """Return what the browser keeps by which the code is bound to it; None where it is not to be.
+
+        Raises:
+            CrossOriginRefused: another site asks.
+        """
+        await check_cookie(edge, request.scope, cookie=self.cookie, remember=False)
+        return binding.browser_of(edge, request.scope) if self.cookie else None
 
 
 class ShownRequest(BaseModel):
@@ -87,16 +111,16 @@ class ShownRequest(BaseModel):
     email: Annotated[requests.Email | None, Field(examples=["user@example.com"])] = None
     code: Annotated[StrictStr | None, _CODE] = None
 
-    @property
-    def shown(self) -> Shown:
-        """What it is.
+    def shown_in(self, edge: Edge, request: Request) -> Shown:
+        """Return what it is, and in which browser.
 
         Raises:
             ValidationFailed: it is neither.
         """
         if self.token is None and (self.email is None or self.code is None):
             raise errors.ValidationFailed({"token": Text("field.token_or_code")})
-        return Shown(token=self.token, email=self.email, code=self.code)
+        browser = edge.cookies.asked(request.scope)
+        return Shown(token=self.token, email=self.email, code=self.code, browser=browser)
 
 
 class ResetPasswordRequest(ShownRequest):
@@ -113,14 +137,17 @@ class ResetPasswordRequest(ShownRequest):
     responses=_ASKED,
 )
 async def forgot_password(
-    body: AskRequest, gate: CurrentGate, client: CurrentClient, request: Request
+    body: AskRequest, edge: CurrentEdge, client: CurrentClient, request: Request
 ) -> Response:
     """Answer the same whoever it is; the mail is sent afterwards, where there is somebody to send it to.
 
     Where there is no way to send mail (`MAIL_URL`) this is not found.
     """
-    await gate.service(ForgottenPasswords).forgot(body.email, client=client, language=language_of(request))
-    return success(None, _SENT, status=202)
+    browser = await body.browser(edge, request)
+    await edge.gate.service(ForgottenPasswords).forgot(
+        body.email, client=client, language=language_of(request), browser=browser
+    )
+    return binding.bind(success(None, _SENT, status=202), edge, browser)
 
 
 @public.post(
@@ -139,9 +166,12 @@ async def forgot_password(
         fields={"new_password": Text("field.too_short", count=8)},
     ),
 )
-async def reset_password(body: ResetPasswordRequest, gate: CurrentGate, client: CurrentClient) -> Response:
+async def reset_password(
+    body: ResetPasswordRequest, edge: CurrentEdge, client: CurrentClient, request: Request
+) -> Response:
     """Set another password and end every session; nobody is signed in by it."""
-    await gate.service(ForgottenPasswords).reset(body.shown, body.new_password, client=client)
+    shown = body.shown_in(edge, request)
+    await edge.gate.service(ForgottenPasswords).reset(shown, body.new_password, client=client)
     return success(None, "Password changed successfully")
 
 
@@ -233,7 +263,7 @@ async def verify_email(
     if body.password is not None:
         await check_cookie(edge, request.scope, cookie=body.cookie, remember=body.remember)
         signed_in = await edge.gate.service(SignUps).finish(
-            body.shown,
+            body.shown_in(edge, request),
             body.password,
             name=body.name,
             arrival=Arrival(client=client, by_cookie=body.cookie, remembered=body.remember),
@@ -242,7 +272,8 @@ async def verify_email(
         message = "User registered successfully"
         return await sign_in(edge, request.scope, signed_in, message, by_cookie=body.cookie, status=201)
     session = await find_session(edge, request.scope)
-    await edge.gate.service(Verifications).verify(body.shown, session=session, client=client)
+    shown = body.shown_in(edge, request)
+    await edge.gate.service(Verifications).verify(shown, session=session, client=client)
     return success(None, "E-mail verified successfully")
 
 
@@ -280,15 +311,23 @@ async def send_verification(
     responses=_ASKED,
 )
 async def login_by_email(
-    body: AskRequest, gate: CurrentGate, client: CurrentClient, request: Request
+    body: AskRequest, edge: CurrentEdge, client: CurrentClient, request: Request
 ) -> Response:
-    """Answer the same whoever it is; not found where nobody signs in by mail (`EMAIL_SIGN_IN`)."""
-    await gate.service(MailSignIns).ask(body.email, client=client, language=language_of(request))
-    return success(None, _SENT, status=202)
+    """Answer the same whoever it is; not found where nobody signs in by mail (`EMAIL_SIGN_IN`).
+
+    Where anybody may register (`REGISTRATION`), a mailbox without an account gets a mail that makes one.
+    """
+    browser = await body.browser(edge, request)
+    await edge.gate.service(MailSignIns).ask(
+        body.email, client=client, language=language_of(request), browser=browser
+    )
+    return binding.bind(success(None, _SENT, status=202), edge, browser)
 
 
-class FinishLoginRequest(ShownRequest):
-    """The link or the code."""
+class FinishLoginRequest(ShownRequest, requests.PerhapsNewAccount):
+    """The link or the code; where it makes an account, a name, and what the application asks for."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra=_either_without_more)
 
     cookie: requests.Cookie = False
     remember: requests.Remember = False
@@ -308,17 +347,26 @@ class FinishLoginRequest(ShownRequest):
         errors.CrossOriginRefused,
         *STEP_DUE,
         errors.TooManyAttempts,
+        errors.EmailTaken,
         fields={"token": Text("field.token_or_code")},
-    ),
+    )
+    | {201: _MADE | {"model": Envelope[schemas.SignedInData]}},
 )
 async def finish_login_by_email(
     body: FinishLoginRequest, edge: CurrentEdge, client: CurrentClient, request: Request
 ) -> Response:
-    """Answer as `login` does; an address that answers for the first time ends the account's password."""
+    """Answer as `login` does; an address that answers for the first time ends the account's password.
+
+    Where there is no account yet, one is made, without a password, and it is 201 as with `register`. Without
+    `name` that is 422, and the link stays good.
+    """
     await check_cookie(edge, request.scope, cookie=body.cookie, remember=body.remember)
     arrival = Arrival(client=client, by_cookie=body.cookie, remembered=body.remember)
-    signed_in = await edge.gate.service(MailSignIns).finish(body.shown, arrival)
-    return await sign_in(edge, request.scope, signed_in, "Login successful", by_cookie=body.cookie)
+    newly = Newly(name=body.name, own=body.own, language=language_of(request))
+    shown = body.shown_in(edge, request)
+    signed_in, is_new = await edge.gate.service(MailSignIns).finish(shown, arrival, newly)
+    message, status = ("User registered successfully", 201) if is_new else ("Login successful", 200)
+    return await sign_in(edge, request.scope, signed_in, message, by_cookie=body.cookie, status=status)
 
 
 admin = router_of("administration")

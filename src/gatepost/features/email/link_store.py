@@ -68,6 +68,7 @@ class MailLink(Columns, frozen=True, kw_only=True, gc=False):
             where it is to make one and there is one by now.
         expires_at: first instant at which it is refused, UTC.
         code_expires_at: the same of its code; None where it has none.
+        browser: digest of what the browser keeps that asked for it; None where that is not known.
     """
 
     id: int
@@ -80,6 +81,7 @@ class MailLink(Columns, frozen=True, kw_only=True, gc=False):
     status: str
     expires_at: datetime
     code_expires_at: datetime | None
+    browser: StoredLink | None
 
     @property
     def kept(self) -> Kept:
@@ -89,7 +91,7 @@ class MailLink(Columns, frozen=True, kw_only=True, gc=False):
 
 _LINKS: LiteralString = """
     SELECT l.id, l.purpose, l.user_id, l.email, l.detail::text AS detail, l.digest, l.nonce, l.expires_at,
-        l.code_expires_at,
+        l.code_expires_at, l.browser,
         CASE WHEN l.used_at IS NOT NULL THEN 'used' WHEN l.revoked_at IS NOT NULL THEN 'revoked'
             WHEN l.expires_at <= coalesce($1::timestamptz, statement_timestamp()) THEN 'expired'
             WHEN l.user_id IS NULL THEN CASE
@@ -136,11 +138,12 @@ async def get(conn: Connection, link_id: int, *, at: datetime | None) -> MailLin
 
 
 async def try_code(
-    conn: Connection, purpose: Purpose, email: str, *, at: datetime | None
+    conn: Connection, purpose: Purpose, email: str, browser: Sequence[StoredLink], *, at: datetime | None
 ) -> tuple[int, StoredLink] | None:
     """Take one try at the code of the open link for an e-mail; None where there is none left.
 
-    The try counts before anything is compared, so that tries at the same moment can't be more.
+    The try counts before anything is compared, so that tries at the same moment can't be more. In another
+    browser than the one that asked, there is none to be taken.
 
     Returns:
         The link's id, and the digest of its code.
@@ -150,14 +153,21 @@ async def try_code(
         UPDATE auth_email_links l SET tries = l.tries + 1
         WHERE l.purpose = $2 AND l.email = $3 AND l.used_at IS NULL AND l.revoked_at IS NULL
             AND l.code_expires_at > coalesce($1::timestamptz, statement_timestamp()) AND l.tries < $4
+            AND (l.browser IS NULL OR l.browser = ANY($5::varchar[]))
         RETURNING l.id, l.code_digest
         """,
         at,
         purpose,
         email,
         CODE_TRIES,
+        list(browser),
     )
     return None if row is None else (row["id"], row["code_digest"])
+
+
+async def give_try_back(conn: Connection, link_id: int) -> None:
+    """Give back the try of a code that was right: what else was wrong with the form is not to end it."""
+    await conn.execute("UPDATE auth_email_links SET tries = tries - 1 WHERE id = $1 AND tries > 0", link_id)
 
 
 async def claim(conn: Connection, link: MailLink, *, at: datetime | None) -> bool:

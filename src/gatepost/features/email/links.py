@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from gatepost.db.pool import Connection, Database
@@ -15,7 +15,7 @@ from gatepost.features.email.new_link_store import NewLink
 from gatepost.features.email.secrets import MailSecrets
 from gatepost.models import Client
 from gatepost.security.emails import canonical_email
-from gatepost.security.links import LinkCodec
+from gatepost.security.links import LinkCodec, StoredLink
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
 from gatepost.services.throttles import Throttles
@@ -45,11 +45,13 @@ class Shown:
         token: of the link; None where a code is typed.
         email: as it was typed.
         code: as it was typed.
+        browser: what the browser keeps in which that was; None where it keeps nothing.
     """
 
     token: str | None = None
     email: str | None = None
     code: str | None = None
+    browser: str | None = field(default=None, repr=False)
 
 
 class MailLinks:
@@ -123,6 +125,10 @@ class MailLinks:
         """Make a link, in the transaction of who has locked its user or mailbox; return its id."""
         return await new_link_store.insert(conn, new, self._secrets.seal(), at=self._clock())
 
+    def bound_to(self, browser: str | None) -> StoredLink | None:
+        """Return what binds a new link's code to the browser that keeps this."""
+        return next(iter(self._secrets.browser_forms(browser)), None)
+
     async def issue_for_invited(
         self, conn: Connection, email: str, *, lifetime: timedelta
     ) -> tuple[int, str]:
@@ -170,7 +176,9 @@ class MailLinks:
             return await self.look(purpose, shown.token, client=client)
         email = read("email", shown.email or "", canonical_email)
         async with self._database.connection() as conn:
-            tried = await store.try_code(conn, purpose, email, at=self._clock())
+            tried = await store.try_code(
+                conn, purpose, email, self._secrets.browser_forms(shown.browser), at=self._clock()
+            )
             link = None if tried is None else await store.get(conn, tried[0], at=self._clock())
         if tried is None or link is None:
             raise await self.refused(purpose, "no_code", None, client=client, email=email)
@@ -180,7 +188,13 @@ class MailLinks:
             raise await self.refused(purpose, "wrong_code", link, client=client)
         if link.status != "open":
             raise await self.refused(purpose, link.status, link, client=client)
+        async with self._database.connection() as conn:
+            await store.give_try_back(conn, link.id)
         return link
+
+    def is_from(self, link: MailLink, browser: str | None) -> bool:
+        """Say whether a link may have been asked for in the browser that keeps this."""
+        return link.browser is None or link.browser in self._secrets.browser_forms(browser)
 
     async def claim(self, conn: Connection, link: MailLink) -> bool:
         """Use up a link in the caller's transaction, who has locked its user; False where it is over."""

@@ -78,7 +78,14 @@ class Mailroom:
         return self.outbox.is_on
 
     async def ask(
-        self, request: Request, email: str, *, verb: str, client: Client, language: str | None
+        self,
+        request: Request,
+        email: str,
+        *,
+        verb: str,
+        client: Client,
+        language: str | None,
+        browser: str | None,
     ) -> str:
         """Have a mail sent to a mailbox, whoever has it.
 
@@ -92,6 +99,7 @@ class Mailroom:
             verb: what the client does, as throttles have it.
             client: who asks.
             language: that they read, for a user who has chosen none.
+            browser: what theirs keeps; the code works in no other. None where it works anywhere.
 
         Returns:
             The canonical e-mail.
@@ -102,10 +110,18 @@ class Mailroom:
         """
         await self.throttles.arrive(client, verb=verb)
         email = read("email", email, canonical_email)
-        await self.post(request, email, client=client, language=language)
+        await self.post(request, email, client=client, language=language, browser=browser)
         return email
 
-    async def post(self, request: Request, email: str, *, client: Client, language: str | None) -> None:
+    async def post(
+        self,
+        request: Request,
+        email: str,
+        *,
+        client: Client,
+        language: str | None,
+        browser: str | None = None,
+    ) -> None:
         """Do it for somebody who was looked at already.
 
         Raises:
@@ -126,6 +142,7 @@ class Mailroom:
                 former="mailbox",
                 detail=msgspec.json.encode(request.kept).decode(),
                 client=client,
+                browser=self.links.bound_to(browser),
             )
             link_id = await self.links.issue(conn, new)
             lasts = request.lifetime if request.kept.link else None

@@ -29,6 +29,8 @@ class Mail(StrEnum):
     """Somebody signed in from a place that is not known."""
     SIGN_IN = "sign_in"
     """A link, a code or both by which to sign in. `minutes`, `code_minutes`: of those that there are."""
+    SIGN_UP = "sign_up"
+    """The same where nobody has the mailbox yet: an account is made by it. `minutes`, `code_minutes`."""
     INVITATION = "invitation"
     """A link by which to register. `minutes`."""
     ADDRESS_TAKEN = "address_taken"

@@ -8,6 +8,7 @@ from gatepost.db.pool import Connection, one
 from gatepost.features.email.link_store import Purpose
 from gatepost.features.email.secrets import Sealed
 from gatepost.models import Client, UserId
+from gatepost.security.links import StoredLink
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,7 @@ class NewLink:
             user that are bound, or none.
         detail: what it needs besides, as JSON.
         client: who asks.
+        browser: digest of what the browser keeps in which the code works; None where it works anywhere.
     """
 
     purpose: Purpose
@@ -49,6 +51,7 @@ class NewLink:
     former: Literal["mailbox", "user", "none"] = "none"
     detail: str = "{}"
     client: Client
+    browser: StoredLink | None = None
 
 
 async def lock_mailbox(conn: Connection, purpose: Purpose, email: str) -> None:
@@ -92,11 +95,11 @@ async def insert(conn: Connection, new: NewLink, sealed: Sealed, *, at: datetime
         )
         INSERT INTO auth_email_links (
             purpose, user_id, email, digest, nonce, code_digest, code_expires_at, stamp, detail, created_at,
-            expires_at, ip_address, user_agent
+            expires_at, ip_address, user_agent, browser
         )
         SELECT $1, $11, $2, $3, $4, $5, t.now + $8::interval,
             CASE WHEN $12 AND u.id IS NOT NULL THEN gatepost.credentials_stamp(u) END, $13::text::jsonb,
-            t.now, t.now + $6::interval, $9, $10
+            t.now, t.now + $6::interval, $9, $10, $16
         FROM t LEFT JOIN users u ON u.id = $11
         RETURNING id
         """,
@@ -115,5 +118,6 @@ async def insert(conn: Connection, new: NewLink, sealed: Sealed, *, at: datetime
         new.detail,
         new.email if new.former == "mailbox" else None,
         new.user_id if new.former == "user" else None,
+        new.browser,
     )
     return int(one(row)["id"])

@@ -59,6 +59,13 @@ BY_MAIL = Link(
     shown=lambda gate: gate.service(MailSignIns).is_on,
 )
 
+UP_BY_MAIL = Link(
+    place="sign_up",
+    path=mail_sign_in_pages.ASK,
+    text=Text("mail_sign_up.link"),
+    shown=lambda gate: gate.service(MailSignIns).is_on and gate.service(MailSignIns).signs_up,
+)
+
 PAGES = Pages(
     pages=(
         *password_pages.PAGES,
@@ -70,7 +77,7 @@ PAGES = Pages(
         *INBOX_PAGES,
     ),
     alerts=alerts,
-    links=(FORGOT, BY_MAIL, admin_reset_pages.LINK),
+    links=(FORGOT, BY_MAIL, UP_BY_MAIL, admin_reset_pages.LINK),
     sign_up_sent=sign_up_pages.sent,
     callout=verification_pages.callout,
     templates=Path(__file__).parent / "templates",

@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from gatepost.features.email import landing
+from gatepost.features.email import binding, landing
 from gatepost.features.email.errors import InvalidLink
 from gatepost.features.email.link_store import Purpose
 from gatepost.features.email.links import Shown
@@ -31,10 +31,11 @@ async def send(visit: Visit, form: Form) -> Response:
     Raises:
         NotFound, ValidationFailed, TooManyAttempts: as `ForgottenPasswords.forgot`.
     """
+    browser = binding.browser_of(visit.edge, visit.request.scope)
     email = await visit.gate.service(ForgottenPasswords).forgot(
-        form.get("email", ""), client=visit.client, language=visit.language.tag
+        form.get("email", ""), client=visit.client, language=visit.language.tag, browser=browser
     )
-    return _code_form(visit, email)
+    return binding.bind(_code_form(visit, email), visit.edge, browser)
 
 
 async def show(visit: Visit) -> Response:
@@ -66,7 +67,8 @@ async def submit(visit: Visit, form: Form) -> Response:
         NotFound, ValidationFailed, InvalidLink, TooManyAttempts: as `ForgottenPasswords.reset`.
     """
     token = None if "code" in form else landing.kept_token(visit, Purpose.PASSWORD_RESET) or ""
-    shown = Shown(token=token, email=form.get("email"), code=form.get("code"))
+    browser = visit.edge.cookies.asked(visit.request.scope)
+    shown = Shown(token=token, email=form.get("email"), code=form.get("code"), browser=browser)
     try:
         await visit.gate.service(ForgottenPasswords).reset(
             shown, form.get("new_password", ""), client=visit.client

@@ -50,13 +50,16 @@ class ForgottenPasswords:
         """Whether there is a way to send mail."""
         return self._mailroom.is_on
 
-    async def forgot(self, email: str, *, client: Client, language: str | None = None) -> str:
+    async def forgot(
+        self, email: str, *, client: Client, language: str | None = None, browser: str | None = None
+    ) -> str:
         """Have a link and a code sent to whoever has this e-mail, where that is somebody who may sign in.
 
         Args:
             email: as it was typed.
             client: who asks.
             language: that they read, for a user who has chosen none.
+            browser: what theirs keeps; the code works in no other. None where it works anywhere.
 
         Returns:
             The canonical e-mail.
@@ -66,7 +69,9 @@ class ForgottenPasswords:
             ValidationFailed, TooManyAttempts: as `Mailroom.ask`.
         """
         see_that(self.is_on)
-        return await self._mailroom.ask(_FORGOTTEN, email, verb="forgot", client=client, language=language)
+        return await self._mailroom.ask(
+            _FORGOTTEN, email, verb="forgot", client=client, language=language, browser=browser
+        )
 
     async def look(self, token: str, *, client: Client) -> MailLink:
         """Return the open link of a token, for its page; it stays open.
@@ -97,14 +102,8 @@ class ForgottenPasswords:
         """
         see_that(self.is_on)
         await self._throttles.arrive(client, verb="reset")
-        link = None
-        if shown.token is not None:
-            link = await self.look(shown.token, client=client)
-        # Before a code is tried: who has the right one is not to lose it by a password that can't be.
-        email = shown.email or "" if link is None else link.email
-        accepted = await self._new_passwords.accept(new_password, email=email, field="new_password")
-        if link is None:
-            link = await self._links.find(Purpose.PASSWORD_RESET, shown, client=client)
+        link = await self._links.find(Purpose.PASSWORD_RESET, shown, client=client)
+        accepted = await self._new_passwords.accept(new_password, email=link.email, field="new_password")
         hashed = await self._hashing.hash(accepted, Line.of(client, is_known=True))
         async with self._mailroom.database.transaction() as conn:
             done = await self._set(conn, link, hashed, client)

@@ -19,7 +19,8 @@ _LINKS = MappingProxyType(
         Mail.VERIFY_EMAIL: ("verify-email", 1440, 10),
         Mail.EMAIL_CHANGE: ("confirm-email", 1440, None),
         Mail.EMAIL_CHANGED: ("undo-email", 10080, None),
-        Mail.SIGN_IN: ("sign-in/email", 10, 10),
+        Mail.SIGN_IN: ("sign-in/email/finish", 10, 10),
+        Mail.SIGN_UP: ("sign-in/email/finish", 10, 10),
         Mail.INVITATION: ("sign-up", 10080, None),
     }
 )
@@ -30,6 +31,7 @@ _NAMELESS = {
     Mail.EMAIL_CHANGED,
     Mail.INVITATION,
     Mail.SIGN_IN,
+    Mail.SIGN_UP,
     Mail.TEST,
     Mail.VERIFY_EMAIL,
 }

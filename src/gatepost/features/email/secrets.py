@@ -83,6 +83,10 @@ class MailSecrets:
         typed = "".join(code.split())
         return self._codec.forms_bound_to(f"{token} {typed}")
 
+    def browser_forms(self, kept: str | None) -> tuple[StoredLink, ...]:
+        """Return the digests that what a browser keeps may have, none of nothing."""
+        return () if kept is None else self._codec.forms_bound_to(f"browser {kept}")
+
     def _candidates(self, nonce: bytes) -> Iterator[Revealed]:
         return (_made(key, nonce) for key in self._keys)
 

@@ -10,6 +10,7 @@ from gatepost.features.email.mailroom import see_that
 from gatepost.features.email.sign_ups import SignUps
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.page import Page
+from gatepost.http.pages.sign_up import begin
 from gatepost.http.pages.visit import Visit
 from gatepost.services.sign_in import Arrival
 
@@ -62,7 +63,7 @@ async def submit(visit: Visit, form: Form) -> Response:
         if token is None:
             raise
         return landing.not_good(visit, again="/sign-up")
-    return landing.forgotten(visit, await visit.begin(signed_in))
+    return landing.forgotten(visit, await begin(visit, signed_in))
 
 
 def sent(visit: Visit, email: str) -> Response:

@@ -42,7 +42,12 @@ def wire(gate: "Gate") -> Wired:
         mailroom, mode=settings.email_verification, accounts=gate.accounts, features=gate.wiring
     )
     mail_sign_ins = MailSignIns(
-        mailroom, mode=settings.email_sign_in, sign_ins=gate.sign_ins, verifications=verifications
+        mailroom,
+        mode=settings.email_sign_in,
+        signs_up=settings.registration == "open",
+        sign_ins=gate.sign_ins,
+        accounts=gate.accounts,
+        verifications=verifications,
     )
     passwords = ForgottenPasswords(
         mailroom, hashing=gate.hashing, new_passwords=gate.new_passwords, features=gate.wiring

@@ -119,6 +119,21 @@ class NewAccount(BaseModel):
             return request
 
 
+class PerhapsNewAccount(BaseModel):
+    """Who signs in, and makes an account where they have none, with what the application asks for besides."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra=_without_more)
+
+    name: Annotated[Name | None, Field(description="Of the account that is made.", examples=["John Doe"])] = (
+        None
+    )
+
+    @property
+    def own(self) -> dict[str, object]:
+        """What else was sent: fields that the application asks for."""
+        return self.model_extra or {}
+
+
 class RegisterRequest(NewAccount):
     """Who registers."""
 

@@ -32,7 +32,7 @@ from gatepost.http.api.admin import overview as admin_overview
 from gatepost.http.api.admin import sessions as admin_sessions
 from gatepost.http.api.admin import users as admin_users
 from gatepost.http.api.feature import Api
-from gatepost.http.api.requests import NewAccount
+from gatepost.http.api.requests import NewAccount, PerhapsNewAccount
 from gatepost.http.as_get import Handshakes, Heads
 from gatepost.http.cors import sharing
 from gatepost.http.dependencies import edge_of
@@ -188,10 +188,12 @@ def _add_own_fields(own: OwnFields, document: dict[str, Any]) -> None:
     asked = own.model.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas = document["components"]["schemas"]
     schemas |= {name: schema for name, schema in asked.get("$defs", {}).items() if name not in schemas}
-    for name in schemas.keys() & {each.__name__ for each in NewAccount.__subclasses__()}:
+    always = {each.__name__ for each in NewAccount.__subclasses__()}
+    for name in schemas.keys() & (always | {each.__name__ for each in PerhapsNewAccount.__subclasses__()}):
         body = schemas[name]
         body["properties"] |= asked.get("properties", {})
-        body["required"] = [*body["required"], *asked.get("required", [])]
+        if name in always:
+            body["required"] = [*body["required"], *asked.get("required", [])]
         body["additionalProperties"] = own.model.model_config.get("extra") == "allow"
 
 

@@ -14,8 +14,8 @@ class Link:
 
     Attributes:
         place: where it stands: in the navigation of one's own account or of the console, above the list of
-            users, in the menu of one user, among the parts of the system page, or below the form of signing
-            in.
+            users, in the menu of one user, among the parts of the system page, or below the forms of signing
+            in and up.
         path: of the page that it leads to; in the menu of one user it has `{id}` in it.
         text: what it says.
         after: path of the one that it stands behind; at the end where it is None.
@@ -24,7 +24,7 @@ class Link:
         shown: says whether an open Gatepost shows it; None where each does.
     """
 
-    place: Literal["account", "console", "users", "user", "system", "sign_in"]
+    place: Literal["account", "console", "users", "user", "system", "sign_in", "sign_up"]
     path: str
     text: Text
     after: str | None = None

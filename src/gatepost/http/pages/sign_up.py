@@ -9,7 +9,7 @@ from gatepost.http.pages.forms import Form
 from gatepost.http.pages.language import find_language
 from gatepost.http.pages.own_inputs import typed_fields
 from gatepost.http.pages.visit import Visit
-from gatepost.models import PendingEmail
+from gatepost.models import PendingEmail, SignedIn
 
 
 async def show(visit: Visit) -> Response:
@@ -50,6 +50,11 @@ async def submit(visit: Visit, form: Form) -> Response:
     )
     if isinstance(made, PendingEmail):
         return visit.site.sign_up_sent(visit, made.email)
+    return await begin(visit, made)
+
+
+async def begin(visit: Visit, made: SignedIn) -> Response:
+    """Answer whoever has made an account, which keeps the language that was chosen before."""
     if (chosen := find_language(visit.edge.cookies.language(visit.request.scope) or "")) is not None:
         # A column of the application's own may have no room for it; the account is there all the same.
         with suppress(ValidationFailed):
