@@ -223,7 +223,7 @@ def test_a_model_without_fields_of_its_own_is_refused(make_settings: MakeSetting
 
 
 class Hiding(BaseModel):
-    code: str = Field(validation_alias=AliasChoices("code", "password"))
+    mark: str = Field(validation_alias=AliasChoices("mark", "password"))
 
 
 def test_none_is_called_as_one_of_gateposts_by_any_name(make_settings: MakeSettings) -> None:

@@ -87,6 +87,8 @@ export interface AllSeries {
 
 export interface AskRequest {
   email: string;
+  /** Have the code in the mail work in this browser alone, by a cookie. */
+  cookie?: boolean;
 }
 
 export interface AttackedAccount {
@@ -315,6 +317,8 @@ export interface FailingAddress {
 }
 
 export interface FinishLoginRequest {
+  /** Of the account that is made. */
+  name?: string | null;
   /** Of the link. */
   token?: string | null;
   email?: string | null;

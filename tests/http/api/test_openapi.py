@@ -88,7 +88,7 @@ OPERATIONS = {
     "forgot_password": (
         "POST",
         "/api/auth/password/forgot",
-        {202, 400, 404, 408, 413, 415, 422, 429, 500, 503},
+        {202, 400, 403, 404, 408, 413, 415, 422, 429, 500, 503},
     ),
     "send_password_reset": (
         "POST",
@@ -123,12 +123,12 @@ OPERATIONS = {
     "login_by_email": (
         "POST",
         "/api/auth/login/email",
-        {202, 400, 404, 408, 413, 415, 422, 429, 500, 503},
+        {202, 400, 403, 404, 408, 413, 415, 422, 429, 500, 503},
     ),
     "finish_login_by_email": (
         "POST",
         "/api/auth/login/email/finish",
-        {200, 400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503},
+        {200, 201, 400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503},
     ),
     "change_email": (
         "POST",
