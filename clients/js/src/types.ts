@@ -269,6 +269,14 @@ export interface ExportedUser {
   language: string | null;
 }
 
+export interface FactorCounts {
+  users: Count;
+  /** Users who have one, whichever. */
+  held: Count;
+  /** Users who have each, by its method. */
+  methods: Record<string, Count>;
+}
+
 export interface Factor {
   method: string;
   created_at: string;
@@ -411,6 +419,7 @@ export interface Overview {
   step_seconds: number;
   active_sessions: Count;
   active_users: Count;
+  factors: FactorCounts;
   series: AllSeries;
   /** Of failed logins, last 24 hours. */
   addresses: FailingAddress[];
