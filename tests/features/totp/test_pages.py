@@ -96,11 +96,17 @@ async def test_new_codes_and_few_of_them(member: Visitor, clock: MovableClock, d
     )
     await member.get("/auth/security")
     assert "Few left" in member.answer.text
+    for left in (3, 0):
+        await member.get("/auth/account")
+        assert f"You have {left} recovery codes left." in member.page.texts["main"]
+        await db.execute("UPDATE auth_recovery_codes SET used_at = now()")
     await member.get(CODES)
     await member.send("/account/recovery-codes")
     made = codes_on(member)
     assert len(made) == 10
     assert not set(made) & set(codes)
+    await member.get("/auth/account")
+    assert "recovery codes left" not in member.page.texts["main"]
 
 
 async def test_what_changes_factors_is_asked_for_again_where_the_session_is_not_fresh(

@@ -65,7 +65,7 @@ async def submit(visit: Visit, form: Form) -> Response:
     return landing.forgotten(visit, response)
 
 
-def callout(visit: Visit) -> Callout | None:
+async def callout(visit: Visit) -> Callout | None:
     """Remind a user whose address is not verified."""
     user = visit.signed_in.user
     if user.email_verified or not visit.gate.service(Verifications).is_on:

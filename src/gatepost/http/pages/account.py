@@ -8,7 +8,7 @@ from gatepost.http.pages.visit import Visit
 
 async def show(visit: Visit) -> Response:
     """Show the profile."""
-    return visit.render("account.html")
+    return visit.render("account.html", callout_first=await visit.callout())
 
 
 async def submit(visit: Visit, form: Form) -> Response:

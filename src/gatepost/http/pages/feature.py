@@ -122,7 +122,7 @@ class Pages:
     links: tuple[Link, ...] = ()
     alerts: Alerts | None = None
     sign_up_sent: Callable[[Visit, str], Response] | None = None
-    callout: Callable[[Visit], Callout | None] | None = None
+    callout: Callable[[Visit], Awaitable[Callout | None]] | None = None
     sign_in_way: Callable[[Visit], str | None] | None = None
     factors: Mapping[str, FactorPages] = field(default_factory=dict)
     security_section: Callable[[Visit, Holdings], Awaitable[Section | None]] | None = None

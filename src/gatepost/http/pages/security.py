@@ -31,6 +31,7 @@ async def show(visit: Visit) -> Response:
         sections=[section for section in sections if section is not None],
         has_factor=bool(holdings.factors),
         few=FEW,
+        callout_first=await visit.callout(),
     )
 
 

@@ -198,10 +198,12 @@ class Visit:
         self.typed = form
         self.problems = Problems(say(text), {name: say(problem) for name, problem in fields.items()})
 
-    def callouts(self) -> list[Any]:
-        """Return the most important thing that features have to say to a user, or nothing."""
-        found = (each(self) for each in self.site.callouts)
-        return [each for each in found if each is not None][:1]
+    async def callout(self) -> Any:  # noqa: ANN401 - as templates read it
+        """Return the most important thing that features have to say to a user; None where there is none."""
+        for each in self.site.callouts:
+            if (found := await each(self)) is not None:
+                return found
+        return None
 
     # --- Answers ---
 
