@@ -72,7 +72,7 @@ class MailSteps(Steps):
             return
         if email == opened.user.email:
             self.refused(answer, "validation_failed", 422)
-        elif self.may_change(answer, opened):
+        elif self.may_change(answer, session):
             assert (answer.status, answer.data) == (202, {"pending_email": email})
             self.posted("email_change", email, opened.user)
             assert self.happened() == ["email.change_requested"]

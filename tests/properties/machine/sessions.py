@@ -22,9 +22,11 @@ from tests.properties.model.sessions import ABSOLUTE, FRESH, GRACE, HISTORY, LIF
 from tests.properties.model.users import APP, GUESSES, OWNER, Caller, ModelUser
 from tests.properties.workers import Answer
 
+from gatepost.features.totp.codes import PERIOD
 from gatepost.models import Client
 
 TICK = timedelta(microseconds=1)
+STEP = timedelta(seconds=PERIOD)
 PASSWORDS = (PASSWORD, "another " + PASSWORD)
 
 
@@ -258,7 +260,7 @@ class SessionSteps(Steps):
             self.refused(answer, "second_factor_required")
             assert (tuple(answer.error["methods"]), answer.error.get("challenge")) == (user.methods, None)
             waiting = self.world.challenge(user, None, ("pwd",))
-            self.world.confirming[user, opened.authenticated_at] = waiting
+            self.world.confirming[user, session.authenticated_at] = waiting
             return multiple()
         assert answer.status == 200
         new = self.world.confirm(opened, answer.token, by)
@@ -282,10 +284,10 @@ class SessionSteps(Steps):
         body = {"current": current, "new": another}
         answer = self.ask(worker, "POST", "password", by, session, by_cookie, body)
         opened = self.opens(answer, session, by, by_cookie)
-        if opened is None or not self.may_change(answer, opened):
+        if opened is None or not self.may_change(answer, session):
             return multiple()
         assert answer.status == 200
-        new = self.world.change_password(opened, another, answer.token, by)
+        new = self.world.change_password(session, opened, another, answer.token, by)
         assert self.happened() == ["password.changed", "session.revoked_all", "session.started"]
         return multiple() if is_lost else new
 
@@ -344,7 +346,7 @@ class SessionSteps(Steps):
 
     @rule(
         by=st.one_of(
-            st.sampled_from([TICK, GRACE, FRESH, LIFETIME, ABSOLUTE, HISTORY]),
+            st.sampled_from([TICK, GRACE, STEP, FRESH, LIFETIME, ABSOLUTE, HISTORY]),
             st.sampled_from([GRACE, LIFETIME / 2, LIFETIME, HISTORY]).map(lambda span: span - TICK),
             st.integers(1, 40).map(lambda minutes: timedelta(minutes=minutes)),
         )

@@ -105,7 +105,10 @@ class Steps(RuleBasedStateMachine):
     def opens(
         self, answer: Answer, session: ModelSession, by: Caller, by_cookie: bool
     ) -> ModelSession | None:
-        """Hold the answer to whether this token opens anything; return the live session that it opens."""
+        """Hold the answer to whether this token opens anything; return the live session that it opens.
+
+        A token that was replaced opens what took its place, and is no fresher than it was itself.
+        """
         held = self.world.held(session, by) if by_cookie else None
         refusal = session.refusal(self.world.now)
         if refusal is not None and held is None:
@@ -143,10 +146,14 @@ class Steps(RuleBasedStateMachine):
         """Hold whether the password alone changes what one signs in with, in this session."""
         if session.user.password is None:
             self.refused(answer, "invalid_credentials")
-        elif session.user.has_factor and not session.is_fresh(self.world.now):
-            self.refused(answer, "fresh_session_required", 403)
-        else:
+            return False
+        return not session.user.has_factor or self.is_fresh_enough(answer, session)
+
+    def is_fresh_enough(self, answer: Answer, session: ModelSession) -> bool:
+        """Hold whether its user has proven who they are a moment ago, as far as they can."""
+        if session.is_fresh(self.world.now) and ("mfa" in session.newest or not session.user.has_factor):
             return True
+        self.refused(answer, "fresh_session_required", 403)
         return False
 
     # Mail.
@@ -244,7 +251,9 @@ class Steps(RuleBasedStateMachine):
             assert (row["ended_at"], row["end_reason"]) == (session.ended_at, session.reason)
             assert row["absolute_expires_at"] == session.absolute_end
             assert row["authenticated_at"] == session.authenticated_at
-            assert (tuple(row["methods"]), row["aal"]) == (session.methods, session.aal)
+            times = row["methods_at"] or [None] * len(row["methods"])
+            proven = {m: at or row["authenticated_at"] for m, at in zip(row["methods"], times, strict=True)}
+            assert (proven, row["aal"]) == (session.proven, session.aal)
             assert (row["ip_address"], row["user_agent"]) == session.by
             assert row["family_id"] == (None if session.family is None else session.family.id)
             assert row["replaced_by"] == (None if session.successor is None else session.successor.id)

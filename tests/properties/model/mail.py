@@ -88,7 +88,8 @@ class Mail(Sessions):
 
     def try_code(self, purpose: str, email: str) -> ModelLink | None:
         """Take a try at the code of the newest link for a mailbox; None where there is none left."""
-        those = [link for link in self.links if (link.purpose, link.email) == (purpose, email)]
+        untouched = (link for link in self.links if link.is_untouched())
+        those = [link for link in untouched if (link.purpose, link.email) == (purpose, email)]
         if not those or not those[-1].has_code(self.now) or those[-1].tries >= CODE_TRIES:
             return None
         those[-1].tries += 1

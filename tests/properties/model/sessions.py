@@ -1,7 +1,7 @@
 """What sessions are meant to be: tokens that are known or lost, and who has them."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +13,7 @@ FRESH = timedelta(minutes=10)
 GRACE = timedelta(seconds=10)
 HISTORY = timedelta(days=1)
 KEYS = 3
-PASSWORD_PROVEN = "pwd"
+NOTHING: Mapping[str, datetime] = {}
 
 
 @dataclass(eq=False)
@@ -26,7 +26,7 @@ class ModelSession:
         successor: what took its place.
         derived: the successor that a refresh has derived from its token, and may hand out again.
         handed: what gave its token out, refresh or confirm, until it first comes; then None.
-        methods: what was proven for it.
+        proven: by which methods its user has proven who they are, and when.
     """
 
     user: ModelUser
@@ -42,13 +42,18 @@ class ModelSession:
     successor: "ModelSession | None" = None
     derived: "ModelSession | None" = None
     handed: str | None = None
-    methods: tuple[str, ...] = (PASSWORD_PROVEN,)
+    proven: dict[str, datetime] = field(default_factory=dict)
     purged: bool = False
     id: int = 0
 
     @property
     def aal(self) -> int:
-        return 2 if "mfa" in self.methods else 1
+        return 2 if "mfa" in self.proven else 1
+
+    @property
+    def newest(self) -> list[str]:
+        """What was proven when its user last did so."""
+        return [method for method, at in self.proven.items() if at >= self.authenticated_at]
 
     @property
     def root(self) -> "ModelSession":
@@ -119,18 +124,21 @@ class Sessions:
         user: ModelUser,
         token: str,
         by: Caller,
-        methods: tuple[str, ...] = (PASSWORD_PROVEN,),
-        authenticated_at: datetime | None = None,
+        methods: Iterable[str] = ("pwd",),
+        at: datetime | None = None,
+        earlier: Mapping[str, datetime] = NOTHING,
     ) -> ModelSession:
+        """Start a session for what was proven, now or then, and what was proven before."""
+        at = at or self.now
         session = ModelSession(
             user=user,
             token=token,
             by=by,
             created_at=self.now,
-            authenticated_at=authenticated_at or self.now,
+            authenticated_at=at,
             expires_at=self.now + min(LIFETIME, ABSOLUTE),
             absolute_end=self.now + ABSOLUTE,
-            methods=methods,
+            proven={**earlier, **dict.fromkeys(methods, at)},
         )
         self.sessions.append(session)
         return session
@@ -148,7 +156,7 @@ class Sessions:
             absolute_end=old.absolute_end,
             family=old.root,
             handed="refresh",
-            methods=old.methods,
+            proven=old.proven,
         )
         old.ended_at, old.reason, old.handed = self.now, "refreshed", None
         old.successor = old.derived = new
@@ -156,12 +164,12 @@ class Sessions:
         return new
 
     def confirm(
-        self, old: ModelSession, token: str, by: Caller, methods: tuple[str, ...] = (PASSWORD_PROVEN,)
+        self, old: ModelSession, token: str, by: Caller, methods: Iterable[str] = ("pwd",)
     ) -> ModelSession:
         """Begin a fresh session, which takes the place of the others once its token comes."""
         newest = self.newest(old)
         assert newest is not None
-        new = self.start(old.user, token, by, merged(newest.methods, methods))
+        new = self.start(old.user, token, by, methods, earlier=newest.proven)
         new.family, new.handed = old.root, "confirm"
         return new
 
@@ -171,26 +179,28 @@ class Sessions:
         reason: str,
         token: str,
         by: Caller,
-        methods: tuple[str, ...] = (),
-        authenticated_at: datetime | None = None,
+        methods: Iterable[str],
+        at: datetime | None = None,
     ) -> ModelSession:
         """End every session after a change of what one signs in with, and go on with another."""
         user, live = old.user, self.newest(old)
         assert live is not None
         self.end_all(user, reason)
         user.move()
-        new = self.start(user, token, by, merged(live.methods, methods), authenticated_at)
+        new = self.start(user, token, by, methods, at, live.proven)
         for session in self.sign_in(old):
             if session is not new and session.reason is not None and session.ended_at == live.ended_at:
                 session.successor = new
         return new
 
-    def change_password(self, old: ModelSession, password: str, token: str, by: Caller) -> ModelSession:
-        """Change a password; who has a second factor has proven it for this session, and is no fresher."""
-        at = old.authenticated_at if old.user.has_factor else None
+    def change_password(
+        self, shown: ModelSession, old: ModelSession, password: str, token: str, by: Caller
+    ) -> ModelSession:
+        """Change a password; who has a second factor has proven it for what they show, and is no fresher."""
+        at = shown.authenticated_at if old.user.has_factor else None
         old.user.password = password
         self.sent.append(("password_changed", old.user.email))
-        return self.begin_anew(old, "password_changed", token, by, (PASSWORD_PROVEN,), at)
+        return self.begin_anew(old, "password_changed", token, by, ["pwd"], at)
 
     # Uses.
 
@@ -279,8 +289,3 @@ class Sessions:
         for session in old:
             session.purged = True
         return len(expired), len(old)
-
-
-def merged(*methods: tuple[str, ...]) -> tuple[str, ...]:
-    """Return all methods, each once."""
-    return tuple(dict.fromkeys(method for some in methods for method in some))
