@@ -153,6 +153,9 @@ async def find(
                     <= coalesce($4::timestamptz, statement_timestamp()), false)), false) AS is_good,
             coalesce((SELECT sum(f.failures) FROM auth_failures f WHERE f.user_id = u.id), 0) AS failures
         FROM found c JOIN users u ON u.id = c.user_id
+        -- One that began under a former key may still be there, of no use, beside that of the newest.
+        ORDER BY c.expires_at DESC
+        LIMIT 1
         """,
         list(digests),
         purpose,

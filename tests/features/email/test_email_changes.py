@@ -143,6 +143,20 @@ async def test_who_takes_it_back_ends_the_links_of_later_changes(
     assert await current(db) == EMAIL
 
 
+async def test_who_takes_it_back_ends_a_change_that_waits_also_where_the_address_is_theirs_by_now(
+    client: httpx.AsyncClient, gate: Gatepost, db: Database
+) -> None:
+    await register(client)
+    await changed(client, gate, db)
+    owners = (await read_mail(gate, db, "email_changed")).token
+    await changed(client, gate, db, EMAIL)
+    await change(client, (await login(client))["token"], OTHER)
+    thiefs = (await read_mail(gate, db, "email_change")).token
+    assert (await undo(client, owners)).status_code == 200
+    assert_error(await confirm(client, thiefs), InvalidLink)
+    assert await current(db) == EMAIL
+
+
 async def test_of_two_changes_the_newer_one_counts_and_of_two_clicks_one(
     client: httpx.AsyncClient, gate: Gatepost, db: Database
 ) -> None:

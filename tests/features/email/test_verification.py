@@ -13,7 +13,10 @@ from tests.http.pages.conftest import Visitor, another, member, visitor
 
 from gatepost import Gatepost, VerifiedSession, errors
 from gatepost.app import create_app
+from gatepost.features.email.email_changes import EmailChanges
 from gatepost.features.email.errors import InvalidLink
+from gatepost.features.email.verification import Verifications
+from gatepost.models import Client
 
 pytestmark = pytest.mark.usefixtures("resting")
 
@@ -72,6 +75,40 @@ async def test_whoever_made_the_account_with_an_address_of_others_loses_it(
     assert (await client.post("/api/auth/password/reset", json=body)).status_code == 200
     (event,) = await events(db, "email.verified")
     assert (event["user_id"], event["detail"]["disowned"]) == (nth_user(1), True)
+
+
+async def test_what_a_stranger_without_a_password_had_sent_to_their_own_mailbox_ends_with_the_rest(
+    client: httpx.AsyncClient, gate: Gatepost, db: Database
+) -> None:
+    """No password is taken away by it that would end the links."""
+    await register(client)
+    await db.execute("UPDATE users SET hashed_password = NULL")
+    user = await gate.administration.find(EMAIL)
+    async with gate.database.transaction() as conn:
+        await gate.service(EmailChanges).begin(conn, user, "stranger@example.com", client=Client())
+        await gate.service(Verifications)._ask(conn, user, Client(), None)
+    theirs = await read_mail(gate, db, "email_change")
+    mail = await read_mail(gate, db, "verify_email")
+    assert (await verify(client, token=mail.token)).status_code == 200
+    refused = await client.post("/api/auth/email/confirm", json={"token": theirs.token})
+    assert_error(refused, InvalidLink)
+    assert await is_verified(db)
+
+
+async def test_a_code_is_that_of_whoever_has_the_address_now(
+    client: httpx.AsyncClient, gate: Gatepost, db: Database
+) -> None:
+    """Somebody else had it first, and what was mailed to them is over but not gone."""
+    await register(client)
+    await db.execute("UPDATE users SET email = 'other@example.com', email_key = NULL")
+    token = (await register(client))["token"]
+    mail = await read_mail(gate, db, "verify_email")
+    for code in ["00000000"] * 4 + [mail.code]:
+        refused = await verify(client, token, email=EMAIL, code=code)
+    assert refused.status_code == 200
+    assert await is_verified(db)
+    tries = await db.fetch("SELECT tries FROM auth_email_links ORDER BY id")
+    assert [row["tries"] for row in tries] == [0, 5]
 
 
 async def test_a_second_link_of_a_verified_account_takes_nothing_away(

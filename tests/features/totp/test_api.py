@@ -293,5 +293,22 @@ async def test_a_new_key_opens_what_the_old_one_sealed_until_all_is_sealed_anew(
         assert await sealed_anew(gate) == (0, 1)
 
 
+async def test_what_began_under_a_former_key_and_is_over_is_in_nobodys_way(
+    serve: Serve, clock: MovableClock
+) -> None:
+    old, new = "o" * 64, "n" * 64
+    async with serve(secret_key=old) as (client, _):
+        app = await enrolled(client, str((await register(client))["token"]), clock)
+        assert await confirmed_by(client, app, password=PASSWORD) == "second_factor_required"
+    clock.advance(minutes=6)
+    async with serve(secret_key=new, secret_key_fallbacks=[old]) as (client, _):
+        assert await confirmed_by(client, app, password=PASSWORD) == "second_factor_required"
+        assert await confirmed_by(client, app, method="totp", code=app.code()) == "ok"
+
+
+async def confirmed_by(client: httpx.AsyncClient, app: App, **body: str) -> str:
+    return code_of(await client.post(CONFIRM, json=body, headers=bearer(app.token)))
+
+
 async def sealed_anew(gate: Gatepost) -> tuple[int, int]:
     return await gate.service(Totp).seal_anew()

@@ -118,8 +118,10 @@ class EmailChanges:
         await profiles.change_email(conn, user_id, link.email, at=at)
         await user_store.prove_email(conn, user_id, at=at)
         if link.purpose == Purpose.EMAIL_UNDO:
-            # Whoever changed it again meanwhile does not outrun the mailbox that had it first.
+            # Whoever changed it again meanwhile does not outrun the mailbox that had it first, nor does a
+            # change that waits, also where the e-mail is this one by now.
             await self._links.revoke_newer(conn, link)
+            await user_store.move_stamp(conn, user_id)
         await self._mailroom.outbox.proven(conn, link.email)
         await endings.end_of_user(conn, user_id, reason=EndReason.EMAIL_CHANGED, client=client, at=at)
         await event_store.insert(

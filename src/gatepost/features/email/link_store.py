@@ -140,7 +140,7 @@ async def get(conn: Connection, link_id: int, *, at: datetime | None) -> MailLin
 async def try_code(
     conn: Connection, purpose: Purpose, email: str, browser: Sequence[StoredLink], *, at: datetime | None
 ) -> tuple[int, StoredLink] | None:
-    """Take one try at the code of the open link for an e-mail; None where there is none left.
+    """Take one try at the code of the newest link for an e-mail; None where there is none left.
 
     The try counts before anything is compared, so that tries at the same moment can't be more. In another
     browser than the one that asked, there is none to be taken.
@@ -151,7 +151,12 @@ async def try_code(
     row = await conn.fetchrow(
         """
         UPDATE auth_email_links l SET tries = l.tries + 1
-        WHERE l.purpose = $2 AND l.email = $3 AND l.used_at IS NULL AND l.revoked_at IS NULL
+        -- Somebody else may have had the e-mail before, whose link is over and still there.
+        WHERE l.id = (
+                SELECT max(n.id) FROM auth_email_links n
+                WHERE n.purpose = $2 AND n.email = $3 AND n.used_at IS NULL AND n.revoked_at IS NULL
+            )
+            AND l.used_at IS NULL AND l.revoked_at IS NULL
             AND l.code_expires_at > coalesce($1::timestamptz, statement_timestamp()) AND l.tries < $4
             AND (l.browser IS NULL OR l.browser = ANY($5::varchar[]))
         RETURNING l.id, l.code_digest

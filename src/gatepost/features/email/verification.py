@@ -118,6 +118,8 @@ class Verifications:
         at = self._clock()
         await user_store.set_password(conn, user_id, None, at=at)
         await self._features.disown(conn, user_id)
+        # Where there was no password none was changed, and links that wait are to end all the same.
+        await user_store.move_stamp(conn, user_id)
         await endings.end_of_user(conn, user_id, reason=EndReason.PASSWORD_SET, client=client, at=at)
 
     async def _ask(self, conn: Connection, user: User, client: Client, language: str | None) -> None:
