@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 from tests.conftest import MakeSettings, MovableClock, execute
 from tests.http.conftest import REQUEST_ID, Database, logged
-from tests.http.pages.conftest import ORIGIN, SAME, Visitor, visiting
+from tests.http.pages.conftest import EMAIL, ORIGIN, SAME, Visitor, visiting
 from tests.summed import PAGES
 
 from gatepost.app import create_app
@@ -418,6 +418,41 @@ async def test_an_error_in_the_console_keeps_its_places_and_names_the_request(
     assert admin.answer.status_code == 404
     assert {"/auth/admin/users", "/auth/admin/events"} <= {*links}
     assert admin.answer.headers["x-request-id"] in admin.answer.text
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/account/nothing", "/admin/nothing", "/admin"])
+async def test_an_error_keeps_who_is_signed_in_among_their_pages(visitor: Visitor, path: str) -> None:
+    await visitor.sign_up()
+    await visitor.get(f"/auth{path}")
+    assert visitor.answer.status_code in {403, 404}
+    links = [link["href"] for link in visitor.page.all("a")]
+    assert {"/auth/account", "/auth/security", "/auth/devices"} <= {*links}
+    assert "/auth/sign-in" not in links
+    assert EMAIL in visitor.answer.text, "who one is"
+
+
+@pytest.mark.parametrize(
+    ("path", "area"),
+    [
+        ("/admin/nothing", "/auth/admin"),
+        ("/admin/events/nothing", "/auth/admin/events"),
+        ("/admin/users/x", "/auth/admin/users"),
+    ],
+)
+async def test_an_error_in_the_console_leads_to_its_area(admin: Visitor, path: str, area: str) -> None:
+    await admin.get(f"/auth{path}")
+    assert admin.answer.status_code == 404
+    exits = [link["href"] for link in admin.page.all("a") if link.get("class") == "button"]
+    assert exits[0] == area
+    assert exits[-1] == "/auth/admin"
+
+
+async def test_a_page_takes_no_other_method_and_says_so_among_ones_pages(visitor: Visitor) -> None:
+    await visitor.sign_up()
+    await visitor.get("/auth/activity")
+    await visitor.post("/auth/activity", visitor.page.form("/sign-out").fields)
+    assert visitor.answer.status_code == 405
+    assert "/auth/devices" in [link["href"] for link in visitor.page.all("a")]
 
 
 async def test_an_error_leads_who_is_not_signed_in_to_sign_in(visitor: Visitor) -> None:

@@ -1,5 +1,6 @@
 """The pages as an application of their own, to be mounted: what they load, and what nobody else answers."""
 
+from contextlib import suppress
 from typing import cast
 
 from starlette.applications import Starlette
@@ -8,10 +9,11 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost.errors import GatepostError, InternalError, MethodNotAllowed, NotFound
 from gatepost.http.as_get import Handshakes, Heads
+from gatepost.http.dependencies import find_session
 from gatepost.http.edge import Edge
 from gatepost.http.errors import last_resort
 from gatepost.http.middleware import BY_ENCODING, BodyGuard, RequestLog
@@ -104,27 +106,44 @@ class Answers:
     async def on_http_exception(self, request: Request, error: Exception) -> Response:
         """Tell that there is no such page, or that it takes no such method."""
         if isinstance(error, HTTPException) and error.status_code == 405:
-            response = error_page(Visit(self._site, request), MethodNotAllowed())
+            response = await self._told(request, MethodNotAllowed())
             response.headers["Allow"] = (error.headers or {}).get("Allow", "GET")
             return response
-        return error_page(Visit(self._site, request), NotFound())
+        return await self._told(request, NotFound())
 
     async def on_gatepost_error(self, request: Request, error: Exception) -> Response:
         """Refuse for an answer that is no page and finds out when it is to begin, as a live stream does."""
         return refused(Visit(self._site, request), cast("GatepostError", error))
 
     def refuse(self, scope: Scope, error: GatepostError) -> ASGIApp:
-        """Tell what is against a request, before it is anybody's."""
-        return error_page(Visit(self._site, Request(scope)), error)
+        """Tell what is against a request, before a page is asked for."""
+
+        async def answer(_: Scope, receive: Receive, send: Send) -> None:
+            page = await self._told(Request(scope), error)
+            await page(scope, receive, send)
+
+        return answer
 
     def fault(self, scope: Scope) -> ASGIApp:
         """Tell of a fault of ours."""
-        try:
-            return self.refuse(scope, InternalError())
-        except Exception:
-            # One's own templates stand in the way of every page: of this one too.
-            log.exception("the page of a fault can't be shown")
-            return last_resort(scope)
+
+        async def answer(_: Scope, receive: Receive, send: Send) -> None:
+            try:
+                page: ASGIApp = await self._told(Request(scope), InternalError())
+            except Exception:
+                # One's own templates stand in the way of every page: of this one too.
+                log.exception("the page of a fault can't be shown")
+                page = last_resort(scope)
+            await page(scope, receive, send)
+
+        return answer
+
+    async def _told(self, request: Request, error: GatepostError) -> Response:
+        """Return the page of an error, for whoever is signed in where that can be seen."""
+        visit = Visit(self._site, request)
+        with suppress(GatepostError):
+            visit.session = await find_session(visit.edge, request.scope)
+        return error_page(visit, error)
 
 
 def _takes_gzip(accepted: str) -> bool:

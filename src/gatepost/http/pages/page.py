@@ -1,7 +1,7 @@
 """How a page is served: who may see it, that its form is ours, and what becomes of errors."""
 
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from starlette.exceptions import HTTPException
@@ -204,15 +204,34 @@ def error_page(visit: Visit, error: GatepostError) -> Response:
     visit.problems = Problems(said)
     own = Text(f"error.{error.code}.title")
     title = own if own.exists else _TITLES.get(error.status)
-    is_admin = visit.session is not None and visit.session.user.is_admin
     page = visit.render(
         "error.html",
         status=error.status,
         title=said if title is None else visit.language.say(title),
-        in_console=is_admin and visit.path.startswith("/admin"),
+        in_console=_in_console(visit),
+        exits=list(_exits(visit, error)),
         request_id=visit.request.scope.get("gatepost.request_id"),
     )
     return _with_wait(page, error)
+
+
+def _in_console(visit: Visit) -> bool:
+    return visit.session is not None and visit.session.user.is_admin and visit.path.startswith("/admin")
+
+
+def _exits(visit: Visit, error: GatepostError) -> Iterator[tuple[Text, str]]:
+    """Yield where one can go on from an error: near to where it happened."""
+    if isinstance(error, InternalError | Unavailable) and visit.request.method == "GET":
+        yield Text("error_page.again"), visit.here
+    if _in_console(visit):
+        for link in visit.site.links("console"):
+            if not link.exact and f"{visit.path}/".startswith(f"{link.path}/"):
+                yield link.text, visit.url(link.path)
+        yield Text("admin.overview.title"), visit.url("/admin")
+    elif visit.session is not None:
+        yield Text("word.go_to_account"), visit.url("/account")
+    elif not isinstance(error, Unavailable):
+        yield Text("word.sign_in"), visit.url("/sign-in")
 
 
 def _for_people(error: GatepostError) -> Text:
