@@ -30,6 +30,8 @@ HANDLE_BYTES = 32
 _CREDENTIAL_MAX = 1023
 """Bytes of a credential id at most (WebAuthn §7.1 step 25)."""
 _NO_AAGUID = UUID(int=0)
+_RSA_MIN = 2048
+"""Bits of an RSA key at least (NIST SP 800-131A)."""
 
 T = TypeVar("T")
 
@@ -185,11 +187,7 @@ class RelyingParty:
 
     def _made(self, kept: Mapping[str, object], credential: dict[str, Any]) -> Made:
         from webauthn import verify_registration_response
-        from webauthn.helpers import (
-            decode_credential_public_key,
-            decoded_public_key_to_cryptography,
-            parse_registration_credential_json,
-        )
+        from webauthn.helpers import parse_registration_credential_json
 
         parsed = parse_registration_credential_json(credential)
         verified = verify_registration_response(
@@ -200,8 +198,7 @@ class RelyingParty:
         )
         if not 0 < len(verified.credential_id) <= _CREDENTIAL_MAX or verified.credential_id != parsed.raw_id:
             raise Refused("the id is not the credential's")
-        # One that can't be read would be a factor that nobody can answer.
-        decoded_public_key_to_cryptography(decode_credential_public_key(verified.credential_public_key))
+        _see_that_it_works(verified.credential_public_key)
         aaguid = UUID(verified.aaguid)
         return Made(
             credential_id=verified.credential_id,
@@ -294,6 +291,28 @@ def _checked(check: Callable[..., T], *arguments: object) -> T:
         # It reads CBOR, ASN.1 and keys from outside, and lets through what those readers raise.
         log.info("a passkey was refused", reason=f"{type(error).__name__}: {error}"[:200])
         raise Refused(type(error).__name__) from None
+
+
+def _see_that_it_works(public_key: bytes) -> None:
+    """See that a key is of the kind that its algorithm takes: another is a factor that nobody can answer.
+
+    Raises:
+        Refused: it is not.
+    """
+    from webauthn.helpers import decode_credential_public_key, decoded_public_key_to_cryptography
+    from webauthn.helpers.cose import COSECRV, COSEKTY, COSEAlgorithmIdentifier
+
+    decoded = decode_credential_public_key(public_key)
+    kinds = {  # WebAuthn §5.8.5
+        (COSEAlgorithmIdentifier.EDDSA, COSEKTY.OKP, COSECRV.ED25519),
+        (COSEAlgorithmIdentifier.ECDSA_SHA_256, COSEKTY.EC2, COSECRV.P256),
+        (COSEAlgorithmIdentifier.RSASSA_PKCS1_v1_5_SHA_256, COSEKTY.RSA, None),
+    }
+    if (decoded.alg, decoded.kty, getattr(decoded, "crv", None)) not in kinds:
+        raise Refused("the key is not of the kind of its algorithm")
+    key = decoded_public_key_to_cryptography(decoded)
+    if decoded.kty == COSEKTY.RSA and getattr(key, "key_size", 0) < _RSA_MIN:
+        raise Refused("the key is too short")
 
 
 def _options(options: Any, state: Mapping[str, object]) -> Options:  # noqa: ANN401 - either kind of the library's
