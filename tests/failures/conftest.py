@@ -511,6 +511,33 @@ ATTEMPTS: dict[str, Attempt] = {
     "remove an app, none there": Attempt(
         operation="remove_totp", method="DELETE", path="/factors/totp", status=404
     ),
+    "begin to sign in by passkey": Attempt(
+        operation="passkey_login_options", method="POST", path="/login/passkey/options", token=None
+    ),
+    "sign in by passkey, no such challenge": Attempt(
+        operation="login_by_passkey",
+        method="POST",
+        path="/login/passkey",
+        status=401,
+        token=None,
+        body={"challenge": NOBODYS_LINK, "credential": {}},
+    ),
+    "begin to set up a passkey": Attempt(
+        operation="begin_passkey", method="POST", path="/factors/passkeys/options"
+    ),
+    "set up a passkey, none begun": Attempt(
+        operation="add_passkey", method="POST", path="/factors/passkeys", status=401, body={"credential": {}}
+    ),
+    "rename a passkey, none there": Attempt(
+        operation="rename_passkey",
+        method="PATCH",
+        path="/factors/passkeys/1",
+        status=404,
+        body={"name": "Key"},
+    ),
+    "remove a passkey, none there": Attempt(
+        operation="remove_passkey", method="DELETE", path="/factors/passkeys/1", status=404
+    ),
     "recovery codes, no factor": Attempt(
         operation="make_recovery_codes", method="POST", path="/factors/recovery-codes", status=404
     ),

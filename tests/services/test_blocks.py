@@ -33,6 +33,8 @@ WAYS_IN: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "setup": ("/setup", {"email": "new@example.com", "name": "New", "password": PASSWORD, "token": "x" * 43}),
     "second factor": ("/login/factor", {"challenge": "x" * 43, "method": "badge", "code": "1"}),
+    "passkey, options": ("/login/passkey/options", {}),
+    "passkey": ("/login/passkey", {"challenge": "x" * 43, "credential": {}}),
     "forgotten password": ("/password/forgot", {"email": "user@example.com"}),
     "mailed link": ("/password/reset", {"token": "x" * 43, "new_password": PASSWORD}),
     "mailed link, new e-mail": ("/email/confirm", {"token": "x" * 43}),

@@ -96,6 +96,7 @@ async def test_what_is_done_about_second_factors_is_told(
     told = {
         AuditAction.FACTOR_ENROLLED: "You set up a second factor",
         AuditAction.FACTOR_REMOVED: "You removed a second factor",
+        AuditAction.FACTOR_COPIED: "One of your passkeys may have been copied",
         AuditAction.FACTORS_RESET: "An administrator removed your second factors",
         AuditAction.RECOVERY_CODES_MADE: "You made new recovery codes",
         AuditAction.RECOVERY_CODE_USED: "One of your recovery codes was used",

@@ -20,7 +20,7 @@ async def test_all_have_to_set_one_up_before_there_is_a_session(
     async with serve(mfa_required="all") as (client, _):
         response = await client.post(LOGIN, json=BODY)
         error = response.json()["error"]
-        assert (error["code"], error["methods"]) == ("factor_enrolment_required", ["totp"])
+        assert (error["code"], error["methods"]) == ("factor_enrolment_required", ["passkey", "totp"])
         asked = {"challenge": error["challenge"], "method": "totp"}
         data = (await client.post(OPTIONS, json=asked)).json()["data"]
         assert (await client.post(OPTIONS, json=asked)).json()["data"] == data

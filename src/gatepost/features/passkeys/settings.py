@@ -29,7 +29,7 @@ class PasskeySettings(Settings):
 
         It is the name of a host: browsers refuse an IP address (WebAuthn §5.1.3).
         """
-        if self.webauthn_rp_id is not None:
+        if self.webauthn_rp_id is not None and self.webauthn_origins:
             return self.webauthn_rp_id
         origin = self._own_origin
         host = None if origin is None else urlsplit(origin).hostname
