@@ -163,6 +163,7 @@ async def test_who_has_to_have_one_sets_it_up_on_the_way_in_and_sees_the_codes_f
     )
     await required.follow()
     assert "Set up a second factor" in required.answer.text
+    await required.get("/auth/sign-in/factor?method=totp")
     app = App(secret_on(required), clock)
     await required.send(FACTOR, {"code": "000000"})
     assert secret_on(required) == app.secret

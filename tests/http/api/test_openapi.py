@@ -12,6 +12,7 @@ import pytest
 from fastapi import FastAPI
 from tests.conftest import MakeSettings, MovableClock, bearer, login, register, serving
 from tests.features.authenticators import App
+from tests.features.passkeys_by import Device
 from tests.http.conftest import Database, Standing
 from tests.summed import PAGES, STATUS
 
@@ -70,6 +71,36 @@ OPERATIONS = {
         {200, 400, 401, 403, 404, 408, 413, 415, 422, 500, 503},
     ),
     "remove_totp": ("DELETE", "/api/auth/factors/totp", {200, 401, 403, 404, 408, 413, 415, 500, 503}),
+    "passkey_login_options": (
+        "POST",
+        "/api/auth/login/passkey/options",
+        {200, 404, 408, 413, 415, 429, 500, 503},
+    ),
+    "login_by_passkey": (
+        "POST",
+        "/api/auth/login/passkey",
+        {200, 400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503},
+    ),
+    "begin_passkey": (
+        "POST",
+        "/api/auth/factors/passkeys/options",
+        {200, 401, 403, 404, 408, 413, 415, 500, 503},
+    ),
+    "add_passkey": (
+        "POST",
+        "/api/auth/factors/passkeys",
+        {200, 400, 401, 403, 404, 408, 413, 415, 422, 500, 503},
+    ),
+    "rename_passkey": (
+        "PATCH",
+        "/api/auth/factors/passkeys/{id}",
+        {200, 400, 401, 403, 404, 408, 413, 415, 422, 500, 503},
+    ),
+    "remove_passkey": (
+        "DELETE",
+        "/api/auth/factors/passkeys/{id}",
+        {200, 401, 403, 404, 408, 413, 415, 422, 500, 503},
+    ),
     "make_recovery_codes": (
         "POST",
         "/api/auth/factors/recovery-codes",
@@ -254,6 +285,8 @@ PUBLIC = {
     ("POST", "/api/auth/login/email/finish"),
     ("POST", "/api/auth/login/factor"),
     ("POST", "/api/auth/login/factor/options"),
+    ("POST", "/api/auth/login/passkey"),
+    ("POST", "/api/auth/login/passkey/options"),
     ("GET", "/api/auth/openapi.json"),
     ("HEAD", "/api/auth/openapi.json"),
 }
@@ -323,6 +356,8 @@ OPEN = {
     "login",
     "answer_factor",
     "factor_options",
+    "passkey_login_options",
+    "login_by_passkey",
     "forgot_password",
     "reset_password",
     "confirm_email",
@@ -407,7 +442,7 @@ def test_every_example_fits_its_schema(document: dict[str, Any]) -> None:
 
 def test_every_field_of_a_body_has_an_example_that_fits_it(document: dict[str, Any]) -> None:
     bodies = [o["requestBody"] for _, _, o in operations(document) if "requestBody" in o]
-    assert len(bodies) == 24
+    assert len(bodies) == 27
     for body in bodies:
         schema = body["content"]["application/json"]["schema"]
         component = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
@@ -654,20 +689,32 @@ async def answered(
     return asked
 
 
-FACTORS = ("begin_totp", "confirm_totp", "make_recovery_codes", "reset_factors", "remove_totp")
+FACTORS = (
+    "begin_totp",
+    "confirm_totp",
+    "make_recovery_codes",
+    "reset_factors",
+    "remove_totp",
+    "passkey_login_options",
+    "login_by_passkey",
+    "begin_passkey",
+    "add_passkey",
+    "rename_passkey",
+    "remove_passkey",
+)
 
 
 async def with_factors(
     client: httpx.AsyncClient, db: Database, clock: MovableClock
 ) -> list[tuple[str, httpx.Response]]:
-    """Set an app up and remove it, each in every way."""
+    """Set an app and a passkey up and remove them, each in every way."""
     asked: list[tuple[str, httpx.Response]] = []
-    user, app = await register(client, "careful@example.com"), App(b"", clock)
+    user, app, device = await register(client, "careful@example.com"), App(b"", clock), Device()
     app.token = str(user["token"])
 
-    async def ask(name: str, **body: str) -> None:
+    async def ask(name: str, id_: object = None, /, **body: Any) -> Any:
         method, path, _ = OPERATIONS[name]
-        path = path.replace("{id}", str(user["user"]["id"]))
+        path = path.replace("{id}", str(id_))
         response = await client.request(method, path, headers=bearer(app.token), json=body or None)
         assert response.is_success, (name, response.text)
         asked.append((name, response))
@@ -675,7 +722,16 @@ async def with_factors(
         app.token = data.get("token", app.token)
         if "secret" in data:
             app.secret = base64.b32decode(data["secret"])
+        return data
 
+    begun = await ask("begin_passkey")
+    await ask("add_passkey", credential=device.create(begun["publicKey"]), name="Key")
+    (listed,) = (await ask("factors"))["factors"]
+    await ask("rename_passkey", listed["id"], name="Blue key")
+    begun = await ask("passkey_login_options")
+    credential = device.get(begun["publicKey"])
+    await ask("login_by_passkey", challenge=begun["challenge"], credential=credential)
+    await ask("remove_passkey", listed["id"])
     await ask("begin_totp")
     await ask("confirm_totp", code=app.code())
     await ask("make_recovery_codes")
@@ -685,7 +741,7 @@ async def with_factors(
     await ask("confirm_totp", code=app.code())
     app.token = str((await register(client, "boss@example.com"))["token"])
     await db.execute("UPDATE users SET is_admin = true WHERE email = 'boss@example.com'")
-    await ask("reset_factors", reason="Lost")
+    await ask("reset_factors", user["user"]["id"], reason="Lost")
     return asked
 
 
