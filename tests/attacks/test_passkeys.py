@@ -405,7 +405,7 @@ async def test_nobody_is_told_of_a_copy_by_who_has_no_key(
 def spoilt(credential: Credential) -> list[Any]:
     """Return what somebody may send who knows what an answer looks like."""
     response = credential["response"]
-    junk = (None, 7, "", "é", "=", "A", "AAAA", [], {}, "_" * 5000)
+    junk: tuple[Any, ...] = (None, 7, "", "é", "=", "A", "AAAA", [], {}, "_" * 5000)
     deep = {"attestationObject": encoded(b"\x81" * 3000), "authenticatorData": encoded(b"\x81" * 3000)}
     responses = [None, {}, response | deep, response | {"clientDataJSON": encoded(b"[" * 3000)}]
     responses += [
