@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.conftest import PASSWORD, MakeSettings, MovableClock, register, serving
+from tests.features import passkeys_by
 from tests.features.authenticators import BODY, LOGIN, App, answered, challenged, code_of, enrolled
 from tests.features.conftest import invited
 from tests.features.email.conftest import resting
@@ -280,6 +281,28 @@ async def test_no_page_starts_a_session_before_the_factor(
         assert door.visitor.place.startswith("/auth/sign-in")
 
 
+# --- What is two factors by itself ---
+
+BY_ITSELF = {"login_by_passkey"}
+"""Operations that start a session at once, by two factors in one."""
+
+
+@pytest.mark.parametrize("verifies", [True, False])
+async def test_a_passkey_signs_in_alone_only_where_it_is_two_factors(
+    make_settings: MakeSettings, clock: MovableClock, db: Database, verifies: bool
+) -> None:
+    async with serving(create_app(make_settings(), clock=clock)) as client:
+        device = await passkeys_by.enrolled(client, str((await register(client, EMAIL))["token"]))
+    async with serving(create_app(make_settings(mfa_required="all"), clock=clock)) as client:
+        before, device.verifies = await newest(db), verifies
+        response = await passkeys_by.signed_in_by(client, device)
+        if verifies:
+            assert response.json()["data"]["session_info"]["aal"] == 2
+        else:
+            assert code_of(response) == "invalid_credentials"
+        assert await newest(db) == before + verifies
+
+
 # --- That these are all ---
 
 
@@ -294,7 +317,7 @@ def starting(document: Mapping[str, Any]) -> Iterator[str]:
 
 async def test_every_operation_that_starts_a_session_is_tried(client: httpx.AsyncClient) -> None:
     document = (await client.get("/api/auth/openapi.json")).json()
-    assert set(starting(document)) == set(WAYS)
+    assert set(starting(document)) == WAYS.keys() | BY_ITSELF
 
 
 def pages() -> Iterator[Page]:
