@@ -126,6 +126,21 @@ async def test_what_changes_factors_is_asked_for_again_where_the_session_is_not_
     assert await db.fetchval("SELECT count(*) FROM auth_totp") == 0
 
 
+async def test_new_codes_that_were_asked_for_are_shown_after_the_password_and_the_code(
+    member: Visitor, clock: MovableClock
+) -> None:
+    app, codes = await set_up(member, clock)
+    await member.get(CODES)
+    clock.advance(minutes=11)
+    await member.send("/account/recovery-codes")
+    assert member.answer.status_code == 403
+    await member.send("/confirm", {"password": "securepassword123"})
+    assert codes_on(member) == []
+    await member.send("/confirm", {"method": "totp", "code": app.code()})
+    assert len(codes_on(member)) == 10
+    assert not set(codes_on(member)) & set(codes)
+
+
 async def test_an_administrator_removes_the_factors_of_who_lost_them_with_a_reason(
     app: FastAPI, admin: Visitor, clock: MovableClock, db: Database
 ) -> None:

@@ -118,7 +118,7 @@ async def submit_address(visit: Visit, form: Form) -> Response:
         GatepostError: as `Addresses` and `Administration`.
     """
     place = Place.of(visit.request.path_params["address"])
-    act = _ACTIONS.get(form.get("action", ""))
+    act = ACTIONS.get(form.get("action", ""))
     if act is None:
         raise NotFound
     notice = await act(visit, place, form)
@@ -173,7 +173,7 @@ async def _set_active(visit: Visit, form: Form, *, is_active: bool) -> None:
     await administration.set_active(user, is_active=is_active, client=visit.client, by=visit.signed_in)
 
 
-_ACTIONS: dict[str, Act] = {
+ACTIONS: dict[str, Act] = {
     "end_sessions": _end_sessions,
     "block": _block,
     "lift": _lift,

@@ -115,7 +115,7 @@ async def submit(visit: Visit, form: Form) -> Response:
         OwnAccount, AccountInUse: as `Administration`.
     """
     user = await visit.gate.administration.get(named_user(visit))
-    act = _ACTIONS.get(form.get("action", ""))
+    act = ACTIONS.get(form.get("action", ""))
     if act is None:
         raise NotFound
     return await act(visit, user, form)
@@ -181,7 +181,7 @@ async def _delete(visit: Visit, user: User, form: Form) -> Response:
     return visit.redirect(visit.url("/admin/users"), notice="user_deleted")
 
 
-_ACTIONS: dict[str, Act] = {
+ACTIONS: dict[str, Act] = {
     "disable": _disable,
     "enable": _enable,
     "promote": _promote,
