@@ -202,10 +202,13 @@ async def visitor(browser: Browser, make_site: MakeSite) -> AsyncIterator[Visito
 
 
 @asynccontextmanager
-async def listening(app: Callable[[str], ASGIApp]) -> AsyncIterator[str]:
-    """Serve what `app` makes for the address that it will have, and return that address."""
+async def listening(app: Callable[[str], ASGIApp], *, host: str = "127.0.0.1") -> AsyncIterator[str]:
+    """Serve what `app` makes for the address that it will have, and return that address.
+
+    `host` is what this machine is called in it: browsers have passkeys at a name alone.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        url = f"http://{host}:{listener.getsockname()[1]}"
         config = uvicorn.Config(app(url), log_config=None, lifespan="on", timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         serving = asyncio.ensure_future(server.serve(sockets=[listener]))
@@ -238,7 +241,7 @@ async def make_site(make_settings: MakeSettings, clock: MovableClock) -> AsyncIt
     """Start servers with other settings on the database of this test: `await make_site(docs=False)`."""
     async with AsyncExitStack() as stack:
 
-        async def make(**overrides: Any) -> Site:
+        async def make(*, host: str = "127.0.0.1", **overrides: Any) -> Site:
             made: list[Gatepost] = []
 
             def application(url: str) -> ASGIApp:
@@ -246,7 +249,7 @@ async def make_site(make_settings: MakeSettings, clock: MovableClock) -> AsyncIt
                 made.append(app.state.gatepost)
                 return app
 
-            url = await stack.enter_async_context(listening(application))
+            url = await stack.enter_async_context(listening(application, host=host))
             client = await stack.enter_async_context(httpx.AsyncClient(base_url=url))
             return Site(url=url, gate=made[0], client=client)
 
@@ -330,7 +333,7 @@ async def assert_accessible(page: Page, *, but: Collection[str] = ()) -> None:
                 where | {"expression": source, "awaitPromise": source == _RUN_AXE, "returnByValue": True},
             )
             assert "exceptionDetails" not in answer, answer["exceptionDetails"]
-    await session.detach()
+    # It goes with the page: detached, it would take the virtual authenticators of other sessions with it.
     violations = [each for each in answer["result"]["value"] if each["id"] not in but]
     told = [
         f"{each['id']} ({each['impact']}): {each['help']}\n"

@@ -312,6 +312,8 @@ PUBLIC_PAGES = {
     ("HEAD", "/auth/sign-in"),
     ("POST", "/auth/sign-in"),
     ("POST", "/auth/sign-in/factor"),
+    ("POST", "/auth/sign-in/passkey"),
+    ("POST", "/auth/sign-in/passkey/options"),
     ("POST", "/auth/sign-in/new-password"),
     ("GET", "/auth/sign-up"),
     ("HEAD", "/auth/sign-up"),

@@ -7,7 +7,7 @@ from gatepost.db.pool import Connection, Database
 from gatepost.errors import ChallengeExpired, InvalidCredentials, NotFound
 from gatepost.features.passkeys import store
 from gatepost.features.passkeys.factor import METHOD, Passkeys
-from gatepost.features.passkeys.relying_party import RelyingParty, credential_id_of
+from gatepost.features.passkeys.relying_party import RelyingParty, credential_id_of, encoded
 from gatepost.models import AuditAction, Client, Proof, SignedIn
 from gatepost.security.links import LinkCodec
 from gatepost.services.audit import Audit
@@ -114,6 +114,20 @@ class PasskeySignIns:
             await self._note(client, reason, passkey)
             raise InvalidCredentials(Text("error.invalid_credentials.passkey"))
         return settled(outcome)
+
+    async def unknown(self, credential: Mapping[str, object] | None) -> Mapping[str, object] | None:
+        """Return what `PublicKeyCredential.signalUnknownCredential()` takes; None for one that is known.
+
+        A browser then forgets a passkey that was removed here (WebAuthn §5.1.10.2). Their ids are random:
+        nobody learns by guessing which there are.
+        """
+        named = None if credential is None else credential_id_of(credential)
+        party = self._passkeys.party
+        if named is None or party is None:
+            return None
+        async with self._database.connection() as conn:
+            is_known = await store.find(conn, named) is not None
+        return None if is_known else {"rpId": party.rp_id, "credentialId": encoded(named)}
 
     async def _enter(
         self,

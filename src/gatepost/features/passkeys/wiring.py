@@ -1,9 +1,9 @@
 """What passkeys do while a Gate is open."""
 
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from gatepost.features.passkeys import store
+from gatepost.features.passkeys.authenticators import name_of
 from gatepost.features.passkeys.factor import Passkeys
 from gatepost.features.passkeys.relying_party import RelyingParty
 from gatepost.features.passkeys.service import OwnPasskeys
@@ -25,7 +25,7 @@ def wire(gate: "Gate") -> Wired:
         party = RelyingParty(
             rp_id=settings.rp_id, origins=settings.webauthn_origins, name=settings.app_name, codec=codec
         )
-    passkeys = Passkeys(party, features=gate.wiring, name_of=_name_of, clock=gate.clock)
+    passkeys = Passkeys(party, features=gate.wiring, name_of=name_of, clock=gate.clock)
     sign_ins = PasskeySignIns(
         gate.database,
         passkeys=passkeys,
@@ -42,7 +42,3 @@ def wire(gate: "Gate") -> Wired:
         export=store.export,
         disown=store.disown,
     )
-
-
-def _name_of(_: UUID) -> str | None:
-    return None

@@ -1,5 +1,7 @@
 """Sign in with e-mail and password, and go on to where one was."""
 
+from typing import Any
+
 from starlette.responses import Response
 
 from gatepost.errors import PasswordChangeRequired
@@ -8,12 +10,13 @@ from gatepost.http.pages.forms import Form
 from gatepost.http.pages.visit import Visit
 
 
-async def show(visit: Visit) -> Response:
-    """Show the form; who is signed in already goes on."""
+async def show(visit: Visit, **shown: Any) -> Response:  # noqa: ANN401 - what templates show
+    """Show the form, and what features have to show with it; who is signed in already goes on."""
     if visit.session is not None and (visit.problems is None or visit.has_begun):
         return visit.redirect(visit.next or visit.url("/account"))
     ways = [template for each in visit.site.sign_in_ways if (template := each(visit)) is not None]
-    return visit.render("sign_in.html", is_open=visit.gate.settings.registration == "open", ways=ways)
+    is_open = visit.gate.settings.registration == "open"
+    return visit.render("sign_in.html", is_open=is_open, ways=ways, **shown)
 
 
 async def submit(visit: Visit, form: Form) -> Response:

@@ -42,7 +42,9 @@ async function optionsOf(input) {
   if (options) return JSON.parse(options);
   const answer = await fetch(from, { method: "POST", body: new URLSearchParams(new FormData(input.form)) });
   if (!answer.ok) throw new Error(`${answer.status}`);
-  return answer.json();
+  const { challenge, publicKey } = await answer.json();
+  input.form.elements.challenge.value = challenge;
+  return publicKey;
 }
 
 async function ask(input, more) {
@@ -101,7 +103,10 @@ function prepare(input) {
 }
 
 if (api && navigator.credentials) {
-  for (const element of document.querySelectorAll("[data-with-passkeys]")) element.hidden = false;
+  for (const element of document.querySelectorAll("[data-with-passkeys]")) {
+    element.hidden = false;
+    if (document.activeElement === document.body) element.querySelector("[autofocus]")?.focus();
+  }
   for (const element of document.querySelectorAll("[data-without-passkeys]")) element.hidden = true;
   document.querySelectorAll("input[data-passkey]").forEach(prepare);
   // What passkey managers should know: which passkeys there still are, and of whom.
