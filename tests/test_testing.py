@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from gatepost import AuthMiddleware, CurrentSession, Gatepost, Settings, User
 from gatepost.errors import DatabaseNotMigrated, DatabaseUnreachable
-from gatepost.testing import PASSWORD, isolated, running, signed_in, temporary_database
+from gatepost.testing import PASSWORD, SoftAuthenticator, isolated, running, signed_in, temporary_database
 
 
 @pytest.fixture
@@ -126,6 +126,20 @@ async def test_a_user_has_a_second_factor_and_is_asked_for_it(
         for _ in range(4):  # faster than codes change
             again = await site.sign_in("alice@example.com", authenticator=authenticator)
         assert (await again.get("/api/auth/me")).json()["data"]["session_info"]["aal"] == 2
+
+
+async def test_a_user_has_a_passkey_and_signs_in_with_nothing_else(
+    app: FastAPI, auth: Gatepost, database: str
+) -> None:
+    async with running(app, auth, database) as site:
+        authenticator = await site.enrol_passkey(await site.sign_in("alice@example.com"))
+        again = await site.sign_in_by_passkey(authenticator)
+        assert (await again.get("/notes")).json()["owner"] == "alice@example.com"
+        assert (await again.get("/api/auth/me")).json()["data"]["session_info"]["aal"] == 2
+        with pytest.raises(LookupError, match="no passkey"):
+            await site.sign_in_by_passkey(SoftAuthenticator(authenticator.origin))
+        with pytest.raises(RuntimeError, match="second_factor_required"):
+            await site.sign_in("alice@example.com")
 
 
 async def test_what_the_endpoint_refuses_is_told(app: FastAPI, auth: Gatepost, database: str) -> None:

@@ -42,6 +42,8 @@ from gatepost.db.migrations.connect import connect
 from gatepost.errors import EmailTaken, RegistrationClosed
 from gatepost.feature import Feature, schemas_of
 from gatepost.features import FEATURES
+from gatepost.features.passkeys.settings import PasskeySettings
+from gatepost.features.passkeys.soft_authenticator import SoftAuthenticator
 from gatepost.features.totp.codes import PERIOD, code_at
 from gatepost.library import Gatepost
 from gatepost.models import Client, UserIdType
@@ -56,6 +58,7 @@ __all__ = [
     "Authenticator",
     "OnDatabase",
     "Site",
+    "SoftAuthenticator",
     "isolated",
     "running",
     "signed_in",
@@ -270,6 +273,44 @@ class Site:
         authenticator.recovery_codes = list(done.get("recovery_codes", ()))
         client.headers["Authorization"] = f"Bearer {done['token']}"
         return authenticator
+
+    async def enrol_passkey(
+        self, client: "httpx.AsyncClient", authenticator: SoftAuthenticator | None = None
+    ) -> SoftAuthenticator:
+        """Set up a passkey for whoever signed in a client a moment ago; the client goes on.
+
+        Args:
+            client: of its owner.
+            authenticator: makes it; None for a new one, at the origin of the application's own pages.
+
+        Raises:
+            RuntimeError: the endpoint refused; the message has its answer.
+        """
+        if authenticator is None:
+            settings = self._auth.settings
+            origins = settings.webauthn_origins if isinstance(settings, PasskeySettings) else ()
+            authenticator = SoftAuthenticator(next(iter(origins), "http://localhost:8000"))
+        path = f"{self._auth.prefix}/factors/passkeys"
+        begun = _succeeded(await client.post(f"{path}/options"))
+        credential = authenticator.create(begun["publicKey"])
+        done = _succeeded(await client.post(path, json={"credential": credential}))
+        client.headers["Authorization"] = f"Bearer {done['token']}"
+        return authenticator
+
+    async def sign_in_by_passkey(self, authenticator: SoftAuthenticator) -> "httpx.AsyncClient":
+        """Return a client that sends a session token, got by nothing but a passkey.
+
+        Raises:
+            RuntimeError: the endpoint refused; the message has its answer.
+        """
+        path = f"{self._auth.prefix}/login/passkey"
+        begun = _succeeded(await self.anonymous.post(f"{path}/options"))
+        credential = authenticator.get(begun["publicKey"])
+        body = {"challenge": begun["challenge"], "credential": credential}
+        done = _succeeded(await self.anonymous.post(path, json=body))
+        client = self._new_client()
+        client.headers["Authorization"] = f"Bearer {done['token']}"
+        return client
 
 
 def _succeeded(response: "httpx.Response") -> dict[str, Any]:

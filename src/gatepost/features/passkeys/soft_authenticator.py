@@ -5,16 +5,16 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
-
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from gatepost.features.passkeys.relying_party import encoded
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import ec
+
 _PRESENT, _VERIFIED, _ELIGIBLE, _BACKED_UP, _ATTESTED = 0x01, 0x04, 0x08, 0x10, 0x40
-_ES256, _P256 = -7, ec.SECP256R1()
+_ES256 = -7
 _NONE = UUID(int=0)
 
 
@@ -33,7 +33,7 @@ class SoftPasskey:
     credential_id: bytes
     rp_id: str
     user_handle: str
-    key: ec.EllipticCurvePrivateKey = field(repr=False)
+    key: "ec.EllipticCurvePrivateKey" = field(repr=False)
     count: int = 0
 
 
@@ -78,6 +78,8 @@ class SoftAuthenticator:
         Raises:
             ValueError: it has one of `excludeCredentials`.
         """
+        from cryptography.hazmat.primitives.asymmetric import ec  # of the extra `factors`
+
         excluded = {each["id"] for each in public_key.get("excludeCredentials", ())}
         if excluded & {encoded(each.credential_id) for each in self.passkeys}:
             raise ValueError("This authenticator has a passkey of this user already")
@@ -85,7 +87,7 @@ class SoftAuthenticator:
             credential_id=os.urandom(16),
             rp_id=public_key["rp"]["id"],
             user_handle=public_key["user"]["id"],
-            key=ec.generate_private_key(_P256),
+            key=ec.generate_private_key(ec.SECP256R1()),
         )
         self.passkeys.append(passkey)
         attested = b"".join(
@@ -169,6 +171,9 @@ class SoftAuthenticator:
 
     def signature(self, passkey: SoftPasskey, signed: bytes) -> bytes:
         """Sign with a passkey."""
+        from cryptography.hazmat.primitives import hashes
+        from cryptography.hazmat.primitives.asymmetric import ec
+
         return passkey.key.sign(signed, ec.ECDSA(hashes.SHA256()))
 
     def _credential(self, passkey: SoftPasskey, response: Mapping[str, Any]) -> dict[str, Any]:
