@@ -276,6 +276,16 @@ def test_a_table_has_its_columns(integer_dsn: str, table: str, columns: str) -> 
     assert [line for (line,) in found] == [line.strip() for line in columns.splitlines()]
 
 
+RENEWALS = ("session.refreshed", "session.confirmed")
+OFTEN = ("session.started", "login.failed", "throttled")
+
+
+def none_of(*actions: str) -> str:
+    """Return the condition on an action as PostgreSQL writes it down."""
+    each = ", ".join(f"'{action}'::character varying" for action in actions)
+    return f"(ARRAY[{each}])::text[]"
+
+
 def test_the_indexes_are_those_that_are_wanted(dsn: str) -> None:
     found = rows(
         dsn,
@@ -389,12 +399,31 @@ def test_the_indexes_are_those_that_are_wanted(dsn: str) -> None:
             " WHERE (lifted_by IS NOT NULL)"
         ),
         (
-            "CREATE INDEX auth_events_address_idx ON auth_events btree (gatepost.to_inet(ip_address), at)"
-            " WHERE (((action)::text <> ALL ((ARRAY['session.refreshed'::character varying,"
-            " 'session.confirmed'::character varying])::text[])) AND (ip_address IS NOT NULL))"
+            "CREATE INDEX auth_events_sign_ins_idx ON auth_events btree (gatepost.to_inet(ip_address), at)"
+            " WHERE (((action)::text = 'session.started'::text) AND (ip_address IS NOT NULL))"
         ),
         (
-            "CREATE INDEX user_sessions_address_idx ON user_sessions btree (gatepost.to_inet(ip_address))"
+            "CREATE INDEX auth_events_address_at_idx ON auth_events btree (gatepost.to_inet(ip_address), at)"
+            f" WHERE (((action)::text <> ALL ({none_of(*RENEWALS, 'session.started')}))"
+            " AND (ip_address IS NOT NULL))"
+        ),
+        (
+            "CREATE INDEX auth_events_network_at_idx ON auth_events btree"
+            " (gatepost.network_of(ip_address), at)"
+            f" WHERE (((action)::text <> ALL ({none_of(*RENEWALS, 'session.started')}))"
+            " AND (ip_address IS NOT NULL))"
+        ),
+        (
+            "CREATE INDEX auth_events_notable_idx ON auth_events btree (user_id, id)"
+            f" WHERE ((action)::text <> ALL ({none_of(*RENEWALS)}))"
+        ),
+        (
+            "CREATE INDEX auth_events_seldom_idx ON auth_events btree (action, id)"
+            f" WHERE ((action)::text <> ALL ({none_of(*RENEWALS, *OFTEN)}))"
+        ),
+        (
+            "CREATE INDEX user_sessions_address_id_idx ON user_sessions btree"
+            " (gatepost.to_inet(ip_address), id)"
             " WHERE is_active"
         ),
         (
@@ -462,8 +491,22 @@ def test_an_address_is_read_and_what_is_none_raises_nothing(dsn: str) -> None:
     ]
     read = rows(dsn, "SELECT gatepost.to_inet(a) = a::inet FROM unnest($1::varchar[]) a", good)
     assert read == [(True,)] * len(good)
-    refused = rows(dsn, "SELECT gatepost.to_inet(a) IS NULL FROM unnest($1::varchar[]) a", [*bad, None])
-    assert refused == [(True,)] * (len(bad) + 1)
+    refused = rows(
+        dsn,
+        "SELECT gatepost.to_inet(a) IS NULL, gatepost.network_of(a) IS NULL FROM unnest($1::varchar[]) a",
+        [*bad, None],
+    )
+    assert refused == [(True, True)] * (len(bad) + 1)
+    around = rows(
+        dsn, "SELECT gatepost.network_of(a)::text FROM unnest($1::varchar[]) a", good[:3] + good[-2:]
+    )
+    assert around == [
+        ("1.2.3.0/24",),
+        ("255.255.255.0/24",),
+        ("0.0.0.0/24",),
+        ("2001:db8::/64",),
+        ("1:2:3:4::/64",),
+    ]
 
 
 def test_an_email_is_unique_whatever_its_case(dsn: str) -> None:

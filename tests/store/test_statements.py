@@ -17,6 +17,7 @@ import pytest
 from tests.conftest import NTH_USER
 
 import gatepost
+from gatepost.models import ROUTINE
 
 PACKAGE = Path(gatepost.__file__).parent
 Database = "asyncpg.Connection[asyncpg.Record]"
@@ -140,6 +141,7 @@ def test_what_rows_become_is_found() -> None:
     assert found == {
         "Account",
         "App",
+        "Figures",
         "Batch",
         "Block",
         "Ended",
@@ -530,6 +532,25 @@ PLANNED: list[tuple[str, str, set[str]]] = [
         "1, 90000, 51, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '6017', '{}', NULL",
         {"auth_events_admin_id_idx"},
     ),
+    (
+        "events.search",
+        f"1, 90000, 51, NULL, NULL, NULL, NULL, NULL, NULL, nth(17), NULL, '{{{','.join(ROUTINE)}}}', NULL",
+        {"auth_events_notable_idx"},
+    ),
+    (
+        "events.search",
+        "1, 90000, 51, 'user.promoted', NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}', NULL",
+        {"auth_events_seldom_idx"},
+    ),
+    (
+        "events.search",
+        "1, 90000, 5, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}', 'nobody@example.com'",
+        {"auth_events_named_idx"},
+    ),
+    *(
+        (f"events.{name}", f"nth(17), 17, 51, '{{{','.join(ROUTINE)}}}'", {"auth_events_notable_idx"})
+        for name in ("page_of_user", "newer_of_user")
+    ),
 ]
 """Those that are run by `Database.planning`: what is asked for decides how."""
 """Statement → arguments and the indexes that its plan must hold."""
@@ -563,6 +584,10 @@ async def filled(db: Any) -> Any:
         SELECT 'login.failed', now() - i * interval '1 hour', nth(i) FROM generate_series(1, 1000) i;
         INSERT INTO auth_events (action, at, ip_address)
         SELECT 'session.refused', now() - i * interval '1 minute',
+            '10.' || i % 50 || '.' || i / 50 % 250 || '.' || i % 250
+        FROM generate_series(1, 20000) i;
+        INSERT INTO auth_events (action, at, ip_address)
+        SELECT 'session.started', now() - i * interval '1 minute',
             '10.' || i % 50 || '.' || i / 50 % 250 || '.' || i % 250
         FROM generate_series(1, 20000) i;
         INSERT INTO auth_events (action, at, user_id, detail)
@@ -624,28 +649,53 @@ async def test_the_plans_of_hot_statements_use_their_index_and_read_no_table_who
             await filled.execute("DEALLOCATE hot")
             nodes = list(walk(plan[0]["Plan"]))
             read_whole = {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
-            assert read_whole <= ONE_ROW, f"{name}, {mode}"
+            assert read_whole <= ONE_ROW, f"{name}({arguments}), {mode}"
             used = {node["Index Name"] for node in nodes if "Index Name" in node}
-            assert used >= indexes, f"{name}, {mode}"
+            assert used >= indexes, f"{name}({arguments}), {mode}"
 
 
 BY_ADDRESS = {
     "oversight.page": (
         "NULL, '30 minutes', {}, NULL, NULL, NULL, NULL, NULL, 50",
-        "user_sessions_address_idx",
+        "user_sessions_address_id_idx",
     ),
     "oversight.count": (
         "NULL, '30 minutes', {}, NULL, NULL, NULL, NULL, NULL, 50",
-        "user_sessions_address_idx",
+        "user_sessions_address_id_idx",
     ),
     "oversight.matching": (
         "NULL, '30 minutes', {}, NULL, NULL, NULL, NULL, NULL, 9",
-        "user_sessions_address_idx",
+        "user_sessions_address_id_idx",
     ),
-    "events.at_address": ("{}, '1 day', 10, NULL, NULL", "auth_events_address_idx"),
-    "features.addresses.accounts": ("{}, '1 day', 10000, NULL, '30 minutes'", "auth_events_address_idx"),
 }
 """Statement that asks for an address or a network, by `Database.planning` → arguments, and the index."""
+
+
+AT_PLACE = {
+    "features.addresses.trail_store.events": "{}, '1 day', NULL, 10",
+    "features.addresses.trail_store.accounts": "{}, '1 day', NULL, '30 minutes', 5000, 5, 50, 3, 1000",
+}
+"""Statement that asks for a place by `Database.planning` → arguments."""
+
+
+@pytest.mark.parametrize(
+    ("place", "index"),
+    [
+        ("'10.1.2.17', 'address'", "auth_events_address_at_idx"),
+        ("'10.1.2.0/24', 'around'", "auth_events_network_at_idx"),
+        ("'10.1.2.0/25', 'range'", "auth_events_address_at_idx"),
+    ],
+)
+async def test_what_was_done_at_a_place_is_found_by_it(filled: Any, place: str, index: str) -> None:
+    sql = {statement.name: statement.sql for statement in STATEMENTS}
+    await filled.execute("SET plan_cache_mode = force_custom_plan")
+    for name, arguments in AT_PLACE.items():
+        await filled.execute(f"PREPARE asking AS {sql[name]}")
+        asked = f"EXPLAIN (FORMAT JSON) EXECUTE asking ({arguments.format(place)})"
+        nodes = list(walk(json.loads(await filled.fetchval(asked))[0]["Plan"]))
+        await filled.execute("DEALLOCATE asking")
+        used = {node["Index Name"] for node in nodes if node.get("Index Name", "").startswith("auth_events")}
+        assert used == {index, "auth_events_sign_ins_idx"}, name
 
 
 @pytest.mark.parametrize("place", ["'10.1.2.17'", "'10.1.2.0/24'"])
@@ -762,7 +812,7 @@ def test_every_statement_that_a_request_runs_has_its_plan_looked_at() -> None:
         "links.revoke_all",
         "users.lock_admins",
     }
-    looked_at = set(HOT) | {name for name, *_ in PLANNED} | set(BY_ADDRESS) | writes | once
+    looked_at = set(HOT) | {name for name, *_ in PLANNED} | set(BY_ADDRESS) | set(AT_PLACE) | writes | once
     assert {s.name for s in STATEMENTS if not s.name.startswith(OF_COMMANDS)} <= looked_at
 
 

@@ -28,6 +28,7 @@ export interface Address {
   accounts_existing: number;
   succeeded: number;
   refused: number;
+  is_cut: boolean;
   open_sessions: number;
   is_throttled: boolean;
   blocks: Block[];

@@ -81,12 +81,12 @@ class Audit:
         self, user_id: UserId, *, before: int | None, limit: int, without: Sequence[str] = ()
     ) -> list[AuditEvent]:
         """Return a user's events, newest first, those with an id below `before`; none of these actions."""
-        async with self._database.connection() as conn:
+        async with self._database.planning() as conn:
             return await store.page_of_user(conn, user_id, without=without, before=before, limit=limit)
 
     async def newer_of_user(
         self, user_id: UserId, *, after: int, limit: int, without: Sequence[str] = ()
     ) -> list[AuditEvent]:
         """Return the events of a user that came right after one, newest first."""
-        async with self._database.connection() as conn:
+        async with self._database.planning() as conn:
             return await store.newer_of_user(conn, user_id, without=without, after=after, limit=limit)

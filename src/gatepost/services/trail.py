@@ -32,6 +32,17 @@ from gatepost.texts import Text
 WINDOW = 100_000
 """Ids that one statement looks at: some tens of milliseconds, whatever the filter."""
 
+OFTEN = frozenset(
+    {
+        AuditAction.SESSION_REFRESHED,
+        AuditAction.SESSION_CONFIRMED,
+        AuditAction.SESSION_STARTED,
+        AuditAction.LOGIN_FAILED,
+        AuditAction.THROTTLED,
+    }
+)
+"""What happens so often that it stands in no index by its name: the newest ones are never far."""
+
 PAGE_SECONDS = 1.0
 """After which a page is handed over as it is, with a cursor to go on from."""
 
@@ -148,9 +159,8 @@ class Trail:
         loop = asyncio.get_running_loop()
         until = loop.time() + PAGE_SECONDS
         found: list[SeenEvent] = []
+        is_indexed = _is_indexed(wanted)
         while before > lowest:
-            # A user's events have an index of their own, and what one did has: they need no windows.
-            is_indexed = wanted.user_id is not None or wanted.by is not None
             floor = lowest if is_indexed else max(lowest, before - WINDOW)
             async with self._database.planning() as conn:
                 found += await store.search(
@@ -177,6 +187,13 @@ class Trail:
                 until = wanted.until + DISORDER
                 last = await store.first_since(conn, until, lowest=lowest, beyond=beyond)
             return first, last
+
+
+def _is_indexed(wanted: EventFilter) -> bool:
+    """Say whether an index leads to the events of a filter, so that they need no windows."""
+    is_about_someone = any(each is not None for each in (wanted.user_id, wanted.by, wanted.email))
+    action = wanted.action
+    return is_about_someone or (action is not None and action not in OFTEN and not action.endswith("."))
 
 
 def _is_within(text: str | None, network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:

@@ -2,24 +2,29 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, LiteralString
 
 from gatepost.db.pool import Connection, Record, one
 from gatepost.models import Action, AppAction, AuditEvent, Client, EventFilter, SeenEvent, UserId
 
-_COLUMNS: LiteralString = """
-    SELECT e.id, e.at, e.action, e.user_id, e.session_id, e.ip_address, e.user_agent, e.detail::text AS detail
+COLUMNS: LiteralString = """
+    e.id, e.at, e.action, e.user_id, e.session_id, e.ip_address, e.user_agent, e.detail::text AS detail
 """
-_EVENTS: LiteralString = _COLUMNS + "FROM auth_events e"
-_SEEN: LiteralString = _COLUMNS + ", u.email FROM auth_events e LEFT JOIN users u ON u.id = e.user_id"
+"""Of an event."""
+
+_EVENTS: LiteralString = "SELECT " + COLUMNS + "FROM auth_events e"
+_SEEN: LiteralString = (
+    "SELECT " + COLUMNS + ", u.email FROM auth_events e LEFT JOIN users u ON u.id = e.user_id"
+)
 
 
 def _event(row: Record) -> AuditEvent:
     return AuditEvent.from_row({**row, "detail": json.loads(row["detail"])})
 
 
-def _seen(row: Record) -> SeenEvent:
+def seen(row: Record) -> SeenEvent:
+    """Read the columns of an event, and `email`."""
     return SeenEvent(event=_event(row), email=row["email"])
 
 
@@ -52,7 +57,10 @@ async def insert(
 async def page_of_user(
     conn: Connection, user_id: UserId, *, before: int | None, limit: int, without: Sequence[str] = ()
 ) -> list[AuditEvent]:
-    """Return a user's events, newest first, those with an id below `before`, none of these actions."""
+    """Return a user's events, newest first, those with an id below `before`, none of these actions.
+
+    For `Database.planning` where renewals are among these: what is left has an index of its own.
+    """
     rows = await conn.fetch(
         _EVENTS
         + """
@@ -72,7 +80,10 @@ async def page_of_user(
 async def newer_of_user(
     conn: Connection, user_id: UserId, *, after: int, limit: int, without: Sequence[str] = ()
 ) -> list[AuditEvent]:
-    """Return the events of a user that came right after one, newest first: the page before `page_of_user`."""
+    """Return the events of a user that came right after one, newest first: the page before `page_of_user`.
+
+    For `Database.planning`, likewise.
+    """
     rows = await conn.fetch(
         _EVENTS
         + """
@@ -100,7 +111,7 @@ async def seen_after(conn: Connection, event_id: int, *, limit: int) -> list[See
         event_id,
         limit,
     )
-    return [_seen(row) for row in rows]
+    return [seen(row) for row in rows]
 
 
 async def seen_among(conn: Connection, event_ids: Sequence[int]) -> list[SeenEvent]:
@@ -113,34 +124,7 @@ async def seen_among(conn: Connection, event_ids: Sequence[int]) -> list[SeenEve
         """,
         event_ids,
     )
-    return [_seen(row) for row in rows]
-
-
-async def at_address(
-    conn: Connection, network: str, *, within: timedelta, limit: int, at: datetime | None
-) -> list[SeenEvent]:
-    """Return what happened at an address or in a network lately, the newest first, without renewals.
-
-    For `Database.planning`: only a plan that knows the network uses its index, and reads no more of it than
-    the newest events where it is one address.
-    """
-    rows = await conn.fetch(
-        _SEEN
-        + """
-        WHERE gatepost.to_inet(e.ip_address) <<= $1::text::inet AND e.ip_address IS NOT NULL
-            AND ($5::text IS NULL OR gatepost.to_inet(e.ip_address) = $5::text::inet)
-            AND e.action NOT IN ('session.refreshed', 'session.confirmed')
-            AND e.at > coalesce($4::timestamptz, statement_timestamp()) - $2::interval
-        ORDER BY e.at DESC
-        LIMIT $3
-        """,
-        network,
-        within,
-        limit,
-        at,
-        None if "/" in network else network,
-    )
-    return [_seen(row) for row in rows]
+    return [seen(row) for row in rows]
 
 
 async def span(conn: Connection) -> tuple[int, int]:
@@ -193,32 +177,41 @@ async def search(
 ) -> list[SeenEvent]:
     """Return events, newest first, those with an id from `lowest` on and below `before`.
 
-    For `Database.planning`: a user's events have an index of their own, and so has what an administrator did.
+    For `Database.planning`: a user's events have an index of their own, and so have those of an
+    administrator, of an e-mail that was tried, and of an action that is seldom.
     """
     rows = await conn.fetch(
-        _SEEN
-        + """
-        WHERE e.id >= $1 AND e.id < $2
-            AND ($4::varchar IS NULL OR e.action = $4)
-            AND ($5::varchar IS NULL OR starts_with(e.action, $5))
-            AND ($6::varchar IS NULL OR e.ip_address = $6)
-            AND ($7::text IS NULL OR gatepost.to_inet(e.ip_address) <<= $7::text::inet)
-            AND ($8::timestamptz IS NULL OR e.at >= $8)
-            AND ($9::timestamptz IS NULL OR e.at < $9)
-            AND (e.user_id = $10 OR $10 IS NULL)
-            AND ($11::text IS NULL OR e.detail ->> 'admin_id' = $11)
-            AND e.action <> ALL ($12::varchar[])
-            AND ($13::text IS NULL
-                OR lower(coalesce(e.detail ->> 'email', e.detail ->> 'user', e.detail ->> 'admin_id')) = $13)
+        "SELECT "
+        + COLUMNS
+        + """, u.email
+        FROM (
+            SELECT e.* FROM auth_events e
+            WHERE e.id >= $1 AND e.id < $2
+                AND ($4::varchar IS NULL OR e.action = $4)
+                AND ($5::varchar IS NULL OR starts_with(e.action, $5))
+                AND ($6::varchar IS NULL OR e.ip_address = $6)
+                AND ($7::text IS NULL OR gatepost.to_inet(e.ip_address) <<= $7::text::inet)
+                AND ($8::timestamptz IS NULL OR e.at >= $8)
+                AND ($9::timestamptz IS NULL OR e.at < $9)
+                AND (e.user_id = $10 OR $10 IS NULL)
+                AND ($11::text IS NULL OR e.detail ->> 'admin_id' = $11)
+                AND e.action <> ALL ($12::varchar[])
+                AND ($13::text IS NULL OR $13
+                    = lower(coalesce(e.detail ->> 'email', e.detail ->> 'user', e.detail ->> 'admin_id')))
+            -- What was tried with an e-mail is found by it and then sorted.
+            ORDER BY CASE WHEN $13 IS NULL THEN e.id ELSE e.id + 0 END DESC
+            LIMIT $3
+        ) e
+        -- By id, however many there might be.
+        LEFT JOIN LATERAL (SELECT u.email FROM users u WHERE u.id = e.user_id LIMIT 1) u ON true
         ORDER BY e.id DESC
-        LIMIT $3
         """,
         lowest,
         before,
         limit,
         *_parts(wanted),
     )
-    return [_seen(row) for row in rows]
+    return [seen(row) for row in rows]
 
 
 def _parts(wanted: EventFilter) -> tuple[object, ...]:

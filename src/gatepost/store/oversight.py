@@ -16,7 +16,9 @@ _LIVE: LiteralString = """
     JOIN users u ON u.id = s.user_id
     CROSS JOIN (SELECT coalesce($1::timestamptz, statement_timestamp()) AS now) t
     WHERE gatepost.is_live(s, u, t.now, $2::interval)
-        AND ($3::text IS NULL OR gatepost.to_inet(s.ip_address) <<= $3::text::inet)
+        AND CASE WHEN $3::text IS NULL THEN true
+            WHEN strpos($3, '/') > 0 THEN gatepost.to_inet(s.ip_address) <<= $3::text::inet
+            ELSE gatepost.to_inet(s.ip_address) = $3::text::inet END
         AND ($4::timestamptz IS NULL OR s.created_at < $4)
         AND ($5::timestamptz IS NULL OR s.created_at >= $5)
         AND ($6::timestamptz IS NULL OR coalesce(s.last_used_at, '-infinity') < $6)
@@ -53,8 +55,8 @@ async def page(
         + _LIVE
         + """
             AND s.id < coalesce($8::bigint, 9223372036854775807)
-        -- Those of an address are found by it and then sorted: on the way down the ids may come few of them.
-        ORDER BY CASE WHEN $3::text IS NULL THEN s.id ELSE s.id + 0 END DESC
+        -- Those of a network are found by it and then sorted: on the way down the ids may come few of them.
+        ORDER BY CASE WHEN strpos($3::text, '/') > 0 THEN s.id + 0 ELSE s.id END DESC
         LIMIT $9
         """,
         *_given(wanted, at, idle),

@@ -1,5 +1,7 @@
 """The page of an address, and that of all blocks, without scripts."""
 
+import re
+
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -66,7 +68,29 @@ async def test_it_says_that_there_is_more_than_it_looked_at(
         monkeypatch.setattr(module, "EVENTS_MAX", 3)
     await guess(app, *["nobody@example.com"] * 4)
     await admin.get(PAGE)
-    assert "3 sign-ins failed. Only the newest 3 events are counted." in said(admin)
+    counted = "3 sign-ins failed. Only the newest 3 sign-ins and 3 other events are counted: there were more."
+    assert counted in said(admin)
+    assert "Failed sign-ins 3+ Accounts tried 1+" in said(admin)
+    assert "Sign-ins 0 Active sessions 0" in said(admin)
+
+
+async def test_a_right_guess_is_found_behind_all_the_failures_that_came_after_it(
+    app: FastAPI, admin: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (pages, service):
+        monkeypatch.setattr(module, "EVENTS_MAX", 3)
+        monkeypatch.setattr(module, "BEFORE_MAX", 5)
+    await break_in(app)
+    await guess(app, *["nobody@example.com"] * 4)
+    for place in (GUESSER, "203.0.113.0/24", "203.0.113.0/25"):
+        await admin.get(f"/auth/admin/addresses/{place}")
+        assert "1 guess was right" in said(admin)
+        assert re.search(
+            rf"{VICTIM} signed in from here \([^)]+\) after more than 5 failed sign-ins", said(admin)
+        )
+        assert "The session is still open." in said(admin)
+    await admin.get("/auth/admin")
+    assert "after more than 5 failed sign-ins" in said(admin)
 
 
 async def test_every_address_in_the_console_leads_to_it(app: FastAPI, admin: Visitor) -> None:

@@ -31,9 +31,6 @@ router = router_of("administration")
 MINUTES_MAX = 60 * 24 * 366
 """A year: what lasts longer is to be lifted by somebody."""
 
-ACCOUNTS = 50
-"""Accounts that are told; the events have all of them."""
-
 _CHANGE = (*PRESENTED, errors.AdminRequired, errors.FreshSessionRequired)
 _FIELDS = {"address": Text("field.address")}
 _BLOCK = {
@@ -103,7 +100,8 @@ class AddressData(BaseModel):
 
     `verdict` is `guessed` where one of many guesses was right, `attack` where none was, `failures` for the
     few that fail anywhere, else `quiet`. `open_sessions`, without the caller's own, is what ending them
-    expects; it is 10,001 where there are more than 10,000.
+    expects; it is 10,001 where there are more than 10,000. With `is_cut`, the newest 5,000 sign-ins and 5,000
+    other events alone are counted: there were more.
     """
 
     address: str
@@ -114,6 +112,7 @@ class AddressData(BaseModel):
     accounts_existing: int
     succeeded: int
     refused: int
+    is_cut: bool
     open_sessions: int
     is_throttled: bool
     blocks: list[BlockData]
@@ -171,11 +170,12 @@ def _look(look: Look, session: Session) -> dict[str, Any]:
         "address": str(look.place),
         "around": None if look.place.around is None else str(look.place.around),
         "verdict": look.verdict.value,
-        "failed": look.failed,
-        "accounts_tried": len(look.tried),
-        "accounts_existing": look.existing,
-        "succeeded": look.succeeded,
-        "refused": look.refused,
+        "failed": look.figures.failures,
+        "accounts_tried": look.figures.tried,
+        "accounts_existing": look.figures.existing,
+        "succeeded": look.figures.sign_ins,
+        "refused": look.figures.refusals,
+        "is_cut": look.is_cut,
         "open_sessions": look.open_sessions,
         "is_throttled": look.is_throttled,
         "blocks": [_block(each) for each in look.blocks],
@@ -186,10 +186,10 @@ def _look(look: Look, session: Session) -> dict[str, Any]:
                 "failed": each.failed,
                 "succeeded_at": each.succeeded_at,
                 "last_at": each.last_at,
-                "is_guessed": each in look.guessed,
+                "is_guessed": each.is_guessed,
                 "is_open": each.is_open,
             }
-            for each in look.tried[:ACCOUNTS]
+            for each in look.accounts
         ],
         "sessions": [shapes.overseen_session_data(each, session) for each in look.sessions],
         "events": [seen_event_data(each) for each in look.events],
@@ -265,6 +265,7 @@ async def lift_address_throttles(
             "accounts_existing": 10,
             "succeeded": 1,
             "refused": 3,
+            "is_cut": False,
             "open_sessions": 1,
             "is_throttled": True,
             "blocks": [],

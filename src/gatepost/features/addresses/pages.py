@@ -9,7 +9,16 @@ from starlette.responses import Response
 from gatepost.errors import GatepostError, NotFound, ValidationFailed
 from gatepost.features.addresses.errors import NetworkTooWide, OwnAddress, ProtectedAddress
 from gatepost.features.addresses.places import Place
-from gatepost.features.addresses.service import EVENTS_MAX, GUESSES, Activity, Addresses, Verdict
+from gatepost.features.addresses.service import (
+    BEFORE_MAX,
+    EVENTS_MAX,
+    GUESSES,
+    TOLD,
+    Activity,
+    Addresses,
+    Verdict,
+)
+from gatepost.features.addresses.trail_store import Account
 from gatepost.http.console import ConsoleSessionScheme
 from gatepost.http.pages.admin.visits import named_id
 from gatepost.http.pages.feature import Alert, Pages
@@ -28,9 +37,6 @@ PATH = "/admin/addresses"
 
 ACCOUNTS = 12
 """Accounts that are shown; a link leads to the events of the others."""
-
-TOLD = 3
-"""Right guesses that are told one by one."""
 
 ALERTS = 3
 """Addresses that the overview warns of at the most."""
@@ -80,7 +86,7 @@ async def show_address(visit: Visit) -> Response:
     look = await visit.gate.service(Addresses).look(place, session=visit.signed_in)
     kind, verdict = VERDICTS[look.verdict]
     if look.verdict is Verdict.GUESSED:
-        verdict = Text(verdict.id, count=len(look.guessed))
+        verdict = Text(verdict.id, count=look.figures.guessed)
     return visit.render(
         "admin/address.html",
         place=place,
@@ -88,8 +94,9 @@ async def show_address(visit: Visit) -> Response:
         look=look,
         kind=kind,
         verdict=verdict,
-        guesses=[(each, look.tried_before(each)) for each in look.guessed[:TOLD]],
-        accounts=look.tried[:ACCOUNTS],
+        guesses=look.guessed[:TOLD],
+        before_most=BEFORE_MAX,
+        accounts=look.accounts[:ACCOUNTS],
         sessions=[each.row for each in look.sessions],
         emails={each.row.id: each.email for each in look.sessions},
         events=[
@@ -103,7 +110,7 @@ async def show_address(visit: Visit) -> Response:
             )
             for each in look.events
         ],
-        cut=EVENTS_MAX if sum(each.events for each in look.accounts) >= EVENTS_MAX else None,
+        cut=EVENTS_MAX if look.is_cut else None,
         lifetimes=LIFETIMES,
         may_block=not place.blocked.holds(visit.client.ip_address),
         most=COUNTED_MAX,
@@ -200,21 +207,24 @@ def _alert(visit: Visit, activity: Activity) -> Alert | None:
     path = f"{PATH}/{activity.place}"
     if activity.guessed:
         first = activity.guessed[0]
-        said = Text(
-            "admin.address.guess",
-            who=first.email or str(first.user_id),
-            time=visit.language.time(first.succeeded_at or first.last_at),
-            failed=first.failed_before,
-            count=activity.tried_before(first),
-        )
+        said = _guess(visit, first)
         standing = Text("admin.address.guess_open" if first.is_open else "admin.address.guess_ended")
-        title = Text("admin.address.verdict_guessed", count=len(activity.guessed))
+        title = Text("admin.address.verdict_guessed", count=activity.figures.guessed)
         return Alert(kind="bad", title=title, texts=(said, standing), link=link, path=path)
-    last = activity.last_failed_at
-    if activity.failed < GUESSES or last is None or visit.gate.now() - last > UNDER_WAY:
+    figures, last = activity.figures, activity.figures.last_failed_at
+    if figures.failures < GUESSES or last is None or visit.gate.now() - last > UNDER_WAY:
         return None
-    said = Text("admin.address.failed_on", failed=activity.failed, count=len(activity.tried))
+    said = Text("admin.address.failed_on", failed=figures.failures, count=figures.tried)
     return Alert(kind="warn", title=Text("admin.address.attack"), texts=(said,), link=link, path=path)
+
+
+def _guess(visit: Visit, account: Account) -> Text:
+    """Return that a password was guessed, and after how many failures."""
+    who, failed = account.email or str(account.user_id), account.failed_before or 0
+    time = visit.language.time(account.succeeded_at or account.last_at)
+    if failed > BEFORE_MAX:
+        return Text("admin.address.guess_after_many", who=who, time=time, count=BEFORE_MAX)
+    return Text("admin.address.guess", who=who, time=time, failed=failed, count=account.tried_before or 0)
 
 
 # --- All of them ---

@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Self, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 from gatepost.errors import ValidationFailed
 from gatepost.features.addresses.errors import NetworkTooWide
@@ -60,6 +60,13 @@ class Place:
     def is_address(self) -> bool:
         """Whether it is one address."""
         return self.network.num_addresses == 1
+
+    @property
+    def reach(self) -> Literal["address", "around", "range"]:
+        """Whether it is an address, the /24 or /64 around one, or another network."""
+        if self.is_address:
+            return "address"
+        return "around" if self.network.prefixlen == _AROUND[self.network.version] else "range"
 
     @property
     def throttled(self) -> str | None:

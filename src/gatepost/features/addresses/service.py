@@ -8,11 +8,12 @@ from functools import cached_property
 
 from gatepost.db.pool import Connection, Database
 from gatepost.errors import NotFound
-from gatepost.features.addresses import store
+from gatepost.features.addresses import store, trail_store
 from gatepost.features.addresses.actions import AddressAction
 from gatepost.features.addresses.errors import OwnAddress, ProtectedAddress
 from gatepost.features.addresses.places import LOOPBACK, Network, Place
-from gatepost.features.addresses.store import Account, Block
+from gatepost.features.addresses.store import Block
+from gatepost.features.addresses.trail_store import Account, Figures
 from gatepost.models import AuditAction, Client, OverseenSession, SeenEvent, Session, SessionFilter, utc_text
 from gatepost.security.emails import canonical_name
 from gatepost.services.actors import with_actors
@@ -28,14 +29,20 @@ from gatepost.texts import Text
 SPAN = timedelta(hours=24)
 """How far back one looks."""
 
-EVENTS_MAX = 50_000
-"""Events that are looked through, the newest: more than the throttles let an address make in that time."""
+EVENTS_MAX = 5_000
+"""Sign-ins that are looked through, and other events: the newest of both.
+
+Sign-ins by themselves, so that no flood of failures hides a right guess.
+"""
 
 GUESSES = 5
 """Sign-ins that have to fail before one that succeeds, by somebody new there, is taken for a right guess."""
 
-SESSIONS, EVENTS, BLOCKS = 10, 10, 20
-"""Sessions, events and blocks that are shown; the other lists have all of them."""
+ACCOUNTS, SESSIONS, EVENTS, BLOCKS = 50, 10, 10, 20
+"""Accounts, sessions, events and blocks that are shown; the other lists have all of them."""
+
+TOLD, BEFORE_MAX = 3, 1_000
+"""Right guesses that are told one by one, and failures before one that are counted."""
 
 
 class Verdict(StrEnum):
@@ -57,72 +64,37 @@ class Activity:
 
     Attributes:
         place: where.
-        accounts: what was done with each account, those that were tried most first.
+        figures: in all.
+        accounts: those at which a sign-in failed or succeeded: the guessed ones in the order of the guesses,
+            then those that were tried most; no more than are shown.
     """
 
     place: Place
+    figures: Figures
     accounts: Sequence[Account]
 
     @cached_property
-    def failed(self) -> int:
-        """Sign-ins that failed."""
-        return sum(each.failed for each in self.accounts)
-
-    @cached_property
-    def refused(self) -> int:
-        """Attempts that a throttle or a block refused, as far as they are on the trail."""
-        return sum(each.refused for each in self.accounts)
-
-    @cached_property
-    def succeeded(self) -> int:
-        """Sign-ins that succeeded."""
-        return sum(each.succeeded for each in self.accounts)
-
-    @cached_property
-    def tried(self) -> list[Account]:
-        """The accounts at which a sign-in failed or succeeded, those that were guessed first."""
-        named = [each for each in self.accounts if each.failed or each.succeeded]
-        return sorted(named, key=lambda each: each not in self.guessed)
-
-    @cached_property
-    def existing(self) -> int:
-        """How many of these there are."""
-        return sum(each.user_id is not None for each in self.tried)
-
-    @cached_property
     def guessed(self) -> list[Account]:
-        """The accounts whose password was guessed, the first one first.
+        """Those of the accounts whose password was guessed, the first one first.
 
         Many had failed there before, of whomever, and their users were never there until then: who mistypes,
         and who shares an address with somebody who guesses, has signed in there before.
         """
-        found = [
-            each
-            for each in self.accounts
-            if each.user_id is not None and each.failed_before >= GUESSES and not each.is_known
-        ]
-        return sorted(found, key=lambda each: each.failed_before)
+        return [each for each in self.accounts if each.is_guessed]
+
+    @property
+    def is_cut(self) -> bool:
+        """There are older events than were counted."""
+        return self.figures.has_more or self.figures.has_more_sign_ins
 
     @property
     def verdict(self) -> Verdict:
         """What to make of it."""
-        if self.guessed:
+        if self.figures.guessed:
             return Verdict.GUESSED
-        if self.failed >= GUESSES:
+        if self.figures.failures >= GUESSES:
             return Verdict.ATTACK
-        return Verdict.FAILURES if self.failed else Verdict.QUIET
-
-    @property
-    def last_failed_at(self) -> datetime | None:
-        """When somebody was last seen there at whose account a sign-in failed; None where none did."""
-        return max((each.last_at for each in self.accounts if each.failed), default=None)
-
-    def tried_before(self, guess: Account) -> int:
-        """Return at how many accounts sign-ins had failed when this one was guessed."""
-        at = guess.succeeded_at
-        return sum(
-            each.failed_at is not None and at is not None and each.failed_at <= at for each in self.accounts
-        )
+        return Verdict.FAILURES if self.figures.failures else Verdict.QUIET
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,14 +157,15 @@ class Addresses:
         """
         here, now = str(place.network), self._clock()
         async with self._database.planning() as conn:
-            accounts = await store.accounts(conn, here, within=SPAN, most=EVENTS_MAX, at=now, idle=self._idle)
-            events = await event_store.at_address(conn, str(place), within=SPAN, limit=EVENTS, at=now)
+            activity = await self._activity(conn, place, now)
+            events = await trail_store.events(conn, place, within=SPAN, limit=EVENTS, at=now)
             events = await with_actors(conn, self._database.user_ids, events)
             blocks = await store.blocks_at(conn, here, limit=BLOCKS, at=now)
         wanted = SessionFilter(address=str(place))
         return Look(
             place=place,
-            accounts=accounts,
+            figures=activity.figures,
+            accounts=activity.accounts,
             sessions=await self._oversight.page(wanted, before=None, limit=SESSIONS),
             open_sessions=await self._oversight.count(
                 wanted, except_session_id=None if session is None else session.id, most=COUNTED_MAX
@@ -206,15 +179,22 @@ class Addresses:
         """Return what was done from these places, and nothing of how they stand."""
         now = self._clock()
         async with self._database.planning() as conn:
-            return [
-                Activity(
-                    place=place,
-                    accounts=await store.accounts(
-                        conn, str(place.network), within=SPAN, most=EVENTS_MAX, at=now, idle=self._idle
-                    ),
-                )
-                for place in places
-            ]
+            return [await self._activity(conn, place, now) for place in places]
+
+    async def _activity(self, conn: Connection, place: Place, now: datetime | None) -> Activity:
+        figures, accounts = await trail_store.accounts(
+            conn,
+            place,
+            within=SPAN,
+            most=EVENTS_MAX,
+            guesses=GUESSES,
+            shown=ACCOUNTS,
+            told=TOLD,
+            told_most=BEFORE_MAX,
+            at=now,
+            idle=self._idle,
+        )
+        return Activity(place=place, figures=figures, accounts=accounts)
 
     async def end_sessions(
         self, place: Place, *, expected: int, client: Client, by: By = Program.COMMAND
