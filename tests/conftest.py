@@ -33,7 +33,8 @@ from fastapi import FastAPI
 from jinja2 import BytecodeCache, Environment
 from jinja2.bccache import Bucket
 from tests import proofs, secrecy
-from tests.maker import Maker, remember_types
+from tests.maker import Maker, on_database, remember_types
+from tests.stock import Stock
 from tests.watching import Watching
 
 from gatepost.app import create_app
@@ -42,9 +43,11 @@ from gatepost.db.embedded import EmbeddedServer
 from gatepost.db.grants import render_grants
 from gatepost.feature import schemas_of
 from gatepost.features import FEATURES
+from gatepost.features.email import templating
 from gatepost.http.pages import site
 from gatepost.library import Gatepost
 from gatepost.models import UserIdType
+from gatepost.preview import application as preview
 from gatepost.settings import Settings
 from gatepost.settings.feature import settings_of
 
@@ -69,7 +72,8 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("ours")
     # Each test makes an application of its own, and all of these have the same templates.
     monkeypatch = pytest.MonkeyPatch()
-    monkeypatch.setattr(site, "Environment", partial(Environment, bytecode_cache=CompiledTemplates()))
+    for module in (site, templating, preview):
+        monkeypatch.setattr(module, "Environment", partial(Environment, bytecode_cache=CompiledTemplates()))
     config.add_cleanup(monkeypatch.undo)
     if not hasattr(config, "workerinput") and _roomy(MEMORY):
         place = tempfile.TemporaryDirectory(prefix="gatepost-tests-", dir=MEMORY)
@@ -115,11 +119,6 @@ def anyio_backend() -> str:
 
 
 # --- PostgreSQL ---
-
-
-def on_database(dsn: str, database: str) -> str:
-    """Return the DSN of another database on the same server."""
-    return urlunsplit(urlsplit(dsn)._replace(path=f"/{database}"))
 
 
 @pytest.fixture(scope="session")
@@ -225,20 +224,32 @@ def _counted_ids() -> list[str]:
 async def scratch_database(server_dsn: str, template: str) -> AsyncIterator[str]:
     name = f"gatepost_{uuid4().hex[:12]}"
     maker = Maker.of(server_dsn)
-    # Half the time of the default, for a server that need not be durable; PostgreSQL 14 knows no other.
-    is_ours = "GATEPOST_TEST_DATABASE_URL" not in os.environ
-    copied = " STRATEGY FILE_COPY" if is_ours and maker.version > 14 else ""
-    await maker.execute(f"CREATE DATABASE {name} TEMPLATE {template}{copied}")
+    await maker.run(maker.make, name, template)
     try:
         yield on_database(server_dsn, name)
         await secrecy.search_database(on_database(server_dsn, name))
     finally:
-        await maker.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        await maker.run(maker.drop, name)
+
+
+@pytest.fixture(scope="session")
+def stock(server_dsn: str, template: str) -> Iterator[Stock]:
+    """What tests have their databases from."""
+    stock = Stock(Maker.of(server_dsn), template)
+    yield stock
+    stock.clear()
 
 
 @pytest.fixture
-async def owner_dsn(server_dsn: str, template: str, anyio_backend: str) -> AsyncIterator[str]:
+async def owner_dsn(server_dsn: str, stock: Stock, anyio_backend: str) -> AsyncIterator[str]:
     """A migrated database of this test alone, as the owner of its tables sees it."""
+    async with stock.lent() as name:
+        yield on_database(server_dsn, name)
+
+
+@pytest.fixture
+async def new_dsn(server_dsn: str, template: str, anyio_backend: str) -> AsyncIterator[str]:
+    """Another one, that no test has had before: PostgreSQL's counters of it begin at nought."""
     async with scratch_database(server_dsn, template) as dsn:
         yield dsn
 

@@ -110,14 +110,19 @@ async def search_database(dsn: str) -> None:
     except (asyncpg.PostgresError, OSError):
         return  # the test has seen to its end
     try:
-        there = await conn.fetch(
-            "SELECT name FROM unnest($1::text[]) name WHERE to_regclass(name) IS NOT NULL", list(_ROWS)
-        )
-        if there:
-            for table, row in await conn.fetch(" UNION ALL ".join(_ROWS[name] for (name,) in there)):
-                search(row, f"a row of {table}")
+        for table, row in await rows(conn):
+            search(row, f"a row of {table}")
     finally:
         await conn.close()
+
+
+async def rows(conn: "asyncpg.Connection[asyncpg.Record]") -> list[tuple[str, str]]:
+    """Return the name of a table and a row of it, for each row that may hold no secret."""
+    there = await conn.fetch(
+        "SELECT name FROM unnest($1::text[]) name WHERE to_regclass(name) IS NOT NULL", list(_ROWS)
+    )
+    statement = " UNION ALL ".join(_ROWS[name] for (name,) in there)
+    return [(table, row) for table, row in await conn.fetch(statement)] if there else []
 
 
 # --- Where secrets are made and presented ---

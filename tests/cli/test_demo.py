@@ -12,7 +12,8 @@ import asyncpg
 import httpx
 import pytest
 from tests.cli.conftest import Command, Database, Ended
-from tests.conftest import bearer, login, on_database, settings_for
+from tests.conftest import bearer, login, settings_for
+from tests.maker import on_database
 
 from gatepost.app import create_app
 from gatepost.models import AuditAction

@@ -10,7 +10,8 @@ import asyncpg
 import pytest
 from tests.cli.conftest import Command, Database
 from tests.cli.test_doctor import examined
-from tests.conftest import PASSWORD, SCHEMAS, Role, execute, on_database
+from tests.conftest import PASSWORD, SCHEMAS, Role, execute
+from tests.maker import on_database
 from tests.pooler import pooled
 from tests.security.test_hashes import VECTORS
 

@@ -7,7 +7,8 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from tests.cli.conftest import Command, Environment, run_process
-from tests.conftest import SCHEMAS, Role, execute, on_database, settings_for
+from tests.conftest import SCHEMAS, Role, execute, settings_for
+from tests.maker import on_database
 
 from gatepost.cli.migrate import report
 from gatepost.db.grants import render_grants

@@ -24,7 +24,8 @@ from tests.cli.conftest import (
     run_process,
     serving,
 )
-from tests.conftest import PASSWORD, MakeSettings, bearer, execute, on_database
+from tests.conftest import PASSWORD, MakeSettings, bearer, execute
+from tests.maker import on_database
 
 from gatepost.cli.listening import CannotListen, Listening, find_address
 from gatepost.cli.serve import Found, announced

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.conftest import on_database, settings_for
+from tests.conftest import settings_for
+from tests.maker import on_database
 
 from gatepost.app import create_app
 from gatepost.cli.worker import Announcement, Application, Worker

@@ -19,6 +19,12 @@ from gatepost.services.housekeeping import BATCH
 MANY = 100_000
 
 
+@pytest.fixture
+def owner_dsn(new_dsn: str) -> str:
+    """What an index is read is counted."""
+    return new_dsn
+
+
 async def add_expired(db: "asyncpg.Connection[asyncpg.Record]", number: int, *, ended: bool = False) -> None:
     """Add sessions of user 1 that expired one after the other, or ended so long ago that they are purged."""
     await db.execute(

@@ -16,7 +16,8 @@ from uuid import uuid4
 import httpx
 import pytest
 import uvicorn
-from tests.conftest import PASSWORD, AsApp, execute, on_database, settings_for
+from tests.conftest import PASSWORD, AsApp, execute, settings_for
+from tests.maker import on_database
 
 from gatepost.app import create_app
 

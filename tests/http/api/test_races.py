@@ -50,6 +50,12 @@ class Workers:
 
 
 @pytest.fixture
+def owner_dsn(new_dsn: str) -> str:
+    """Deadlocks and connections are counted."""
+    return new_dsn
+
+
+@pytest.fixture
 async def workers(stopped_app: MakeApp, db: Database) -> AsyncIterator[Workers]:
     async with AsyncExitStack() as stack:
         apps = [stopped_app(database_pool_size=8) for _ in range(2)]
