@@ -2,6 +2,7 @@
 
 import ipaddress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from starlette.responses import JSONResponse, Response
 
@@ -38,10 +39,14 @@ def why_not(visit: Visit) -> Text | None:
     settings = visit.gate.settings_as(PasskeySettings)
     if settings.rp_id is None:
         return Text("passkey.at_address") if _is_address(host) else Text("passkey.nowhere")
-    if host == settings.rp_id or host.endswith(f".{settings.rp_id}"):
+    if _fits(host, settings.rp_id):
         return None
-    own = settings.webauthn_origins[0] if settings.webauthn_origins else f"https://{settings.rp_id}"
-    return Text("passkey.elsewhere", place=own)
+    fitting = (each for each in settings.webauthn_origins if _fits(urlsplit(each).hostname, settings.rp_id))
+    return Text("passkey.elsewhere", place=next(fitting, settings.rp_id))
+
+
+def _fits(host: str | None, rp_id: str) -> bool:
+    return host is not None and (host == rp_id or host.endswith(f".{rp_id}"))
 
 
 def _is_address(host: str) -> bool:
