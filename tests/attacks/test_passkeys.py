@@ -9,7 +9,7 @@ from typing import Any
 import cbor2
 import httpx
 import pytest
-from tests.conftest import bearer, register
+from tests.conftest import MakeSettings, bearer, register, serving
 from tests.features.passkeys_by import (
     BODY,
     FACTORS,
@@ -29,6 +29,7 @@ from tests.features.passkeys_by import (
 )
 from tests.http.conftest import Database, events
 
+from gatepost.app import create_app
 from gatepost.features.passkeys.relying_party import encoded
 from gatepost.features.passkeys.soft_authenticator import SoftPasskey
 
@@ -316,6 +317,40 @@ async def test_of_fifty_answers_of_one_challenge_one_wins(
     answers = await asyncio.gather(*(send(credential) for _ in range(50)))
     assert sorted(each.status_code for each in answers) == [200] + [401] * 49
     assert await sessions(db) == before + 1
+
+
+async def test_of_two_that_count_the_same_at_once_one_is_heard(
+    client: httpx.AsyncClient, forger: Forger, db: Database
+) -> None:
+    sent = []
+    for _ in range(2):
+        options, send = await alone(client, forger)
+        forger.passkeys[0].count = 3
+        sent.append((send, forger.get(options)))
+    answers = await asyncio.gather(*(send(credential) for send, credential in sent))
+    assert sorted(each.status_code for each in answers) == [200, 401]
+    assert len(await events(db, "factor.copied")) == 1
+
+
+async def test_of_ten_who_set_up_the_same_passkey_at_once_one_does(
+    client: httpx.AsyncClient, token: str, db: Database
+) -> None:
+    credential = Device().create(await creation(client, token))
+    answers = await asyncio.gather(*(added(client, token, credential) for _ in range(10)))
+    assert [each.status_code for each in answers].count(200) == 1
+    assert await db.fetchval("SELECT count(*) FROM auth_passkeys") == 1
+
+
+async def test_an_address_has_so_many_tries(make_settings: MakeSettings) -> None:
+    app = create_app(make_settings(throttle_enabled=True, throttle_form_address="3 then 1/day"))
+    async with serving(app) as client:
+        data = await asked(client)
+        body = {"challenge": data["challenge"], "credential": {}}
+        assert (await client.post(PASSKEY, json=body)).status_code == 401
+        assert (await client.post(PASSKEY, json=body)).status_code == 401
+        for path in (PASSKEY, f"{PASSKEY}/options"):
+            refused = await client.post(path, json=body)
+            assert (refused.status_code, code_of(refused)) == (429, "too_many_attempts")
 
 
 @pytest.mark.parametrize("ceremony", CEREMONIES)
