@@ -94,7 +94,8 @@ attack: $(VENV)/.runtime ## Have sqlmap and wapiti attack a server of our own (M
 fuzz: $(VENV)/.dev ## Look for what no test thought of (EXAMPLES=10000, random each time; an hour on two cores)
 	@$(TEST_DATABASE) export FUZZ_EXAMPLES=$$(($(or $(EXAMPLES),10000) / 2)); \
 	FUZZ_PART=1 $(BIN)/python -m pytest -s tests/properties/test_state_machine.py tests/properties/test_schemathesis.py $(ARGS) & \
-	FUZZ_PART=2 $(BIN)/python -m pytest -s tests/properties/test_state_machine.py $(ARGS); second=$$?; \
+	FUZZ_PART=2 $(BIN)/python -m pytest -s tests/properties/test_state_machine.py \
+	tests/features/email/test_sender.py::test_several_workers_send_many_mails_with_failures_and_none_twice $(ARGS); second=$$?; \
 	wait $$! && exit $$second
 
 bench: $(VENV)/.runtime ## Measure Gatepost beside others (QUICK=1: a look; GROWTH=1: ten million sessions; TRAIL=1: ten million events)

@@ -279,10 +279,13 @@ class Administration(Directory):
         It is made here, so that no administrator chooses one, and works for `TEMPORARY_FOR` (ASVS 6.4.1).
 
         Raises:
-            NotFound: the user is gone.
+            NotFound: the user is gone; or administrators have users mailed a link, and learn no password
+                (ASVS 6.4.6). Commands may give one all the same.
             OwnAccount: an administrator knows their own, or a session that was stolen would be their account.
             SessionRevoked, AdminRequired: as `Acts.begin`; the password is thrown away.
         """
+        if self.gives_no_passwords and not isinstance(by, Program):
+            raise NotFound(Text("error.not_found.temporary_password"))
         password = make_password()
         hashed = await self._hashing.hash(Password.read(password), Line.of(client, is_known=True))
         async with self._acts.begin(
@@ -300,6 +303,11 @@ class Administration(Directory):
             await self._throttles.forget(conn, user.id, user.email)
             await self._tell(conn, AuditAction.USER_PASSWORD_SET, user, client)
         return TemporaryPassword(password=password, expires_at=expires_at)
+
+    @property
+    def gives_no_passwords(self) -> bool:
+        """Whether an administrator starts a reset by mail, instead of a password that they would know."""
+        return self._features.mails_resets
 
     async def end_sessions(self, user: User, *, client: Client, by: By = Program.COMMAND) -> int:
         """End every session of a user; return how many were live.

@@ -261,6 +261,7 @@ class Wired:
         courier: mails invitations; of one feature at the most.
         registrar: has newcomers proven; of one feature at the most.
         email_changer: has new e-mails proven; of one feature at the most.
+        mails_resets: administrators have users mailed a link to choose a password by, and give them none.
         purges: run by housekeeping.
         erase: run where a user is deleted.
         export: what its part of a user's data is; the part has the feature's name.
@@ -280,6 +281,7 @@ class Wired:
     courier: Courier | None = None
     registrar: Registrar | None = None
     email_changer: EmailChanger | None = None
+    mails_resets: bool = False
     purges: tuple[Purge, ...] = ()
     erase: Erase | None = None
     export: Export | None = None
@@ -329,6 +331,11 @@ class Wiring:
         """What has new e-mails proven; None where nothing does, or it can't."""
         found = (wired.email_changer for wired in self._wired if wired.email_changer is not None)
         return next((each for each in found if each.is_on), None)
+
+    @property
+    def mails_resets(self) -> bool:
+        """Whether administrators have users mailed a link to choose a password by, and give them none."""
+        return any(wired.mails_resets for wired in self._wired)
 
     def service(self, kind: type[Service]) -> Service:
         """Return the one service of a class.

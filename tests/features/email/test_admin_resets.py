@@ -17,6 +17,7 @@ from gatepost.app import create_app
 from gatepost.features.email.errors import NotMailable
 from gatepost.features.email.sender import Sender
 from gatepost.library import Gatepost
+from gatepost.models import Client
 
 pytestmark = pytest.mark.usefixtures("resting")
 
@@ -206,3 +207,32 @@ async def test_by_a_command(
     assert await mails(db) == [("password_reset", "ada@example.com")]
     (event,) = await events(db, "password.reset_sent")
     assert (event["user_id"], event["detail"]) == (ada, {"by": "command"})
+
+
+async def test_no_administrator_gives_a_password_where_a_link_can_be_mailed(
+    app: FastAPI, client: httpx.AsyncClient, gate: Gatepost, db: Database, user_id: str, token: str
+) -> None:
+    before = await db.fetchval("SELECT hashed_password FROM users WHERE email = $1", EMAIL)
+    path = f"/api/auth/admin/users/{user_id}/temporary-password"
+    assert_error(await client.post(path, headers=bearer(token)), errors.NotFound)
+    async with another(app) as admin:
+        await admin.get("/auth/sign-in")
+        await admin.sign_in(ADMIN)
+        await admin.get(f"/auth/admin/users/{user_id}")
+        offered = {a["href"].rpartition("/")[2] for a in admin.page.all("a")}
+        assert "reset" in offered
+        assert "temporary_password" not in offered
+        await admin.get(f"/auth/admin/users/{user_id}/temporary_password")
+        assert admin.answer.status_code == 404
+    assert await db.fetchval("SELECT hashed_password FROM users WHERE email = $1", EMAIL) == before
+    user = await gate.administration.find(EMAIL)
+    assert (await gate.administration.set_temporary_password(user, client=Client())).password, "by a command"
+
+
+async def test_without_mail_there_is_the_temporary_password(make_settings: MakeSettings) -> None:
+    async with serving(app := create_app(make_settings())) as client:
+        user_id = (await make_user(app)).id
+        await make_user(app, ADMIN, is_admin=True)
+        token = (await login(client, ADMIN))["token"]
+        path = f"/api/auth/admin/users/{user_id}/temporary-password"
+        assert (await client.post(path, headers=bearer(token))).status_code == 200

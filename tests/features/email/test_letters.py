@@ -9,13 +9,17 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.conftest import register
+from tests.conftest import MakeSettings, register
 from tests.features.email.conftest import ADA, Post, Postman, part
 
+from gatepost.errors import SettingsError
+from gatepost.features import FEATURES
+from gatepost.features.email.checks import checks
 from gatepost.features.email.letters import Letters, place, sender_of
 from gatepost.features.email.mails import Mail
 from gatepost.features.email.samples import sample
 from gatepost.features.email.settings import EmailSettings
+from gatepost.gate import Gate
 from gatepost.texts import LANGUAGES
 
 
@@ -161,3 +165,34 @@ def test_the_colours_are_the_owners_in_both_schemes() -> None:
 )
 def test_mails_are_from_somebody(settings: dict[str, Any], expected: str) -> None:
     assert str(sender_of(EmailSettings(_env_file=None, app_name="Acme", **settings))) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("sign_in.txt", "{% if %}", "sign_in.txt can't be used"),
+        (
+            "sign_in.html",
+            "{{ nobody_knows_this }}",
+            "sign_in can't be used: 'nobody_knows_this' is undefined",
+        ),
+    ],
+)
+def test_a_broken_template_is_told_before_it_is_needed(
+    tmp_path: Path, name: str, content: str, told: str
+) -> None:
+    (tmp_path / "mail").mkdir()
+    (tmp_path / "mail" / name).write_text(content)
+    with pytest.raises(SettingsError, match=f"TEMPLATES_DIR: mail/{told}"):
+        letters(templates_dir=tmp_path).check_templates()
+
+
+async def test_a_broken_template_is_told_at_the_start(make_settings: MakeSettings, tmp_path: Path) -> None:
+    (tmp_path / "mail").mkdir()
+    (tmp_path / "mail" / "sign_in.txt").write_text("{{ nobody_knows_this }}")
+    settings = make_settings(mail_url="smtp://127.0.0.1:9?tls=off", templates_dir=tmp_path)
+    gate = Gate(settings, features=FEATURES)
+    with pytest.raises(SettingsError, match="mail/sign_in can't be used"):
+        await gate.open()
+    assert not gate.is_open
+    assert [each.name for each in await checks(settings) if each.status == "wrong"] == ["mail", "mails"]

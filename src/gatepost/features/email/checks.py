@@ -1,8 +1,9 @@
 """What `gatepost doctor` finds of mail."""
 
 from gatepost.doctor.check import Check, ok, warning, wrong
+from gatepost.errors import SettingsError
 from gatepost.features.email.address import MailServer
-from gatepost.features.email.letters import sender_of
+from gatepost.features.email.letters import Letters, sender_of
 from gatepost.features.email.settings import EmailSettings
 from gatepost.features.email.transport import NotSentError
 from gatepost.settings import Settings
@@ -16,10 +17,23 @@ async def checks(settings: Settings) -> list[Check]:
         return []
     gate = application.get()
     if gate is not None and gate.mailer is not None:
-        return [ok("mail", "sent by the application's @auth.send_mail")]
+        return [ok("mail", "sent by the application's @auth.send_mail"), *_templates(settings)]
     if settings.mail_url is None:
-        return [_without(settings)]
-    return [await _server(settings), *_sender(settings)]
+        return [_without(settings), *_templates(settings)]
+    return [await _server(settings), *_sender(settings), *_templates(settings)]
+
+
+def _templates(settings: EmailSettings) -> list[Check]:
+    letters = Letters(settings)
+    if not letters.replaced:
+        return []
+    try:
+        letters.check_templates()
+    except SettingsError as error:
+        return [
+            wrong("mails", "; ".join(error.problems), "Correct it and see it: gatepost mail preview mails")
+        ]
+    return [ok("mails", f"TEMPLATES_DIR replaces {', '.join(letters.replaced)}")]
 
 
 def _without(settings: EmailSettings) -> Check:

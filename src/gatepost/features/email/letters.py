@@ -10,8 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gatepost.errors import SettingsError
 from gatepost.features.email.address import MailServer, parse_mailbox
 from gatepost.features.email.mails import Mail
+from gatepost.features.email.samples import sample
 from gatepost.features.email.sending_store import Message
 from gatepost.features.email.settings import EmailSettings
 
@@ -94,15 +96,27 @@ class Letters:
         )
         return subject, re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", html
 
+    @property
+    def replaced(self) -> list[str]:
+        """The templates of ours that TEMPLATES_DIR replaces."""
+        own = self._settings.templates_dir
+        ours = [] if own is None else sorted(TEMPLATES.glob("mail/*"))
+        return [
+            f"mail/{each.name}" for each in ours if own is not None and (own / "mail" / each.name).is_file()
+        ]
+
     def check_templates(self) -> None:
-        """Compile every template, so that a mistake in one of the owner's is told before it is needed.
+        """Write every mail where TEMPLATES_DIR replaces one, so that a mistake is told before a mail is lost.
 
         Raises:
-            jinja2.TemplateError: one of them can't be used.
+            SettingsError: one of them can't be written.
         """
-        for mail in Mail:
-            for kind in ("txt", "html"):
-                self._templates.get_template(f"mail/{mail}.{kind}")
+        for mail in Mail if self.replaced else ():
+            try:
+                self.render(*sample(mail))
+            except Exception as error:  # a template is a program
+                name = getattr(error, "name", None) or f"mail/{mail}"
+                raise SettingsError([f"TEMPLATES_DIR: {name} can't be used: {error}"]) from error
 
     def _context(self, message: Message, secrets: Mapping[str, str]) -> dict[str, Any]:
         from gatepost.http.pages.language import negotiated

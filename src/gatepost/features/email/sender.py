@@ -78,7 +78,12 @@ class Sender:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to send in the background."""
+        """Begin to send in the background.
+
+        Raises:
+            SettingsError: a template of TEMPLATES_DIR can't be used.
+        """
+        self._letters.check_templates()
         self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:

@@ -59,6 +59,7 @@ def wire(gate: "Gate") -> Wired:
         courier=InvitationMails(mailroom),
         registrar=sign_ups,
         email_changer=changes,
+        mails_resets=mailroom.is_on,
         purges=_purges(kept=timedelta(days=settings.session_history_days)),
         erase=outbox_store.erase,
         export=_export,

@@ -229,7 +229,10 @@ async def logout_user(
 async def set_temporary_password(
     session: FreshAdminSession, user_id: PathUserId, gate: CurrentGate, client: CurrentClient
 ) -> Response:
-    """Make a password, shown this once, that works for 24 hours and must be changed at the next sign-in."""
+    """Make a password, shown this once, that works for 24 hours and must be changed at the next sign-in.
+
+    Where there is a way to send mail this is not found: `password-reset` has the user choose one.
+    """
     user = await gate.administration.get(user_id)
     made = await gate.administration.set_temporary_password(user, client=client, by=session)
     shown = {"password": made.password, "expires_at": made.expires_at}

@@ -58,6 +58,7 @@ async def show(visit: Visit) -> Response:
         account=account,
         who=account.user,
         undone=UNDONE,
+        gives_no_passwords=gate.administration.gives_no_passwords,
         is_own=account.user.id == visit.signed_in.user.id,
         factors=await _factors(visit, user_id),
         sessions=[each.row for each in sessions],
@@ -89,7 +90,7 @@ async def ask(visit: Visit) -> Response:
         NotFound: there is no such user, or nothing of this name.
     """
     verb = visit.request.path_params["verb"]
-    if verb not in ASKED:
+    if verb not in ASKED or (verb == "temporary_password" and visit.gate.administration.gives_no_passwords):
         raise NotFound
     user_id = named_user(visit)
     account = await visit.gate.administration.account(user_id)
