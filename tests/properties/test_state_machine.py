@@ -15,8 +15,9 @@ from tests.conftest import AsApp
 from tests.features.email.conftest import resting
 from tests.properties.machine.factors import FactorSteps
 from tests.properties.machine.mail import MailSteps
-from tests.properties.machine.sessions import SessionSteps
+from tests.properties.machine.passkeys import PasskeySteps
 from tests.properties.machine.steps import FUZZ, Steps
+from tests.properties.machine.tokens import TokenSteps
 from tests.properties.model.factors import World
 from tests.properties.model.sessions import GRACE
 from tests.properties.model.users import OWNER, THIEF, ModelUser
@@ -26,19 +27,23 @@ __all__ = ["resting"]
 
 TICK = timedelta(microseconds=1)
 BOUNDED = settings(
-    max_examples=30,
     stateful_step_count=40,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate, Phase.shrink],
 )
-PROFILE = settings(BOUNDED, max_examples=FUZZ, print_blob=True) if FUZZ else BOUNDED
+PROFILE = settings(BOUNDED, print_blob=True) if FUZZ else BOUNDED
 
 
-class Everything(FactorSteps, MailSteps, SessionSteps):
+class Everything(PasskeySteps, FactorSteps, MailSteps, TokenSteps):
     """All of it together."""
 
 
-MACHINES = [SessionSteps, Everything]
+class SecondFactors(PasskeySteps, FactorSteps):
+    """Factors without what ends most sessions."""
+
+
+MACHINES: dict[type[Steps], int] = {TokenSteps: 20, MailSteps: 15, SecondFactors: 20, Everything: 10}
+"""What is tried → how many examples of it, in a run of all tests."""
 
 
 @pytest.mark.parametrize("steps", MACHINES, ids=lambda steps: steps.__name__)
@@ -50,8 +55,9 @@ def test_whatever_happens_all_is_as_the_model_has_it(
         workers = Workers(runner)
         runner.run(workers.open(server_dsn, template, as_app, tmp_path))
         try:
-            machine = type("Machine", (steps,), {"workers": workers})
-            run_state_machine_as_test(machine, settings=PROFILE)
+            examples = MACHINES[steps] * FUZZ // sum(MACHINES.values()) if FUZZ else MACHINES[steps]
+            machine = type("Machine", (steps,), {"workers": workers, "wanted": examples})
+            run_state_machine_as_test(machine, settings=settings(PROFILE, max_examples=examples))
         finally:
             runner.run(workers.close())
 

@@ -6,10 +6,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import multiple, precondition, rule
-from tests.properties.machine.steps import MAILBOXES, Steps, flags, known, numbers, owners, picks
+from tests.properties.machine.accounts import AccountSteps
+from tests.properties.machine.steps import MAILBOXES, flags, known, numbers, owners, picks
 from tests.properties.model.factors import PROVES, ModelChallenge
 from tests.properties.model.sessions import ModelSession
-from tests.properties.model.users import OWNER, THIEF, Caller, ModelUser
+from tests.properties.model.users import OWNER, THIEF, Caller, ModelApp, ModelUser
 from tests.properties.workers import STRICT, Answer
 
 from gatepost.features.totp.codes import code_at
@@ -23,40 +24,37 @@ answers = st.tuples(st.just("totp"), apps) | st.tuples(
 )
 
 
-class FactorSteps(Steps):
+class FactorSteps(AccountSteps):
     """What is done with second factors."""
 
     # Setting up.
 
-    @rule(target=known, worker=numbers, session=known, by=owners, by_cookie=flags, typed=apps, goes_on=flags)
+    @rule(target=known, worker=numbers, token=picks, by=owners, by_cookie=flags, typed=apps, goes_on=flags)
     def set_an_app_up(
         self,
         worker: int,
-        session: ModelSession,
+        token: int,
         by: Caller,
         by_cookie: bool,
         typed: int | None,
         goes_on: bool,
     ) -> Any:
         """Have a secret made, and perhaps confirm it with a code at once."""
+        session = self.session(token)
         answer = self.ask(worker, "POST", "factors/totp", by, session, by_cookie)
         opened = self.opens(answer, session, by, by_cookie)
         if opened is None or not self.is_fresh_enough(answer, session):
             return multiple()
         secret = base64.b32decode(answer.data["secret"])
-        waiting = self.world.enrolling.get((session.user, session.authenticated_at))
-        if waiting is None or not self.world.is_good(waiting):
-            waiting = self.world.challenge(opened.user, None, enrols=True)
-            waiting.secret = secret
-            self.world.enrolling[session.user, session.authenticated_at] = waiting
+        waiting = self.begun(session, "totp")
+        waiting.secret = waiting.secret or secret
         assert waiting.secret == secret
-        return self.confirm_an_app(worker, session, by, by_cookie, typed) if goes_on else multiple()
+        return self.confirm_an_app(worker, token, by, by_cookie, typed) if goes_on else multiple()
 
-    @rule(target=known, worker=numbers, session=known, by=owners, by_cookie=flags, typed=apps)
-    def confirm_an_app(
-        self, worker: int, session: ModelSession, by: Caller, by_cookie: bool, typed: int | None
-    ) -> Any:
-        key = (session.user, session.authenticated_at)
+    @rule(target=known, worker=numbers, token=picks, by=owners, by_cookie=flags, typed=apps)
+    def confirm_an_app(self, worker: int, token: int, by: Caller, by_cookie: bool, typed: int | None) -> Any:
+        session = self.session(token)
+        key = (session.user, session.authenticated_at, "totp")
         waiting = self.world.enrolling.get(key)
         code = WRONG if waiting is None else self.code_of(waiting.secret, typed)
         answer = self.ask(worker, "POST", "factors/totp/confirm", by, session, by_cookie, {"code": code})
@@ -75,12 +73,14 @@ class FactorSteps(Steps):
             self.world.enrolling[key] = waiting
             return multiple()
         assert answer.status == 200
-        self.world.enrol(opened.user, waiting.secret, step, answer.data.get("recovery_codes", []))
+        app = ModelApp(waiting.secret, step)
+        self.world.enrol(opened.user, app, answer.data.get("recovery_codes", []))
         assert self.happened() == ["factor.enrolled", "session.revoked_all", "session.started"]
         return self.begin_anew(session, opened, answer, by, PROVES)
 
-    @rule(target=known, worker=numbers, session=known, by=owners, by_cookie=flags)
-    def remove_the_app(self, worker: int, session: ModelSession, by: Caller, by_cookie: bool) -> Any:
+    @rule(target=known, worker=numbers, token=picks, by=owners, by_cookie=flags)
+    def remove_the_app(self, worker: int, token: int, by: Caller, by_cookie: bool) -> Any:
+        session = self.session(token)
         answer = self.ask(worker, "DELETE", "factors/totp", by, session, by_cookie)
         opened = self.opens(answer, session, by, by_cookie)
         if opened is None or not self.is_fresh_enough(answer, session):
@@ -89,10 +89,19 @@ class FactorSteps(Steps):
             self.refused(answer, "not_found", 404)
             return multiple()
         assert answer.status == 200
-        opened.user.lose_factors()
+        opened.user.lose(None)
         self.world.sent.append(("factor_changed", opened.user.email))
         assert self.happened() == ["factor.removed", "session.revoked_all", "session.started"]
         return self.begin_anew(session, opened, answer, by)
+
+    def begun(self, session: ModelSession, method: str) -> ModelChallenge:
+        """Return what waits for a factor that is set up in a session, from now on if nothing did."""
+        key = (session.user, session.authenticated_at, method)
+        waiting = self.world.enrolling.get(key)
+        if waiting is None or not self.world.is_good(waiting):
+            waiting = self.world.challenge(session.user, None, enrols=True)
+            self.world.enrolling[key] = waiting
+        return waiting
 
     def begin_anew(
         self,
@@ -106,10 +115,9 @@ class FactorSteps(Steps):
         methods, at = [*session.newest, *proven], session.authenticated_at
         return self.world.begin_anew(opened, "factor_changed", answer.token, by, methods, at)
 
-    @rule(worker=numbers, session=known, by=owners, by_cookie=flags)
-    def have_new_recovery_codes(
-        self, worker: int, session: ModelSession, by: Caller, by_cookie: bool
-    ) -> None:
+    @rule(worker=numbers, token=picks, by=owners, by_cookie=flags)
+    def have_new_recovery_codes(self, worker: int, token: int, by: Caller, by_cookie: bool) -> None:
+        session = self.session(token)
         answer = self.ask(worker, "POST", "factors/recovery-codes", by, session, by_cookie)
         opened = self.opens(answer, session, by, by_cookie)
         if opened is None or not self.is_fresh_enough(answer, session):
@@ -193,7 +201,7 @@ class FactorSteps(Steps):
             return multiple()
         assert answer.status == 200
         challenge.is_gone = True
-        self.world.enrol(user, challenge.secret, step, answer.data["recovery_codes"])
+        self.world.enrol(user, ModelApp(challenge.secret, step), answer.data["recovery_codes"])
         self.world.end_all(user, "factor_changed")
         user.move()
         assert "factor.enrolled" in self.happened()
@@ -243,11 +251,12 @@ class FactorSteps(Steps):
     # Confirming.
 
     @precondition(lambda self: self.world.confirming)
-    @rule(target=known, session=known, worker=numbers, what=answers, by=owners, by_cookie=flags)
+    @rule(target=known, token=picks, worker=numbers, what=answers, by=owners, by_cookie=flags)
     def answer_a_confirmation(
-        self, session: ModelSession, worker: int, what: tuple[str, Any], by: Caller, by_cookie: bool
+        self, token: int, worker: int, what: tuple[str, Any], by: Caller, by_cookie: bool
     ) -> Any:
         """Answer the step after the password, where a session is to be fresh."""
+        session = self.session(token)
         method, code = what[0], self.typed(session.user, *what)
         body = {"method": method, "code": code}
         answer = self.ask(worker, "POST", "confirm", by, session, by_cookie, body)
@@ -259,7 +268,8 @@ class FactorSteps(Steps):
         if waiting is None or not self.world.is_good(waiting):
             self.refused(answer, "challenge_expired")
             return multiple()
-        if method not in opened.user.methods:
+        if method not in opened.user.methods or not waiting.proven:
+            # With nothing proven before it a passkey alone would do.
             self.refused(answer, "validation_failed", 422)
         elif not self.world.answer(opened.user, method, code):
             self.refused(answer, "invalid_code")

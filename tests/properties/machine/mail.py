@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import multiple, precondition, rule
 from tests.conftest import PASSWORD
-from tests.properties.machine.sessions import PASSWORDS
-from tests.properties.machine.steps import MAILBOXES, Steps, flags, known, numbers, owners, picks
+from tests.properties.machine.accounts import AccountSteps
+from tests.properties.machine.steps import MAILBOXES, PASSWORDS, flags, known, numbers, owners, picks
 from tests.properties.model.mail import ModelLink
 from tests.properties.model.sessions import ModelSession
 from tests.properties.model.users import APP, OWNER, THIEF, Caller, ModelUser
@@ -36,7 +36,7 @@ doors = st.sampled_from([None, None, None, *DOORS])
 """Where a link is used; None: where it leads to."""
 
 
-class MailSteps(Steps):
+class MailSteps(AccountSteps):
     """What is done by mail."""
 
     # What has a mail sent.
@@ -53,8 +53,9 @@ class MailSteps(Steps):
         self.posted(template, email, user, has_code=True, by_mailbox=True)
         assert self.happened() == ["password.forgotten" if what == "password" else "login.mail_requested"]
 
-    @rule(worker=numbers, session=known, by_cookie=flags)
-    def have_the_e_mail_verified(self, worker: int, session: ModelSession, by_cookie: bool) -> None:
+    @rule(worker=numbers, token=picks, by_cookie=flags)
+    def have_the_e_mail_verified(self, worker: int, token: int, by_cookie: bool) -> None:
+        session = self.session(token)
         answer = self.ask(worker, "POST", "email/verification", OWNER, session, by_cookie)
         opened = self.opens(answer, session, OWNER, by_cookie)
         if opened is not None:
@@ -62,9 +63,10 @@ class MailSteps(Steps):
             if not opened.user.is_verified:
                 self.posted("verify_email", opened.user.email, opened.user, has_code=True)
 
-    @rule(worker=numbers, session=known, email=st.sampled_from(MAILBOXES), by_cookie=flags)
-    def want_another_e_mail(self, worker: int, session: ModelSession, email: str, by_cookie: bool) -> None:
+    @rule(worker=numbers, token=picks, email=st.sampled_from(MAILBOXES), by_cookie=flags)
+    def want_another_e_mail(self, worker: int, token: int, email: str, by_cookie: bool) -> None:
         """Give another e-mail, whether or not somebody has it: that is told to its mailbox alone."""
+        session = self.session(token)
         body = {"email": email, "password": session.user.password or PASSWORD}
         answer = self.ask(worker, "POST", "email", OWNER, session, by_cookie, body)
         opened = self.opens(answer, session, OWNER, by_cookie)
@@ -178,9 +180,10 @@ class MailSteps(Steps):
         return self.use_a_link(worker, 0, None, how, by, PASSWORD)
 
     @precondition(lambda self: self.world.links)
-    @rule(session=known, worker=numbers, pick=picks, how=hows)
-    def verify_while_signed_in(self, session: ModelSession, worker: int, pick: int, how: str) -> None:
+    @rule(token=picks, worker=numbers, pick=picks, how=hows)
+    def verify_while_signed_in(self, token: int, worker: int, pick: int, how: str) -> None:
         """Answer for an e-mail from a session, of its own account or another's."""
+        session = self.session(token)
         link = self.picked(self.world.links, pick)
         is_good = self.would_work(link, "verify_email", how)
         body = self.shown(link, "verify_email", how, PASSWORD)

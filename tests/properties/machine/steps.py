@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant
+from tests.conftest import PASSWORD
 from tests.properties.model.factors import World
 from tests.properties.model.mail import LIFETIMES, ModelLink
 from tests.properties.model.sessions import ModelSession
@@ -28,6 +29,8 @@ callers = st.sampled_from([OWNER, OWNER, OWNER, APP, THIEF])
 owners = st.sampled_from([OWNER, APP])
 flags = st.booleans()
 picks = st.integers(0, 2) | st.integers(0, 30)
+"""Which of those that there are, the newest for 0; of sessions the first few numbers are live ones."""
+PASSWORDS = (PASSWORD, "another " + PASSWORD)
 known = Bundle("known")
 """Sessions whose tokens somebody holds, live or not."""
 
@@ -49,6 +52,7 @@ class Steps(RuleBasedStateMachine):
 
     workers: ClassVar[Workers]
     examples: ClassVar[int] = 0
+    wanted: ClassVar[int] = 1
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,10 +66,10 @@ class Steps(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         type(self).examples += 1
-        done, former = (100 * examples // max(1, FUZZ) for examples in (self.examples, self.examples - 1))
+        done, former = (100 * examples // self.wanted for examples in (self.examples, self.examples - 1))
         if FUZZ and done > former:
             bar = "#" * (done // 5)
-            sys.stderr.write(f"{PART} [{bar:20}] {self.examples:,} of {FUZZ:,} examples\n")
+            sys.stderr.write(f"{PART} [{bar:20}] {self.examples:,} of {self.wanted:,} examples\n")
 
     def run(self, sql: str, *args: object) -> list[Any]:
         rows: list[Any] = self.workers.run(self.workers.db.fetch(sql, *args))
@@ -96,6 +100,11 @@ class Steps(RuleBasedStateMachine):
     def picked(self, those: Sequence[T], pick: int) -> T:
         """Return one of those that there are, the newest for 0."""
         return those[-1 - pick % len(those)]
+
+    def session(self, pick: int) -> ModelSession:
+        """Return a session, live or not."""
+        live = [each for each in self.world.sessions if each.refusal(self.world.now) is None]
+        return self.picked(live if live and pick < 3 else self.world.sessions, pick)
 
     # What is held against the model.
 
@@ -131,8 +140,8 @@ class Steps(RuleBasedStateMachine):
     ) -> ModelSession | None:
         """Hold what a proof leads to: a session, or None where one more step is due before there is one."""
         enrols = worker == STRICT and not user.has_factor
-        methods = ("totp",) if enrols else user.methods
-        if not methods:
+        methods = ("passkey", "totp") if enrols else user.methods
+        if not methods or "mfa" in proven:
             assert answer.status in {200, 201}
             return self.world.start(user, answer.token, by, proven)
         self.refused(answer, "factor_enrolment_required" if enrols else "second_factor_required")
@@ -220,7 +229,8 @@ class Steps(RuleBasedStateMachine):
     def users_are_the_models(self) -> None:
         rows = self.run(
             """
-            SELECT u.*, a.last_step, (SELECT count(*) FILTER (WHERE c.used_at IS NULL)
+            SELECT u.*, a.last_step, ARRAY(SELECT p.sign_count FROM auth_passkeys p WHERE p.user_id = u.id
+                ORDER BY p.id) AS passkeys, (SELECT count(*) FILTER (WHERE c.used_at IS NULL)
                 FROM auth_recovery_codes c WHERE c.user_id = u.id) AS codes
             FROM users u LEFT JOIN auth_totp a ON a.user_id = u.id ORDER BY u.id
             """
@@ -231,9 +241,11 @@ class Steps(RuleBasedStateMachine):
             assert (row["email_verified_at"] is not None) is user.is_verified
             assert (row["hashed_password"] is not None) is (user.password is not None)
             assert row["last_step"] == (user.app and user.app.last_step)
+            assert row["passkeys"] == [device.passkeys[0].count for device in user.passkeys]
             assert row["codes"] == sum(user.recovery_codes.values())
-            # Whoever has no password has a mailbox that answered, by which they choose one.
-            assert row["hashed_password"] is not None or row["email_verified_at"] is not None
+            # Whoever has no password has a passkey, or a mailbox that answered, by which they choose one.
+            ways = row["hashed_password"], row["email_verified_at"], row["passkeys"] or None
+            assert any(way is not None for way in ways)
 
     def sessions_are_the_models(self) -> None:
         rows = self.run("SELECT * FROM user_sessions ORDER BY id")

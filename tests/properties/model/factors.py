@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from tests.properties.model.mail import Mail
 from tests.properties.model.users import ModelApp, ModelUser
 
+from gatepost.features.passkeys.soft_authenticator import SoftAuthenticator
 from gatepost.features.totp.codes import PERIOD, code_at
 
 LIFETIME = timedelta(minutes=5)
@@ -44,12 +45,13 @@ class Factors(Mail):
 
     Attributes:
         challenges: of sign-ins, known to whoever began them.
-        confirming, enrolling: what waits at a user's sign-in, by whose it is and when that was proven.
+        confirming, enrolling: what waits at a user's sign-in, by whose it is, when that was proven and, of
+            what is being set up, which method it is.
     """
 
     challenges: list[ModelChallenge] = field(default_factory=list)
     confirming: dict[tuple[ModelUser, datetime], ModelChallenge] = field(default_factory=dict)
-    enrolling: dict[tuple[ModelUser, datetime], ModelChallenge] = field(default_factory=dict)
+    enrolling: dict[tuple[ModelUser, datetime, str], ModelChallenge] = field(default_factory=dict)
 
     def challenge(
         self, user: ModelUser, token: str | None, proven: tuple[str, ...] = (), *, enrols: bool = False
@@ -97,12 +99,15 @@ class Factors(Mail):
         user.app.last_step = step
         return True
 
-    def enrol(self, user: ModelUser, secret: bytes, step: int, codes: list[str]) -> None:
-        """Set an app up; with the first factor come recovery codes."""
+    def enrol(self, user: ModelUser, factor: ModelApp | SoftAuthenticator, codes: list[str]) -> None:
+        """Set a factor up; with the first one come recovery codes."""
         assert bool(codes) is not user.has_factor
         if codes:
             user.recovery_codes = dict.fromkeys(codes, True)
-        user.app = ModelApp(secret, step)
+        if isinstance(factor, ModelApp):
+            user.app = factor
+        else:
+            user.passkeys.append(factor)
         self.sent.append(("factor_changed", user.email))
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from tests.conftest import PASSWORD
 
+from gatepost.features.passkeys.soft_authenticator import SoftAuthenticator
 from gatepost.settings.rates import Rate
 
 GUESSES = Rate(3, 1, "minute")
@@ -40,6 +41,7 @@ class ModelUser:
     Attributes:
         is_verified: a mailbox has answered for the e-mail.
         stamp: moves with whatever one signs in with; what was proven or sent before counts no more.
+        passkeys: devices that have one each.
         recovery_codes: code → whether it is still good; none where there is no second factor.
     """
 
@@ -50,23 +52,32 @@ class ModelUser:
     is_verified: bool = False
     stamp: int = 0
     app: ModelApp | None = None
+    passkeys: list[SoftAuthenticator] = field(default_factory=list)
     recovery_codes: dict[str, bool] = field(default_factory=dict)
 
     @property
     def has_factor(self) -> bool:
-        return self.app is not None
+        return self.app is not None or bool(self.passkeys)
 
     @property
     def methods(self) -> tuple[str, ...]:
         """What answers the step of second factors."""
-        return tuple(
-            name
-            for name, has in (("totp", self.app), ("recovery_code", self.app and self.recovery_codes))
-            if has
-        )
+        if not self.has_factor:
+            return ()
+        held = {"passkey": self.passkeys, "totp": self.app, "recovery_code": self.recovery_codes}
+        return tuple(name for name, has in held.items() if has)
 
     def move(self) -> None:
         self.stamp += 1
 
     def lose_factors(self) -> None:
-        self.app, self.recovery_codes = None, {}
+        self.app, self.passkeys, self.recovery_codes = None, [], {}
+
+    def lose(self, passkey: SoftAuthenticator | None) -> None:
+        """Lose one factor, the app for None, and the recovery codes with the last."""
+        if passkey is None:
+            self.app = None
+        else:
+            self.passkeys.remove(passkey)
+        if not self.has_factor:
+            self.recovery_codes = {}

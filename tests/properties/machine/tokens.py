@@ -1,82 +1,21 @@
-"""Steps with sessions: registering, signing in, tokens that are used, replaced, lost, stolen and ended."""
+"""Steps with tokens that are used, replaced, lost, stolen and ended, and with guessed passwords."""
 
 import asyncio
 from datetime import timedelta
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, multiple, precondition, rule
+from hypothesis.stateful import multiple, rule
 from tests.conftest import PASSWORD
-from tests.properties.machine.steps import (
-    MAILBOXES,
-    USERS,
-    Steps,
-    all_workers,
-    callers,
-    flags,
-    known,
-    numbers,
-    owners,
-)
-from tests.properties.model.sessions import ABSOLUTE, FRESH, GRACE, HISTORY, LIFETIME, ModelSession
-from tests.properties.model.users import APP, GUESSES, OWNER, Caller, ModelUser
+from tests.properties.machine.accounts import TICK, AccountSteps
+from tests.properties.machine.steps import MAILBOXES, PASSWORDS, callers, flags, known, numbers, owners
+from tests.properties.model.sessions import GRACE, LIFETIME, ModelSession
+from tests.properties.model.users import APP, GUESSES, OWNER, Caller
 from tests.properties.workers import Answer
 
-from gatepost.features.totp.codes import PERIOD
-from gatepost.models import Client
 
-TICK = timedelta(microseconds=1)
-STEP = timedelta(seconds=PERIOD)
-PASSWORDS = (PASSWORD, "another " + PASSWORD)
-
-
-class SessionSteps(Steps):
-    """What is done with accounts, passwords and tokens."""
-
-    # Accounts.
-
-    @initialize(target=known, worker=numbers)
-    def register_the_first(self, worker: int) -> ModelSession:
-        return self.register(worker, USERS[0])
-
-    def register(self, worker: int, email: str) -> ModelSession:
-        body = {"email": email, "name": "x", "password": PASSWORD}
-        answer = self.call(worker, "POST", "register", OWNER, None, body)
-        assert answer.status == 201
-        user = ModelUser(email, answer.data["user"]["id"])
-        self.world.users.append(user)
-        self.posted("verify_email", email, user, has_code=True)
-        return self.world.start(user, answer.token, OWNER)
-
-    @precondition(lambda self: len(self.world.users) < 3)
-    @rule(target=known, worker=numbers, email=st.sampled_from(USERS))
-    def register_another(self, worker: int, email: str) -> Any:
-        return multiple() if self.world.user(email) else self.register(worker, email)
-
-    def try_login(self, worker: int, email: str, password: str, by: Caller) -> Answer | None:
-        """Try to sign in; None where that was one too many, as it had to be."""
-        wait = self.world.charge(email)
-        answer = self.call(worker, "POST", "login", by, None, {"email": email, "password": password})
-        if wait is None:
-            return answer
-        assert (answer.status, dict(answer.headers)["retry-after"]) == (429, str(wait))
-        return None
-
-    @rule(target=known, worker=all_workers, email=st.sampled_from(MAILBOXES), by=owners)
-    def login(self, worker: int, email: str, by: Caller) -> Any:
-        user = self.world.user(email)
-        password = None if user is None else user.password
-        answer = self.try_login(worker, email, password or PASSWORD, by)
-        if answer is None:
-            return multiple()
-        if user is None or not user.is_active or password is None:
-            self.refused(answer, "invalid_credentials")
-            return multiple()
-        session = self.entered(answer, user, ("pwd",), by, worker)
-        if session is None:
-            return multiple()
-        self.world.give_back(email)
-        return session
+class TokenSteps(AccountSteps):
+    """What is done with tokens and passwords."""
 
     @rule(
         worker=numbers,
@@ -92,29 +31,6 @@ class SessionSteps(Steps):
             answer = self.try_login((worker + number) % 2, email, PASSWORD + "!", OWNER)
             if answer is not None:
                 self.refused(answer, "invalid_credentials")
-
-    @rule(email=st.sampled_from(MAILBOXES), is_active=flags, by_sql=flags)
-    def disable_or_enable(self, email: str, is_active: bool, by_sql: bool) -> None:
-        user = self.world.user(email)
-        if user is None:
-            return
-
-        async def change() -> None:
-            if by_sql:
-                sql = "UPDATE users SET is_active = $1 WHERE email = $2"
-                await self.workers.db.execute(sql, is_active, email)
-                return
-            administration = self.workers.gate().administration
-            await administration.set_active(
-                await administration.find(email), is_active=is_active, client=Client()
-            )
-
-        self.workers.run(change())
-        if user.is_active != is_active:
-            user.move()
-        user.is_active = is_active
-        if not (is_active or by_sql):
-            self.world.end_all(user, "user_disabled")
 
     # Tokens that are used.
 
@@ -135,23 +51,6 @@ class SessionSteps(Steps):
         for _ in range(times):
             self.time_passes(max(timedelta(), session.expires_at - LIFETIME / 2 - self.world.now))
             self.use(worker, "me", session, session.by, by_cookie=True)
-
-    def use(self, worker: int, path: str, session: ModelSession, by: Caller, by_cookie: bool) -> None:
-        answer = self.ask(worker, "GET", path, by, session, by_cookie)
-        is_refused = answer.code == "fresh_session_required"
-        opened = self.opens(Answer(200, [], b"") if is_refused else answer, session, by, by_cookie)
-        if opened is None:
-            return
-        is_fresh = session.is_fresh(self.world.now)
-        assert answer.status == (403 if path == "export" and not is_fresh else 200)
-        if path == "me":
-            until = session.expires_at.isoformat()[:19]
-            assert answer.data["session_info"]["expires_at"].startswith(until)
-            assert (answer.data["user"]["email"], answer.token) == (session.user.email, "")
-        elif path == "sessions":
-            listed = {each["session_token"]: each["is_current"] for each in answer.data["sessions"]}
-            live = self.world.live(session.user)
-            assert listed == {f"{s.token[:8]}...": s is opened for s in live}
 
     @rule(session=known, by=callers)
     def tabs_at_once(self, session: ModelSession, by: Caller) -> None:
@@ -244,36 +143,6 @@ class SessionSteps(Steps):
         session=known,
         by=owners,
         by_cookie=flags,
-        then=st.sampled_from(["lost", "kept", "used"]),
-    )
-    def confirm(self, worker: int, session: ModelSession, by: Caller, by_cookie: bool, then: str) -> Any:
-        body = {"password": session.user.password or PASSWORD}
-        answer = self.ask(worker, "POST", "confirm", by, session, by_cookie, body)
-        opened = self.opens(answer, session, by, by_cookie)
-        if opened is None:
-            return multiple()
-        user = opened.user
-        if user.password is None:
-            self.refused(answer, "invalid_credentials")
-            return multiple()
-        if user.has_factor:
-            self.refused(answer, "second_factor_required")
-            assert (tuple(answer.error["methods"]), answer.error.get("challenge")) == (user.methods, None)
-            waiting = self.world.challenge(user, None, ("pwd",))
-            self.world.confirming[user, session.authenticated_at] = waiting
-            return multiple()
-        assert answer.status == 200
-        new = self.world.confirm(opened, answer.token, by)
-        if then == "used":
-            self.use(worker, "me", new, by, by_cookie)
-        return multiple() if then == "lost" else new
-
-    @rule(
-        target=known,
-        worker=numbers,
-        session=known,
-        by=owners,
-        by_cookie=flags,
         is_lost=flags,
     )
     def change_password(
@@ -341,32 +210,3 @@ class SessionSteps(Steps):
     def another_site_tries(self, worker: int, session: ModelSession, path: str, site: str) -> None:
         answer = self.ask(worker, "POST", path, OWNER, session, by_cookie=True, site=site)
         assert (answer.status, answer.token) == (403, "")
-
-    # What goes on by itself.
-
-    @rule(
-        by=st.one_of(
-            st.sampled_from([TICK, GRACE, STEP, FRESH, LIFETIME, ABSOLUTE, HISTORY]),
-            st.sampled_from([GRACE, LIFETIME / 2, LIFETIME, HISTORY]).map(lambda span: span - TICK),
-            st.integers(1, 40).map(lambda minutes: timedelta(minutes=minutes)),
-        )
-    )
-    def time_passes(self, by: timedelta) -> None:
-        self.world.now = self.workers.now = self.world.now + by
-
-    @rule(session=known, microseconds=st.sampled_from([-1, 0, 1]))
-    def time_comes_to_the_end_of(self, session: ModelSession, microseconds: int) -> None:
-        at = session.expires_at + timedelta(microseconds=microseconds)
-        if at > self.world.now:
-            self.world.now = self.workers.now = at
-
-    @rule(what=st.sampled_from(["clean-up", "write-behind", "another key"]))
-    def the_server_goes_on(self, what: str) -> None:
-        if what == "clean-up":
-            cleaned = self.workers.run(self.workers.gate().housekeeping.run(client=Client()))
-            assert (cleaned.expired, cleaned.purged) == self.world.cleanup()
-        elif what == "write-behind":
-            self.workers.run(self.workers.write_behind())
-        else:
-            self.workers.run(self.workers.rotate())
-            self.world.rotate()
