@@ -31,6 +31,7 @@ class ModelLink:
         code: None where it has none.
         stamp: of its user's credentials; None where it outlives a change of those.
         invitation: that a newcomer came with.
+        makes_account: whoever has the mailbox has an account by it, where there is none.
     """
 
     id: int
@@ -43,6 +44,7 @@ class ModelLink:
     lifetime: timedelta
     stamp: int | None
     invitation: "ModelLink | None" = None
+    makes_account: bool = False
     tries: int = 0
     is_used: bool = False
     is_revoked: bool = False
@@ -65,7 +67,7 @@ class Mail(Sessions):
         if not link.is_untouched() or self.now >= link.made_at + link.lifetime:
             return False
         if link.user is None:
-            return link.purpose in {"sign_up", "invitation"} and self.user(link.email) is None
+            return link.makes_account and self.user(link.email) is None
         return link.user.is_active and link.stamp in {None, link.user.stamp}
 
     def issue(self, link: ModelLink, *, by_mailbox: bool = False) -> ModelLink:
