@@ -41,6 +41,7 @@ CONTRACT = {
     "network_too_wide": 400,
     "email_taken": 409,
     "last_admin": 409,
+    "last_way_in": 409,
     "own_account": 409,
     "password_change_required": 403,
     "email_not_verified": 403,

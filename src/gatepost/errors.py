@@ -38,6 +38,7 @@ never holds a token, password or digest.
     ├── Conflicting              what is there stands against it
     │   ├── EmailTaken               email_taken
     │   ├── LastAdmin                last_admin
+    │   ├── LastWayIn                last_way_in
     │   ├── OwnAccount               own_account
     │   ├── AccountInUse             account_in_use
     │   └── CountChanged             count_changed
@@ -408,6 +409,12 @@ class LastAdmin(Conflicting):
     """The account is the last active administrator's."""
 
     code = "last_admin"
+
+
+class LastWayIn(Conflicting):
+    """Nothing else is left that the user could sign in with."""
+
+    code = "last_way_in"
 
 
 class OwnAccount(Conflicting):

@@ -45,6 +45,7 @@ from gatepost.services.new_passwords import NewPasswords
 from gatepost.services.oversight import Oversight
 from gatepost.services.overview import Overviews
 from gatepost.services.own_fields import OwnFields
+from gatepost.services.own_passwords import OwnPasswords
 from gatepost.services.profiles import Profiles
 from gatepost.services.reauthentication import Reauthentication
 from gatepost.services.refusals import Refusals
@@ -55,6 +56,7 @@ from gatepost.services.temporary_passwords import TemporaryPasswords
 from gatepost.services.throttles import Throttles
 from gatepost.services.touches import Touches
 from gatepost.services.trail import Trail
+from gatepost.services.ways_in import WaysIn
 from gatepost.settings import Settings, secret_key
 from gatepost.settings.feature import check_settings, settings_of
 from gatepost.store.sessions import LOOKUP
@@ -108,9 +110,11 @@ class Gate:
     accounts: Accounts
     administration: Administration
     steps: Steps
+    ways_in: WaysIn
     confirmations: Confirmations
     logins: Logins
     profiles: Profiles
+    own_passwords: OwnPasswords
     session_tokens: Sessions
     sign_ins: SignIns
     temporary_passwords: TemporaryPasswords
@@ -344,6 +348,7 @@ class Gate:
         self.hashing = hashing = Hashing(hasher_of(self.settings))
         stack.callback(hashing.close)
         self._factor_step = FactorStep(self._wiring, required=self.settings.mfa_required, clock=clock)
+        self.ways_in = WaysIn(self._wiring)
         self.steps = steps = Steps(self._factor_step, self._wiring)
         self.admission = Admission(
             self.settings.registration, features=self._wiring, throttles=self.throttles, audit=self.audit
@@ -412,8 +417,6 @@ class Gate:
         self.profiles = Profiles(
             database,
             sessions=self.session_tokens,
-            hashing=hashing,
-            new_passwords=self.new_passwords,
             throttles=self.throttles,
             reauthentication=reauthentication,
             audit=self.audit,
@@ -421,6 +424,15 @@ class Gate:
             clock=clock,
             features=self._wiring,
             hooks=self.hooks,
+        )
+        self.own_passwords = OwnPasswords(
+            sessions=self.session_tokens,
+            hashing=self.hashing,
+            new_passwords=self.new_passwords,
+            throttles=self.throttles,
+            reauthentication=reauthentication,
+            features=self._wiring,
+            ways_in=self.ways_in,
         )
 
     def _wire_factors(self, challenges: LinkCodec) -> None:
@@ -432,6 +444,7 @@ class Gate:
             acts=self.acts,
             codec=challenges,
             features=self._wiring,
+            ways_in=self.ways_in,
             clock=self.clock,
         )
 

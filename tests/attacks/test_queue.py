@@ -55,7 +55,7 @@ class Queue:
         self.hasher = Watched()
         self.hashing = Hashing(self.hasher, threads=1)
         self._places: list[tuple[Any, Hashing]] = []
-        services = (gate.accounts, gate.logins, gate.profiles, gate.profiles._reauthentication)
+        services = (gate.accounts, gate.logins, gate.own_passwords, gate.profiles._reauthentication)
         for service in services:
             self._places.append((service, service._hashing))
             service._hashing = self.hashing

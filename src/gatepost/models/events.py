@@ -55,6 +55,8 @@ class AuditAction(Action):
     """An administrator reset a user's consecutive failures; the password works from anywhere again."""
     PASSWORD_CHANGED = "password.changed"  # noqa: S105 - an action, no password
     """A user changed their password, which ended all their other sessions."""
+    PASSWORD_REMOVED = "password.removed"  # noqa: S105 - an action, no password
+    """A user removed their password, which ended all their other sessions; they sign in otherwise."""
     PASSWORD_REFUSED = "password.refused"  # noqa: S105 - an action, no password
     """A re-authentication failed: wrong password; `detail.verb` says for what."""
     LOGIN_FAILED = "login.failed"

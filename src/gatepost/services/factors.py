@@ -32,6 +32,7 @@ from gatepost.services.reauthentication import Reauthentication
 from gatepost.services.sessions import Sessions
 from gatepost.services.steps import ENROLMENT, TRIES
 from gatepost.services.typed import read
+from gatepost.services.ways_in import WaysIn
 from gatepost.store import challenges as store
 from gatepost.store import endings
 from gatepost.store import events as event_store
@@ -63,9 +64,11 @@ class Factors:
         acts: Acts,
         codec: LinkCodec,
         features: Wiring,
+        ways_in: WaysIn,
         clock: Clock,
     ) -> None:
         self._database = database
+        self._ways_in = ways_in
         self._sessions = sessions
         self._reauthentication = reauthentication
         self._step = step
@@ -177,6 +180,7 @@ class Factors:
 
         Raises:
             NotFound: the user has no such factor.
+            LastWayIn: they could sign in by nothing else.
             InvalidCredentials: the credentials were changed meanwhile.
             FreshSessionRequired: as `begin`.
             InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: the token is not live.
@@ -190,8 +194,9 @@ class Factors:
             held = () if factor is None else await factor.held(conn, user.id)
             named = next((each.name for each in held if factor_id and each.id == factor_id), None)
             detail.update({} if named is None else {"name": named})
-            if factor is None or not await factor.remove(conn, user.id, factor_id):
-                raise NotFound(Text("error.not_found.factor"))
+            async with self._ways_in.kept(conn, user.id):
+                if factor is None or not await factor.remove(conn, user.id, factor_id):
+                    raise NotFound(Text("error.not_found.factor"))
             if not await self._step.holding(conn, user.id):
                 for way in self._features.ways_back:
                     await way.remove(conn, user.id)
@@ -239,12 +244,14 @@ class Factors:
         Raises:
             ValidationFailed: no reason is given, or it is no line of text.
             NotFound: the user has none.
+            LastWayIn: they could sign in by nothing else: give them a password first.
             SessionRevoked, AdminRequired: as `Acts.begin`.
         """
         noted = read("reason", reason, canonical_name)
         async with self._acts.begin("reset-factors", user.id, by=by, client=client) as conn:
             kinds: tuple[Method, ...] = (*self._features.factors, *self._features.ways_back)
-            removed = tuple([each.method for each in kinds if await each.remove(conn, user.id)])
+            async with self._ways_in.kept(conn, user.id):
+                removed = tuple([each.method for each in kinds if await each.remove(conn, user.id)])
             if not removed:
                 raise NotFound(Text("error.not_found.factor"))
             await user_store.move_stamp(conn, user.id)

@@ -271,6 +271,7 @@ class Wired:
             e-mail; None where it has nothing of that kind.
         factor: a second factor that users may set up; None where it has none.
         way_back: what signs in somebody who lost their second factors; None where it has none.
+        way_in: what everybody can sign in with by it, as a mailbox; None where it has nothing of that kind.
         hears: told what happened to accounts.
         background: started with a server, closed with the Gate.
         new_accounts: its actions by which somebody gets an account, as the overview counts them.
@@ -290,6 +291,7 @@ class Wired:
     disown: Erase | None = None
     factor: Factor | None = None
     way_back: WayBack | None = None
+    way_in: str | None = None
     hears: tuple[Hears, ...] = ()
     background: tuple[Background, ...] = ()
     new_accounts: tuple[Action, ...] = ()
@@ -384,6 +386,11 @@ class Wiring:
     def factors(self) -> tuple[Factor, ...]:
         """The second factors that users may set up, in the order in which they are offered."""
         return tuple(wired.factor for wired in self._wired if wired.factor is not None)
+
+    @property
+    def ways_in(self) -> tuple[str, ...]:
+        """What everybody can sign in with, besides what a user has."""
+        return tuple(wired.way_in for wired in self._wired if wired.way_in is not None)
 
     @property
     def ways_back(self) -> tuple[WayBack, ...]:

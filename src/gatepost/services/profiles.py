@@ -25,15 +25,12 @@ from gatepost.models import (
     SignedIn,
 )
 from gatepost.security.emails import canonical_email, canonical_name
-from gatepost.security.passwords import Password
 from gatepost.services import emails
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
 from gatepost.services.exports import Export
 from gatepost.services.feature import Happened, Wiring
-from gatepost.services.hashing import Hashing
 from gatepost.services.hooks import Hooks, Moment
-from gatepost.services.new_passwords import NewPasswords
 from gatepost.services.reauthentication import Reauthentication
 from gatepost.services.refusals import Refusals
 from gatepost.services.sessions import Sessions
@@ -41,7 +38,6 @@ from gatepost.services.throttles import Throttles
 from gatepost.services.typed import read
 from gatepost.store import events as event_store
 from gatepost.store import profiles as store
-from gatepost.store import users as user_store
 from gatepost.texts import Text
 
 
@@ -53,8 +49,6 @@ class Profiles:
         database: Database,
         *,
         sessions: Sessions,
-        hashing: Hashing,
-        new_passwords: NewPasswords,
         throttles: Throttles,
         reauthentication: Reauthentication,
         audit: Audit,
@@ -66,8 +60,6 @@ class Profiles:
         self._database = database
         self._features = features
         self._sessions = sessions
-        self._hashing = hashing
-        self._new_passwords = new_passwords
         self._throttles = throttles
         self._reauthentication = reauthentication
         self._audit = audit
@@ -108,42 +100,8 @@ class Profiles:
         async with self._database.connection() as conn:
             await store.choose_language(conn, session.user.id, language, at=self._clock())
 
-    async def change_password(
-        self, token: str, current: str, new: str, client: Client, *, by_cookie: bool = False
-    ) -> SignedIn:
-        """Give a user another password, end every session of theirs and start one for this client.
-
-        Raises:
-            ValidationFailed: a field does not fit, or the new password is the current one; of the new one
-                alone, as `NewPasswords.accept`.
-            InvalidCredentials: the current password is not this user's.
-            FreshSessionRequired: as `Reauthentication.complete`.
-            TooManyAttempts: it was asked too often.
-            InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: the token is not live.
-        """
-        session = await self._sessions.resolve_for(token, client, verb="change_password", by_cookie=by_cookie)
-        user = session.user
-        attempt = await self._reauthentication.begin(session, client, verb="change_password")
-        given = read("current", current, Password.read)
-        another = await self._new_passwords.another(given, new, email=user.email, field="new")
-        reproven = await self._reauthentication.check(session, given, attempt, verb="change_password")
-        hashed = await self._hashing.hash(another, attempt.line)
-
-        async def change(conn: Connection, at: datetime | None) -> Proven | None:
-            stamp = await user_store.change_password(conn, reproven.proof, hashed, at=at)
-            if stamp is not None:
-                await self._throttles.forget(conn, user.id, user.email, by_owner=True)
-                await self._features.tell(
-                    conn, Happened(action=AuditAction.PASSWORD_CHANGED, user=user, client=client)
-                )
-            return None if stamp is None else Proven(stamp=stamp)
-
-        return await self._reauthentication.begin_anew(
-            reproven, change, reason=EndReason.PASSWORD_CHANGED, action=AuditAction.PASSWORD_CHANGED
-        )
-
     async def change_email(
-        self, token: str, email: str, password: str, client: Client, *, by_cookie: bool = False
+        self, token: str, email: str, password: str | None, client: Client, *, by_cookie: bool = False
     ) -> SignedIn | PendingEmail:
         """Give a user another e-mail, end every session of theirs and start one for this client.
 
@@ -163,10 +121,11 @@ class Profiles:
             Exception: what a hook raised; nothing was changed.
         """
         session = await self._sessions.resolve_for(token, client, verb="change_email", by_cookie=by_cookie)
-        attempt = await self._reauthentication.begin(session, client, verb="change_email")
         email = _another_email(email, session.user.email)
-        given = read("password", password, Password.read)
-        reproven = await self._reauthentication.check(session, given, attempt, verb="change_email")
+        reproven = await self._reauthentication.again(
+            session, password, client, field="password", verb="change_email"
+        )
+        attempt = reproven.attempt
         changer = self._features.email_changer
         if changer is not None:
             await changer.charge(email, client=client)
@@ -233,7 +192,9 @@ class Profiles:
             application=application,
         )
 
-    async def erase(self, token: str, password: str, client: Client, *, by_cookie: bool = False) -> None:
+    async def erase(
+        self, token: str, password: str | None, client: Client, *, by_cookie: bool = False
+    ) -> None:
         """Delete the user of a token, every session, and what the trail tells of the person.
 
         Raises:
@@ -247,9 +208,9 @@ class Profiles:
         """
         session = await self._sessions.resolve_for(token, client, verb="erase", by_cookie=by_cookie)
         user = session.user
-        attempt = await self._reauthentication.begin(session, client, verb="erase")
-        given = read("password", password, Password.read)
-        reproven = await self._reauthentication.check(session, given, attempt, verb="erase")
+        reproven = await self._reauthentication.again(
+            session, password, client, field="password", verb="erase"
+        )
         try:
             async with self._reauthentication.transaction(reproven, lock=store.lock) as (conn, live):
                 await self._reauthentication.complete(conn, reproven)

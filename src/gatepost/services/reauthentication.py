@@ -7,7 +7,13 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from gatepost.db.pool import Connection, Database
-from gatepost.errors import AuthenticationError, FreshSessionRequired, InvalidCredentials, SessionRevoked
+from gatepost.errors import (
+    AuthenticationError,
+    FreshSessionRequired,
+    InvalidCredentials,
+    SessionRevoked,
+    ValidationFailed,
+)
 from gatepost.log import get_logger
 from gatepost.models import (
     PASSWORD,
@@ -28,6 +34,7 @@ from gatepost.services.refusals import Refusals
 from gatepost.services.sessions import Sessions
 from gatepost.services.steps import Steps
 from gatepost.services.throttles import Attempt, Throttles
+from gatepost.services.typed import read
 from gatepost.store import endings, sign_ins, successors
 from gatepost.store import events as event_store
 from gatepost.store import users as store
@@ -134,6 +141,36 @@ class Reauthentication:
         proof = Proof(user_id=user_id, methods=(PASSWORD,), stamp=stamp, at=self._clock())
         return Reproven(session=session, attempt=attempt, proof=proof, verb=verb)
 
+    async def has_password(self, session: Session) -> bool:
+        """Say whether a session's user has a password."""
+        async with self._database.connection() as conn:
+            return await store.has_password(conn, session.user.id)
+
+    async def again(
+        self, session: Session, password: str | None, client: Client, *, field: str, verb: str
+    ) -> Reproven:
+        """Check the password of a session's user; of one who has none, that the session is fresh.
+
+        Args:
+            session: whose.
+            password: as it was typed.
+            client: who asks.
+            field: what the password is called.
+            verb: what for, for the trail.
+
+        Raises:
+            ValidationFailed: none was given, or one that none can have.
+            InvalidCredentials, TooManyAttempts: as `begin` and `check`.
+            FreshSessionRequired, SessionRevoked: as `standing`.
+        """
+        if not await self.has_password(session):
+            return await self.standing(session, client, verb=verb)
+        attempt = await self.begin(session, client, verb=verb)
+        if password is None:
+            raise ValidationFailed({field: Text("field.required")})
+        given = read(field, password, Password.read)
+        return await self.check(session, given, attempt, verb=verb)
+
     async def unproven(self, session: Session, attempt: Attempt, *, verb: str) -> Reproven:
         """Return what is known of a session's user before anything is proven once more: nothing.
 
@@ -150,10 +187,17 @@ class Reauthentication:
     async def methods(self, user_id: UserId, *, aal: int = 1) -> tuple[str, ...]:
         """Return what a user confirms with: the password, and the methods of the step after it.
 
-        None of them where the level is one that this user can't reach.
+        Who has no password confirms with what suffices. None of them where the level is one that this user
+        can't reach.
         """
         async with self._database.connection() as conn:
-            due = await self._steps.after(conn, user_id, PASSWORD, enrolling=False)
+            return await self._methods(conn, user_id, aal=aal)
+
+    async def _methods(self, conn: Connection, user_id: UserId, *, aal: int) -> tuple[str, ...]:
+        if not await store.has_password(conn, user_id):
+            alone = await self._steps.after(conn, user_id, enrolling=False)
+            return () if alone is None else alone.methods
+        due = await self._steps.after(conn, user_id, PASSWORD, enrolling=False)
         if due is None:
             return (_PASSWORD,) if aal < 2 else ()
         return (_PASSWORD, *due.methods)
@@ -207,7 +251,7 @@ class Reauthentication:
             return reproven.proof
         session = reproven.session
         if not session.is_fresh or session.level_at(2) != session.authenticated_at:
-            raise FreshSessionRequired((_PASSWORD, *due.methods), aal=2)
+            raise FreshSessionRequired(await self._methods(conn, session.user.id, aal=2), aal=2)
         return replace(reproven.proof, at=session.authenticated_at)
 
     @asynccontextmanager

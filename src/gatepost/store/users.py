@@ -93,6 +93,23 @@ async def hash_of(conn: Connection, user_id: UserId) -> tuple[str | None, UUID |
     return (None, None) if row is None else (row["hashed_password"], row["stamp"])
 
 
+async def has_password(conn: Connection, user_id: UserId) -> bool:
+    """Say whether a user has a password, whichever."""
+    return (await hash_of(conn, user_id))[0] is not None
+
+
+async def has_own_password(conn: Connection, user_id: UserId) -> bool:
+    """Say whether a user has a password that is no temporary one."""
+    row = await conn.fetchrow(
+        """
+        SELECT u.hashed_password IS NOT NULL AND u.temporary_password_expires_at IS NULL AS found
+        FROM users u WHERE u.id = $1
+        """,
+        user_id,
+    )
+    return row is not None and bool(row["found"])
+
+
 async def insert(
     conn: Connection,
     *,
@@ -269,8 +286,10 @@ async def replace_hash(conn: Connection, proof: Proof, *, old: str, new: str) ->
     return True
 
 
-async def change_password(conn: Connection, proof: Proof, new: str, *, at: datetime | None) -> UUID | None:
-    """Give a user another password; return the stamp that their credentials have from now on.
+async def change_password(
+    conn: Connection, proof: Proof, new: str | None, *, at: datetime | None
+) -> UUID | None:
+    """Give a user another password, or none; return the stamp that their credentials have from now on.
 
     None where they have changed since they were proven.
     """

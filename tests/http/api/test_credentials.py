@@ -253,14 +253,14 @@ async def test_a_refresh_that_is_quicker_is_confirmed_itself(
     async with serving(app) as client:
         token = (await register(client))["token"]
         stopped.advance(minutes=20)
-        check = gate_of(app).profiles._hashing.check
+        check = gate_of(app).own_passwords._hashing.check
 
         async def slow_check(password: Password, stored: str | None, line: Line) -> Any:
             checked = await check(password, stored, line)
             assert (await refresh(client, token)).status_code == 200
             return checked
 
-        monkeypatch.setattr(gate_of(app).profiles._hashing, "check", slow_check)
+        monkeypatch.setattr(gate_of(app).own_passwords._hashing, "check", slow_check)
         data = await confirmed(client, token)
         assert (await session(gate_of(app), data["token"])).is_fresh
     rows = await db.fetch("SELECT replaced_by, end_reason FROM user_sessions ORDER BY id")
@@ -306,7 +306,7 @@ async def test_a_token_that_is_not_live_is_refused_before_the_password_is_looked
     async def never(*_: Any) -> None:
         raise AssertionError("a password was checked")
 
-    monkeypatch.setattr(gate.profiles._hashing, "check", never)
+    monkeypatch.setattr(gate.own_passwords._hashing, "check", never)
     response = await (confirm(client, token) if path == "confirm" else change(client, token))
     expected = errors.SessionReplaced if end == "refresh" else errors.SessionRevoked
     assert_error(response, expected)
@@ -409,7 +409,7 @@ async def test_what_was_remembered_is_remembered_on(
     assert signed_in.remembered
     signed_in = await gate.confirmations.by_password(signed_in.token, PASSWORD, caller)
     assert signed_in.remembered
-    signed_in = await gate.profiles.change_password(signed_in.token, PASSWORD, NEW, caller)
+    signed_in = await gate.own_passwords.change(signed_in.token, PASSWORD, NEW, caller)
     assert signed_in.remembered
     rows = await db.fetch("SELECT remembered, place FROM user_sessions ORDER BY id")
     assert [tuple(row) for row in rows] == [
@@ -422,7 +422,7 @@ async def test_what_was_remembered_is_remembered_on(
 
 async def test_what_was_not_remembered_is_not(client: httpx.AsyncClient, gate: Gatepost) -> None:
     token = (await register(client))["token"]
-    signed_in = await gate.profiles.change_password(token, PASSWORD, NEW, Client())
+    signed_in = await gate.own_passwords.change(token, PASSWORD, NEW, Client())
     assert not signed_in.remembered
     assert not (await gate.session_tokens.refresh(signed_in.token, Client())).remembered
 
@@ -447,14 +447,14 @@ async def test_a_session_that_is_ended_while_the_password_is_checked_changes_not
     client: httpx.AsyncClient, gate: Gatepost, db: Database, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
     token = (await register(client))["token"]
-    hash_ = gate.profiles._hashing.hash
+    hash_ = gate.own_passwords._hashing.hash
 
     async def slow_hash(password: Password, line: Line) -> str:
         hashed = await hash_(password, line)
         assert (await client.post(f"/api/auth/{end}", headers=bearer(token))).status_code == 200
         return hashed
 
-    monkeypatch.setattr(gate.profiles._hashing, "hash", slow_hash)
+    monkeypatch.setattr(gate.own_passwords._hashing, "hash", slow_hash)
     assert_error(await change(client, token), errors.SessionRevoked)
     assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE is_active") == 0
     assert await signs_in(client, PASSWORD)
@@ -488,14 +488,14 @@ async def test_a_password_that_changes_while_it_is_checked_confirms_nothing(
     client: httpx.AsyncClient, gate: Gatepost, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = (await register(client))["token"]
-    check = gate.profiles._hashing.check
+    check = gate.own_passwords._hashing.check
 
     async def slow_check(password: Password, stored: str | None, line: Line) -> Any:
         checked = await check(password, stored, line)
         await db.execute("UPDATE users SET hashed_password = 'x' || hashed_password")
         return checked
 
-    monkeypatch.setattr(gate.profiles._hashing, "check", slow_check)
+    monkeypatch.setattr(gate.own_passwords._hashing, "check", slow_check)
     assert_error(await confirm(client, token), errors.InvalidCredentials)
     assert_error(await change(client, token), errors.InvalidCredentials)
     assert [event["detail"]["reason"] for event in await events(db, "password.refused")] == [
@@ -549,7 +549,7 @@ async def test_failures_are_limited_before_the_work_and_a_success_costs_nothing(
             raise AssertionError("a password was checked")
 
         with monkeypatch.context() as patched:
-            patched.setattr(gate_of(app).profiles._hashing, "check", never)
+            patched.setattr(gate_of(app).own_passwords._hashing, "check", never)
             refused = await ask(passwords[0])
         assert_error(refused, errors.TooManyAttempts)
         assert refused.headers["retry-after"] == "60"

@@ -62,6 +62,11 @@ OPERATIONS = {
         "/api/auth/password",
         {200, 400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503},
     ),
+    "remove_password": (
+        "DELETE",
+        "/api/auth/password",
+        {200, 401, 403, 404, 408, 409, 413, 415, 500, 503},
+    ),
     "confirm": ("POST", "/api/auth/confirm", {200, 400, 401, 403, 408, 413, 415, 422, 429, 500, 503}),
     "factors": ("GET", "/api/auth/factors", {200, 401, 403, 500, 503}),
     "begin_totp": ("POST", "/api/auth/factors/totp", {200, 401, 403, 404, 408, 413, 415, 500, 503}),
@@ -99,7 +104,7 @@ OPERATIONS = {
     "remove_passkey": (
         "DELETE",
         "/api/auth/factors/passkeys/{id}",
-        {200, 401, 403, 404, 408, 413, 415, 422, 500, 503},
+        {200, 401, 403, 404, 408, 409, 413, 415, 422, 500, 503},
     ),
     "make_recovery_codes": (
         "POST",
@@ -703,6 +708,7 @@ FACTORS = (
     "add_passkey",
     "rename_passkey",
     "remove_passkey",
+    "remove_password",
 )
 
 
@@ -733,6 +739,8 @@ async def with_factors(
     begun = await ask("passkey_login_options")
     credential = device.get(begun["publicKey"])
     await ask("login_by_passkey", challenge=begun["challenge"], credential=credential)
+    await ask("remove_password")
+    await ask("change_password", new="another secure password")
     await ask("remove_passkey", listed["id"])
     await ask("begin_totp")
     await ask("confirm_totp", code=app.code())

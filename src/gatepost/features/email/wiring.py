@@ -60,6 +60,7 @@ def wire(gate: "Gate") -> Wired:
         registrar=sign_ups,
         email_changer=changes,
         mails_resets=mailroom.is_on,
+        way_in="email" if mail_sign_ins.is_on else None,
         purges=_purges(kept=timedelta(days=settings.session_history_days)),
         erase=outbox_store.erase,
         export=_export,

@@ -294,6 +294,7 @@ async def rename_passkey(
         errors.InvalidCredentials,
         errors.FreshSessionRequired,
         errors.NotFound,
+        errors.LastWayIn,
         errors.ValidationFailed,
         fields={"id": "Input should be greater than or equal to 1"},
     ),

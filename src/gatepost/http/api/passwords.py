@@ -7,7 +7,14 @@ from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.http.api import requests, schemas
-from gatepost.http.api.responses import BODY, NEW_PASSWORD, PRESENTED, USERS_ROW, responses
+from gatepost.http.api.responses import (
+    BODY,
+    NEW_PASSWORD,
+    PRESENTED,
+    UNWANTED_BODY,
+    USERS_ROW,
+    responses,
+)
 from gatepost.http.api.routing import router_of
 from gatepost.http.api.signed_in import continued
 from gatepost.http.bodies import unambiguous_body
@@ -43,12 +50,42 @@ async def change_password(
     client: CurrentClient,
     request: Request,
 ) -> Response:
-    """Set another password and answer with a new token; every other token of the user is refused."""
-    signed_in = await edge.gate.profiles.change_password(
+    """Set another password and answer with a new token; every other token of the user is refused.
+
+    Who has no password leaves `current` out; the session has to be fresh then.
+    """
+    signed_in = await edge.gate.own_passwords.change(
         presented.token, body.current, body.new, client, by_cookie=presented.by_cookie
     )
     message = "Password changed successfully"
     return continued(edge, request.scope, signed_in, message, by_cookie=presented.by_cookie)
+
+
+@router.delete(
+    "/password",
+    summary="Remove the password and end every other session",
+    response_model=Envelope[schemas.SignedInData],
+    responses=responses(
+        schemas.SIGNED_IN,
+        "Password removed successfully",
+        *UNWANTED_BODY,
+        *PRESENTED,
+        errors.InvalidCredentials,
+        errors.FreshSessionRequired,
+        errors.NotFound,
+        errors.LastWayIn,
+    ),
+)
+async def remove_password(
+    presented: PresentedToken, edge: CurrentEdge, client: CurrentClient, request: Request
+) -> Response:
+    """Sign in by a passkey, or by mail, from now on; answer with a new token.
+
+    The last way to sign in can't be removed.
+    """
+    by_cookie = presented.by_cookie
+    signed_in = await edge.gate.own_passwords.remove(presented.token, client, by_cookie=by_cookie)
+    return continued(edge, request.scope, signed_in, "Password removed successfully", by_cookie=by_cookie)
 
 
 @router.post(

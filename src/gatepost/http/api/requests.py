@@ -198,10 +198,14 @@ class FactorRequest(FactorOptionsRequest):
     credential: Credential = None
 
 
-class ChangePasswordRequest(BaseModel):
-    """The password that is, and the one that is to be."""
+GivenAgain = Annotated[StrictStr | None, _GIVEN]
+"""The password of whoever has one; of one who has none, the session has to be fresh."""
 
-    current: GivenPassword
+
+class ChangePasswordRequest(BaseModel):
+    """The password that is, unless there is none, and the one that is to be."""
+
+    current: GivenAgain = None
     new: Annotated[Password, Field(examples=["another secure password"])]
 
 
@@ -234,10 +238,10 @@ class ChangeEmailRequest(BaseModel):
     """The e-mail that is to be, and the password, given again."""
 
     email: Annotated[Email, Field(examples=["new.address@example.com"])]
-    password: GivenPassword
+    password: GivenAgain = None
 
 
 class DeleteMeRequest(BaseModel):
     """The password, given again."""
 
-    password: GivenPassword
+    password: GivenAgain = None

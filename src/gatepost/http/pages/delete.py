@@ -26,7 +26,7 @@ async def submit(visit: Visit, form: Form) -> Response:
     if "sure" not in form:
         raise ValidationFailed({"sure": _NOT_SURE})
     await visit.gate.profiles.erase(
-        visit.token, form.get("password", ""), visit.client, by_cookie=visit.by_cookie
+        visit.token, form.get("password"), visit.client, by_cookie=visit.by_cookie
     )
     visit.session = None
     response = visit.render("delete.html", done=True)

@@ -19,7 +19,7 @@ async def submit(visit: Visit, form: Form) -> Response:
         ValidationFailed, InvalidCredentials, EmailTaken, TooManyAttempts: as `Profiles.change_email`.
     """
     changed = await visit.gate.profiles.change_email(
-        visit.token, form.get("email", ""), form.get("password", ""), visit.client, by_cookie=visit.by_cookie
+        visit.token, form.get("email", ""), form.get("password"), visit.client, by_cookie=visit.by_cookie
     )
     if isinstance(changed, PendingEmail):
         return visit.redirect(visit.url("/security"), notice="email_pending")

@@ -15,9 +15,9 @@ async def submit(visit: Visit, form: Form) -> Response:
     """Change the password and go on with a new session.
 
     Raises:
-        ValidationFailed, InvalidCredentials, TooManyAttempts: as `Profiles.change_password`.
+        ValidationFailed, InvalidCredentials, TooManyAttempts: as `OwnPasswords.change`.
     """
-    signed_in = await visit.gate.profiles.change_password(
-        visit.token, form.get("current", ""), form.get("new", ""), visit.client, by_cookie=visit.by_cookie
+    signed_in = await visit.gate.own_passwords.change(
+        visit.token, form.get("current"), form.get("new", ""), visit.client, by_cookie=visit.by_cookie
     )
     return visit.go_on(signed_in, visit.url("/security"), notice=f"password_changed.{signed_in.others_ended}")

@@ -87,6 +87,7 @@ WORDS: dict[str, Words] = {
     "user.unlocked": Words("good", has_actor=True),
     "password.rehashed": Words("plain"),
     "password.changed": Words("good"),
+    "password.removed": Words("warn"),
     "password.refused": Words("bad"),
     "password.refused/wrong_code": Words("bad"),
     "login.failed": Words("bad"),

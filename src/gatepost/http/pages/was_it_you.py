@@ -62,7 +62,7 @@ async def submit(visit: Visit, form: Form) -> Response:
     """End every other session with `others`; else change the password.
 
     Raises:
-        ValidationFailed, InvalidCredentials, TooManyAttempts: as `Profiles.change_password`.
+        ValidationFailed, InvalidCredentials, TooManyAttempts: as `OwnPasswords.change`.
         AuthenticationError: the visitor's own session has ended.
     """
     if "others" in form:
@@ -70,7 +70,7 @@ async def submit(visit: Visit, form: Form) -> Response:
             visit.token, visit.client, by_cookie=visit.by_cookie
         )
         return visit.redirect(_here(visit), notice=f"sessions_ended.{count}")
-    signed_in = await visit.gate.profiles.change_password(
+    signed_in = await visit.gate.own_passwords.change(
         visit.token, form.get("current", ""), form.get("new", ""), visit.client, by_cookie=visit.by_cookie
     )
     return visit.go_on(signed_in, _here(visit), notice=f"password_changed.{signed_in.others_ended}")

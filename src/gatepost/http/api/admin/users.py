@@ -249,6 +249,7 @@ async def set_temporary_password(
         "Factors removed successfully",
         *_CHANGED,
         errors.MalformedJson,
+        errors.LastWayIn,
         fields={"reason": "Field required"},
     ),
 )
