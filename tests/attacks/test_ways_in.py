@@ -283,8 +283,20 @@ async def test_no_page_starts_a_session_before_the_factor(
 
 # --- What is two factors by itself ---
 
-BY_ITSELF = {"login_by_passkey"}
-"""Operations that start a session at once, by two factors in one."""
+BY_ITSELF, PAGES_BY_ITSELF = {"login_by_passkey"}, {"/sign-in/passkey", "/sign-in/passkey/options"}
+"""Operations and pages that start a session at once, by two factors in one."""
+
+
+async def on_the_page(client: httpx.AsyncClient, device: passkeys_by.Device) -> httpx.Response:
+    client.base_url = httpx.URL(passkeys_by.ORIGIN)
+    headers = {"Origin": passkeys_by.ORIGIN, "Sec-Fetch-Site": "same-origin"}
+    visitor = Visitor(client)
+    await visitor.get("/auth/sign-in")
+    form = visitor.page.form("/sign-in/passkey")
+    asked = (await visitor.post(f"{form.action}/options", form.fields, headers)).json()
+    credential = json.dumps(device.get(asked["publicKey"]))
+    fields = form.fields | {"challenge": asked["challenge"], "credential": credential}
+    return await visitor.post(form.action, fields, headers)
 
 
 @pytest.mark.parametrize("verifies", [True, False])
@@ -301,6 +313,10 @@ async def test_a_passkey_signs_in_alone_only_where_it_is_two_factors(
         else:
             assert code_of(response) == "invalid_credentials"
         assert await newest(db) == before + verifies
+        response = await on_the_page(client, device)
+        assert response.status_code == (303 if verifies else 422), response.text
+        assert await newest(db) == before + 2 * verifies
+        assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE id > $1 AND aal < 2", before) == 0
 
 
 # --- That these are all ---
@@ -330,5 +346,5 @@ def pages() -> Iterator[Page]:
 
 def test_every_page_with_a_form_for_everybody_is_tried() -> None:
     forms = {page.path for page in pages() if page.submit is not None and page.who is None}
-    assert forms == PAGE_WAYS.keys() | NO_WAYS
+    assert forms == PAGE_WAYS.keys() | NO_WAYS | PAGES_BY_ITSELF
     assert not PAGE_WAYS.keys() & NO_WAYS
