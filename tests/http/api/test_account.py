@@ -441,7 +441,8 @@ async def test_an_export_has_the_user_every_session_and_every_event(
     response = await client.get("/api/auth/export", headers=bearer(token))
     data = response.json()["data"]
     assert response.headers["content-disposition"] == 'attachment; filename="gatepost-export.json"'
-    assert set(data) == {"user", "sessions", "events", "truncated", "email", "recovery_codes", "totp"}
+    features = {"email", "passkeys", "recovery_codes", "totp"}
+    assert set(data) == {"user", "sessions", "events", "truncated", *features}
     assert (data["user"], data["truncated"]) == (registered["user"] | {"language": None}, False)
     current, ended = data["sessions"]
     assert current == shown[0] | {"ended_at": None, "end_reason": None}
