@@ -141,7 +141,7 @@ async def test_what_is_not_there_is_answered_with_a_page(visitor: Visitor, path:
     await visitor.get(path)
     assert visitor.answer.status_code == 404
     assert visitor.page.texts["h1"] == "Not found"
-    assert "Page not found" in visitor.answer.text
+    assert "There is no page at this address" in visitor.answer.text
     assert visitor.page.texts["code"] == "not_found"
     assert_page(visitor.answer)
     assert_plain(visitor)

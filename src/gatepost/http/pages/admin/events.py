@@ -38,6 +38,7 @@ RANGES = {
     "1h": (Text("duration.hour"), timedelta(hours=1)),
     "24h": (Text("duration.hours_24"), timedelta(hours=24)),
     "7d": (Text("duration.days_7"), timedelta(days=7)),
+    "30d": (Text("duration.days_30"), timedelta(days=30)),
 }
 """What `last` may be: its name, and how long ago the list begins."""
 
