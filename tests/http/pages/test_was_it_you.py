@@ -36,6 +36,15 @@ async def test_a_failed_sign_in_leads_to_the_steps_and_says_what_it_was(
     assert "It was me" in said(page)
 
 
+async def test_a_passkey_that_may_have_been_copied_leads_there_too(visitor: Visitor, db: Database) -> None:
+    event = await db.fetchval(
+        "INSERT INTO auth_events (action, user_id) SELECT 'factor.copied', id FROM users RETURNING id"
+    )
+    page = await visitor.get("/security")
+    assert f'href="/auth/was-it-you?event={event}"' in page.text
+    assert "One of your passkeys may have been copied" in said(page)
+
+
 @pytest.mark.parametrize("event", ["999", "x", "-1", ""])
 async def test_what_is_none_of_ones_own_is_not_found(
     app: FastAPI, visitor: Visitor, db: Database, event: str

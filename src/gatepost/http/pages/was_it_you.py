@@ -12,7 +12,14 @@ from gatepost.http.pages.user_agents import device_of
 from gatepost.http.pages.visit import Visit
 from gatepost.models import AuditAction, AuditEvent, Beginning, SignIn, row_id
 
-ASKING = frozenset({AuditAction.LOGIN_FAILED, AuditAction.PASSWORD_REFUSED, AuditAction.SESSION_REPLAYED})
+ASKING = frozenset(
+    {
+        AuditAction.FACTOR_COPIED,
+        AuditAction.LOGIN_FAILED,
+        AuditAction.PASSWORD_REFUSED,
+        AuditAction.SESSION_REPLAYED,
+    }
+)
 """What may have been somebody else."""
 
 NEW_FOR = timedelta(days=7)
