@@ -76,7 +76,7 @@ class Feature:
     api: "Callable[[], Api] | None" = None
     pages: "Callable[[], Pages] | None" = None
     commands: "Callable[[], tuple[Command, ...]] | None" = None
-    checks: "Callable[[Connection], Awaitable[list[Check]]] | None" = None
+    checks: "Callable[[Connection, Settings], Awaitable[list[Check]]] | None" = None
     examine: "Callable[[Settings], Awaitable[list[Check]]] | None" = None
     asvs: "Path | None" = None
     announce: "Callable[[Gate, str], Awaitable[Announced]] | None" = None

@@ -22,7 +22,10 @@ from gatepost.models import ROUTINE
 PACKAGE = Path(gatepost.__file__).parent
 Database = "asyncpg.Connection[asyncpg.Record]"
 ASKING = {"fetch", "fetchrow", "fetchval", "execute"}
-OF_COMMANDS = ("adoption.", "demo.", "features.imports.", "footing.", "health.", "rehearsal.")
+OF_COMMANDS = (
+    *("adoption.", "demo.", "features.imports.", "footing.", "health.", "rehearsal."),
+    "features.passkeys.of_other_domains",
+)
 """Statements that no request runs."""
 
 

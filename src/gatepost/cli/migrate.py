@@ -71,7 +71,7 @@ async def bring_up(settings: "Settings", dsn: str, out: Output) -> "tuple[bool, 
             if migrated.applied:
                 await emails.settle(conn)
             found = await effects.adopted(conn, is_new=bool(migrated.applied))
-            found += await effects.found_by_features(conn, in_use.get())
+            found += await effects.found_by_features(conn, settings, in_use.get())
     warnings = [each for each in migrated.warnings if not _is_about(each, _filled_columns())]
     return created, replace(migrated, warnings=(*warnings, *found))
 

@@ -48,7 +48,9 @@ async def adopted(conn: "Connection", *, is_new: bool) -> list[str]:
     ]
 
 
-async def found_by_features(conn: "Connection", features: Iterable["Feature"]) -> list[str]:
+async def found_by_features(
+    conn: "Connection", settings: "Settings", features: Iterable["Feature"]
+) -> list[str]:
     """Return what features have to say of the database, a line or two each.
 
     Raises:
@@ -57,7 +59,7 @@ async def found_by_features(conn: "Connection", features: Iterable["Feature"]) -
     from gatepost.db.faults import translating
 
     with translating():
-        found = [await feature.checks(conn) for feature in features if feature.checks is not None]
+        found = [await feature.checks(conn, settings) for feature in features if feature.checks is not None]
     return [_line(check) for checks in found for check in checks if check.status is not Status.OK]
 
 

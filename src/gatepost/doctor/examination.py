@@ -79,7 +79,7 @@ async def examine_database(
             await _examine_effects(conn, server, tell, hooks)
             for feature in features:
                 if feature.checks is not None:
-                    await _ask(feature.name, feature.checks(conn), tell)
+                    await _ask(feature.name, feature.checks(conn, settings), tell)
         await _ask("numbers", _numbers(conn), tell)
 
 

@@ -66,7 +66,7 @@ def _commands() -> "tuple[Command, ...]":
     return COMMANDS
 
 
-async def _checks(conn: "Connection") -> "list[Check]":
+async def _checks(conn: "Connection", _: "Settings") -> "list[Check]":
     from tests.features.badges import store
 
     from gatepost.doctor.check import ok

@@ -300,6 +300,8 @@ PUBLIC_PAGES = {
     ("HEAD", "/"),
     ("GET", "/.well-known/change-password"),
     ("HEAD", "/.well-known/change-password"),
+    ("GET", "/.well-known/webauthn"),
+    ("HEAD", "/.well-known/webauthn"),
     ("GET", "/favicon.ico"),
     ("HEAD", "/favicon.ico"),
     ("GET", "/auth"),
@@ -593,7 +595,10 @@ async def public_routes(client: httpx.AsyncClient, app: FastAPI) -> set[tuple[st
     return found
 
 
-WAITING = {"/auth/sign-in/factor", "/auth/sign-in/new-password"}
+WAITING = {
+    *("/auth/sign-in/factor", "/auth/sign-in/new-password"),
+    *("/auth/sign-in/passkey", "/auth/sign-in/passkey/options"),
+}
 """Pages that go on with a sign-in, and lead back where none waits for them."""
 
 

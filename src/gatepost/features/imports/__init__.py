@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gatepost.gate import Gate
     from gatepost.http.pages.feature import Pages
     from gatepost.services.feature import Wired
+    from gatepost.settings import Settings
     from gatepost.terminal.feature import Command
 
 
@@ -43,7 +44,7 @@ def _commands() -> "tuple[Command, ...]":
     return COMMANDS
 
 
-async def _checks(conn: "Connection") -> "list[Check]":
+async def _checks(conn: "Connection", _: "Settings") -> "list[Check]":
     from gatepost.features.imports.checks import checks
 
     return await checks(conn)

@@ -8,6 +8,8 @@ from gatepost.feature import Feature
 from gatepost.features.passkeys.actions import PasskeyAction
 
 if TYPE_CHECKING:
+    from gatepost.db.pool import Connection
+    from gatepost.doctor.check import Check
     from gatepost.gate import Gate
     from gatepost.http.api.feature import Api
     from gatepost.http.pages.feature import Pages
@@ -31,15 +33,28 @@ def _wire(gate: "Gate") -> "Wired":
 
 def _api() -> "Api":
     from gatepost.features.passkeys.api import public, router
+    from gatepost.features.passkeys.related_origins import ROUTES
     from gatepost.http.api.feature import Api
 
-    return Api(closed=(router,), public=(public,))
+    return Api(closed=(router,), public=(public,), well_known=ROUTES)
 
 
 def _pages() -> "Pages":
     from gatepost.features.passkeys.pages import PAGES
 
     return PAGES
+
+
+async def _examine(settings: "Settings") -> "list[Check]":
+    from gatepost.features.passkeys.checks import examine
+
+    return await examine(settings)
+
+
+async def _checks(conn: "Connection", settings: "Settings") -> "list[Check]":
+    from gatepost.features.passkeys.checks import checks
+
+    return await checks(conn, settings)
 
 
 PASSKEYS = Feature(
@@ -70,6 +85,7 @@ PASSKEYS = Feature(
                     "created_at",
                     "last_used_at",
                     "last_used_from",
+                    "rp_id",
                 ),
                 insert=(
                     "user_id",
@@ -84,6 +100,7 @@ PASSKEYS = Feature(
                     "is_backed_up",
                     "verifies_user",
                     "created_at",
+                    "rp_id",
                 ),
                 update=(
                     "sign_count",
@@ -101,4 +118,6 @@ PASSKEYS = Feature(
     wire=_wire,
     api=_api,
     pages=_pages,
+    checks=_checks,
+    examine=_examine,
 )

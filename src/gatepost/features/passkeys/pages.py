@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from gatepost.errors import ChallengeExpired, FreshSessionRequired, InvalidCode, InvalidCredentials, NotFound
 from gatepost.features.passkeys.factor import METHOD
 from gatepost.features.passkeys.service import OwnPasskeys
-from gatepost.features.passkeys.settings import PasskeySettings
+from gatepost.features.passkeys.settings import PasskeySettings, fits
 from gatepost.features.passkeys.sign_ins import PasskeySignIns
 from gatepost.http.dependencies import CurrentSessionScheme
 from gatepost.http.pages import sign_in
@@ -39,14 +39,10 @@ def why_not(visit: Visit) -> Text | None:
     settings = visit.gate.settings_as(PasskeySettings)
     if settings.rp_id is None:
         return Text("passkey.at_address") if _is_address(host) else Text("passkey.nowhere")
-    if _fits(host, settings.rp_id):
+    if fits(host, settings.rp_id):
         return None
-    fitting = (each for each in settings.webauthn_origins if _fits(urlsplit(each).hostname, settings.rp_id))
+    fitting = (each for each in settings.webauthn_origins if fits(urlsplit(each).hostname, settings.rp_id))
     return Text("passkey.elsewhere", place=next(fitting, settings.rp_id))
-
-
-def _fits(host: str | None, rp_id: str) -> bool:
-    return host is not None and (host == rp_id or host.endswith(f".{rp_id}"))
 
 
 def _is_address(host: str) -> bool:

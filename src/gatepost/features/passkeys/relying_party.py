@@ -62,6 +62,7 @@ class Made:
         is_backup_eligible: it may be kept on several devices.
         is_backed_up: it is.
         verified_user: a PIN or biometrics of its owner were checked.
+        rp_id: the domain that it was made for.
     """
 
     credential_id: bytes
@@ -73,6 +74,7 @@ class Made:
     is_backup_eligible: bool
     is_backed_up: bool
     verified_user: bool
+    rp_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +212,7 @@ class RelyingParty:
             is_backup_eligible=verified.credential_device_type == "multi_device",
             is_backed_up=verified.credential_backed_up,
             verified_user=verified.user_verified,
+            rp_id=self.rp_id,
         )
 
     def _asserted(

@@ -50,6 +50,11 @@ class PasskeySettings(Settings):
         return f"{urlsplit(origin).scheme}://localhost:{self.port}"
 
 
+def fits(host: str | None, rp_id: str) -> bool:
+    """Say whether pages of a host may ask for passkeys of a domain: at that host, and below it."""
+    return host is not None and (host == rp_id or host.endswith(f".{rp_id}"))
+
+
 def _is_name(host: str) -> bool:
     # An IPv4 address ends in a number, an IPv6 address has colons; a name does neither (URL Standard §3.5).
     return ":" not in host and not host.rpartition(".")[2].isdecimal()

@@ -87,9 +87,9 @@ async def insert(conn: Connection, user_id: UserId, made: Made, *, name: str, at
     status = await conn.execute(
         """
         INSERT INTO auth_passkeys (user_id, credential_id, public_key, user_handle, sign_count, aaguid, name,
-            transports, is_backup_eligible, is_backed_up, verifies_user, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
-            coalesce($12::timestamptz, statement_timestamp()))
+            transports, is_backup_eligible, is_backed_up, verifies_user, rp_id, created_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
+            coalesce($13::timestamptz, statement_timestamp()))
         ON CONFLICT (credential_id) DO NOTHING
         """,
         user_id,
@@ -103,9 +103,22 @@ async def insert(conn: Connection, user_id: UserId, made: Made, *, name: str, at
         made.is_backup_eligible,
         made.is_backed_up,
         made.verified_user,
+        made.rp_id,
         at,
     )
     return parse_count(status) == 1
+
+
+async def of_other_domains(conn: Connection, rp_id: str) -> list[tuple[str, int]]:
+    """Return for which other domains passkeys were made, and how many, the most first."""
+    rows = await conn.fetch(
+        """
+        SELECT p.rp_id, count(*) AS number FROM auth_passkeys p
+        WHERE p.rp_id <> $1 GROUP BY p.rp_id ORDER BY number DESC, p.rp_id LIMIT 10
+        """,
+        rp_id,
+    )
+    return [(row["rp_id"], row["number"]) for row in rows]
 
 
 async def use(
