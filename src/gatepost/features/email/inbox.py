@@ -78,7 +78,8 @@ async def show(visit: Visit) -> Response:
         "dev_mail.html",
         name=visit.request.path_params["name"],
         subject=message["subject"],
-        headers={name: message[name] for name in ("From", "To", "Reply-To", "Date") if message[name]},
+        headers={name: message[name] for name in ("From", "To", "Reply-To") if message[name]},
+        at=message["date"].datetime,
         text=_body(message, "plain"),
     )
 

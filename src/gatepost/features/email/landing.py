@@ -12,6 +12,8 @@ from starlette.responses import Response
 
 from gatepost.features.email.errors import InvalidLink
 from gatepost.features.email.link_store import Purpose
+from gatepost.features.email.links import Shown
+from gatepost.http.pages.forms import Form
 from gatepost.http.pages.visit import Visit
 from gatepost.models.bounds import TOKEN_MAX
 
@@ -37,6 +39,14 @@ def kept_token(visit: Visit, purpose: Purpose) -> str | None:
     """Return the token of the link that was followed; None where none was that is for this page."""
     kept_for, _, token = (visit.edge.cookies.link(visit.request.scope) or "").partition(".")
     return token if kept_for == purpose else None
+
+
+def shown(visit: Visit, form: Form, purpose: Purpose) -> Shown:
+    """Return what a form has been sent with: a code that was typed, or else the link that was followed."""
+    if "code" in form:
+        browser = visit.edge.cookies.asked(visit.request.scope)
+        return Shown(email=form.get("email"), code=form["code"], browser=browser)
+    return Shown(token=kept_token(visit, purpose) or "")
 
 
 def forgotten(visit: Visit, response: Response) -> Response:

@@ -6,7 +6,6 @@ from gatepost.errors import ValidationFailed
 from gatepost.features.email import binding, landing
 from gatepost.features.email.errors import InvalidLink
 from gatepost.features.email.link_store import Purpose
-from gatepost.features.email.links import Shown
 from gatepost.features.email.mail_sign_ins import MailSignIns, Newly
 from gatepost.features.email.mailroom import see_that
 from gatepost.http.pages.forms import Form
@@ -85,16 +84,14 @@ async def submit(visit: Visit, form: Form) -> Response:
         NotFound, InvalidLink, ValidationFailed, EmailTaken, TooManyAttempts, SecondFactorRequired: as
             `MailSignIns.finish`.
     """
-    token = None if "code" in form else landing.kept_token(visit, Purpose.SIGN_IN) or ""
-    browser = visit.edge.cookies.asked(visit.request.scope)
-    shown = Shown(token=token, email=form.get("email"), code=form.get("code"), browser=browser)
+    shown = landing.shown(visit, form, Purpose.SIGN_IN)
     arrival = Arrival(client=visit.client, by_cookie=True, remembered="remember" in form)
     own = typed_fields(visit.site.own_inputs, form)
     newly = Newly(name=form.get("name"), own=own, language=visit.language.tag)
     try:
         signed_in, is_new = await visit.gate.service(MailSignIns).finish(shown, arrival, newly)
     except InvalidLink:
-        if token is None:
+        if shown.token is None:
             raise
         return landing.not_good(visit, again=ASK)
     except ValidationFailed as error:

@@ -5,7 +5,6 @@ from starlette.responses import Response
 from gatepost.features.email import binding, landing
 from gatepost.features.email.errors import InvalidLink
 from gatepost.features.email.link_store import Purpose
-from gatepost.features.email.links import Shown
 from gatepost.features.email.mailroom import see_that
 from gatepost.features.email.passwords import ForgottenPasswords
 from gatepost.http.pages.forms import Form
@@ -66,15 +65,13 @@ async def submit(visit: Visit, form: Form) -> Response:
     Raises:
         NotFound, ValidationFailed, InvalidLink, TooManyAttempts: as `ForgottenPasswords.reset`.
     """
-    token = None if "code" in form else landing.kept_token(visit, Purpose.PASSWORD_RESET) or ""
-    browser = visit.edge.cookies.asked(visit.request.scope)
-    shown = Shown(token=token, email=form.get("email"), code=form.get("code"), browser=browser)
+    shown = landing.shown(visit, form, Purpose.PASSWORD_RESET)
     try:
         await visit.gate.service(ForgottenPasswords).reset(
             shown, form.get("new_password", ""), client=visit.client
         )
     except InvalidLink:
-        if token is None:
+        if shown.token is None:
             raise
         return landing.not_good(visit, again=FORGOT)
     response = visit.redirect(visit.url("/sign-in"), notice="password_reset")

@@ -5,7 +5,6 @@ from starlette.responses import Response
 from gatepost.features.email import landing
 from gatepost.features.email.errors import InvalidLink
 from gatepost.features.email.link_store import Purpose
-from gatepost.features.email.links import Shown
 from gatepost.features.email.mailroom import see_that
 from gatepost.features.email.sign_ups import SignUps
 from gatepost.http.pages.forms import Form
@@ -50,17 +49,17 @@ async def submit(visit: Visit, form: Form) -> Response:
     Raises:
         NotFound, InvalidLink, ValidationFailed, EmailTaken, TooManyAttempts: as `SignUps.finish`.
     """
-    token = None if "code" in form else landing.kept_token(visit, Purpose.SIGN_UP) or ""
+    shown = landing.shown(visit, form, Purpose.SIGN_UP)
     try:
         signed_in = await visit.gate.service(SignUps).finish(
-            Shown(token=token, email=form.get("email"), code=form.get("code")),
+            shown,
             form.get("password", ""),
             name=form.get("name"),
             arrival=Arrival(client=visit.client, by_cookie=True),
             language=visit.language.tag,
         )
     except InvalidLink:
-        if token is None:
+        if shown.token is None:
             raise
         return landing.not_good(visit, again="/sign-up")
     return landing.forgotten(visit, await begin(visit, signed_in))
