@@ -426,6 +426,7 @@ class Gate:
             hooks=self.hooks,
         )
         self.own_passwords = OwnPasswords(
+            database,
             sessions=self.session_tokens,
             hashing=self.hashing,
             new_passwords=self.new_passwords,

@@ -12,6 +12,7 @@ export interface Account {
   last_sign_in_at: string | null;
   failures: number;
   is_locked: boolean;
+  has_password: boolean;
   temporary_password_expires_at: string | null;
 }
 

@@ -146,6 +146,7 @@ class Account:
         last_sign_in_at: when they last signed in; None for never.
         failures: wrong passwords in a row, wherever they came from.
         is_locked: these are too many: the password works from known places alone.
+        has_password: they have a password, whichever; who has none signs in otherwise, or not yet.
         temporary_password_expires_at: until when the temporary password works that waits to be changed; None
             where there is none.
     """
@@ -155,6 +156,7 @@ class Account:
     last_sign_in_at: datetime | None
     failures: int
     is_locked: bool
+    has_password: bool
     temporary_password_expires_at: datetime | None
 
 
@@ -246,6 +248,7 @@ class Directory:
             last_sign_in_at=found.last_sign_in_at,
             failures=found.failures,
             is_locked=self._throttles.locks(found.failures),
+            has_password=found.has_password,
             temporary_password_expires_at=found.temporary_password_expires_at,
         )
 

@@ -1,10 +1,11 @@
 """What users do with their own password: have another one, a first one, or none any more."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from gatepost.db.pool import Connection
+from gatepost.db.pool import Connection, Database
 from gatepost.errors import NotFound, ValidationFailed
-from gatepost.models import AuditAction, Client, EndReason, Proven, Session, SignedIn
+from gatepost.models import AuditAction, Client, EndReason, Proven, Session, SignedIn, UserId
 from gatepost.security.passwords import Password
 from gatepost.services.feature import Happened, Wiring
 from gatepost.services.hashing import Hashing
@@ -13,9 +14,22 @@ from gatepost.services.reauthentication import Reauthentication, Reproven
 from gatepost.services.sessions import Sessions
 from gatepost.services.throttles import Throttles
 from gatepost.services.typed import read
-from gatepost.services.ways_in import WaysIn
+from gatepost.services.ways_in import PASSWORD, WaysIn
 from gatepost.store import users as user_store
 from gatepost.texts import Text
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPassword:
+    """How a user stands to a password.
+
+    Attributes:
+        is_set: they have one.
+        may_go: they can sign in by something else as well.
+    """
+
+    is_set: bool
+    may_go: bool
 
 
 class OwnPasswords:
@@ -23,6 +37,7 @@ class OwnPasswords:
 
     def __init__(
         self,
+        database: Database,
         *,
         sessions: Sessions,
         hashing: Hashing,
@@ -32,6 +47,7 @@ class OwnPasswords:
         features: Wiring,
         ways_in: WaysIn,
     ) -> None:
+        self._database = database
         self._sessions = sessions
         self._hashing = hashing
         self._new_passwords = new_passwords
@@ -39,6 +55,13 @@ class OwnPasswords:
         self._reauthentication = reauthentication
         self._features = features
         self._ways_in = ways_in
+
+    async def of(self, user_id: UserId) -> OwnPassword:
+        """Return how a user stands to a password."""
+        async with self._database.connection() as conn:
+            is_set = await user_store.has_password(conn, user_id)
+            others = {*await self._ways_in.of(conn, user_id)} - {PASSWORD}
+        return OwnPassword(is_set, may_go=is_set and bool(others))
 
     async def change(
         self, token: str, current: str | None, new: str, client: Client, *, by_cookie: bool = False

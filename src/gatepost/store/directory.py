@@ -41,6 +41,7 @@ class Standing:
         active_sessions: sessions that are live.
         last_sign_in_at: when they last signed in; None for never.
         failures: wrong passwords in a row, wherever they came from.
+        has_password: they have a password, whichever.
         temporary_password_expires_at: until when the temporary password works; None where there is none.
     """
 
@@ -48,6 +49,7 @@ class Standing:
     active_sessions: int
     last_sign_in_at: datetime | None
     failures: int
+    has_password: bool
     temporary_password_expires_at: datetime | None
 
     @classmethod
@@ -58,6 +60,7 @@ class Standing:
             active_sessions=row["active_sessions"],
             last_sign_in_at=row["last_sign_in_at"],
             failures=row["failures"],
+            has_password=row["has_password"],
             temporary_password_expires_at=row["temporary_password_expires_at"],
         )
 
@@ -491,7 +494,7 @@ async def standing(
         "SELECT "
         + USER
         + """,
-            u.temporary_password_expires_at,
+            u.hashed_password IS NOT NULL AS has_password, u.temporary_password_expires_at,
             coalesce((SELECT sum(f.failures) FROM auth_failures f WHERE f.user_id = u.id), 0) AS failures,
             (
                 SELECT count(*) FROM user_sessions s

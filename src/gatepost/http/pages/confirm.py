@@ -23,6 +23,8 @@ _BY_PASSWORD = "password"  # noqa: S105 - what the first of these ways is called
 async def show(visit: Visit) -> Response:
     """Show the form of one way, and lead to the others."""
     ways, is_step = await _ways(visit)
+    if not ways:
+        return visit.render("confirm_by_sign_in.html")
     wanted = visit.typed.get(ANOTHER) or visit.typed.get(METHOD)
     method = wanted if wanted is not None and wanted in ways else preferred(visit, list(ways))
     shown, options = visit.site.factors.get(method), None
@@ -70,11 +72,13 @@ async def submit(visit: Visit, form: Form) -> Response:
 async def _ways(visit: Visit) -> tuple[Mapping[str, str], bool]:
     """Return what would do now, and what each is called; and whether it is the step after the first.
 
-    Whoever signed in without the password is asked for the same first.
+    Whoever signed in without the password is asked for the same first. Who has none, and nothing else that
+    would do, has to sign in once more.
     """
     session = visit.signed_in
     due = await visit.gate.confirmations.due(session)
-    password = {_BY_PASSWORD: visit.language.say(Text("word.password"))}
+    own = await visit.gate.own_passwords.of(session.user.id)
+    password = {_BY_PASSWORD: visit.language.say(Text("word.password"))} if own.is_set else {}
     if due is None:
         return password, False
     if not due.suffices:

@@ -13,7 +13,8 @@ _NOT_SURE = Text("field.delete_sure")
 
 async def show(visit: Visit) -> Response:
     """Show what would happen, and the form."""
-    return visit.render("delete.html", done=False)
+    own = await visit.gate.own_passwords.of(visit.signed_in.user.id)
+    return visit.render("delete.html", done=False, own=own)
 
 
 async def submit(visit: Visit, form: Form) -> Response:

@@ -9,14 +9,16 @@ from gatepost.models import PendingEmail
 
 async def show(visit: Visit) -> Response:
     """Show the form."""
-    return visit.render("email.html")
+    own = await visit.gate.own_passwords.of(visit.signed_in.user.id)
+    return visit.render("email.html", own=own)
 
 
 async def submit(visit: Visit, form: Form) -> Response:
     """Change the e-mail and go on with a new session, or say that its mailbox has to answer first.
 
     Raises:
-        ValidationFailed, InvalidCredentials, EmailTaken, TooManyAttempts: as `Profiles.change_email`.
+        ValidationFailed, InvalidCredentials, EmailTaken, FreshSessionRequired, TooManyAttempts: as
+            `Profiles.change_email`.
     """
     changed = await visit.gate.profiles.change_email(
         visit.token, form.get("email", ""), form.get("password"), visit.client, by_cookie=visit.by_cookie

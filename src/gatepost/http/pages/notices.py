@@ -22,6 +22,7 @@ TEXTS: dict[str, NoticeText] = {
     "password_changed": lambda count: (
         Text("flash.password_changed", count=count) if count else Text("flash.password_changed.alone")
     ),
+    "password_removed": lambda _: Text("flash.password_removed"),
     "email_changed": lambda count: (
         Text("flash.email_changed", count=count) if count else Text("flash.email_changed.alone")
     ),

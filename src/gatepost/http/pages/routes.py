@@ -66,6 +66,12 @@ PAGES = (
         fields={InvalidCredentials: "current"},
     ),
     Page(
+        path="/account/password/remove",
+        show=password.ask_to_remove,
+        submit=password.remove,
+        who=CurrentSessionScheme,
+    ),
+    Page(
         path="/account/email",
         show=email.show,
         submit=email.submit,

@@ -31,6 +31,7 @@ async def show(visit: Visit) -> Response:
         sections=[section for section in sections if section is not None],
         has_factor=bool(holdings.factors),
         few=FEW,
+        own=await visit.gate.own_passwords.of(user_id),
         callout_first=await visit.callout(),
     )
 

@@ -25,6 +25,7 @@ ACCOUNT = USER | {
     "last_sign_in_at": schemas.TIME,
     "failures": 0,
     "is_locked": False,
+    "has_password": True,
     "temporary_password_expires_at": None,
 }
 
@@ -60,6 +61,7 @@ class AccountData(FoundUserData):
     last_sign_in_at: datetime | None
     failures: int
     is_locked: bool
+    has_password: bool
     temporary_password_expires_at: datetime | None
 
 
@@ -113,5 +115,6 @@ def account_data(account: Account) -> dict[str, Any]:
         "last_sign_in_at": account.last_sign_in_at,
         "failures": account.failures,
         "is_locked": account.is_locked,
+        "has_password": account.has_password,
         "temporary_password_expires_at": account.temporary_password_expires_at,
     }
