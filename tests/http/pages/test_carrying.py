@@ -64,6 +64,7 @@ DONE: dict[str, tuple[str, dict[str, str], str | None]] = {
     "end a filter": ("/auth/admin/sessions/end?user=2", {"count": "1"}, "sessions.ended"),
     "export events": ("/auth/admin/events/export?action=user.", {"format": "csv"}, "events.exported"),
     "export oneself": ("/auth/account/export", {}, "user.exported"),
+    "remove the password": ("/auth/account/password/remove", {}, "password.removed"),
     "revoke an invitation": ("/auth/admin/invitations", {"revoke": "1"}, "invitation.revoked"),
     "check": ("/auth/admin/system/checks", {}, None),
     "invite": ("/auth/admin/invitations", {"email": "ß@example.com", "days": "7"}, "invitation.created"),
@@ -93,16 +94,16 @@ DONE: dict[str, tuple[str, dict[str, str], str | None]] = {
 
 PLAIN = {
     *("/account", "/account/password", "/account/email", "/confirm", "/devices", "/was-it-you"),
-    *("/account/authenticator", "/account/recovery-codes"),
+    *("/account/authenticator", "/account/recovery-codes", "/account/passkeys", "/account/passkeys/{id}"),
 }
-"""Forms of one's own account that ask for the password themselves, or not at all; two of features."""
+"""Forms of one's own account that ask for the password themselves, or not at all; some are of features."""
 
 
 @pytest.fixture
 def app(make_settings: MakeSettings, clock: MovableClock, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
-    """With a way to send mail, by which nothing is sent."""
+    """With a way to send mail, by which nothing is sent, and by which one signs in."""
     monkeypatch.setattr(Sender, "start", lambda _: None)
-    return create_app(make_settings(**MAIL_ON | {"public_url": ORIGIN}), clock=clock)
+    return create_app(make_settings(**MAIL_ON | {"public_url": ORIGIN, "email_sign_in": "code"}), clock=clock)
 
 
 @pytest.fixture
