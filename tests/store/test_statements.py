@@ -484,7 +484,7 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     "features.passkeys.holders": ("ARRAY[nth(17), nth(18)]", {"auth_passkeys_user_id_idx"}),
     "features.passkeys.of_user": ("nth(17)", {"auth_passkeys_user_id_idx"}),
     "features.passkeys.use": ("17, 2, true, true, NULL, NULL", {"auth_passkeys_pkey"}),
-    "features.passkeys.rename": ("nth(17), 17, 'x'", {"auth_passkeys_pkey"}),
+    "features.passkeys.rename": ("nth(17), 17, 'x'", set()),
     "features.passkeys.remove": ("nth(17)", {"auth_passkeys_user_id_idx"}),
     "features.passkeys.remove_one": ("nth(17), 17", set()),
     "features.passkeys.export": ("nth(17)", {"auth_passkeys_user_id_idx"}),

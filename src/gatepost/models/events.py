@@ -70,13 +70,16 @@ class AuditAction(Action):
     FACTOR_ENROLLED = "factor.enrolled"
     """A user set up a second factor, `detail.method`, which ended all their other sessions."""
     FACTOR_REMOVED = "factor.removed"
-    """A user removed a second factor, `detail.method`, which ended all their other sessions."""
+    """A user removed a second factor, `detail.method`, which ended all their other sessions.
+
+    `method` · `factor_id` of one of several
+    """
     FACTORS_RESET = "factor.reset"
     """An administrator removed a user's second factors, `detail.methods`; `detail.reason` says why."""
     FACTOR_COPIED = "factor.copied"
     """A passkey signed, and counted no further than before: it may have been copied. The answer was refused.
 
-    `method` · `name` of the passkey · `count`: what it says · `counted`: how far it had been
+    `method` · `factor_id` of the passkey · `count`: what it says · `counted`: how far it had been
     """
     RECOVERY_CODES_MADE = "factor.recovery_codes_made"
     """A user had new recovery codes made, which replaced all that there were."""

@@ -187,13 +187,10 @@ class Factors:
         """
         session = await self._sessions.resolve_for(token, client, verb="remove_factor", by_cookie=by_cookie)
         factor, user = self._step.factor(method), session.user
-        detail = {"method": method}
+        detail = {"method": method} | ({} if factor_id is None else {"factor_id": factor_id})
         reproven = await self._reauthentication.standing(session, client, verb="remove_factor")
 
         async def change(conn: Connection, _: datetime | None) -> Proven:
-            held = () if factor is None else await factor.held(conn, user.id)
-            named = next((each.name for each in held if factor_id and each.id == factor_id), None)
-            detail.update({} if named is None else {"name": named})
             async with self._ways_in.kept(conn, user.id):
                 if factor is None or not await factor.remove(conn, user.id, factor_id):
                     raise NotFound(Text("error.not_found.factor"))

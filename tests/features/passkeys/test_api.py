@@ -192,7 +192,7 @@ async def test_a_passkey_is_renamed_by_its_owner(
     response = await client.patch(path, json={"name": " Desk "}, headers=bearer(device.token))
     assert response.json()["data"] == {"id": str(passkey_id), "name": "Desk"}
     (event,) = await events(db, "passkey.renamed")
-    assert event["detail"] == {"name": "Desk", "from": "Passkey"}
+    assert event["detail"] == {"factor_id": str(passkey_id)}
     other = (await register(client, "other@example.com"))["token"]
     assert (await client.patch(path, json={"name": "Mine"}, headers=bearer(other))).status_code == 404
     refused = await client.patch(path, json={"name": "\n"}, headers=bearer(device.token))
@@ -210,7 +210,7 @@ async def test_one_of_several_is_removed_and_the_codes_stay_until_the_last_is(
     response = await client.delete(path, headers=bearer(phone.token))
     assert response.status_code == 200, response.text
     (event,) = await events(db, "factor.removed")
-    assert event["detail"] == {"method": "passkey", "name": "Passkey"}
+    assert event["detail"] == {"method": "passkey", "factor_id": str(ids[0])}
     assert await db.fetchval("SELECT count(*) FROM auth_recovery_codes") == 10
     assert (await signed_in_by(client, device)).status_code == 401
     assert (await signed_in_by(client, phone)).status_code == 200

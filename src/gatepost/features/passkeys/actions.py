@@ -4,10 +4,10 @@ from gatepost.models import Action
 
 
 class PasskeyAction(Action):
-    """Actions of passkeys."""
+    """Actions of passkeys, without their names: the trail outlives users, who may be named in them."""
 
     RENAMED = "passkey.renamed"
     """A user gave a passkey another name.
 
-    `name`: the new one · `from`: the former one
+    `factor_id` of the passkey
     """

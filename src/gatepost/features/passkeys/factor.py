@@ -176,7 +176,7 @@ class Passkeys:
         user = await user_store.get(conn, passkey.user_id)
         if user is None or await store.find(conn, passkey.credential_id) is None:
             return  # it was removed meanwhile
-        detail = {"method": METHOD, "name": passkey.name}
+        detail = {"method": METHOD, "factor_id": str(passkey.id)}
         counts = {"count": asserted.sign_count, "counted": passkey.sign_count}
         await event_store.insert(
             conn,

@@ -31,19 +31,17 @@ class OwnPasskeys:
         """
         user_id, canonical = session.user.id, read("name", name, canonical_name)
         async with self._database.transaction() as conn:
-            former = await store.rename(conn, user_id, passkey_id, canonical)
-            if former is None:
+            if not await store.rename(conn, user_id, passkey_id, canonical):
                 raise NotFound(Text("error.not_found.factor"))
-            if former != canonical:
-                await event_store.insert(
-                    conn,
-                    PasskeyAction.RENAMED,
-                    client=client,
-                    at=self._clock(),
-                    user_id=user_id,
-                    session_id=session.id,
-                    detail={"name": canonical, "from": former},
-                )
+            await event_store.insert(
+                conn,
+                PasskeyAction.RENAMED,
+                client=client,
+                at=self._clock(),
+                user_id=user_id,
+                session_id=session.id,
+                detail={"factor_id": str(passkey_id)},
+            )
         return canonical
 
     async def accepted(self, user_id: UserId) -> dict[str, object] | None:

@@ -145,20 +145,12 @@ async def use(
     return parse_count(status) == 1
 
 
-async def rename(conn: Connection, user_id: UserId, passkey_id: int, name: str) -> str | None:
-    """Give a passkey of a user another name; return the former one, None where there is no such passkey."""
-    former: str | None = await conn.fetchval(
-        """
-        UPDATE auth_passkeys p SET name = $3
-        FROM (SELECT q.id, q.name FROM auth_passkeys q WHERE q.id = $2 AND q.user_id = $1 FOR UPDATE) former
-        WHERE p.id = former.id
-        RETURNING former.name
-        """,
-        user_id,
-        passkey_id,
-        name,
+async def rename(conn: Connection, user_id: UserId, passkey_id: int, name: str) -> bool:
+    """Give a passkey of a user another name; False where there is no such passkey."""
+    status = await conn.execute(
+        "UPDATE auth_passkeys SET name = $3 WHERE user_id = $1 AND id = $2", user_id, passkey_id, name
     )
-    return former
+    return parse_count(status) == 1
 
 
 async def remove(conn: Connection, user_id: UserId) -> bool:
