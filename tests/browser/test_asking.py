@@ -26,7 +26,7 @@ async def test_what_was_asked_for_is_done_after_the_password(
     clock.advance(minutes=11)
     await page.locator("form:has(input[value=disable]) button").click()
     await expect(page.get_by_role("heading", name="Confirm it's you")).to_be_visible()
-    await expect(page.locator("main")).to_contain_text(f"Enter the password of {ADMIN}")
+    await expect(page.locator("main")).to_contain_text(f"Enter the password for {ADMIN}")
     if scripts:
         await assert_accessible(page)
     await page.get_by_label("Password", exact=True).fill(PASSWORD)

@@ -48,7 +48,7 @@ async def test_an_app_is_set_up_asked_for_and_replaced_by_a_recovery_code(
         await page.get_by_role("link", name="Download").click()
     with (await (await download.value).path()).open() as file:
         assert file.read().split() == codes
-    await page.get_by_role("link", name="I have kept them, go on").click()
+    await page.get_by_role("link", name="I've saved them. Continue").click()
     await expect(page.get_by_text("Left: 10")).to_be_visible()
     await fine(page)
     await page.goto(f"{site.url}/auth/account/authenticator")

@@ -133,7 +133,7 @@ async def test_a_passkey_is_added_and_signs_in_alone(site: Site, visitor: Visito
     await page.get_by_label("Name").fill("Laptop")
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", name="Your recovery codes")).to_be_visible()
-    await page.get_by_role("link", name="I have kept them, go on").click()
+    await page.get_by_role("link", name="I've saved them. Continue").click()
     await expect(page.get_by_role("link", name="Change Laptop")).to_be_visible()
     await expect(page.get_by_text("Synced")).to_be_visible()
     await fine(page)
@@ -330,7 +330,7 @@ async def test_the_first_factor_is_a_passkey_where_one_has_to_be_set_up(
     await expect(page.get_by_text("creates a passkey")).to_be_visible()
     await fine(page)
     await page.get_by_role("button", name="Continue").click()
-    await page.get_by_role("link", name="I have kept them, go on").click()
+    await page.get_by_role("link", name="I've saved them. Continue").click()
     await page.wait_for_url(f"{site.url}/auth/account")
     assert (await session_info(page, site))["aal"] == 2
 
