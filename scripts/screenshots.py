@@ -104,6 +104,13 @@ def break_in(page: Page) -> None:
     page.locator(".callout-bad").wait_for()
 
 
+def ask_for_a_mail(page: Page) -> None:
+    """Have a link and a code sent to choose another password."""
+    page.get_by_label("E-mail").fill("maya@example.com")
+    page.get_by_role("button", name="Send link").click()
+    page.get_by_label("Code").wait_for()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Picture:
     """A picture of a page.
@@ -135,6 +142,13 @@ PICTURES = (
     Picture(name="sign-in", path="/auth/sign-in", size=(640, 560), scale=2),
     Picture(name="sign-in-dark-320", path="/auth/sign-in", size=(320, 600), scale=2, dark=True),
     Picture(name="sign-up", path="/auth/sign-up", size=(640, 840), scale=2, before=mistype),
+    Picture(
+        name="check-your-mail",
+        path="/auth/forgot-password",
+        size=(640, 820),
+        scale=2,
+        before=ask_for_a_mail,
+    ),
     Picture(name="account", path="/auth/account", who="user", size=(900, 720)),
     Picture(name="security", path="/auth/security", who="user", size=(900, 800)),
     Picture(name="devices", path="/auth/devices", who="user", size=(900, 720), whole=True),
