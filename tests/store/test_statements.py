@@ -501,6 +501,9 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     "events.span": (None, {"auth_events_pkey"}),
 }
 
+UNWANTED = f"'{{{','.join(ROUTINE)}}}'"
+"""What pages leave out."""
+
 PLANNED: list[tuple[str, str, set[str]]] = [
     ("oversight.page", "NULL, '30 minutes', NULL, NULL, NULL, NULL, NULL, NULL, 50", {"users_pkey"}),
     (
@@ -522,36 +525,44 @@ PLANNED: list[tuple[str, str, set[str]]] = [
     ),
     (
         "events.search",
-        "29900, 30001, 51, 'login.failed', NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}', NULL",
+        "29900, 30001, 51, 'login.failed', NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}', NULL, false",
         {"auth_events_pkey", "users_pkey"},
     ),
     (
         "events.search",
-        "1, 20000, 51, NULL, 'login.', NULL, NULL, NULL, NULL, nth(17), NULL, '{session.refreshed}', NULL",
+        "1, 20000, 51, NULL, 'login.', NULL, NULL, NULL, NULL, nth(17), NULL, '{x}', NULL, false",
         {"auth_events_user_id_id_idx"},
     ),
     (
         "events.search",
-        "1, 90000, 51, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '6017', '{}', NULL",
+        "1, 90000, 51, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '6017', '{}', NULL, false",
         {"auth_events_admin_id_idx"},
     ),
     (
         "events.search",
-        f"1, 90000, 51, NULL, NULL, NULL, NULL, NULL, NULL, nth(17), NULL, '{{{','.join(ROUTINE)}}}', NULL",
+        f"1, 90000, 51, NULL, NULL, NULL, NULL, NULL, NULL, nth(17), NULL, {UNWANTED}, NULL, false",
         {"auth_events_notable_idx"},
     ),
     (
         "events.search",
-        "1, 90000, 51, 'user.promoted', NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}', NULL",
+        "1, 90000, 51, 'user.promoted', NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}', NULL, false",
         {"auth_events_seldom_idx"},
     ),
     (
         "events.search",
-        "1, 90000, 5, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}', 'nobody@example.com'",
+        "1, 90000, 5, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}', 'nobody@example.com', false",
         {"auth_events_named_idx"},
     ),
     *(
-        (f"events.{name}", f"nth(17), 17, 51, '{{{','.join(ROUTINE)}}}'", {"auth_events_notable_idx"})
+        (
+            "events.search",
+            f"1, 90000, 5, NULL, NULL, {place}, NULL, NULL, NULL, NULL, {UNWANTED}, NULL, true",
+            {"auth_events_address_at_idx", "auth_events_sign_ins_idx"},
+        )
+        for place in ("'10.1.2.17', NULL", "NULL, '10.1.2.0/24'")
+    ),
+    *(
+        (f"events.{name}", f"nth(17), 17, 51, {UNWANTED}", {"auth_events_notable_idx"})
         for name in ("page_of_user", "newer_of_user")
     ),
 ]
@@ -670,6 +681,7 @@ BY_ADDRESS = {
         "NULL, '30 minutes', {}, NULL, NULL, NULL, NULL, NULL, 9",
         "user_sessions_address_id_idx",
     ),
+    "events.are_few_at": ("{}, 100", "auth_events_address_at_idx"),
 }
 """Statement that asks for an address or a network, by `Database.planning` → arguments, and the index."""
 

@@ -32,15 +32,13 @@ from gatepost.texts import Text
 WINDOW = 100_000
 """Ids that one statement looks at: some tens of milliseconds, whatever the filter."""
 
-OFTEN = frozenset(
-    {
-        AuditAction.SESSION_REFRESHED,
-        AuditAction.SESSION_CONFIRMED,
-        AuditAction.SESSION_STARTED,
-        AuditAction.LOGIN_FAILED,
-        AuditAction.THROTTLED,
-    }
-)
+FEW = 5_000
+"""Events from an address that are all read and then sorted; of more the newest are never far."""
+
+RENEWALS = frozenset({AuditAction.SESSION_REFRESHED, AuditAction.SESSION_CONFIRMED})
+"""What the indexes by address leave out."""
+
+OFTEN = RENEWALS | {AuditAction.SESSION_STARTED, AuditAction.LOGIN_FAILED, AuditAction.THROTTLED}
 """What happens so often that it stands in no index by its name: the newest ones are never far."""
 
 PAGE_SECONDS = 1.0
@@ -159,12 +157,20 @@ class Trail:
         loop = asyncio.get_running_loop()
         until = loop.time() + PAGE_SECONDS
         found: list[SeenEvent] = []
-        is_indexed = _is_indexed(wanted)
+        is_indexed, by_address = _is_indexed(wanted), False
+        if not is_indexed and wanted.address is not None and set(wanted.without or ()) >= RENEWALS:
+            async with self._database.planning() as conn:
+                by_address = await store.are_few_at(conn, wanted.address, most=FEW)
         while before > lowest:
-            floor = lowest if is_indexed else max(lowest, before - WINDOW)
+            floor = lowest if is_indexed or by_address else max(lowest, before - WINDOW)
             async with self._database.planning() as conn:
                 found += await store.search(
-                    conn, wanted, lowest=floor, before=before, limit=limit + 1 - len(found)
+                    conn,
+                    wanted,
+                    by_address=by_address,
+                    lowest=floor,
+                    before=before,
+                    limit=limit + 1 - len(found),
                 )
             if len(found) > limit:
                 return EventPage(events=found[:limit], before=found[limit - 1].event.id)

@@ -172,13 +172,59 @@ async def first_since(conn: Connection, at: datetime, *, lowest: int, beyond: in
     return int(row["first"])
 
 
+async def are_few_at(conn: Connection, address: str, *, most: int) -> bool:
+    """Say whether there are no more events than `most` from an address or a network, without renewals.
+
+    For `Database.planning`.
+    """
+    row = await conn.fetchrow(
+        """
+        SELECT count(*) <= $2 AS few FROM (
+            (
+                SELECT FROM auth_events e
+                WHERE e.action = 'session.started' AND e.ip_address IS NOT NULL
+                    AND CASE WHEN strpos($1, '/') > 0 THEN gatepost.to_inet(e.ip_address) <<= $1::text::inet
+                        ELSE gatepost.to_inet(e.ip_address) = $1::text::inet END
+                LIMIT $2::bigint + 1
+            )
+            UNION ALL
+            (
+                SELECT FROM auth_events e
+                WHERE e.action NOT IN ('session.refreshed', 'session.confirmed', 'session.started')
+                    AND e.ip_address IS NOT NULL
+                    AND CASE WHEN strpos($1, '/') > 0 THEN gatepost.to_inet(e.ip_address) <<= $1::text::inet
+                        ELSE gatepost.to_inet(e.ip_address) = $1::text::inet END
+                LIMIT $2 + 1
+            )
+        ) found
+        """,
+        address,
+        most,
+    )
+    return bool(one(row)["few"])
+
+
 async def search(
-    conn: Connection, wanted: EventFilter, *, lowest: int, before: int, limit: int
+    conn: Connection,
+    wanted: EventFilter,
+    *,
+    by_address: bool,
+    lowest: int,
+    before: int,
+    limit: int,
 ) -> list[SeenEvent]:
     """Return events, newest first, those with an id from `lowest` on and below `before`.
 
     For `Database.planning`: a user's events have an index of their own, and so have those of an
     administrator, of an e-mail that was tried, and of an action that is seldom.
+
+    Args:
+        conn: a connection.
+        wanted: which.
+        by_address: find all from the address first, and then sort them; for a filter without renewals.
+        lowest: an id.
+        before: likewise.
+        limit: events at the most.
     """
     rows = await conn.fetch(
         "SELECT "
@@ -198,8 +244,13 @@ async def search(
                 AND e.action <> ALL ($12::varchar[])
                 AND ($13::text IS NULL OR $13
                     = lower(coalesce(e.detail ->> 'email', e.detail ->> 'user', e.detail ->> 'admin_id')))
-            -- What was tried with an e-mail is found by it and then sorted.
-            ORDER BY CASE WHEN $13 IS NULL THEN e.id ELSE e.id + 0 END DESC
+                AND (NOT $14::boolean OR e.ip_address IS NOT NULL
+                    AND (e.action = 'session.started'
+                        OR e.action NOT IN ('session.refreshed', 'session.confirmed', 'session.started'))
+                    AND CASE WHEN $6 IS NULL THEN gatepost.to_inet(e.ip_address) <<= $7::text::inet
+                        ELSE gatepost.to_inet(e.ip_address) = $6::text::inet END)
+            -- What was tried with an e-mail, or from an address, is found by it and then sorted.
+            ORDER BY CASE WHEN $13 IS NULL AND NOT $14 THEN e.id ELSE e.id + 0 END DESC
             LIMIT $3
         ) e
         -- By id, however many there might be.
@@ -210,6 +261,7 @@ async def search(
         before,
         limit,
         *_parts(wanted),
+        by_address,
     )
     return [seen(row) for row in rows]
 

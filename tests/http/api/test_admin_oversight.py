@@ -258,13 +258,13 @@ async def test_a_long_trail_is_searched_in_parts_and_by_time(
         """
         INSERT INTO auth_events (at, action)
         SELECT '2024-01-01T00:00:00Z'::timestamptz + i * interval '1 hour',
-            CASE WHEN i = 7 THEN 'rare' ELSE 'a' END
+            CASE WHEN i = 7 THEN 'rare.one' ELSE 'a' END
         FROM generate_series(0, 999) i
         """
     )
     monkeypatch.setattr(trail, "WINDOW", 50)
     monkeypatch.setattr(trail, "PAGE_SECONDS", 0.0)
-    params: dict[str, object] = {"action": "rare", "until": "2024-01-03T00:00:00Z"}
+    params: dict[str, object] = {"action": "rare.", "until": "2024-01-03T00:00:00Z"}
     pages = 0
     while True:
         data = await ask(client, admin, "events", **params)
@@ -272,7 +272,7 @@ async def test_a_long_trail_is_searched_in_parts_and_by_time(
         if data["events"] or data["next_cursor"] is None:
             break
         params["cursor"] = data["next_cursor"]
-    assert [event["action"] for event in data["events"]] == ["rare"]
+    assert [event["action"] for event in data["events"]] == ["rare.one"]
     assert pages <= 3  # the days after were not looked at
     monkeypatch.setattr(trail, "PAGE_SECONDS", 10.0)
     day = {"since": "2024-01-20T00:00:00Z", "until": "2024-01-21T00:00:00Z", "limit": 200}

@@ -99,9 +99,9 @@ class AddressData(BaseModel):
     """What was done from an address or a network in the last 24 hours, and how it stands.
 
     `verdict` is `guessed` where one of many guesses was right, `attack` where none was, `failures` for the
-    few that fail anywhere, else `quiet`. `open_sessions`, without the caller's own, is what ending them
-    expects; it is 10,001 where there are more than 10,000. With `is_cut`, the newest 5,000 sign-ins and 5,000
-    other events alone are counted: there were more.
+    few that fail anywhere, else `quiet`. With `is_cut`, the newest 5,000 sign-ins and 5,000 other events
+    alone are counted: there were more. `open_sessions`, without the caller's own, is what ending them
+    expects; it is 1,001 where there are more than 1,000, and of a network none is then in `sessions`.
     """
 
     address: str

@@ -13,6 +13,7 @@ from gatepost.features.addresses.service import (
     BEFORE_MAX,
     EVENTS_MAX,
     GUESSES,
+    OPEN_MAX,
     TOLD,
     Activity,
     Addresses,
@@ -113,7 +114,7 @@ async def show_address(visit: Visit) -> Response:
         cut=EVENTS_MAX if look.is_cut else None,
         lifetimes=LIFETIMES,
         may_block=not place.blocked.holds(visit.client.ip_address),
-        most=COUNTED_MAX,
+        most=OPEN_MAX,
     )
 
 

@@ -20,7 +20,7 @@ from gatepost.services.actors import with_actors
 from gatepost.services.acts import Acts, By, Program, detail_of
 from gatepost.services.clock import Clock
 from gatepost.services.lifetimes import Lifetimes
-from gatepost.services.oversight import COUNTED_MAX, Oversight
+from gatepost.services.oversight import Oversight
 from gatepost.services.throttles import Reached, Throttles
 from gatepost.services.typed import read
 from gatepost.store import events as event_store
@@ -40,6 +40,9 @@ GUESSES = 5
 
 ACCOUNTS, SESSIONS, EVENTS, BLOCKS = 50, 10, 10, 20
 """Accounts, sessions, events and blocks that are shown; the other lists have all of them."""
+
+OPEN_MAX = 1_000
+"""Live sessions that are counted. In a network of more none is listed: all would be read for the newest."""
 
 TOLD, BEFORE_MAX = 3, 1_000
 """Right guesses that are told one by one, and failures before one that are counted."""
@@ -102,8 +105,8 @@ class Look(Activity):
     """The same, and how the place stands now.
 
     Attributes:
-        sessions: live sessions that began there, the newest ones.
-        open_sessions: how many there are, but for the caller's own; one more than `COUNTED_MAX` for more.
+        sessions: live sessions that began there, the newest ones; none in a network of more than `OPEN_MAX`.
+        open_sessions: how many there are, but for the caller's own; one more than `OPEN_MAX` for more.
         events: the newest ones.
         blocks: those in force that touch it.
         is_throttled: a limit on attempts is reached for it.
@@ -161,15 +164,17 @@ class Addresses:
             events = await trail_store.events(conn, place, within=SPAN, limit=EVENTS, at=now)
             events = await with_actors(conn, self._database.user_ids, events)
             blocks = await store.blocks_at(conn, here, limit=BLOCKS, at=now)
-        wanted = SessionFilter(address=str(place))
+        wanted, own = SessionFilter(address=str(place)), None if session is None else session.id
+        count = await self._oversight.count(wanted, except_session_id=own, most=OPEN_MAX)
+        sessions: Sequence[OverseenSession] = ()
+        if place.is_address or count <= OPEN_MAX:
+            sessions = await self._oversight.page(wanted, before=None, limit=SESSIONS)
         return Look(
             place=place,
             figures=activity.figures,
             accounts=activity.accounts,
-            sessions=await self._oversight.page(wanted, before=None, limit=SESSIONS),
-            open_sessions=await self._oversight.count(
-                wanted, except_session_id=None if session is None else session.id, most=COUNTED_MAX
-            ),
+            sessions=sessions,
+            open_sessions=count,
             events=events,
             blocks=blocks,
             is_throttled=place.throttled is not None and await self._throttles.refuses(place.throttled),
