@@ -523,6 +523,7 @@ ATTEMPTS: dict[str, Attempt] = {
         token=None,
         body={"challenge": NOBODYS_LINK, "credential": {}},
     ),
+    "passkeys": Attempt(operation="passkeys", method="GET", path="/factors/passkeys", writes=False),
     "begin to set up a passkey": Attempt(
         operation="begin_passkey", method="POST", path="/factors/passkeys/options"
     ),

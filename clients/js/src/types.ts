@@ -436,6 +436,24 @@ export interface Overview {
   oldest_event_at: string | null;
 }
 
+export interface OwnPasskey {
+  id: string;
+  name: string;
+  authenticator: string | null;
+  credential_id: string;
+  transports: string[];
+  is_synced: boolean;
+  suffices: boolean;
+  created_at: string;
+  last_used_at: string | null;
+  last_used_from: string | null;
+}
+
+export interface OwnPasskeys {
+  passkeys: OwnPasskey[];
+  accepted: Record<string, unknown> | null;
+}
+
 export interface PasskeyCreation {
   publicKey: Record<string, unknown>;
 }

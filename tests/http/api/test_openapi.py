@@ -86,6 +86,7 @@ OPERATIONS = {
         "/api/auth/login/passkey",
         {200, 400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503},
     ),
+    "passkeys": ("GET", "/api/auth/factors/passkeys", {200, 401, 403, 500, 503}),
     "begin_passkey": (
         "POST",
         "/api/auth/factors/passkeys/options",
@@ -740,6 +741,7 @@ async def with_factors(
     begun = await ask("begin_passkey")
     await ask("add_passkey", credential=device.create(begun["publicKey"]), name="Key")
     (listed,) = (await ask("factors"))["factors"]
+    await ask("passkeys")
     await ask("rename_passkey", listed["id"], name="Blue key")
     begun = await ask("passkey_login_options")
     credential = device.get(begun["publicKey"])

@@ -4,6 +4,7 @@ JSON is as in WebAuthn Level 3: `publicKey` is what `PublicKeyCredential.parseCr
 `parseRequestOptionsFromJSON()` take, `credential` what a credential's `toJSON()` returns.
 """
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, StrictStr
@@ -11,9 +12,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gatepost import errors
+from gatepost.features.passkeys.authenticators import name_of
 from gatepost.features.passkeys.factor import METHOD
+from gatepost.features.passkeys.relying_party import encoded
 from gatepost.features.passkeys.service import OwnPasskeys
 from gatepost.features.passkeys.sign_ins import PasskeySignIns
+from gatepost.features.passkeys.store import Passkey
 from gatepost.http.api import requests, schemas
 from gatepost.http.api.parameters import RowId
 from gatepost.http.api.responses import (
@@ -31,6 +35,7 @@ from gatepost.http.dependencies import (
     CurrentClient,
     CurrentEdge,
     CurrentGate,
+    CurrentSession,
     FreshSession,
     PresentedToken,
 )
@@ -105,6 +110,32 @@ class PasskeyCreationData(BaseModel):
     """`PublicKeyCredentialCreationOptionsJSON`."""
 
     publicKey: dict[str, Any]  # noqa: N815 - as WebAuthn has it
+
+
+class OwnPasskeyData(BaseModel):
+    """A passkey of the caller; `is_synced` says that it is on other devices as well.
+
+    `authenticator` is what made it, where that is known. `suffices` says that it has checked a PIN or
+    biometrics here, so that it signs in by itself.
+    """
+
+    id: str
+    name: str
+    authenticator: str | None
+    credential_id: str
+    transports: list[str]
+    is_synced: bool
+    suffices: bool
+    created_at: datetime
+    last_used_at: datetime | None
+    last_used_from: str | None
+
+
+class OwnPasskeysData(BaseModel):
+    """All of them; `accepted` is for `PublicKeyCredential.signalAllAcceptedCredentials()`."""
+
+    passkeys: list[OwnPasskeyData]
+    accepted: dict[str, Any] | None
 
 
 class PasskeyData(BaseModel):
@@ -200,6 +231,58 @@ async def login_by_passkey(
     arrival = Arrival(client=client, by_cookie=body.cookie, remembered=body.remember)
     signed_in = await edge.gate.service(PasskeySignIns).finish(body.challenge, body.credential, arrival)
     return await sign_in(edge, request.scope, signed_in, "Login successful", by_cookie=body.cookie)
+
+
+@router.get(
+    "/factors/passkeys",
+    summary="Get the current user's passkeys",
+    response_model=Envelope[OwnPasskeysData],
+    responses=responses(
+        {
+            "passkeys": [
+                {
+                    "id": "1",
+                    "name": _NAME,
+                    "authenticator": "iCloud Keychain",
+                    "credential_id": _ID,
+                    "transports": ["internal", "hybrid"],
+                    "is_synced": True,
+                    "suffices": True,
+                    "created_at": schemas.TIME,
+                    "last_used_at": schemas.LATER,
+                    "last_used_from": "192.168.1.100",
+                }
+            ],
+            "accepted": {"rpId": "example.com", "userId": _HANDLE, "allAcceptedCredentialIds": [_ID]},
+        },
+        "Passkeys retrieved successfully",
+        *PRESENTED,
+    ),
+)
+async def passkeys(session: CurrentSession, gate: CurrentGate) -> Response:
+    """List them, with what tells a browser to hide those that were removed; null where there are none."""
+    own = gate.service(OwnPasskeys)
+    data = {
+        "passkeys": [_own_passkey(each) for each in await own.of(session.user.id)],
+        "accepted": await own.accepted(session.user.id),
+    }
+    return success(data, "Passkeys retrieved successfully")
+
+
+def _own_passkey(passkey: Passkey) -> dict[str, object]:
+    """Return `OwnPasskeyData`."""
+    return {
+        "id": str(passkey.id),
+        "name": passkey.name,
+        "authenticator": None if passkey.aaguid is None else name_of(passkey.aaguid),
+        "credential_id": encoded(passkey.credential_id),
+        "transports": passkey.transports,
+        "is_synced": passkey.is_backup_eligible,
+        "suffices": passkey.verifies_user,
+        "created_at": passkey.created_at,
+        "last_used_at": passkey.last_used_at,
+        "last_used_from": passkey.last_used_from,
+    }
 
 
 @router.post(

@@ -44,14 +44,17 @@ class OwnPasskeys:
             )
         return canonical
 
+    async def of(self, user_id: UserId) -> list[store.Passkey]:
+        """Return the passkeys of a user, the oldest first."""
+        async with self._database.connection() as conn:
+            return await store.of_user(conn, user_id)
+
     async def accepted(self, user_id: UserId) -> dict[str, object] | None:
         """Return what `PublicKeyCredential.signalAllAcceptedCredentials()` takes; None without passkeys.
 
         A browser then hides those that were removed here (WebAuthn §5.1.10.3).
         """
-        party = self._passkeys.party
-        async with self._database.connection() as conn:
-            held = await store.of_user(conn, user_id)
+        party, held = self._passkeys.party, await self.of(user_id)
         if party is None or not held:
             return None
         return {
