@@ -1,8 +1,10 @@
 """Development's page of mails: there alone, and for this machine alone."""
 
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -87,3 +89,14 @@ async def test_the_newest_are_kept_for_their_owner_alone(make_settings: MakeSett
         assert len(files) == INBOX_MAX
         assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
         assert inbox.folder.stat().st_mode & 0o777 == 0o700
+
+
+async def test_the_logo_of_a_mail_is_shown(make_settings: MakeSettings, tmp_path: Path) -> None:
+    logo = tmp_path / "logo.png"
+    logo.write_bytes(b"a picture")
+    async with developing(make_settings, app_logo=logo) as (client, gate):
+        await send(gate)
+        (name,) = gate.service(Delivery).transport.names()  # type: ignore[union-attr]
+        html = (await client.get(f"/auth/dev/mail/{name}/html")).text
+    assert f'src="data:image/png;base64,{b64encode(b"a picture").decode()}"' in html
+    assert "cid:" not in html

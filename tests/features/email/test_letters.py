@@ -1,5 +1,6 @@
 """How mails read: all in every language, nothing that a stranger chose, and the owner's own templates."""
 
+import base64
 import re
 from email import message_from_bytes, policy
 from functools import cache
@@ -196,3 +197,29 @@ async def test_a_broken_template_is_told_at_the_start(make_settings: MakeSetting
         await gate.open()
     assert not gate.is_open
     assert [each.name for each in await checks(settings) if each.status == "wrong"] == ["mail", "mails"]
+
+
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+def test_the_logo_comes_with_the_mail_and_without_pictures_there_is_the_name(tmp_path: Path) -> None:
+    logo = tmp_path / "logo.png"
+    logo.write_bytes(PIXEL)
+    written = letters(app_logo=logo).write(*sample(Mail.SIGN_IN))
+    mail = message_from_bytes(bytes(written), policy=policy.default)
+    (picture,) = [each for each in mail.walk() if each.get_content_type() == "image/png"]
+    assert picture.get_content() == PIXEL
+    assert f'src="cid:{picture["content-id"].strip("<>")}"' in part(mail, "html")
+    assert ">Acme" in re.sub(r"<img[^>]*> ", "", part(mail, "html"))
+    alone = letters(app_logo=logo, app_name_shown=False).render(*sample(Mail.SIGN_IN))[2]
+    assert 'alt="Acme"' in alone
+    assert 'src="data:image/png;base64,' in alone, "who only looks sees it as well"
+    assert "<img" not in letters().render(*sample(Mail.SIGN_IN))[2]
+
+
+def test_a_logo_that_mail_programs_do_not_show_is_left_out(tmp_path: Path) -> None:
+    logo = tmp_path / "logo.svg"
+    logo.write_text("<svg/>")
+    assert "<img" not in letters(app_logo=logo).render(*sample(Mail.SIGN_IN))[2]

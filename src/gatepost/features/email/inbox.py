@@ -1,5 +1,6 @@
 """Development's page of mails: what was sent where nothing is sent. There is none anywhere else."""
 
+import base64
 import ipaddress
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -86,7 +87,12 @@ async def show(visit: Visit) -> Response:
 
 async def show_html(visit: Visit) -> Response:
     """Show one as a mail program does, which runs no scripts and loads nothing."""
-    html = _body(_read(visit), "html")
+    message = _read(visit)
+    html = _body(message, "html")
+    for part in message.walk():
+        if part["content-id"] is not None:
+            kept = base64.b64encode(part.get_content()).decode()
+            html = html.replace(f"cid:{part['content-id'].strip('<>')}", f"data:image/png;base64,{kept}")
     headers = {"Content-Security-Policy": _HTML_POLICY, "Cache-Control": "no-store"}
     return Response(html, media_type="text/html", headers=headers)
 

@@ -1,5 +1,6 @@
 """How mails read: templates and texts, in the language of whoever gets them and in the owner's colours."""
 
+import base64
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -60,7 +61,8 @@ class Letters:
             NoAddressError: the recipient's address is none.
             jinja2.TemplateError: a template can't be used.
         """
-        subject, text, html = self.render(message, secrets)
+        logo = f"logo@{self.sender.domain}"
+        subject, text, html = self.render(message, secrets, logo=f"cid:{logo}")
         letter = EmailMessage(_POLICY)
         letter["Subject"] = subject
         letter["From"] = self.sender
@@ -78,15 +80,28 @@ class Letters:
         letter["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody answers with an absence note
         letter.set_content(text)
         letter.add_alternative(html, subtype="html")
+        if self._logo is not None:
+            # It comes along: nothing is loaded, by which somebody would learn that the mail was read.
+            *_, shown = letter.iter_parts()
+            shown.add_related(self._logo, "image", "png", cid=f"<{logo}>", disposition="inline")
         return letter
 
-    def render(self, message: Message, secrets: Mapping[str, str]) -> tuple[str, str, str]:
+    def render(
+        self, message: Message, secrets: Mapping[str, str], *, logo: str | None = None
+    ) -> tuple[str, str, str]:
         """Return the subject, the text and the HTML of a mail.
+
+        Args:
+            message: what it is about.
+            secrets: the link and the code.
+            logo: where the owner's is found; None puts it into the HTML, for those who only look.
 
         Raises:
             jinja2.TemplateError: a template can't be used.
         """
         context = self._context(message, secrets)
+        if self._logo is not None:
+            context["logo"] = logo or f"data:image/png;base64,{base64.b64encode(self._logo).decode()}"
         subject, _, text = (
             self._templates.get_template(f"mail/{message.template}.txt").render(context).partition("\n")
         )
@@ -140,10 +155,18 @@ class Letters:
             "language": negotiated("", message.language),
             "name": message.name,
             "recipient": message.recipient,
+            "logo": None,
             "app_name": settings.app_name,
             "brand": self._brand,
             "pages": pages,
         }
+
+    @cached_property
+    def _logo(self) -> bytes | None:
+        """APP_LOGO, where it is of a kind that every mail program shows."""
+        from gatepost.http.pages.looks import pictures
+
+        return None if self._settings.app_logo is None else pictures(self._settings).get("logo.png")
 
     @cached_property
     def _brand(self) -> dict[str, Any]:
@@ -165,6 +188,7 @@ class Letters:
             **colors,
             "has_dark": settings.appearance != "light",
             "radius": settings.corner_radius,
+            "name_shown": settings.app_name_shown,
             "url": settings.app_url,
             "support_url": settings.support_url,
             "privacy_url": settings.privacy_url,
