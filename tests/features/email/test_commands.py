@@ -66,7 +66,10 @@ async def test_mails_are_listed_and_made_due(gatepost: Command, db: Database) ->
         async with gate.database.transaction() as conn:
             await gate.service(Outbox).put(conn, draft)
     await gate.close()
+    await db.execute("UPDATE auth_messages SET due_at = now() - interval '6 minutes'")
+    assert (await check(gatepost, "outbox"))["found"] == "3 mails wait, and no server sends them"
     await db.execute("UPDATE auth_messages SET due_at = now() + interval '1 hour', error = '450'")
+    assert (await check(gatepost, "outbox"))["found"] == "3 mails wait for another try"
     page = (await gatepost("mail", "list", "--limit", "2", "--json")).json
     assert [(each["id"], each["state"], each["recipient"]) for each in page["mails"]] == [
         (3, "queued", ADA),
@@ -77,6 +80,10 @@ async def test_mails_are_listed_and_made_due(gatepost: Command, db: Database) ->
     assert (await gatepost("mail", "retry", "2")).out.startswith("1 mail is due now;")
     assert (await gatepost("mail", "retry", "--json")).json == {"mails": 3}
     assert (await gatepost("mail", "retry", "9", "--json")).failed("not_found")
+    await db.execute(
+        "UPDATE auth_messages SET state = 'failed', done_at = now(), recipient = NULL, data = NULL"
+    )
+    assert (await check(gatepost, "failed mails"))["found"] == "3 mails failed on the last day"
 
 
 async def test_every_mail_is_written_to_be_looked_at(gatepost: Command, tmp_path: Path) -> None:

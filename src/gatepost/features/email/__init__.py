@@ -9,6 +9,7 @@ from gatepost.features.email.actions import EmailAction
 from gatepost.features.email.errors import InvalidLink, NotMailable
 
 if TYPE_CHECKING:
+    from gatepost.db.pool import Connection
     from gatepost.doctor.check import Check
     from gatepost.gate import Gate
     from gatepost.http.api.feature import Api
@@ -55,6 +56,12 @@ async def _examine(settings: "Settings") -> "list[Check]":
     from gatepost.features.email.checks import checks
 
     return await checks(settings)
+
+
+async def _checks(conn: "Connection", _: "Settings") -> "list[Check]":
+    from gatepost.features.email.checks import outbox
+
+    return await outbox(conn)
 
 
 async def _announce(gate: "Gate", root: str) -> Announced:
@@ -190,5 +197,6 @@ EMAIL = Feature(
     pages=_pages,
     commands=_commands,
     examine=_examine,
+    checks=_checks,
     announce=_announce,
 )

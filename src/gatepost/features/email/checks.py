@@ -1,7 +1,11 @@
 """What `gatepost doctor` finds of mail."""
 
+from datetime import timedelta
+
+from gatepost.db.pool import Connection
 from gatepost.doctor.check import Check, ok, warning, wrong
 from gatepost.errors import SettingsError
+from gatepost.features.email import outbox_store, sending_store
 from gatepost.features.email.address import MailServer
 from gatepost.features.email.letters import Letters, sender_of
 from gatepost.features.email.settings import EmailSettings
@@ -9,6 +13,9 @@ from gatepost.features.email.transport import NotSentError
 from gatepost.settings import Settings
 from gatepost.terminal.output import program
 from gatepost.terminal.running import application
+
+UNSENT = timedelta(minutes=5)
+"""How long a mail may be due: a server that runs takes it in seconds."""
 
 
 async def checks(settings: Settings) -> list[Check]:
@@ -34,6 +41,23 @@ def _templates(settings: EmailSettings) -> list[Check]:
             wrong("mails", "; ".join(error.problems), "Correct it and see it: gatepost mail preview mails")
         ]
     return [ok("mails", f"TEMPLATES_DIR replaces {', '.join(letters.replaced)}")]
+
+
+async def outbox(conn: Connection) -> list[Check]:
+    """Look whether mails wait that should be out, or failed of late; say nothing where none did."""
+    counts = await outbox_store.count(conn, at=None)
+    due = await sending_store.next_due(conn, at=None)
+    found = []
+    if due is not None and due < -UNSENT:
+        said = f"{counts.queued} mails wait, and no server sends them"
+        found.append(warning("outbox", said, "Start a server that has the same MAIL_URL"))
+    elif counts.late:
+        said = f"{counts.late} mails wait for another try"
+        found.append(warning("outbox", said, f"See why: {program()} mail list --state queued"))
+    if counts.failed:
+        said = f"{counts.failed} mails failed on the last day"
+        found.append(warning("failed mails", said, f"See why: {program()} mail list --state failed"))
+    return found
 
 
 def _without(settings: EmailSettings) -> Check:
