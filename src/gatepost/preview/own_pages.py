@@ -1,6 +1,6 @@
-"""Pages that only the preview has: of errors that are nobody's fault, and of mails."""
+"""Pages that only the preview has: of errors that are nobody's fault, of second factors, and of mails."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NoReturn
 
@@ -15,6 +15,7 @@ from gatepost.features.email.settings import EmailSettings
 from gatepost.http.pages.feature import Pages
 from gatepost.http.pages.page import Page
 from gatepost.http.pages.visit import Visit
+from gatepost.preview.factor_pages import factor_pages
 from gatepost.preview.places import MAIL
 from gatepost.settings import Settings
 
@@ -42,8 +43,8 @@ def _mailed(mail: Mail, settings: EmailSettings) -> Page:
     return Page(path=f"{MAIL}{mail}", show=show)
 
 
-def own_pages(settings: Settings) -> Feature:
+def own_pages(settings: Settings, features: Sequence[Feature]) -> Feature:
     """Return what the preview adds to what stands on the kernel; mails, where these settings know of mail."""
     failing = [_failing(error) for error in (partial(TooManyAttempts, 240), InternalError, Unavailable)]
     mails = [_mailed(mail, settings) for mail in Mail] if isinstance(settings, EmailSettings) else []
-    return Feature(name="preview", pages=lambda: Pages(pages=(*failing, *mails)))
+    return Feature(name="preview", pages=lambda: Pages(pages=(*failing, *factor_pages(features), *mails)))

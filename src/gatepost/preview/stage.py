@@ -89,7 +89,7 @@ class Stage:
         Raises:
             SettingsError: a picture, the theme or a template can't be used.
         """
-        app = create_app(settings, features=(*features, own_pages(settings)))
+        app = create_app(settings, features=(*features, own_pages(settings, features)))
         auth: Gatepost = app.state.gatepost
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(auth.lifespan(app))

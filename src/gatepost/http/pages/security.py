@@ -18,9 +18,13 @@ ROWS = 3
 
 async def show(visit: Visit) -> Response:
     """Show the ways to sign in, and the newest of what is notable."""
+    return await render(visit, await visit.gate.factors.of(visit.signed_in.user.id))
+
+
+async def render(visit: Visit, holdings: Holdings) -> Response:
+    """Answer with the page, of a user who has these factors."""
     user_id = visit.signed_in.user.id
     found = await visit.gate.audit.of_user(user_id, before=None, limit=READ, without=ROUTINE)
-    holdings = await visit.gate.factors.of(user_id)
     sections = [await each(visit, holdings) for each in visit.site.security_sections]
     runs, _ = runs_of((SeenEvent(event=event, email=None) for event in found), most=ROWS)
     return visit.render(
