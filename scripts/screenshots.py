@@ -111,6 +111,28 @@ def ask_for_a_mail(page: Page) -> None:
     page.get_by_label("Code").wait_for()
 
 
+def add_passkeys(page: Page) -> None:
+    """Have a telephone's password manager and a security key make a passkey, and sign in with the first."""
+    cdp = page.context.new_cdp_session(page)
+    cdp.send("WebAuthn.enable")
+    for name, transport in (("Apple Passwords", "internal"), ("YubiKey, blue", "usb")):
+        has = {"hasResidentKey": True, "hasUserVerification": True, "isUserVerified": True}
+        synced = {"defaultBackupEligibility": transport == "internal"}
+        options = {"protocol": "ctap2", "transport": transport, **has, **synced}
+        key = cdp.send("WebAuthn.addVirtualAuthenticator", {"options": options})["authenticatorId"]
+        page.goto(f"{page.url.partition('/auth')[0]}/auth/account/passkeys")
+        page.get_by_label("Name").fill(name)
+        page.get_by_role("button", name="Create a passkey").click()
+        page.get_by_text("Your passkey was added.").or_(page.locator("#codes")).wait_for()
+        if transport == "internal":
+            page.goto(f"{page.url.partition('/auth')[0]}/auth/confirm")
+            page.get_by_role("button", name="Passkey").click()
+            page.get_by_role("button", name="Confirm").click()
+            page.wait_for_url("**/auth/account")
+            cdp.send("WebAuthn.removeVirtualAuthenticator", {"authenticatorId": key})
+    page.goto(f"{page.url.partition('/auth')[0]}/auth/security")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Picture:
     """A picture of a page.
@@ -139,8 +161,8 @@ class Picture:
 
 
 PICTURES = (
-    Picture(name="sign-in", path="/auth/sign-in", size=(640, 560), scale=2),
-    Picture(name="sign-in-dark-320", path="/auth/sign-in", size=(320, 600), scale=2, dark=True),
+    Picture(name="sign-in", path="/auth/sign-in", size=(640, 640), scale=2),
+    Picture(name="sign-in-dark-320", path="/auth/sign-in", size=(320, 680), scale=2, dark=True),
     Picture(name="sign-up", path="/auth/sign-up", size=(640, 840), scale=2, before=mistype),
     Picture(
         name="check-your-mail",
@@ -150,9 +172,10 @@ PICTURES = (
         before=ask_for_a_mail,
     ),
     Picture(name="account", path="/auth/account", who="user", size=(900, 720)),
-    Picture(name="security", path="/auth/security", who="user", size=(900, 800)),
     Picture(name="devices", path="/auth/devices", who="user", size=(900, 720), whole=True),
     Picture(name="activity", path="/auth/activity", who="user", size=(900, 800)),
+    # Last of this user's: it ends the session that the others are taken with.
+    Picture(name="security", path="/auth/security", who="user", size=(900, 960), before=add_passkeys),
     Picture(name="overview", path="/auth/admin?period=7d", who="admin", size=(1280, 860)),
     Picture(name="overview-dark", path="/auth/admin", who="admin", dark=True, whole=True),
     Picture(name="users", path="/auth/admin/users", who="admin"),
@@ -260,7 +283,7 @@ def serving(scratch: Path, theme: str | None) -> Iterator[dict[str, str]]:
     """Make a demo and serve it, or the preview of a theme; yield where, and as whom one signs in."""
     environment = {k: v for k, v in os.environ.items() if k.lower() not in Settings.model_fields}
     environment |= {"GATEPOST_HOME": str(scratch / "home"), "TRUSTED_PROXIES": "127.0.0.1"}
-    demo = ("demo", "--seed", SEED, "--json", "--serve", "--host", "127.0.0.1", "--port", "0")
+    demo = ("demo", "--seed", SEED, "--json", "--serve", "--port", "0")
     log = scratch / f"log-{theme}"
     with (
         log.open("wb") as errors,

@@ -15,7 +15,7 @@ APART = {
     "/auth/preview/mail/": 20_000,
     "/auth/admin/system/asvs?": 75_000,
 }
-"""What has a budget of its own: the first page of all, a QR code, mails, and one with a whole standard in it."""
+"""What has a budget of its own: the first page of all, a QR code, mails, and a whole standard."""
 
 
 async def test_every_page_is_light_in_every_language(make_preview: MakePreview) -> None:
