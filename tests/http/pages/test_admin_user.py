@@ -90,11 +90,13 @@ async def test_the_badges_tell_how_the_account_stands(app: FastAPI, admin: Visit
     await make_user(app, is_admin=True)
     await admin.get(USER)
     assert "Administrator" in admin.page.texts["main"]
+    assert "Verified" not in admin.page.texts["main"]
+    await db.execute("UPDATE users SET email_verified_at = now() WHERE id = 2")
     await act(admin, "temporary_password")
     await act(admin, "disable")
     await db.execute("INSERT INTO auth_failures (user_id, place, failures) VALUES (2, 'x', 100)")
     await admin.get(USER)
-    for badge in ("Disabled", "Locked", "Temporary password"):
+    for badge in ("Verified", "Disabled", "Locked", "Temporary password"):
         assert badge in admin.page.texts["main"]
     assert offered(admin)[-3:] == ["unlock", "enable", "demote"]
 
