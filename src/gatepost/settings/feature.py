@@ -1,6 +1,7 @@
 """The settings of the kernel and of features, as one."""
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Protocol
 
 from gatepost.errors import SettingsError
@@ -17,7 +18,11 @@ class Configured(Protocol):
 
 def settings_of(features: Iterable[Configured]) -> type[Settings]:
     """Return what reads the settings of these features and the kernel's, and tells all mistakes at once."""
-    theirs = _theirs(features)
+    return _as_one(_theirs(features))
+
+
+@cache  # making a class takes longer than reading the settings by it
+def _as_one(theirs: tuple[type[Settings], ...]) -> type[Settings]:
     if not theirs:
         return Settings
     return theirs[0] if len(theirs) == 1 else type(Settings.__name__, theirs, {})

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
@@ -38,12 +39,17 @@ class Asset:
     def of(cls, name: str, content: bytes) -> Self:
         """Return a file as it is served."""
         suffix = Path(name).suffix.lower()
-        packed = gzip.compress(content, mtime=0) if suffix in _PACKED else content
+        packed = _packed(content) if suffix in _PACKED else content
         return cls(
             content=content,
             packed=packed if len(packed) < len(content) else None,
             media_type=looks.TYPES[suffix],
         )
+
+
+@lru_cache(maxsize=32)  # several applications of a process have the same scripts
+def _packed(content: bytes) -> bytes:
+    return gzip.compress(content, mtime=0)
 
 
 class Assets:

@@ -1,7 +1,7 @@
 """What all visits share: the templates, what pages load, where they may lead."""
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -156,8 +156,7 @@ class Site:
         self._own = settings.templates_dir
         self.own_inputs, self.without_input = own_inputs(edge.gate.own_fields)
         others = (each.other_templates for each in theirs if each.other_templates is not None)
-        ours = {name for directory in (*directories, *others) for name in _in(directory)}
-        self.replaced = sorted(ours.intersection(() if self._own is None else _in(self._own)))
+        self.replaced = [] if self._own is None else _in_both(self._own, (*directories, *others))
         self._templates.globals.update(
             app_name=settings.app_name,
             brand=Brand.of(settings, self.assets),
@@ -199,6 +198,10 @@ class Site:
 
 def _in(directory: Path) -> list[str]:
     return FileSystemLoader(directory).list_templates()
+
+
+def _in_both(own: Path, ours: Iterable[Path]) -> list[str]:
+    return sorted({name for directory in ours for name in _in(directory)}.intersection(_in(own)))
 
 
 def _environment(own: Path | None, directories: Sequence[Path], *, reload: bool) -> Environment:
