@@ -30,7 +30,7 @@ ON_POSTGRES = unset DATABASE_URL; programs=$$($(BIN)/python -m scripts.postgresq
 ifeq ($(origin DATABASE_URL),command line)
 TEST_OLDEST := true
 else ifeq ($(shell uname -sm),Linux x86_64)
-TEST_OLDEST = $(call ON_POSTGRES,$(OLDEST)) $(PYTEST) $(NEAREST)
+TEST_OLDEST = $(call ON_POSTGRES,$(OLDEST)) $(BIN)/python -m pytest $(NEAREST)
 else
 TEST_OLDEST := echo "Left out, off Linux on x86_64: the store, migrations and properties on PostgreSQL $(OLDEST)"
 endif
@@ -40,7 +40,7 @@ BY_ID := tests/store tests/properties/test_state_machine.py tests/db/test_rules.
 	tests/http/api/test_refresh.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test ready test-postgres test-dates test-least-rights test-ids chromium lint format audit attack fuzz bench screenshots client docs clean
+.PHONY: help install serve test ready test-whole test-oldest test-uuids test-postgres test-dates test-least-rights test-ids chromium lint format audit attack fuzz bench screenshots client docs clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -50,10 +50,19 @@ install: $(VENV)/.dev ## Build .venv from the lock file: all that serve and test
 serve: $(VENV)/.runtime ## Start the server on http://localhost:8000 (ARGS="--port 9000" is passed on)
 	@$(BIN)/gatepost serve $(ARGS)
 
+# The parts that run once more do so beside the whole, and print what they have to say when they have ended.
 test: ready ## Run all checks and tests (DATABASE_URL=postgresql://... runs them on that server)
+	@$(MAKE) --no-print-directory -j2 --output-sync test-oldest test-uuids & parts=$$!; \
+	$(MAKE) --no-print-directory test-whole; whole=$$?; wait $$parts && exit $$whole
+
+test-whole: $(VENV)/.dev
 	@$(TEST_DATABASE) $(PYTEST) --cov --cov-fail-under=$(COVERAGE) $(ARGS)
+
+test-oldest: $(VENV)/.dev
 	@$(TEST_OLDEST)
-	@$(TEST_DATABASE) GATEPOST_TEST_USER_ID_TYPE=uuid $(PYTEST) $(BY_ID)
+
+test-uuids: $(VENV)/.dev
+	@$(TEST_DATABASE) GATEPOST_TEST_USER_ID_TYPE=uuid $(BIN)/python -m pytest $(BY_ID)
 
 # On two cores, types are checked while the documentation is built.
 ready: $(VENV)/.dev
