@@ -70,7 +70,7 @@ _GROUPS = {
     "Sessions": "session_expire_minutes session_max_minutes session_idle_minutes max_sessions_per_user "
     "session_token_format refresh_grace_seconds session_touch_seconds session_history_days "
     "cleanup_interval_seconds fresh_session_minutes admin_fresh_minutes",
-    "Second factors": "mfa_required webauthn_rp_id",
+    "Second factors": "mfa_required webauthn_rp_id passwordless_sign_up",
     "Registration and passwords": "registration password_min_length password_hash bcrypt_rounds "
     "breached_passwords devise_pepper",
     "Throttling": "throttle_enabled throttle_login_address throttle_login_network throttle_login_account "

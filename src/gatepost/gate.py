@@ -394,6 +394,7 @@ class Gate:
             hooks=self.hooks,
             own_fields=self.own_fields,
             features=self._wiring,
+            step=self._factor_step,
         )
         self._reauthentication = reauthentication = Reauthentication(
             database,

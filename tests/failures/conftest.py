@@ -513,6 +513,17 @@ ATTEMPTS: dict[str, Attempt] = {
     "remove an app, none there": Attempt(
         operation="remove_totp", method="DELETE", path="/factors/totp", status=404
     ),
+    "begin to sign up by passkey, where nobody does": Attempt(
+        operation="passkey_sign_up_options",
+        method="POST",
+        path="/register/passkey/options",
+        status=404,
+        token=None,
+        body={"email": "new@example.com"},
+    ),
+    "remove the password, the last way in": Attempt(
+        operation="remove_password", method="DELETE", path="/password", status=409
+    ),
     "begin to sign in by passkey": Attempt(
         operation="passkey_login_options", method="POST", path="/login/passkey/options", token=None
     ),

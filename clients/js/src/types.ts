@@ -479,6 +479,11 @@ export interface PasskeyRequest {
   publicKey: Record<string, unknown>;
 }
 
+export interface PasskeySignUp {
+  challenge: string;
+  publicKey: Record<string, unknown>;
+}
+
 export interface PendingEmail {
   pending_email: string;
 }
@@ -499,6 +504,10 @@ export interface RegisterRequest {
   remember?: boolean;
   /** The token of an invitation, required where registration is by invitation. */
   invitation?: string | null;
+  /** Of `POST /register/passkey/options`; with `credential` instead of a password. */
+  challenge?: string | null;
+  /** As the browser's `PublicKeyCredential.toJSON()` has it. */
+  credential?: Record<string, unknown> | null;
 }
 
 export interface RenamePasskeyRequest {
@@ -571,6 +580,11 @@ export interface SetupRequest {
   token: string;
 }
 
+export interface SignUpOptionsRequest {
+  email: string;
+  name?: string;
+}
+
 export interface SignedIn {
   token?: string;
   user: User;
@@ -631,4 +645,8 @@ export interface VerifyRequest {
   cookie?: boolean;
   /** Keep the cookie and the session after the browser is closed: keep me signed in. */
   remember?: boolean;
+  /** Of `POST /register/passkey/options`; with `credential` instead of a password. */
+  challenge?: string | null;
+  /** As the browser's `PublicKeyCredential.toJSON()` has it. */
+  credential?: Record<string, unknown> | null;
 }

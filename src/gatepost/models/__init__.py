@@ -5,7 +5,7 @@ in a third of the time that a frozen dataclass takes.
 """
 
 from gatepost.models.bounds import USER_AGENT_MAX
-from gatepost.models.challenges import Answer, Challenge, Due, Options, Proven, after_wrong_answer
+from gatepost.models.challenges import Answer, Challenge, Due, Instead, Options, Proven, after_wrong_answer
 from gatepost.models.clients import (
     Client,
     canonical_address,
@@ -66,6 +66,7 @@ __all__ = [
     "EventPage",
     "Held",
     "Holdings",
+    "Instead",
     "Lack",
     "Link",
     "NewUser",

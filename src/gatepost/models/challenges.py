@@ -61,6 +61,19 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Instead:
+    """What a newcomer sets up in the place of a password.
+
+    Attributes:
+        challenge: what was handed out for it.
+        credential: what an authenticator has made; None for what is none.
+    """
+
+    challenge: str = field(repr=False)
+    credential: Mapping[str, object] | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """What a step hands out before it is answered.
 

@@ -11,8 +11,10 @@ from pydantic import BaseModel
 
 from gatepost.db.pool import Connection, Database
 from gatepost.errors import (
+    ChallengeExpired,
     GatepostError,
     HookTimeout,
+    InvalidCode,
     InvalidCredentials,
     Unavailable,
     ValidationFailed,
@@ -20,11 +22,14 @@ from gatepost.errors import (
 from gatepost.models import (
     PASSWORD,
     Action,
+    Answer,
     AuditAction,
     Client,
+    Instead,
     NewUser,
     PendingEmail,
     Proof,
+    Proven,
     SignedIn,
     User,
 )
@@ -34,6 +39,7 @@ from gatepost.services import emails
 from gatepost.services.admission import Admission, EndedMeanwhile, invitation_detail
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
+from gatepost.services.factor_step import FactorStep
 from gatepost.services.feature import Happened, Newcomer, Wiring
 from gatepost.services.hashing import Hashing
 from gatepost.services.hooks import Hooks, Moment
@@ -76,7 +82,9 @@ class Accounts:
         hooks: Hooks,
         own_fields: OwnFields,
         features: Wiring,
+        step: FactorStep,
     ) -> None:
+        self._step = step
         self._features = features
         self._own_fields = own_fields
         self._database = database
@@ -102,6 +110,7 @@ class Accounts:
         own: Mapping[str, object] = NOTHING,
         problems: Mapping[str, Text] = NOTHING,
         language: str | None = None,
+        instead: Instead | None = None,
     ) -> SignedIn | PendingEmail:
         """Add a user and start their first session.
 
@@ -120,6 +129,8 @@ class Accounts:
             own: what else was sent, for the fields that the application asks for.
             problems: what is wrong already, with fields that are missing or of another type.
             language: that the client reads, as RFC 5646 writes it.
+            instead: what they set up in the place of a password, where that is open to everybody; where it is
+                not, a password is missing.
 
         Raises:
             RegistrationClosed: they may not register; an error of the feature that invites says so too.
@@ -127,14 +138,17 @@ class Accounts:
             EmailTaken: the e-mail exists already.
             Conflict, RejectedByDatabase: the database's own rules stand against it.
             TooManyAttempts: there were too many registrations.
+            ChallengeExpired, InvalidCode: what they set up in the place of a password is not good.
             SecondFactorRequired, FactorEnrolmentRequired: the user is there, and one more step is due.
         """
         await self._admission.begin(invitation, client=client)
         await self._throttles.arrive(client, verb="register")
         fields, wrong = self._own_fields.read(own)
         wrong = {**wrong, **problems}
-        registrar = self._features.registrar
-        if registrar is not None and not password:
+        registrar, newcomers = self._features.registrar, self._features.newcomers
+        if instead is not None and (registrar is not None or newcomers is None or not newcomers.is_open):
+            instead = None
+        if instead is not None or (registrar is not None and not password):
             wrong.pop("password", None)
             email, name = _person(email=email, name=name, problems=wrong)
             accepted = None
@@ -144,12 +158,11 @@ class Accounts:
             )
         invited = await self._admission.admit(invitation, email=email, client=client)
         newcomer = Newcomer(email=email, name=name, own=own, invitation=invited)
-        if registrar is not None or accepted is None:
-            if registrar is not None:
-                await registrar.begin(newcomer, client=client, language=language)
+        if registrar is not None:
+            await registrar.begin(newcomer, client=client, language=language)
             return PendingEmail(email=email)
         arrival = Arrival(client=client, by_cookie=by_cookie, remembered=remembered)
-        return await self._make(newcomer, fields, accepted, arrival, language=language)
+        return await self._make(newcomer, fields, accepted, arrival, language=language, instead=instead)
 
     async def complete(
         self,
@@ -160,6 +173,7 @@ class Accounts:
         arrival: Arrival,
         methods: tuple[str, ...] = (PASSWORD,),
         language: str | None = None,
+        instead: Instead | None = None,
     ) -> SignedIn:
         """Add a user whose mailbox has answered, with the password that was chosen then, or without one.
 
@@ -170,9 +184,11 @@ class Accounts:
             arrival: how they want to be handed the session.
             methods: what they have proven, by the names of RFC 8176.
             language: that the client reads, as RFC 5646 writes it.
+            instead: what they set up in the place of a password.
 
         Raises:
             ValidationFailed: a field does not fit; of the password alone, as `NewPasswords.accept`.
+            ChallengeExpired, InvalidCode: as `register`.
             EndedMeanwhile: what proves them was used up by somebody else.
             EmailTaken, Conflict, RejectedByDatabase, SecondFactorRequired, FactorEnrolmentRequired: as
                 `register`.
@@ -187,7 +203,14 @@ class Accounts:
             )
         newcomer = replace(newcomer, email=email, name=name)
         return await self._make(
-            newcomer, fields, accepted, arrival, methods=methods, language=language, claim=claim
+            newcomer,
+            fields,
+            accepted,
+            arrival,
+            methods=methods,
+            language=language,
+            claim=claim,
+            instead=instead,
         )
 
     async def _make(
@@ -200,11 +223,13 @@ class Accounts:
         methods: tuple[str, ...] = (PASSWORD,),
         language: str | None,
         claim: Claim | None = None,
+        instead: Instead | None = None,
     ) -> SignedIn:
         """Add a user and start their first session; whoever comes with a claim has proven the e-mail."""
         client, email, invited = arrival.client, newcomer.email, newcomer.invitation
         line = Line.of(client, is_known=invited is not None or claim is not None)
         hashed = None if accepted is None else await self._hashing.hash(accepted, line)
+        answer = None if instead is None else await self._answer(instead)
         try:
             async with self._database.transaction() as conn:
                 if claim is not None and not await claim(conn):
@@ -228,7 +253,12 @@ class Accounts:
                     conn,
                     Happened(action=AuditAction.USER_REGISTERED, user=user, client=client, language=language),
                 )
-                proof = Proof(user_id=user.id, methods=methods, stamp=stamp, at=self._clock())
+                proven = Proven(methods=methods, stamp=stamp)
+                if answer is not None:
+                    proven = await self._set_up(conn, user, answer, client)
+                proof = Proof(
+                    user_id=user.id, methods=proven.methods, stamp=proven.stamp or stamp, at=self._clock()
+                )
                 outcome = await self._sign_ins.finish(conn, proof, arrival)
                 if outcome is None:
                     raise InvalidCredentials  # noqa: TRY301 - undoes the transaction
@@ -244,7 +274,29 @@ class Accounts:
             reason = error.code if isinstance(error, GatepostError) else type(error).__name__
             await self._refuse(client, email=email, reason=reason)
             raise
-        return settled(outcome)
+        return replace(settled(outcome), recovery_codes=proven.recovery_codes)
+
+    async def _set_up(self, conn: Connection, user: User, answer: Answer, client: Client) -> Proven:
+        """Set up what a new user has in the place of a password.
+
+        Raises:
+            InvalidCode: it is not good, which undoes the transaction.
+        """
+        proven = await self._step.set_up_first(conn, user, answer, client)
+        if proven is None:
+            raise InvalidCode
+        return proven
+
+    async def _answer(self, instead: Instead) -> Answer:
+        """Return what is set up in the place of a password.
+
+        Raises:
+            ChallengeExpired: it was not handed out here, or too long ago.
+        """
+        newcomers = self._features.newcomers
+        if newcomers is None:
+            raise ChallengeExpired
+        return await newcomers.take(instead)
 
     async def _refuse(self, client: Client, *, email: str, reason: str) -> None:
         await self._audit.refuse(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from gatepost.db.pool import Connection
 from gatepost.models import (
+    MULTIPLE_FACTORS,
     Answer,
     AuditAction,
     Client,
@@ -89,13 +90,34 @@ class FactorStep:
 
         The caller ends the sessions that began without it, and writes it down.
         """
+        proven = await self._set_up(conn, user, factor, answer, client)
+        if proven is not None:
+            await self.tell(conn, AuditAction.FACTOR_ENROLLED, user, client, {"method": factor.method})
+        return proven
+
+    async def set_up_first(
+        self, conn: Connection, user: User, answer: Answer, client: Client
+    ) -> Proven | None:
+        """Set a factor up for a user who has just been made, who is told of that anyway.
+
+        None where the answer is wrong, or does not prove more than one factor by itself.
+        """
+        factor = self.factor(answer.method)
+        proven = None if factor is None else await self._set_up(conn, user, factor, answer, client)
+        if proven is None or MULTIPLE_FACTORS not in proven.methods:
+            return None
+        await self._note(conn, AuditAction.FACTOR_ENROLLED, user.id, client, {"method": answer.method})
+        return proven
+
+    async def _set_up(
+        self, conn: Connection, user: User, factor: Factor, answer: Answer, client: Client
+    ) -> Proven | None:
         is_first = not await self.holding(conn, user.id)
         methods = await factor.enrol(conn, user.id, answer, client)
         if methods is None:
             return None
         ways = self._features.ways_back if is_first else ()
         codes = tuple([code for way in ways for code in await way.hand_out(conn, user.id)])
-        await self.tell(conn, AuditAction.FACTOR_ENROLLED, user, client, {"method": factor.method})
         stamp = await user_store.move_stamp(conn, user.id)
         return Proven(methods=methods, stamp=stamp, recovery_codes=codes)
 

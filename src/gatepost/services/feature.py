@@ -14,6 +14,7 @@ from gatepost.models import (
     AuditAction,
     Client,
     Held,
+    Instead,
     Link,
     Options,
     User,
@@ -176,6 +177,25 @@ class Factor(Method, Protocol):
         """Return which of these users have set it up."""
 
 
+class Newcomers(Protocol):
+    """A factor that newcomers set up in the place of a password."""
+
+    @property
+    def is_on(self) -> bool:
+        """Say whether it can be."""
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether whoever comes may do so, whose address nobody has proven."""
+
+    async def take(self, instead: Instead) -> Answer:
+        """Return what is enrolled by it; of those who send it at once, one is heard.
+
+        Raises:
+            ChallengeExpired: it was not handed out, or too long ago.
+        """
+
+
 class WayBack(Method, Protocol):
     """What signs in somebody who lost their second factors. By itself it is none."""
 
@@ -270,6 +290,7 @@ class Wired:
         disown: takes away what a user signs in with, besides the password, who may not own the account's
             e-mail; None where it has nothing of that kind.
         factor: a second factor that users may set up; None where it has none.
+        newcomers: sets it up for newcomers in the place of a password; of one feature at the most.
         way_back: what signs in somebody who lost their second factors; None where it has none.
         way_in: what everybody can sign in with by it, as a mailbox; None where it has nothing of that kind.
         hears: told what happened to accounts.
@@ -290,6 +311,7 @@ class Wired:
     step: SignInStep | None = None
     disown: Erase | None = None
     factor: Factor | None = None
+    newcomers: Newcomers | None = None
     way_back: WayBack | None = None
     way_in: str | None = None
     hears: tuple[Hears, ...] = ()
@@ -386,6 +408,12 @@ class Wiring:
     def factors(self) -> tuple[Factor, ...]:
         """The second factors that users may set up, in the order in which they are offered."""
         return tuple(wired.factor for wired in self._wired if wired.factor is not None)
+
+    @property
+    def newcomers(self) -> Newcomers | None:
+        """What newcomers set up in the place of a password; None where nothing can be."""
+        found = (wired.newcomers for wired in self._wired if wired.newcomers is not None)
+        return next((each for each in found if each.is_on), None)
 
     @property
     def ways_in(self) -> tuple[str, ...]:

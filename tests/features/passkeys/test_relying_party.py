@@ -71,7 +71,7 @@ def device() -> SoftAuthenticator:
 
 @pytest.fixture
 def passkey(device: SoftAuthenticator) -> Passkey:
-    options = PARTY.creation(ADA, [])
+    options = PARTY.creation(ADA.email, ADA.name)
     return stored(PARTY.made(options.state, device.create(public_key(options))))
 
 
@@ -103,7 +103,7 @@ def test_of_a_signature_no_byte_may_be_another_and_none_may_lack(
 def test_a_new_passkey_is_read_to_its_last_byte_and_never_raises_anything_else(
     device: SoftAuthenticator,
 ) -> None:
-    options = PARTY.creation(ADA, [])
+    options = PARTY.creation(ADA.email, ADA.name)
     credential = device.create(public_key(options))
     data = part(credential, "attestationObject")
     for length in range(len(data)):
@@ -124,7 +124,7 @@ def test_a_new_passkey_is_read_to_its_last_byte_and_never_raises_anything_else(
 
 
 def test_what_claims_to_be_long_or_deep_is_refused(device: SoftAuthenticator) -> None:
-    options = PARTY.creation(ADA, [])
+    options = PARTY.creation(ADA.email, ADA.name)
     credential = device.create(public_key(options))
     for data in (b"\x9b" + b"\xff" * 8, b"\x5b" + b"\x7f" * 8, b"\xbb" + b"\xff" * 8, b"\x81" * 30_000):
         with pytest.raises(Refused):

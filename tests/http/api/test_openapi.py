@@ -102,6 +102,11 @@ OPERATIONS = {
         "/api/auth/factors/passkeys/{id}",
         {200, 400, 401, 403, 404, 408, 413, 415, 422, 500, 503},
     ),
+    "passkey_sign_up_options": (
+        "POST",
+        "/api/auth/register/passkey/options",
+        {200, 400, 404, 408, 413, 415, 422, 429, 500, 503},
+    ),
     "remove_passkey": (
         "DELETE",
         "/api/auth/factors/passkeys/{id}",
@@ -368,6 +373,7 @@ OPEN = {
     "factor_options",
     "passkey_login_options",
     "login_by_passkey",
+    "passkey_sign_up_options",
     "forgot_password",
     "reset_password",
     "confirm_email",
@@ -677,6 +683,7 @@ async def answered(
         "login_by_email",
         "finish_login_by_email",
         "send_password_reset",
+        "passkey_sign_up_options",
         *FACTORS,
     )  # the first has no end; test_factor.py; what needs mail: tests/features/email; `with_factors`
     # These end every session there is, most of them with a token for the next; the login in between is with

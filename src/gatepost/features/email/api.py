@@ -41,7 +41,7 @@ from gatepost.http.dependencies import (
 )
 from gatepost.http.edge import Edge
 from gatepost.http.envelope import Envelope, success
-from gatepost.models import bounds
+from gatepost.models import Instead, bounds
 from gatepost.services.sign_in import Arrival
 from gatepost.texts import Text
 
@@ -227,6 +227,15 @@ class VerifyRequest(ShownRequest):
     name: Annotated[requests.Name | None, Field(examples=["John Doe"])] = None
     cookie: requests.Cookie = False
     remember: requests.Remember = False
+    challenge: requests.SignUpChallenge = None
+    credential: requests.Credential = None
+
+    @property
+    def instead(self) -> Instead | None:
+        """What is set up in the place of a password."""
+        if self.challenge is None:
+            return None
+        return Instead(challenge=self.challenge, credential=self.credential)
 
 
 _MADE: Any = responses(schemas.SIGNED_IN, "User registered successfully", status=201)[201]
@@ -245,6 +254,8 @@ _MADE: Any = responses(schemas.SIGNED_IN, "User registered successfully", status
         InvalidLink,
         errors.NotFound,
         errors.EmailTaken,
+        errors.InvalidCode,
+        errors.ChallengeExpired,
         errors.CrossOriginRefused,
         *STEP_DUE,
         errors.TooManyAttempts,
@@ -255,12 +266,12 @@ _MADE: Any = responses(schemas.SIGNED_IN, "User registered successfully", status
 async def verify_email(
     body: VerifyRequest, edge: CurrentEdge, client: CurrentClient, request: Request
 ) -> Response:
-    """Note that the e-mail is its user's; with a password, make the account that waits for it, and sign in.
+    """Note that the e-mail is its user's; with a password or a passkey, make the account that waits for it.
 
     Without a session of the account, whoever made it may have been somebody else: its password, sessions and
     other ways to sign in end, and `POST /password/forgot` leads to a new password.
     """
-    if body.password is not None:
+    if body.password is not None or body.instead is not None:
         await check_cookie(edge, request.scope, cookie=body.cookie, remember=body.remember)
         signed_in = await edge.gate.service(SignUps).finish(
             body.shown_in(edge, request),
@@ -268,6 +279,7 @@ async def verify_email(
             name=body.name,
             arrival=Arrival(client=client, by_cookie=body.cookie, remembered=body.remember),
             language=language_of(request),
+            instead=body.instead,
         )
         message = "User registered successfully"
         return await sign_in(edge, request.scope, signed_in, message, by_cookie=body.cookie, status=201)

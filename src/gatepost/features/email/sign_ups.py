@@ -8,7 +8,7 @@ from gatepost.features.email.link_store import Kept, MailLink, Purpose
 from gatepost.features.email.links import Shown
 from gatepost.features.email.mailroom import Mailroom, Request, see_that
 from gatepost.features.email.mails import Mail
-from gatepost.models import Client, SignedIn
+from gatepost.models import Client, Instead, SignedIn
 from gatepost.services.accounts import Accounts
 from gatepost.services.admission import EndedMeanwhile
 from gatepost.services.feature import Newcomer, Wiring
@@ -71,9 +71,10 @@ class SignUps:
     async def finish(
         self,
         shown: Shown,
-        password: str,
+        password: str | None,
         *,
         name: str | None = None,
+        instead: Instead | None = None,
         arrival: Arrival,
         language: str | None = None,
     ) -> SignedIn:
@@ -81,7 +82,8 @@ class SignUps:
 
         Args:
             shown: the link or the code.
-            password: as it was typed.
+            password: as it was typed; None where they set up something else.
+            instead: what that is.
             name: another one than was given before; None where that stays.
             arrival: how they want to be handed the session.
             language: that they read.
@@ -91,7 +93,8 @@ class SignUps:
             InvalidLink: it is not good, or no longer.
             TooManyAttempts: there were too many that were no good.
             ValidationFailed, EmailTaken, Conflict, RejectedByDatabase, SecondFactorRequired,
-                FactorEnrolmentRequired: as `Accounts.complete`; the link stays good.
+                FactorEnrolmentRequired, ChallengeExpired, InvalidCode: as `Accounts.complete`; the link stays
+                good.
         """
         see_that(self.is_on)
         client = arrival.client
@@ -108,7 +111,12 @@ class SignUps:
 
         try:
             return await self._accounts.complete(
-                newcomer, password, claim, arrival=arrival, language=language
+                newcomer,
+                None if instead is not None else password or "",
+                claim,
+                arrival=arrival,
+                language=language,
+                instead=instead,
             )
         except EndedMeanwhile:
             raise await self._links.refused(Purpose.SIGN_UP, "ended_meanwhile", link, client=client) from None

@@ -17,6 +17,7 @@ from gatepost.features.passkeys.factor import METHOD
 from gatepost.features.passkeys.relying_party import encoded
 from gatepost.features.passkeys.service import OwnPasskeys
 from gatepost.features.passkeys.sign_ins import PasskeySignIns
+from gatepost.features.passkeys.sign_ups import PasskeySignUps
 from gatepost.features.passkeys.store import Passkey
 from gatepost.http.api import requests, schemas
 from gatepost.http.api.parameters import RowId
@@ -283,6 +284,45 @@ def _own_passkey(passkey: Passkey) -> dict[str, object]:
         "last_used_at": passkey.last_used_at,
         "last_used_from": passkey.last_used_from,
     }
+
+
+class SignUpOptionsRequest(BaseModel):
+    """Whose account the authenticator is to show."""
+
+    email: requests.Email
+    name: Annotated[StrictStr, Field(max_length=bounds.NAME_MAX, examples=["John Doe"])] = ""
+
+
+class PasskeySignUpData(BaseModel):
+    """What is sent back with the answer, and `PublicKeyCredentialCreationOptionsJSON`."""
+
+    challenge: str
+    publicKey: dict[str, Any]  # noqa: N815 - as WebAuthn has it
+
+
+@public.post(
+    "/register/passkey/options",
+    summary="What an authenticator needs to make a passkey for a new account",
+    response_model=Envelope[PasskeySignUpData],
+    responses=responses(
+        {"challenge": schemas.LINK_TOKEN, "publicKey": _CREATION},
+        "Options retrieved successfully",
+        *BODY,
+        errors.NotFound,
+        errors.TooManyAttempts,
+        fields={"email": "Field required"},
+    ),
+)
+async def passkey_sign_up_options(
+    body: SignUpOptionsRequest, gate: CurrentGate, client: CurrentClient
+) -> Response:
+    """Begin to sign up without a password, where `PASSWORDLESS_SIGN_UP` or a proven address allows it.
+
+    `challenge` and `credential` are then sent to `POST /register` or `POST /email/verify` instead of a
+    password. Nothing is done with the e-mail here.
+    """
+    asked = await gate.service(PasskeySignUps).begin(body.email, body.name, client)
+    return success({"challenge": asked.challenge, **asked.public}, "Options retrieved successfully")
 
 
 @router.post(

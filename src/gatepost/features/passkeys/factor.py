@@ -102,7 +102,7 @@ class Passkeys:
         """Ask for a new passkey; what was asked for before is not good any more."""
         if self.party is None:
             return Options(public={})
-        return self.party.creation(user, await store.of_user(conn, user.id))
+        return self.party.creation(user.email, user.name, await store.of_user(conn, user.id))
 
     async def enrol(
         self, conn: Connection, user_id: UserId, answer: Answer, _: Client

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from gatepost.log import get_logger
-from gatepost.models import Options, User
+from gatepost.models import Options
 from gatepost.security.links import LinkCodec
 from gatepost.services.steps import ENROLMENT, LIFETIME
 
@@ -108,12 +108,16 @@ class RelyingParty:
         self._name = name
         self._codec = codec
 
-    def creation(self, user: User, passkeys: Iterable["Passkey"]) -> Options:
+    def creation(
+        self, email: str, name: str, passkeys: Iterable["Passkey"] = (), *, alone: bool = False
+    ) -> Options:
         """Return what `navigator.credentials.create()` needs to make a passkey.
 
         Args:
-            user: whose it is to be.
+            email: of whose it is to be, as the authenticator shows it.
+            name: likewise.
             passkeys: those that they have: an authenticator makes no second one.
+            alone: nothing else will prove who they are, so that the authenticator has to check it.
         """
         from webauthn import generate_registration_options
         from webauthn.helpers import structs
@@ -125,14 +129,18 @@ class RelyingParty:
             rp_id=self.rp_id,
             rp_name=self._name,
             user_id=handle,
-            user_name=user.email,
-            user_display_name=user.name,
+            user_name=email,
+            user_display_name=name,
             challenge=challenge,
             timeout=_milliseconds(ENROLMENT),
             authenticator_selection=structs.AuthenticatorSelectionCriteria(
                 # Without one that the authenticator finds by itself, nobody signs in without a name.
                 resident_key=structs.ResidentKeyRequirement.REQUIRED,
-                user_verification=structs.UserVerificationRequirement.PREFERRED,
+                user_verification=(
+                    structs.UserVerificationRequirement.REQUIRED
+                    if alone
+                    else structs.UserVerificationRequirement.PREFERRED
+                ),
             ),
             exclude_credentials=[_descriptor(each) for each in held],
         )

@@ -23,6 +23,12 @@ class PasskeySettings(Settings):
         json_schema_extra={"accepted": "a domain such as example.com"},
     )
 
+    passwordless_sign_up: bool = Field(
+        False,
+        description="Whether one can sign up with a passkey instead of a password. "
+        "Where EMAIL_VERIFICATION is required one always can, once the mailbox has answered",
+    )
+
     @property
     def rp_id(self) -> str | None:
         """What passkeys are made for (the RP ID, WebAuthn §4); None where there can be none.

@@ -9,6 +9,7 @@ from gatepost.features.passkeys.relying_party import RelyingParty
 from gatepost.features.passkeys.service import OwnPasskeys
 from gatepost.features.passkeys.settings import PasskeySettings
 from gatepost.features.passkeys.sign_ins import PasskeySignIns
+from gatepost.features.passkeys.sign_ups import PasskeySignUps
 from gatepost.security.keys import KeyPurpose
 from gatepost.security.links import LinkCodec
 from gatepost.services.feature import Wired
@@ -35,10 +36,20 @@ def wire(gate: "Gate") -> Wired:
         audit=gate.audit,
         clock=gate.clock,
     )
+    sign_ups = PasskeySignUps(
+        gate.database,
+        passkeys=passkeys,
+        codec=codec,
+        throttles=gate.throttles,
+        features=gate.wiring,
+        is_open=settings.passwordless_sign_up,
+        clock=gate.clock,
+    )
     own = OwnPasskeys(gate.database, passkeys=passkeys, clock=gate.clock)
     return Wired(
-        services=(passkeys, sign_ins, own),
+        services=(passkeys, sign_ins, sign_ups, own),
         factor=passkeys,
+        newcomers=sign_ups,
         export=store.export,
         disown=store.disown,
     )

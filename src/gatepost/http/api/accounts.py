@@ -37,6 +37,8 @@ _ANSWER_FIRST = "Open the link in the mail to go on"
         *NEW_PASSWORD,
         *USERS_ROW,
         errors.EmailTaken,
+        errors.InvalidCode,
+        errors.ChallengeExpired,
         errors.RegistrationClosed,
         errors.CrossOriginRefused,
         *STEP_DUE,
@@ -50,6 +52,8 @@ async def register(body: requests.RegisterRequest, edge: CurrentEdge, request: R
 
     Where e-mails have to be verified it is 202 instead, whoever asks, and no password is needed: the user is
     made by `POST /email/verify`, with the password that is chosen there.
+
+    With `PASSWORDLESS_SIGN_UP` a passkey can stand in for the password: `challenge` and `credential`.
     """
     await check_cookie(edge, request.scope, cookie=body.cookie, remember=body.remember)
     made = await edge.gate.accounts.register(
@@ -63,6 +67,7 @@ async def register(body: requests.RegisterRequest, edge: CurrentEdge, request: R
         own=body.own,
         problems=body.problems,
         language=language_of(request),
+        instead=body.instead,
     )
     if isinstance(made, PendingEmail):
         return success({"pending_email": made.email}, _ANSWER_FIRST, status=202)

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from gatepost.http.api.schemas import LINK_TOKEN
-from gatepost.models import bounds
+from gatepost.models import Instead, bounds
 from gatepost.services.field_problems import described
 from gatepost.texts import Text
 
@@ -134,6 +134,25 @@ class PerhapsNewAccount(BaseModel):
         return self.model_extra or {}
 
 
+Credential = Annotated[
+    dict[str, Any] | None,
+    Field(
+        description="As the browser's `PublicKeyCredential.toJSON()` has it.",
+        examples=[{"id": "AbC", "type": "public-key"}],
+        repr=False,
+    ),
+]
+SignUpChallenge = Annotated[
+    StrictStr | None,
+    Field(
+        description="Of `POST /register/passkey/options`; with `credential` instead of a password.",
+        json_schema_extra={"maxLength": bounds.TOKEN_MAX},
+        examples=[LINK_TOKEN],
+        repr=False,
+    ),
+]
+
+
 class RegisterRequest(NewAccount):
     """Who registers."""
 
@@ -146,6 +165,15 @@ class RegisterRequest(NewAccount):
             repr=False,
         ),
     ] = None
+    challenge: SignUpChallenge = None
+    credential: Credential = None
+
+    @property
+    def instead(self) -> Instead | None:
+        """What is set up in the place of a password."""
+        if self.challenge is None:
+            return None
+        return Instead(challenge=self.challenge, credential=self.credential)
 
 
 class LoginRequest(BaseModel):
@@ -181,14 +209,6 @@ class FactorOptionsRequest(BaseModel):
 
 
 Code = Annotated[StrictStr | None, Field(max_length=bounds.CODE_MAX, examples=["123456"], repr=False)]
-Credential = Annotated[
-    dict[str, Any] | None,
-    Field(
-        description="As the browser's `PublicKeyCredential.toJSON()` has it.",
-        examples=[{"id": "AbC", "type": "public-key"}],
-        repr=False,
-    ),
-]
 
 
 class FactorRequest(FactorOptionsRequest):
