@@ -14,7 +14,7 @@ from gatepost.gate import Gate
 from gatepost.models.bounds import SEARCH_MAX
 from gatepost.services import directory as service
 from gatepost.services.directory import UserCursor, UserFilter
-from gatepost.store import directory, parts
+from gatepost.store import parts, search
 
 
 @pytest.fixture
@@ -233,16 +233,16 @@ async def test_plans_of_the_search_read_ranges_of_indexes_wherever_a_page_begins
         """
     )
     pages = [
-        "'', NULL, NULL, 0, '', 0, 51, -1, -1",
-        "'a', NULL, NULL, 0, '', 0, 51, -1, -1",
-        "'a', true, NULL, 0, '', 0, 51, -1, -1",
-        "'a', NULL, false, 1, 'aname', -1, 51, 10000, -1",
-        "'zmail19', NULL, NULL, 0, '', 0, 51, -1, -1",
-        "'last1', NULL, NULL, 2, 'last15', -1, 51, -1, 15000",
+        "NULL, NULL, '', 0, 51, '', 0, -1, -1",
+        "NULL, NULL, '', 0, 51, 'a', 0, -1, -1",
+        "true, NULL, '', 0, 51, 'a', 0, -1, -1",
+        "NULL, false, 'aname', -1, 51, 'a', 1, 10000, -1",
+        "NULL, NULL, '', 0, 51, 'zmail19', 0, -1, -1",
+        "NULL, NULL, 'last15', -1, 51, 'last1', 2, -1, 15000",
     ]
     for mode in ("force_generic_plan", "force_custom_plan"):
         await db.execute(f"SET plan_cache_mode = {mode}")
-        await db.execute(f"PREPARE search AS {directory.SEARCH}")
+        await db.execute(f"PREPARE search AS {search.SEARCH}")
         for page in pages:
             explained = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE search ({page})"
             [plan] = json.loads(await db.fetchval(explained))

@@ -322,18 +322,18 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     "events.newer_of_user": ("nth(17), 17, 51, '{}'", {"auth_events_user_id_id_idx"}),
     "users.find_credential": ("'user17@example.com', NULL", {"users_email_key"}),
     "directory.last_sign_ins": ("ARRAY[nth(17), nth(18)]", {"auth_last_sign_ins_pkey"}),
-    "directory.in_domain": (
+    "search.in_domain": (
         "NULL, NULL, '', nth(0), 51, 'example17.com'",
         {"users_domain_idx", "users_pkey"},
     ),
-    "directory.by_created": ("NULL, NULL, '-infinity', nth(0), 51", {"users_created_idx", "users_pkey"}),
-    "directory.by_created_down": ("NULL, NULL, 'infinity', nth(0), 51", {"users_created_idx", "users_pkey"}),
+    "orders.by_created": ("NULL, NULL, '-infinity', nth(0), 51", {"users_created_idx", "users_pkey"}),
+    "orders.by_created_down": ("NULL, NULL, 'infinity', nth(0), 51", {"users_created_idx", "users_pkey"}),
     "parts.by_part": (
         "NULL, NULL, 'infinity', nth(0), 51, 'ser17@', 100",
         {"users_created_idx", "users_parts_idx", "users_pkey"},
     ),
-    "directory.search": (
-        "'user1', NULL, NULL, 0, '', nth(0), 51, nth(0), nth(0)",
+    "search.search": (
+        "NULL, NULL, '', nth(0), 51, 'user1', 0, nth(0), nth(0)",
         {
             "users_search_email_idx",
             "users_search_name_idx",
@@ -512,14 +512,14 @@ PLANNED: list[tuple[str, str, set[str]]] = [
         {"user_sessions_user_id_is_active_idx", "users_pkey"},
     ),
     (
-        "directory.by_sign_in",
+        "orders.by_sign_in",
         "NULL, NULL, '-infinity', nth(0), 51, 'infinity', nth(0)",
         {"auth_last_sign_ins_at_idx", "users_pkey"},
     ),
-    ("directory.beyond", "'-infinity', nth(0), 100", {"auth_last_sign_ins_at_idx"}),
-    ("directory.beyond_down", "'infinity', nth(0), 100", {"auth_last_sign_ins_at_idx"}),
+    ("orders.beyond", "'-infinity', nth(0), 100", {"auth_last_sign_ins_at_idx"}),
+    ("orders.beyond_down", "'infinity', nth(0), 100", {"auth_last_sign_ins_at_idx"}),
     (
-        "directory.by_sign_in_down",
+        "orders.by_sign_in_down",
         "NULL, true, 'infinity', nth(0), 51, '-infinity', nth(0)",
         {"auth_last_sign_ins_at_idx", "users_pkey"},
     ),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Self, TypedDict
+from typing import Self
 
 import msgspec
 
@@ -20,9 +20,11 @@ from gatepost.services.feature import Wiring
 from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.throttles import Throttles
 from gatepost.store import directory as store
-from gatepost.store import parts
+from gatepost.store import orders, parts
+from gatepost.store import search as search_store
 from gatepost.store import users as user_store
-from gatepost.store.directory import Chosen, Match
+from gatepost.store.directory import Chosen
+from gatepost.store.matches import Match, Span
 from gatepost.texts import Text
 
 COUNTED_MAX = 10_000
@@ -99,12 +101,12 @@ _TIMES = {_CREATED, _SIGN_IN, _PART}
 """Ranks whose key is a time."""
 
 _BY_CREATED = {
-    UserOrder.CREATED: ("-infinity", store.by_created),
-    UserOrder.CREATED_DOWN: ("infinity", store.by_created_down),
+    UserOrder.CREATED: ("-infinity", orders.by_created),
+    UserOrder.CREATED_DOWN: ("infinity", orders.by_created_down),
 }
 _BY_SIGN_IN = {
-    UserOrder.SIGN_IN: ("-infinity", "infinity", store.beyond, store.by_sign_in),
-    UserOrder.SIGN_IN_DOWN: ("infinity", "-infinity", store.beyond_down, store.by_sign_in_down),
+    UserOrder.SIGN_IN: ("-infinity", "infinity", orders.beyond, orders.by_sign_in),
+    UserOrder.SIGN_IN_DOWN: ("infinity", "-infinity", orders.beyond_down, orders.by_sign_in_down),
 }
 """Order → the times that it begins at and ends at, and what finds users in it."""
 
@@ -160,9 +162,10 @@ class Account:
     temporary_password_expires_at: datetime | None
 
 
-class _Kinds(TypedDict):
-    is_admin: bool | None
-    is_active: bool | None
+def _span(wanted: UserFilter, key: str, after_id: UserId, limit: int) -> Span:
+    return Span(
+        is_admin=wanted.is_admin, is_active=wanted.is_active, after_key=key, after_id=after_id, limit=limit
+    )
 
 
 def _page(found: Sequence[Match], limit: int) -> UserPage:
@@ -331,32 +334,20 @@ class Directory:
         limit: int,
     ) -> list[Match]:
         """Return matches of a text."""
-        kinds: _Kinds = {"is_admin": wanted.is_admin, "is_active": wanted.is_active}
         domain = text.removeprefix("@") if text.startswith("@") else ""
         if after is not None and after.rank not in ({_DOMAIN} if domain else {*range(_DOMAIN), _PART}):
             raise ValidationFailed(NO_CURSOR)
-        key = "" if after is None else after.key
+        span = _span(wanted, "" if after is None else after.key, after_id, limit)
         if domain:
-            return await store.in_domain(conn, domain, after_key=key, after_id=after_id, limit=limit, **kinds)
+            return await search_store.in_domain(conn, domain, span)
         found, lowest = [], self._database.user_ids.lowest
         if after is None or after.rank != _PART:
-            found = await store.search(
-                conn,
-                text,
-                after_rank=0 if after is None else after.rank,
-                after_key=key,
-                after_id=after_id,
-                lowest_id=lowest,
-                limit=limit,
-                **kinds,
-            )
-            key, after_id = "infinity", lowest
+            rank = 0 if after is None else after.rank
+            found = await search_store.search(conn, text, span, after_rank=rank, lowest_id=lowest)
+            span = _span(wanted, "infinity", lowest, limit - len(found))
         if len(found) == limit or len(text) < PART_MIN:
             return found
-        rest = limit - len(found)
-        return found + await parts.by_part(
-            conn, text, after_key=key, after_id=after_id, walked=WALKED, limit=rest, **kinds
-        )
+        return found + await parts.by_part(conn, text, span, walked=WALKED)
 
     async def _in_time(
         self,
@@ -367,7 +358,6 @@ class Directory:
         limit: int,
     ) -> UserPage:
         """Return users in the order of a time; by last sign-ins a page may not be full."""
-        kinds: _Kinds = {"is_admin": wanted.is_admin, "is_active": wanted.is_active}
         by_created = _BY_CREATED.get(order)
         if after is not None and after.rank != (_SIGN_IN if by_created is None else _CREATED):
             raise ValidationFailed(NO_CURSOR)
@@ -375,24 +365,15 @@ class Directory:
             if by_created is not None:
                 begin, in_order = by_created
                 key = begin if after is None else after.key
-                return _page(
-                    await in_order(conn, after_key=key, after_id=after_id, limit=limit + 1, **kinds), limit
-                )
+                return _page(await in_order(conn, _span(wanted, key, after_id, limit + 1)), limit)
             begin, end_key, beyond, by_sign_in = _BY_SIGN_IN[order]
             key, end_id, end = begin if after is None else after.key, self._database.user_ids.lowest, None
             if wanted.is_admin is not None or wanted.is_active is not None:
                 end = await beyond(conn, key, after_id, steps=WALKED)
             if end is not None:
                 end_key, end_id = end
-            found = await by_sign_in(
-                conn,
-                after_key=key,
-                after_id=after_id,
-                end_key=end_key,
-                end_id=end_id,
-                limit=limit + 1,
-                **kinds,
-            )
+            span = _span(wanted, key, after_id, limit + 1)
+            found = await by_sign_in(conn, span, end_key=end_key, end_id=end_id)
         page = _page(found, limit)
         if page.next_cursor is None and end is not None:
             return replace(page, next_cursor=UserCursor(_SIGN_IN, end_key, as_json(end_id)))
