@@ -76,7 +76,7 @@ _GROUPS = {
     "Throttling": "throttle_enabled throttle_login_address throttle_login_network throttle_login_account "
     "throttle_login_known throttle_form_address throttle_register_address throttle_register_network "
     "throttle_register_total throttle_refresh_session throttle_refresh_address throttle_confirm_user "
-    "throttle_factor_user login_failures_max",
+    "throttle_factor_user throttle_passkey_address login_failures_max",
     "Mail": "mail_url mail_from mail_reply_to mail_timeout_seconds notices email_verification email_sign_in "
     "throttle_mail_address throttle_mail_network throttle_mail_recipient throttle_mail_again "
     "throttle_mail_total",

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field
 
 from gatepost.settings import Settings, forms
+from gatepost.settings.rates import Rate, rate
 
 
 def _rp_id(value: object) -> str | None:
@@ -21,6 +22,11 @@ class PasskeySettings(Settings):
         description="Domain that passkeys are made for; without it, the host of PUBLIC_URL. "
         "With another one, every passkey that was made is lost",
         json_schema_extra={"accepted": "a domain such as example.com"},
+    )
+    throttle_passkey_address: Annotated[Rate, BeforeValidator(rate)] = Field(
+        Rate.parse("120 then 120/minute"),
+        description="Passkeys asked for from one address, as each page of sign-in does that is opened",
+        json_schema_extra={"accepted": "a rate such as 10 then 1/minute"},
     )
 
     passwordless_sign_up: bool = Field(

@@ -70,8 +70,11 @@ class PasskeySignIns:
             NotFound: there can be no passkeys here.
             TooManyAttempts: there were too many from this address.
         """
-        party = self._party()
-        await self._throttles.arrive(client, verb=VERB)
+        party, limits = self._party(), self._throttles.limits
+        # A bucket of its own: pages that are merely opened keep nobody from signing in.
+        await self._throttles.charge(
+            [limits.charge("passkey_address", client.address_block or "")], client, verb=VERB
+        )
         options, issued = party.request(alone=True), self._codec.issue()
         async with self._database.connection() as conn:
             await challenges.begin(conn, issued.stored, options, lifetime=LIFETIME, at=self._clock())
