@@ -44,6 +44,7 @@ async def test_every_page_is_shown_to_whom_it_is_for(make_preview: MakePreview) 
         ("/auth/admin?as=user", 403, "for administrators only"),
         ("/auth/nowhere?as=nobody", 404, "There is no page at this address"),
         ("/auth/preview/error/429?as=nobody", 429, "4 minutes"),
+        ("/auth/preview/new-password?as=nobody", 200, "This password is temporary"),
         ("/auth/preview/error/500?as=nobody", 500, "<h1"),
         ("/auth/preview/error/503?as=nobody", 503, "<h1"),
     ],

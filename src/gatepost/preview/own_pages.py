@@ -1,4 +1,4 @@
-"""Pages that only the preview has: of errors that are nobody's fault, of second factors, and of mails."""
+"""Pages that only the preview has: of errors that are nobody's fault, of what follows on forms, and mails."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -6,6 +6,7 @@ from typing import NoReturn
 
 from starlette.responses import HTMLResponse, Response
 
+from gatepost.demo.people import USER
 from gatepost.errors import GatepostError, InternalError, TooManyAttempts, Unavailable
 from gatepost.feature import Feature
 from gatepost.features.email.letters import Letters
@@ -43,8 +44,15 @@ def _mailed(mail: Mail, settings: EmailSettings) -> Page:
     return Page(path=f"{MAIL}{mail}", show=show)
 
 
+async def _choose_password(visit: Visit) -> Response:
+    email, _ = USER
+    return visit.render("new_password.html", email=email, min_length=visit.gate.settings.password_min_length)
+
+
 def own_pages(settings: Settings, features: Sequence[Feature]) -> Feature:
     """Return what the preview adds to what stands on the kernel; mails, where these settings know of mail."""
     failing = [_failing(error) for error in (partial(TooManyAttempts, 240), InternalError, Unavailable)]
     mails = [_mailed(mail, settings) for mail in Mail] if isinstance(settings, EmailSettings) else []
-    return Feature(name="preview", pages=lambda: Pages(pages=(*failing, *factor_pages(features), *mails)))
+    chosen = Page(path="/preview/new-password", show=_choose_password)
+    pages = (*failing, chosen, *factor_pages(features), *mails)
+    return Feature(name="preview", pages=lambda: Pages(pages=pages))

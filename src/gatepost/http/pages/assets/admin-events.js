@@ -23,6 +23,12 @@ function watchEvents(button) {
     }, quiet);
   }
 
+  // That it is on is seen on the button.
+  function tellState(text) {
+    state.className = text === words.on ? "hidden" : "";
+    state.textContent = text;
+  }
+
   function said(texts, many) {
     return (texts[plural.select(many)] ?? texts.other).replace("%(count)s", number.format(many));
   }
@@ -105,11 +111,11 @@ function watchEvents(button) {
     const place = new URL(words.source, location.href);
     place.searchParams.set("after", last);
     source = new EventSource(place);
-    source.onopen = () => { tries = 0; state.textContent = words.on; };
+    source.onopen = () => { tries = 0; tellState(words.on); };
     source.onmessage = add;
     source.addEventListener("over", () => stop(words.over));
     source.onerror = () => {
-      state.textContent = words.lost;
+      tellState(words.lost);
       // It comes again by itself, unless it was refused: by a server that just starts, or for good.
       if (source.readyState !== EventSource.CLOSED) return;
       tries += 1;
@@ -124,7 +130,7 @@ function watchEvents(button) {
     source = null;
     tries = 0;
     button.setAttribute("aria-pressed", "false");
-    state.textContent = why;
+    tellState(why);
   }
 
   button.addEventListener("click", () => {
