@@ -49,7 +49,7 @@ class Answer:
         method: of those that were due.
         code: what was typed; None where the method takes none.
         credential: what an authenticator has signed; None where the method takes none.
-        name: what is set up is to be called; None where its kind has no names, or one of its own would do.
+        name: what one of several of its kind is to be called; None where its own name would do.
         state: what the step kept when it gave its options.
     """
 

@@ -121,6 +121,7 @@ class Factors:
 
         Raises:
             NotFound: there is no such factor here.
+            ValidationFailed: the name that it is given is none; what was begun stays.
             ChallengeExpired: nothing was begun, or too long ago, or it was answered wrongly too often.
             InvalidCode: the answer is wrong; it may be tried again, not more often than `TRIES`.
             InvalidCredentials: the credentials were changed meanwhile.
@@ -128,6 +129,8 @@ class Factors:
             InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: the token is not live.
         """
         session = await self._sessions.resolve_for(token, client, verb="enrol", by_cookie=by_cookie)
+        if answer.name is not None:
+            answer = replace(answer, name=read("name", answer.name, canonical_name))
         factor = self._enrolling(answer.method)
         reproven = await self._reauthentication.standing(session, client, verb="enrol")
         async with self._database.connection() as conn:

@@ -77,6 +77,15 @@ async def test_a_passkey_is_kept_and_the_first_factor_brings_recovery_codes(
     assert (await client.get("/api/auth/me", headers=bearer(token))).status_code == 401
 
 
+async def test_a_name_that_is_none_ends_nothing(client: httpx.AsyncClient, token: str, db: Database) -> None:
+    credential = Device().create(await creation(client, token))
+    for name in ("", "\n", "x" * 201):
+        refused = await added(client, token, credential, name=name)
+        assert (refused.status_code, set(refused.json()["error"]["fields"])) == (422, {"name"})
+    assert (await added(client, token, credential, name="Key")).status_code == 200
+    assert await db.fetchval("SELECT name FROM auth_passkeys") == "Key"
+
+
 async def test_every_passkey_is_listed_and_makes_none_twice(
     client: httpx.AsyncClient, device: Device
 ) -> None:

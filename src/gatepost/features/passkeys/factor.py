@@ -19,10 +19,8 @@ from gatepost.models import (
     UserId,
 )
 from gatepost.models.rows import row_id
-from gatepost.security.emails import canonical_name
 from gatepost.services.clock import Clock
 from gatepost.services.feature import Happened, Wiring
-from gatepost.services.typed import read
 from gatepost.store import events as event_store
 from gatepost.store import users as user_store
 
@@ -107,19 +105,14 @@ class Passkeys:
     async def enrol(
         self, conn: Connection, user_id: UserId, answer: Answer, _: Client
     ) -> tuple[str, ...] | None:
-        """Keep the passkey that an authenticator has made.
-
-        Raises:
-            ValidationFailed: its name is none.
-        """
-        given = None if answer.name is None else read("name", answer.name, canonical_name)
+        """Keep the passkey that an authenticator has made."""
         if self.party is None or answer.credential is None:
             return None
         try:
             made = self.party.made(answer.state, answer.credential)
         except Refused:
             return None
-        name = given or (None if made.aaguid is None else self._name_of(made.aaguid)) or "Passkey"
+        name = answer.name or (None if made.aaguid is None else self._name_of(made.aaguid)) or "Passkey"
         if not await store.insert(conn, user_id, made, name=name, at=self._clock()):
             return None
         return PROVES_BOTH if made.verified_user else PROVES
