@@ -283,7 +283,8 @@ async def test_no_page_starts_a_session_before_the_factor(
 
 # --- What is two factors by itself ---
 
-BY_ITSELF, PAGES_BY_ITSELF = {"login_by_passkey"}, {"/sign-in/passkey", "/sign-in/passkey/options"}
+BY_ITSELF = {"login_by_passkey"}
+PAGES_BY_ITSELF = {f"/{page}/passkey{more}" for page in ("sign-in", "sign-up") for more in ("", "/options")}
 """Operations and pages that start a session at once, by two factors in one."""
 
 

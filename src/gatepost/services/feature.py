@@ -181,6 +181,10 @@ class Newcomers(Protocol):
     """A factor that newcomers set up in the place of a password."""
 
     @property
+    def method(self) -> str:
+        """Return its name in the API, such as `passkey`."""
+
+    @property
     def is_on(self) -> bool:
         """Say whether it can be."""
 

@@ -303,6 +303,12 @@ PUBLIC = {
     ("HEAD", "/api/auth/openapi.json"),
 }
 PUBLIC_PAGES = {
+    ("GET", "/auth/sign-up/passkey"),
+    ("HEAD", "/auth/sign-up/passkey"),
+    ("POST", "/auth/sign-up/passkey"),
+    ("GET", "/auth/sign-up/passkey/options"),
+    ("HEAD", "/auth/sign-up/passkey/options"),
+    ("POST", "/auth/sign-up/passkey/options"),
     ("GET", "/"),
     ("HEAD", "/"),
     ("GET", "/.well-known/change-password"),

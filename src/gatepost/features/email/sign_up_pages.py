@@ -8,6 +8,7 @@ from gatepost.features.email.link_store import Purpose
 from gatepost.features.email.mailroom import see_that
 from gatepost.features.email.sign_ups import SignUps
 from gatepost.http.pages.forms import Form
+from gatepost.http.pages.newcomers import read_instead, telling
 from gatepost.http.pages.page import Page
 from gatepost.http.pages.sign_up import begin
 from gatepost.http.pages.visit import Visit
@@ -40,6 +41,7 @@ async def show(visit: Visit) -> Response:
         email=link.email,
         name=name,
         min_length=visit.gate.settings.password_min_length,
+        ways=[template for each in visit.site.newcomer_ways if (template := each(visit)) is not None],
     )
 
 
@@ -47,17 +49,20 @@ async def submit(visit: Visit, form: Form) -> Response:
     """Make the account, and start its first session.
 
     Raises:
-        NotFound, InvalidLink, ValidationFailed, EmailTaken, TooManyAttempts: as `SignUps.finish`.
+        NotFound, InvalidLink, InvalidCode, ValidationFailed, EmailTaken, TooManyAttempts: as
+            `SignUps.finish`.
     """
     shown = landing.shown(visit, form, Purpose.SIGN_UP)
     try:
-        signed_in = await visit.gate.service(SignUps).finish(
-            shown,
-            form.get("password", ""),
-            name=form.get("name"),
-            arrival=Arrival(client=visit.client, by_cookie=True),
-            language=visit.language.tag,
-        )
+        with telling(visit):
+            signed_in = await visit.gate.service(SignUps).finish(
+                shown,
+                form.get("password", ""),
+                name=form.get("name"),
+                arrival=Arrival(client=visit.client, by_cookie=True),
+                language=visit.language.tag,
+                instead=read_instead(form),
+            )
     except InvalidLink:
         if shown.token is None:
             raise

@@ -6,16 +6,26 @@ from urllib.parse import urlsplit
 
 from starlette.responses import JSONResponse, Response
 
-from gatepost.errors import ChallengeExpired, FreshSessionRequired, InvalidCode, InvalidCredentials, NotFound
+from gatepost.errors import (
+    ChallengeExpired,
+    EmailTaken,
+    FreshSessionRequired,
+    InvalidCode,
+    InvalidCredentials,
+    NotFound,
+)
 from gatepost.features.passkeys.factor import METHOD
 from gatepost.features.passkeys.service import OwnPasskeys
 from gatepost.features.passkeys.settings import PasskeySettings, fits
 from gatepost.features.passkeys.sign_ins import PasskeySignIns
+from gatepost.features.passkeys.sign_ups import PasskeySignUps
+from gatepost.gate import Gate
 from gatepost.http.dependencies import CurrentSessionScheme
-from gatepost.http.pages import sign_in
+from gatepost.http.pages import sign_in, sign_up
 from gatepost.http.pages.answers import read_answer, read_credential
 from gatepost.http.pages.feature import FactorPages, Pages, Section
 from gatepost.http.pages.forms import Form
+from gatepost.http.pages.links import Link
 from gatepost.http.pages.page import Page
 from gatepost.http.pages.recovery import show_codes
 from gatepost.http.pages.sentences import Words
@@ -26,6 +36,7 @@ from gatepost.services.sign_in import Arrival
 from gatepost.texts import Text
 
 SIGN_IN, OPTIONS, OWN = "/sign-in/passkey", "/sign-in/passkey/options", "/account/passkeys"
+SIGN_UP = "/sign-up/passkey"
 
 WRONG = Text("error.invalid_credentials.passkey")
 
@@ -92,6 +103,57 @@ async def submit_sign_in(visit: Visit, form: Form) -> Response:
         raise InvalidCredentials(WRONG)
     signed_in = await sign_ins.finish(form.get("challenge", ""), credential, arrival)
     return await visit.begin(signed_in)
+
+
+# --- Signing up ---
+
+
+def newcomer_way(visit: Visit) -> str | None:
+    """Return the button below the form in which a newcomer chooses a password."""
+    is_on = visit.gate.service(PasskeySignUps).is_on and why_not(visit) is None
+    return "passkey_newcomer.html" if is_on else None
+
+
+async def show_sign_up(visit: Visit) -> Response:
+    """Show the form; who is signed in already goes on.
+
+    Raises:
+        NotFound: nobody signs up with a passkey here.
+        GatepostError: there is no form for them, as `Admission.look`.
+    """
+    if not _signs_up(visit.gate):
+        raise NotFound
+    if visit.session is not None and (visit.problems is None or visit.has_begun):
+        return visit.redirect(visit.next or visit.url("/account"))
+    token = sign_up.invitation_of(visit, visit.typed)
+    invitation = await visit.gate.admission.look(token, client=visit.client)
+    return visit.render(
+        "passkey_sign_up.html",
+        token=token,
+        email=invitation.email if invitation is not None else None,
+        inputs=visit.site.own_inputs,
+        why_not=why_not(visit),
+    )
+
+
+async def send_new_options(visit: Visit, form: Form) -> Response:
+    """Answer the script with what it has an authenticator make.
+
+    Raises:
+        NotFound, TooManyAttempts: as `PasskeySignUps.begin`.
+    """
+    name, email = form.get("name", "").strip(), form.get("email", "").strip()
+    asked = await visit.gate.service(PasskeySignUps).begin(email, name, visit.client)
+    return JSONResponse({"challenge": asked.challenge, **asked.public}, headers={"Cache-Control": "no-store"})
+
+
+async def lead_to_sign_up(visit: Visit) -> Response:
+    """Lead to the page of signing up."""
+    return visit.redirect(visit.url("/sign-up", next=visit.next))
+
+
+def _signs_up(gate: Gate) -> bool:
+    return gate.wiring.registrar is None and gate.service(PasskeySignUps).is_open
 
 
 # --- One's own ---
@@ -187,9 +249,13 @@ PAGES = Pages(
     pages=(
         Page(path=SIGN_IN, show=lead_back, submit=submit_sign_in),
         Page(path=OPTIONS, show=lead_back, submit=send_options),
+        Page(path=SIGN_UP, show=show_sign_up, submit=sign_up.submit, fields={EmailTaken: "email"}),
+        Page(path=f"{SIGN_UP}/options", show=lead_to_sign_up, submit=send_new_options),
         Page(path=OWN, show=ask_new, submit=add, who=CurrentSessionScheme),
         Page(path=f"{OWN}/{{id}}", show=show_one, submit=change, who=CurrentSessionScheme),
     ),
+    links=(Link(place="sign_up", path=SIGN_UP, text=Text("passkey.instead"), shown=_signs_up),),
+    newcomer_way=newcomer_way,
     sign_in_way=sign_in_way,
     factors={
         METHOD: FactorPages(

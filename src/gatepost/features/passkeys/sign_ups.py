@@ -29,6 +29,8 @@ class PasskeySignUps:
         clock: what time it is.
     """
 
+    method = METHOD
+
     def __init__(
         self,
         database: Database,

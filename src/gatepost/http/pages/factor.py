@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from starlette.responses import Response
 
 from gatepost.errors import ChallengeExpired, InvalidCode
-from gatepost.http import browser
 from gatepost.http.pages.answers import METHOD, about, read_answer
 from gatepost.http.pages.forms import Form
-from gatepost.http.pages.recovery import show_codes
+from gatepost.http.pages.recovery import begin
 from gatepost.http.pages.visit import Visit
 from gatepost.models import Due
 from gatepost.texts import Text
@@ -83,11 +82,7 @@ async def submit(visit: Visit, form: Form) -> Response:
         )
     except InvalidCode as error:
         raise about(visit, answer.method, error) from None
-    if not signed_in.recovery_codes:
-        return await visit.begin(signed_in)
-    await browser.supersede(visit.edge, visit.request.scope)
-    place = visit.next or visit.url("/account")
-    return show_codes(visit, signed_in.recovery_codes, place=place, signed_in=signed_in)
+    return await begin(visit, signed_in)
 
 
 def _token(visit: Visit) -> str:

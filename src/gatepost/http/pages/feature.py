@@ -106,6 +106,8 @@ class Pages:
         alerts: what stands above the overview; None where it has nothing to say there.
         sign_up_sent: answers whoever registered and has to answer a mail first, given the e-mail.
         callout: returns what a user's own account says first; the first feature that has something does.
+        newcomer_way: returns the template of what it adds below the form in which a newcomer chooses a
+            password once the mailbox has answered; None where it has nothing.
         sign_in_way: returns the template of what it adds below the form of signing in; None where it has
             nothing to offer.
         factors: how its second factor, or its way back, is shown, by its method.
@@ -123,6 +125,7 @@ class Pages:
     alerts: Alerts | None = None
     sign_up_sent: Callable[[Visit, str], Response] | None = None
     callout: Callable[[Visit], Awaitable[Callout | None]] | None = None
+    newcomer_way: Callable[[Visit], str | None] | None = None
     sign_in_way: Callable[[Visit], str | None] | None = None
     factors: Mapping[str, FactorPages] = field(default_factory=dict)
     security_section: Callable[[Visit, Holdings], Awaitable[Section | None]] | None = None

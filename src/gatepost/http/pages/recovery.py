@@ -9,6 +9,15 @@ from gatepost.http.pages.visit import Visit
 from gatepost.models import SignedIn
 
 
+async def begin(visit: Visit, signed_in: SignedIn) -> Response:
+    """Begin a session; recovery codes that were made with it are shown before the visit goes on."""
+    if not signed_in.recovery_codes:
+        return await visit.begin(signed_in)
+    await browser.supersede(visit.edge, visit.request.scope)
+    place = visit.next or visit.url("/account")
+    return show_codes(visit, signed_in.recovery_codes, place=place, signed_in=signed_in)
+
+
 def show_codes(
     visit: Visit, codes: Sequence[str], *, place: str, signed_in: SignedIn | None = None
 ) -> Response:

@@ -5,8 +5,10 @@ from contextlib import suppress
 from starlette.responses import Response
 
 from gatepost.errors import ValidationFailed
+from gatepost.http.pages import recovery
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.language import find_language
+from gatepost.http.pages.newcomers import read_instead, telling
 from gatepost.http.pages.own_inputs import typed_fields
 from gatepost.http.pages.visit import Visit
 from gatepost.models import PendingEmail, SignedIn
@@ -20,7 +22,7 @@ async def show(visit: Visit) -> Response:
     """
     if visit.session is not None and (visit.problems is None or visit.has_begun):
         return visit.redirect(visit.next or visit.url("/account"))
-    token = _invitation(visit, visit.typed)
+    token = invitation_of(visit, visit.typed)
     invitation = await visit.gate.admission.look(token, client=visit.client)
     return visit.render(
         "sign_up.html",
@@ -38,16 +40,18 @@ async def submit(visit: Visit, form: Form) -> Response:
     Raises:
         RegistrationClosed, ValidationFailed, EmailTaken, TooManyAttempts: as `Accounts.register`.
     """
-    made = await visit.gate.accounts.register(
-        email=form.get("email", ""),
-        name=form.get("name", ""),
-        password=form.get("password", ""),
-        client=visit.client,
-        by_cookie=True,
-        invitation=_invitation(visit, form),
-        own=typed_fields(visit.site.own_inputs, form),
-        language=visit.language.tag,
-    )
+    with telling(visit):
+        made = await visit.gate.accounts.register(
+            email=form.get("email", ""),
+            name=form.get("name", ""),
+            password=form.get("password", ""),
+            client=visit.client,
+            by_cookie=True,
+            invitation=invitation_of(visit, form),
+            own=typed_fields(visit.site.own_inputs, form),
+            language=visit.language.tag,
+            instead=read_instead(form),
+        )
     if isinstance(made, PendingEmail):
         return visit.site.sign_up_sent(visit, made.email)
     return await begin(visit, made)
@@ -59,8 +63,9 @@ async def begin(visit: Visit, made: SignedIn) -> Response:
         # A column of the application's own may have no room for it; the account is there all the same.
         with suppress(ValidationFailed):
             await visit.gate.profiles.choose_language(made.token, chosen.tag, visit.client, by_cookie=True)
-    return await visit.begin(made)
+    return await recovery.begin(visit, made)
 
 
-def _invitation(visit: Visit, form: Form) -> str | None:
+def invitation_of(visit: Visit, form: Form) -> str | None:
+    """Return the token of the invitation that a newcomer has come with."""
     return form.get("invitation") or visit.request.query_params.get("invitation") or None

@@ -100,6 +100,7 @@ class Site:
         routes: to every page.
         alerts: what features say above the overview.
         callouts: what they say first on a user's own account.
+        newcomer_ways: what they add to the form in which a newcomer chooses a password.
         sign_in_ways: what features add to the form of signing in.
         factors: how features show their second factors and ways back, by method.
         security_sections: what they add to the page of a user's security.
@@ -127,6 +128,7 @@ class Site:
         self.alerts = tuple(each.alerts for each in theirs if each.alerts is not None)
         self.callouts = tuple(each.callout for each in theirs if each.callout is not None)
         self._sign_up_sent = next((each.sign_up_sent for each in theirs if each.sign_up_sent), None)
+        self.newcomer_ways = tuple(each.newcomer_way for each in theirs if each.newcomer_way is not None)
         self.sign_in_ways = tuple(each.sign_in_way for each in theirs if each.sign_in_way is not None)
         self.factors = {method: shown for each in theirs for method, shown in each.factors.items()}
         self.security_sections = tuple(
