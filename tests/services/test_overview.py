@@ -302,6 +302,24 @@ async def test_the_addresses_of_most_failed_logins_come_first(gate: Gate, db: Da
     assert [(each.ip_address, each.failures, each.users) for each in found] == expected
 
 
+async def test_of_too_many_failures_the_newest_are_looked_at(
+    gate: Gate, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await add_users(db, 2)
+    await add(db, "login.failed", *[NOW - HOUR] * 9, user_id=1, ip="192.0.2.1")
+    await add(db, "login.failed", *[NOW] * 4, user_id=2, ip="192.0.2.2")
+    for most, addresses, users in (
+        (14, [("192.0.2.1", 9), ("192.0.2.2", 4)], [(1, 9), (2, 4)]),
+        (5, [("192.0.2.2", 4), ("192.0.2.1", 1)], [(2, 4), (1, 1)]),
+    ):
+        monkeypatch.setattr(module, "LOOKED_AT", most)
+        found = await gate.overview.figures(Period.DAY)
+        assert [(each.ip_address, each.failures) for each in found.addresses] == addresses
+        assert [(each.user_id, each.failures) for each in found.accounts] == users
+        assert found.is_cut is (most == 5)
+        assert {series.kind: series.total for series in found.series}[Kind.FAILURES] == 13
+
+
 async def test_accounts_under_attack_are_named_and_whether_they_are_locked(gate: Gate, db: Database) -> None:
     await add_users(db, 12)
     for number in range(1, 14):  # the last one is deleted

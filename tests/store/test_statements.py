@@ -389,9 +389,9 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
         """,
         {"auth_events_pkey", "auth_event_hours_pkey"},
     ),
-    "statistics.failing_addresses": ("now() - interval '1 day', 10", {"auth_events_failed_idx"}),
+    "statistics.failing_addresses": ("now() - interval '1 day', 10, 100", {"auth_events_failed_idx"}),
     "statistics.attacked_users": (
-        "now() - interval '1 day', 10, 6",
+        "now() - interval '1 day', 10, 6, 100",
         {"auth_events_failed_idx", "users_pkey", "auth_failures_pkey"},
     ),
     "challenges.find": (

@@ -427,6 +427,8 @@ export interface Overview {
   addresses: FailingAddress[];
   /** With failed logins, last 24 hours. */
   accounts: AttackedAccount[];
+  /** There were more than 20,000 failed logins: `addresses` and `accounts` are of the newest. */
+  is_cut: boolean;
   database_bytes: number;
   postgresql_version: string;
   schema_version: string;

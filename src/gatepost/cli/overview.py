@@ -59,6 +59,9 @@ def overview(
         for name, each in data["series"].items()
     ]
     out.table(data, series, columns, empty="")
+    if data["is_cut"]:
+        out.line("")
+        out.line("There were too many failed logins: the following is of the newest.")
     if data["addresses"]:
         out.line("")
         out.table(data, data["addresses"], _ADDRESSES, empty="")

@@ -26,6 +26,9 @@ SAMPLED_ROWS = 20_000
 ASKED = 500
 """Sessions of these whose users are asked how many they have."""
 
+LOOKED_AT = 20_000
+"""Failed logins of a day that the lists are made of, the newest: of an attack those will do."""
+
 SHOWN = 10
 """Addresses and accounts that are listed at the most."""
 
@@ -114,6 +117,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         series: one a `Kind`, in its order.
         addresses: where most of the failed logins of the last 24 hours came from.
         accounts: whose logins failed most in them.
+        is_cut: these two are of the newest `LOOKED_AT` failed logins: there were more.
         database_bytes: what the database takes on the disk.
         postgresql_version, schema_version: of the server, and of Gatepost's tables.
         last_cleanup_at: when housekeeping last ran; None for never.
@@ -130,6 +134,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     series: tuple[Series, ...]
     addresses: tuple[FailingAddress, ...]
     accounts: tuple[AttackedUser, ...]
+    is_cut: bool
     database_bytes: int
     postgresql_version: str
     schema_version: str
@@ -192,9 +197,11 @@ class Overviews:
                 step=period.step,
                 actions=list(counted),
             )
-            failing = await store.failing_addresses(conn, since=now - DAY, limit=SHOWN)
+            failing, is_cut = await store.failing_addresses(
+                conn, since=now - DAY, most=LOOKED_AT, limit=SHOWN
+            )
             attacked = await store.attacked_users(
-                conn, since=now - DAY, limit=SHOWN, failures_max=self._failures_max
+                conn, since=now - DAY, most=LOOKED_AT, limit=SHOWN, failures_max=self._failures_max
             )
             live = await store.live_sessions(conn, limit=EXACT, idle=self._lifetimes.idle, at=given)
             sessions, users = (
@@ -220,6 +227,7 @@ class Overviews:
             series=_series(period, since, tallies, counted),
             addresses=tuple(failing),
             accounts=tuple(attacked),
+            is_cut=is_cut,
             database_bytes=condition.size_bytes,
             postgresql_version=condition.server_version,
             schema_version=condition.schema_version or "",

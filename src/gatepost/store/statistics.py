@@ -252,29 +252,41 @@ async def sample_users(conn: Connection, *, rows: int) -> tuple[list[UserId], fl
     return row["ids"], row["times"]
 
 
-async def failing_addresses(conn: Connection, *, since: datetime, limit: int) -> list[FailingAddress]:
-    """Return where most of the failed logins since a time came from, the most first."""
+async def failing_addresses(
+    conn: Connection, *, since: datetime, most: int, limit: int
+) -> tuple[list[FailingAddress], bool]:
+    """Return where most of the failed logins since a time came from, the most first; and whether that is cut.
+
+    Of more than `most` the newest are looked at.
+    """
     rows = await conn.fetch(
         """
-        SELECT e.ip_address, count(*) AS failures, count(DISTINCT e.user_id) AS users
-        FROM auth_events e
-        WHERE e.action = 'login.failed' AND e.at >= $1
+        SELECT e.ip_address, count(*) AS failures, count(DISTINCT e.user_id) AS users,
+            sum(count(*)) OVER () >= $3 AS is_cut
+        FROM (
+            SELECT e.ip_address, e.user_id FROM auth_events e
+            WHERE e.action = 'login.failed' AND e.at >= $1
+            ORDER BY e.at DESC
+            LIMIT $3::bigint
+        ) e
         GROUP BY e.ip_address
         ORDER BY failures DESC, e.ip_address
         LIMIT $2
         """,
         since,
         limit,
+        most,
     )
-    return [FailingAddress.from_row(row) for row in rows]
+    return [FailingAddress.from_row(row) for row in rows], any(row["is_cut"] for row in rows)
 
 
 async def attacked_users(
-    conn: Connection, *, since: datetime, limit: int, failures_max: int
+    conn: Connection, *, since: datetime, most: int, limit: int, failures_max: int
 ) -> list[AttackedUser]:
     """Return whose logins failed most since a time, the most first; who is deleted is left out.
 
-    With `failures_max` in a row a password works from known places alone.
+    Of more than `most` the newest are looked at. With `failures_max` in a row a password works from known
+    places alone.
     """
     rows = await conn.fetch(
         """
@@ -282,8 +294,13 @@ async def attacked_users(
             r.in_a_row >= $3::bigint AS is_locked
         FROM (
             SELECT e.user_id, count(*) AS failures, max(e.at) AS last_at
-            FROM auth_events e
-            WHERE e.action = 'login.failed' AND e.at >= $1 AND e.user_id IS NOT NULL
+            FROM (
+                SELECT e.at, e.user_id FROM auth_events e
+                WHERE e.action = 'login.failed' AND e.at >= $1
+                ORDER BY e.at DESC
+                LIMIT $4::bigint
+            ) e
+            WHERE e.user_id IS NOT NULL
             GROUP BY e.user_id
             ORDER BY failures DESC, e.user_id
             LIMIT 2 * $2::bigint
@@ -299,6 +316,7 @@ async def attacked_users(
         since,
         limit,
         failures_max,
+        most,
     )
     return [AttackedUser.from_row(row) for row in rows]
 

@@ -10,9 +10,11 @@ from tests.conftest import PASSWORD
 from tests.http.conftest import Database
 from tests.http.pages.conftest import EMAIL, Visitor, make_user
 
+from gatepost.http.pages.admin import overview as pages
 from gatepost.http.pages.charts import Axis, chart
 from gatepost.http.pages.language import language
 from gatepost.models import Period
+from gatepost.services import overview as services
 from gatepost.services.overview import Overview, Overviews
 from gatepost.texts import LANGUAGES
 
@@ -87,6 +89,19 @@ async def test_it_tells_which_share_has_a_second_factor_and_leads_to_the_others(
         False,
         False,
     )
+
+
+async def test_of_too_many_failures_it_says_that_the_newest_are_listed(
+    app: FastAPI, admin: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_user(app)
+    await fail(admin, 5)
+    await admin.get(PAGE)
+    assert "there were more" not in admin.page.texts["main"]
+    for module in (pages, services):
+        monkeypatch.setattr(module, "LOOKED_AT", 5)
+    await admin.get(PAGE)
+    assert admin.page.texts["main"].count("Of the newest 5 failed sign-ins: there were more.") == 2
 
 
 async def test_who_mistyped_once_or_twice_is_not_under_attack(app: FastAPI, admin: Visitor) -> None:

@@ -42,6 +42,7 @@ _EXAMPLE: dict[str, Any] = {
             "last_at": "2023-12-31T23:59:00Z",
         }
     ],
+    "is_cut": False,
     "database_bytes": 12582912,
     "postgresql_version": "18.6",
     "schema_version": "0008",
@@ -117,6 +118,9 @@ class OverviewData(BaseModel):
     series: AllSeriesData
     addresses: list[FailingAddressData] = Field(description="Of failed logins, last 24 hours.")
     accounts: list[AttackedAccountData] = Field(description="With failed logins, last 24 hours.")
+    is_cut: bool = Field(
+        description="There were more than 20,000 failed logins: `addresses` and `accounts` are of the newest."
+    )
     database_bytes: int
     postgresql_version: str
     schema_version: str

@@ -10,7 +10,7 @@ from gatepost.http.pages.feature import Alert
 from gatepost.http.pages.language import Language
 from gatepost.http.pages.visit import Visit
 from gatepost.models import AuditAction, EventFilter, Period, utc_text
-from gatepost.services.overview import Count, FactorCounts, Kind, Overview, Series
+from gatepost.services.overview import LOOKED_AT, Count, FactorCounts, Kind, Overview, Series
 from gatepost.texts import Text
 
 
@@ -112,6 +112,7 @@ async def show(visit: Visit) -> Response:
         # Each figure leads to what it counts: the events of the same time.
         since=utc_text(figures.since),
         attacked=figures.attacked,
+        cut=LOOKED_AT if figures.is_cut else None,
         most=ROWS,
         rows=_rows(visit.language, axis, figures),
         is_by_day=period.step >= timedelta(days=1),
