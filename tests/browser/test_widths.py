@@ -3,16 +3,20 @@
 from typing import Any
 
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Page, ViewportSize
 from tests.browser.conftest import Site, Visitors, assert_no_horizontal_scroll
 from tests.browser.test_admin import administrator, fill
 from tests.http.conftest import Database
 
-WIDTHS: dict[str, dict[str, Any]] = {
-    **{str(width): {"viewport": {"width": width, "height": 800}} for width in (375, 768, 1024, 1280)},
+LOOKS: dict[str, tuple[dict[str, Any], list[ViewportSize]]] = {
+    "from a phone to a wide window": (
+        {},
+        [{"width": width, "height": 800} for width in (375, 768, 1024, 1280)],
+    ),
     # A window of 1440 pixels, of which 200 % leave half.
-    "1440 at 200 %": {"viewport": {"width": 720, "height": 450}, "device_scale_factor": 2},
+    "1440 at 200 %": ({"device_scale_factor": 2}, [{"width": 720, "height": 450}]),
 }
+"""What a browser has → the windows in which each page is looked at."""
 
 PAGES = (
     "/account",
@@ -63,16 +67,20 @@ COVERED = """
 """Finds the controls of a page that something else lies over, in the middle."""
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("look", LOOKS)
 async def test_no_page_scrolls_sideways_and_no_control_lies_over_another(
-    site: Site, visitor: Visitors, db: Database, width: str
+    site: Site, visitor: Visitors, db: Database, look: str
 ) -> None:
-    page = await administrator(site, visitor, **WIDTHS[width])
+    options, windows = LOOKS[look]
+    page = await administrator(site, visitor, **options)
     await fill(site, db)
     for path in PAGES:
+        await page.set_viewport_size(windows[0])
         await page.goto(f"{site.url}/auth{path}")
-        await assert_no_horizontal_scroll(page)
-        assert await _covered(page) == [], path
+        for window in windows:
+            await page.set_viewport_size(window)
+            await assert_no_horizontal_scroll(page)
+            assert await _covered(page) == [], (path, window)
 
 
 async def _covered(page: Page) -> list[str]:
