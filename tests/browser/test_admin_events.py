@@ -137,6 +137,23 @@ async def test_no_list_is_wider_than_its_place_at_any_width_in_any_language(
             assert await page.evaluate(_TOO_WIDE, SPACED) == [], (name, path, width)
 
 
+async def test_filters_are_folded_on_a_phone_until_they_are_asked_for(site: Site, visitor: Visitors) -> None:
+    page = await console(site, visitor, "events", viewport={"width": 1280, "height": 800})
+    field, who = page.get_by_label("User (e-mail or ID)"), page.get_by_role("columnheader", name="Who")
+    await expect(field).to_be_visible()
+    await expect(who).to_have_count(1)
+    await page.set_viewport_size({"width": 375, "height": 800})
+    await expect(field).to_be_hidden()
+    await page.locator("summary", has_text="Filter").click()
+    await field.fill(ADMIN)
+    await page.get_by_role("button", name="Filter").click()
+    await page.wait_for_url("**user=admin**")
+    await expect(field).to_be_visible()
+    await expect(page.get_by_role("link", name=ADMIN)).to_have_count(0)  # every row would say it
+    await page.set_viewport_size({"width": 1280, "height": 800})
+    await expect(who).to_have_count(0)
+
+
 # --- Live ---
 
 
