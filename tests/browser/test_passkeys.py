@@ -1,5 +1,6 @@
 """Passkeys in a real browser, whose authenticators are Chromium's virtual ones."""
 
+import asyncio
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -159,10 +160,48 @@ async def test_the_field_of_the_email_offers_passkeys(site: Site, visitor: Visit
     mine = await authenticator(other)
     [credential] = await device.credentials()
     await mine.send("addCredential", credential=credential)
-    await other.goto(f"{site.url}/auth/sign-in")
-    field = other.get_by_label("E-mail")
-    assert await field.get_attribute("autocomplete") == "username webauthn"
+    assert 'autocomplete="username webauthn"' in (await site.client.get("/auth/sign-in")).text
+    await other.goto(f"{site.url}/auth/sign-in", wait_until="commit")
     await other.wait_for_url(f"{site.url}/auth/account")  # a virtual authenticator takes the offer at once
+
+
+WAITING_OFFERS = """
+const get = navigator.credentials.get.bind(navigator.credentials);
+window.offers = [];
+navigator.credentials.get = (options) => options.mediation !== "conditional" ? get(options)
+    : new Promise((_, refuse) => {
+        offers.push(options.signal);
+        options.signal.addEventListener("abort", () => refuse(options.signal.reason));
+    });
+PublicKeyCredential.isConditionalMediationAvailable = () => Promise.resolve(true);
+"""
+
+
+async def until(page: Page, expression: str) -> None:
+    """Return once it holds; the pages' policy lets Playwright wait for nothing by itself."""
+    async with asyncio.timeout(PATIENCE_MS / 1000):
+        while not await page.evaluate(expression):
+            pass
+
+
+async def test_an_offer_makes_way_for_the_button_and_comes_again(site: Site, visitor: Visitors) -> None:
+    page, _ = await member(site, visitor)
+    await page.add_init_script(WAITING_OFFERS)
+    await page.clock.install()
+    await come_back(page, site)
+    await until(page, "offers.length === 1")
+    await page.clock.run_for(5 * 60_000)  # what was asked for is not good any more
+    await until(page, "offers.length === 2 && offers[0].aborted && !offers[1].aborted")
+
+    await page.route("**/options", lambda route: route.fulfill(status=503), times=1)
+    visitor.faults(page).expect("status of 503")
+    await use_passkey(page)
+    await expect(page.get_by_role("alert")).to_have_text(
+        "That didn't work. Try again, or choose another way."
+    )
+    await until(page, "offers.length === 3 && offers[1].aborted && !offers[2].aborted")
+    await use_passkey(page)
+    await page.wait_for_url(f"{site.url}/auth/account")
 
 
 async def test_after_the_password_a_passkey_is_the_second_factor(site: Site, visitor: Visitors) -> None:
