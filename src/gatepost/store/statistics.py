@@ -201,9 +201,13 @@ async def sample_sessions(
         ), sampled AS MATERIALIZED (
             SELECT s.user_id, row_number() OVER () AS place
             FROM user_sessions s TABLESAMPLE SYSTEM ($2::float8) REPEATABLE (1)
-            JOIN users u ON u.id = s.user_id
             CROSS JOIN t
-            WHERE gatepost.is_live(s, u, t.now, $4::interval)
+            CROSS JOIN LATERAL (
+                SELECT gatepost.is_live(s, u, t.now, $4::interval) AS is_live FROM users u
+                WHERE u.id = s.user_id
+                LIMIT 1 -- so that they are looked up by id, however many there might be
+            ) u
+            WHERE u.is_live
         ), stride AS (
             SELECT 1 + count(*) / $3::bigint AS every, count(*) AS live FROM sampled
         )
