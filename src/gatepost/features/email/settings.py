@@ -52,7 +52,8 @@ class EmailSettings(Settings):
     email_sign_in: Annotated[Literal["off", "link", "code", "both"], BeforeValidator(forms.lower_case)] = (
         Field(
             "off",
-            description="What mails to sign in with have, where mail is set up; ASVS 6.3.6 has none",
+            description="What mails to sign in with have, where mail is set up; ASVS 6.3.6 has none. "
+            "Where anybody may register, they make accounts too",
         )
     )
     throttle_mail_address: _Rate = _rate(
