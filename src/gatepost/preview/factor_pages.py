@@ -32,11 +32,16 @@ def factor_pages(features: Iterable[Feature]) -> list[Page]:
     set_up = [_step(method, shown, enrols=True) for method, each in shown.items() if each.enrol is not None]
     own = [
         Page(path="/preview/security", show=_show_security, who=CurrentSessionScheme),
+        Page(path="/preview/remove-password", show=_show_remove_password, who=CurrentSessionScheme),
         Page(path="/preview/passkey", show=_show_passkey, who=CurrentSessionScheme),
         Page(path="/preview/authenticator", show=_show_app, who=CurrentSessionScheme),
         Page(path="/preview/recovery-codes", show=_show_codes, who=CurrentSessionScheme),
     ]
-    return [*steps, *set_up, Page(path="/preview/setup", show=_show_setup), *own]
+    new = [
+        Page(path="/preview/setup", show=_show_setup),
+        Page(path="/preview/passkey-sign-up", show=_show_passkey_sign_up),
+    ]
+    return [*steps, *set_up, *new, *own]
 
 
 def _step(method: str, shown: dict[str, FactorPages], *, enrols: bool) -> Page:
@@ -62,6 +67,15 @@ async def _begun(visit: Visit, method: str) -> dict[str, object]:
 async def _show_setup(visit: Visit) -> Response:
     length = visit.gate.settings.password_min_length
     return visit.render("setup.html", token="", min_length=length, inputs=visit.site.own_inputs)
+
+
+async def _show_passkey_sign_up(visit: Visit) -> Response:
+    inputs = visit.site.own_inputs
+    return visit.render("passkey_sign_up.html", token=None, email=None, inputs=inputs, why_not=None)
+
+
+async def _show_remove_password(visit: Visit) -> Response:
+    return visit.render("remove_password.html")
 
 
 async def _show_security(visit: Visit) -> Response:
