@@ -273,8 +273,7 @@ async def test_a_copy_that_lags_behind_is_refused_and_told_of(
     await use_passkey(page)
     await expect(page.get_by_role("alert").filter(has_text="did not sign you in")).to_be_focused()
     await fine(page)
-    [event] = await events(db, "factor.copied")
-    assert event["detail"]["name"] == "Laptop"
+    assert len(await events(db, "factor.copied")) == 1
 
 
 @pytest.mark.parametrize(("eligible", "said"), [(False, "This device only"), (True, "Synced")])

@@ -22,8 +22,13 @@ OUTSIDE = {
 }
 """All that stands in no feature's folder."""
 
-# The preview stands on top of the features: it shows pages of theirs in states that only they can make.
-KERNEL = {file: text for file, text in OUTSIDE.items() if PACKAGE / "preview" not in file.parents}
+# The preview and the fixtures of applications' tests stand on top of the features: they bring about what
+# only those can.
+KERNEL = {
+    file: text
+    for file, text in OUTSIDE.items()
+    if PACKAGE / "preview" not in file.parents and file != PACKAGE / "testing.py"
+}
 
 
 def contributions(feature: Feature) -> Iterator[str]:
@@ -67,7 +72,8 @@ def test_the_tuple_is_known_where_things_are_put_together_and_nowhere_else() -> 
     knows = {str(file.relative_to(PACKAGE)) for file, text in OUTSIDE.items() if "gatepost.features" in text}
     assert knows == {
         *("__init__.py", "app.py", "cli/__init__.py", "library.py", "sqlalchemy.py", "testing.py"),
-        *("preview/own_pages.py", "preview/stage.py"),  # mails, and an invitation to be looked at
+        # Mails, an invitation and second factors, to be looked at.
+        *("preview/own_pages.py", "preview/stage.py", "preview/factor_pages.py"),
     }
 
 
