@@ -376,6 +376,18 @@ async def test_after_a_wrong_answer_the_challenge_is_gone(
     assert (await send(good)).status_code == 401
 
 
+async def test_after_a_wrong_new_passkey_another_one_is_asked_for(
+    client: httpx.AsyncClient, token: str, db: Database
+) -> None:
+    options = await creation(client, token)
+    wrong = Forger()
+    wrong.said["origin"] = "https://evil.example"
+    assert refused(await added(client, token, wrong.create(options))) == (401, "invalid_code")
+    assert refused(await added(client, token, Device().create(options))) == (401, "invalid_code")
+    assert await db.fetchval("SELECT count(*) FROM auth_passkeys") == 0
+    await enrolled(client, token)
+
+
 async def test_an_answer_of_one_ceremony_is_none_of_another(
     client: httpx.AsyncClient, forger: Forger
 ) -> None:

@@ -602,7 +602,7 @@ async def public_routes(client: httpx.AsyncClient, app: FastAPI) -> set[tuple[st
     """Return the routes that neither answer 401 to one who shows nothing nor lead to sign-in."""
     found = set()
     for method, path in set(routes(app)):
-        response = await client.request(method, re.sub(r"\{\w+\}", "1", path))
+        response = await client.request(method, re.sub(r"\{\w+(:int)?\}", "1", path))
         led = response.status_code == 303 and response.headers["location"].startswith("/auth/sign-in")
         if response.status_code != 401 and not led:
             found.add((method, path))
@@ -623,7 +623,7 @@ async def test_the_public_routes_are_these(make_settings: MakeSettings) -> None:
     closed = set(routes(app)) - PUBLIC - PUBLIC_PAGES - PUBLIC_OUTSIDE_PRODUCTION
     api = {(method, path) for method, path in closed if path.startswith("/api/")}
     closed -= api
-    api = {(method, path.replace(":path}", "}")) for method, path in api}
+    api = {(method, re.sub(":(path|int)}", "}", path)) for method, path in api}
     assert api == {(m, p) for name, (m, p, _) in OPERATIONS.items() if name not in OPEN}
     assert {path for _, path in closed} == {"/auth/sign-out", *WAITING} | {
         f"/auth{page.path}" for page in PAGES if page.who

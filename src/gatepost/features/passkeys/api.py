@@ -380,7 +380,7 @@ async def add_passkey(
 
 
 @router.patch(
-    "/factors/passkeys/{id}",
+    "/factors/passkeys/{id:int}",
     summary="Rename a passkey",
     response_model=Envelope[PasskeyData],
     responses=responses(
@@ -406,7 +406,7 @@ async def rename_passkey(
 
 
 @router.delete(
-    "/factors/passkeys/{id}",
+    "/factors/passkeys/{id:int}",
     summary="Remove a passkey and end every other session",
     response_model=Envelope[schemas.SignedInData],
     responses=responses(
