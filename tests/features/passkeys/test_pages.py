@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 from fastapi import FastAPI
-from tests.conftest import MakeSettings, MovableClock
+from tests.conftest import PASSWORD, MakeSettings, MovableClock
 from tests.features.passkeys_by import Device
 from tests.http.conftest import Database, events
 from tests.http.pages.conftest import ORIGIN, Visitor, another, visiting
@@ -236,3 +236,27 @@ async def test_a_page_that_is_opened_often_keeps_nobody_from_signing_in(
         await visitor.get("/auth/sign-in")
         await visitor.sign_in()
         assert visitor.place == "/auth/account"
+
+
+@pytest.mark.parametrize(
+    ("origin", "said"),
+    [
+        ("http://localhost:8000", None),
+        ("http://127.0.0.1:8000", "Passkeys of this site work at http://localhost:8000 only."),
+        ("http://localhost:9000", "Passkeys of this site work at http://localhost:8000 only."),
+    ],
+)
+async def test_in_development_they_are_where_the_server_says_that_it_is(
+    make_settings: MakeSettings, origin: str, said: str | None
+) -> None:
+    async with visiting(create_app(make_settings(environment="development")), origin) as visitor:
+        await visitor.get("/auth/sign-in")
+        assert ("Use a passkey" in visitor.answer.text) == (said is None)
+        await visitor.get("/auth/sign-up")
+        headers = {"Origin": origin, "Sec-Fetch-Site": "same-origin"}
+        await visitor.send(
+            "/sign-up", {"email": "user@example.com", "name": "John", "password": PASSWORD}, headers
+        )
+        await visitor.get(SECURITY)
+        assert said is None or said in visitor.answer.text
+        assert ("Add a passkey" in visitor.answer.text) == (said is None)

@@ -50,7 +50,10 @@ def why_not(visit: Visit) -> Text | None:
     settings = visit.gate.settings_as(PasskeySettings)
     if settings.rp_id is None:
         return Text("passkey.at_address") if _is_address(host) else Text("passkey.nowhere")
-    if fits(host, settings.rp_id):
+    url = visit.request.url
+    # Without a PUBLIC_URL a development server may be at another port than it is told of.
+    is_here = settings.public_url is not None or f"{url.scheme}://{url.netloc}" in settings.webauthn_origins
+    if fits(host, settings.rp_id) and is_here:
         return None
     fitting = (each for each in settings.webauthn_origins if fits(urlsplit(each).hostname, settings.rp_id))
     return Text("passkey.elsewhere", place=next(fitting, settings.rp_id))
