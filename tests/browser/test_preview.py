@@ -45,10 +45,11 @@ async def test_every_page_there_is_is_accessible_and_fits(preview: str, visitor:
     for place in places:
         await page.goto(f"{preview}{place}")
         await assert_accessible(page, but=LANDMARKS if "/preview/mail/" in place else ())
-        for width in WIDTHS:
-            await page.set_viewport_size({"width": width, "height": 800})
-            await assert_no_horizontal_scroll(page)
-        await page.set_viewport_size(LOOKS[look]["viewport"])
+        if look == "wide, light":  # other colours take no other room
+            for width in WIDTHS:
+                await page.set_viewport_size({"width": width, "height": 800})
+                await assert_no_horizontal_scroll(page)
+            await page.set_viewport_size(LOOKS[look]["viewport"])
 
 
 async def test_an_open_page_reloads_once_the_style_sheet_is_saved(
