@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID, uuid4
@@ -30,10 +30,10 @@ import httpx
 import hypothesis
 import pytest
 from fastapi import FastAPI
-from jinja2 import BytecodeCache, Environment
-from jinja2.bccache import Bucket
+from jinja2 import Environment
 from tests import proofs, secrecy
 from tests.maker import Maker, on_database, remember_types
+from tests.remembering import CompiledTemplates, remember_fields
 from tests.stock import Stock
 from tests.watching import Watching
 
@@ -65,6 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # Started in the background, tests inherit that SIGINT is ignored, and so would what they start and stop.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     remember_types()
+    remember_fields()
     config.pluginmanager.register(secrecy)
     config.pluginmanager.register(proofs.Proofs(config))
     config.pluginmanager.register(Watching(config))
@@ -94,19 +95,6 @@ def pytest_collection_finish() -> None:
 
 def _roomy(place: Path) -> bool:
     return place.is_dir() and os.access(place, os.W_OK) and shutil.disk_usage(place).free > 4 << 30
-
-
-class CompiledTemplates(BytecodeCache):
-    """What templates were compiled to in this process."""
-
-    def __init__(self) -> None:
-        self._compiled: dict[tuple[str, str], CodeType | None] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        bucket.code = self._compiled.get((bucket.key, bucket.checksum))
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        self._compiled[bucket.key, bucket.checksum] = bucket.code
 
 
 @pytest.hookimpl(wrapper=True)
