@@ -163,7 +163,7 @@ class Confirmations:
         """Have what is proven wait for one more step; return until when."""
         return await store.insert(
             conn,
-            self._digests(session)[0],
+            self._digests(session),
             proof,
             purpose=store.Purpose.CONFIRM,
             by_cookie=False,

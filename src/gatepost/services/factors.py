@@ -111,7 +111,7 @@ class Factors:
             kept = {} if waiting is None else json.loads(waiting.state)
             options = await factor.begin(conn, session.user, kept)
             if waiting is None:
-                await self._wait(conn, digests[0], reproven.proof)
+                await self._wait(conn, digests, reproven.proof)
             digest = digests[0] if waiting is None else waiting.digest
             await store.keep_state(conn, digest, options)
         return options.public
@@ -281,10 +281,10 @@ class Factors:
         waiting = await store.find(conn, digests, purpose=purpose, by_cookie=False, take=take, at=at)
         return waiting if waiting is not None and waiting.is_good else None
 
-    async def _wait(self, conn: Connection, digest: StoredLink, proof: Proof) -> None:
+    async def _wait(self, conn: Connection, digests: tuple[StoredLink, ...], proof: Proof) -> None:
         await store.insert(
             conn,
-            digest,
+            digests,
             proof,
             purpose=store.Purpose.ENROL,
             by_cookie=False,

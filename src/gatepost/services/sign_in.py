@@ -101,7 +101,7 @@ class SignIns:
         issued = self._codec.issue()
         expires_at = await store.insert(
             conn,
-            issued.stored,
+            [issued.stored],
             proof,
             purpose=store.Purpose.SIGN_IN,
             by_cookie=arrival.by_cookie,

@@ -44,7 +44,7 @@ class TemporaryPasswords:
         issued = self._codec.issue()
         expires_at = await store.insert(
             conn,
-            issued.stored,
+            [issued.stored],
             proof,
             purpose=store.Purpose.NEW_PASSWORD,
             by_cookie=arrival.by_cookie,

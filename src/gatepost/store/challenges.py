@@ -74,7 +74,7 @@ class Waiting(Columns, frozen=True, kw_only=True, gc=False):
 
 async def insert(
     conn: Connection,
-    digest: StoredLink,
+    digests: Sequence[StoredLink],
     proof: Proof,
     *,
     purpose: Purpose,
@@ -85,9 +85,15 @@ async def insert(
     is_known: bool = True,
     hashed_password: str | None = None,
 ) -> datetime:
-    """Add a challenge, in the place of the one that had its digest; return when it expires."""
+    """Add a challenge with the first of its digests; return when it expires.
+
+    It takes the place of the one that had this digest, or any of the others, of keys before the newest.
+    """
     row = await conn.fetchrow(
         """
+        WITH former AS (
+            DELETE FROM auth_challenges c WHERE c.digest = ANY($12::varchar[])
+        )
         INSERT INTO auth_challenges (digest, purpose, user_id, stamp, methods, by_cookie, remembered,
             is_known, hashed_password, created_at, expires_at)
         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, t.now, t.now + $10::interval
@@ -97,7 +103,7 @@ async def insert(
             created_at = EXCLUDED.created_at, expires_at = EXCLUDED.expires_at
         RETURNING expires_at
         """,
-        digest,
+        digests[0],
         purpose,
         proof.user_id,
         proof.stamp,
@@ -108,6 +114,7 @@ async def insert(
         hashed_password,
         lifetime,
         at,
+        list(digests[1:]),
     )
     expires_at: datetime = one(row)["expires_at"]
     return expires_at
@@ -153,9 +160,6 @@ async def find(
                     <= coalesce($4::timestamptz, statement_timestamp()), false)), false) AS is_good,
             coalesce((SELECT sum(f.failures) FROM auth_failures f WHERE f.user_id = u.id), 0) AS failures
         FROM found c JOIN users u ON u.id = c.user_id
-        -- One that began under a former key may still be there, of no use, beside that of the newest.
-        ORDER BY c.expires_at DESC
-        LIMIT 1
         """,
         list(digests),
         purpose,

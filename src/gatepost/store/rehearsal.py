@@ -272,7 +272,7 @@ async def _link(conn: Connection, trial: Trial) -> None:
 async def _wait_for_a_step(conn: Connection, trial: Trial) -> None:
     digest = StoredLink(f"challenge-{trial.mark}")
     await challenges.insert(
-        conn, digest, trial.proof, purpose=Purpose.SIGN_IN, by_cookie=False, lifetime=SPAN, at=None
+        conn, [digest], trial.proof, purpose=Purpose.SIGN_IN, by_cookie=False, lifetime=SPAN, at=None
     )
     await challenges.keep_state(conn, digest, Options(public={}))
     found = await challenges.find(
