@@ -1,7 +1,8 @@
 """Searches all that a test has logged, printed and put on the audit trail for secrets.
 
-The secrets are those of the run itself, noted where they are made or presented: tokens, their digests,
-passwords, their hashes. A test whose output holds one of them fails at its end, whatever it asserts.
+The secrets are those of the run itself, noted where they are made or presented: tokens, links and challenges,
+their digests, passwords, their hashes, mailed codes, secrets of authenticator apps, recovery codes. A test
+whose output holds one of them fails at its end, whatever it asserts.
 """
 
 import asyncio
@@ -10,12 +11,16 @@ import re
 import subprocess
 from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import wraps
+from types import ModuleType
 from typing import Any, TypeVar
 
 import asyncpg
 import httpx
 import pytest
 
+from gatepost.features.email import secrets as mailed
+from gatepost.features.recovery_codes import codes as recovery_codes
+from gatepost.features.totp import codes as totp_codes
 from gatepost.security.links import IssuedLink, LinkCodec, StoredLink
 from gatepost.security.passwords import Password, PasswordCheck, PasswordHasher
 from gatepost.security.tokens import HINT_LENGTH, Issued, StoredToken, TokenCodec
@@ -24,6 +29,10 @@ T = TypeVar("T")
 
 _TOKEN = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<![\w-])[\w-]{43}(?![\w-])", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_CODE = re.compile(
+    r"(?<![\w.-])(?:\d{8}|[A-Z2-7]{32}|[A-Z2-7]{4}(?:-[A-Z2-7]{4}){5}|[A-Z2-7]{24})(?![\w.-])", re.ASCII
+)
+"""Mailed, of an app or for recovery."""
 
 _ROWS = {
     "auth_events": "(SELECT 'auth_events', to_jsonb(t)::text FROM auth_events t LIMIT 2000)",
@@ -36,6 +45,15 @@ _ROWS = {
         FROM auth_email_links t LIMIT 2000)
     """,
     "auth_messages": "(SELECT 'auth_messages', to_jsonb(t)::text FROM auth_messages t LIMIT 2000)",
+    "auth_challenges": """
+        (SELECT 'auth_challenges', ((to_jsonb(t) - 'digest' - 'hashed_password') #- '{state,challenge}')::text
+        FROM auth_challenges t LIMIT 2000)
+    """,
+    "auth_totp": "(SELECT 'auth_totp', to_jsonb(t)::text FROM auth_totp t LIMIT 2000)",
+    "auth_recovery_codes": """
+        (SELECT 'auth_recovery_codes', (to_jsonb(t) - 'digest')::text FROM auth_recovery_codes t LIMIT 2000)
+    """,
+    "auth_passkeys": "(SELECT 'auth_passkeys', to_jsonb(t)::text FROM auth_passkeys t LIMIT 2000)",
     "users": "(SELECT 'users', (to_jsonb(t) - 'hashed_password')::text FROM users t LIMIT 2000)",
 }
 """Table → its name and rows of it, without the column where a digest or hash has its place."""
@@ -49,6 +67,7 @@ class Secrets:
         self._digests: set[str] = set()
         self._hashes: set[str] = set()
         self._passwords: set[str] = set()
+        self._codes: set[str] = set()
 
     def note_token(self, raw: str, *stored: str) -> None:
         self._tokens.add(raw)
@@ -65,8 +84,12 @@ class Secrets:
         if stored is not None and stored.startswith("$"):
             self._hashes.add(stored)
 
+    def note_codes(self, *codes: str) -> None:
+        self._codes.update(codes)
+
     def forget(self) -> None:
         """Begin another test; a token or digest is told from its form, so that all of them are kept."""
+        self._codes.clear()
         self._passwords.clear()
         self._hashes.clear()
 
@@ -76,6 +99,8 @@ class Secrets:
             yield "a token"
         if not self._digests.isdisjoint(_DIGEST.findall(text)):
             yield "a digest"
+        if self._codes and not self._codes.isdisjoint(_CODE.findall(text)):
+            yield "a code, or what codes are made of"
         if any(password in text for password in self._passwords):
             yield "a password"
         if "$" in text and any(stored in text for stored in self._hashes):
@@ -128,7 +153,7 @@ async def rows(conn: "asyncpg.Connection[asyncpg.Record]") -> list[tuple[str, st
 # --- Where secrets are made and presented ---
 
 
-def _instead_of(owner: type, name: str) -> Callable[[Callable[..., Any]], None]:
+def _instead_of(owner: type | ModuleType, name: str) -> Callable[[Callable[..., Any]], None]:
     """Have a function called in place of a method, with the method as its first argument."""
     former = getattr(owner, name)
 
@@ -157,6 +182,26 @@ def _note_links() -> None:
         if stored:
             secrets.note_link(raw, *stored)
         return stored
+
+
+def _note_codes() -> None:
+    @_instead_of(mailed, "_made")
+    def made(former: Callable[..., mailed.Revealed], key: bytes, nonce: bytes) -> mailed.Revealed:
+        revealed = former(key, nonce)
+        secrets.note_codes(revealed.code)
+        return revealed
+
+    @_instead_of(totp_codes, "new_secret")
+    def new_secret(former: Callable[[], bytes]) -> bytes:
+        secret = former()
+        secrets.note_codes(totp_codes.shown(secret))
+        return secret
+
+    @_instead_of(recovery_codes, "make")
+    def make(former: Callable[[], list[str]]) -> list[str]:
+        codes = former()
+        secrets.note_codes(*codes, *(code.replace("-", "") for code in codes))
+        return codes
 
 
 def _note_secrets() -> None:
@@ -263,6 +308,7 @@ def _note_output() -> None:
 def pytest_configure() -> None:
     _note_secrets()
     _note_links()
+    _note_codes()
     _note_output()
     logging.getLogger().addHandler(_Everything(logging.NOTSET))
     logging.getLogger("gatepost").setLevel(logging.DEBUG)

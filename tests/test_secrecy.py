@@ -14,6 +14,9 @@ from tests.conftest import PASSWORD, register
 LEAKS = """
     import logging, subprocess, sys
     import pytest
+    from gatepost.features.email.secrets import MailSecrets
+    from gatepost.features.recovery_codes import codes as recovery_codes
+    from gatepost.features.totp import codes as totp_codes
     from gatepost.log import get_logger
     from gatepost.security.keys import KeyRing
     from gatepost.security.links import LinkCodec
@@ -60,6 +63,17 @@ LEAKS = """
 
     def test_the_digest_of_a_presented_link_printed():
         print(links.stored_forms("A" * 43))
+
+    def test_a_mailed_code_at_debug_level():
+        mails = MailSecrets(KeyRing.derive("k" * 32, []))
+        sealed = mails.seal()
+        get_logger("gatepost.x").debug("made", shown=mails.reveal(sealed.nonce, sealed.token).code)
+
+    def test_the_secret_of_an_app_printed():
+        print("secret=" + totp_codes.shown(totp_codes.new_secret()))
+
+    def test_a_recovery_code_as_it_may_be_typed():
+        logging.getLogger("somebody").warning("wrong: %s", recovery_codes.make()[3].replace("-", ""))
 
     def test_a_token_of_another_process():
         subprocess.run(["echo", codec.issue().raw], capture_output=True)
