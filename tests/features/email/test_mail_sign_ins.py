@@ -219,7 +219,7 @@ async def test_the_link_leads_to_a_button_and_that_to_the_account(
     wrong = f"{(int(mail.code) + 1) % 10**8:08}"
     await visitor.send("/sign-in/email/finish", {"code": wrong})
     assert visitor.answer.status_code == 400
-    assert "not valid" in visitor.page.texts["code-problem"]
+    assert "is invalid" in visitor.page.texts["code-problem"]
 
 
 async def test_the_code_goes_on_to_where_one_was(app: FastAPI, visitor: Visitor, db: Database) -> None:

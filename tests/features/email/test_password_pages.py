@@ -81,7 +81,7 @@ async def test_the_code_does_as_well_on_the_page_that_asked(
     wrong = f"{(int(code) + 1) % 10**8:08}"
     await visitor.send("/reset-password", {"code": wrong, "new_password": ANOTHER})
     assert visitor.answer.status_code == 400
-    assert "not valid" in visitor.page.texts["code-problem"]
+    assert "is invalid" in visitor.page.texts["code-problem"]
     assert visitor.page.form("/reset-password").fields["email"] == EMAIL
     await visitor.send("/reset-password", {"code": code, "new_password": ANOTHER})
     assert visitor.place == "/auth/sign-in"

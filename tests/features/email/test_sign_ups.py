@@ -226,6 +226,6 @@ async def test_the_code_does_as_well_where_one_signed_up(
     await visitor.send("/sign-up", {"email": EMAIL, "name": "Ada"})
     code = (await read_mail(app.state.gatepost, db, "verify_email")).code
     await visitor.send("/finish-sign-up", {"code": "1", "password": ANOTHER})
-    assert "not valid" in visitor.page.texts["code-problem"]
+    assert "is invalid" in visitor.page.texts["code-problem"]
     await visitor.send("/finish-sign-up", {"code": code, "password": ANOTHER})
     assert visitor.place == "/auth/account"

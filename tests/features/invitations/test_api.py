@@ -244,7 +244,7 @@ async def test_an_administrator_invites_looks_and_takes_back(
     body = {"email": "Ada@example.com", "hours": 2}
     response = await client.post(PATH, json=body, headers=bearer(admin))
     made = assert_success(response, "Invitation created successfully", status=201)
-    assert made["url"] == f"http://127.0.0.1:8000/auth/sign-up?invitation={made['token']}"
+    assert made["url"] == f"http://localhost:8000/auth/sign-up?invitation={made['token']}"
     assert made["invitation"]["email"] == "ada@example.com"
     assert made["invitation"]["created_by"] == nth_user(1)
     await client.post(PATH, json={}, headers=bearer(admin))

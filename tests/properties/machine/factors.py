@@ -59,11 +59,14 @@ class FactorSteps(AccountSteps):
         code = WRONG if waiting is None else self.code_of(waiting.secret, typed)
         answer = self.ask(worker, "POST", "factors/totp/confirm", by, session, by_cookie, {"code": code})
         opened = self.opens(answer, session, by, by_cookie)
-        if opened is None or not self.is_fresh_enough(answer, session):
+        if opened is None:
             return multiple()
-        self.world.enrolling.pop(key, None)
-        if waiting is None or not self.world.is_good(waiting):
-            self.refused(answer, "challenge_expired")
+        if session.is_fresh(self.world.now):
+            self.world.enrolling.pop(key, None)
+            if waiting is None or not self.world.is_good(waiting):
+                self.refused(answer, "challenge_expired")
+                return multiple()
+        if waiting is None or not self.is_fresh_enough(answer, session):
             return multiple()
         assert waiting.secret is not None
         step = self.world.step_of(waiting.secret, code)

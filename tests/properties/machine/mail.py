@@ -262,7 +262,10 @@ class MailSteps(AccountSteps):
         if how == "link":
             return link.purpose == door and bool(link.token) and self.world.is_open(link)
         tried = self.world.try_code(door, link.email)
-        return tried is link and how == "code" and bool(link.token) and self.world.is_open(link)
+        if tried is not link or how != "code" or not link.token or not self.world.is_open(link):
+            return False
+        link.tries -= 1  # a right one is none
+        return True
 
     def used(
         self, answer: Answer, link: ModelLink | None, door: str, by: Caller, worker: int, password: str

@@ -154,11 +154,9 @@ class Steps(RuleBasedStateMachine):
         return None
 
     def may_change(self, answer: Answer, session: ModelSession) -> bool:
-        """Hold whether the password alone changes what one signs in with, in this session."""
-        if session.user.password is None:
-            self.refused(answer, "invalid_credentials")
-            return False
-        return not session.user.has_factor or self.is_fresh_enough(answer, session)
+        """Hold whether the password changes what one signs in with, or this session for who has none."""
+        is_enough = session.user.password is not None and not session.user.has_factor
+        return is_enough or self.is_fresh_enough(answer, session)
 
     def is_fresh_enough(self, answer: Answer, session: ModelSession) -> bool:
         """Hold whether its user has proven who they are a moment ago, as far as they can."""

@@ -196,11 +196,13 @@ class Sessions:
     def change_password(
         self, shown: ModelSession, old: ModelSession, password: str, token: str, by: Caller
     ) -> ModelSession:
-        """Change a password; who has a second factor has proven it for what they show, and is no fresher."""
-        at = shown.authenticated_at if old.user.has_factor else None
-        old.user.password = password
+        """Change a password; who has a second factor, or no password yet, is no fresher by it."""
+        user = old.user
+        at = shown.authenticated_at if user.has_factor or user.password is None else None
+        methods = ["pwd"] if user.password else shown.newest
+        user.password = password
         self.sent.append(("password_changed", old.user.email))
-        return self.begin_anew(old, "password_changed", token, by, ["pwd"], at)
+        return self.begin_anew(old, "password_changed", token, by, methods, at)
 
     # Uses.
 
