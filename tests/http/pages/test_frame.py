@@ -85,7 +85,7 @@ def assert_plain(visitor: Visitor) -> None:
 
 OPEN = ["/sign-in", "/sign-up"]
 APART = {
-    *("/setup", "/admin/events/live", "/admin/events/export"),
+    *("/setup", "/admin/events/live", "/admin/events/export", "/sign-up/passkey"),
     *(page.path for page in email.PAGES.pages),
 }
 """Wants the secret of a link; a stream without an end; a file; what is there where mail is."""
