@@ -121,10 +121,11 @@ class Profiles:
             Exception: what a hook raised; nothing was changed.
         """
         session = await self._sessions.resolve_for(token, client, verb="change_email", by_cookie=by_cookie)
-        email = _another_email(email, session.user.email)
+        # Charged before it is read: what is sent may be costly to read.
         reproven = await self._reauthentication.again(
             session, password, client, field="password", verb="change_email"
         )
+        email = _another_email(email, session.user.email)
         attempt = reproven.attempt
         changer = self._features.email_changer
         if changer is not None:
