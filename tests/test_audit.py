@@ -245,6 +245,9 @@ async def use_factors(client: httpx.AsyncClient, gate: Gate, clock: MovableClock
     listed = (await client.get("/api/auth/factors", headers=bearer(device.token))).json()["data"]["factors"]
     path = f"/api/auth/factors/passkeys/{listed[0]['id']}"
     await client.patch(path, json={"name": "Key"}, headers=bearer(device.token))
+    removed = await client.delete("/api/auth/password", headers=bearer(device.token))
+    first = {"new": "another secure password"}  # without one, the last passkey would have to stay
+    await client.post("/api/auth/password", json=first, headers=bearer(removed.json()["data"]["token"]))
     for count in (1, 0):  # the second time it has counted no further
         device.passkeys[0].count = count
         await passkeys_by.signed_in_by(client, device)
