@@ -352,6 +352,7 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     "users.get": ("nth(17)", {"users_pkey"}),
     "users.emails": ("ARRAY[nth(17), nth(18)]", {"users_pkey"}),
     "users.hash_of": ("nth(17)", {"users_pkey"}),
+    "users.has_own_password": ("nth(17)", {"users_pkey"}),
     "users.page": ("nth(17), 50", {"users_pkey"}),
     "attempts.begin_login": (
         "NULL, 'user17@example.com', 'k17', '{}', '10.0.0.17', NULL, '30 days', '{}', '{}'",
