@@ -109,7 +109,7 @@ async def test_each_endpoint_asks_the_database_as_often_as_it_must(
         "me": 1,
         "verify": 1,
         "sessions": 2,  # the check, the list
-        "events": 2,
+        "events": 5,  # the check; begin, planned for what is asked, the list, commit
         "rename": 2,
         # The check, newest event, a transaction of its event and the hooks, sessions, events, mails and their
         # links, factors and ways back.
