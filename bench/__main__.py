@@ -24,7 +24,7 @@ def main() -> int:
         "--growth", action="store_true", help="from ten thousand to ten million sessions, nothing else"
     )
     parser.add_argument(
-        "--trail", action="store_true", help="the overview over ten million events, nothing else"
+        "--trail", action="store_true", help="the overview and pages over ten million events, nothing else"
     )
     parser.add_argument("--render", action="store_true", help="measure nothing, write tables and charts anew")
     asked = parser.parse_args()

@@ -76,7 +76,7 @@ def report(latest: Results, growth: Results | None, trail: Results | None) -> st
     if growth is not None:
         parts += ["## Growth", growth_of(growth)]
     if trail is not None:
-        parts += ["## Overview", tables.overview_markdown(trail)]
+        parts += ["## Overview and pages", tables.overview_markdown(trail)]
     return "\n\n".join([*parts, tables.machine_words(latest)]) + "\n"
 
 

@@ -80,14 +80,22 @@ def growth_markdown(growth: Results) -> str:
 
 
 def overview_markdown(trail: Results) -> str:
-    """Return the table of the overview's figures."""
+    """Return the table of the overview's figures, and of what pages ask for."""
     lines = ["| | Found | Rounds |", "|---|---|---|"]
     lines += [f"| {row.name} | {value(row)} | {spread(row.spread())} |" for row in trail.rows]
     plan, seconds = trail.plan, trail.facts["overview_count_seconds"]
     return "\n".join(lines) + (
-        f"\n\nWith {plan['events']:,} events over 30 days, one of 20 a failed login, and {plan['live']:,} "
-        f"live sessions. Counting them by the hour, which housekeeping does once, took {number(seconds)} s."
+        f"\n\nWith {plan['events']:,} events over 30 days, half of them renewals and one of 20 a failed "
+        f"login, and {plan['live']:,} users who are signed in. In the last day, passwords are guessed at "
+        f"four places. Counting the events by the hour, which housekeeping does once, took "
+        f"{number(seconds)} s." + _disturbed(trail)
     )
+
+
+def _disturbed(results: Results) -> str:
+    """Return that other work was under way, where a core had more than one program to run before it began."""
+    load, cores = results.machine["load_before"], results.machine["cores"]
+    return f" Other work was under way: a load of {load:g} on {cores} cores." if load > cores else ""
 
 
 def notes_markdown(rows: Sequence[Row]) -> str:

@@ -201,18 +201,49 @@ OVERVIEW_LIMITS = tuple(
 )
 
 
+PAGES = {
+    "address": "an address or network of the console",
+    "events": "a list of events",
+    "users": "a list of users",
+    "user": "a user's page",
+    "sessions": "a list of sessions",
+}
+"""Where the keys of rows begin → the pages that are meant: the slowest of them is judged."""
+
+PAGE_MS = 50
+"""What the database may take for each."""
+
+
 def verdicts(results: Results) -> list[Verdict]:
     """Judge a run by the targets; those of growth and of the trail by their own."""
     if results.plan.get("growth"):
         return [_ratio(_sized(target, results.plan), results.row) for target in GROWTH_RATIOS]
     if results.plan.get("trail"):
         sized = (replace(each, measure=each.measure.format(**results.plan)) for each in OVERVIEW_LIMITS)
-        return [_limit(each, results.row) for each in sized]
+        return [*(_limit(each, results.row) for each in sized), *_slowest_pages(results)]
     return [
         *(_ratio(target, results.row) for target in RATIOS),
         *(_limit(target, results.row) for target in LIMITS),
         _ratio(FLAT, results.row),
     ]
+
+
+def _slowest_pages(results: Results) -> list[Verdict]:
+    """Judge each kind of page by the slowest row of it."""
+    found = []
+    for kind, name in PAGES.items():
+        rows = [row for row in results.rows if row.key.partition("-")[0] == kind and row.samples]
+        slowest = max(rows, key=lambda row: row.median() or 0, default=None)
+        measure = f"{name}, the slowest of {len(rows)}, with {{events:,}} events and {{live:,}} users"
+        limit = Limit(
+            key=f"pages-{kind}",
+            measure=measure.format(**results.plan),
+            row="" if slowest is None else slowest.key,
+            at_most=PAGE_MS,
+            unit="ms",
+        )
+        found.append(_limit(limit, results.row))
+    return found
 
 
 def _sized(target: Ratio, plan: Mapping[str, Any]) -> Ratio:

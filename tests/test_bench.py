@@ -6,22 +6,21 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from xml.etree import ElementTree
 
 import asyncpg
 import pytest
-from tests.conftest import execute
 
-from gatepost.models import Period
+from gatepost.models import Client, Period
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the bench is not installed
 
-from bench import chart, checks, report, sizing, tables, targets, wrk
-from bench.database import Postgres
+from bench import chart, checks, report, sizing, tables, targets, trail, wrk
 from bench.failures import Wrong
-from bench.measures import overview
+from bench.measures import console, history, overview
 from bench.measures.pgbench import lookup_script
 from bench.measures.refresh import statement
 from bench.peer_list import PEERS_MEASURED
@@ -124,31 +123,46 @@ def test_the_overview_has_its_target_and_table(milliseconds: float, met: bool) -
     assert "| overview, 30d | 200 ms | 10 … 300 |" in tables.overview_markdown(results)
 
 
-async def test_the_overview_is_measured_and_its_figures_are_checked(owner_dsn: str) -> None:
-    class One:
-        """A server as the bench knows one, with this database alone."""
+@pytest.mark.parametrize(("milliseconds", "met"), [(50.0, True), (50.1, False)])
+def test_the_slowest_page_of_a_kind_is_judged(milliseconds: float, met: bool) -> None:
+    rows = row("users-email", milliseconds, unit="ms"), row("users-created", 1, unit="ms"), row("user-a", 90)
+    results = measured(*rows, trail=True, events=10, live=5)
 
-        def dsn(self, _: str) -> str:
-            return owner_dsn
+    verdict = next(each for each in results.targets if each.key == "pages-users")
 
-    await execute(
-        owner_dsn,
-        "INSERT INTO users (email, name) SELECT 'u' || i || '@example.com', '' FROM generate_series(1, 9) i",
+    assert (verdict.value, verdict.met) == (milliseconds, met)
+    assert verdict.measure == "a list of users, the slowest of 2, with 10 events and 5 users"
+
+
+def test_every_page_is_of_a_kind_that_is_judged() -> None:
+    assert {key.partition("-")[0] for key in console.PAGES} == set(targets.PAGES)
+
+
+async def test_a_month_is_measured_and_what_was_found_is_checked(db: Any, owner_dsn: str) -> None:
+    users, events = 300, 20_000
+    await db.execute(history._USERS, users)
+    await db.execute(history._SESSIONS, users, datetime.now(UTC) + timedelta(days=1))
+    done: list[int] = []
+    await history.add_events(db, events, users, done.append)
+    assert (
+        sum(done)
+        == events
+        == await db.fetchval("SELECT count(*) FROM auth_events WHERE action <> 'schema.migrated'")
     )
-    conn = await asyncpg.connect(owner_dsn)
-    await overview._add_events(conn, 1, 20_000, 9)
-    await conn.close()
-    for events, believed in ((20_000, True), (40_000, False)):
-        figures = overview.OverviewFigures(cast("Postgres", One()), "any", events=events)
-        await figures.open()
-        try:
-            if believed:
-                assert (await figures.sample(Period.MONTH, 1)).value > 0
-            else:
-                with pytest.raises(Wrong, match="failed logins"):
-                    await figures.sample(Period.MONTH, 1)
-        finally:
-            await figures.close()
+    assert await db.fetchval("SELECT count(*) FROM auth_events WHERE detail ->> 'admin_id' = '1'") == 97
+    gate = trail.gate_of(owner_dsn)
+    await gate.open(background=False, patient=True)
+    try:
+        await gate.housekeeping.run(client=Client())
+        assert (await overview.sample(gate, Period.MONTH, 1, events=events)).value > 0
+        with pytest.raises(Wrong, match="failed logins"):
+            await overview.sample(gate, Period.MONTH, 1, events=2 * events)
+        for page in console.PAGES.values():
+            assert (await console.sample(gate, page, 1)).value > 0
+        with pytest.raises(Wrong, match="any: 50"):
+            await console.sample(gate, replace(console.PAGES["users-email"], name="any", least=51), 1)
+    finally:
+        await gate.close()
 
 
 # --- JSON ---
