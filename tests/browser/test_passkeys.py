@@ -221,7 +221,7 @@ async def test_a_key_that_checks_nobody_is_a_second_factor_and_signs_in_nobody_a
 ) -> None:
     page, device = await member(site, visitor, "Blue key", transport="usb")
     [credential] = await device.credentials()
-    await device.send("clearCredentials")
+    await device.send("removeVirtualAuthenticator")
     key = await authenticator(page, transport="usb", hasUserVerification=False, isUserVerified=False)
     await key.send("addCredential", credential=credential)
     asked: list[dict[str, Any]] = []
