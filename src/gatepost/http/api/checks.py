@@ -69,5 +69,5 @@ async def me(request: Request) -> Response:
     ),
 )
 async def verify(request: Request) -> Response:
-    """Answer 204 and whose session it is in headers, for nginx, Traefik, Caddy and Envoy."""
+    """Answer 204 and whose session it is in headers, for nginx, Traefik and Caddy."""
     return response(await endpoints_of(request).verify(request.scope))
