@@ -403,6 +403,23 @@ async def test_an_answer_of_one_ceremony_is_none_of_another(
     assert refused(await client.post(PASSKEY, json=stolen)) == (401, "challenge_expired")
 
 
+async def test_a_challenge_to_sign_up_with_signs_nobody_in(make_settings: MakeSettings) -> None:
+    """It asks for no PIN of who has a passkey, and after it a stolen key would be asked for once more."""
+    async with serving(create_app(make_settings(passwordless_sign_up=True))) as client:
+        device = await enrolled(client, str((await register(client))["token"]), Device(verifies=False))
+        begun = await client.post("/api/auth/register/passkey/options", json={"email": OTHER})
+        data = begun.json()["data"]
+        request = {"challenge": data["publicKey"]["challenge"], "rpId": "localhost"}
+        body = {"challenge": data["challenge"], "credential": device.get(request)}
+        assert refused(await client.post(PASSKEY, json=body)) == (401, "invalid_credentials")
+        asked_for = await asked(client)
+        user = {"rp": {"id": "localhost"}, "user": {"id": encoded(b"x" * 32)}}
+        made = Device().create(user | {"challenge": asked_for["publicKey"]["challenge"]})
+        body = {"challenge": asked_for["challenge"], "credential": made}
+        signed_up = await client.post("/api/auth/register", json={"email": OTHER, "name": "Ada"} | body)
+        assert refused(signed_up) == (401, "invalid_code")
+
+
 async def test_a_passkey_that_was_removed_signs_nobody_in(
     client: httpx.AsyncClient, forger: Forger, db: Database
 ) -> None:

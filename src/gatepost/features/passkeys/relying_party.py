@@ -29,6 +29,8 @@ HANDLE_BYTES = 32
 
 _CREDENTIAL_MAX = 1023
 """Bytes of a credential id at most (WebAuthn §7.1 step 25)."""
+_CREATE, _GET = "webauthn.create", "webauthn.get"
+"""The ceremonies, as `type` of the client data has them (WebAuthn §5.8.1)."""
 _NO_AAGUID = UUID(int=0)
 _RSA_MIN = 2048
 """Bits of an RSA key at least (NIST SP 800-131A)."""
@@ -144,7 +146,8 @@ class RelyingParty:
             ),
             exclude_credentials=[_descriptor(each) for each in held],
         )
-        return _options(options, {"challenge": kept, "user_handle": base64.b64encode(handle).decode()})
+        state = {"challenge": kept, "type": _CREATE, "user_handle": base64.b64encode(handle).decode()}
+        return _options(options, state)
 
     def request(self, passkeys: Iterable["Passkey"] = (), *, alone: bool) -> Options:
         """Return what `navigator.credentials.get()` needs to have something signed.
@@ -166,7 +169,7 @@ class RelyingParty:
                 UserVerificationRequirement.REQUIRED if alone else UserVerificationRequirement.PREFERRED
             ),
         )
-        return _options(options, {"challenge": kept, "alone": alone})
+        return _options(options, {"challenge": kept, "type": _GET, "alone": alone})
 
     def made(self, kept: Mapping[str, object], credential: Mapping[str, object]) -> Made:
         """Return the passkey that an authenticator has made.
@@ -202,7 +205,7 @@ class RelyingParty:
         parsed = parse_registration_credential_json(credential)
         verified = verify_registration_response(
             credential=parsed,
-            expected_challenge=self._expected(kept, parsed.response.client_data_json),
+            expected_challenge=self._expected(kept, parsed.response.client_data_json, _CREATE),
             expected_rp_id=self.rp_id,
             expected_origin=self._origins,
         )
@@ -230,7 +233,7 @@ class RelyingParty:
         from webauthn.helpers import parse_authentication_credential_json
 
         parsed = parse_authentication_credential_json(credential)
-        alone, handle = bool(kept.get("alone")), parsed.response.user_handle
+        alone, handle = kept.get("alone") is not False, parsed.response.user_handle
         if parsed.raw_id != passkey.credential_id:
             raise Refused("the id is another credential's")
         # Where nobody was named before, the handle has to say whose it is (WebAuthn §7.2 step 6).
@@ -238,7 +241,7 @@ class RelyingParty:
             raise Refused("the user handle is not its owner's")
         verified = verify_authentication_response(
             credential=parsed,
-            expected_challenge=self._expected(kept, parsed.response.client_data_json),
+            expected_challenge=self._expected(kept, parsed.response.client_data_json, _GET),
             expected_rp_id=self.rp_id,
             expected_origin=self._origins,
             credential_public_key=passkey.public_key,
@@ -259,8 +262,10 @@ class RelyingParty:
         issued = self._codec.issue()
         return base64.urlsafe_b64decode(issued.raw + "="), issued.stored
 
-    def _expected(self, kept: Mapping[str, object], client_data: bytes) -> bytes:
-        """Return the challenge that was signed, which is the one that was handed out.
+    def _expected(self, kept: Mapping[str, object], client_data: bytes, ceremony: str) -> bytes:
+        """Return the challenge that was signed, which is the one that was handed out for this ceremony.
+
+        The library sees that what was signed is of the ceremony.
 
         Raises:
             Refused: it is another one, or a page of another site showed ours (WebAuthn §7.2 step 12).
@@ -270,6 +275,8 @@ class RelyingParty:
         said = parse_client_data_json(client_data)
         if said.cross_origin or "topOrigin" in json.loads(client_data):
             raise Refused("another site had it signed")
+        if kept.get("type") != ceremony:
+            raise Refused("the challenge was handed out for another ceremony")
         if kept.get("challenge") not in self._codec.stored_forms(bytes_to_base64url(said.challenge)):
             raise Refused("the challenge is not the one that was handed out")
         return said.challenge
