@@ -133,6 +133,7 @@ GRANT SELECT ON auth_last_sign_ins TO :"role";
 GRANT EXECUTE ON FUNCTION gatepost_count_events TO :"role";
 
 -- The indexes ask these whoever writes to the tables, the application too; they read nothing but what they are given.
-GRANT EXECUTE ON FUNCTION gatepost.email_key, gatepost.email_is_plain, gatepost.to_inet, gatepost.network_of TO PUBLIC;
+GRANT EXECUTE ON FUNCTION gatepost.email_key, gatepost.email_is_plain, gatepost.to_inet, gatepost.network_of, gatepost.parts
+    TO PUBLIC;
 
 COMMIT;
