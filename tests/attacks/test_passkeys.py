@@ -245,6 +245,16 @@ async def test_a_forged_passkey_is_not_kept(
 # --- Whose it is ---
 
 
+async def test_a_key_that_no_row_can_hold_is_refused_as_any_other(
+    client: httpx.AsyncClient, token: str, db: Database
+) -> None:
+    long = Forger()
+    long.key.update({77: "x" * 8000})
+    options = await creation(client, token)
+    assert refused(await added(client, token, long.create(options))) == (401, "invalid_code")
+    assert await db.fetchval("SELECT count(*) FROM auth_passkeys") == 0
+
+
 async def test_a_passkey_of_somebody_else_is_no_second_factor(
     client: httpx.AsyncClient, forger: Forger
 ) -> None:

@@ -190,3 +190,13 @@ async def test_where_one_signs_in_by_mail_that_is_a_way_and_a_forgotten_password
         assert code_of(await client.post("/api/auth/password/reset", json=body)) == "ok"
         login = await client.post(authenticators.LOGIN, json=authenticators.BODY | {"password": OWN})
         assert code_of(login) == "ok"
+
+
+async def test_a_passkey_of_another_domain_is_no_way_in(serve: Serve, device: Device, db: Database) -> None:
+    there = {"allowed_origins": "https://app.example.com", "webauthn_rp_id": "example.com"}
+    async with serve(**there) as (client, _):
+        listed = await client.get("/api/auth/factors/passkeys", headers=bearer(device.token))
+        assert [each["suffices"] for each in listed.json()["data"]["passkeys"]] == [False]
+        refused = await remove_password(client, device.token)
+        assert (refused.status_code, code_of(refused)) == (409, "last_way_in")
+        assert await db.fetchval("SELECT hashed_password FROM users") is not None

@@ -55,6 +55,7 @@ def stored(made: Made) -> Passkey:
         created_at=NOW,
         last_used_at=None,
         last_used_from=None,
+        rp_id=None,
     )
 
 

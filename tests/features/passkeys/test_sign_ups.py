@@ -1,5 +1,6 @@
 """Signing up with a passkey in the place of a password."""
 
+import json
 from typing import Any
 
 import httpx
@@ -69,6 +70,20 @@ async def test_what_is_no_good_makes_nobody(serve: Serve, db: Database, wrong: s
         assert (refused.status_code, code_of(refused)) == (401, code)
         assert await db.fetchval("SELECT count(*) FROM users") == 0
         assert await db.fetchval("SELECT count(*) FROM auth_passkeys") == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "typed"), [("email", "\ud800"), ("email", "nobody"), ("name", "\ud800"), ("name", "\0")]
+)
+async def test_no_authenticator_makes_anything_for_what_is_no_email_or_name(
+    serve: Serve, db: Database, field: str, typed: str
+) -> None:
+    async with serve(**OPEN) as (client, _):
+        body, sent_as = json.dumps(ADA | {field: typed}), {"Content-Type": "application/json"}
+        refused = await client.post(OPTIONS, content=body, headers=sent_as)
+        assert (refused.status_code, code_of(refused)) == (422, "validation_failed")
+        assert list(refused.json()["error"]["fields"]) == [field]
+        assert await db.fetchval("SELECT count(*) FROM auth_challenges") == 0
 
 
 async def test_a_taken_email_stays_its_owners(serve: Serve, db: Database) -> None:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.features.passkeys.authenticators import name_of
-from gatepost.features.passkeys.factor import METHOD
+from gatepost.features.passkeys.factor import METHOD, Passkeys
 from gatepost.features.passkeys.relying_party import encoded
 from gatepost.features.passkeys.service import OwnPasskeys
 from gatepost.features.passkeys.sign_ins import PasskeySignIns
@@ -117,7 +117,7 @@ class OwnPasskeyData(BaseModel):
     """A passkey of the caller; `is_synced` says that it is on other devices as well.
 
     `authenticator` is what made it, where that is known. `suffices` says that it has checked a PIN or
-    biometrics here, so that it signs in by itself.
+    biometrics here, so that it signs in by itself; not where `WEBAUTHN_RP_ID` was another one then.
     """
 
     id: str
@@ -262,16 +262,18 @@ async def login_by_passkey(
 )
 async def passkeys(session: CurrentSession, gate: CurrentGate) -> Response:
     """List them, with what tells a browser to hide those that were removed; null where there are none."""
-    own = gate.service(OwnPasskeys)
+    own, suffices = gate.service(OwnPasskeys), gate.service(Passkeys).suffices_here
     data = {
-        "passkeys": [_own_passkey(each) for each in await own.of(session.user.id)],
+        "passkeys": [
+            _own_passkey(each) | {"suffices": suffices(each)} for each in await own.of(session.user.id)
+        ],
         "accepted": await own.accepted(session.user.id),
     }
     return success(data, "Passkeys retrieved successfully")
 
 
 def _own_passkey(passkey: Passkey) -> dict[str, object]:
-    """Return `OwnPasskeyData`."""
+    """Return `OwnPasskeyData`, but for whether it suffices."""
     return {
         "id": str(passkey.id),
         "name": passkey.name,
@@ -279,7 +281,6 @@ def _own_passkey(passkey: Passkey) -> dict[str, object]:
         "credential_id": encoded(passkey.credential_id),
         "transports": passkey.transports,
         "is_synced": passkey.is_backup_eligible,
-        "suffices": passkey.verifies_user,
         "created_at": passkey.created_at,
         "last_used_at": passkey.last_used_at,
         "last_used_from": passkey.last_used_from,
@@ -290,7 +291,9 @@ class SignUpOptionsRequest(BaseModel):
     """Whose account the authenticator is to show."""
 
     email: requests.Email
-    name: Annotated[StrictStr, Field(max_length=bounds.NAME_MAX, examples=["John Doe"])] = ""
+    name: Annotated[
+        StrictStr, Field(json_schema_extra={"maxLength": bounds.NAME_MAX}, examples=["John Doe"])
+    ] = ""
 
 
 class PasskeySignUpData(BaseModel):

@@ -78,11 +78,16 @@ class Passkeys:
                 last_used_from=each.last_used_from,
                 id=str(each.id),
                 name=each.name,
-                suffices=each.verifies_user,
+                suffices=self.suffices_here(each),
                 is_synced=each.is_backup_eligible,
             )
             for each in await store.of_user(conn, user_id)
         ]
+
+    def suffices_here(self, passkey: Passkey) -> bool:
+        """Say whether a passkey signs in by itself: not where this was another domain when it was made."""
+        party = self.party
+        return passkey.verifies_user and party is not None and passkey.rp_id in {None, party.rp_id}
 
     async def holders(self, conn: Connection, user_ids: Sequence[UserId]) -> Collection[UserId]:
         """Return which of these users have a passkey."""

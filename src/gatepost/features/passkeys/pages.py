@@ -143,7 +143,7 @@ async def send_new_options(visit: Visit, form: Form) -> Response:
     """Answer the script with what it has an authenticator make.
 
     Raises:
-        NotFound, TooManyAttempts: as `PasskeySignUps.begin`.
+        NotFound, TooManyAttempts, ValidationFailed: as `PasskeySignUps.begin`.
     """
     name, email = form.get("name", "").strip(), form.get("email", "").strip()
     asked = await visit.gate.service(PasskeySignUps).begin(email, name, visit.client)

@@ -29,6 +29,8 @@ HANDLE_BYTES = 32
 
 _CREDENTIAL_MAX = 1023
 """Bytes of a credential id at most (WebAuthn §7.1 step 25)."""
+_KEY_MAX = 8000
+"""Bytes of a public key at most, as its row allows; an RSA key of 16,384 bits has about 2,100."""
 _CREATE, _GET = "webauthn.create", "webauthn.get"
 """The ceremonies, as `type` of the client data has them (WebAuthn §5.8.1)."""
 _NO_AAGUID = UUID(int=0)
@@ -320,6 +322,8 @@ def _see_that_it_works(public_key: bytes) -> None:
     from webauthn.helpers import decode_credential_public_key, decoded_public_key_to_cryptography
     from webauthn.helpers.cose import COSECRV, COSEKTY, COSEAlgorithmIdentifier
 
+    if len(public_key) > _KEY_MAX:
+        raise Refused("the key is too long")
     decoded = decode_credential_public_key(public_key)
     kinds = {  # WebAuthn §5.8.5
         (COSEAlgorithmIdentifier.EDDSA, COSEKTY.OKP, COSECRV.ED25519),

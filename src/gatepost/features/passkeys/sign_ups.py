@@ -5,11 +5,13 @@ from gatepost.errors import ChallengeExpired, NotFound
 from gatepost.features.passkeys.factor import METHOD, Passkeys
 from gatepost.features.passkeys.sign_ins import Asked
 from gatepost.models import Answer, Client, Instead
+from gatepost.security.emails import canonical_email, canonical_name
 from gatepost.security.links import LinkCodec
 from gatepost.services.clock import Clock
 from gatepost.services.feature import Wiring
 from gatepost.services.steps import ENROLMENT
 from gatepost.services.throttles import Throttles
+from gatepost.services.typed import read
 from gatepost.store import challenges
 
 VERB = "register_passkey"
@@ -65,18 +67,21 @@ class PasskeySignUps:
 
         Args:
             email: as the authenticator is to show it; nothing else is done with it.
-            name: likewise.
+            name: likewise; may be empty.
             client: who asks.
 
         Raises:
             NotFound: nobody signs up with a passkey here.
             TooManyAttempts: there were too many from this address.
+            ValidationFailed: that is no e-mail, or no name; no authenticator makes anything for it.
         """
         party = self._passkeys.party
         if party is None or not (self._is_open or self._features.registrar is not None):
             raise NotFound
         await self._throttles.arrive(client, verb=VERB)
-        options, issued = party.creation(email, name or email, alone=True), self._codec.issue()
+        email = read("email", email, canonical_email)
+        shown = read("name", name, canonical_name) if name.strip() else email
+        options, issued = party.creation(email, shown, alone=True), self._codec.issue()
         async with self._database.connection() as conn:
             await challenges.begin(conn, issued.stored, options, lifetime=ENROLMENT, at=self._clock())
         return Asked(challenge=issued.raw, public=options.public)

@@ -27,6 +27,7 @@ class Passkey(Columns, frozen=True, kw_only=True, gc=False):
         verifies_user: it has checked a PIN or biometrics of its owner here.
         created_at: when it was set up, UTC.
         last_used_at, last_used_from: when, and from which address, it was used last; None for never.
+        rp_id: the domain that it was made for; None where that is not known.
     """
 
     id: int
@@ -44,6 +45,7 @@ class Passkey(Columns, frozen=True, kw_only=True, gc=False):
     created_at: datetime
     last_used_at: datetime | None
     last_used_from: str | None
+    rp_id: str | None
 
 
 async def find(conn: Connection, credential_id: bytes) -> Passkey | None:
@@ -52,7 +54,7 @@ async def find(conn: Connection, credential_id: bytes) -> Passkey | None:
         """
         SELECT p.id, p.user_id, p.credential_id, p.public_key, p.user_handle, p.sign_count, p.aaguid, p.name,
             p.transports, p.is_backup_eligible, p.is_backed_up, p.verifies_user, p.created_at,
-            p.last_used_at, p.last_used_from
+            p.last_used_at, p.last_used_from, p.rp_id
         FROM auth_passkeys p WHERE p.credential_id = $1
         """,
         credential_id,
@@ -66,7 +68,7 @@ async def of_user(conn: Connection, user_id: UserId) -> list[Passkey]:
         """
         SELECT p.id, p.user_id, p.credential_id, p.public_key, p.user_handle, p.sign_count, p.aaguid, p.name,
             p.transports, p.is_backup_eligible, p.is_backed_up, p.verifies_user, p.created_at,
-            p.last_used_at, p.last_used_from
+            p.last_used_at, p.last_used_from, p.rp_id
         FROM auth_passkeys p WHERE p.user_id = $1 ORDER BY p.id
         """,
         user_id,
