@@ -79,7 +79,7 @@ def create(
     password_stdin: PasswordStdin = False,
     as_json: AsJson = False,
 ) -> None:
-    """Create a user. The password is asked for twice, or read from standard input."""
+    """Create a user. The password is asked for twice, or read by --password-stdin."""
     out = Output(as_json=as_json)
     email = asked(email, "E-mail", "--email")
     name = asked(name, "Name", "--name")

@@ -30,6 +30,11 @@ class MailServer:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
 
+    @property
+    def is_here(self) -> bool:
+        """Whether it is on this machine, so that nobody can read mail on the way to it."""
+        return _is_here(self.host)
+
     @classmethod
     def parse(cls, url: str) -> Self:
         """Read a URL.
@@ -86,12 +91,15 @@ def _security(scheme: str, host: str, query: str) -> Literal["tls", "starttls", 
         return "tls" if scheme == "smtps" else "starttls"
     if scheme == "smtps":
         raise ValueError("smtps:// is TLS; tls=off goes with smtp://")
-    where = f"http://[{host}]" if ":" in host else f"http://{host}"
-    if not is_loopback(where) and "allow_plaintext" not in asked:
+    if not _is_here(host) and "allow_plaintext" not in asked:
         raise ValueError(
             "tls=off would send passwords and links in the clear; add &allow_plaintext=1 if that is meant"
         )
     return "none"
+
+
+def _is_here(host: str) -> bool:
+    return is_loopback(f"http://[{host}]" if ":" in host else f"http://{host}")
 
 
 def mail_url(value: object) -> str | None:

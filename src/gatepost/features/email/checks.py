@@ -87,10 +87,8 @@ async def _server(settings: EmailSettings) -> Check:
             "mail", f"the mail server at {where} can't be used: {error.why}", "Check MAIL_URL and the server"
         )
     said = f"{where} answers, {how}" + ("" if server.user is None else ", signed in")
-    if server.security == "none":
-        return warning(
-            "mail", said, "Passwords and links travel in the clear: use smtps:// where it is not this host"
-        )
+    if server.security == "none" and not server.is_here:
+        return warning("mail", said, "Passwords and links travel in the clear: use smtps:// or STARTTLS")
     return ok("mail", said)
 
 
