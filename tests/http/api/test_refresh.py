@@ -94,6 +94,7 @@ async def test_the_old_row_ends_and_one_successor_starts(
         "remembered": False,
         "handed_by": "refresh",
         "methods": ["pwd"],
+        "methods_at": None,
         "aal": 1,
         "impersonator_id": None,
         "impersonator_session": None,
