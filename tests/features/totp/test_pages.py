@@ -162,6 +162,15 @@ async def test_an_administrator_removes_the_factors_of_who_lost_them_with_a_reas
     assert await db.fetchval("SELECT count(*) FROM auth_recovery_codes") == 0
 
 
+async def test_an_administrator_is_not_offered_to_reset_their_own_factors(
+    admin: Visitor, clock: MovableClock
+) -> None:
+    await set_up(admin, clock)
+    await admin.get("/auth/admin/users/1")
+    assert "Authenticator app" in admin.answer.text
+    assert "reset_factors" not in admin.answer.text
+
+
 @pytest.fixture
 async def required(make_settings: MakeSettings, clock: MovableClock) -> AsyncIterator[Visitor]:
     """A browser at a site where everybody has to have a second factor."""
