@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from fastapi import FastAPI
-from tests.conftest import PASSWORD, MakeSettings, MovableClock
+from tests.conftest import PASSWORD, MakeSettings, MovableClock, nth_user
 from tests.http.conftest import Database, events
 from tests.http.pages.conftest import EMAIL, ORIGIN, Visitor, make_user, visiting
 
@@ -136,9 +136,9 @@ async def test_a_link_is_made_shown_once_and_good_for_an_account(
     assert link.startswith(f"{ORIGIN}/auth/sign-up?invitation=")
     row = await db.fetchrow("SELECT email, created_by, expires_at - created_at AS lifetime FROM auth_links")
     assert row is not None
-    assert tuple(row) == (whose, 1, timedelta(days=30))
+    assert tuple(row) == (whose, nth_user(1), timedelta(days=30))
     (event,) = await events(db, InvitationAction.CREATED)
-    assert event["detail"]["admin_id"] == 1
+    assert event["detail"]["admin_id"] == nth_user(1)
     token = link.partition("invitation=")[2]
     assert token not in (await admin.get(PAGE)).text
     assert (whose or "anyone with the link") in admin.page.texts["tbody"]
@@ -147,7 +147,7 @@ async def test_a_link_is_made_shown_once_and_good_for_an_account(
     assert answer.status_code == 201, answer.text
     await admin.get(PAGE)
     assert "Used" in admin.page.texts["tbody"]
-    assert "/auth/admin/users/2" in [link["href"] for link in admin.page.all("a")]
+    assert f"/auth/admin/users/{nth_user(2)}" in [link["href"] for link in admin.page.all("a")]
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ async def test_an_open_one_is_taken_back_and_others_can_not_be(admin: Visitor, d
     assert "The invitation was revoked" in admin.page.texts["status"]
     assert "Revoked" in admin.page.texts["tbody"]
     (event,) = await events(db, InvitationAction.REVOKED)
-    assert event["detail"]["admin_id"] == 1
+    assert event["detail"]["admin_id"] == nth_user(1)
     body = {"email": "new@example.com", "name": "New", "password": PASSWORD}
     body["invitation"] = link.partition("invitation=")[2]
     refused = await admin.client.post("/api/auth/register", json=body, headers={"Cookie": ""})

@@ -70,7 +70,7 @@ async def test_a_passkey_is_kept_and_the_first_factor_brings_recovery_codes(
     assert row is not None
     (made,) = device.passkeys
     assert (row["credential_id"], len(row["user_handle"])) == (made.credential_id, 32)
-    assert (row["name"], row["aaguid"], row["transports"]) == ("Blue key", UUID(int=1), ["usb"])
+    assert (row["name"], str(row["aaguid"]), row["transports"]) == ("Blue key", str(UUID(int=1)), ["usb"])
     assert (row["is_backup_eligible"], row["is_backed_up"], row["verifies_user"]) == (False, False, True)
     (event,) = await events(db, "factor.enrolled")
     assert event["detail"] == {"method": "passkey"}

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 from fastapi import FastAPI
-from tests.conftest import PASSWORD, MakeSettings, MovableClock
+from tests.conftest import PASSWORD, MakeSettings, MovableClock, nth_user
 from tests.features.passkeys_by import Device
 from tests.http.conftest import Database, events
 from tests.http.pages.conftest import ORIGIN, Visitor, another, visiting
@@ -210,7 +210,7 @@ async def test_administrators_see_what_somebody_has(app: FastAPI, admin: Visitor
     async with another(app, "198.51.100.1") as user:
         await user.sign_up("other@example.com")
         await add(user, Device(ORIGIN), "Laptop")
-    await admin.get("/auth/admin/users/2")
+    await admin.get(f"/auth/admin/users/{nth_user(2)}")
     assert "Passkey <bdi>Laptop</bdi>" in admin.answer.text
     assert "This device only" in admin.answer.text
 

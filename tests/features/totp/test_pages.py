@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from fastapi import FastAPI
-from tests.conftest import MakeSettings, MovableClock
+from tests.conftest import MakeSettings, MovableClock, nth_user
 from tests.features.authenticators import App
 from tests.http.conftest import Database, events
 from tests.http.pages.conftest import Visitor, another, visiting
@@ -147,13 +147,13 @@ async def test_an_administrator_removes_the_factors_of_who_lost_them_with_a_reas
     async with another(app, "198.51.100.1") as user:
         await user.sign_up()
         await set_up(user, clock)
-        await admin.get("/auth/admin/users/2")
+        await admin.get(f"/auth/admin/users/{nth_user(2)}")
         assert "Authenticator app" in admin.answer.text
-        await admin.get("/auth/admin/users/2/reset_factors")
+        await admin.get(f"/auth/admin/users/{nth_user(2)}/reset_factors")
         await admin.send("/reset_factors", {"reason": ""})
         assert admin.answer.status_code == 422
         await admin.send("/reset_factors", {"reason": "Seen in the office"})
-        assert admin.place == "/auth/admin/users/2"
+        assert admin.place == f"/auth/admin/users/{nth_user(2)}"
         await user.get("/auth/account")
         assert user.place.startswith("/auth/sign-in")
     [event] = await events(db, "factor.reset")
