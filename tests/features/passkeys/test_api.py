@@ -256,3 +256,21 @@ async def test_the_domain_and_the_origins_are_what_is_set(serve: Any) -> None:
         assert (await signed_in_by(client, device)).status_code == 401
         device.origin = "https://auth.example.com"
         assert (await signed_in_by(client, device)).status_code == 200
+
+
+async def test_nobody_has_more_than_a_request_can_name(
+    client: httpx.AsyncClient, device: Device, db: Database
+) -> None:
+    more = """
+        INSERT INTO auth_passkeys (user_id, credential_id, public_key, user_handle, sign_count, name,
+            transports, is_backup_eligible, is_backed_up, verifies_user, created_at)
+        SELECT p.user_id, p.credential_id || int4send(n), p.public_key, p.user_handle, 0, 'x', '{}',
+            false, false, true, now()
+        FROM auth_passkeys p, generate_series(2, 50) n
+    """
+    await db.execute(more)
+    made = Device().create(await creation(client, device.token))
+    refused = await added(client, device.token, made)
+    assert (refused.status_code, code_of(refused)) == (422, "validation_failed")
+    assert list(refused.json()["error"]["fields"]) == ["credential"]
+    assert await db.fetchval("SELECT count(*) FROM auth_passkeys") == 50

@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from uuid import UUID
 
 from gatepost.db.pool import Connection
+from gatepost.errors import ValidationFailed
 from gatepost.features.passkeys import store
 from gatepost.features.passkeys.relying_party import Asserted, Refused, RelyingParty, credential_id_of
 from gatepost.features.passkeys.store import Passkey
@@ -23,6 +24,7 @@ from gatepost.services.clock import Clock
 from gatepost.services.feature import Happened, Wiring
 from gatepost.store import events as event_store
 from gatepost.store import users as user_store
+from gatepost.texts import Text
 
 METHOD = "passkey"
 
@@ -32,6 +34,9 @@ passkey does not tell."""
 
 PROVES_BOTH = (METHOD, MULTIPLE_FACTORS)
 """A key that is used after a PIN or biometrics: two factors in one (NIST SP 800-63B-4 §3.1.7)."""
+
+MOST = 50
+"""Passkeys of one user: more than anybody has devices, and few enough to be named in one request."""
 
 NameOf = Callable[[UUID], str | None]
 """Returns what a model of authenticator is called; None where nobody knows."""
@@ -110,9 +115,15 @@ class Passkeys:
     async def enrol(
         self, conn: Connection, user_id: UserId, answer: Answer, _: Client
     ) -> tuple[str, ...] | None:
-        """Keep the passkey that an authenticator has made."""
+        """Keep the passkey that an authenticator has made.
+
+        Raises:
+            ValidationFailed: the user has as many as one may have.
+        """
         if self.party is None or answer.credential is None:
             return None
+        if len(await store.of_user(conn, user_id)) >= MOST:
+            raise ValidationFailed({"credential": Text("passkey.too_many")})
         try:
             made = self.party.made(answer.state, answer.credential)
         except Refused:
