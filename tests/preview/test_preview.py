@@ -81,6 +81,15 @@ async def test_a_page_of_the_preview_leads_on_as_whom_the_next_one_is_for(make_p
         assert (await client.get("/auth/sign-up")).status_code == 200
 
 
+async def test_a_frame_that_is_led_on_stays_dark_and_takes_no_focus(make_preview: MakePreview) -> None:
+    async with previewing(make_preview()) as client:
+        led = await client.get("/auth/admin?as=nobody&scheme=dark")
+        assert led.status_code == 303
+        shown = await client.get(led.headers["location"])
+        assert '<meta name="color-scheme" content="dark">' in shown.text
+        assert "autofocus" not in shown.text
+
+
 async def test_forms_are_not_sent_and_nobody_gets_a_cookie(make_preview: MakePreview, empty_dsn: str) -> None:
     async with previewing(make_preview()) as client:
         before = await client.get("/auth/devices")

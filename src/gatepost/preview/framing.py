@@ -33,7 +33,11 @@ class Framing:
         """Send one message, or keep it until all of the page is there."""
         if message["type"] == "http.response.start":
             # Visitors keep nothing: a cookie would be one of whatever else has this port at other times.
-            message["headers"] = [each for each in message["headers"] if each[0] != b"set-cookie"]
+            message["headers"] = [
+                (name, self._led(value) if name == b"location" else value)
+                for name, value in message["headers"]
+                if name != b"set-cookie"
+            ]
             kind = dict(message["headers"]).get(b"content-type", b"")
             if kind.startswith((b"text/html", b"text/css")) or message["status"] == 500:
                 self._start = message
@@ -44,6 +48,12 @@ class Framing:
                 await self._send_whole(self._start)
             return
         await self._send(message)
+
+    def _led(self, location: bytes) -> bytes:
+        """Return where a page leads on to: what is shown in a frame stays as the frame is."""
+        if self._scheme is None:
+            return location
+        return location + (b"&" if b"?" in location else b"?") + b"scheme=" + self._scheme
 
     async def _send_whole(self, start: Message) -> None:
         headers, body = dict(start["headers"]), self._body

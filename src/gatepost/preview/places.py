@@ -13,6 +13,7 @@ NO_PAGES = {
     *("/admin/events/live", "/admin/events/export", "/admin/selected-users"),
     *("/sign-in/factor", "/sign-in/new-password", "/sign-in/passkey", "/sign-in/passkey/options"),
     *("/sign-up/passkey", "/sign-up/passkey/options", "/account/password/remove", "/account/passkeys/{id}"),
+    *("/sign-in/email/finish", "/account/recovery-codes"),
     *("/dev/mail", "/dev/mail/{name}", "/dev/mail/{name}/html"),
 }
 """Where no page of its own is: a stream, a file, what follows on a form; or none that users see."""
