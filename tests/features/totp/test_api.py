@@ -1,6 +1,7 @@
 """Authenticator apps over HTTP: set up, asked for, and every code good once."""
 
 import asyncio
+import sys
 from xml.etree import ElementTree
 
 import httpx
@@ -312,3 +313,17 @@ async def confirmed_by(client: httpx.AsyncClient, app: App, **body: str) -> str:
 
 async def sealed_anew(gate: Gatepost) -> tuple[int, int]:
     return await gate.service(Totp).seal_anew()
+
+
+async def test_without_the_library_its_owner_comes_back_by_a_recovery_code(
+    client: httpx.AsyncClient, app_of: App, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = [name for name in sys.modules if name.partition(".")[0] in {"cryptography", "segno"}]
+    for name in {*missing, "cryptography", "segno"}:
+        monkeypatch.setitem(sys.modules, name, None)
+    clock.advance(seconds=PERIOD)
+    challenge = await challenged(client)
+    refused = await answered(client, challenge, app_of.code())
+    assert (refused.status_code, code_of(refused)) == (401, "invalid_code")
+    back = await answered(client, challenge, app_of.recovery_codes[0], method="recovery_code")
+    assert code_of(back) == "ok"

@@ -22,7 +22,7 @@ class Sealed:
 
 
 class Unsealable(Exception):
-    """A stored secret was made under a key that is not there any more, or is somebody else's."""
+    """A stored secret was made under a key that is gone, is somebody else's, or nothing opens it."""
 
 
 class Sealer:
@@ -53,10 +53,14 @@ class Sealer:
         """Return a secret.
 
         Raises:
-            Unsealable: its key is not there, or it was sealed for another purpose, or changed.
+            Unsealable: its key is not there, or it was sealed for another purpose, or changed; or the extra
+                `factors` is not installed, without which its user signs in by something else.
         """
-        from cryptography.exceptions import InvalidTag
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+        try:
+            from cryptography.exceptions import InvalidTag
+            from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+        except ImportError:
+            raise Unsealable("cryptography is not installed: pip install 'gatepost[factors]'") from None
 
         key = self._keys.get(sealed.key_id)
         if key is None:
