@@ -9,6 +9,8 @@ from tests.features.authenticators import BODY, FACTOR, LOGIN, App, answered, ch
 from tests.features.conftest import Serve
 from tests.http.conftest import Database
 
+from gatepost.models import Client
+
 OPTIONS = f"{FACTOR}/options"
 
 
@@ -44,6 +46,20 @@ async def test_only_administrators_have_to_where_it_says_so(serve: Serve, db: Da
         assert me.json()["data"]["required"] is False
         await db.execute("UPDATE users SET is_admin = true")
         assert code_of(await client.post(LOGIN, json=BODY)) == "factor_enrolment_required"
+
+
+@pytest.mark.parametrize("has_factor", [False, True])
+async def test_who_becomes_an_administrator_goes_on_only_with_a_factor(
+    serve: Serve, clock: MovableClock, *, has_factor: bool
+) -> None:
+    async with serve(mfa_required="admins") as (client, gate):
+        token = str((await register(client))["token"])
+        if has_factor:
+            token = (await enrolled(client, token, clock)).token
+        user = await gate.administration.find(BODY["email"])
+        assert await gate.administration.set_admin(user, is_admin=True, client=Client())
+        me = await client.get("/api/auth/admin/users", headers=bearer(token))
+        assert me.status_code == (200 if has_factor else 401)
 
 
 async def test_a_challenge_is_worth_nothing_at_any_operation_but_its_own(
