@@ -234,7 +234,8 @@ class Gatepost(Gate):
             PayingSession = Annotated[Session, Depends(auth.fresh(aal=2, minutes=5))]
 
         Others are answered 403 `fresh_session_required`, with the `methods` that would do and the header of
-        RFC 9470. A session of somebody who has a second factor is of level 2; who has none can't come by one.
+        RFC 9470. Every session of a user with a second factor is of level 2. A user without one can't
+        reach it: `methods` is then empty.
 
         Args:
             aal: the least authenticator assurance level (NIST SP 800-63B-4): 2 asks for more than one factor.

@@ -73,7 +73,7 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     Attributes:
         row: the session; its `created_at` is when it was last refreshed.
-        authenticated_at: when the password was last presented, UTC; refreshing does not move it.
+        authenticated_at: when the user last authenticated, UTC; refreshing does not move it.
         began_id: the id of the session that the sign-in began with.
     """
 
@@ -115,7 +115,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         user: whose session it is.
         created_at: when this row started, UTC.
         expires_at: first instant at which it is refused, UTC.
-        authenticated_at: when the password was last presented, UTC; refreshing does not move it.
+        authenticated_at: when the user last authenticated, UTC; refreshing does not move it.
         is_fresh: that was less than `FRESH_SESSION_MINUTES` ago when the session was looked up, by the
             database's clock (ASVS 7.2.4).
         methods: what the user proved their identity with, by the names of RFC 8176, such as `pwd`.
