@@ -99,6 +99,18 @@ async def test_an_admin_is_one(app: FastAPI, auth: Gatepost, database: str) -> N
         assert (await admin.get("/notes")).json() == {"owner": "user@example.com", "is_admin": True}
 
 
+async def test_an_administrator_needs_the_factor_first_where_they_need_one(database: str) -> None:
+    auth = Gatepost(Settings(mfa_required="admins"))
+    app = FastAPI(lifespan=auth.lifespan)
+    auth.install(app)
+    async with running(app, auth, database) as site:
+        with pytest.raises(RuntimeError, match="factor_enrolment_required"):
+            await site.sign_in("alice@example.com", is_admin=True)
+        authenticator = await site.enrol(await site.sign_in("bob@example.com"))
+        bob = await site.sign_in("bob@example.com", is_admin=True, authenticator=authenticator)
+        assert (await bob.get("/api/auth/admin/users")).status_code == 200
+
+
 async def test_several_users_at_once_and_again(app: FastAPI, auth: Gatepost, database: str) -> None:
     async with running(app, auth, database) as site:
         alice = await site.sign_in("Alice@example.com", name="Alice")

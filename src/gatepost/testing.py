@@ -225,7 +225,8 @@ class Site:
         who has one, as `enrol` has returned it.
 
         Raises:
-            RuntimeError: the endpoint refused; the message has its answer.
+            RuntimeError: the endpoint refused; the message has its answer. Where administrators need a second
+                factor, it is set up (`enrol`) before one signs in with `is_admin`.
         """
         body = {"email": email, "password": password}
         account = {**body, "name": name, **fields}
@@ -246,11 +247,14 @@ class Site:
             answer = {"challenge": challenge, **authenticator.answer()}
             response = await self.anonymous.post(f"{self._auth.prefix}/login/factor", json=answer)
         _succeeded(response)
+        client = self._new_client()
+        client.headers["Authorization"] = f"Bearer {response.json()['data']['token']}"
         user = await self._auth.administration.find(email)
         if user.is_admin != is_admin:
             await self._auth.administration.set_admin(user, is_admin=is_admin, client=Client())
-        client = self._new_client()
-        client.headers["Authorization"] = f"Bearer {response.json()['data']['token']}"
+            if (await client.get(f"{self._auth.prefix}/me")).status_code == 401:
+                # MFA_REQUIRED has ended the session of a new administrator; signing in says what is missing.
+                _succeeded(await self.anonymous.post(f"{self._auth.prefix}/login", json=body))
         return client
 
     def _is_closed(self, response: "httpx.Response") -> bool:
