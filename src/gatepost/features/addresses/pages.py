@@ -208,7 +208,7 @@ def _alert(visit: Visit, activity: Activity) -> Alert | None:
     path = f"{PATH}/{activity.place}"
     if activity.guessed:
         first = activity.guessed[0]
-        said = _guess(visit, first)
+        said = _guess(visit, first, at=link)
         standing = Text("admin.address.guess_open" if first.is_open else "admin.address.guess_ended")
         title = Text("admin.address.verdict_guessed", count=activity.figures.guessed)
         return Alert(kind="bad", title=title, texts=(said, standing), link=link, path=path)
@@ -219,13 +219,14 @@ def _alert(visit: Visit, activity: Activity) -> Alert | None:
     return Alert(kind="warn", title=Text("admin.address.attack"), texts=(said,), link=link, path=path)
 
 
-def _guess(visit: Visit, account: Account) -> Text:
-    """Return that a password was guessed, and after how many failures."""
+def _guess(visit: Visit, account: Account, *, at: str) -> Text:
+    """Return that a password was guessed, from which address and after how many failures."""
     who, failed = account.email or str(account.user_id), account.failed_before or 0
     time = visit.language.time(account.succeeded_at or account.last_at)
     if failed > BEFORE_MAX:
-        return Text("admin.address.guess_after_many", who=who, time=time, count=BEFORE_MAX)
-    return Text("admin.address.guess", who=who, time=time, failed=failed, count=account.tried_before or 0)
+        return Text("admin.address.guess_after_many", who=who, address=at, time=time, count=BEFORE_MAX)
+    tried = account.tried_before or 0
+    return Text("admin.address.guess", who=who, address=at, time=time, failed=failed, count=tried)
 
 
 # --- All of them ---
