@@ -326,8 +326,8 @@ class FreshSessionRequired(Forbidden):
     def __init__(
         self, methods: tuple[str, ...] = ("password",), *, aal: int = 1, max_age: int | None = None
     ) -> None:
-        """Take what would do."""
-        super().__init__()
+        """Take what would do; where nothing would, a second factor has to be set up first."""
+        super().__init__(Text("error.fresh_session_required.factor") if aal > 1 and not methods else None)
         self.methods = methods
         self.aal = aal
         self.max_age = max_age

@@ -40,6 +40,7 @@ async def test_a_route_asks_for_two_factors_and_says_which_would_do(
     refused = await shop.post(PAY, headers=bearer(token))
     assert refused.status_code == 403
     assert refused.json()["error"] == {"code": "fresh_session_required", "methods": []}
+    assert refused.json()["message"] == "Set up a second factor first: POST /api/auth/factors/totp"
     assert refused.headers["www-authenticate"] == (
         'Bearer error="insufficient_user_authentication", error_description="fresh_session_required",'
         ' acr_values="aal2", max_age="300"'
