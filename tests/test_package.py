@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import tomllib
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -258,7 +259,7 @@ def test_installed_elsewhere_the_server_starts_from_nothing(
     installed: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:
     command: list[str | Path] = [installed / "gatepost", "serve", "--port", "0"]
-    with started(command, r"(http://127\.0\.0\.1:[1-9]\d*)", tmp_path, environment) as address:
+    with started(command, r"(http://localhost:[1-9]\d*)", tmp_path, environment) as address:
         register(address)
         page = httpx.get(f"{address}/api/auth/docs").text
         for asset in re.findall(r'(?:src|href)="(/[^"]+|docs/[^"]+)"', page):
@@ -469,6 +470,9 @@ def started(
     )
     assert process.stdout is not None
     said = ""
+    # Without the line that is looked for, reading ends when the server does.
+    overdue = threading.Timer(120, process.kill)
+    overdue.start()
     try:
         for line in process.stdout:
             said += line
@@ -476,8 +480,10 @@ def started(
                 break
         else:
             pytest.fail(said)
+        overdue.cancel()
         yield found[1]
     finally:
+        overdue.cancel()
         process.send_signal(signal.SIGINT)
         said += process.communicate(timeout=60)[0]
     assert process.returncode in {0, -signal.SIGINT}, said
