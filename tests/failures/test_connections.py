@@ -1,6 +1,7 @@
 """Connections: never more than the pool has, and none left behind at the server in anybody's way."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 import asyncpg
@@ -47,13 +48,10 @@ async def test_an_exhausted_pool_is_503_and_session_checks_go_on(site: Site) -> 
     database = site.gate.database
     database.timeout = None  # for those who hold the connections here
     database._opened()._hold = None  # nor are they pressed by those who wait
-    async with asyncio.timeout(PATIENCE):
-        held = [database.connection() for _ in range(POOL_SIZE)]
-        for connection in held:
-            await connection.__aenter__()
+    async with asyncio.timeout(PATIENCE), AsyncExitStack() as held:
+        for _ in range(POOL_SIZE):
+            await held.enter_async_context(database.connection())
         await site.refuses(but=lambda attempt: attempt.operation in {"me", "verify"})
-        for connection in held:
-            await connection.__aexit__(None, None, None)
     await site.recovers()
 
 

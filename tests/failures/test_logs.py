@@ -59,6 +59,7 @@ async def test_every_500_is_in_the_log_under_its_id_and_tells_its_caller_nothing
     # They are over before it is anybody's.
     for name in (
         "setup, unknown link",
+        "begin to sign up by passkey",
         "begin to sign in by passkey",
         "sign in by passkey, no such challenge",
     ):
