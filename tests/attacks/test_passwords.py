@@ -5,6 +5,7 @@ CVE-2026-73420), characters that the database refuses with a fault, bodies that 
 """
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -295,7 +296,8 @@ async def test_every_operation_that_takes_a_body_refuses_an_ambiguous_one(client
     ]
     assert len(taking) >= 2
     for method, path in taking:
-        answer = await client.request(method, path, content=b'{"a": 1, "a": 2}', headers=headers)
+        filled = re.sub(r"\{\w+\}", "1", path)
+        answer = await client.request(method, filled, content=b'{"a": 1, "a": 2}', headers=headers)
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "malformed_json"), path
 
 

@@ -265,13 +265,12 @@ async def test_a_temporary_password(site: Site, visitor: Visitors) -> None:
     user = await make_user(site)
     given = await site.gate.administration.set_temporary_password(user, client=Client())
     page = await visitor()
-    visitor.faults(page).expect("403")
     await page.goto(f"{site.url}/auth/sign-in")
     await fill(page, email=EMAIL, password=given.password)
-    await expect(page.get_by_role("status").first).to_contain_text("temporary")
-    await expect(page.locator("#password")).to_be_focused()
+    await expect(page.get_by_text("This password is temporary.")).to_be_visible()
+    await expect(page.locator("#new_password")).to_be_focused()
     await assert_well_made(page)
-    await fill(page, password=given.password, new_password="a password of my own")
+    await fill(page, new_password="a password of my own")
     await page.wait_for_url("**/auth/account")
 
 

@@ -148,6 +148,7 @@ async def test_a_started_session_has_all_of_its_row(
         "remembered": False,
         "handed_by": None,
         "methods": ["pwd"],
+        "methods_at": None,
         "aal": 1,
         "impersonator_id": None,
         "impersonator_session": None,
