@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Protocol
+from typing import Any, Protocol
 
 from gatepost.errors import SettingsError
 from gatepost.settings.model import Settings
@@ -25,7 +25,20 @@ def settings_of(features: Iterable[Configured]) -> type[Settings]:
 def _as_one(theirs: tuple[type[Settings], ...]) -> type[Settings]:
     if not theirs:
         return Settings
-    return theirs[0] if len(theirs) == 1 else type(Settings.__name__, theirs, {})
+    return theirs[0] if len(theirs) == 1 else type(Settings.__name__, theirs, {"__reduce__": _reduce})
+
+
+def _reduce(settings: Settings) -> tuple[object, ...]:
+    """Have settings pickled by the classes that theirs is made of, which a spawned worker finds."""
+    return _restore, (type(settings).__bases__, settings.__getstate__())
+
+
+def _restore(theirs: tuple[type[Settings], ...], state: dict[Any, Any]) -> Settings:
+    """Return the settings that were pickled."""
+    kind = _as_one(theirs)
+    restored = kind.__new__(kind)
+    restored.__setstate__(state)
+    return restored
 
 
 def check_settings(settings: Settings, features: Iterable[Configured]) -> None:
