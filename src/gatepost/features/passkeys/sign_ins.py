@@ -1,39 +1,24 @@
 """Signing in with nothing but a passkey: it says who it is, and proves it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from gatepost.db.pool import Connection, Database
 from gatepost.errors import ChallengeExpired, InvalidCredentials, NotFound
 from gatepost.features.passkeys import store
+from gatepost.features.passkeys.ceremonies import Asked, Ceremonies
 from gatepost.features.passkeys.factor import METHOD, Passkeys
-from gatepost.features.passkeys.relying_party import RelyingParty, credential_id_of, encoded
+from gatepost.features.passkeys.relying_party import credential_id_of, encoded
 from gatepost.models import AuditAction, Client, Proof, SignedIn
-from gatepost.security.links import LinkCodec
 from gatepost.services.audit import Audit
 from gatepost.services.clock import Clock
 from gatepost.services.sign_in import Arrival, SignIns
 from gatepost.services.steps import LIFETIME, Outcome, settled
 from gatepost.services.throttles import Throttles
-from gatepost.store import challenges
 from gatepost.store import users as user_store
 from gatepost.texts import Text
 
 VERB = "login_passkey"
 """What the trail calls it where it was tried too often."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What a sign-in begins with.
-
-    Attributes:
-        challenge: what it is answered with, shown this once.
-        public: what `navigator.credentials.get()` needs.
-    """
-
-    challenge: str = field(repr=False)
-    public: Mapping[str, object]
 
 
 class PasskeySignIns:
@@ -44,7 +29,7 @@ class PasskeySignIns:
         database: Database,
         *,
         passkeys: Passkeys,
-        codec: LinkCodec,
+        ceremonies: Ceremonies,
         throttles: Throttles,
         sign_ins: SignIns,
         audit: Audit,
@@ -52,7 +37,7 @@ class PasskeySignIns:
     ) -> None:
         self._database = database
         self._passkeys = passkeys
-        self._codec = codec
+        self._ceremonies = ceremonies
         self._throttles = throttles
         self._sign_ins = sign_ins
         self._audit = audit
@@ -70,15 +55,12 @@ class PasskeySignIns:
             NotFound: there can be no passkeys here.
             TooManyAttempts: there were too many from this address.
         """
-        party, limits = self._party(), self._throttles.limits
+        party, limits = self._ceremonies.party, self._throttles.limits
         # A bucket of its own: pages that are merely opened keep nobody from signing in.
         await self._throttles.charge(
             [limits.charge("passkey_address", client.address_block or "")], client, verb=VERB
         )
-        options, issued = party.request(alone=True), self._codec.issue()
-        async with self._database.connection() as conn:
-            await challenges.begin(conn, issued.stored, options, lifetime=LIFETIME, at=self._clock())
-        return Asked(challenge=issued.raw, public=options.public)
+        return await self._ceremonies.begin(party.request(alone=True), lifetime=LIFETIME)
 
     async def finish(self, challenge: str, credential: Mapping[str, object], arrival: Arrival) -> SignedIn:
         """Start a session for the owner of the passkey, unless one more step is due.
@@ -92,12 +74,11 @@ class PasskeySignIns:
             TooManyAttempts: there were too many from this address.
             SecondFactorRequired, FactorEnrolmentRequired: it is good, and one more step is due.
         """
-        self._party()
+        if not self.is_on:
+            raise NotFound
         client = arrival.client
         await self._throttles.arrive(client, verb=VERB)
-        digests = self._codec.stored_forms(challenge)
-        async with self._database.connection() as conn:
-            kept = await challenges.take_begun(conn, digests, at=self._clock()) if digests else None
+        kept = await self._ceremonies.take(challenge)
         if kept is None:
             await self._note(client, "challenge_unknown")
             raise ChallengeExpired
@@ -156,9 +137,3 @@ class PasskeySignIns:
             user_id=None if passkey is None else passkey.user_id,
             detail={"reason": reason, "method": METHOD},
         )
-
-    def _party(self) -> RelyingParty:
-        party = self._passkeys.party
-        if party is None:
-            raise NotFound
-        return party

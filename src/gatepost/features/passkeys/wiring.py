@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from gatepost.features.passkeys import store
 from gatepost.features.passkeys.authenticators import name_of
+from gatepost.features.passkeys.ceremonies import Ceremonies
 from gatepost.features.passkeys.factor import Passkeys
 from gatepost.features.passkeys.relying_party import RelyingParty
 from gatepost.features.passkeys.service import OwnPasskeys
@@ -27,23 +28,22 @@ def wire(gate: "Gate") -> Wired:
             rp_id=settings.rp_id, origins=settings.webauthn_origins, name=settings.app_name, codec=codec
         )
     passkeys = Passkeys(party, features=gate.wiring, name_of=name_of, clock=gate.clock)
+    ceremonies = Ceremonies(gate.database, passkeys=passkeys, codec=codec, clock=gate.clock)
     sign_ins = PasskeySignIns(
         gate.database,
         passkeys=passkeys,
-        codec=codec,
+        ceremonies=ceremonies,
         throttles=gate.throttles,
         sign_ins=gate.sign_ins,
         audit=gate.audit,
         clock=gate.clock,
     )
     sign_ups = PasskeySignUps(
-        gate.database,
         passkeys=passkeys,
-        codec=codec,
+        ceremonies=ceremonies,
         throttles=gate.throttles,
         features=gate.wiring,
         is_open=settings.passwordless_sign_up,
-        clock=gate.clock,
     )
     own = OwnPasskeys(gate.database, passkeys=passkeys, clock=gate.clock)
     return Wired(
