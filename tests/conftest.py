@@ -31,6 +31,7 @@ import hypothesis
 import pytest
 from fastapi import FastAPI
 from jinja2 import Environment
+from sqlalchemy import MetaData
 from tests import proofs, secrecy
 from tests.maker import Maker, on_database, remember_types
 from tests.remembering import CompiledTemplates, remember_fields
@@ -354,6 +355,12 @@ def load(path: Path, monkeypatch: pytest.MonkeyPatch, name: str = "") -> ModuleT
     monkeypatch.setitem(sys.modules, spec.name, module)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def tables_of_sqlmodel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLModel notes the tables of a process in one place; those that this test adds are its alone."""
+    monkeypatch.setattr("sqlmodel.SQLModel.metadata", MetaData())
 
 
 @pytest.fixture

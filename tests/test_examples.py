@@ -94,7 +94,10 @@ async def test_projects_of_sqlalchemy_and_alembic(
 
 
 async def test_tasks_of_sqlmodel(
-    environment_of_examples: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    environment_of_examples: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tables_of_sqlmodel: None,
 ) -> None:
     place, _ = await start("sqlmodel", environment_of_examples, tmp_path)
     module = loaded(place, monkeypatch)

@@ -178,7 +178,11 @@ async def test_sessions_at_once_are_each_on_their_own_connection(dsn: str) -> No
 
 
 async def test_the_page_of_the_documentation(
-    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, users_environment: None
+    dsn: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    users_environment: None,
+    tables_of_sqlmodel: None,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)

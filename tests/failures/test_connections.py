@@ -13,6 +13,7 @@ from tests.failures.test_outages import paused
 from tests.http.conftest import assert_error
 
 from gatepost import errors
+from gatepost.db.pool import Database
 from gatepost.library import Gatepost
 
 
@@ -53,6 +54,28 @@ async def test_an_exhausted_pool_is_503_and_session_checks_go_on(site: Site) -> 
             await held.enter_async_context(database.connection())
         await site.refuses(but=lambda attempt: attempt.operation in {"me", "verify"})
     await site.recovers()
+
+
+async def test_a_use_whose_own_deadline_passes_as_it_is_pressed_is_ended_once(dsn: str) -> None:
+    database, loop = Database(dsn, size=1, timeout=PATIENCE), asyncio.get_running_loop()
+    await database.open()
+    pool = database._opened()
+    pool._hold = 0.0
+    lease = await pool.lend(limit := asyncio.timeout(None))
+    waits = asyncio.create_task(pool.lend(asyncio.timeout(None)))
+
+    async def use() -> None:
+        async with limit:
+            limit.reschedule(loop.time())
+            loop.call_soon(pool._press)
+            await loop.create_future()
+
+    with pytest.raises(TimeoutError):
+        await asyncio.create_task(use())  # which begins when somebody waits already
+    assert not lease.cut, "nobody else ended it"
+    pool.take_back(lease, spent=False)
+    pool.take_back(await waits, spent=False)
+    await database.close()
 
 
 async def test_a_transaction_that_holds_the_only_connection_is_ended_and_the_others_are_not_kept_waiting(

@@ -285,7 +285,8 @@ class Connections:
         limit = self._limit()
         for lease in held[: max(0, len(held) - (limit - max(1, limit // 2)))]:
             del self._leases[lease]
-            lease.cut = True
-            lease.limit.reschedule(loop.time())
+            if not lease.limit.expired():  # a deadline of its own may end it at this very moment
+                lease.cut = True
+                lease.limit.reschedule(loop.time())
         if more:
             self._press_later()
