@@ -151,6 +151,6 @@ def _report(
     )
     out.line(f"  Administrator  {ADMIN[0]}")
     out.line(f"  User           {USER[0]}")
-    out.line(f"  Password       {PASSWORD}, for everyone")
+    out.line(f"  Password       {PASSWORD} (for everyone)")
     if not served:
         out.line(f"Next: {command}", style="dim")

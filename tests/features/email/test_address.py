@@ -36,6 +36,8 @@ def test_a_url_says_where_and_how(url: str, expected: tuple[object, ...]) -> Non
         ("smtp://u:p@ss/word@host", "a special character in it is not percent-encoded"),
         ("smtp://user@host", "it needs both a user and a password"),
         ("smtp://u:p%0Aw@host", "its user or password contains a control character"),
+        ("smtp://u:p%FFw@host", "its user or password is not percent-encoded UTF-8"),
+        ("smtp://smtp..example.com", "its host:port part is invalid"),
         ("smtp://host\n", "it is not a URL|it contains a blank"),
         ("smtp://mail.internal?tls=off", "tls=off would send passwords and links in the clear"),
         ("smtps://localhost?tls=off", "smtps:// is TLS"),

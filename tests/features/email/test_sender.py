@@ -16,6 +16,7 @@ from tests.features.email.conftest import ADA, OpenPost, Post, Postman, hang_up,
 from gatepost.features.email import sender as sending
 from gatepost.features.email import sending_store as store
 from gatepost.features.email.mails import Mail
+from gatepost.features.email.smtp import Smtp
 
 MANY = 1000 if "FUZZ_EXAMPLES" in os.environ else 300
 """Mails that several send: a thousand in `make fuzz`, which take half a minute."""
@@ -293,6 +294,8 @@ async def test_the_application_may_send_by_itself(open_post: OpenPost, db: Any, 
         given.append(message)
         if len(given) == 1:
             raise ValueError(f"the provider knows no {ADA}")
+        if len(given) == 2:
+            raise asyncio.CancelledError  # what it waited for was cancelled, and not the sender
 
     await post.gate.close()
     post.gate.mailer = send
@@ -304,8 +307,31 @@ async def test_the_application_may_send_by_itself(open_post: OpenPost, db: Any, 
     assert why.startswith("ValueError at test_sender.py:")
     clock.advance(minutes=1)
     await post.send()
+    assert (await state(db))[1].startswith("CancelledError at test_sender.py:")
+    clock.advance(minutes=1)
+    await post.send()
     assert (await state(db))[0] == "sent"
-    assert given[0]["Message-ID"] == given[1]["Message-ID"]
+    assert given[0]["Message-ID"] == given[2]["Message-ID"]
+
+
+async def test_a_mail_that_a_library_fails_on_keeps_no_other_from_being_sent(
+    post: Post, postman: Postman, db: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = Smtp.send
+
+    async def fails(transport: Smtp, message: Any) -> None:
+        if message["To"] != ADA:
+            raise UnicodeError(f"no {message['To']}")
+        await send(transport, message)
+
+    monkeypatch.setattr(Smtp, "send", fails)
+    await post.put(recipient="bob@example.com")
+    await post.put()
+    await post.send()
+    assert [recipient for recipient, _ in postman.taken] == [ADA]
+    waits = await db.fetchrow("SELECT lease, error FROM auth_messages WHERE state = 'queued'")
+    assert waits["lease"] is None
+    assert waits["error"].startswith("UnicodeError at test_sender.py:")
 
 
 async def test_what_is_done_with_goes_with_the_history(post: Post, db: Any, clock: MovableClock) -> None:

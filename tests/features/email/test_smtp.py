@@ -61,6 +61,14 @@ async def test_a_server_without_starttls_is_refused(postman: Postman, port: int)
     assert postman.taken == []
 
 
+async def test_a_server_that_takes_no_sign_in_in_the_clear_says_so(
+    postman: Postman, server_context: ssl.SSLContext
+) -> None:
+    async with mail_server(postman, starttls=server_context, auth=True) as port:
+        with pytest.raises(NotSentError, match=r"^the server takes no sign-in this way$"):
+            await to(f"smtp://{USER.replace('@', '%40')}:{PASSWORD}@127.0.0.1:{port}?tls=off").look()
+
+
 async def test_a_server_that_nobody_vouches_for_is_refused(
     postman: Postman, server_context: ssl.SSLContext
 ) -> None:

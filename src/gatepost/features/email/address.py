@@ -57,7 +57,7 @@ class MailServer:
             raise ValueError(
                 "a special character in it is not percent-encoded (# is %23, / is %2F, ? is %3F, @ is %40)"
             )
-        if not host or port == 0:
+        if not host or port == 0 or not _is_name(host):
             raise ValueError("its host:port part is invalid")
         user = unquote(parts.username) if parts.username else None
         password = unquote(parts.password) if parts.password else None
@@ -65,6 +65,8 @@ class MailServer:
             raise ValueError("it needs both a user and a password, or neither")
         if any(ord(each) < 32 or ord(each) == 127 for each in f"{user or ''}{password or ''}"):
             raise ValueError("its user or password contains a control character")
+        if "\N{REPLACEMENT CHARACTER}" in f"{user or ''}{password or ''}":
+            raise ValueError("its user or password is not percent-encoded UTF-8")
         return cls(
             host=host,
             port=port or _PORTS[scheme],
@@ -96,6 +98,15 @@ def _security(scheme: str, host: str, query: str) -> Literal["tls", "starttls", 
             "tls=off would send passwords and links in the clear; add &allow_plaintext=1 if that is meant"
         )
     return "none"
+
+
+def _is_name(host: str) -> bool:
+    """Say whether a host can be looked up, which fails otherwise where it is encoded (RFC 5890)."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 def _is_here(host: str) -> bool:

@@ -17,7 +17,7 @@ from gatepost.features.email.letters import Letters, NoAddressError
 from gatepost.features.email.outbox import Secrets
 from gatepost.features.email.outbox_store import CHANNEL
 from gatepost.features.email.sending_store import Message
-from gatepost.features.email.transport import NotSentError, RefusedError, Transport
+from gatepost.features.email.transport import NotSentError, RefusedError, Transport, place_of
 from gatepost.log import get_logger
 from gatepost.models import Client
 from gatepost.services.clock import Clock
@@ -158,6 +158,12 @@ class Sender:
         except TimeoutError:
             self._transport.drop()
             raise NotSentError("no answer in time") from None
+        except NotSentError:
+            raise
+        except Exception as error:
+            # One mail that a library can't cope with is not to keep the others from being sent.
+            self._transport.drop()
+            raise NotSentError(place_of(error)) from None
 
     async def _finish(
         self, conn: Connection, message: Message, lease: UUID, state: str, *, error: str | None = None

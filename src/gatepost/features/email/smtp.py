@@ -149,8 +149,9 @@ def _told(error: Exception) -> str:
         return "no answer in time"
     if isinstance(cause, OSError) and cause.strerror:
         return cause.strerror.lower()
-    if "STARTTLS" in str(error):
-        return "the server has no STARTTLS"
+    # Where signing in is not offered, the library advises STARTTLS.
     if "AUTH" in str(error) or "authentication" in str(error):
         return "the server takes no sign-in this way"
+    if "STARTTLS" in str(error):
+        return "the server has no STARTTLS"
     return type(error).__name__

@@ -72,10 +72,17 @@ class Handed:
         Raises:
             NotSentError: it raised; whatever that says may name the address, and is not told.
         """
+        task = asyncio.current_task()
+        cancelled = 0 if task is None else task.cancelling()
         try:
             await self._mailer(message)
+        except asyncio.CancelledError as error:
+            if task is None or task.cancelling() > cancelled:
+                raise
+            # Nobody stops the sender: what the function waited for was cancelled.
+            raise NotSentError(place_of(error)) from None
         except Exception as error:
-            raise NotSentError(_place_of(error)) from None
+            raise NotSentError(place_of(error)) from None
 
     async def close(self) -> None:
         """Do nothing."""
@@ -128,7 +135,7 @@ class Inbox:
             (self.folder / f"{name}.eml").unlink(missing_ok=True)
 
 
-def _place_of(error: BaseException) -> str:
+def place_of(error: BaseException) -> str:
     """Return the kind of an exception and where it was raised."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
