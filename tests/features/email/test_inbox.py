@@ -26,6 +26,7 @@ async def developing(
 ) -> AsyncIterator[tuple[Any, Gatepost]]:
     app = create_app(make_settings(**({"environment": "development"} | settings)))
     async with serving(app, host=host) as client:
+        client.base_url = "http://localhost:8000"
         yield client, app.state.gatepost
 
 
@@ -66,6 +67,19 @@ async def test_there_is_none_anywhere_else(
 ) -> None:
     async with developing(make_settings, host=host, **settings) as (client, _):
         assert (await client.get("/auth/dev/mail")).status_code == 404
+
+
+async def test_there_is_none_through_a_tunnel_or_by_a_name_of_anybodys(make_settings: MakeSettings) -> None:
+    async with developing(make_settings, public_url="https://auth.example.com") as (client, _):
+        for headers in (
+            {"x-forwarded-for": "203.0.113.7"},
+            {"forwarded": "for=127.0.0.1"},
+            {"host": "rebound.example:8000"},
+            {"host": "localhost.rebound.example"},
+        ):
+            assert (await client.get("/auth/dev/mail", headers=headers)).status_code == 404, headers
+        for host in ("127.0.0.1:8000", "[::1]:8000", "app.localhost", "auth.example.com"):
+            assert (await client.get("/auth/dev/mail", headers={"host": host})).status_code == 200, host
 
 
 @pytest.mark.parametrize("name", ["x", "..%2f..%2fsecret_key", "20261130000000000000-1"])

@@ -4,6 +4,7 @@ import base64
 import ipaddress
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
@@ -12,8 +13,11 @@ from gatepost.features.email.delivery import Delivery
 from gatepost.features.email.transport import Inbox
 from gatepost.http.pages.page import Page
 from gatepost.http.pages.visit import Visit
+from gatepost.settings.forms import is_loopback
 
 PATH = "/dev/mail"
+
+_FORWARDED = {"x-forwarded-for", "forwarded"}
 
 _HTML_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; sandbox"
 
@@ -25,16 +29,24 @@ def _inbox(visit: Visit) -> Inbox:
         NotFound: there is none, or it is not looked at from this machine: its links are as good as passwords.
     """
     transport = visit.gate.service(Delivery).transport
-    if not isinstance(transport, Inbox) or not _is_here(visit.client.ip_address):
+    if not isinstance(transport, Inbox) or not (_is_from_here(visit) and _is_asked_here(visit)):
         raise NotFound
     return transport
 
 
-def _is_here(address: str | None) -> bool:
-    try:
-        return address is not None and ipaddress.ip_address(address).is_loopback
-    except ValueError:
+def _is_from_here(visit: Visit) -> bool:
+    """Say whether somebody on this machine asks, and not through a tunnel that says for whom it does."""
+    headers, address = visit.request.headers, visit.client.ip_address
+    if not visit.gate.settings.trusted_proxies and not _FORWARDED.isdisjoint(headers):
         return False
+    return address is not None and ipaddress.ip_address(address).is_loopback
+
+
+def _is_asked_here(visit: Visit) -> bool:
+    """Say whether it is asked by a name that nobody else can point at this machine, as DNS rebinding does."""
+    host = visit.request.headers.get("host", "").lower()
+    own = urlsplit(visit.gate.settings.effective_public_url or "").netloc
+    return host == own or is_loopback(f"http://{host}")
 
 
 def _read(visit: Visit) -> EmailMessage:
