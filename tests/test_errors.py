@@ -42,6 +42,7 @@ CONTRACT = {
     "email_taken": 409,
     "last_admin": 409,
     "last_way_in": 409,
+    "factor_required": 409,
     "own_account": 409,
     "password_change_required": 403,
     "email_not_verified": 403,

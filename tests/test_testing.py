@@ -104,7 +104,7 @@ async def test_an_administrator_needs_the_factor_first_where_they_need_one(datab
     app = FastAPI(lifespan=auth.lifespan)
     auth.install(app)
     async with running(app, auth, database) as site:
-        with pytest.raises(RuntimeError, match="factor_enrolment_required"):
+        with pytest.raises(RuntimeError, match="Set up a second factor first"):
             await site.sign_in("alice@example.com", is_admin=True)
         authenticator = await site.enrol(await site.sign_in("bob@example.com"))
         bob = await site.sign_in("bob@example.com", is_admin=True, authenticator=authenticator)

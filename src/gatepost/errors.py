@@ -39,6 +39,7 @@ never holds a token, password or digest.
     │   ├── EmailTaken               email_taken
     │   ├── LastAdmin                last_admin
     │   ├── LastWayIn                last_way_in
+    │   ├── FactorRequired           factor_required
     │   ├── OwnAccount               own_account
     │   ├── AccountInUse             account_in_use
     │   └── CountChanged             count_changed
@@ -417,8 +418,14 @@ class LastWayIn(Conflicting):
     code = "last_way_in"
 
 
+class FactorRequired(Conflicting):
+    """The last second factor can't be removed by whom MFA_REQUIRED asks for one."""
+
+    code = "factor_required"
+
+
 class OwnAccount(Conflicting):
-    """Administrators can't demote, disable or delete themselves or give themselves a temporary password."""
+    """Administrators can't demote, disable, delete or reset the factors of their own account."""
 
     code = "own_account"
 

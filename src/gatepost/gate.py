@@ -468,7 +468,6 @@ class Gate:
             new_passwords=self.new_passwords,
             features=self._wiring,
             hooks=self.hooks,
-            steps=self.steps,
         )
         every = timedelta(seconds=settings.cleanup_interval_seconds) or None
         self.housekeeping = Housekeeping(

@@ -252,9 +252,8 @@ class Site:
         user = await self._auth.administration.find(email)
         if user.is_admin != is_admin:
             await self._auth.administration.set_admin(user, is_admin=is_admin, client=Client())
-            if (await client.get(f"{self._auth.prefix}/me")).status_code == 401:
-                # MFA_REQUIRED has ended the session of a new administrator; signing in says what is missing.
-                _succeeded(await self.anonymous.post(f"{self._auth.prefix}/login", json=body))
+            if is_admin and self._auth.settings.mfa_required != "off":
+                _succeeded(await client.get(f"{self._auth.prefix}/admin/users"))
         return client
 
     def _is_closed(self, response: "httpx.Response") -> bool:

@@ -31,7 +31,7 @@ class ConsoleSessionScheme(AdminSessionScheme):
         Raises:
             FreshSessionRequired: something would be changed, and the password was given longer ago than
                 FRESH_SESSION_MINUTES; or it is read, and neither that nor a look was within
-                ADMIN_FRESH_MINUTES.
+                ADMIN_FRESH_MINUTES; or as `ask_admin`.
             AdminRequired, AuthenticationError, CrossOriginRefused, Unavailable: as `AdminSessionScheme`.
         """
         session, scope = await super().__call__(connection), connection.scope

@@ -247,6 +247,21 @@ CurrentGate = Annotated[Gate, Depends(current_gate)]
 CurrentClient = Annotated[Client, Depends(current_client)]
 
 
+async def ask_admin(gate: Gate, session: Session) -> None:
+    """See that a session is an administrator's, and of the level that MFA_REQUIRED asks of administrators.
+
+    However somebody became one, and whenever the setting changed: no session has to be ended for it.
+
+    Raises:
+        AdminRequired: its user is none.
+        FreshSessionRequired: only one factor was proven, and administrators need two.
+    """
+    if not session.user.is_admin:
+        raise AdminRequired
+    if gate.settings.mfa_required != "off" and session.aal < 2:
+        raise FreshSessionRequired(await gate.confirmations.methods(session, aal=2), aal=2)
+
+
 class AdminSessionScheme(CurrentSessionScheme):
     """Resolves the session of an administrator; others are refused with 403."""
 
@@ -255,6 +270,7 @@ class AdminSessionScheme(CurrentSessionScheme):
 
         Raises:
             AdminRequired: the caller is signed in and no administrator; the trail has it.
+            FreshSessionRequired: as `ask_admin`.
             AuthenticationError: there is no live session; the trail has it where a token was sent.
             CrossOriginRefused, Unavailable: as `CurrentSessionScheme`.
         """
@@ -265,9 +281,11 @@ class AdminSessionScheme(CurrentSessionScheme):
         except AuthenticationError as refusal:
             await self._record(connection, AuditAction.SESSION_REFUSED, refusal)
             raise
-        if not session.user.is_admin:
-            await self._record(connection, AuditAction.ACCESS_DENIED, AdminRequired(), session)
-            raise AdminRequired
+        try:
+            await ask_admin(self.edge(connection).gate, session)
+        except AdminRequired as refusal:
+            await self._record(connection, AuditAction.ACCESS_DENIED, refusal, session)
+            raise
         return session
 
     async def _record(
@@ -298,7 +316,8 @@ class FreshAdminSessionScheme(AdminSessionScheme):
         """Return the session of an administrator.
 
         Raises:
-            FreshSessionRequired: the password was given longer ago than FRESH_SESSION_MINUTES.
+            FreshSessionRequired: the password was given longer ago than FRESH_SESSION_MINUTES, or as
+                `ask_admin`.
             AdminRequired, AuthenticationError, CrossOriginRefused, Unavailable: as `AdminSessionScheme`.
         """
         session = await super().__call__(connection)

@@ -15,7 +15,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepost.deadline import one_deadline
 from gatepost.errors import (
-    AdminRequired,
     CrossOriginRefused,
     FreshSessionRequired,
     GatepostError,
@@ -23,7 +22,7 @@ from gatepost.errors import (
 )
 from gatepost.http.api import schemas
 from gatepost.http.client import restore_peer
-from gatepost.http.dependencies import ask_fresh, edge_of
+from gatepost.http.dependencies import ask_admin, ask_fresh, edge_of
 from gatepost.http.edge import Edge
 from gatepost.http.envelope import encode
 from gatepost.http.errors import last_resort, render
@@ -88,8 +87,8 @@ class HotEndpoints:
         for name, values in VERIFIED.items():
             if asked.get(name, values[0]) not in values:
                 raise ValidationFailed({name: f"Input should be {' or '.join(values)}"})
-        if asked.get("admin") == "1" and not session.user.is_admin:
-            raise AdminRequired
+        if asked.get("admin") == "1":
+            await ask_admin(self.gate, session)
         level = int(asked.get("aal", "1"))
         if asked.get("fresh") == "1":
             await ask_fresh(self.gate, session, aal=level)

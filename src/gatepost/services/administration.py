@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from gatepost.db.pool import Connection, Database
 from gatepost.errors import CountChanged, NotFound, ValidationFailed
-from gatepost.models import PASSWORD, AuditAction, Client, EndReason, User, UserId
+from gatepost.models import AuditAction, Client, EndReason, User, UserId
 from gatepost.security.passwords import Password, make_password
 from gatepost.services import emails
 from gatepost.services.accounts import Accounts, read_person
@@ -22,7 +22,6 @@ from gatepost.services.hooks import Hooks, Moment
 from gatepost.services.lifetimes import Lifetimes
 from gatepost.services.lines import Line
 from gatepost.services.new_passwords import NewPasswords
-from gatepost.services.steps import Steps
 from gatepost.services.throttles import Throttles
 from gatepost.store import directory, endings, profiles
 from gatepost.store import events as event_store
@@ -66,7 +65,6 @@ class Administration(Directory):
         new_passwords: NewPasswords,
         features: Wiring,
         hooks: Hooks,
-        steps: Steps,
     ) -> None:
         super().__init__(database, throttles=throttles, clock=clock, lifetimes=lifetimes, features=features)
         self._accounts = accounts
@@ -74,7 +72,6 @@ class Administration(Directory):
         self._acts = acts
         self._new_passwords = new_passwords
         self._hooks = hooks
-        self._steps = steps
 
     async def create(
         self,
@@ -174,9 +171,6 @@ class Administration(Directory):
     ) -> bool:
         """Promote or demote a user, which binds the next request; say whether that changed anything.
 
-        Where administrators have to have a second factor, the sessions of one who has none end: they set it
-        up as they sign in.
-
         Raises:
             OwnAccount: an administrator may not demote this one.
             SessionRevoked, AdminRequired: as `Acts.begin`.
@@ -190,9 +184,6 @@ class Administration(Directory):
                 await self._note_admin(conn)
             changed = await store.set_flag(conn, user.id, "is_admin", value=is_admin, at=self._clock())
             await self._note(conn, action, user, client, by, changed=changed)
-            due = await self._steps.after(conn, user.id, PASSWORD) if changed and is_admin else None
-            if due is not None and due.enrols:
-                await self._end_all(conn, user, EndReason.REVOKED, client, by)
         return changed
 
     async def set_active(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from gatepost.db.pool import Connection, Database
-from gatepost.errors import ChallengeExpired, InvalidCode, NotFound
+from gatepost.errors import ChallengeExpired, FactorRequired, InvalidCode, NotFound
 from gatepost.models import (
     Answer,
     AuditAction,
@@ -184,6 +184,7 @@ class Factors:
         Raises:
             NotFound: the user has no such factor.
             LastWayIn: they could sign in by nothing else.
+            FactorRequired: it is the last one, and MFA_REQUIRED asks this user for one.
             InvalidCredentials: the credentials were changed meanwhile.
             FreshSessionRequired: as `begin`.
             InvalidSession, SessionExpired, SessionRevoked, SessionReplaced: the token is not live.
@@ -198,6 +199,8 @@ class Factors:
                 if factor is None or not await factor.remove(conn, user.id, factor_id):
                     raise NotFound(Text("error.not_found.factor"))
             if not await self._step.holding(conn, user.id):
+                if await self._step.requires(conn, user.id):
+                    raise FactorRequired
                 for way in self._features.ways_back:
                     await way.remove(conn, user.id)
             await self._step.tell(conn, AuditAction.FACTOR_REMOVED, user, client, detail)
@@ -239,16 +242,17 @@ class Factors:
     ) -> tuple[str, ...]:
         """Remove every factor of a user who lost theirs, and end their sessions; return which they were.
 
-        Nobody sets one up for somebody else.
+        Nobody sets one up for somebody else. Whom MFA_REQUIRED asks for one does as they sign in.
 
         Raises:
             ValidationFailed: no reason is given, or it is no line of text.
+            OwnAccount: an administrator who still has theirs removes them one by one.
             NotFound: the user has none.
             LastWayIn: they could sign in by nothing else: give them a password first.
             SessionRevoked, AdminRequired: as `Acts.begin`.
         """
         noted = read("reason", reason, canonical_name)
-        async with self._acts.begin("reset-factors", user.id, by=by, client=client) as conn:
+        async with self._acts.begin("reset-factors", user.id, by=by, client=client, spares_self=True) as conn:
             kinds: tuple[Method, ...] = (*self._features.factors, *self._features.ways_back)
             async with self._ways_in.kept(conn, user.id):
                 removed = tuple([each.method for each in kinds if await each.remove(conn, user.id)])

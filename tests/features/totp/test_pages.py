@@ -197,3 +197,25 @@ async def test_who_has_to_have_one_sets_it_up_on_the_way_in_and_sees_the_codes_f
     await required.get("/auth/account")
     assert required.answer.status_code == 200
     assert await db.fetchval("SELECT aal FROM user_sessions") == 2
+    # The last one stays.
+    clock.advance(seconds=PERIOD)
+    await required.get(APP)
+    await required.send("/account/authenticator", {"action": "remove"})
+    assert required.answer.status_code == 409
+    assert "Set up another one before you remove this one." in required.answer.text
+    assert await db.fetchval("SELECT count(*) FROM auth_totp") == 1
+
+
+async def test_the_console_asks_for_a_second_factor_of_who_became_an_administrator_in_sql(
+    make_settings: MakeSettings, clock: MovableClock, db: Database
+) -> None:
+    async with visiting(create_app(make_settings(mfa_required="admins"), clock=clock)) as visitor:
+        await visitor.sign_up()
+        await db.execute("UPDATE users SET is_admin = true")
+        await visitor.get("/auth/admin/users")
+        assert visitor.answer.status_code == 403
+        assert "you have none yet" in visitor.page.texts["main"]
+        assert 'href="/auth/security"' in visitor.answer.text
+        await set_up(visitor, clock)
+        await visitor.get("/auth/admin/users")
+        assert visitor.answer.status_code == 200

@@ -75,7 +75,7 @@ OPERATIONS = {
         "/api/auth/factors/totp/confirm",
         {200, 400, 401, 403, 404, 408, 413, 415, 422, 500, 503},
     ),
-    "remove_totp": ("DELETE", "/api/auth/factors/totp", {200, 401, 403, 404, 408, 413, 415, 500, 503}),
+    "remove_totp": ("DELETE", "/api/auth/factors/totp", {200, 401, 403, 404, 408, 409, 413, 415, 500, 503}),
     "passkey_login_options": (
         "POST",
         "/api/auth/login/passkey/options",

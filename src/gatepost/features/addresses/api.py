@@ -14,7 +14,7 @@ from gatepost.features.addresses.service import Addresses, Look
 from gatepost.features.addresses.store import Block
 from gatepost.http.api import schemas
 from gatepost.http.api.admin import oversight_schemas as shapes
-from gatepost.http.api.responses import BODY, PRESENTED, UNWANTED_BODY, responses
+from gatepost.http.api.responses import ADMIN, BODY, UNWANTED_BODY, responses
 from gatepost.http.api.routing import router_of
 from gatepost.http.api.user_ids import ExampleUserId, ShownUserId
 from gatepost.http.bodies import unambiguous_body
@@ -31,7 +31,6 @@ router = router_of("administration")
 MINUTES_MAX = 60 * 24 * 366
 """A year: what lasts longer is to be lifted by somebody."""
 
-_CHANGE = (*PRESENTED, errors.AdminRequired, errors.FreshSessionRequired)
 _FIELDS = {"address": Text("field.address")}
 _BLOCK = {
     "id": 1,
@@ -208,7 +207,7 @@ def _look(look: Look, session: Session) -> dict[str, Any]:
         {"sessions_revoked": 1},
         "Sessions ended successfully",
         *BODY,
-        *_CHANGE,
+        *ADMIN,
         NetworkTooWide,
         errors.CountChanged,
         fields={"expected": Text("field.required")},
@@ -235,7 +234,7 @@ async def end_address_sessions(
     responses=responses(
         {"buckets_cleared": 2},
         "Throttles lifted successfully",
-        *_CHANGE,
+        *ADMIN,
         *UNWANTED_BODY,
         NetworkTooWide,
         errors.NotFound,
@@ -274,8 +273,7 @@ async def lift_address_throttles(
             "events": [shapes.EVENT],
         },
         "Address retrieved successfully",
-        *PRESENTED,
-        errors.AdminRequired,
+        *ADMIN,
         NetworkTooWide,
         errors.ValidationFailed,
         fields=_FIELDS,
@@ -297,8 +295,7 @@ async def address_overview(address: PathAddress, session: AdminSession, gate: Cu
     responses=responses(
         {"blocks": [_BLOCK], "next_cursor": None},
         "Blocks retrieved successfully",
-        *PRESENTED,
-        errors.AdminRequired,
+        *ADMIN,
         errors.ValidationFailed,
         fields={"limit": "Input should be less than or equal to 200"},
     ),
@@ -331,7 +328,7 @@ async def list_blocks(
         _BLOCK,
         "Network blocked successfully",
         *BODY,
-        *_CHANGE,
+        *ADMIN,
         NetworkTooWide,
         OwnAddress,
         ProtectedAddress,
@@ -363,7 +360,7 @@ async def block_network(
     responses=responses(
         _BLOCK | {"status": "lifted", "lifted_at": schemas.TIME, "lifted_by": ExampleUserId(1)},
         "Block lifted successfully",
-        *_CHANGE,
+        *ADMIN,
         *UNWANTED_BODY,
         errors.NotFound,
         errors.ValidationFailed,

@@ -19,6 +19,7 @@ from gatepost.features.email.verification import Verifications
 from gatepost.http.api import requests, schemas
 from gatepost.http.api.languages import language_of
 from gatepost.http.api.responses import (
+    ADMIN,
     BODY,
     NEW_PASSWORD,
     PRESENTED,
@@ -392,10 +393,8 @@ admin = router_of("administration")
     responses=responses(
         None,
         "A mail is on its way",
-        *PRESENTED,
+        *ADMIN,
         *UNWANTED_BODY,
-        errors.AdminRequired,
-        errors.FreshSessionRequired,
         errors.NotFound,
         NotMailable,
         errors.ValidationFailed,

@@ -11,7 +11,7 @@ from gatepost import errors
 from gatepost.features.invitations.service import Invitations
 from gatepost.http.api import requests, schemas
 from gatepost.http.api.parameters import Limit, RowCursor, RowId
-from gatepost.http.api.responses import BODY, PRESENTED, UNWANTED_BODY, responses
+from gatepost.http.api.responses import ADMIN, BODY, UNWANTED_BODY, responses
 from gatepost.http.api.routing import router_of
 from gatepost.http.api.user_ids import ExampleUserId, ShownUserId
 from gatepost.http.bodies import unambiguous_body
@@ -107,9 +107,7 @@ def _data(invitation: Link) -> dict[str, object]:
         },
         "Invitation created successfully",
         *BODY,
-        *PRESENTED,
-        errors.AdminRequired,
-        errors.FreshSessionRequired,
+        *ADMIN,
         errors.EmailTaken,
         status=201,
         fields={"hours": "Input should be less than or equal to 8760"},
@@ -145,8 +143,7 @@ async def create_invitation(
     responses=responses(
         {"invitations": [_INVITATION], "next_cursor": None},
         "Invitations retrieved successfully",
-        *PRESENTED,
-        errors.AdminRequired,
+        *ADMIN,
         errors.ValidationFailed,
         fields={"limit": "Input should be less than or equal to 200"},
     ),
@@ -174,10 +171,8 @@ async def invitations(
     responses=responses(
         None,
         "Invitation revoked successfully",
-        *PRESENTED,
+        *ADMIN,
         *UNWANTED_BODY,
-        errors.AdminRequired,
-        errors.FreshSessionRequired,
         errors.NotFound,
         errors.ValidationFailed,
         fields={"id": "Input should be greater than or equal to 1"},

@@ -421,6 +421,7 @@ async def rename_passkey(
         errors.FreshSessionRequired,
         errors.NotFound,
         errors.LastWayIn,
+        errors.FactorRequired,
         errors.ValidationFailed,
         fields={"id": "Input should be greater than or equal to 1"},
     ),

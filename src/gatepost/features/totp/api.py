@@ -105,6 +105,7 @@ async def confirm_totp(
         errors.InvalidCredentials,
         errors.FreshSessionRequired,
         errors.NotFound,
+        errors.FactorRequired,
     ),
 )
 async def remove_totp(

@@ -2,9 +2,8 @@
 
 from starlette.responses import Response
 
-from gatepost import errors
 from gatepost.http.api import schemas
-from gatepost.http.api.responses import PRESENTED, UNWANTED_BODY, responses
+from gatepost.http.api.responses import ADMIN, UNWANTED_BODY, responses
 from gatepost.http.api.routing import router_of
 from gatepost.http.dependencies import AdminSession, CurrentClient, CurrentGate
 from gatepost.http.envelope import Envelope, success
@@ -19,9 +18,8 @@ router = router_of("administration")
     responses=responses(
         {"sessions_expired": 5, "sessions_purged": 2},
         "Expired sessions cleaned up successfully",
-        *PRESENTED,
+        *ADMIN,
         *UNWANTED_BODY,
-        errors.AdminRequired,
     ),
 )
 async def cleanup(session: AdminSession, gate: CurrentGate, client: CurrentClient) -> Response:

@@ -28,6 +28,9 @@ PRESENTED: Kinds = (
 )
 """Errors of every operation that asks for a session."""
 
+ADMIN: Kinds = (*PRESENTED, errors.AdminRequired, errors.FreshSessionRequired)
+"""Errors of every operation of administrators: MFA_REQUIRED may ask them for a second factor."""
+
 UNWANTED_BODY: Kinds = (errors.BodyTooLarge, errors.BodyTooSlow, errors.UnsupportedMediaType)
 """Errors of every operation that takes no body and may be sent one all the same."""
 

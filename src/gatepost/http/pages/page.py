@@ -123,7 +123,12 @@ def _noted(page: Page, visit: Visit, response: Response) -> Response:
 
 
 async def _asked_first(visit: Visit, error: FreshSessionRequired) -> Response:
-    """Ask for the password, in the place of what it is needed for; a form is carried along."""
+    """Ask for the password, in the place of what it is needed for; a form is carried along.
+
+    Whoever has nothing to confirm with, because a second factor is asked for, is told to set one up.
+    """
+    if error.aal > 1 and not error.methods:
+        return error_page(visit, error)
     if visit.request.method != "POST":
         return visit.redirect(visit.url("/confirm", next=visit.here))
     form = await read_form(visit.request)
@@ -223,7 +228,9 @@ def _exits(visit: Visit, error: GatepostError) -> Iterator[tuple[Text, str]]:
     """Yield where one can go on from an error: near to where it happened."""
     if isinstance(error, InternalError | Unavailable) and visit.request.method == "GET":
         yield Text("error_page.again"), visit.here
-    if _in_console(visit):
+    if isinstance(error, FreshSessionRequired):
+        yield Text("account.security"), visit.url("/security")
+    elif _in_console(visit):
         for link in visit.site.links("console"):
             if not link.exact and f"{visit.path}/".startswith(f"{link.path}/"):
                 yield link.text, visit.url(link.path)
@@ -239,6 +246,8 @@ def _for_people(error: GatepostError) -> Text:
     if isinstance(error, TooManyAttempts):
         minutes = max(1, math.ceil(error.retry_after / 60))
         return Text("error.too_many_attempts.page", count=minutes)
+    if isinstance(error, FreshSessionRequired):
+        return Text("error.fresh_session_required.page")  # others are asked to confirm, and see no error
     for_people = Text(f"error.{error.code}.page")
     return for_people if error.text == type(error).standard() and for_people.exists else error.text
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from gatepost import errors
 from gatepost.http.api.admin import oversight_schemas as shapes
 from gatepost.http.api.parameters import Limit, RowCursor
-from gatepost.http.api.responses import PRESENTED, responses
+from gatepost.http.api.responses import ADMIN, responses
 from gatepost.http.api.routing import router_of
 from gatepost.http.api.user_ids import QueryActorId, QueryUserId, with_examples
 from gatepost.http.dependencies import (
@@ -79,8 +79,7 @@ _LINE = encode(with_examples(shapes.EVENT, UserIdType.INTEGER)).decode()
     responses=responses(
         {"events": [shapes.EVENT], "next_cursor": None},
         "Events retrieved successfully",
-        *PRESENTED,
-        errors.AdminRequired,
+        *ADMIN,
         errors.ValidationFailed,
         fields=_FIELDS,
     ),
@@ -113,9 +112,7 @@ async def admin_events(
             "text/csv": "id,at,action,user_id,email,session_id,ip_address,user_agent,detail\r\n",
             "application/x-ndjson": f"{_LINE}\n",
         },
-        *PRESENTED,
-        errors.AdminRequired,
-        errors.FreshSessionRequired,
+        *ADMIN,
         errors.ValidationFailed,
         fields=_FIELDS,
     ),
@@ -140,8 +137,7 @@ async def export_events(
     responses=_streamed(
         "Server-sent events, an event of the trail each",
         {"text/event-stream": f"id: 42\ndata: {_LINE}\n\n"},
-        *PRESENTED,
-        errors.AdminRequired,
+        *ADMIN,
         errors.TooManyAttempts,
         errors.ValidationFailed,
         fields={"Last-Event-ID": "String should have at most 64 characters"},

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from gatepost import errors
-from gatepost.http.api.responses import PRESENTED, responses
+from gatepost.http.api.responses import ADMIN, responses
 from gatepost.http.api.routing import router_of
 from gatepost.http.api.schemas import TIME
 from gatepost.http.api.user_ids import ExampleUserId, ShownUserId
@@ -139,8 +139,7 @@ router = router_of("administration")
     responses=responses(
         _EXAMPLE,
         "Overview retrieved successfully",
-        *PRESENTED,
-        errors.AdminRequired,
+        *ADMIN,
         errors.ValidationFailed,
         fields={"period": "Input should be '24h', '7d' or '30d'"},
     ),

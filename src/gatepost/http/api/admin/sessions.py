@@ -9,7 +9,7 @@ from gatepost import errors
 from gatepost.http.api import schemas
 from gatepost.http.api.admin import oversight_schemas as shapes
 from gatepost.http.api.parameters import Limit, RowCursor, RowId
-from gatepost.http.api.responses import BODY, PRESENTED, UNWANTED_BODY, responses
+from gatepost.http.api.responses import ADMIN, BODY, UNWANTED_BODY, responses
 from gatepost.http.api.routing import router_of
 from gatepost.http.api.user_ids import QueryUserId, parsed
 from gatepost.http.bodies import unambiguous_body
@@ -22,8 +22,6 @@ from gatepost.texts import Text
 
 router = router_of("administration", unambiguous_body)
 
-ADMIN_CHANGE = (*PRESENTED, errors.AdminRequired, errors.FreshSessionRequired)
-
 
 @router.get(
     "/admin/sessions",
@@ -32,8 +30,7 @@ ADMIN_CHANGE = (*PRESENTED, errors.AdminRequired, errors.FreshSessionRequired)
     responses=responses(
         {"sessions": [shapes.SESSION], "next_cursor": None, "total_active_sessions": 1},
         "Sessions retrieved successfully",
-        *PRESENTED,
-        errors.AdminRequired,
+        *ADMIN,
         errors.ValidationFailed,
         fields={"address": Text("field.address")},
     ),
@@ -85,7 +82,7 @@ async def admin_sessions(
     responses=responses(
         None,
         "Session revoked successfully",
-        *ADMIN_CHANGE,
+        *ADMIN,
         *UNWANTED_BODY,
         errors.NotFound,
         errors.ValidationFailed,
@@ -111,7 +108,7 @@ async def admin_revoke_session(
         {"sessions_revoked": 3},
         "Sessions ended successfully",
         *BODY,
-        *ADMIN_CHANGE,
+        *ADMIN,
         errors.CountChanged,
         fields={"expected": Text("field.required")},
     ),

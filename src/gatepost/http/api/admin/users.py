@@ -10,7 +10,7 @@ from gatepost.gate import Gate
 from gatepost.http.api import schemas
 from gatepost.http.api.admin import user_schemas
 from gatepost.http.api.parameters import Cursor, Limit
-from gatepost.http.api.responses import PRESENTED, UNWANTED_BODY, USERS_ROW, Kinds, responses
+from gatepost.http.api.responses import ADMIN, UNWANTED_BODY, USERS_ROW, Kinds, responses
 from gatepost.http.api.routing import router_of
 from gatepost.http.api.user_ids import PathUserId
 from gatepost.http.bodies import unambiguous_body
@@ -24,8 +24,8 @@ from gatepost.texts import Text
 router = router_of("administration")
 
 _FIELDS = {"id": f"Enter the ID of a user, a number up to {2**31 - 1}"}
-_FOUND: Kinds = (*PRESENTED, errors.AdminRequired, errors.NotFound, errors.ValidationFailed)
-_CHANGED: Kinds = (*_FOUND, *UNWANTED_BODY, errors.FreshSessionRequired, *USERS_ROW)
+_FOUND: Kinds = (*ADMIN, errors.NotFound, errors.ValidationFailed)
+_CHANGED: Kinds = (*_FOUND, *UNWANTED_BODY, *USERS_ROW)
 _TAKEN_AWAY: Kinds = (*_CHANGED, errors.OwnAccount)
 _ADMIN = (Depends(AdminSessionScheme()),)
 """As `AdminSession`, where nothing more is asked of the session."""
@@ -44,8 +44,7 @@ async def _as_it_is_now(gate: Gate, user_id: UserId) -> dict[str, Any]:
     responses=responses(
         {"users": [user_schemas.USER], "next_cursor": None},
         "Users retrieved successfully",
-        *PRESENTED,
-        errors.AdminRequired,
+        *ADMIN,
         errors.ValidationFailed,
         fields={"cursor": Text("field.cursor")},
     ),
@@ -250,6 +249,7 @@ async def set_temporary_password(
         *_CHANGED,
         errors.MalformedJson,
         errors.LastWayIn,
+        errors.OwnAccount,
         fields={"reason": "Field required"},
     ),
 )
