@@ -111,6 +111,7 @@ async def test_every_table_is_granted_as_far_as_it_is_used(
         *by_column,
         "auth_challenges",
         "auth_housekeeping",
+        "auth_last_sign_ins",
     }
     assert not {name for name, privilege in columns if privilege == "UPDATE" and "events" in name}
 

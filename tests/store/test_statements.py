@@ -288,6 +288,10 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
         {"user_sessions_session_token_key", "users_pkey"},
     ),
     "sign_ins.lock_owner": ("nth(17)", {"users_pkey"}),
+    "sign_ins.note_language": (
+        "nth(17), 1, 'de', '198.51.100.17'",
+        {"auth_last_sign_ins_pkey", "user_sessions_user_id_place_idx"},
+    ),
     "sign_ins.lock_live": (
         "17, NULL, '30 minutes'",
         {"user_sessions_pkey", "user_sessions_user_id_is_active_idx"},

@@ -127,8 +127,8 @@ GRANT SELECT ON auth_event_hours, auth_housekeeping TO :"role";
 -- Of what housekeeping did, the counts are the server's own; what is counted up to is not.
 GRANT UPDATE (worked_at, ended, deleted) ON auth_housekeeping TO :"role";
 
--- A trigger writes it, with its owner's rights.
-GRANT SELECT ON auth_last_sign_ins TO :"role";
+-- A trigger writes its rows, with its owner's rights.
+GRANT SELECT, UPDATE (language) ON auth_last_sign_ins TO :"role";
 
 GRANT EXECUTE ON FUNCTION gatepost_count_events TO :"role";
 

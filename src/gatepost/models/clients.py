@@ -19,10 +19,12 @@ class Client:
     Attributes:
         ip_address: canonical text of the address (RFC 5952; IPv4-mapped IPv6 as IPv4), or None.
         user_agent: the header without control characters, at most `USER_AGENT_MAX` characters, or None.
+        language: that they read, as RFC 5646 writes it, where it was asked for; or None.
     """
 
     ip_address: str | None = None
     user_agent: str | None = None
+    language: str | None = None
 
     @classmethod
     def of(cls, ip_address: str | None, user_agent: str | None) -> Self:

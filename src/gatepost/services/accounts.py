@@ -109,7 +109,6 @@ class Accounts:
         invitation: str | None = None,
         own: Mapping[str, object] = NOTHING,
         problems: Mapping[str, Text] = NOTHING,
-        language: str | None = None,
         instead: Instead | None = None,
     ) -> SignedIn | PendingEmail:
         """Add a user and start their first session.
@@ -128,7 +127,6 @@ class Accounts:
             invitation: the token of one; it is used up by the user that it makes, and by nothing that fails.
             own: what else was sent, for the fields that the application asks for.
             problems: what is wrong already, with fields that are missing or of another type.
-            language: that the client reads, as RFC 5646 writes it.
             instead: what they set up in the place of a password, where that is open to everybody; where it is
                 not, a password is missing.
 
@@ -159,10 +157,10 @@ class Accounts:
         invited = await self._admission.admit(invitation, email=email, client=client)
         newcomer = Newcomer(email=email, name=name, own=own, invitation=invited)
         if registrar is not None:
-            await registrar.begin(newcomer, client=client, language=language)
+            await registrar.begin(newcomer, client=client)
             return PendingEmail(email=email)
         arrival = Arrival(client=client, by_cookie=by_cookie, remembered=remembered)
-        return await self._make(newcomer, fields, accepted, arrival, language=language, instead=instead)
+        return await self._make(newcomer, fields, accepted, arrival, instead=instead)
 
     async def complete(
         self,
@@ -172,7 +170,6 @@ class Accounts:
         *,
         arrival: Arrival,
         methods: tuple[str, ...] = (PASSWORD,),
-        language: str | None = None,
         instead: Instead | None = None,
     ) -> SignedIn:
         """Add a user whose mailbox has answered, with the password that was chosen then, or without one.
@@ -183,7 +180,6 @@ class Accounts:
             claim: uses up what proves them, in the transaction; False undoes it.
             arrival: how they want to be handed the session.
             methods: what they have proven, by the names of RFC 8176.
-            language: that the client reads, as RFC 5646 writes it.
             instead: what they set up in the place of a password.
 
         Raises:
@@ -208,7 +204,6 @@ class Accounts:
             accepted,
             arrival,
             methods=methods,
-            language=language,
             claim=claim,
             instead=instead,
         )
@@ -221,7 +216,6 @@ class Accounts:
         arrival: Arrival,
         *,
         methods: tuple[str, ...] = (PASSWORD,),
-        language: str | None,
         claim: Claim | None = None,
         instead: Instead | None = None,
     ) -> SignedIn:
@@ -251,7 +245,7 @@ class Accounts:
                     user = msgspec.structs.replace(user, email_verified=True)
                 await self._features.tell(
                     conn,
-                    Happened(action=AuditAction.USER_REGISTERED, user=user, client=client, language=language),
+                    Happened(action=AuditAction.USER_REGISTERED, user=user, client=client),
                 )
                 proven = Proven(methods=methods, stamp=stamp)
                 if answer is not None:

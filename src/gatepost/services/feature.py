@@ -96,7 +96,7 @@ class Registrar(Protocol):
     def is_on(self) -> bool:
         """Whether it does: where it doesn't, there is a user at once."""
 
-    async def begin(self, newcomer: Newcomer, *, client: Client, language: str | None) -> None:
+    async def begin(self, newcomer: Newcomer, *, client: Client) -> None:
         """Ask the mailbox, and tell the one of somebody who has an account that they have."""
 
 
@@ -255,7 +255,6 @@ class Happened:
         client: who did it.
         former_email: canonical; None where the e-mail is the same.
         by_others: an administrator or a command did it.
-        language: that the client reads, as RFC 5646 writes it; None where that is not known.
         detail: as the trail has it, such as the `method` of a second factor, or how many codes are `left`.
     """
 
@@ -264,7 +263,6 @@ class Happened:
     client: Client
     former_email: str | None = None
     by_others: bool = False
-    language: str | None = None
     detail: Mapping[str, object] = field(default_factory=dict)
 
 

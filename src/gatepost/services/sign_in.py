@@ -30,6 +30,7 @@ from gatepost.services.throttles import Attempt, Throttles
 from gatepost.store import challenges as store
 from gatepost.store import endings
 from gatepost.store import events as event_store
+from gatepost.store import sign_ins as sign_in_store
 from gatepost.store import users as user_store
 
 
@@ -234,14 +235,17 @@ class SignIns:
         """Start the session, unless a hook of the application turns them away."""
         is_new = not arrival.is_known and self._features.hears
         if not (is_new or self._hooks.has(Moment.SIGN_IN)):
-            return await self._start(conn, proof, arrival)
-        async with transaction_on(conn):
             signed_in = await self._start(conn, proof, arrival)
-            if signed_in is not None:
-                await self.welcome(conn, signed_in.session, arrival.client)
-                if is_new:
-                    await self._tell(conn, AuditAction.SESSION_STARTED, signed_in, arrival)
-            return signed_in
+        else:
+            async with transaction_on(conn):
+                signed_in = await self._start(conn, proof, arrival)
+                if signed_in is not None:
+                    await self.welcome(conn, signed_in.session, arrival.client)
+                    if is_new:
+                        await self._tell(conn, AuditAction.SESSION_STARTED, signed_in, arrival)
+        if signed_in is not None:
+            await _note_language(conn, signed_in.session, arrival.client)
+        return signed_in
 
     async def welcome(self, conn: Connection, session: Session, client: Client) -> None:
         """Run the hooks of a sign-in, in the transaction in which its session starts.
@@ -370,6 +374,15 @@ class SignIns:
             detail={"reason": reason, **({} if method is None else {"method": method[:64]})},
             counts=reason == "wrong_code",
         )
+
+
+async def _note_language(conn: Connection, session: Session, client: Client) -> None:
+    """Keep what a user reads who has chosen no language, for mails to them.
+
+    Whoever comes from a new place may not be the user: the mail that tells of it stays in their language.
+    """
+    if session.user.language is None and client.language is not None:
+        await sign_in_store.note_language(conn, session, client.language, place=client.address_block)
 
 
 def _arrival(waiting: store.Waiting, client: Client) -> Arrival:

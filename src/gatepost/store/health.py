@@ -127,6 +127,7 @@ async def missing_privileges(conn: Connection, features: Schemas = ()) -> list[s
                 'replaced_by successor_nonce place handed_by'),
             ('auth_links', 'INSERT', 'purpose digest email created_at created_by expires_at'),
             ('auth_links', 'UPDATE', 'created_by used_at used_by revoked_at'),
+            ('auth_last_sign_ins', 'UPDATE', 'language'),
             ('auth_challenges', 'UPDATE', 'stamp methods by_cookie state tries created_at expires_at'),
             ('auth_blocks', 'INSERT', 'network until reason created_at created_by'),
             ('auth_blocks', 'UPDATE', 'lifted_at lifted_by'),

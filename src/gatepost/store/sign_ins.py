@@ -17,6 +17,7 @@ from gatepost.models import (
     Client,
     EndReason,
     Row,
+    Session,
     SessionCursor,
     SignIn,
     UserId,
@@ -63,6 +64,22 @@ async def lock_owner(conn: Connection, user_id: UserId) -> UUID | None:
         user_id,
     )
     return None if row is None else row["stamp"]
+
+
+async def note_language(conn: Connection, session: Session, language: str, *, place: str | None) -> None:
+    """Keep what the user of a new session reads; where they have not been before, only if nothing is kept."""
+    await conn.execute(
+        """
+        UPDATE auth_last_sign_ins l SET language = $3
+        WHERE l.user_id = $1 AND l.language IS DISTINCT FROM $3 AND (l.language IS NULL OR EXISTS (
+            SELECT FROM user_sessions s WHERE s.user_id = $1 AND s.place = $4 AND s.id <> $2
+        ))
+        """,
+        session.user.id,
+        session.id,
+        language,
+        place,
+    )
 
 
 async def lock_live(

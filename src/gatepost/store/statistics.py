@@ -87,7 +87,7 @@ class Condition(Columns, frozen=True, kw_only=True, gc=False):
         now: the time to decide by.
         size_bytes: what the database takes on the disk, indexes included.
         server_version: of PostgreSQL, like "18.6".
-        schema_version: of the migrations, like "0008".
+        schema_version: of the migrations, like "0009".
         cleaned_at: when housekeeping last ran; None for never.
         oldest_event_at: when the oldest event on the trail happened; None where it is empty.
     """

@@ -161,3 +161,34 @@ async def test_an_address_that_was_refused_for_good_is_told_nothing(
     await post.send()
     await password_set(post.gate, PASSWORD)
     assert [template for template, _ in await told(db)] == ["verify_email", "password_changed"]
+
+
+async def test_who_chose_no_language_is_written_to_in_what_they_read_when_they_signed_in(
+    make_settings: MakeSettings, clock: MovableClock, db: Any
+) -> None:
+    async def asked(accepted: str | None) -> str:
+        """Have somebody who is not signed in ask for a mail; return its language."""
+        clock.advance(minutes=2)
+        headers = {} if accepted is None else {"Accept-Language": accepted}
+        body = {"email": ADA}
+        assert (await client.post("/api/auth/password/forgot", json=body, headers=headers)).status_code == 202
+        found: str = await db.fetchval("SELECT language FROM auth_messages ORDER BY id DESC LIMIT 1")
+        return found
+
+    async with served(make_settings, clock) as (client, _):
+        await register(client, ADA)
+        assert await asked("ja") == "ja", "nothing else is known"
+        await login(client, ADA, **{"Accept-Language": "de-CH"})
+        assert await asked("ja") == "de-CH"
+        await login(client, ADA, **{"Accept-Language": "fr"})
+        assert await asked(None) == "fr"
+        await login(client, ADA)
+        assert await asked("ja") == "fr", "who says nothing changes nothing"
+
+        await login(client, ADA, **{"Accept-Language": "ja", **elsewhere("203.0.113.90")})
+        languages = "SELECT language FROM auth_messages WHERE template = 'new_sign_in'"
+        assert await db.fetchval(languages) == "fr", "whoever came from there may be somebody else"
+        assert await asked("ja") == "fr"
+        await db.execute("UPDATE users SET language = 'hi'")
+        await login(client, ADA, **{"Accept-Language": "de"})
+        assert await asked("ja") == "hi", "a choice comes first"

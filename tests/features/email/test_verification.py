@@ -86,7 +86,7 @@ async def test_what_a_stranger_without_a_password_had_sent_to_their_own_mailbox_
     user = await gate.administration.find(EMAIL)
     async with gate.database.transaction() as conn:
         await gate.service(EmailChanges).begin(conn, user, "stranger@example.com", client=Client())
-        await gate.service(Verifications)._ask(conn, user, Client(), None)
+        await gate.service(Verifications)._ask(conn, user, Client())
     theirs = await read_mail(gate, db, "email_change")
     mail = await read_mail(gate, db, "verify_email")
     assert (await verify(client, token=mail.token)).status_code == 200

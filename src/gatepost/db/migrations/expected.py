@@ -63,7 +63,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "ended",
         "deleted",
     ),
-    "auth_last_sign_ins": ("user_id", "at"),
+    "auth_last_sign_ins": ("user_id", "at", "language"),
     "auth_refusals": ("action", "place", "user_id", "refusals", "since"),
     "auth_erased": ("xid", "user_id", "email_digest"),
     "gatepost_features": ("feature", "version"),

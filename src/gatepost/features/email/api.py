@@ -17,7 +17,7 @@ from gatepost.features.email.passwords import ForgottenPasswords
 from gatepost.features.email.sign_ups import SignUps
 from gatepost.features.email.verification import Verifications
 from gatepost.http.api import requests, schemas
-from gatepost.http.api.languages import language_of
+from gatepost.http.api.languages import ReadingClient
 from gatepost.http.api.responses import (
     ADMIN,
     BODY,
@@ -138,16 +138,14 @@ class ResetPasswordRequest(ShownRequest):
     responses=_ASKED,
 )
 async def forgot_password(
-    body: AskRequest, edge: CurrentEdge, client: CurrentClient, request: Request
+    body: AskRequest, edge: CurrentEdge, client: ReadingClient, request: Request
 ) -> Response:
     """Answer the same whoever it is; the mail is sent afterwards, where there is somebody to send it to.
 
     Where there is no way to send mail (`MAIL_URL`) this is not found.
     """
     browser = await body.browser(edge, request)
-    await edge.gate.service(ForgottenPasswords).forgot(
-        body.email, client=client, language=language_of(request), browser=browser
-    )
+    await edge.gate.service(ForgottenPasswords).forgot(body.email, client=client, browser=browser)
     return binding.bind(success(None, _SENT, status=202), edge, browser)
 
 
@@ -265,7 +263,7 @@ _MADE: Any = responses(schemas.SIGNED_IN, "User registered successfully", status
     | {201: _MADE | {"model": Envelope[schemas.SignedInData]}},
 )
 async def verify_email(
-    body: VerifyRequest, edge: CurrentEdge, client: CurrentClient, request: Request
+    body: VerifyRequest, edge: CurrentEdge, client: ReadingClient, request: Request
 ) -> Response:
     """Note that the e-mail is its user's; with a password or a passkey, make the account that waits for it.
 
@@ -279,7 +277,6 @@ async def verify_email(
             body.password,
             name=body.name,
             arrival=Arrival(client=client, by_cookie=body.cookie, remembered=body.remember),
-            language=language_of(request),
             instead=body.instead,
         )
         message = "User registered successfully"
@@ -308,11 +305,9 @@ router = router_of("mail", unambiguous_body)
         status=202,
     ),
 )
-async def send_verification(
-    session: CurrentSession, gate: CurrentGate, client: CurrentClient, request: Request
-) -> Response:
+async def send_verification(session: CurrentSession, gate: CurrentGate, client: ReadingClient) -> Response:
     """Send it to the caller's e-mail, unless that is verified; not found where e-mails are not verified."""
-    await gate.service(Verifications).send(session, client=client, language=language_of(request))
+    await gate.service(Verifications).send(session, client=client)
     return success(None, "A mail is on its way", status=202)
 
 
@@ -324,16 +319,14 @@ async def send_verification(
     responses=_ASKED,
 )
 async def login_by_email(
-    body: AskRequest, edge: CurrentEdge, client: CurrentClient, request: Request
+    body: AskRequest, edge: CurrentEdge, client: ReadingClient, request: Request
 ) -> Response:
     """Answer the same whoever it is; not found where nobody signs in by mail (`EMAIL_SIGN_IN`).
 
     Where anybody may register (`REGISTRATION`), a mailbox without an account gets a mail that makes one.
     """
     browser = await body.browser(edge, request)
-    await edge.gate.service(MailSignIns).ask(
-        body.email, client=client, language=language_of(request), browser=browser
-    )
+    await edge.gate.service(MailSignIns).ask(body.email, client=client, browser=browser)
     return binding.bind(success(None, _SENT, status=202), edge, browser)
 
 
@@ -366,7 +359,7 @@ class FinishLoginRequest(ShownRequest, requests.PerhapsNewAccount):
     | {201: _MADE | {"model": Envelope[schemas.SignedInData]}},
 )
 async def finish_login_by_email(
-    body: FinishLoginRequest, edge: CurrentEdge, client: CurrentClient, request: Request
+    body: FinishLoginRequest, edge: CurrentEdge, client: ReadingClient, request: Request
 ) -> Response:
     """Answer as `login` does; an address that answers for the first time ends the account's password.
 
@@ -375,7 +368,7 @@ async def finish_login_by_email(
     """
     await check_cookie(edge, request.scope, cookie=body.cookie, remember=body.remember)
     arrival = Arrival(client=client, by_cookie=body.cookie, remembered=body.remember)
-    newly = Newly(name=body.name, own=body.own, language=language_of(request))
+    newly = Newly(name=body.name, own=body.own)
     shown = body.shown_in(edge, request)
     signed_in, is_new = await edge.gate.service(MailSignIns).finish(shown, arrival, newly)
     message, status = ("User registered successfully", 201) if is_new else ("Login successful", 200)

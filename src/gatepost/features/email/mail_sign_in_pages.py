@@ -38,7 +38,7 @@ async def send(visit: Visit, form: Form) -> Response:
     """
     browser = binding.browser_of(visit.edge, visit.request.scope)
     email = await visit.gate.service(MailSignIns).ask(
-        form.get("email", ""), client=visit.client, language=visit.language.tag, browser=browser
+        form.get("email", ""), client=visit.client, browser=browser
     )
     return binding.bind(_sent(visit, email), visit.edge, browser)
 
@@ -87,7 +87,7 @@ async def submit(visit: Visit, form: Form) -> Response:
     shown = landing.shown(visit, form, Purpose.SIGN_IN)
     arrival = Arrival(client=visit.client, by_cookie=True, remembered="remember" in form)
     own = typed_fields(visit.site.own_inputs, form)
-    newly = Newly(name=form.get("name"), own=own, language=visit.language.tag)
+    newly = Newly(name=form.get("name"), own=own)
     try:
         signed_in, is_new = await visit.gate.service(MailSignIns).finish(shown, arrival, newly)
     except InvalidLink:

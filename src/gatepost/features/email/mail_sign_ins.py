@@ -37,12 +37,10 @@ class Newly:
     Attributes:
         name: as it was typed; None where nothing was asked yet.
         own: what was sent for the fields that the application asks for.
-        language: that they read.
     """
 
     name: str | None = None
     own: Mapping[str, object] = field(default_factory=dict)
-    language: str | None = None
 
 
 class MailSignIns:
@@ -76,9 +74,7 @@ class MailSignIns:
         """Whether one signs in by mail."""
         return self._mailroom.is_on and self.mode != "off"
 
-    async def ask(
-        self, email: str, *, client: Client, language: str | None = None, browser: str | None = None
-    ) -> str:
+    async def ask(self, email: str, *, client: Client, browser: str | None = None) -> str:
         """Have a mail sent to whoever has this e-mail, or may make an account with it.
 
         Returns:
@@ -98,9 +94,7 @@ class MailSignIns:
             has_code=self.mode in {"code", "both"},
             kept=Kept(link=self.mode in {"link", "both"}, newcomer=self.signs_up),
         )
-        return await self._mailroom.ask(
-            request, email, verb="login_email", client=client, language=language, browser=browser
-        )
+        return await self._mailroom.ask(request, email, verb="login_email", client=client, browser=browser)
 
     async def look(self, token: str, *, client: Client) -> tuple[MailLink, User | None]:
         """Return the open link of a token, for its page, and whose it is; it stays open.
@@ -161,9 +155,7 @@ class MailSignIns:
 
         newcomer = Newcomer(email=link.email, name=newly.name or "", own=newly.own, invitation=None)
         try:
-            return await self._accounts.complete(
-                newcomer, None, claim, arrival=arrival, methods=(METHOD,), language=newly.language
-            )
+            return await self._accounts.complete(newcomer, None, claim, arrival=arrival, methods=(METHOD,))
         except EndedMeanwhile:
             raise await self._links.refused(Purpose.SIGN_IN, "ended_meanwhile", link, client=client) from None
 

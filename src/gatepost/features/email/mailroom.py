@@ -84,7 +84,6 @@ class Mailroom:
         *,
         verb: str,
         client: Client,
-        language: str | None,
         browser: str | None,
     ) -> str:
         """Have a mail sent to a mailbox, whoever has it.
@@ -98,7 +97,6 @@ class Mailroom:
             email: as it was typed.
             verb: what the client does, as throttles have it.
             client: who asks.
-            language: that they read, for a user who has chosen none.
             browser: what theirs keeps; the code works in no other. None where it works anywhere.
 
         Returns:
@@ -110,7 +108,7 @@ class Mailroom:
         """
         await self.throttles.arrive(client, verb=verb)
         email = read("email", email, canonical_email)
-        await self.post(request, email, client=client, language=language, browser=browser)
+        await self.post(request, email, client=client, browser=browser)
         return email
 
     async def post(
@@ -119,7 +117,6 @@ class Mailroom:
         email: str,
         *,
         client: Client,
-        language: str | None,
         browser: str | None = None,
     ) -> None:
         """Do it for somebody who was looked at already.
@@ -153,7 +150,7 @@ class Mailroom:
                     recipient=email,
                     lifetime=request.lifetime,
                     user_id=mailbox.user_id,
-                    language=language,
+                    language=client.language,
                     link_id=None if mail is request.if_taken else link_id,
                     data={**asked(client, at), **_lasting(lasts, has_code=has_code)},
                 ),
@@ -177,7 +174,6 @@ class Mailroom:
         client: Client | None,
         lifetime: timedelta,
         email: str | None = None,
-        language: str | None = None,
         has_code: bool = False,
         bound: bool = True,
         by_admin: bool = False,
@@ -192,7 +188,6 @@ class Mailroom:
             client: who asks; None where neither the mail nor the user's data are to tell.
             lifetime: of the link, and of the mail.
             email: canonical, of another mailbox than the account's.
-            language: that the client reads, for a user who has chosen none.
             has_code: it works by a code as well.
             bound: the link ends when the user's credentials change.
             by_admin: an administrator has it sent.
@@ -217,7 +212,7 @@ class Mailroom:
                 recipient=recipient,
                 lifetime=lifetime,
                 user_id=user.id,
-                language=language,
+                language=None if client is None else client.language,
                 link_id=link_id,
                 data=data | {"by_admin": True} if by_admin else data,
             ),

@@ -23,7 +23,8 @@ class Draft:
         recipient: the address.
         lifetime: after which it is of no use any more.
         user_id: whom it is about; None where there is no such user. It goes with the user.
-        language: of whoever asked, as RFC 5646 writes it; the one that the user chose comes first.
+        language: of whoever asked, as RFC 5646 writes it. What the user chose comes first, then what they
+            read when they last signed in.
         link_id: of the link that it carries; None where it carries none.
         data: for its templates; never a link, a code or a name. It has times as ISO 8601 writes them.
         dedupe_key: of the mails with this key one waits at the most.

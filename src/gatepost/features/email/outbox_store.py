@@ -60,8 +60,11 @@ async def insert(conn: Connection, draft: "Draft", *, at: datetime | None) -> in
         """
         INSERT INTO auth_messages (template, language, user_id, recipient, link_id, data, dedupe_key,
             created_at, due_at, expires_at)
-        SELECT $1, coalesce((SELECT u.language FROM users u WHERE u.id = $3), $2), $3, $4, $5,
-            $6::text::jsonb, $7, t.now, t.now, t.now + $8::interval
+        SELECT $1, coalesce(
+                (SELECT u.language FROM users u WHERE u.id = $3),
+                (SELECT l.language FROM auth_last_sign_ins l WHERE l.user_id = $3),
+                $2
+            ), $3, $4, $5, $6::text::jsonb, $7, t.now, t.now, t.now + $8::interval
         FROM (SELECT coalesce($9::timestamptz, statement_timestamp()) AS now) t
         ON CONFLICT (dedupe_key) WHERE state = 'queued' AND dedupe_key IS NOT NULL DO NOTHING
         RETURNING id

@@ -32,7 +32,7 @@ async def send(visit: Visit, form: Form) -> Response:
     """
     browser = binding.browser_of(visit.edge, visit.request.scope)
     email = await visit.gate.service(ForgottenPasswords).forgot(
-        form.get("email", ""), client=visit.client, language=visit.language.tag, browser=browser
+        form.get("email", ""), client=visit.client, browser=browser
     )
     return binding.bind(_code_form(visit, email), visit.edge, browser)
 

@@ -50,15 +50,12 @@ class ForgottenPasswords:
         """Whether there is a way to send mail."""
         return self._mailroom.is_on
 
-    async def forgot(
-        self, email: str, *, client: Client, language: str | None = None, browser: str | None = None
-    ) -> str:
+    async def forgot(self, email: str, *, client: Client, browser: str | None = None) -> str:
         """Have a link and a code sent to whoever has this e-mail, where that is somebody who may sign in.
 
         Args:
             email: as it was typed.
             client: who asks.
-            language: that they read, for a user who has chosen none.
             browser: what theirs keeps; the code works in no other. None where it works anywhere.
 
         Returns:
@@ -69,9 +66,7 @@ class ForgottenPasswords:
             ValidationFailed, TooManyAttempts: as `Mailroom.ask`.
         """
         see_that(self.is_on)
-        return await self._mailroom.ask(
-            _FORGOTTEN, email, verb="forgot", client=client, language=language, browser=browser
-        )
+        return await self._mailroom.ask(_FORGOTTEN, email, verb="forgot", client=client, browser=browser)
 
     async def look(self, token: str, *, client: Client) -> MailLink:
         """Return the open link of a token, for its page; it stays open.

@@ -60,7 +60,6 @@ async def submit(visit: Visit, form: Form) -> Response:
                 form.get("password", ""),
                 name=form.get("name"),
                 arrival=Arrival(client=visit.client, by_cookie=True),
-                language=visit.language.tag,
                 instead=read_instead(form),
             )
     except InvalidLink:

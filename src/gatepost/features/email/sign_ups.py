@@ -40,7 +40,7 @@ class SignUps:
         """Whether a mailbox has to answer before there is a user."""
         return self._mailroom.is_on and self._mode == "required"
 
-    async def begin(self, newcomer: Newcomer, *, client: Client, language: str | None) -> None:
+    async def begin(self, newcomer: Newcomer, *, client: Client) -> None:
         """Ask the mailbox; where somebody has an account with it, the mail says so, and nothing else does.
 
         Raises:
@@ -55,7 +55,7 @@ class SignUps:
             lifetime=LIFETIME,
             kept=Kept(name=newcomer.name, own=dict(newcomer.own), invitation=invitation),
         )
-        await self._mailroom.post(request, newcomer.email, client=client, language=language)
+        await self._mailroom.post(request, newcomer.email, client=client)
 
     async def look(self, token: str, *, client: Client) -> tuple[MailLink, str]:
         """Return the open link of a token, for its page, and the name that was given; it stays open.
@@ -76,7 +76,6 @@ class SignUps:
         name: str | None = None,
         instead: Instead | None = None,
         arrival: Arrival,
-        language: str | None = None,
     ) -> SignedIn:
         """Make the account of somebody whose mailbox has answered, with the password that they choose now.
 
@@ -86,7 +85,6 @@ class SignUps:
             instead: what that is.
             name: another one than was given before; None where that stays.
             arrival: how they want to be handed the session.
-            language: that they read.
 
         Raises:
             NotFound: accounts are made otherwise.
@@ -115,7 +113,6 @@ class SignUps:
                 None if instead is not None else password or "",
                 claim,
                 arrival=arrival,
-                language=language,
                 instead=instead,
             )
         except EndedMeanwhile:

@@ -37,9 +37,9 @@ class Verifications:
         """Ask the mailbox of somebody who registers, in the transaction in which they do."""
         is_new = happened.action == AuditAction.USER_REGISTERED and not happened.user.email_verified
         if self.is_on and is_new:
-            await self._ask(conn, happened.user, happened.client, happened.language)
+            await self._ask(conn, happened.user, happened.client)
 
-    async def send(self, session: Session, *, client: Client, language: str | None = None) -> None:
+    async def send(self, session: Session, *, client: Client) -> None:
         """Ask the mailbox of a session's user once more; one that has answered is not asked again.
 
         Raises:
@@ -53,7 +53,7 @@ class Verifications:
         await self._mailroom.limits.charge(user.email, what=Mail.VERIFY_EMAIL, client=client)
         async with self._mailroom.database.transaction() as conn:
             await sign_ins.lock_owner(conn, user.id)
-            await self._ask(conn, user, client, language)
+            await self._ask(conn, user, client)
 
     async def look(self, token: str, *, client: Client) -> MailLink:
         """Return the open link of a token, for its page; it stays open.
@@ -122,7 +122,7 @@ class Verifications:
         await user_store.move_stamp(conn, user_id)
         await endings.end_of_user(conn, user_id, reason=EndReason.PASSWORD_SET, client=client, at=at)
 
-    async def _ask(self, conn: Connection, user: User, client: Client, language: str | None) -> None:
+    async def _ask(self, conn: Connection, user: User, client: Client) -> None:
         await self._mailroom.post_to_user(
             conn,
             Mail.VERIFY_EMAIL,
@@ -130,6 +130,5 @@ class Verifications:
             user,
             client=client,
             lifetime=LIFETIME,
-            language=language,
             has_code=True,
         )

@@ -46,8 +46,7 @@ async def submit(visit: Visit, form: Form) -> Response:
     """
     verifications = visit.gate.service(Verifications)
     if "again" in form and visit.session is not None:
-        language = visit.language.tag
-        await verifications.send(visit.session, client=visit.client, language=language)
+        await verifications.send(visit.session, client=visit.client)
         return visit.redirect(visit.url(VERIFY), notice="verification_sent")
     token = None if "code" in form else landing.kept_token(visit, Purpose.VERIFY_EMAIL) or ""
     email = None if visit.session is None else visit.session.user.email

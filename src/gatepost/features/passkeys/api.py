@@ -20,6 +20,7 @@ from gatepost.features.passkeys.sign_ins import PasskeySignIns
 from gatepost.features.passkeys.sign_ups import PasskeySignUps
 from gatepost.features.passkeys.store import Passkey
 from gatepost.http.api import requests, schemas
+from gatepost.http.api.languages import ReadingClient
 from gatepost.http.api.parameters import RowId
 from gatepost.http.api.responses import (
     BODY,
@@ -225,7 +226,7 @@ async def passkey_login_options(gate: CurrentGate, client: CurrentClient) -> Res
     ),
 )
 async def login_by_passkey(
-    body: PasskeyLoginRequest, edge: CurrentEdge, client: CurrentClient, request: Request
+    body: PasskeyLoginRequest, edge: CurrentEdge, client: ReadingClient, request: Request
 ) -> Response:
     """Answer as `login` does. The authenticator has checked a PIN or biometrics: that is two factors."""
     await check_cookie(edge, request.scope, cookie=body.cookie, remember=body.remember)

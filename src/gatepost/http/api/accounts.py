@@ -8,7 +8,7 @@ from starlette.types import Scope
 
 from gatepost import errors
 from gatepost.http.api import requests, schemas
-from gatepost.http.api.languages import language_of
+from gatepost.http.api.languages import ReadingClient
 from gatepost.http.api.responses import BODY, NEW_PASSWORD, STEP_DUE, USERS_ROW, pending_email, responses
 from gatepost.http.api.routing import router_of
 from gatepost.http.api.signed_in import check_cookie, sign_in
@@ -47,7 +47,9 @@ _ANSWER_FIRST = "Open the link in the mail to go on"
         fields={"password": Text("field.too_short", count=8)},
     ),
 )
-async def register(body: requests.RegisterRequest, edge: CurrentEdge, request: Request) -> Response:
+async def register(
+    body: requests.RegisterRequest, edge: CurrentEdge, client: ReadingClient, request: Request
+) -> Response:
     """Add a user and answer with the token of their first session, or set the cookie that holds it.
 
     Where e-mails have to be verified it is 202 instead, whoever asks, and no password is needed: the user is
@@ -60,13 +62,12 @@ async def register(body: requests.RegisterRequest, edge: CurrentEdge, request: R
         email=body.email,
         name=body.name,
         password=body.password,
-        client=edge.client_of(request.scope),
+        client=client,
         remembered=body.remember,
         by_cookie=body.cookie,
         invitation=body.invitation,
         own=body.own,
         problems=body.problems,
-        language=language_of(request),
         instead=body.instead,
     )
     if isinstance(made, PendingEmail):
@@ -94,7 +95,9 @@ async def register(body: requests.RegisterRequest, edge: CurrentEdge, request: R
         fields={"password": Text("field.required")},
     ),
 )
-async def login(body: requests.LoginRequest, edge: CurrentEdge, request: Request) -> Response:
+async def login(
+    body: requests.LoginRequest, edge: CurrentEdge, client: ReadingClient, request: Request
+) -> Response:
     """Check the password and answer with the token of a new session, or set the cookie that holds it.
 
     With `new_password` the password is changed, which a temporary one has to be.
@@ -103,7 +106,7 @@ async def login(body: requests.LoginRequest, edge: CurrentEdge, request: Request
     signed_in = await edge.gate.logins.by_password(
         email=body.email,
         password=body.password,
-        client=edge.client_of(request.scope),
+        client=client,
         device=edge.cookies.device(request.scope),
         remembered=body.remember,
         by_cookie=body.cookie,
@@ -129,7 +132,9 @@ async def login(body: requests.LoginRequest, edge: CurrentEdge, request: Request
         fields={"method": Text("field.method")},
     ),
 )
-async def answer_factor(body: requests.FactorRequest, edge: CurrentEdge, request: Request) -> Response:
+async def answer_factor(
+    body: requests.FactorRequest, edge: CurrentEdge, client: ReadingClient, request: Request
+) -> Response:
     """Answer what `second_factor_required` asks for; without a challenge in the body, that of the cookie."""
     token, by_cookie = await _challenge(edge, request.scope, body.challenge)
     signed_in = await edge.gate.sign_ins.answer(
@@ -137,7 +142,7 @@ async def answer_factor(body: requests.FactorRequest, edge: CurrentEdge, request
         method=body.method,
         code=body.code,
         credential=body.credential,
-        client=edge.client_of(request.scope),
+        client=client,
         by_cookie=by_cookie,
     )
     return await sign_in(edge, request.scope, signed_in, "Login successful", by_cookie=by_cookie)

@@ -49,7 +49,6 @@ async def submit(visit: Visit, form: Form) -> Response:
             by_cookie=True,
             invitation=invitation_of(visit, form),
             own=typed_fields(visit.site.own_inputs, form),
-            language=visit.language.tag,
             instead=read_instead(form),
         )
     if isinstance(made, PendingEmail):

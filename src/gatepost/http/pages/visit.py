@@ -1,6 +1,6 @@
 """One visit of a page: who came, in which language, and how they are answered."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -85,8 +85,8 @@ class Visit:
 
     @property
     def client(self) -> Client:
-        """Who is at the other end."""
-        return self.edge.client_of(self.request.scope)
+        """Who is at the other end, and what they read."""
+        return replace(self.edge.client_of(self.request.scope), language=self.language.tag)
 
     @property
     def token(self) -> str:

@@ -45,7 +45,7 @@ _EXAMPLE: dict[str, Any] = {
     "is_cut": False,
     "database_bytes": 12582912,
     "postgresql_version": "18.6",
-    "schema_version": "0008",
+    "schema_version": "0009",
     "last_cleanup_at": "2023-12-31T23:57:00Z",
     "next_cleanup_at": "2024-01-01T00:02:00Z",
     "oldest_event_at": "2023-12-01T00:00:00Z",

@@ -1,0 +1,1 @@
+INSERT INTO auth_events (action, detail) VALUES ('schema.migrated', '{"version": "0009"}');
