@@ -36,7 +36,6 @@ from tests import proofs, secrecy
 from tests.maker import Maker, on_database, remember_types
 from tests.remembering import CompiledTemplates, remember_fields
 from tests.stock import Stock
-from tests.watching import Watching
 
 from gatepost.app import create_app
 from gatepost.db import migrate
@@ -69,7 +68,6 @@ def pytest_configure(config: pytest.Config) -> None:
     remember_fields()
     config.pluginmanager.register(secrecy)
     config.pluginmanager.register(proofs.Proofs(config))
-    config.pluginmanager.register(Watching(config))
     # Examples are the same each time, however long they take; `make fuzz` looks for others.
     hypothesis.settings.register_profile("ours", deadline=None, derandomize="FUZZ_EXAMPLES" not in os.environ)
     hypothesis.settings.load_profile("ours")
