@@ -130,6 +130,21 @@ async def test_whoever_changes_it_twice_does_not_outrun_the_first_mailbox(
     assert await current(db) == EMAIL
 
 
+async def test_nobody_bars_the_way_back_by_registering_with_the_former_address(
+    client: httpx.AsyncClient, gate: Gatepost, db: Database, clock: MovableClock
+) -> None:
+    await register(client)
+    await changed(client, gate, db)
+    owners = (await read_mail(gate, db, "email_changed")).token
+    body = {"email": EMAIL, "password": PASSWORD, "name": "A thief"}
+    assert_error(await client.post("/api/auth/register", json=body), errors.EmailTaken)
+    assert (await undo(client, owners)).status_code == 200
+    assert await current(db) == EMAIL
+    await changed(client, gate, db)
+    clock.advance(days=7)
+    await register(client, EMAIL)
+
+
 async def test_who_takes_it_back_ends_the_links_of_later_changes(
     client: httpx.AsyncClient, gate: Gatepost, db: Database
 ) -> None:

@@ -10,6 +10,7 @@ from tests.conftest import PASSWORD, MakeSettings, MovableClock, bearer, login, 
 from tests.features.email.conftest import OpenPost, Post, Postman, part
 
 from gatepost.app import create_app
+from gatepost.features.email.notices import UNPROVEN_MAX
 from gatepost.gate import Gate
 from gatepost.library import Gatepost
 from gatepost.models import AuditAction, Client
@@ -85,6 +86,27 @@ async def test_every_change_of_a_password_is_told(
 
         await password_set(gate, ANOTHER)
         assert await told(db, since=2) == [("password_changed", ADA)]
+
+
+async def test_an_address_that_nobody_has_proven_is_not_flooded(
+    make_settings: MakeSettings, clock: MovableClock, db: Any
+) -> None:
+    async with served(make_settings, clock) as (client, gate):
+        await register(client, ADA)
+
+        async def change(times: int) -> int:
+            user, before = await gate.administration.find(ADA), len(await told(db))
+            for _ in range(times):
+                async with gate.database.transaction() as conn:
+                    happened = Happened(action=AuditAction.PASSWORD_CHANGED, user=user, client=Client())
+                    await gate.wiring.tell(conn, happened)
+            return len(await told(db)) - before
+
+        assert await change(UNPROVEN_MAX + 1) == UNPROVEN_MAX
+        clock.advance(minutes=61)
+        assert await change(1) == 1
+        await db.execute("UPDATE users SET email_verified_at = now()")
+        assert await change(UNPROVEN_MAX + 1) == UNPROVEN_MAX + 1
 
 
 async def test_what_is_done_about_second_factors_is_told(

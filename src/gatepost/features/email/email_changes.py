@@ -5,12 +5,15 @@ from datetime import timedelta
 import msgspec
 
 from gatepost.db.pool import Connection
+from gatepost.errors import EmailTaken
+from gatepost.features.email import link_store
 from gatepost.features.email.actions import EmailAction
 from gatepost.features.email.link_store import MailLink, Purpose
 from gatepost.features.email.mailroom import Mailroom, see_that
 from gatepost.features.email.mails import Mail
 from gatepost.models import Action, AuditAction, Client, EndReason, User
 from gatepost.services import emails
+from gatepost.services.feature import Happened
 from gatepost.services.hooks import Hooks, Moment
 from gatepost.store import endings, profiles, sign_ins
 from gatepost.store import events as event_store
@@ -44,6 +47,19 @@ class EmailChanges:
             TooManyAttempts: there were too many.
         """
         await self._mailroom.limits.charge(email, what=Mail.EMAIL_CHANGE, client=client)
+
+    async def hear(self, conn: Connection, happened: Happened) -> None:
+        """Keep whoever only types it from an e-mail that its former mailbox may still take back.
+
+        A thief would else register with it, and the way back be barred.
+
+        Raises:
+            EmailTaken: somebody has changed it less than `UNDO_LIFETIME` ago.
+        """
+        if happened.action != AuditAction.USER_REGISTERED or happened.user.email_verified:
+            return
+        if await link_store.has_open(conn, Purpose.EMAIL_UNDO, happened.user.email, at=self._clock()):
+            raise EmailTaken
 
     async def begin(self, conn: Connection, user: User, email: str, *, client: Client) -> None:
         """Ask the new mailbox of a user, in the transaction in which they have proven who they are.

@@ -137,6 +137,24 @@ async def get(conn: Connection, link_id: int, *, at: datetime | None) -> MailLin
     return None if row is None else MailLink.from_row(row)
 
 
+async def has_open(conn: Connection, purpose: Purpose, email: str, *, at: datetime | None) -> bool:
+    """Say whether a mailbox was sent a link that is not over."""
+    return bool(
+        await conn.fetchval(
+            """
+            SELECT EXISTS (
+                SELECT FROM auth_email_links l
+                WHERE l.purpose = $1 AND l.email = $2 AND l.used_at IS NULL AND l.revoked_at IS NULL
+                    AND l.expires_at > coalesce($3::timestamptz, statement_timestamp())
+            )
+            """,
+            purpose,
+            email,
+            at,
+        )
+    )
+
+
 async def try_code(
     conn: Connection, purpose: Purpose, email: str, browser: Sequence[StoredLink], *, at: datetime | None
 ) -> tuple[int, StoredLink] | None:

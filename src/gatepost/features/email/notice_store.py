@@ -1,5 +1,6 @@
 """What is asked before a notice is written down."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from gatepost.db.pool import Connection
@@ -50,3 +51,21 @@ async def is_from_new_place(
         at,
     )
     return bool(found)
+
+
+async def count(
+    conn: Connection, user_id: UserId, templates: Sequence[str], *, since: timedelta, at: datetime | None
+) -> int:
+    """Return how many of these mails about a user were written down within a time."""
+    found: int = await conn.fetchval(
+        """
+        SELECT count(*) FROM auth_messages m
+        WHERE m.user_id = $1 AND m.template = ANY($2::varchar[])
+            AND m.created_at > coalesce($4::timestamptz, statement_timestamp()) - $3::interval
+        """,
+        user_id,
+        templates,
+        since,
+        at,
+    )
+    return found

@@ -16,6 +16,9 @@ LIFETIME = timedelta(days=2)
 QUIET = timedelta(minutes=10)
 """After a notice of a new place another one says nothing more. Changes of credentials are told one by one."""
 
+UNPROVEN_MAX = 10
+"""Notices an hour to an address that nobody has proven: whoever typed it may want to annoy somebody else."""
+
 _MAILS = {
     AuditAction.SESSION_STARTED: Mail.NEW_SIGN_IN,
     AuditAction.PASSWORD_CHANGED: Mail.PASSWORD_CHANGED,
@@ -53,6 +56,8 @@ class Notices:
             return
         if mail is Mail.NEW_SIGN_IN and not await self._is_news(conn, happened):
             return
+        if not happened.user.email_verified and await self._is_flooded(conn, happened):
+            return
         # Where an administrator or a command did it, the place would be theirs.
         client = None if happened.by_others else happened.client
         await self._outbox.put(
@@ -76,3 +81,9 @@ class Notices:
             quiet=QUIET,
             at=self._clock(),
         )
+
+    async def _is_flooded(self, conn: Connection, happened: Happened) -> bool:
+        """Say whether an address was told so much within an hour that it is told no more."""
+        notices, since = sorted(set(_MAILS.values())), timedelta(hours=1)
+        sent = await notice_store.count(conn, happened.user.id, notices, since=since, at=self._clock())
+        return sent >= UNPROVEN_MAX

@@ -65,7 +65,7 @@ def wire(gate: "Gate") -> Wired:
         erase=outbox_store.erase,
         export=_export,
         background=sender,
-        hears=_hears(mailroom, verifications, notices=settings.notices),
+        hears=_hears(mailroom, changes, verifications, notices=settings.notices),
     )
 
 
@@ -107,11 +107,13 @@ def _sender(gate: "Gate", delivery: Delivery, links: MailLinks) -> tuple[Sender,
     return (sender,)
 
 
-def _hears(mailroom: Mailroom, verifications: Verifications, *, notices: bool) -> tuple[Hears, ...]:
+def _hears(
+    mailroom: Mailroom, changes: EmailChanges, verifications: Verifications, *, notices: bool
+) -> tuple[Hears, ...]:
     if not mailroom.is_on:
         return ()
     told = (Notices(mailroom.outbox, clock=mailroom.clock),) if notices else ()
-    return (verifications.hear, *told)
+    return (changes.hear, verifications.hear, *told)
 
 
 def _purges(*, kept: timedelta) -> tuple[Purge, ...]:
