@@ -49,7 +49,7 @@ async def test_an_app_is_set_up_asked_for_and_replaced_by_a_recovery_code(
     with (await (await download.value).path()).open() as file:
         assert file.read().split() == codes
     await page.get_by_role("link", name="I've saved them. Continue").click()
-    await expect(page.get_by_text("Left: 10")).to_be_visible()
+    await expect(page.get_by_text("10 left")).to_be_visible()
     await fine(page)
     await page.goto(f"{site.url}/auth/account/authenticator")
     await fine(page)

@@ -31,7 +31,7 @@ async def test_one_signs_up_with_a_passkey_and_comes_back_by_it(
     await fine(page)
     await page.get_by_label("Name").fill("Ada")
     await page.get_by_label("E-mail").fill("ada@example.com")
-    await page.get_by_role("button", name="Sign up with a passkey instead of a password").click()
+    await page.get_by_role("button", name="Sign up").click()
     await page.get_by_role("link", name="I've saved them. Continue").click()
     await page.wait_for_url(f"{site.url}/auth/account")
     assert (await session_info(page, site))["aal"] == 2

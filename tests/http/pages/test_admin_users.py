@@ -130,6 +130,7 @@ async def test_it_says_how_many_there_are_and_when_each_signed_in(many: Visitor,
 
 async def test_a_user_is_created_without_a_password(admin: Visitor, db: Database) -> None:
     await admin.get("/auth/admin/new-user")
+    assert f'<a href="{USERS}" aria-current="page">' in admin.answer.text
     form = {"email": "new@example.com", "name": "New Person"}
     await admin.send("/auth/admin/new-user", form)
     assert admin.place == f"{USERS}/2"

@@ -127,7 +127,7 @@ def test_who_it_was_is_not_read_as_a_part_of_the_sentence() -> None:
 @pytest.mark.parametrize(
     ("sessions", "more"),
     [
-        (0, "0 sessions were ended."),
+        (0, None),
         (1, "1 session was ended."),
         (1200, "1,200 sessions were ended."),
         ("many", None),
@@ -140,3 +140,19 @@ def test_how_many_sessions_ended_is_a_sentence_of_its_own(sessions: object, more
 
 def test_what_is_one_session_already_is_not_counted_again() -> None:
     assert told(ENGLISH, event("session.revoked", reason="revoked", sessions=1), own=True).more is None
+
+
+@pytest.mark.parametrize(
+    ("began", "told"),
+    [
+        (datetime(2024, 3, 1, 14, 5, 59, tzinfo=UTC), "1 Mar 2024, 14:05 UTC"),
+        (datetime(2024, 3, 1, 13, 50, tzinfo=UTC), "1 Mar 2024, 13:50 \N{EN DASH} 14:05 UTC"),
+        (datetime(2024, 2, 29, 23, 50, tzinfo=UTC), "29 Feb 2024, 23:50 \N{EN DASH} 1 Mar 2024, 14:05 UTC"),
+    ],
+)
+def test_what_took_a_while_names_no_day_or_minute_twice(began: datetime, told: str) -> None:
+    assert language("en", "GB").time(datetime(2024, 3, 1, 14, 5, tzinfo=UTC), began) == told
+
+
+def test_a_sign_stays_before_its_number_in_a_line_that_runs_to_the_left() -> None:
+    assert language("ar").change(1.31).startswith("\u200e+131")

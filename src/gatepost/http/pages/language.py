@@ -71,10 +71,13 @@ class Language:
         rule, said = self._locale.plural_form, catalogue(self.name)
         return {rule(count): said.pattern(id, count) or id for count in _EXAMPLES}
 
-    def time(self, at: datetime) -> str:
-        """Return a time to the minute, in UTC; scripts put it into the reader's zone."""
-        at = at.astimezone(UTC)
-        return f"{self.day(at)}, {format_time(at, 'short', locale=self._locale)} UTC"
+    def time(self, at: datetime, since: datetime | None = None) -> str:
+        """Return a time to the minute, or a span of it, in UTC; scripts put it into the reader's zone."""
+        told = f"{self.day(at)}, {self.hour(at)}"
+        began = told if since is None else f"{self.day(since)}, {self.hour(since)}"
+        if since is None or began == told:
+            return f"{told} UTC"
+        return f"{began} \N{EN DASH} {self.hour(at) if self.day(since) == self.day(at) else told} UTC"
 
     def clock(self, at: datetime) -> str:
         """Return the time of the day to the second, in UTC."""
@@ -120,7 +123,8 @@ class Language:
     def change(self, share: float) -> str:
         """Return by which share something has grown, 0.5 being by a half, with its sign."""
         sign = "+" if share > 0 else "\N{MINUS SIGN}" if share < 0 else "±"
-        return sign + self.percent(abs(share))
+        # The sign stays before the number in a line that runs to the left.
+        return ("\u200e" if self.direction == "rtl" else "") + sign + self.percent(abs(share))
 
     def number(self, number: float) -> str:
         """Return a number with the separators of this language."""

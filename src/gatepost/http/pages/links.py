@@ -20,6 +20,7 @@ class Link:
         text: what it says.
         after: path of the one that it stands behind; at the end where it is None.
         exact: it is the current one on its own page alone, and not on those below.
+        beside: paths of pages that belong to it and do not stand below it.
         icon: name of the picture beside it in the navigation of one's own account, as `macros.html` has them.
         shown: says whether an open Gatepost shows it; None where each does.
     """
@@ -29,9 +30,12 @@ class Link:
     text: Text
     after: str | None = None
     exact: bool = False
+    beside: tuple[str, ...] = ()
     icon: str | None = None
     shown: Callable[[Gate], bool] | None = None
 
+
+_OF_USERS = ("/admin/new-user", "/admin/selected-users")
 
 LINKS = (
     Link(place="account", path="/account", text=Text("account.profile"), exact=True, icon="profile"),
@@ -40,7 +44,7 @@ LINKS = (
     Link(place="account", path="/activity", text=Text("word.activity"), icon="activity"),
     Link(place="account", path="/account/data", text=Text("account.data"), icon="data"),
     Link(place="console", path="/admin", text=Text("admin.overview.title"), exact=True),
-    Link(place="console", path="/admin/users", text=Text("word.users")),
+    Link(place="console", path="/admin/users", text=Text("word.users"), beside=_OF_USERS),
     Link(place="console", path="/admin/sessions", text=Text("word.sessions")),
     Link(place="console", path="/admin/events", text=Text("word.events")),
     Link(place="console", path="/admin/system", text=Text("admin.system.title")),

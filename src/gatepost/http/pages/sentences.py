@@ -222,9 +222,9 @@ def kind(event: AuditEvent, words: Mapping[str, Words] = WORDS) -> str:
 
 
 def sessions_ended(language: Language, event: AuditEvent) -> str | None:
-    """Return how many sessions an event ended, None where it does not say."""
+    """Return how many sessions an event ended, None where it ended none or does not say."""
     count = event.detail.get("sessions")
-    if not isinstance(count, int) or event.action not in _COUNTED:
+    if not isinstance(count, int) or not count or event.action not in _COUNTED:
         return None
     return language.say(Text("word.sessions_ended", count=count))
 

@@ -248,7 +248,7 @@ def _patterns(context: Context, id: str) -> dict[str, str]:  # noqa: A002 - the 
 
 
 @pass_context
-def _time(context: Context, at: datetime, style: str = "time") -> Markup:
+def _time(context: Context, at: datetime, style: str = "time", since: datetime | None = None) -> Markup:
     """Return a time as an element that scripts put into the reader's zone.
 
     Args:
@@ -256,11 +256,13 @@ def _time(context: Context, at: datetime, style: str = "time") -> Markup:
         at: the time.
         style: `time`; `clock` for the time of the day alone, to the second; or `ago` to have scripts tell how
             long it has been.
+        since: when it began, of what took a while.
     """
     language = context["language"]
-    text = language.clock(at) if style == "clock" else language.time(at)
-    return Markup('<time datetime="{}" data-style="{}">{}</time>').format(
-        at.isoformat(timespec="seconds"), style, text
+    text = language.clock(at) if style == "clock" else language.time(at, since)
+    began = "" if since is None or since == at else Markup(' data-since="{}"').format(utc_text(since))
+    return Markup('<time datetime="{}" data-style="{}"{}>{}</time>').format(
+        at.isoformat(timespec="seconds"), style, began, text
     )
 
 

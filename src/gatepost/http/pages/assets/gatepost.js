@@ -36,7 +36,9 @@ function showTimes(within) {
     element.title = formats.full.format(at);
     const style = element.dataset.style;
     // "9:41 PM" stays on one line.
-    element.textContent = style === "ago" ? ago(at) : formats[style].format(at).replace(/(\d) (\D+)$/, "$1\u00a0$2");
+    const since = element.dataset.since;
+    const told = style === "ago" ? ago(at) : since ? formats[style].formatRange(new Date(since), at) : formats[style].format(at);
+    element.textContent = told.replace(/(\d) (\D+)$/, "$1\u00a0$2");
   }
 }
 
