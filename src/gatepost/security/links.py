@@ -10,12 +10,16 @@ import hmac
 import os
 import re
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import NewType
 
 from gatepost.security.keys import KeyPurpose, KeyRing
 
 StoredLink = NewType("StoredLink", str)
 """What `auth_links.digest` holds; never a raw token."""
+
+CODE_LIFETIME = timedelta(minutes=10)
+"""How long a code works that is mailed beside a link (ASVS 6.5.5)."""
 
 # 43 characters of base64url carry 258 bits: of the last one only four count, the others are zero.
 _is_token = re.compile(r"[0-9A-Za-z_-]{42}[AEIMQUYcgkosw048]").fullmatch

@@ -110,6 +110,7 @@ class Accounts:
         own: Mapping[str, object] = NOTHING,
         problems: Mapping[str, Text] = NOTHING,
         instead: Instead | None = None,
+        browser: str | None = None,
     ) -> SignedIn | PendingEmail:
         """Add a user and start their first session.
 
@@ -129,6 +130,8 @@ class Accounts:
             problems: what is wrong already, with fields that are missing or of another type.
             instead: what they set up in the place of a password, where that is open to everybody; where it is
                 not, a password is missing.
+            browser: what the client's keeps; the code of a mail works in no other. None where it works
+                anywhere.
 
         Raises:
             RegistrationClosed: they may not register; an error of the feature that invites says so too.
@@ -157,7 +160,7 @@ class Accounts:
         invited = await self._admission.admit(invitation, email=email, client=client)
         newcomer = Newcomer(email=email, name=name, own=own, invitation=invited)
         if registrar is not None:
-            await registrar.begin(newcomer, client=client)
+            await registrar.begin(newcomer, client=client, browser=browser)
             return PendingEmail(email=email)
         arrival = Arrival(client=client, by_cookie=by_cookie, remembered=remembered)
         return await self._make(newcomer, fields, accepted, arrival, instead=instead)

@@ -96,8 +96,11 @@ class Registrar(Protocol):
     def is_on(self) -> bool:
         """Whether it does: where it doesn't, there is a user at once."""
 
-    async def begin(self, newcomer: Newcomer, *, client: Client) -> None:
-        """Ask the mailbox, and tell the one of somebody who has an account that they have."""
+    async def begin(self, newcomer: Newcomer, *, client: Client, browser: str | None) -> None:
+        """Ask the mailbox, and tell the one of somebody who has an account that they have.
+
+        What is to be typed from the mail works in the browser that keeps `browser`; None: anywhere.
+        """
 
 
 class EmailChanger(Protocol):

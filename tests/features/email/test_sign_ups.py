@@ -60,6 +60,19 @@ async def test_there_is_a_user_once_the_mailbox_has_answered_with_the_password_t
     assert (await client.get("/api/auth/me", headers=bearer(made["token"]))).status_code == 200
     refused = await client.post("/api/auth/login", json={"email": EMAIL, "password": PASSWORD})
     assert_error(refused, errors.InvalidCredentials)
+
+
+async def test_over_http_a_browser_that_wants_a_cookie_has_the_code_for_itself(
+    client: httpx.AsyncClient, gate: Gatepost, db: Database
+) -> None:
+    asked = await sign_up(client, cookie=True)
+    assert "gatepost-asked=" in asked.headers["set-cookie"]
+    code = (await read_mail(gate, db, "verify_email")).code
+    kept = dict(client.cookies)
+    client.cookies.clear()
+    assert_error(await finish(client, email=EMAIL, code=code), InvalidLink)
+    client.cookies.update(kept)
+    assert (await finish(client, email=EMAIL, code=code)).status_code == 201
     await login(client, EMAIL, ANOTHER)
     assert [name for name, _ in await mails(db)] == ["verify_email"], "nobody is asked twice"
     assert len(await events(db, "user.registered")) == 1
@@ -225,6 +238,11 @@ async def test_the_code_does_as_well_where_one_signed_up(
     await visitor.get("/auth/sign-up")
     await visitor.send("/sign-up", {"email": EMAIL, "name": "Ada"})
     code = (await read_mail(app.state.gatepost, db, "verify_email")).code
+    async with another(app, "203.0.113.9") as thief:
+        await thief.get("/auth/finish-sign-up")
+        await thief.send("/finish-sign-up", {"email": EMAIL, "code": code, "password": PASSWORD})
+        assert thief.answer.status_code == 400, "it was not asked for there"
+    assert await db.fetchval("SELECT tries FROM auth_email_links") == 0
     await visitor.send("/finish-sign-up", {"code": "1", "password": ANOTHER})
     assert "is invalid" in visitor.page.texts["code-problem"]
     await visitor.send("/finish-sign-up", {"code": code, "password": ANOTHER})

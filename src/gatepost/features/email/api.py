@@ -7,7 +7,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gatepost import errors
-from gatepost.features.email import binding
 from gatepost.features.email.admin_resets import AdminResets
 from gatepost.features.email.email_changes import EmailChanges
 from gatepost.features.email.errors import InvalidLink, NotMailable
@@ -16,6 +15,7 @@ from gatepost.features.email.mail_sign_ins import MailSignIns, Newly
 from gatepost.features.email.passwords import ForgottenPasswords
 from gatepost.features.email.sign_ups import SignUps
 from gatepost.features.email.verification import Verifications
+from gatepost.http import binding
 from gatepost.http.api import requests, schemas
 from gatepost.http.api.languages import ReadingClient
 from gatepost.http.api.responses import (
@@ -267,8 +267,9 @@ async def verify_email(
 ) -> Response:
     """Note that the e-mail is its user's; with a password or a passkey, make the account that waits for it.
 
-    Without a session of the account, whoever made it may have been somebody else: its password, sessions and
-    other ways to sign in end, and `POST /password/forgot` leads to a new password.
+    The code of an account takes a session of it. By a link without one, whoever made the account may have
+    been somebody else: its password, sessions and other ways to sign in end, and `POST /password/forgot`
+    leads to a new password.
     """
     if body.password is not None or body.instead is not None:
         await check_cookie(edge, request.scope, cookie=body.cookie, remember=body.remember)

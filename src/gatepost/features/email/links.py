@@ -22,9 +22,6 @@ from gatepost.services.throttles import Throttles
 from gatepost.services.typed import read
 from gatepost.store import links
 
-CODE_LIFETIME = timedelta(minutes=10)
-"""How long a code works (ASVS 6.5.5)."""
-
 PATHS = {
     Purpose.PASSWORD_RESET: "/auth/reset-password",
     Purpose.VERIFY_EMAIL: "/auth/verify-email",

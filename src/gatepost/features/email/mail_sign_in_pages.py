@@ -3,11 +3,12 @@
 from starlette.responses import Response
 
 from gatepost.errors import ValidationFailed
-from gatepost.features.email import binding, landing
+from gatepost.features.email import landing
 from gatepost.features.email.errors import InvalidLink
 from gatepost.features.email.link_store import Purpose
 from gatepost.features.email.mail_sign_ins import MailSignIns, Newly
 from gatepost.features.email.mailroom import see_that
+from gatepost.http import binding
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.own_inputs import typed_fields
 from gatepost.http.pages.page import Page

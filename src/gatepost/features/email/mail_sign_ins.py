@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from gatepost.db.pool import Connection
 from gatepost.features.email.actions import EmailAction
 from gatepost.features.email.link_store import Kept, MailLink, Purpose
-from gatepost.features.email.links import CODE_LIFETIME, Shown
+from gatepost.features.email.links import Shown
 from gatepost.features.email.mailroom import Mailroom, Request, see_that
 from gatepost.features.email.mails import Mail
 from gatepost.features.email.verification import Verifications
 from gatepost.models import Client, Proof, SignedIn, User, UserId
+from gatepost.security.links import CODE_LIFETIME
 from gatepost.services.accounts import Accounts
 from gatepost.services.admission import EndedMeanwhile
 from gatepost.services.feature import Newcomer

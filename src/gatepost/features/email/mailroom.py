@@ -11,12 +11,13 @@ from gatepost.features.email import new_link_store
 from gatepost.features.email.actions import EmailAction
 from gatepost.features.email.limits import MailLimits
 from gatepost.features.email.link_store import Kept, Purpose
-from gatepost.features.email.links import CODE_LIFETIME, MailLinks
+from gatepost.features.email.links import MailLinks
 from gatepost.features.email.mails import Mail
 from gatepost.features.email.new_link_store import Mailbox, NewLink
 from gatepost.features.email.outbox import Draft, Outbox, asked
 from gatepost.models import Client, User
 from gatepost.security.emails import canonical_email
+from gatepost.security.links import CODE_LIFETIME
 from gatepost.services.clock import Clock
 from gatepost.services.throttles import Throttles
 from gatepost.services.typed import read

@@ -2,11 +2,12 @@
 
 from starlette.responses import Response
 
-from gatepost.features.email import binding, landing
+from gatepost.features.email import landing
 from gatepost.features.email.errors import InvalidLink
 from gatepost.features.email.link_store import Purpose
 from gatepost.features.email.mailroom import see_that
 from gatepost.features.email.passwords import ForgottenPasswords
+from gatepost.http import binding
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.page import Page
 from gatepost.http.pages.visit import Visit

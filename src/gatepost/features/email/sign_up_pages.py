@@ -40,6 +40,7 @@ async def show(visit: Visit) -> Response:
         "finish_sign_up.html",
         email=link.email,
         name=name,
+        is_elsewhere=not sign_ups.is_from(link, visit.edge.cookies.asked(visit.request.scope)),
         min_length=visit.gate.settings.password_min_length,
         ways=[template for each in visit.site.newcomer_ways if (template := each(visit)) is not None],
     )

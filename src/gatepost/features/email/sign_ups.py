@@ -40,8 +40,13 @@ class SignUps:
         """Whether a mailbox has to answer before there is a user."""
         return self._mailroom.is_on and self._mode == "required"
 
-    async def begin(self, newcomer: Newcomer, *, client: Client) -> None:
+    async def begin(self, newcomer: Newcomer, *, client: Client, browser: str | None) -> None:
         """Ask the mailbox; where somebody has an account with it, the mail says so, and nothing else does.
+
+        Args:
+            newcomer: who it is.
+            client: who asks.
+            browser: what theirs keeps; the code works in no other. None where it works anywhere.
 
         Raises:
             TooManyAttempts: there were too many mails.
@@ -55,7 +60,7 @@ class SignUps:
             lifetime=LIFETIME,
             kept=Kept(name=newcomer.name, own=dict(newcomer.own), invitation=invitation),
         )
-        await self._mailroom.post(request, newcomer.email, client=client)
+        await self._mailroom.post(request, newcomer.email, client=client, browser=browser)
 
     async def look(self, token: str, *, client: Client) -> tuple[MailLink, str]:
         """Return the open link of a token, for its page, and the name that was given; it stays open.
@@ -67,6 +72,10 @@ class SignUps:
         see_that(self.is_on)
         link = await self._links.look(Purpose.SIGN_UP, token, client=client)
         return link, link.kept.name
+
+    def is_from(self, link: MailLink, browser: str | None) -> bool:
+        """Say whether a link may have been asked for in the browser that keeps this."""
+        return self._links.is_from(link, browser)
 
     async def finish(
         self,

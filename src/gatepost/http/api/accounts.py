@@ -12,6 +12,7 @@ from gatepost.http.api.languages import ReadingClient
 from gatepost.http.api.responses import BODY, NEW_PASSWORD, STEP_DUE, USERS_ROW, pending_email, responses
 from gatepost.http.api.routing import router_of
 from gatepost.http.api.signed_in import check_cookie, sign_in
+from gatepost.http.binding import bind, browser_of
 from gatepost.http.bodies import unambiguous_body
 from gatepost.http.dependencies import CurrentEdge
 from gatepost.http.edge import Edge
@@ -53,11 +54,13 @@ async def register(
     """Add a user and answer with the token of their first session, or set the cookie that holds it.
 
     Where e-mails have to be verified it is 202 instead, whoever asks, and no password is needed: the user is
-    made by `POST /email/verify`, with the password that is chosen there.
+    made by `POST /email/verify`, with the password that is chosen there. With `cookie` the code in the mail
+    works in this browser alone.
 
     With `PASSWORDLESS_SIGN_UP` a passkey can stand in for the password: `challenge` and `credential`.
     """
     await check_cookie(edge, request.scope, cookie=body.cookie, remember=body.remember)
+    browser = browser_of(edge, request.scope) if body.cookie else None
     made = await edge.gate.accounts.register(
         email=body.email,
         name=body.name,
@@ -69,9 +72,10 @@ async def register(
         own=body.own,
         problems=body.problems,
         instead=body.instead,
+        browser=browser,
     )
     if isinstance(made, PendingEmail):
-        return success({"pending_email": made.email}, _ANSWER_FIRST, status=202)
+        return bind(success({"pending_email": made.email}, _ANSWER_FIRST, status=202), edge, browser)
     return await sign_in(
         edge, request.scope, made, "User registered successfully", by_cookie=body.cookie, status=201
     )

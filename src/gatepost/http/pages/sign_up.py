@@ -5,6 +5,7 @@ from contextlib import suppress
 from starlette.responses import Response
 
 from gatepost.errors import ValidationFailed
+from gatepost.http.binding import bind, browser_of
 from gatepost.http.pages import recovery
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.language import find_language
@@ -40,6 +41,7 @@ async def submit(visit: Visit, form: Form) -> Response:
     Raises:
         RegistrationClosed, ValidationFailed, EmailTaken, TooManyAttempts: as `Accounts.register`.
     """
+    browser = browser_of(visit.edge, visit.request.scope)
     with telling(visit):
         made = await visit.gate.accounts.register(
             email=form.get("email", ""),
@@ -50,9 +52,10 @@ async def submit(visit: Visit, form: Form) -> Response:
             invitation=invitation_of(visit, form),
             own=typed_fields(visit.site.own_inputs, form),
             instead=read_instead(form),
+            browser=browser,
         )
     if isinstance(made, PendingEmail):
-        return visit.site.sign_up_sent(visit, made.email)
+        return bind(visit.site.sign_up_sent(visit, made.email), visit.edge, browser)
     return await begin(visit, made)
 
 

@@ -11,8 +11,8 @@ import secrets
 from starlette.responses import Response
 from starlette.types import Scope
 
-from gatepost.features.email.links import CODE_LIFETIME
 from gatepost.http.edge import Edge
+from gatepost.security.links import CODE_LIFETIME
 
 _BYTES = 32
 
