@@ -19,13 +19,13 @@ def app(make_settings: MakeSettings, clock: MovableClock) -> FastAPI:
     return create_app(make_settings(**MAIL_ON), clock=clock)
 
 
-async def asked(app: FastAPI, visitor: Visitor, db: Database) -> str:
+async def asked(app: FastAPI, visitor: Visitor, db: Database, email: str = EMAIL) -> str:
     """Ask for a link as somebody who has an account; return its path."""
-    await make_user(app)
+    await make_user(app, email)
     await visitor.get("/auth/sign-in")
     assert any(a["href"] == "/auth/forgot-password" for a in visitor.page.all("a"))
     await visitor.get("/auth/forgot-password")
-    await visitor.send("/forgot-password", {"email": EMAIL})
+    await visitor.send("/forgot-password", {"email": email})
     assert visitor.answer.status_code == 200
     assert "Check your mail" in visitor.page.texts["h1"]
     mail = await read_mail(app.state.gatepost, db, "password_reset")
@@ -139,6 +139,25 @@ async def test_a_link_that_is_used_while_the_form_is_open_is_not_good_any_more(
     await visitor.post(form.action, form.fields | {"new_password": f"{ANOTHER} yet"})
     assert visitor.answer.status_code == 400
     assert "no longer works" in visitor.page.texts["h1"]
+
+
+async def test_a_form_is_for_the_link_of_its_page_and_not_for_one_of_another_tab(
+    app: FastAPI, visitor: Visitor, db: Database
+) -> None:
+    others = await asked(app, visitor, db, "other@example.com")
+    await visitor.get(await asked(app, visitor, db))
+    await visitor.follow()
+    page = visitor.answer
+    await visitor.get(others)
+    visitor.answer = page
+    await visitor.send("/reset-password", {"new_password": ANOTHER})
+    assert visitor.answer.status_code == 403
+    assert "other@example.com" in visitor.answer.text
+    assert await db.fetchval("SELECT count(*) FROM auth_email_links WHERE used_at IS NOT NULL") == 0
+    await visitor.send("/reset-password", {"new_password": ANOTHER})
+    assert visitor.place == "/auth/sign-in"
+    used = await db.fetchval("SELECT email FROM auth_email_links WHERE used_at IS NOT NULL")
+    assert used == "other@example.com"
 
 
 async def test_no_other_site_sends_the_forms(app: FastAPI, visitor: Visitor, db: Database) -> None:

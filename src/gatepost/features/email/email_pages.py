@@ -33,10 +33,10 @@ def _page(path: str, purpose: Purpose, *, template: str, use: Use, then: str, no
             return landing.not_good(visit, again=None)
         return visit.render(template, email=link.email)
 
-    async def submit(visit: Visit, _: Form) -> Response:
-        token = landing.kept_token(visit, purpose)
+    async def submit(visit: Visit, form: Form) -> Response:
+        token = landing.sent_token(visit, form, purpose)
         try:
-            await use(visit.gate.service(EmailChanges), token or "", visit)
+            await use(visit.gate.service(EmailChanges), token, visit)
         except InvalidLink:
             return landing.not_good(visit, again=None)
         return landing.forgotten(visit, visit.redirect(visit.url(then), notice=notice))

@@ -5,11 +5,13 @@ answer leads to the page without the token, which a cookie holds for a while: ne
 history nor a `Referer` keeps it.
 """
 
+import hashlib
 import re
 from datetime import timedelta
 
 from starlette.responses import Response
 
+from gatepost.errors import FormExpired
 from gatepost.features.email.errors import InvalidLink
 from gatepost.features.email.link_store import Purpose
 from gatepost.features.email.links import Shown
@@ -36,17 +38,44 @@ def moved(visit: Visit, purpose: Purpose) -> Response | None:
 
 
 def kept_token(visit: Visit, purpose: Purpose) -> str | None:
-    """Return the token of the link that was followed; None where none was that is for this page."""
+    """Return the token of the link that was followed, for its page; None where none was that is for it."""
+    token = _kept(visit, purpose)
+    visit.followed = None if token is None else _name_of(token)
+    return token
+
+
+def sent_token(visit: Visit, form: Form, purpose: Purpose) -> str:
+    """Return the token of the link whose page a form was sent from; empty where the browser keeps none.
+
+    Raises:
+        FormExpired: another link was followed meanwhile, in another tab; its page is shown first.
+    """
+    token = _kept(visit, purpose)
+    if token is not None and form.get("followed") != _name_of(token):
+        raise FormExpired
+    return token or ""
+
+
+def _kept(visit: Visit, purpose: Purpose) -> str | None:
     kept_for, _, token = (visit.edge.cookies.link(visit.request.scope) or "").partition(".")
     return token if kept_for == purpose else None
 
 
+def _name_of(token: str) -> str:
+    """Return what names a link on its page, where the token itself is not to be read."""
+    return hashlib.sha256(token.encode()).hexdigest()[:16]
+
+
 def shown(visit: Visit, form: Form, purpose: Purpose) -> Shown:
-    """Return what a form has been sent with: a code that was typed, or else the link that was followed."""
+    """Return what a form has been sent with: a code that was typed, or else the link that was followed.
+
+    Raises:
+        FormExpired: as `sent_token`.
+    """
     if "code" in form:
         browser = visit.edge.cookies.asked(visit.request.scope)
         return Shown(email=form.get("email"), code=form["code"], browser=browser)
-    return Shown(token=kept_token(visit, purpose) or "")
+    return Shown(token=sent_token(visit, form, purpose))
 
 
 def forgotten(visit: Visit, response: Response) -> Response:

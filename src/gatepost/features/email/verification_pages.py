@@ -48,7 +48,7 @@ async def submit(visit: Visit, form: Form) -> Response:
     if "again" in form and visit.session is not None:
         await verifications.send(visit.session, client=visit.client)
         return visit.redirect(visit.url(VERIFY), notice="verification_sent")
-    token = None if "code" in form else landing.kept_token(visit, Purpose.VERIFY_EMAIL) or ""
+    token = None if "code" in form else landing.sent_token(visit, form, Purpose.VERIFY_EMAIL)
     email = None if visit.session is None else visit.session.user.email
     shown = Shown(token=token, email=email, code=form.get("code"))
     try:

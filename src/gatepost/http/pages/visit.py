@@ -58,6 +58,7 @@ class Visit:
         problems: why it is shown again, None where it is not.
         error: what `problems` tells of.
         ended: the session whose end the page tells of, where it is for the visitor to see.
+        followed: names the mailed link that the forms of the page are for; None where they are for none.
         binding: what the tokens of this visitor's forms are bound to.
     """
 
@@ -69,6 +70,7 @@ class Visit:
         self.problems: Problems | None = None
         self.error: GatepostError | None = None
         self.ended: OverseenSession | None = None
+        self.followed: str | None = None
         self._new_form_cookie: str | None = None
 
     # --- Who and what ---
