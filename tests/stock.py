@@ -123,11 +123,14 @@ class Database:
             return False
         if await self.conn.fetch(_SHAPE) != self.shape:
             return False
-        if await self.conn.fetchval(self.deleting) > MANY_ROWS:
-            return False
+        return await self.emptied() <= MANY_ROWS
+
+    async def emptied(self) -> int:
+        """Put back the rows that there were; return how many were deleted for that."""
+        deleted: int = await self.conn.fetchval(self.deleting)
         for statement, arguments in self.restoring.items():
             await self.conn.fetch(statement, *arguments)
-        return True
+        return deleted
 
     async def _is_left(self) -> bool:
         """Wait until nobody else is connected, or say that somebody stays."""

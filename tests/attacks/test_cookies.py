@@ -8,6 +8,7 @@ import httpx
 import pytest
 from tests.conftest import PASSWORD, MakeSettings, bearer, serving
 from tests.http.conftest import Database, assert_error, events
+from tests.walking import walked
 
 from gatepost import errors
 from gatepost.app import create_app
@@ -77,7 +78,7 @@ ACTIONS = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path", "body"), ACTIONS, ids=lambda value: str(value)[:12])
+@walked(("method", "path", "body"), ACTIONS, ids=lambda value: str(value)[:12])
 async def test_a_request_of_another_site_is_refused_and_changes_nothing(
     victim: Victim, method: str, path: str, body: dict[str, str] | None
 ) -> None:
@@ -100,7 +101,7 @@ async def test_two_origins_or_two_sites_are_refused(victim: Victim) -> None:
     assert await victim.is_unharmed()
 
 
-@pytest.mark.parametrize(
+@walked(
     "headers",
     [
         {"Sec-Fetch-Site": "same-origin"},
@@ -114,11 +115,9 @@ async def test_ones_own_pages_and_friends_may(victim: Victim, headers: dict[str,
     assert (await victim.browser.post("/api/auth/logout", headers=headers)).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
-)
-@pytest.mark.parametrize("content", [b"", json.dumps({"password": PASSWORD}).encode()])
-@pytest.mark.parametrize("path", ["logout", "confirm", "refresh"])
+@walked("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
+@walked("content", [b"", json.dumps({"password": PASSWORD}).encode()])
+@walked("path", ["logout", "confirm", "refresh"])
 async def test_what_a_form_can_send_is_no_request_of_the_api(
     victim: Victim, kind: str, content: bytes, path: str
 ) -> None:
@@ -138,7 +137,7 @@ async def test_a_body_without_a_type_is_no_json_either(victim: Victim) -> None:
     assert await victim.is_unharmed()
 
 
-@pytest.mark.parametrize("headers", [h for h in FOREIGN if {"Sec-Fetch-Site", "Origin"} & set(h)])
+@walked("headers", [h for h in FOREIGN if {"Sec-Fetch-Site", "Origin"} & set(h)])
 async def test_no_other_site_signs_a_browser_in(victim: Victim, headers: dict[str, str]) -> None:
     response = await victim.browser.post("/api/auth/login", json=WHO | {"cookie": True}, headers=headers)
     assert_error(response, errors.CrossOriginRefused)
@@ -167,7 +166,7 @@ async def test_a_planted_twin_of_the_cookie_is_refused(victim: Victim) -> None:
         assert response.headers["set-cookie"].endswith("; Max-Age=0")
 
 
-@pytest.mark.parametrize(
+@walked(
     "name",
     ["gatepost", "__Secure-gatepost", "__host-gatepost", " __Host-gatepostx", "__Host-gatepost-device"],
 )
@@ -196,7 +195,7 @@ async def test_odd_cookie_headers_get_an_answer(victim: Victim) -> None:
 # --- CORS ---
 
 
-@pytest.mark.parametrize(
+@walked(
     "origin",
     ["https://evil.example", "null", "https://app.example.com.evil.example", "http://app.example.com", "*"],
 )
@@ -283,7 +282,7 @@ ASKED = [
 ]
 
 
-@pytest.mark.parametrize(("scheme", "host", "origin", "is_own"), ASKED)
+@walked(("scheme", "host", "origin", "is_own"), ASKED)
 async def test_without_a_public_url_ones_own_pages_are_those_of_this_machine(
     make_settings: MakeSettings, scheme: str, host: str, origin: str, is_own: bool
 ) -> None:

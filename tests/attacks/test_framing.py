@@ -73,28 +73,27 @@ LENGTH = b"Content-Length: %d" % len(BODY)
 CHUNKED = b"Transfer-Encoding: chunked"
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        (LENGTH, b"Content-Length: 5"),
-        (b"Content-Length: 5", LENGTH),
-        (b"Content-Length: +%d" % len(BODY),),
-        (b"Content-Length: -1",),
-        (b"Content-Length: 0x10",),
-        (b"Content-Length: %d, %d" % (len(BODY), len(BODY) + 1),),
-        (b"Content-Length: 99999999999999999999999",),
-        (b"Content-Length : %d" % len(BODY),),
-        (b"Transfer-Encoding: chunked, identity",),
-        (b"Transfer-Encoding: xchunked",),
-    ],
-    ids=lambda headers: b" | ".join(headers).decode()[:40],
+READ_IN_TWO_WAYS = (
+    (LENGTH, b"Content-Length: 5"),
+    (b"Content-Length: 5", LENGTH),
+    (b"Content-Length: +%d" % len(BODY),),
+    (b"Content-Length: -1",),
+    (b"Content-Length: 0x10",),
+    (b"Content-Length: %d, %d" % (len(BODY), len(BODY) + 1),),
+    (b"Content-Length: 99999999999999999999999",),
+    (b"Content-Length : %d" % len(BODY),),
+    (b"Transfer-Encoding: chunked, identity",),
+    (b"Transfer-Encoding: xchunked",),
 )
-def test_a_length_that_can_be_read_in_two_ways_registers_nobody(
-    server: ServerProcess, headers: tuple[bytes, ...]
-) -> None:
-    statuses = exchange(server, post(*headers))
-    assert all(status >= 400 for status in statuses), statuses
-    assert len(statuses) <= 1
+
+
+def test_a_length_that_can_be_read_in_two_ways_registers_nobody(server: ServerProcess) -> None:
+    answered = {headers: exchange(server, post(*headers)) for headers in READ_IN_TWO_WAYS}
+    assert {
+        headers: statuses
+        for headers, statuses in answered.items()
+        if len(statuses) > 1 or any(status < 400 for status in statuses)
+    } == {}
     assert is_alive(server)
 
 
@@ -122,10 +121,10 @@ def test_lines_that_end_in_a_bare_newline_are_refused_or_end_there_for_all(serve
     assert is_alive(server)
 
 
-@pytest.mark.parametrize("name", [b"X\0Y", b"X Y", b"X\x0bY", b"(", b""])
-def test_header_names_that_are_none_are_refused(server: ServerProcess, name: bytes) -> None:
-    statuses = exchange(server, b"GET /api/auth/me HTTP/1.1\r\nHost: x\r\n" + name + b": y\r\n\r\n")
-    assert all(400 <= status < 500 for status in statuses), statuses
+def test_header_names_that_are_none_are_refused(server: ServerProcess) -> None:
+    for name in (b"X\0Y", b"X Y", b"X\x0bY", b"(", b""):
+        statuses = exchange(server, b"GET /api/auth/me HTTP/1.1\r\nHost: x\r\n" + name + b": y\r\n\r\n")
+        assert all(400 <= status < 500 for status in statuses), (name, statuses)
     assert is_alive(server)
 
 
@@ -149,31 +148,30 @@ def test_who_sends_slowly_holds_nobody_up(server: ServerProcess) -> None:
     assert is_alive(server)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"[" * 60_000,
-        b'{"a":' * 10_000,
-        b"{" + b",".join(b'"k%d":0' % n for n in range(9_000)) + b"}",
-        b'{"email": ' + b"9" * 60_000 + b"}",
-        b'{"password": "\xff\xfe"}',
-        '{"password": "x"}'.encode("utf-16"),
-        b"\xef\xbb\xbf{}",
-        b'{"password": "\\ud800"}',
-        b'{"email": "a@example.com", "email": "b@example.com", "name": "x", "password": "\\u0000"}',
-        b'{"email": "' + b"a@" * 30_000 + b'"}',
-        b"NaN",
-        b'{"email": 1e999}',
-    ],
-    ids=lambda body: repr(body[:24]),
+MADE_TO_COST = (
+    b"[" * 60_000,
+    b'{"a":' * 10_000,
+    b"{" + b",".join(b'"k%d":0' % n for n in range(9_000)) + b"}",
+    b'{"email": ' + b"9" * 60_000 + b"}",
+    b'{"password": "\xff\xfe"}',
+    '{"password": "x"}'.encode("utf-16"),
+    b"\xef\xbb\xbf{}",
+    b'{"password": "\\ud800"}',
+    b'{"email": "a@example.com", "email": "b@example.com", "name": "x", "password": "\\u0000"}',
+    b'{"email": "' + b"a@" * 30_000 + b'"}',
+    b"NaN",
+    b'{"email": 1e999}',
 )
-def test_a_body_made_to_cost_or_to_be_read_in_two_ways_is_refused(server: ServerProcess, body: bytes) -> None:
-    for path in (b"/api/auth/register", b"/api/auth/login"):
+
+
+@pytest.mark.parametrize("path", [b"/api/auth/register", b"/api/auth/login"])
+def test_a_body_made_to_cost_or_to_be_read_in_two_ways_is_refused(server: ServerProcess, path: bytes) -> None:
+    for body in MADE_TO_COST:
         statuses = exchange(
             server, post(b"Content-Length: %d" % len(body), body=body, path=path), close=False
         )
-        assert len(statuses) == 1, statuses
-        assert statuses[0] in {400, 413, 422}, statuses
+        assert len(statuses) == 1, (body[:40], statuses)
+        assert statuses[0] in {400, 413, 422}, (body[:40], statuses)
     assert is_alive(server)
 
 

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from tests.conftest import PASSWORD, MakeSettings, bearer, login, register, serving
 from tests.http.conftest import StoppedClock
+from tests.walking import walked
 
 from gatepost.app import create_app
 from gatepost.features.invitations.service import Invitations
@@ -81,7 +82,7 @@ async def guess_setup(client: httpx.AsyncClient, number: int) -> int:
 Try: TypeAlias = Callable[[httpx.AsyncClient, int], Awaitable[int]]
 
 
-@pytest.mark.parametrize(
+@walked(
     ("registration", "attempt"),
     [
         ("open", look),
@@ -194,7 +195,7 @@ def test_every_bucket_is_tried() -> None:
     assert set(WAYS) == set(Bucket) - {Bucket.EVENT, Bucket.BLOCK, Bucket.FACTOR_USER}
 
 
-@pytest.mark.parametrize("bucket", WAYS, ids=str)
+@walked("bucket", WAYS, ids=str)
 async def test_a_full_bucket_refuses_without_a_lock_and_without_a_write(
     serve: Callable[..., Any], db: Database, bucket: Bucket
 ) -> None:

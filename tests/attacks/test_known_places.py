@@ -7,6 +7,7 @@ import httpx
 import pytest
 from tests.conftest import PASSWORD, MakeSettings, bearer, login, register, serving
 from tests.http.conftest import StoppedClock, assert_error
+from tests.walking import walked
 
 from gatepost import errors
 from gatepost.app import create_app
@@ -117,7 +118,7 @@ async def owner_confirms(client: httpx.AsyncClient, token: str, device: str) -> 
     assert response.status_code == 200
 
 
-@pytest.mark.parametrize(
+@walked(
     "act",
     [
         owner_does_nothing,
@@ -127,7 +128,7 @@ async def owner_confirms(client: httpx.AsyncClient, token: str, device: str) -> 
         owner_confirms,
     ],
 )
-@pytest.mark.parametrize("is_full", [True, False], ids=["full", "one left"])
+@walked("is_full", [True, False], ids=["full", "one left"])
 async def test_from_an_address_that_an_account_was_used_from_nobody_learns_that_it_exists(
     client: httpx.AsyncClient, db: Database, act: Act, is_full: bool
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 from tests.conftest import PASSWORD, MakeSettings, bearer, serving
 from tests.http.conftest import Database, StoppedClock, events
+from tests.walking import walked
 
 from gatepost.app import create_app
 from gatepost.models import Client
@@ -168,7 +169,7 @@ async def test_it_is_no_more_than_it_was(owner: Caller, replace: Replace) -> Non
 
 
 @each_way
-@pytest.mark.parametrize("thief", THIEVES)
+@walked("thief", THIEVES)
 async def test_of_anybody_else_it_is_refused_at_once(
     owner: Caller, replace: Replace, thief: str, db: Database
 ) -> None:
@@ -193,9 +194,7 @@ async def test_without_a_grace_there_is_no_overlap(
 
 
 @each_way
-@pytest.mark.parametrize(
-    "end", ["logout", "logout-all", "by id", "disabled", "disabled in SQL", "ended in SQL"]
-)
+@walked("end", ["logout", "logout-all", "by id", "disabled", "disabled in SQL", "ended in SQL"])
 async def test_an_end_of_the_sign_in_ends_the_overlap(
     owner: Caller, replace: Replace, end: str, db: Database
 ) -> None:
@@ -310,7 +309,7 @@ async def test_after_a_lost_change_of_the_password_one_signs_in_with_the_new_one
 
 
 @each_way
-@pytest.mark.parametrize("thief", THIEVES)
+@walked("thief", THIEVES)
 async def test_a_stolen_token_can_not_follow_its_owner(
     owner: Caller, replace: Replace, thief: str, stopped: StoppedClock, db: Database
 ) -> None:

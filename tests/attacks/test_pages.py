@@ -13,6 +13,7 @@ from tests.counting import steps
 from tests.http.conftest import Database, events
 from tests.http.pages.conftest import ADMIN, EMAIL, ORIGIN, SAME, Visitor, another, make_user, visiting
 from tests.summed import PAGES
+from tests.walking import walked
 
 from gatepost.app import create_app
 from gatepost.features.setup.service import Setup
@@ -196,7 +197,7 @@ LED_TO = [
 ]
 
 
-@pytest.mark.parametrize("headers", EMBEDDED)
+@walked("headers", EMBEDDED)
 async def test_no_other_site_loads_a_page_as_a_part_of_its_own(
     admin: Visitor, db: Database, headers: dict[str, str]
 ) -> None:
@@ -215,7 +216,7 @@ async def test_links_lead_to_pages_from_anywhere(admin: Visitor, headers: dict[s
     assert (await admin.get("/auth/account", **headers)).status_code == 200
 
 
-@pytest.mark.parametrize("path", FORMS)
+@walked("path", FORMS)
 async def test_no_form_of_another_site_does_anything_though_it_has_the_token(
     app: FastAPI, admin: Visitor, db: Database, path: str
 ) -> None:

@@ -15,6 +15,7 @@ import httpx
 import pytest
 from tests.cli.conftest import serving as serving_process
 from tests.conftest import PASSWORD, SECRET_KEY, login, register
+from tests.walking import walked
 
 REGISTER = "/api/auth/register"
 LOGIN = "/api/auth/login"
@@ -42,7 +43,7 @@ async def users(db: Database) -> int:
 # --- Another password than the one that was set ---
 
 
-@pytest.mark.parametrize(
+@walked(
     ("password", "others"),
     [
         ("a" * 72 + "X", ["a" * 72 + "Y", "a" * 72, "a" * 72 + "XX", "a" * 71 + "X"]),
@@ -157,7 +158,7 @@ async def test_nul_in_a_password_is_a_character_like_others(client: httpx.AsyncC
 # --- Addresses that look like somebody's ---
 
 
-@pytest.mark.parametrize(
+@walked(
     "email",
     [
         "KIM@EXAMPLE.COM",
@@ -178,7 +179,7 @@ async def test_another_spelling_of_an_address_is_the_same_account(
     assert (await login(client, email))["user"]["email"] == EMAIL
 
 
-@pytest.mark.parametrize(
+@walked(
     "email",
     [
         "kim\N{FULLWIDTH COMMERCIAL AT}example.com",
@@ -271,8 +272,8 @@ BODIES: dict[str, tuple[bytes, set[int]]] = {
 }
 
 
-@pytest.mark.parametrize("path", [REGISTER, LOGIN])
-@pytest.mark.parametrize("body", BODIES.values(), ids=list(BODIES))
+@walked("path", [REGISTER, LOGIN])
+@walked("body", BODIES.values(), ids=list(BODIES))
 async def test_an_ambiguous_or_costly_body_is_refused_the_same_each_time(
     client: httpx.AsyncClient, db: Database, path: str, body: tuple[bytes, set[int]]
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 from tests.conftest import PASSWORD, MakeSettings, bearer, login, register, serving
 from tests.http.conftest import Database, StoppedClock, assert_error, events
+from tests.walking import walked
 
 from gatepost import errors
 from gatepost.app import create_app
@@ -145,7 +146,7 @@ async def test_within_the_grace_it_is_a_repeat(
     assert await events(db, "session.replayed") == []
 
 
-@pytest.mark.parametrize(
+@walked(
     ("method", "path"),
     [
         ("GET", "me"),
@@ -263,7 +264,7 @@ async def test_a_replay_and_a_refresh_of_the_successor_at_once_leave_nothing_ali
 # --- Users who are gone ---
 
 
-@pytest.mark.parametrize("gone", ["disabled", "disabled in SQL", "deleted", "deleted in SQL"])
+@walked("gone", ["disabled", "disabled in SQL", "deleted", "deleted in SQL"])
 async def test_tokens_of_a_user_who_is_gone_open_nothing_refreshed_ones_included(
     client: httpx.AsyncClient, gate: Gate, stopped: StoppedClock, db: Database, gone: str
 ) -> None:

@@ -15,6 +15,7 @@ from tests.counting import bounded_normalisation
 from tests.http.conftest import Database, assert_error
 from tests.http.pages.conftest import ADMIN, EMAIL, ORIGIN, Visitor, make_user, visiting
 from tests.summed import PAGES
+from tests.walking import walked
 
 from gatepost import errors
 from gatepost.app import create_app
@@ -147,7 +148,7 @@ async def tried_fields(visitor: Visitor, paths: list[str]) -> set[str]:
 BAD = {"email": "no address", "name": "\0", "password": HOSTILE["marks that change places"]}
 
 
-@pytest.mark.parametrize(
+@walked(
     ("path", "body"),
     [
         ("login", BAD),
@@ -175,7 +176,7 @@ async def test_what_is_refused_unread_was_charged_to_its_address(
     assert await db.fetchval("SELECT count(*) FROM users") == 0
 
 
-@pytest.mark.parametrize(
+@walked(
     ("method", "path", "body"),
     [
         ("POST", "confirm", {"password": BAD["password"]}),

@@ -13,6 +13,7 @@ import pytest
 from tests.conftest import PASSWORD, MakeSettings, serving
 from tests.counting import hashing
 from tests.http.conftest import Database, assert_error
+from tests.walking import walked
 from tests.wire import Wire
 
 from gatepost import errors
@@ -57,7 +58,7 @@ async def client(
         yield client
 
 
-@pytest.mark.parametrize(
+@walked(
     ("who", "password"),
     [
         ("known", WRONG),

@@ -17,6 +17,7 @@ from tests.conftest import (
     serving,
 )
 from tests.http.conftest import Database, assert_error, assert_success, at, events
+from tests.walking import walked
 
 from gatepost import errors
 from gatepost.app import create_app
@@ -65,7 +66,7 @@ async def user(client: httpx.AsyncClient, admin: str) -> str:
 # --- Who may ---
 
 
-@pytest.mark.parametrize("action", ACTIONS)
+@walked("action", ACTIONS)
 async def test_others_may_not_change_anything(
     client: httpx.AsyncClient, user: str, db: Database, clock: MovableClock, admin: str, action: str
 ) -> None:
@@ -97,8 +98,8 @@ NO_IDS = {
 }.get(USER_IDS, ["0", "-1", "x", str(2**63)])
 
 
-@pytest.mark.parametrize("action", ACTIONS)
-@pytest.mark.parametrize("user_id", [nth_user(99), *([2**63 - 1] if isinstance(nth_user(1), int) else [])])
+@walked("action", ACTIONS)
+@walked("user_id", [nth_user(99), *([2**63 - 1] if isinstance(nth_user(1), int) else [])])
 async def test_a_user_who_is_not_there_is_404(
     client: httpx.AsyncClient, admin: str, user_id: int | str, action: str
 ) -> None:
@@ -106,7 +107,7 @@ async def test_a_user_who_is_not_there_is_404(
     assert_error(await look(client, admin, f"/{user_id}"), errors.NotFound)
 
 
-@pytest.mark.parametrize("user_id", NO_IDS)
+@walked("user_id", NO_IDS)
 async def test_what_can_be_no_id_is_422(client: httpx.AsyncClient, admin: str, user_id: str) -> None:
     for response in (await act(client, "unlock", user_id, admin), await look(client, admin, f"/{user_id}")):
         assert_error(response, errors.ValidationFailed, fields=response.json()["error"]["fields"])
@@ -143,7 +144,7 @@ async def test_a_search_answers_page_by_page(client: httpx.AsyncClient, user: st
         assert [each["id"] for each in data["users"]] == wanted
 
 
-@pytest.mark.parametrize(
+@walked(
     ("field", "value"),
     [
         *(("q", "x" * 321), ("q", "\0"), ("role", "root"), ("status", "x"), ("limit", "0"), ("limit", "201")),
@@ -254,7 +255,7 @@ async def test_who_holds_records_of_the_application_is_not_deleted(
 # --- Guards ---
 
 
-@pytest.mark.parametrize("action", [*TAKEN_AWAY, "temporary-password"])
+@walked("action", [*TAKEN_AWAY, "temporary-password"])
 async def test_nobody_does_it_to_themselves(
     client: httpx.AsyncClient, user: str, admin: str, db: Database, action: str
 ) -> None:

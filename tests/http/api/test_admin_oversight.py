@@ -17,6 +17,7 @@ from tests.cli.conftest import serving as served
 from tests.conftest import SECRET_KEY, MakeSettings, MovableClock, bearer, login, nth_user, register
 from tests.http.conftest import Database, assert_error, assert_success, events, until_waiting
 from tests.http.test_uvicorn import running
+from tests.walking import walked
 
 from gatepost import errors
 from gatepost.app import create_app
@@ -46,7 +47,7 @@ async def ask(client: httpx.AsyncClient, token: str, path: str, **params: object
     return assert_success(response, f"{path.capitalize()} retrieved successfully")
 
 
-@pytest.mark.parametrize(("method", "path"), ROUTES)
+@walked(("method", "path"), ROUTES)
 async def test_others_may_not(client: httpx.AsyncClient, admin: str, method: str, path: str) -> None:
     token = (await register(client))["token"]
     body: dict[str, Any] = {"json": {"expected": 1}} if method == "POST" else {}
@@ -119,10 +120,8 @@ async def test_pages_of_sessions_stay_as_they_are_while_sessions_are_added(
     assert (rest["next_cursor"], rest["total_active_sessions"]) == (None, None)
 
 
-@pytest.mark.parametrize("path", ["sessions", "events", "events/export"])
-@pytest.mark.parametrize(
-    "address", ["%", "203.0.113.%", "203.0.113.0/33", "203.0.113.0/-1", "x", "1.2.3", ""]
-)
+@walked("path", ["sessions", "events", "events/export"])
+@walked("address", ["%", "203.0.113.%", "203.0.113.0/33", "203.0.113.0/-1", "x", "1.2.3", ""])
 async def test_what_is_no_address_is_422(
     client: httpx.AsyncClient, admin: str, path: str, address: str
 ) -> None:
@@ -279,7 +278,7 @@ async def test_a_long_trail_is_searched_in_parts_and_by_time(
     assert len((await ask(client, admin, "events", **day))["events"]) == 24
 
 
-@pytest.mark.parametrize("separator", [";", "\t", "|", ","])
+@walked("separator", [";", "\t", "|", ","])
 async def test_no_program_reads_a_formula_in_an_export_wherever_it_sets_cells_apart(
     client: httpx.AsyncClient, admin: str, db: Database, separator: str
 ) -> None:

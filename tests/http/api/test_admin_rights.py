@@ -8,6 +8,7 @@ import httpx
 import pytest
 from tests.conftest import bearer, nth_user, register
 from tests.http.conftest import Database, assert_error, events
+from tests.walking import walked
 
 from gatepost import errors
 from gatepost.library import Gatepost
@@ -77,7 +78,7 @@ async def until_it_waits(db: Database, holder: Database, request: "asyncio.Task[
             assert not request.done(), f"It was answered at once: {request.result().text}"
 
 
-@pytest.mark.parametrize(
+@walked(
     ("verb", "end"),
     [*((verb, "demoted") for verb in REQUESTS), *(("temporary-password", end) for end in ENDS)],
 )

@@ -4,6 +4,7 @@ import httpx
 import pytest
 from tests.conftest import bearer, register, serving
 from tests.http.conftest import Database, MakeApp
+from tests.walking import walked
 
 AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36"
 
@@ -25,7 +26,7 @@ async def shown(client: httpx.AsyncClient, token: str, **headers: str) -> tuple[
     return session["ip_address"], session["user_agent"]
 
 
-@pytest.mark.parametrize(
+@walked(
     ("peer", "expected"),
     [
         ("203.0.113.9", "203.0.113.9"),
@@ -44,7 +45,7 @@ async def test_the_peers_address_is_kept_in_its_one_spelling(
     assert await recorded(db) == (expected, AGENT)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("header", "value", "expected"),
     [
         ("X-Forwarded-For", "198.51.100.7", "198.51.100.7"),

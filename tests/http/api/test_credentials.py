@@ -17,6 +17,7 @@ from tests.http.conftest import (
     events,
     until_waiting,
 )
+from tests.walking import walked
 
 from gatepost import errors
 from gatepost.library import Gatepost
@@ -290,8 +291,8 @@ async def test_a_wrong_password_is_refused_recorded_and_changes_nothing(
     assert await works(client, token)
 
 
-@pytest.mark.parametrize("path", ["confirm", "password"])
-@pytest.mark.parametrize("end", ["logout", "logout-all", "refresh"])
+@walked("path", ["confirm", "password"])
+@walked("end", ["logout", "logout-all", "refresh"])
 async def test_a_token_that_is_not_live_is_refused_before_the_password_is_looked_at(
     client: httpx.AsyncClient,
     gate: Gatepost,
@@ -332,7 +333,7 @@ async def test_a_user_without_a_password_confirms_none(client: httpx.AsyncClient
     assert_error(await confirm(client, token), errors.InvalidCredentials)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("body", "field"),
     [
         ({"current": PASSWORD, "new": "1234567"}, "new"),

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from tests.conftest import PASSWORD, bearer, nth_user, register
 from tests.http.conftest import Database, assert_error
+from tests.walking import walked
 
 from gatepost import errors
 from gatepost.library import Gatepost
@@ -52,7 +53,7 @@ async def member(client: httpx.AsyncClient) -> str:
     return str((await register(client, "member@example.org"))["token"])
 
 
-@pytest.mark.parametrize("email", WRITTEN.values(), ids=list(WRITTEN))
+@walked("email", WRITTEN.values(), ids=list(WRITTEN))
 async def test_an_address_that_is_in_the_table_is_taken_in_every_spelling(
     client: httpx.AsyncClient, db: Database, member: str, email: str
 ) -> None:

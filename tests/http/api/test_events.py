@@ -7,6 +7,7 @@ import httpx
 import pytest
 from tests.conftest import bearer, login, nth_user, register, serving
 from tests.http.conftest import TIME, Database, MakeApp, Standing, assert_error, assert_success
+from tests.walking import walked
 
 from gatepost import errors
 
@@ -63,7 +64,7 @@ async def test_nobody_sees_the_events_of_others(client: httpx.AsyncClient, db: D
     assert (await page(client, other, cursor=shown[1]["id"]))["events"] == []
 
 
-@pytest.mark.parametrize("limit", [1, 3, 7, 60])
+@walked("limit", [1, 3, 7, 60])
 async def test_pages_show_each_event_once(client: httpx.AsyncClient, db: Database, limit: int) -> None:
     token = (await register(client))["token"]
     await register(client, email="other@example.com")

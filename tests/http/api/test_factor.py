@@ -9,6 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from tests.conftest import PASSWORD, MakeSettings, MovableClock, bearer, nth_user, register, serving
+from tests.walking import walked
 
 from gatepost import errors
 from gatepost.app import create_app
@@ -288,7 +289,7 @@ async def test_after_five_minutes_it_starts_over(
     assert await reasons(db) == ["wrong_code", "challenge_expired"]
 
 
-@pytest.mark.parametrize(
+@walked(
     "sql",
     [
         "UPDATE users SET is_active = false",

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from tests.conftest import bearer, login, nth_user, register, serving
 from tests.http.conftest import Database, MakeApp, assert_error, assert_success
+from tests.walking import walked
 
 from gatepost import errors
 from gatepost.http.pages import devices
@@ -49,7 +50,7 @@ async def test_the_sessions_come_page_by_page_and_each_once(client: httpx.AsyncC
     assert (len(seen), len(set(seen)), pages) == (MANY + 1, MANY + 1, 11)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("field", "value"), [("limit", "0"), ("limit", "201"), ("cursor", ""), ("cursor", "x"), ("cursor", "1-x")]
 )
 async def test_what_is_no_page_is_422(client: httpx.AsyncClient, token: str, field: str, value: str) -> None:

@@ -14,6 +14,7 @@ import httpx
 import pytest
 from tests.conftest import PASSWORD, MakeSettings, login, nth_user, register, serving
 from tests.http.conftest import Database, MakeApp, Standing, assert_error, events, logged
+from tests.walking import walked
 
 from gatepost import errors
 from gatepost.library import Gatepost
@@ -52,7 +53,7 @@ async def test_a_length_outside_8_to_1024_is_422(standing: Standing, password: s
     assert await standing.holds_one_user_and_session()
 
 
-@pytest.mark.parametrize(
+@walked(
     "password",
     [
         "x7Kq-93p",
@@ -90,7 +91,7 @@ async def test_any_unicode_of_8_to_1024_characters_registers_and_signs_in(
     assert await signs_in(client, password)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("password", "others"),
     [
         ("pass\x00word", ["pass", "pass\x00wor", "password", "pass\x00word\x00"]),
@@ -153,7 +154,7 @@ async def test_a_common_password_is_422_and_says_what_to_do(standing: Standing, 
     assert await standing.holds_one_user_and_session()
 
 
-@pytest.mark.parametrize(
+@walked(
     "password",
     [
         "new.person@example.com",
@@ -224,7 +225,7 @@ FOREIGN = {
 }
 
 
-@pytest.mark.parametrize("stored", FOREIGN.values(), ids=list(FOREIGN))
+@walked("stored", FOREIGN.values(), ids=list(FOREIGN))
 async def test_a_hash_made_elsewhere_signs_in_and_is_replaced(
     client: httpx.AsyncClient, db: Database, stored: str
 ) -> None:
@@ -242,7 +243,7 @@ async def test_a_hash_made_elsewhere_signs_in_and_is_replaced(
     assert await db.fetchval("SELECT hashed_password FROM users") == replaced
 
 
-@pytest.mark.parametrize(
+@walked(
     ("stored", "sent"),
     [("NFC", "NFC"), ("NFC", "NFD"), ("NFD", "NFD"), ("NFKC", "NFC"), ("NFKC", "NFD")],
 )
@@ -332,7 +333,7 @@ UNREADABLE = {
 }
 
 
-@pytest.mark.parametrize(("stored", "reason"), UNREADABLE.items(), ids=range(len(UNREADABLE)))
+@walked(("stored", "reason"), UNREADABLE.items(), ids=range(len(UNREADABLE)))
 async def test_a_hash_that_cannot_be_read_is_a_failed_login_and_no_guess(
     stopped_app: MakeApp, db: Database, caplog: pytest.LogCaptureFixture, stored: str, reason: str
 ) -> None:

@@ -19,6 +19,7 @@ from tests.http.conftest import (
     events,
     until_waiting,
 )
+from tests.walking import walked
 
 from gatepost import errors
 
@@ -131,7 +132,7 @@ async def test_a_refresh_is_on_the_trail_with_its_successor(client: httpx.AsyncC
 # --- The old token ---
 
 
-@pytest.mark.parametrize(
+@walked(
     ("method", "path"),
     [
         ("GET", "me"),

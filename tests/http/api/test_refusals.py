@@ -8,6 +8,7 @@ import httpx
 import pytest
 from tests.conftest import MakeSettings, bearer, nth_user, register, serving
 from tests.http.conftest import Database, StoppedClock, events
+from tests.walking import walked
 
 from gatepost.app import create_app
 from gatepost.library import Gatepost
@@ -50,7 +51,7 @@ def clock() -> StoppedClock:
     return StoppedClock()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@walked("kind", KINDS)
 async def test_what_names_nobody_is_counted_past_a_rate(
     make_settings: MakeSettings, clock: StoppedClock, db: Database, kind: str
 ) -> None:

@@ -16,6 +16,7 @@ from tests.http.conftest import (
     events,
     until_waiting,
 )
+from tests.walking import walked
 
 from gatepost import errors
 from gatepost.errors import GatepostError
@@ -109,7 +110,7 @@ async def test_no_list_shows_more_of_a_token_than_8_characters(client: httpx.Asy
 # --- Expiry ---
 
 
-@pytest.mark.parametrize(("method", "path"), ALL)
+@walked(("method", "path"), ALL)
 async def test_a_session_is_good_until_the_last_microsecond_before_expires_at(
     stopped_app: MakeApp, stopped: StoppedClock, db: Database, method: str, path: str
 ) -> None:
@@ -382,7 +383,7 @@ async def test_a_session_that_is_not_live_is_404(
         assert_error(await call(client, "DELETE", f"sessions/{wanted}", token), errors.NotFound)
 
 
-@pytest.mark.parametrize("wanted", ["0", "-1", "abc", "1.5", str(2**63), str(10**30), "%00"])
+@walked("wanted", ["0", "-1", "abc", "1.5", str(2**63), str(10**30), "%00"])
 async def test_an_id_that_none_can_have_is_422(client: httpx.AsyncClient, db: Database, wanted: str) -> None:
     token = (await register(client))["token"]
     response = await call(client, "DELETE", f"sessions/{wanted}", token)

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from tests.conftest import PASSWORD, MakeSettings, MovableClock, bearer, login, nth_user, register, serving
 from tests.http.conftest import Database, assert_error, assert_success, at, events
+from tests.walking import walked
 
 from gatepost import errors
 from gatepost.app import create_app
@@ -105,7 +106,7 @@ async def test_with_another_password_it_signs_in_and_is_over(
     await login(client, password=OWN)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("new", "kind"),
     [
         ("short", errors.ValidationFailed),

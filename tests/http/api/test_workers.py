@@ -9,6 +9,7 @@ import httpx
 import pytest
 from tests.conftest import SECRET_KEY, bearer, login, register, serving
 from tests.http.conftest import Database, MakeApp, StoppedClock, assert_error
+from tests.walking import walked
 
 from gatepost import errors
 from gatepost.errors import GatepostError
@@ -36,7 +37,7 @@ async def refresh(client: httpx.AsyncClient, token: str) -> dict[str, Any]:
 # --- What one does binds the other at once ---
 
 
-@pytest.mark.parametrize(
+@walked(
     ("method", "path", "kind"),
     [
         ("POST", "logout", errors.SessionRevoked),
@@ -56,7 +57,7 @@ async def test_an_end_in_one_worker_binds_the_next_request_in_the_other(
         await refused(one, token, kind)
 
 
-@pytest.mark.parametrize("act", ["disable", "set_password", "revoke_all", "revoke", "delete"])
+@walked("act", ["disable", "set_password", "revoke_all", "revoke", "delete"])
 async def test_what_an_administrator_does_in_one_worker_binds_the_other(
     stopped_app: MakeApp, db: Database, act: str
 ) -> None:

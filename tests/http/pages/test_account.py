@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from tests.conftest import PASSWORD, MovableClock, login
 from tests.http.conftest import Database, events
 from tests.http.pages.forms import Visitor, at, focused, problems, said, visiting
+from tests.walking import walked
 
 NEW = "another secure password"
 
@@ -85,7 +86,7 @@ async def test_one_session_and_none_are_told_as_such(
     assert f"Your password was changed. {told}" in said(page)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("current", "new", "field", "told"),
     [
         ("not the password", NEW, "current", "Incorrect password"),
@@ -120,7 +121,7 @@ async def test_a_changed_email_ends_the_others_and_says_how_many(
     assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE is_active") == 1
 
 
-@pytest.mark.parametrize(
+@walked(
     ("email", "password", "status", "field", "told"),
     [
         ("moved@example.com", "not the password", 422, "password", "Incorrect password"),
@@ -241,7 +242,7 @@ async def test_the_last_administrator_stays(visitor: Visitor, db: Database) -> N
 PATHS = ["/account", "/account/password", "/account/email", "/account/export", "/account/delete"]
 
 
-@pytest.mark.parametrize("path", [*PATHS, "/devices", "/activity"])
+@walked("path", [*PATHS, "/devices", "/activity"])
 async def test_who_is_not_signed_in_is_led_to_sign_in_and_back(
     app: FastAPI, client: httpx.AsyncClient, path: str
 ) -> None:

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from tests.conftest import PASSWORD, login, register
 from tests.http.conftest import Database
 from tests.http.pages.forms import Visitor, said, visiting
+from tests.walking import walked
 
 from gatepost.http.pages.activity import PAGE
 
@@ -102,7 +103,7 @@ async def test_the_trail_is_paged_to_its_end_and_back_without_a_gap(visitor: Vis
     assert way(first, "Newer") is None
 
 
-@pytest.mark.parametrize("query", ["before=1", "before=x", "after=999999", "before=-1", f"after={'9' * 30}"])
+@walked("query", ["before=1", "before=x", "after=999999", "before=-1", f"after={'9' * 30}"])
 async def test_a_cursor_that_leads_nowhere_is_a_page_all_the_same(visitor: Visitor, query: str) -> None:
     page = await visitor.get(f"/activity?{query}")
     assert page.status_code == 200

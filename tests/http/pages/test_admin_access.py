@@ -6,6 +6,7 @@ from tests.conftest import PASSWORD, MovableClock
 from tests.http.conftest import Database, events
 from tests.http.pages.conftest import ADMIN, SAME, Visitor, an_hour_later, another, make_user
 from tests.summed import PAGES
+from tests.walking import walked
 
 from gatepost.http.console import ConsoleSessionScheme
 from gatepost.http.dependencies import AdminSessionScheme
@@ -63,7 +64,7 @@ async def test_who_is_no_administrator_sees_nothing_and_is_on_the_trail(
     assert (denied["user_id"], denied["detail"]["code"]) == (1, "admin_required")
 
 
-@pytest.mark.parametrize("path", SHOWN)
+@walked("path", SHOWN)
 async def test_a_session_that_is_not_fresh_gives_the_password_and_comes_back(
     app: FastAPI, admin: Visitor, clock: MovableClock, path: str
 ) -> None:
@@ -77,7 +78,7 @@ async def test_a_session_that_is_not_fresh_gives_the_password_and_comes_back(
     assert (await admin.follow()).status_code == 200
 
 
-@pytest.mark.parametrize("path", SHOWN)
+@walked("path", SHOWN)
 async def test_an_administrator_sees_it_with_the_ways_to_the_others_and_back(
     app: FastAPI, admin: Visitor, path: str
 ) -> None:
@@ -92,7 +93,7 @@ async def test_an_administrator_sees_it_with_the_ways_to_the_others_and_back(
     assert current["href"] == path.removesuffix("/2")
 
 
-@pytest.mark.parametrize(("path", "fields"), FORMS)
+@walked(("path", "fields"), FORMS)
 async def test_no_form_of_the_console_does_anything_for_others(
     app: FastAPI, visitor: Visitor, db: Database, path: str, fields: dict[str, str]
 ) -> None:
@@ -113,7 +114,7 @@ async def test_no_form_of_the_console_does_anything_for_others(
     assert await db.fetchval(STATE) == before
 
 
-@pytest.mark.parametrize(("path", "fields"), FORMS)
+@walked(("path", "fields"), FORMS)
 async def test_no_form_does_anything_without_its_token_from_another_site_or_later(
     app: FastAPI, admin: Visitor, db: Database, clock: MovableClock, path: str, fields: dict[str, str]
 ) -> None:
@@ -160,7 +161,7 @@ async def test_a_page_that_reloads_by_itself_is_no_look(admin: Visitor, clock: M
     assert admin.place.startswith("/auth/confirm?")
 
 
-@pytest.mark.parametrize("change", ["forged", "later", "none", "another", "twice"])
+@walked("change", ["forged", "later", "none", "another", "twice"])
 async def test_a_stolen_session_reads_no_longer_than_an_hour(
     app: FastAPI, admin: Visitor, clock: MovableClock, change: str
 ) -> None:

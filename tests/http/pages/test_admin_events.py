@@ -20,6 +20,7 @@ from tests.http.pages.conftest import an_hour_later
 from tests.http.pages.forms import Visitor, at, problems, said, visiting
 from tests.http.test_uvicorn import running
 from tests.summed import ACTIONS
+from tests.walking import walked
 
 from gatepost.app import create_app
 from gatepost.errors import ValidationFailed
@@ -160,7 +161,7 @@ async def test_filters_are_combined_and_stay_in_the_form(
     assert "<option selected>cleanup.</option>" in page.text  # a family of one has none for all of it
 
 
-@pytest.mark.parametrize(
+@walked(
     ("query", "told"),
     [
         ("address=1.2.3", "Enter an address such as 203.0.113.7, or a network such as 2001:db8::/32"),
@@ -399,7 +400,7 @@ async def test_no_file_without_a_form_of_ours(admin: Visitor, db: Database) -> N
 # --- Live ---
 
 
-@pytest.mark.parametrize(
+@walked(
     ("wanted", "taken"),
     [
         (EventFilter(), {1, 2, 3, 4}),

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from tests.conftest import PASSWORD
 from tests.http.conftest import Database
 from tests.http.pages.conftest import EMAIL, Visitor, make_user
+from tests.walking import walked
 
 from gatepost.http.pages.admin import overview as pages
 from gatepost.http.pages.charts import Axis, chart
@@ -153,7 +154,7 @@ async def test_a_bar_leads_to_its_hour(app: FastAPI, admin: Visitor) -> None:
     assert "Failed sign-in" in admin.page.texts["main"]
 
 
-@pytest.mark.parametrize(("period", "rows"), [("24h", 24), ("7d", 28), ("30d", 30), ("", 24), ("1y", 24)])
+@walked(("period", "rows"), [("24h", 24), ("7d", 28), ("30d", 30), ("", 24), ("1y", 24)])
 async def test_bars_and_table_tell_the_same_in_each_period(
     app: FastAPI, admin: Visitor, period: str, rows: int
 ) -> None:
@@ -176,7 +177,7 @@ async def test_bars_and_table_tell_the_same_in_each_period(
         assert set(str(svg["aria-labelledby"]).split()) <= ids
 
 
-@pytest.mark.parametrize("tag", [name.replace("_", "-") for name in LANGUAGES])
+@walked("tag", [name.replace("_", "-") for name in LANGUAGES])
 async def test_a_full_page_is_small_in_every_language(admin: Visitor, db: Database, tag: str) -> None:
     await db.execute(
         """

@@ -12,6 +12,7 @@ from tests.conftest import MovableClock, bearer, login, register
 from tests.http.conftest import Database, events
 from tests.http.pages.conftest import an_hour_later
 from tests.http.pages.forms import ORIGIN, Visitor, at, problems, said, visiting
+from tests.walking import walked
 
 from gatepost.http.pages.admin import sessions
 from gatepost.services.oversight import COUNTED_MAX
@@ -139,7 +140,7 @@ async def test_filters_are_combined_and_stay_in_the_form(
     assert "End all 2 matching sessions" in said(page)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("query", "told"),
     [
         ("address=1.2.3", "Enter an address such as 203.0.113.7, or a network such as 2001:db8::/32"),
@@ -226,7 +227,7 @@ async def test_one_is_ended_with_what_it_was_refreshed_to_and_the_filter_stays(
     assert event["detail"] == {"admin_id": 1, "reason": "revoked", "sessions": 1}
 
 
-@pytest.mark.parametrize("end", ["99", "0", "", "-1", "x", "9" * 30])
+@walked("end", ["99", "0", "", "-1", "x", "9" * 30])
 async def test_a_session_that_there_is_not_is_not_found(
     admin: Visitor, client: httpx.AsyncClient, db: Database, end: str
 ) -> None:
@@ -304,7 +305,7 @@ async def test_another_number_ends_none_and_is_counted_anew(
     assert await events(db, "sessions.ended") == []
 
 
-@pytest.mark.parametrize("count", ["", "x", "-1", "1.0", "9" * 30])
+@walked("count", ["", "x", "-1", "1.0", "9" * 30])
 async def test_what_is_no_number_ends_none(
     admin: Visitor, client: httpx.AsyncClient, db: Database, count: str
 ) -> None:

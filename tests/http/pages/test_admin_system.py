@@ -2,11 +2,11 @@
 
 import re
 
-import pytest
 from pydantic import SecretStr
 from tests.conftest import MakeSettings
 from tests.http.conftest import Database, events
 from tests.http.pages.conftest import ORIGIN, Visitor
+from tests.walking import walked
 
 import gatepost
 from gatepost.asvs import requirements
@@ -92,7 +92,7 @@ async def test_every_requirement_of_asvs_is_told_by_chapter(admin: Visitor) -> N
     assert told == [each.number for each in requirements(FEATURES)]
 
 
-@pytest.mark.parametrize(
+@walked(
     ("level", "state"),
     [("1", "missed"), ("2", "missed"), ("2", "outside"), ("1&chapter=6", "met"), ("9", "no")],
 )

@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from tests.conftest import PASSWORD
 from tests.http.conftest import Database, events
 from tests.http.pages.conftest import ADMIN, EMAIL, Visitor, make_user
+from tests.walking import walked
 
 from gatepost.models import AuditAction
 
@@ -65,7 +66,7 @@ async def test_it_shows_who_it_is_where_they_are_signed_in_and_what_happened(
     assert offered(admin) == ["disable", "promote"]
 
 
-@pytest.mark.parametrize("user_id", ["3", "0", "-1", "x", "1e3", "²", "9" * 19, "9" * 5000])
+@walked("user_id", ["3", "0", "-1", "x", "1e3", "²", "9" * 19, "9" * 5000])
 async def test_who_does_not_exist_is_not_found(admin: Visitor, user_id: str) -> None:
     assert (await admin.get(f"/auth/admin/users/{user_id}")).status_code == 404
 
@@ -104,7 +105,7 @@ async def test_the_badges_tell_how_the_account_stands(app: FastAPI, admin: Visit
 # --- What can be done ---
 
 
-@pytest.mark.parametrize(
+@walked(
     ("action", "event", "flags", "said"),
     [
         ("disable", AuditAction.USER_DISABLED, (False, False), "The account was disabled"),
@@ -206,7 +207,7 @@ async def test_one_session_is_ended(signed_in: str, admin: Visitor, db: Database
     assert "Not signed in anywhere" in admin.page.texts["main"]
 
 
-@pytest.mark.parametrize("session", ["", "x", "-1", "99", "9" * 30])
+@walked("session", ["", "x", "-1", "99", "9" * 30])
 async def test_a_session_that_is_none_is_not_found(app: FastAPI, admin: Visitor, session: str) -> None:
     await make_user(app)
     await act(admin, "end_session", session=session)
@@ -274,7 +275,7 @@ async def test_what_shuts_oneself_out_is_not_offered(admin: Visitor) -> None:
     assert "Ask another administrator" in admin.page.texts["main"]
 
 
-@pytest.mark.parametrize("action", ["disable", "demote", "delete", "temporary_password"])
+@walked("action", ["disable", "demote", "delete", "temporary_password"])
 async def test_what_shuts_oneself_out_is_refused_and_said(admin: Visitor, db: Database, action: str) -> None:
     await act(admin, action, "/auth/admin/users/1", email=ADMIN)
     assert admin.answer.status_code == 409

@@ -6,6 +6,7 @@ import pytest
 from fastapi import FastAPI
 from tests.http.conftest import Database, events
 from tests.http.pages.conftest import ADMIN, Visitor, make_user
+from tests.walking import walked
 
 from gatepost.services import directory
 
@@ -74,7 +75,7 @@ async def test_a_search_finds_by_the_beginning_or_a_part_of_email_and_name(
     assert ("No users found" in many.page.texts["main"]) == (found == 0)
 
 
-@pytest.mark.parametrize("text", ["%25", "_", "person__1", "%25001", "%5C", "person\\", "'", "*"])
+@walked("text", ["%25", "_", "person__1", "%25001", "%5C", "person\\", "'", "*"])
 async def test_what_is_a_wildcard_elsewhere_is_a_character_here(many: Visitor, text: str) -> None:
     await many.get(f"{USERS}?q={text}")
     assert (many.answer.status_code, emails(many)) == (200, [])
@@ -92,9 +93,7 @@ async def test_the_next_page_and_the_first_keep_the_filter(many: Visitor) -> Non
     assert chosen == ["user", "active", ""]
 
 
-@pytest.mark.parametrize(
-    "query", ["q=%00", "q=a%0Ab", f"q={'x' * 321}", "cursor=nonsense", "cursor=WzksImEiLDFd"]
-)
+@walked("query", ["q=%00", "q=a%0Ab", f"q={'x' * 321}", "cursor=nonsense", "cursor=WzksImEiLDFd"])
 async def test_what_can_be_nobodys_is_said_beside_the_form(admin: Visitor, query: str) -> None:
     await admin.get(f"{USERS}?{query}")
     assert admin.answer.status_code == 422
@@ -222,7 +221,7 @@ async def test_a_cursor_of_another_order_is_refused(many: Visitor) -> None:
         assert many.answer.status_code == 422, sort
 
 
-@pytest.mark.parametrize(
+@walked(
     ("text", "found"),
     [
         ("@example.org", ["2", "4"]),

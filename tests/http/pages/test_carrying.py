@@ -11,6 +11,7 @@ from tests.features.email.mailbox import MAIL_ON
 from tests.http.conftest import Database, events
 from tests.http.pages.conftest import ADMIN, EMAIL, ORIGIN, SAME, Visitor, another, make_user
 from tests.summed import PAGES
+from tests.walking import walked
 
 from gatepost.app import create_app
 from gatepost.features.addresses import pages as address_pages
@@ -111,7 +112,7 @@ def app(
     There is none where an administrator gives a password.
     """
     monkeypatch.setattr(Sender, "start", lambda _: None)
-    mail = {} if "[temporary password]" in request.node.name else MAIL_ON | {"email_sign_in": "code"}
+    mail = {} if "temporary_password" in request.node.name else MAIL_ON | {"email_sign_in": "code"}
     return create_app(make_settings(**mail | {"public_url": ORIGIN}), clock=clock)
 
 
@@ -145,10 +146,20 @@ def test_everything_that_a_form_does_is_among_them(path: str, field: str, names:
     assert {fields[field] for place, fields, _ in DONE.values() if place == path} == names
 
 
-@pytest.mark.parametrize("name", DONE)
+@walked("name", [name for name in DONE if name != "temporary password"])
 async def test_what_was_asked_for_is_done_after_the_password(
-    app: FastAPI, stale: Visitor, db: Database, clock: MovableClock, name: str
+    stale: Visitor, db: Database, clock: MovableClock, name: str
 ) -> None:
+    await _done_after_the_password(stale, db, clock, name)
+
+
+async def test_a_temporary_password_is_given_after_ones_own(
+    stale: Visitor, db: Database, clock: MovableClock
+) -> None:
+    await _done_after_the_password(stale, db, clock, "temporary password")
+
+
+async def _done_after_the_password(stale: Visitor, db: Database, clock: MovableClock, name: str) -> None:
     path, fields, action = DONE[name]
     if name in BEFORE:
         await db.execute(BEFORE[name])
@@ -211,7 +222,7 @@ async def test_what_cant_be_carried_is_not_done_and_one_is_told(
     assert await events(db, "user.erased") == []
 
 
-@pytest.mark.parametrize("change", ["path", "fields", "time", "token", "cut", "nothing"])
+@walked("change", ["path", "fields", "time", "token", "cut", "nothing"])
 async def test_what_was_forged_is_not_done(
     stale: Visitor, db: Database, clock: MovableClock, change: str
 ) -> None:

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from tests.conftest import MovableClock, login, register
 from tests.http.conftest import Database, events
 from tests.http.pages.forms import Visitor, at, said, visiting
+from tests.walking import walked
 
 IPHONE = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
@@ -93,7 +94,7 @@ async def test_one_is_ended_and_its_next_click_lands_on_sign_in(app: FastAPI, vi
         assert "Your session was ended. Sign in to continue." in said(led)
 
 
-@pytest.mark.parametrize("session_id", ["3", "1", "4", "99", "x", "1" * 40])
+@walked("session_id", ["3", "1", "4", "99", "x", "1" * 40])
 async def test_a_notice_tells_of_no_session_that_is_anothers_or_goes_on(
     app: FastAPI, visitor: Visitor, session_id: str
 ) -> None:
@@ -164,7 +165,7 @@ async def test_ones_own_id_is_a_sign_out_too(visitor: Visitor, db: Database) -> 
     assert await db.fetchval("SELECT end_reason FROM user_sessions") == "logout"
 
 
-@pytest.mark.parametrize("end", ["2", "99", "0", "", "-1", "1.5", "x", "9" * 30])
+@walked("end", ["2", "99", "0", "", "-1", "1.5", "x", "9" * 30])
 async def test_a_session_that_is_not_ones_own_is_not_found(
     visitor: Visitor, client: httpx.AsyncClient, db: Database, end: str
 ) -> None:

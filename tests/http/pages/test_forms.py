@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from tests.conftest import PASSWORD, MakeSettings, MovableClock
 from tests.http.conftest import Database, events
 from tests.http.pages.conftest import EMAIL, ORIGIN, SAME, Visitor, another, visiting
+from tests.walking import walked
 
 from gatepost.app import create_app
 from gatepost.http.pages.forms import TOKEN
@@ -28,7 +29,7 @@ WHO = {"email": EMAIL, "password": PASSWORD}
 # --- Requests of other sites ---
 
 
-@pytest.mark.parametrize("headers", OTHER_SITES)
+@walked("headers", OTHER_SITES)
 async def test_a_sign_in_that_another_site_sends_is_refused_though_it_has_a_token(
     visitor: Visitor, db: Database, headers: dict[str, str]
 ) -> None:
@@ -40,7 +41,7 @@ async def test_a_sign_in_that_another_site_sends_is_refused_though_it_has_a_toke
     assert event["detail"]["path"] == "/auth/sign-in"
 
 
-@pytest.mark.parametrize("headers", OTHER_SITES)
+@walked("headers", OTHER_SITES)
 async def test_no_other_site_changes_anything_by_a_form_of_somebody_signed_in(
     member: Visitor, db: Database, headers: dict[str, str]
 ) -> None:
@@ -50,9 +51,7 @@ async def test_no_other_site_changes_anything_by_a_form_of_somebody_signed_in(
     assert await db.fetchval("SELECT name FROM users") == "John Doe"
 
 
-@pytest.mark.parametrize(
-    "headers", [{"Sec-Fetch-Site": "same-origin"}, {"Origin": ORIGIN}, SAME, SAME | {"Origin": "null"}]
-)
+@walked("headers", [{"Sec-Fetch-Site": "same-origin"}, {"Origin": ORIGIN}, SAME, SAME | {"Origin": "null"}])
 async def test_a_form_of_this_site_is_taken_from_browsers_old_and_new(
     member: Visitor, db: Database, headers: dict[str, str]
 ) -> None:
@@ -65,7 +64,7 @@ async def test_a_form_of_this_site_is_taken_from_browsers_old_and_new(
 # --- Tokens ---
 
 
-@pytest.mark.parametrize("token", [None, "", "A" * 64, "é", "A" * 20_000])
+@walked("token", [None, "", "A" * 64, "é", "A" * 20_000])
 async def test_without_its_token_a_form_comes_back_and_does_nothing(
     member: Visitor, db: Database, token: str | None
 ) -> None:
@@ -201,8 +200,8 @@ UNREADABLE = {
 }
 
 
-@pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
-@pytest.mark.parametrize("path", ["/auth/sign-in", "/auth/account"])
+@walked("body", UNREADABLE.values(), ids=UNREADABLE)
+@walked("path", ["/auth/sign-in", "/auth/account"])
 async def test_a_form_that_cant_be_read_is_refused(
     member: Visitor, db: Database, body: bytes, path: str
 ) -> None:

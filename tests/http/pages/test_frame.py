@@ -12,6 +12,7 @@ from tests.conftest import MakeSettings, MovableClock, execute
 from tests.http.conftest import REQUEST_ID, Database, logged
 from tests.http.pages.conftest import EMAIL, ORIGIN, SAME, Visitor, visiting
 from tests.summed import PAGES
+from tests.walking import walked
 
 from gatepost.app import create_app
 from gatepost.features.email import pages as email
@@ -125,7 +126,7 @@ async def test_asking_for_the_head_of_a_page_is_fine(visitor: Visitor) -> None:
 # --- Errors ---
 
 
-@pytest.mark.parametrize(
+@walked(
     "path",
     [
         "/auth/nothing",
@@ -346,7 +347,7 @@ async def test_an_account_begins_with_the_language_that_was_chosen_before(
     assert await db.fetchval("SELECT language FROM users WHERE email LIKE 'first%'") is None
 
 
-@pytest.mark.parametrize("tag", ["", "nl", "zh-Hant", "de\r\nx"])
+@walked("tag", ["", "nl", "zh-Hant", "de\r\nx"])
 async def test_no_other_language_is_kept(visitor: Visitor, db: Database, tag: str) -> None:
     await visitor.sign_up()
     await visitor.get("/auth/account")

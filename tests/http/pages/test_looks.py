@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.conftest import MakeSettings, MovableClock
 from tests.http.pages.conftest import ORIGIN, Visitor, visiting
+from tests.walking import walked
 
 from gatepost.app import create_app
 from gatepost.errors import SettingsError
@@ -128,7 +129,7 @@ async def test_files_are_kept_for_ever_because_their_address_changes_with_them(
     assert loaded(red, "/gatepost.js") == script
 
 
-@pytest.mark.parametrize(
+@walked(
     ("accepted", "encoding"),
     [
         ("gzip, deflate, br", "gzip"),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.conftest import PASSWORD, MakeSettings, MovableClock
 from tests.http.conftest import Database
 from tests.http.pages.conftest import EMAIL, ORIGIN, SAME, Visitor, an_hour_later, another, visiting
+from tests.walking import walked
 
 from gatepost.app import create_app
 from gatepost.http.pages.redirects import Redirects
@@ -170,7 +171,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("place", REFUSED)
+@walked("place", REFUSED)
 async def test_next_leads_nowhere_else(make_settings: MakeSettings, clock: MovableClock, place: str) -> None:
     settings = make_settings(public_url=ORIGIN, allowed_redirects=[FRIEND])
     async with visiting(create_app(settings, clock=clock)) as visitor:
@@ -182,7 +183,7 @@ async def test_next_leads_nowhere_else(make_settings: MakeSettings, clock: Movab
         assert visitor.place == "/auth/account"
 
 
-@pytest.mark.parametrize(
+@walked(
     "place",
     [
         "/",
@@ -377,7 +378,7 @@ def notices(visitor: Visitor) -> list[tuple[str | None, str]]:
     return [(each["class"], page.texts["status"]) for each in found]
 
 
-@pytest.mark.parametrize("name", ["nothing", "name_changed<b>", "", "name_changed.x.y", "a" * 4000, "é"])
+@walked("name", ["nothing", "name_changed<b>", "", "name_changed.x.y", "a" * 4000, "é"])
 async def test_what_is_no_notice_is_not_said(member: Visitor, name: str) -> None:
     jar = "; ".join(f"{key}={value}" for key, value in member.client.cookies.items())
     answer = await member.client.get(
@@ -389,7 +390,7 @@ async def test_what_is_no_notice_is_not_said(member: Visitor, name: str) -> None
     assert "<b>" not in answer.text
 
 
-@pytest.mark.parametrize(
+@walked(
     ("notice", "text"),
     [
         ("sessions_ended.1", "1 session was ended."),

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from tests.conftest import PASSWORD, MovableClock, login
 from tests.http.conftest import Database, events
 from tests.http.pages.forms import Visitor, said, visiting
+from tests.walking import walked
 
 LINUX = (
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
@@ -45,7 +46,7 @@ async def test_a_passkey_that_may_have_been_copied_leads_there_too(visitor: Visi
     assert "One of your passkeys may have been copied" in said(page)
 
 
-@pytest.mark.parametrize("event", ["999", "x", "-1", ""])
+@walked("event", ["999", "x", "-1", ""])
 async def test_what_is_none_of_ones_own_is_not_found(
     app: FastAPI, visitor: Visitor, db: Database, event: str
 ) -> None:
