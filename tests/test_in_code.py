@@ -277,6 +277,7 @@ async def test_what_fails_is_undone_and_the_callers_transaction_goes_on(
         await auth.events.record("app.went_on", conn=own)
         assert await auth.events.list(action="app.went_on", conn=own)
         assert await own.fetchval("SHOW plan_cache_mode") == "auto"
+        assert await own.fetchval("SHOW max_parallel_workers_per_gather") != "0"
     await own.close()
     assert await db.fetchval("SELECT count(*) FROM users") == 1
     assert await db.fetchval("SELECT count(*) FROM auth_events WHERE action = 'app.went_on'") == 1

@@ -13,6 +13,7 @@ from gatepost.features.addresses.service import Addresses
 from gatepost.gate import Gate
 from gatepost.models import ROUTINE, EventFilter, SessionFilter
 from gatepost.services.directory import UserFilter, UserOrder
+from gatepost.services.oversight import LISTED_MAX
 
 ROWS, READ = 50, 500
 """Users and events that a page reads."""
@@ -83,7 +84,7 @@ def _activity(user_id: int) -> Callable[[Gate], Awaitable[int]]:
 
 def _sessions(wanted: SessionFilter) -> Callable[[Gate], Awaitable[int]]:
     async def ask(gate: Gate) -> int:
-        await gate.oversight.count(wanted, most=10_000)
+        await gate.oversight.count(wanted, most=LISTED_MAX)
         return len(await gate.oversight.page(wanted, before=None, limit=ROWS))
 
     return ask
@@ -128,6 +129,9 @@ PAGES: Mapping[str, Page] = {
     },
     "users-prefix": Page("users, by the beginning of an e-mail", _users(UserFilter(text="user1"))),
     "users-name": Page("users, by the last word of a name", _users(UserFilter(text="99"))),
+    "users-part": Page(
+        "users, by a part of a name that the oldest 50,000 have", _users(UserFilter(text="gorzata"))
+    ),
     "users-nobody": Page("users, by a text that nobody has", _users(UserFilter(text="zzz")), 0),
     "users-domain": Page("users, by a domain", _users(UserFilter(text="@example.com"))),
     "users-admin-domain": Page(

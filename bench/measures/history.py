@@ -77,11 +77,16 @@ _HOME = f"""
 
 _USERS = f"""
     INSERT INTO users (email, name, hashed_password, is_admin, is_active, created_at)
-    SELECT 'user' || i || '@example.com', 'User ' || i, '-', i = {ADMIN}, i <= $1::integer - $1 / 1000,
+    SELECT 'user' || i || '@example.com',
+        CASE WHEN i > $1::integer - $1 / 20 THEN 'Malgorzata ' ELSE 'User ' END || i, '-',
+        i = {ADMIN}, i <= $1 - $1 / 1000,
         now() - interval '90 days' - i * interval '1 minute'
     FROM generate_series(1, $1) i
 """
-"""The disabled ones are the last by their sign-ins: the worst that a list by these can be asked for."""
+"""The disabled ones are the last by their sign-ins: the worst that a list by these can be asked for.
+
+The oldest twentieth has a name in common: the worst for a part of it, since the newest users come first.
+"""
 
 _SESSIONS = f"""
     INSERT INTO user_sessions (session_token, user_id, is_active, created_at, expires_at, ip_address,

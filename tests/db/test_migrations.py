@@ -422,8 +422,8 @@ def test_the_indexes_are_those_that_are_wanted(dsn: str) -> None:
             f" WHERE ((action)::text <> ALL ({none_of(*RENEWALS, *OFTEN)}))"
         ),
         (
-            "CREATE INDEX user_sessions_address_id_idx ON user_sessions btree"
-            " (gatepost.to_inet(ip_address), id)"
+            "CREATE INDEX user_sessions_open_idx ON user_sessions btree"
+            " (gatepost.to_inet(ip_address), id) INCLUDE (ip_address)"
             " WHERE is_active"
         ),
         (

@@ -51,6 +51,29 @@ async def test_what_happens_seldom_is_found_at_once(
     await db.execute("INSERT INTO auth_events (action) SELECT 'a' FROM generate_series(1, 500)")
     monkeypatch.setattr(trail, "WINDOW", 50)
     monkeypatch.setattr(trail, "PAGE_SECONDS", 0.0)
-    for action, found in (("user.promoted", 1), ("throttled", 0)):
+    for action, found in (("user.promoted", 1), ("user.", 1), ("throttled", 0), ("session.", 0)):
         page = await gate.trail.page(EventFilter(action=action), before=None, limit=2)
         assert len(page.events) == found
+
+
+async def test_a_family_of_actions_comes_in_the_order_of_its_events(gate: Gate, db: Any) -> None:
+    actions = (
+        "user.renamed",
+        "user.disabled",
+        "users.exported",
+        "user.renamed",
+        "login.failed",
+        "user.created",
+    )
+    for action in actions:
+        await db.execute("INSERT INTO auth_events (action) VALUES ($1)", action)
+    pages, before = [], None
+    for _ in range(3):
+        page = await gate.trail.page(EventFilter(action="user."), before=before, limit=2)
+        pages.append([each.event.action for each in page.events])
+        before = page.before
+        if before is None:
+            break
+    assert pages == [["user.created", "user.renamed"], ["user.disabled", "user.renamed"]]
+    page = await gate.trail.page(EventFilter(action="login."), before=None, limit=2)
+    assert [each.event.action for each in page.events] == ["login.failed"]

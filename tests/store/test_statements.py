@@ -554,6 +554,11 @@ PLANNED: list[tuple[str, str, set[str]]] = [
         {"auth_events_seldom_idx"},
     ),
     (
+        "events.search_family",
+        "1, 90000, 51, NULL, 'user.', NULL, NULL, NULL, NULL, NULL, NULL, '{}', NULL, false",
+        {"auth_events_seldom_idx", "users_pkey"},
+    ),
+    (
         "events.search",
         "1, 90000, 5, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '{}', 'nobody@example.com', false",
         {"auth_events_named_idx"},
@@ -676,15 +681,19 @@ async def test_the_plans_of_hot_statements_use_their_index_and_read_no_table_who
 BY_ADDRESS = {
     "oversight.page": (
         "NULL, '30 minutes', {}, NULL, NULL, NULL, NULL, NULL, 50",
-        "user_sessions_address_id_idx",
+        "user_sessions_open_idx",
+    ),
+    "oversight.page_of_network": (
+        "NULL, '30 minutes', {}, NULL, NULL, NULL, NULL, NULL, 50",
+        "user_sessions_open_idx",
     ),
     "oversight.count": (
         "NULL, '30 minutes', {}, NULL, NULL, NULL, NULL, NULL, 50",
-        "user_sessions_address_id_idx",
+        "user_sessions_open_idx",
     ),
     "oversight.matching": (
         "NULL, '30 minutes', {}, NULL, NULL, NULL, NULL, NULL, 9",
-        "user_sessions_address_id_idx",
+        "user_sessions_open_idx",
     ),
     "events.are_few_at": ("{}, 100", "auth_events_address_at_idx"),
 }

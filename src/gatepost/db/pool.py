@@ -53,7 +53,12 @@ class _Joined(NamedTuple):
     task: "asyncio.Task[Any] | None"
 
 
-_SET_PLANS = "SELECT set_config('plan_cache_mode', $1, true)"
+_SET_PLANS = """
+    SELECT set_config('plan_cache_mode', $1, true), set_config('max_parallel_workers_per_gather', $2, true)
+"""
+_PLANS = """
+    SELECT current_setting('plan_cache_mode'), current_setting('max_parallel_workers_per_gather') AS workers
+"""
 
 _joined: ContextVar[_Joined | None] = ContextVar("joined", default=None)
 
@@ -356,20 +361,18 @@ class Database:
         """Lend a connection inside a transaction in which statements are planned for their very values.
 
         For those with conditions that may be left open (`$1 IS NULL OR …`): a plan for all values would use
-        no index for any of them.
+        no index for any of them. They are planned for one process: what they read takes less time than it
+        takes to start another.
 
         Raises:
             Unavailable: as `connection`.
         """
         async with self.transaction() as conn:
-            if self._joined() is None:
-                await conn.execute(_SET_PLANS, "force_custom_plan")
-                yield conn
-                return
-            before = await conn.fetchval("SELECT current_setting('plan_cache_mode')")
-            await conn.execute(_SET_PLANS, "force_custom_plan")
+            before = None if self._joined() is None else await conn.fetchrow(_PLANS)
+            await conn.execute(_SET_PLANS, "force_custom_plan", "0")
             yield conn
-            await conn.execute(_SET_PLANS, before)  # the caller's transaction goes on
+            if before is not None:
+                await conn.execute(_SET_PLANS, *before)  # the caller's transaction goes on
 
     def _joined(self) -> _Joined | None:
         """Return what `joining` has this task go over."""

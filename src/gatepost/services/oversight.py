@@ -44,6 +44,9 @@ def canonical(wanted: Filter) -> Filter:
 COUNTED_MAX = 10_000
 """Sessions that are counted, and ended at once, while somebody waits for an answer."""
 
+LISTED_MAX = 1_000
+"""Sessions that are counted beside a list of them; of more it says so, and how many is counted when asked."""
+
 GONE = Text("error.not_found.session")
 
 
@@ -63,10 +66,11 @@ class Oversight:
             ValidationFailed: as `canonical`.
         """
         wanted = canonical(wanted)
+        # Of a user there are few, who are found by that.
+        is_of_network = wanted.user_id is None and wanted.address is not None and "/" in wanted.address
+        found = store.page_of_network if is_of_network else store.page
         async with self._database.planning() as conn:
-            return await store.page(
-                conn, wanted, before=before, limit=limit, at=self._clock(), idle=self._idle
-            )
+            return await found(conn, wanted, before=before, limit=limit, at=self._clock(), idle=self._idle)
 
     async def count(
         self, wanted: SessionFilter, *, except_session_id: int | None = None, most: int | None = None

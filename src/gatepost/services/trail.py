@@ -161,17 +161,17 @@ class Trail:
         if not is_indexed and wanted.address is not None and set(wanted.without or ()) >= RENEWALS:
             async with self._database.planning() as conn:
                 by_address = await store.are_few_at(conn, wanted.address, most=FEW)
+        by_family = not is_indexed and not by_address and _is_seldom_family(wanted.action)
         while before > lowest:
-            floor = lowest if is_indexed or by_address else max(lowest, before - WINDOW)
+            floor = lowest if is_indexed or by_address or by_family else max(lowest, before - WINDOW)
+            more = limit + 1 - len(found)
             async with self._database.planning() as conn:
-                found += await store.search(
-                    conn,
-                    wanted,
-                    by_address=by_address,
-                    lowest=floor,
-                    before=before,
-                    limit=limit + 1 - len(found),
-                )
+                if by_family:
+                    found += await store.search_family(conn, wanted, lowest=floor, before=before, limit=more)
+                else:
+                    found += await store.search(
+                        conn, wanted, by_address=by_address, lowest=floor, before=before, limit=more
+                    )
             if len(found) > limit:
                 return EventPage(events=found[:limit], before=found[limit - 1].event.id)
             before = floor
@@ -200,6 +200,12 @@ def _is_indexed(wanted: EventFilter) -> bool:
     is_about_someone = any(each is not None for each in (wanted.user_id, wanted.by, wanted.email))
     action = wanted.action
     return is_about_someone or (action is not None and action not in OFTEN and not action.endswith("."))
+
+
+def _is_seldom_family(action: str | None) -> bool:
+    """Say whether an action is a family of which none happens often, so that an index has all of them."""
+    is_family = action is not None and action.endswith(".")
+    return is_family and not any(each.startswith(action or "") for each in OFTEN)
 
 
 def _is_within(text: str | None, network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:

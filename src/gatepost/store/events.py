@@ -183,8 +183,8 @@ async def are_few_at(conn: Connection, address: str, *, most: int) -> bool:
             (
                 SELECT FROM auth_events e
                 WHERE e.action = 'session.started' AND e.ip_address IS NOT NULL
-                    AND CASE WHEN strpos($1, '/') > 0 THEN gatepost.to_inet(e.ip_address) <<= $1::text::inet
-                        ELSE gatepost.to_inet(e.ip_address) = $1::text::inet END
+                    AND gatepost.to_inet(e.ip_address)
+                        BETWEEN host(network($1::text::inet))::inet AND host(broadcast($1::text::inet))::inet
                 LIMIT $2::bigint + 1
             )
             UNION ALL
@@ -192,8 +192,8 @@ async def are_few_at(conn: Connection, address: str, *, most: int) -> bool:
                 SELECT FROM auth_events e
                 WHERE e.action NOT IN ('session.refreshed', 'session.confirmed', 'session.started')
                     AND e.ip_address IS NOT NULL
-                    AND CASE WHEN strpos($1, '/') > 0 THEN gatepost.to_inet(e.ip_address) <<= $1::text::inet
-                        ELSE gatepost.to_inet(e.ip_address) = $1::text::inet END
+                    AND gatepost.to_inet(e.ip_address)
+                        BETWEEN host(network($1::text::inet))::inet AND host(broadcast($1::text::inet))::inet
                 LIMIT $2 + 1
             )
         ) found
@@ -202,6 +202,33 @@ async def are_few_at(conn: Connection, address: str, *, most: int) -> bool:
         most,
     )
     return bool(one(row)["few"])
+
+
+_FITS: LiteralString = """
+    e.id >= $1 AND e.id < $2
+        AND ($4::varchar IS NULL OR e.action = $4)
+        AND ($6::varchar IS NULL OR e.ip_address = $6)
+        AND ($7::text IS NULL OR $14 OR gatepost.to_inet(e.ip_address) <<= $7::text::inet)
+        AND ($8::timestamptz IS NULL OR e.at >= $8)
+        AND ($9::timestamptz IS NULL OR e.at < $9)
+        AND (e.user_id = $10 OR $10 IS NULL)
+        AND ($11::text IS NULL OR e.detail ->> 'admin_id' = $11)
+        AND e.action <> ALL ($12::varchar[])
+        AND ($13::text IS NULL OR $13
+            = lower(coalesce(e.detail ->> 'email', e.detail ->> 'user', e.detail ->> 'admin_id')))
+        AND (NOT $14::boolean OR e.ip_address IS NOT NULL
+            AND (e.action = 'session.started'
+                OR e.action NOT IN ('session.refreshed', 'session.confirmed', 'session.started'))
+            AND gatepost.to_inet(e.ip_address)
+                BETWEEN host(network(coalesce($6, $7)::text::inet))::inet
+                    AND host(broadcast(coalesce($6, $7)::text::inet))::inet)
+"""
+"""What a filter says of an event, but for its family of actions, and between which ids it is."""
+
+_SELDOM: LiteralString = """
+    e.action NOT IN ('session.refreshed', 'session.confirmed', 'session.started', 'login.failed', 'throttled')
+"""
+"""An event stands in the index by its action: as `services.trail.OFTEN` has it."""
 
 
 async def search(
@@ -231,24 +258,10 @@ async def search(
         + COLUMNS
         + """, u.email
         FROM (
-            SELECT e.* FROM auth_events e
-            WHERE e.id >= $1 AND e.id < $2
-                AND ($4::varchar IS NULL OR e.action = $4)
+            SELECT e.* FROM auth_events e WHERE """
+        + _FITS
+        + """
                 AND ($5::varchar IS NULL OR starts_with(e.action, $5))
-                AND ($6::varchar IS NULL OR e.ip_address = $6)
-                AND ($7::text IS NULL OR gatepost.to_inet(e.ip_address) <<= $7::text::inet)
-                AND ($8::timestamptz IS NULL OR e.at >= $8)
-                AND ($9::timestamptz IS NULL OR e.at < $9)
-                AND (e.user_id = $10 OR $10 IS NULL)
-                AND ($11::text IS NULL OR e.detail ->> 'admin_id' = $11)
-                AND e.action <> ALL ($12::varchar[])
-                AND ($13::text IS NULL OR $13
-                    = lower(coalesce(e.detail ->> 'email', e.detail ->> 'user', e.detail ->> 'admin_id')))
-                AND (NOT $14::boolean OR e.ip_address IS NOT NULL
-                    AND (e.action = 'session.started'
-                        OR e.action NOT IN ('session.refreshed', 'session.confirmed', 'session.started'))
-                    AND CASE WHEN $6 IS NULL THEN gatepost.to_inet(e.ip_address) <<= $7::text::inet
-                        ELSE gatepost.to_inet(e.ip_address) = $6::text::inet END)
             -- What was tried with an e-mail, or from an address, is found by it and then sorted.
             ORDER BY CASE WHEN $13 IS NULL AND NOT $14 THEN e.id ELSE e.id + 0 END DESC
             LIMIT $3
@@ -262,6 +275,59 @@ async def search(
         limit,
         *_parts(wanted),
         by_address,
+    )
+    return [seen(row) for row in rows]
+
+
+async def search_family(
+    conn: Connection, wanted: EventFilter, *, lowest: int, before: int, limit: int
+) -> list[SeenEvent]:
+    """Return what `search` does, for a family of actions that are all seldom.
+
+    For `Database.planning`, likewise. The index leads from each action that there is to the next one, and to
+    the newest events of each of the family.
+    """
+    rows = await conn.fetch(
+        """
+        WITH RECURSIVE kind AS (
+            (SELECT e.action FROM auth_events e WHERE """
+        + _SELDOM
+        + """ ORDER BY e.action LIMIT 1)
+            UNION ALL
+            SELECT (
+                SELECT e.action FROM auth_events e WHERE e.action > k.action AND """
+        + _SELDOM
+        + """ ORDER BY e.action LIMIT 1
+            )
+            FROM kind k WHERE k.action IS NOT NULL
+        )
+        SELECT """
+        + COLUMNS
+        + """, u.email
+        FROM (
+            SELECT e.*
+            FROM kind k
+            CROSS JOIN LATERAL (
+                SELECT e.* FROM auth_events e WHERE e.action = k.action AND """
+        + _SELDOM
+        + "AND"
+        + _FITS
+        + """
+                ORDER BY e.id DESC
+                LIMIT $3
+            ) e
+            WHERE starts_with(k.action, $5::varchar)
+            ORDER BY e.id DESC
+            LIMIT $3
+        ) e
+        LEFT JOIN LATERAL (SELECT u.email FROM users u WHERE u.id = e.user_id LIMIT 1) u ON true
+        ORDER BY e.id DESC
+        """,
+        lowest,
+        before,
+        limit,
+        *_parts(wanted),
+        False,
     )
     return [seen(row) for row in rows]
 

@@ -17,12 +17,17 @@ _LIVE: LiteralString = """
     CROSS JOIN (SELECT coalesce($1::timestamptz, statement_timestamp()) AS now) t
     WHERE gatepost.is_live(s, u, t.now, $2::interval)
         AND CASE WHEN $3::text IS NULL THEN true
-            WHEN strpos($3, '/') > 0 THEN gatepost.to_inet(s.ip_address) <<= $3::text::inet
+            WHEN strpos($3, '/') > 0 THEN gatepost.to_inet(s.ip_address)
+                BETWEEN host(network($3::text::inet))::inet AND host(broadcast($3::text::inet))::inet
             ELSE gatepost.to_inet(s.ip_address) = $3::text::inet END
         AND ($4::timestamptz IS NULL OR s.created_at < $4)
         AND ($5::timestamptz IS NULL OR s.created_at >= $5)
         AND ($6::timestamptz IS NULL OR coalesce(s.last_used_at, '-infinity') < $6)
         AND (s.user_id = $7 OR $7 IS NULL)
+"""
+_SHOWN: LiteralString = """
+    s.id, left(s.session_token, 8) AS token_hint, s.user_id, s.created_at, s.last_used_at, s.expires_at,
+    s.ip_address, s.user_agent, s.ended_at, s.end_reason, s.impersonator_id, u.email
 """
 _BUT_SPARED: LiteralString = """
         AND ($8::bigint IS NULL OR coalesce(s.family_id, s.id) IS DISTINCT FROM (
@@ -45,18 +50,60 @@ async def page(
     at: datetime | None,
     idle: timedelta | None,
 ) -> list[OverseenSession]:
-    """Return live sessions, the one started last first, those with an id below `before`."""
+    """Return live sessions, the one started last first, those with an id below `before`.
+
+    Those of a network are found by `page_of_network`: on the way down the ids may come few of them.
+    """
     rows = await conn.fetch(
-        """
-        SELECT s.id, left(s.session_token, 8) AS token_hint, s.user_id, s.created_at, s.last_used_at,
-            s.expires_at, s.ip_address, s.user_agent, s.ended_at, s.end_reason,
-            s.impersonator_id, u.email
-        """
+        "SELECT "
+        + _SHOWN
         + _LIVE
         + """
             AND s.id < coalesce($8::bigint, 9223372036854775807)
-        -- Those of a network are found by it and then sorted: on the way down the ids may come few of them.
-        ORDER BY CASE WHEN strpos($3::text, '/') > 0 THEN s.id + 0 ELSE s.id END DESC
+        ORDER BY s.id DESC
+        LIMIT $9
+        """,
+        *_given(wanted, at, idle),
+        before,
+        limit,
+    )
+    return [OverseenSession.from_row(row) for row in rows]
+
+
+async def page_of_network(
+    conn: Connection,
+    wanted: SessionFilter,
+    *,
+    before: int | None,
+    limit: int,
+    at: datetime | None,
+    idle: timedelta | None,
+) -> list[OverseenSession]:
+    """Return what `page` does, for a filter with a network.
+
+    All ids of the network are read from the index, and sorted; the newest are then looked up one by one,
+    until there are enough that are live.
+    """
+    rows = await conn.fetch(
+        """
+        SELECT s.*
+        FROM (
+            SELECT o.id
+            FROM user_sessions o
+            WHERE o.is_active AND o.id < coalesce($8::bigint, 9223372036854775807)
+                AND gatepost.to_inet(o.ip_address)
+                    BETWEEN host(network($3::text::inet))::inet AND host(broadcast($3::text::inet))::inet
+            ORDER BY o.id DESC
+        ) found
+        CROSS JOIN LATERAL (
+            SELECT """
+        + _SHOWN
+        + _LIVE
+        + """
+                AND s.id = found.id
+            LIMIT 1
+        ) s
+        ORDER BY found.id DESC
         LIMIT $9
         """,
         *_given(wanted, at, idle),
@@ -110,10 +157,9 @@ async def count(
 async def ended(conn: Connection, session_id: int, *, owner: UserId | None) -> OverseenSession | None:
     """Return a session that has ended, of this user where one is given; None where there is none."""
     row = await conn.fetchrow(
-        """
-        SELECT s.id, left(s.session_token, 8) AS token_hint, s.user_id, s.created_at, s.last_used_at,
-            s.expires_at, s.ip_address, s.user_agent, s.ended_at, s.end_reason,
-            s.impersonator_id, u.email
+        "SELECT "
+        + _SHOWN
+        + """
         FROM user_sessions s
         JOIN users u ON u.id = s.user_id
         WHERE s.id = $1 AND s.ended_at IS NOT NULL AND (s.user_id = $2 OR $2 IS NULL)

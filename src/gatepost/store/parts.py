@@ -79,22 +79,32 @@ BY_PART: LiteralString = (
     ), page AS (
         SELECT n.key, n.id FROM near n WHERE (SELECT e.is_near FROM enough e)
         UNION ALL
-        SELECT """
+        (
+            SELECT f.key, f.id
+            FROM (
+                SELECT """
     + CREATED
-    + """, u.id
-        FROM users u CROSS JOIN sought q
-        WHERE NOT (SELECT e.is_near FROM enough e)
-            AND gatepost.parts("""
+    + """ AS key, u.id
+                FROM users u CROSS JOIN sought q
+                WHERE NOT (SELECT e.is_near FROM enough e)
+                    AND gatepost.parts("""
     + _TEXT
     + """) COLLATE "C" @> gatepost.parts(q.text) COLLATE "C"
-            AND """
-    + _MATCHES
-    + """
-            AND coalesce(u.is_admin, false) = coalesce($1, coalesce(u.is_admin, false))
-            AND coalesce(u.is_active, false) = coalesce($2, coalesce(u.is_active, false))
-            AND """
+                    AND coalesce(u.is_admin, false) = coalesce($1, coalesce(u.is_admin, false))
+                    AND coalesce(u.is_active, false) = coalesce($2, coalesce(u.is_active, false))
+                    AND """
     + _BEFORE
     + """
+                ORDER BY 1 DESC, 2 DESC
+            ) f
+            CROSS JOIN sought q
+            -- Texts are compared for those that are shown, and not for all that the index returns.
+            CROSS JOIN LATERAL (SELECT FROM users u WHERE u.id = f.id AND """
+    + _MATCHES
+    + """ LIMIT 1) m
+            ORDER BY f.key DESC, f.id DESC
+            LIMIT $5
+        )
         ORDER BY 1 DESC, 2 DESC
         LIMIT $5
     )

@@ -100,20 +100,23 @@ async def test_every_address_in_the_console_leads_to_it(app: FastAPI, admin: Vis
         assert PAGE in {link["href"] for link in admin.page.all("a")}, path
 
 
-async def test_a_network_of_many_sessions_lists_none_and_counts_no_further(
+async def test_of_many_sessions_the_newest_are_listed_and_all_are_counted_where_they_can_end(
     app: FastAPI, admin: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await make_user(app, VICTIM)
     for _ in range(3):
         await sign_in(app)
     for module in (pages, service):
-        monkeypatch.setattr(module, "OPEN_MAX", 2)
-    await admin.get("/auth/admin/addresses/203.0.113.0/24")
-    assert "Active sessions 2+" in said(admin)
-    assert said(admin).endswith("More than 2 sessions match. Narrow the filter to end them all at once.")
-    await admin.get(PAGE)  # of an address the newest are found by themselves
-    leading = [each["href"] for each in admin.page.all("a") if str(each["href"]).endswith(f"/{nth_user(2)}")]
-    assert len(leading) >= 3
+        monkeypatch.setattr(module, "LISTED_MAX", 2)
+    for path in ("/auth/admin/addresses/203.0.113.0/24", PAGE):
+        await admin.get(path)
+        assert "Active sessions 2+" in said(admin)
+        assert "End more than 2 sessions…" in said(admin)
+        leading = [each for each in admin.page.all("a") if str(each["href"]).endswith(f"/{nth_user(2)}")]
+        assert len(leading) >= 3
+    [end] = [each for each in admin.page.all("a") if "/sessions/end" in str(each["href"])]
+    await admin.get(str(end["href"]))
+    assert "3 sessions" in said(admin)
 
 
 async def test_its_sessions_end_as_many_as_the_button_says(app: FastAPI, admin: Visitor) -> None:

@@ -137,7 +137,7 @@ INDEXES = (
     "auth_events_network_at_idx",
     "auth_events_notable_idx",
     "auth_events_seldom_idx",
-    "user_sessions_address_id_idx",
+    "user_sessions_open_idx",
     "user_sessions_impersonator_idx",
     "auth_events_admin_id_idx",
 )

@@ -100,7 +100,7 @@ class AddressData(BaseModel):
     `verdict` is `guessed` where one of many guesses was right, `attack` where none was, `failures` for the
     few that fail anywhere, else `quiet`. With `is_cut`, the newest 5,000 sign-ins and 5,000 other events
     alone are counted: there were more. `open_sessions`, without the caller's own, is what ending them
-    expects; it is 1,001 where there are more than 1,000, and of a network none is then in `sessions`.
+    expects; it is 1,001 where there are more than 1,000. `sessions` are the newest of them.
     """
 
     address: str

@@ -13,7 +13,6 @@ from gatepost.features.addresses.service import (
     BEFORE_MAX,
     EVENTS_MAX,
     GUESSES,
-    OPEN_MAX,
     TOLD,
     Activity,
     Addresses,
@@ -29,7 +28,7 @@ from gatepost.http.pages.page import Page
 from gatepost.http.pages.sentences import Words, shown_event
 from gatepost.http.pages.visit import Visit
 from gatepost.models import UserId, bounds, canonical_address
-from gatepost.services.oversight import COUNTED_MAX
+from gatepost.services.oversight import COUNTED_MAX, LISTED_MAX
 from gatepost.services.overview import Overview
 from gatepost.services.throttles import Reached
 from gatepost.texts import Text
@@ -114,7 +113,7 @@ async def show_address(visit: Visit) -> Response:
         cut=EVENTS_MAX if look.is_cut else None,
         lifetimes=LIFETIMES,
         may_block=not place.blocked.holds(visit.client.ip_address),
-        most=OPEN_MAX,
+        most=LISTED_MAX,
     )
 
 

@@ -20,7 +20,7 @@ from gatepost.services.actors import with_actors
 from gatepost.services.acts import Acts, By, Program, detail_of
 from gatepost.services.clock import Clock
 from gatepost.services.lifetimes import Lifetimes
-from gatepost.services.oversight import Oversight
+from gatepost.services.oversight import LISTED_MAX, Oversight
 from gatepost.services.throttles import Reached, Throttles
 from gatepost.services.typed import read
 from gatepost.store import events as event_store
@@ -40,9 +40,6 @@ GUESSES = 5
 
 ACCOUNTS, SESSIONS, EVENTS, BLOCKS = 50, 10, 10, 20
 """Accounts, sessions, events and blocks that are shown; the other lists have all of them."""
-
-OPEN_MAX = 1_000
-"""Live sessions that are counted. In a network of more none is listed: all would be read for the newest."""
 
 TOLD, BEFORE_MAX = 3, 1_000
 """Right guesses that are told one by one, and failures before one that are counted."""
@@ -105,8 +102,8 @@ class Look(Activity):
     """The same, and how the place stands now.
 
     Attributes:
-        sessions: live sessions that began there, the newest ones; none in a network of more than `OPEN_MAX`.
-        open_sessions: how many there are, but for the caller's own; one more than `OPEN_MAX` for more.
+        sessions: live sessions that began there, the newest ones.
+        open_sessions: how many there are, but for the caller's own; one more than `LISTED_MAX` for more.
         events: the newest ones.
         blocks: those in force that touch it.
         is_throttled: a limit on attempts is reached for it.
@@ -165,10 +162,8 @@ class Addresses:
             events = await with_actors(conn, self._database.user_ids, events)
             blocks = await store.blocks_at(conn, here, limit=BLOCKS, at=now)
         wanted, own = SessionFilter(address=str(place)), None if session is None else session.id
-        count = await self._oversight.count(wanted, except_session_id=own, most=OPEN_MAX)
-        sessions: Sequence[OverseenSession] = ()
-        if place.is_address or count <= OPEN_MAX:
-            sessions = await self._oversight.page(wanted, before=None, limit=SESSIONS)
+        count = await self._oversight.count(wanted, except_session_id=own, most=LISTED_MAX)
+        sessions = await self._oversight.page(wanted, before=None, limit=SESSIONS)
         return Look(
             place=place,
             figures=activity.figures,

@@ -7,7 +7,7 @@ from gatepost.http.pages.admin.filters import cursor_of, given, user_of
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.visit import Visit
 from gatepost.models import OverseenSession, SessionFilter, row_id
-from gatepost.services.oversight import COUNTED_MAX
+from gatepost.services.oversight import LISTED_MAX
 from gatepost.texts import Text
 
 ROWS = 25
@@ -35,7 +35,7 @@ async def show(visit: Visit) -> Response:
         found = await visit.gate.oversight.page(wanted, before=before, limit=ROWS + 1)
         if before is None:
             count = await visit.gate.oversight.count(
-                wanted, except_session_id=visit.signed_in.id, most=COUNTED_MAX
+                wanted, except_session_id=visit.signed_in.id, most=LISTED_MAX
             )
     except ValidationFailed as error:
         visit.show_again(visit.typed, error)
@@ -48,7 +48,7 @@ async def show(visit: Visit) -> Response:
         ages=AGES,
         rows=rows,
         count=count,
-        most=COUNTED_MAX,
+        most=LISTED_MAX,
         current_id=visit.signed_in.id,
         here=_here(visit, before),
         newest=visit.url("/admin/sessions", **asked) if before is not None else None,
