@@ -10,11 +10,15 @@ turns it into that one (NFKC) and would read another address.
 
 import re
 import unicodedata
+from typing import TYPE_CHECKING
 
 from gatepost.errors import InvalidValue
 from gatepost.models.bounds import EMAIL_MAX, NAME_MAX
 from gatepost.security.texts import compatible, composed
 from gatepost.texts import Text
+
+if TYPE_CHECKING:
+    from email_validator import ValidatedEmail
 
 _STAND_IN = ".x"
 _PLAIN = re.compile("[!-~]*")
@@ -48,6 +52,18 @@ def canonical_email(text: str) -> str:
     return composed(_validated(address).lower(), EMAIL_MAX)
 
 
+def mailed_to(canonical: str) -> str:
+    """Return a canonical address as mail servers take it: its domain in ASCII (RFC 5891).
+
+    Raises:
+        InvalidValue: it is none.
+    """
+    if canonical.isascii():
+        return canonical
+    found, suffix = _read(canonical)
+    return f"{found.local_part}@{found.ascii_domain.removesuffix(suffix)}"
+
+
 def email_key(canonical: str) -> str | None:
     """Return what `users.email_key` holds beside a canonical e-mail: itself, or None where ASCII tells it.
 
@@ -71,6 +87,12 @@ def canonical_name(text: str) -> str:
 
 
 def _validated(address: str) -> str:
+    found, suffix = _read(address)
+    return found.normalized.removesuffix(suffix)
+
+
+def _read(address: str) -> "tuple[ValidatedEmail, str]":
+    """Return what the library reads, and what stands at the end of its domains that is not theirs."""
     # Imported at the first use: it takes some 70 ms, mostly for the tables of IDNA.
     from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
@@ -82,7 +104,7 @@ def _validated(address: str) -> str:
         found = validate_email(address + suffix, check_deliverability=False, globally_deliverable=False)
     except EmailNotValidError:
         raise InvalidValue(_problem(address)) from None
-    return found.normalized.removesuffix(suffix)
+    return found, suffix
 
 
 def _problem(address: str) -> Text:

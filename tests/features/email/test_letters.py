@@ -16,7 +16,7 @@ from tests.features.email.conftest import ADA, Post, Postman, part
 from gatepost.errors import SettingsError
 from gatepost.features import FEATURES
 from gatepost.features.email.checks import checks
-from gatepost.features.email.letters import Letters, place, sender_of
+from gatepost.features.email.letters import Letters, NoAddressError, place, sender_of
 from gatepost.features.email.mails import Mail
 from gatepost.features.email.samples import sample
 from gatepost.features.email.settings import EmailSettings
@@ -44,6 +44,39 @@ class Tags(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
+
+
+@pytest.mark.parametrize(
+    ("email", "mailed"),
+    [
+        ("ada@b\u00fccher.example", "ada@xn--bcher-kva.example"),
+        ("ada@stra\u00dfe.local", "ada@xn--strae-oqa.local"),
+        ("j\u00fcrgen@b\u00fccher.example", "j\u00fcrgen@xn--bcher-kva.example"),
+        ("ada@localhost", "ada@localhost"),
+    ],
+)
+def test_a_domain_in_any_script_is_written_so_that_every_mail_server_takes_it(
+    email: str, mailed: str
+) -> None:
+    message, secrets = sample(Mail.TEST, recipient=email)
+    written = letters().write(message, secrets)
+    assert written["To"].addresses[0].addr_spec == mailed
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        "nobody",
+        "a@b@c",
+        "=?utf-8?q?b=40evil.com=2c?=@example.com",
+        "j\u00fcrgen@\u00fc..example",
+        "\u00fc\r\nBcc: a@b",
+    ],
+)
+def test_what_is_no_address_gets_no_mail(email: str) -> None:
+    message, secrets = sample(Mail.TEST, recipient=email)
+    with pytest.raises(NoAddressError):
+        letters().write(message, secrets)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -17,6 +17,7 @@ from gatepost.features.email.mails import Mail
 from gatepost.features.email.samples import sample
 from gatepost.features.email.sending_store import Message
 from gatepost.features.email.settings import EmailSettings
+from gatepost.security.emails import mailed_to
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -66,12 +67,7 @@ class Letters:
         letter = EmailMessage(_POLICY)
         letter["Subject"] = subject
         letter["From"] = self.sender
-        try:
-            letter["To"] = Address(addr_spec=message.recipient)
-        except (ValueError, IndexError):
-            raise NoAddressError from None
-        except Exception as error:  # of a header's parser, which has errors of its own
-            raise NoAddressError from error
+        letter["To"] = recipient_of(message)
         if self._settings.mail_reply_to is not None:
             letter["Reply-To"] = parse_mailbox(self._settings.mail_reply_to)
         letter["Date"] = message.created_at
@@ -202,6 +198,24 @@ class Letters:
         return environment(
             self._settings.templates_dir, TEMPLATES, reload=self._settings.environment != "production"
         )
+
+
+def recipient_of(message: Message) -> Address:
+    """Return whom a mail is for.
+
+    Raises:
+        NoAddressError: in a table that was taken over there may be anything.
+    """
+    try:
+        local, _, domain = mailed_to(message.recipient).rpartition("@")
+        if local.isascii():
+            return Address(addr_spec=f"{local}@{domain}")
+        # The class reads no such address, and takes its parts as they are (RFC 6532).
+        return Address(username=local, domain=domain)
+    except (ValueError, IndexError):
+        raise NoAddressError from None
+    except Exception as error:  # of a header's parser, which has errors of its own
+        raise NoAddressError from error
 
 
 def sender_of(settings: EmailSettings) -> Address:
