@@ -98,8 +98,12 @@ async def test_every_mail_is_written_to_be_looked_at(gatepost: Command, tmp_path
 
 @pytest.mark.usefixtures("mail_url")
 async def test_doctor_greets_the_mail_server_and_sends_nothing(
-    gatepost: Command, postman: Postman, port: int, monkeypatch: pytest.MonkeyPatch
+    gatepost: Command, postman: Postman, port: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    (tmp_path / "logo.svg").write_text("<svg/>")
+    monkeypatch.setenv("APP_LOGO", str(tmp_path / "logo.svg"))
+    found = await check(gatepost, "mail logo")
+    assert (found["status"], found["advice"]) == ("warning", "Put logo.png beside it")
     found = await check(gatepost, "mail")
     assert (found["status"], found["found"]) == ("ok", f"127.0.0.1:{port} answers, no encryption")
     assert (await check(gatepost, "sender"))["found"] == "mails are from no-reply@acme.example"

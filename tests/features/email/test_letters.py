@@ -256,3 +256,7 @@ def test_a_logo_that_mail_programs_do_not_show_is_left_out(tmp_path: Path) -> No
     logo = tmp_path / "logo.svg"
     logo.write_text("<svg/>")
     assert "<img" not in letters(app_logo=logo).render(*sample(Mail.SIGN_IN))[2]
+    (tmp_path / "logo.png").write_bytes(PIXEL)
+    beside = letters(app_logo=logo, app_name="Beside")
+    assert not beside.lacks_logo
+    assert "<img" in beside.render(*sample(Mail.SIGN_IN))[2], "the PNG of the same name is shown"

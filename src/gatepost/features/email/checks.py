@@ -24,10 +24,14 @@ async def checks(settings: Settings) -> list[Check]:
         return []
     gate = application.get()
     if gate is not None and gate.mailer is not None:
-        return [ok("mail", "sent by the application's @auth.send_mail"), *_templates(settings)]
+        return [
+            ok("mail", "sent by the application's @auth.send_mail"),
+            *_logo(settings),
+            *_templates(settings),
+        ]
     if settings.mail_url is None:
         return [_without(settings), *_templates(settings)]
-    return [await _server(settings), *_sender(settings), *_templates(settings)]
+    return [await _server(settings), *_sender(settings), *_logo(settings), *_templates(settings)]
 
 
 def _templates(settings: EmailSettings) -> list[Check]:
@@ -41,6 +45,14 @@ def _templates(settings: EmailSettings) -> list[Check]:
             wrong("mails", "; ".join(error.problems), "Correct it and see it: gatepost mail preview mails")
         ]
     return [ok("mails", f"TEMPLATES_DIR replaces {', '.join(letters.replaced)}")]
+
+
+def _logo(settings: EmailSettings) -> list[Check]:
+    logo = settings.app_logo
+    if logo is None or not Letters(settings).lacks_logo:
+        return []
+    said = f"mails leave {logo.name} out: most mail programs don't show {logo.suffix[1:].upper()}"
+    return [warning("mail logo", said, f"Put {logo.with_suffix('.png').name} beside it")]
 
 
 async def outbox(conn: Connection) -> list[Check]:

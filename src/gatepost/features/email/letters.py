@@ -157,12 +157,26 @@ class Letters:
             "pages": pages,
         }
 
+    @property
+    def lacks_logo(self) -> bool:
+        """Whether APP_LOGO is of a kind that mail programs don't show, and has no PNG beside it."""
+        return self._settings.app_logo is not None and self._logo_file is None
+
+    @property
+    def _logo_file(self) -> Path | None:
+        """The PNG that mails show: APP_LOGO, or what stands beside it under its name."""
+        given = self._settings.app_logo
+        if given is None or given.suffix.lower() == ".png":
+            return given
+        beside = given.with_suffix(".png")
+        return beside if beside.is_file() else None
+
     @cached_property
     def _logo(self) -> bytes | None:
-        """APP_LOGO, where it is of a kind that every mail program shows."""
-        from gatepost.http.pages.looks import pictures
+        from gatepost.http.pages.looks import picture
 
-        return None if self._settings.app_logo is None else pictures(self._settings).get("logo.png")
+        file = self._logo_file
+        return None if file is None else picture("APP_LOGO", file)
 
     @cached_property
     def _brand(self) -> dict[str, Any]:

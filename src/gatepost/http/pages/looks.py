@@ -64,7 +64,7 @@ def pictures(settings: Settings) -> Files:
     """
     given = {"logo": settings.app_logo, "logo-dark": settings.app_logo_dark, "icon": settings.app_icon}
     files = {
-        f"{name}{file.suffix.lower()}": _picture(f"APP_{name.replace('-', '_').upper()}", file)
+        f"{name}{file.suffix.lower()}": picture(f"APP_{name.replace('-', '_').upper()}", file)
         for name, file in given.items()
         if file is not None
     }
@@ -114,7 +114,12 @@ def _is_hidden(file: Path, folder: Path) -> bool:
     return any(part.startswith(".") for part in file.relative_to(folder).parts)
 
 
-def _picture(name: str, file: Path) -> bytes:
+def picture(name: str, file: Path) -> bytes:
+    """Return a picture that a setting names.
+
+    Raises:
+        SettingsError: it can't be read or shown.
+    """
     if file.suffix.lower() not in _PICTURES:
         raise SettingsError([f"{name}: {file} is neither SVG, PNG nor WebP"])
     content = _read(name, file)
