@@ -51,7 +51,8 @@ def _step(method: str, shown: dict[str, FactorPages], *, enrols: bool) -> Page:
 
     async def show(visit: Visit) -> Response:
         options = await _begun(visit, method) if enrols else {"publicKey": {}}
-        return factor.render(visit, method, factor.labels(visit, due), options, enrols=enrols)
+        who = factor.Whose(email=USER[0], id=1)
+        return factor.render(visit, method, factor.labels(visit, due), options, who=who, enrols=enrols)
 
     return Page(path=f"/preview/factor/{method}{'/set-up' if enrols else ''}", show=show)
 

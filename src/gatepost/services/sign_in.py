@@ -201,11 +201,8 @@ class SignIns:
             await store.keep_state(conn, waiting.digest, options)
         return options.public
 
-    async def due(self, token: str, *, by_cookie: bool) -> Due | None:
+    async def due(self, waiting: store.Waiting) -> Due | None:
         """Return the step that a challenge waits for; None where it waits no more."""
-        waiting = await self.pending(token, by_cookie=by_cookie)
-        if waiting is None:
-            return None
         async with self._database.connection() as conn:
             return await self._steps.due(conn, waiting.proof)
 

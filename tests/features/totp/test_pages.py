@@ -72,6 +72,12 @@ async def test_signing_in_asks_for_the_code_and_offers_another_way(
     await member.sign_in()
     await member.follow()
     assert "Code from your authenticator app" in member.answer.text
+    # Whose sign-in it is, and the way to another one.
+    assert "user@example.com" in member.page.texts["main"]
+    assert 'href="/auth/sign-in?next=%2Fauth%2Fdevices">Not you?' in member.answer.text
+    await member.get("/auth/sign-in?next=%2Fauth%2Fdevices")
+    assert member.page.form("/sign-in").fields["next"] == "/auth/devices"
+    await member.get("/auth/sign-in/factor?next=%2Fauth%2Fdevices")
     await member.send(FACTOR, {"code": "000000"})
     assert (member.answer.status_code, "Incorrect code" in member.answer.text) == (422, True)
     await member.send(FACTOR, {"code": f" {app.code()[:3]} {app.code()[3:]}"})

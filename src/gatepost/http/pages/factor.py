@@ -1,6 +1,7 @@
 """The step of a sign-in after the password: a second factor, which may have to be set up first."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from starlette.responses import Response
 
@@ -9,8 +10,16 @@ from gatepost.http.pages.answers import METHOD, about, read_answer
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.recovery import begin
 from gatepost.http.pages.visit import Visit
-from gatepost.models import Due
+from gatepost.models import Due, UserId
 from gatepost.texts import Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whose:
+    """Whose sign-in waits, for whoever has begun it: somebody else would begin another one."""
+
+    email: str
+    id: UserId
 
 
 async def show(visit: Visit) -> Response:
@@ -22,8 +31,9 @@ async def show(visit: Visit) -> Response:
     if visit.session is not None and (visit.problems is None or visit.has_begun):
         return visit.redirect(visit.next or visit.url("/account"))
     sign_ins, token = visit.gate.sign_ins, _token(visit)
-    due = await sign_ins.due(token, by_cookie=True)
-    if due is None:
+    waiting = await sign_ins.pending(token, by_cookie=True)
+    due = None if waiting is None else await sign_ins.due(waiting)
+    if waiting is None or due is None:
         raise ChallengeExpired
     methods = labels(visit, due)
     wanted = visit.typed.get(METHOD) or visit.request.query_params.get(METHOD)
@@ -31,7 +41,8 @@ async def show(visit: Visit) -> Response:
     shown, options = visit.site.factors.get(method), None
     if (due.enrols or (shown is not None and shown.asks)) and why_not(visit, method) is None:
         options = await sign_ins.options(token, method=method, client=visit.client, by_cookie=True)
-    return render(visit, method, methods, options, enrols=due.enrols)
+    who = Whose(email=waiting.email, id=waiting.user_id)
+    return render(visit, method, methods, options, who=who, enrols=due.enrols)
 
 
 def render(
@@ -40,6 +51,7 @@ def render(
     methods: Mapping[str, str],
     options: Mapping[str, object] | None,
     *,
+    who: Whose,
     enrols: bool,
 ) -> Response:
     """Answer with the form of one method.
@@ -49,6 +61,7 @@ def render(
         method: which it is.
         methods: those that would do, and what each is called.
         options: what it hands out before it is answered.
+        who: signs in.
         enrols: it has to be set up first.
     """
     return visit.render(
@@ -58,6 +71,7 @@ def render(
         others={name: label for name, label in methods.items() if name != method},
         shown=visit.site.factors.get(method),
         options=options,
+        who=who,
         enrols=enrols,
         why_not=why_not(visit, method),
     )
