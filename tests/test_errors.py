@@ -43,6 +43,7 @@ CONTRACT = {
     "last_admin": 409,
     "last_way_in": 409,
     "factor_required": 409,
+    "unknown_passkey": 401,
     "own_account": 409,
     "password_change_required": 403,
     "email_not_verified": 403,

@@ -70,9 +70,6 @@ def create_app(
     if home is not None:
         for path in paths:
             app.add_route(path, _leading(app.root + home))
-    for feature in features:
-        if feature.api is not None:
-            app.router.routes += feature.api().well_known
     if auth.settings.pages:
         for path, page in _WELL_KNOWN.items():
             app.add_route(path, _leading(f"{app.root}{PAGES_PREFIX}{page}"))

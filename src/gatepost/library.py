@@ -207,12 +207,20 @@ class Gatepost(Gate):
         if not hasattr(app.state, "gatepost"):
             # The first one installed is the one that a plain `CurrentSession` means.
             app.state.gatepost, app.state.gatepost_edge = self, self.edge
+            if api:
+                self._add_well_known(app)
         app.add_middleware(StrayCookies, edge=self.edge)
         app.add_middleware(PrivateAnswers, edge=self.edge)
         for layer in reversed(sharing(self.edge, methods=["*"])) if cors else ():
             app.add_middleware(layer.cls, *layer.args, **layer.kwargs)
         if GatepostError not in app.exception_handlers:
             app.add_exception_handler(GatepostError, on_gatepost_error)  # type: ignore[arg-type]  # takes WebSockets too
+
+    def _add_well_known(self, app: Starlette) -> None:
+        """Add what others look for at the root of a host; a route that the application has comes first."""
+        for feature in self.features:
+            if feature.api is not None:
+                app.router.routes += feature.api().well_known
 
     @staticmethod
     def _mount(app: Starlette, path: str, mounted: ASGIApp) -> None:

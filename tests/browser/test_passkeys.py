@@ -314,8 +314,29 @@ async def test_what_is_removed_here_is_removed_from_the_browser_as_well(
     await come_back(page, site)
     visitor.faults(page).expect("status of 422")
     await use_passkey(page)
-    await expect(page.get_by_role("alert").filter(has_text="did not sign you in")).to_be_visible()
+    await expect(page.get_by_role("alert").filter(has_text="is not known here")).to_be_visible()
     await gone(page, other)
+
+
+async def test_passkeys_are_shown_by_the_name_and_the_email_of_now(site: Site, visitor: Visitors) -> None:
+    page, device = await member(site, visitor)
+    [passkey] = await device.credentials()
+    assert (passkey["userName"], passkey["userDisplayName"]) == ("user@example.com", "John Doe")
+    await page.goto(f"{site.url}/auth/account")
+    await page.get_by_label("Name").fill("Joan Doe")
+    await page.get_by_role("button", name="Save").click()
+    await known_as(page, device, "user@example.com", "Joan Doe")
+    await page.goto(f"{site.url}/auth/account/email")
+    await page.get_by_label("New e-mail").fill("joan@example.com")
+    await page.get_by_label("Password", exact=True).fill(PASSWORD)
+    await page.get_by_role("button", name="Change e-mail").click()
+    await known_as(page, device, "joan@example.com", "Joan Doe")
+
+
+async def known_as(page: Page, device: Authenticator, *names: str) -> None:
+    """Return once an authenticator knows the user of its passkey by these names."""
+    while [(each["userName"], each["userDisplayName"]) for each in await device.credentials()] != [names]:
+        await page.evaluate("new Promise(requestAnimationFrame)")
 
 
 async def gone(page: Page, device: Authenticator) -> None:

@@ -218,7 +218,7 @@ export interface Enrolled {
 }
 
 export interface ErrorInfo {
-  code: "account_in_use" | "admin_required" | "body_too_large" | "body_too_slow" | "challenge_expired" | "conflict" | "count_changed" | "cross_origin_refused" | "email_taken" | "factor_enrolment_required" | "factor_required" | "fresh_session_required" | "internal_error" | "invalid_code" | "invalid_credentials" | "invalid_invitation" | "invalid_link" | "invalid_session" | "invalid_setup_link" | "invitation_required" | "last_admin" | "last_way_in" | "malformed_json" | "method_not_allowed" | "network_too_wide" | "not_authenticated" | "not_found" | "not_mailable" | "own_account" | "own_address" | "password_change_required" | "password_is_context" | "password_too_common" | "protected_address" | "registration_closed" | "rejected_by_database" | "second_factor_required" | "session_expired" | "session_replaced" | "session_revoked" | "too_many_attempts" | "unavailable" | "unsupported_media_type" | "validation_failed";
+  code: "account_in_use" | "admin_required" | "body_too_large" | "body_too_slow" | "challenge_expired" | "conflict" | "count_changed" | "cross_origin_refused" | "email_taken" | "factor_enrolment_required" | "factor_required" | "fresh_session_required" | "internal_error" | "invalid_code" | "invalid_credentials" | "invalid_invitation" | "invalid_link" | "invalid_session" | "invalid_setup_link" | "invitation_required" | "last_admin" | "last_way_in" | "malformed_json" | "method_not_allowed" | "network_too_wide" | "not_authenticated" | "not_found" | "not_mailable" | "own_account" | "own_address" | "password_change_required" | "password_is_context" | "password_too_common" | "protected_address" | "registration_closed" | "rejected_by_database" | "second_factor_required" | "session_expired" | "session_replaced" | "session_revoked" | "too_many_attempts" | "unavailable" | "unknown_passkey" | "unsupported_media_type" | "validation_failed";
   hint?: string | null;
 }
 
@@ -454,6 +454,7 @@ export interface OwnPasskey {
 export interface OwnPasskeys {
   passkeys: OwnPasskey[];
   accepted: Record<string, unknown> | null;
+  details: Record<string, unknown> | null;
 }
 
 export interface PasskeyCreation {

@@ -14,7 +14,6 @@ from gatepost.errors import (
     ChallengeExpired,
     GatepostError,
     HookTimeout,
-    InvalidCode,
     InvalidCredentials,
     Unavailable,
     ValidationFailed,
@@ -47,7 +46,7 @@ from gatepost.services.lines import Line
 from gatepost.services.new_passwords import NewPasswords
 from gatepost.services.own_fields import OwnFields
 from gatepost.services.sign_in import Arrival, SignIns
-from gatepost.services.steps import settled
+from gatepost.services.steps import settled, wrong
 from gatepost.services.throttles import Throttles
 from gatepost.services.typed import read
 from gatepost.store import events as event_store
@@ -281,7 +280,7 @@ class Accounts:
         """
         proven = await self._step.set_up_first(conn, user, answer, client)
         if proven is None:
-            raise InvalidCode
+            raise wrong(answer)
         return proven
 
     async def _answer(self, instead: Instead) -> Answer:

@@ -18,7 +18,7 @@ from gatepost.security.passwords import Password
 from gatepost.services.clock import Clock
 from gatepost.services.reauthentication import Reauthentication, Reproven
 from gatepost.services.sessions import Sessions
-from gatepost.services.steps import LIFETIME, TRIES, Outcome, Steps, settled, unknown_method
+from gatepost.services.steps import LIFETIME, TRIES, Outcome, Steps, settled, unknown_method, wrong
 from gatepost.services.throttles import Attempt, Throttles
 from gatepost.services.typed import read
 from gatepost.store import challenges as store
@@ -103,7 +103,7 @@ class Confirmations:
                     await self._throttles.succeeded(conn, replace(attempt, charge=guess))
         if outcome is not None:
             return settled(outcome)
-        raise await self._wrong(reproven, waiting, answer.method, is_due=step is not None)
+        raise await self._wrong(reproven, waiting, answer, is_due=step is not None)
 
     async def options(
         self, token: str, method: str, client: Client, *, by_cookie: bool = False
@@ -193,7 +193,7 @@ class Confirmations:
         return waiting if waiting is not None and waiting.is_good else None
 
     async def _wrong(
-        self, reproven: Reproven, waiting: store.Waiting | None, method: str, *, is_due: bool
+        self, reproven: Reproven, waiting: store.Waiting | None, answer: Answer, *, is_due: bool
     ) -> InvalidCode | ChallengeExpired | ValidationFailed:
         """Put back what waited for another answer, and return the error to be raised."""
         if waiting is not None and waiting.tries + is_due < TRIES:
@@ -203,9 +203,9 @@ class Confirmations:
             return ChallengeExpired() if waiting is None else unknown_method()
         reason = "locked" if reproven.attempt.is_locked else "wrong_code"
         await self._reauthentication.refuse(
-            reproven.session, reproven.attempt, verb=VERB, reason=reason, method=method
+            reproven.session, reproven.attempt, verb=VERB, reason=reason, method=answer.method
         )
-        return InvalidCode()
+        return wrong(answer)
 
     def _digests(self, session: Session) -> tuple[StoredLink, ...]:
         """Return under what the confirmation of a sign-in may be stored, the newest key's form first."""

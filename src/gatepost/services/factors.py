@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from gatepost.db.pool import Connection, Database
-from gatepost.errors import ChallengeExpired, FactorRequired, InvalidCode, NotFound
+from gatepost.errors import ChallengeExpired, FactorRequired, NotFound
 from gatepost.models import (
     Answer,
     AuditAction,
@@ -30,7 +30,7 @@ from gatepost.services.factor_step import FactorStep
 from gatepost.services.feature import Factor, Method, Wiring
 from gatepost.services.reauthentication import Reauthentication
 from gatepost.services.sessions import Sessions
-from gatepost.services.steps import ENROLMENT, TRIES
+from gatepost.services.steps import ENROLMENT, TRIES, wrong
 from gatepost.services.typed import read
 from gatepost.services.ways_in import WaysIn
 from gatepost.store import challenges as store
@@ -160,7 +160,7 @@ class Factors:
             if waiting.tries + 1 < TRIES:
                 async with self._database.connection() as conn:
                     await store.put_back(conn, waiting, tries=waiting.tries + 1, at=self._clock())
-            raise InvalidCode from None
+            raise wrong(answer) from None
         return replace(signed_in, recovery_codes=codes)
 
     async def remove(

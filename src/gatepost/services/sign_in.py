@@ -25,7 +25,7 @@ from gatepost.services.clock import Clock
 from gatepost.services.feature import Happened, Wiring
 from gatepost.services.hooks import Hooks, Moment
 from gatepost.services.sessions import Sessions
-from gatepost.services.steps import ENROLMENT, LIFETIME, TRIES, Outcome, Steps, settled, unknown_method
+from gatepost.services.steps import ENROLMENT, LIFETIME, TRIES, Outcome, Steps, settled, unknown_method, wrong
 from gatepost.services.throttles import Attempt, Throttles
 from gatepost.store import challenges as store
 from gatepost.store import endings
@@ -151,6 +151,7 @@ class SignIns:
         if waiting is None:
             raise ChallengeExpired
         attempt = await self._charged(waiting, attempt)
+        answer = Answer(method=method, code=code, credential=credential, state=json.loads(waiting.state))
         outcome, step = None, None
         try:
             async with (
@@ -159,9 +160,6 @@ class SignIns:
             ):
                 step = await self._steps.asking(conn, waiting.proof, method)
                 if step is not None:
-                    answer = Answer(
-                        method=method, code=code, credential=credential, state=json.loads(waiting.state)
-                    )
                     proven = await step.verify(conn, waiting.proof, answer, client)
                     if proven is not None:
                         proof = waiting.proof.plus(proven, at=at)
@@ -176,7 +174,7 @@ class SignIns:
             raise ChallengeExpired from None
         if outcome is not None:
             return settled(outcome)
-        raise await self._wrong(waiting, attempt, method, is_due=step is not None)
+        raise await self._wrong(waiting, attempt, answer, is_due=step is not None)
 
     async def options(
         self, token: str, *, method: str, client: Client, by_cookie: bool
@@ -351,7 +349,7 @@ class SignIns:
         return replace(attempt, charge=charge)
 
     async def _wrong(
-        self, waiting: store.Waiting, attempt: Attempt, method: str, *, is_due: bool
+        self, waiting: store.Waiting, attempt: Attempt, answer: Answer, *, is_due: bool
     ) -> InvalidCode | ValidationFailed:
         """Put a challenge back that was not met, and return the error to be raised."""
         tries = waiting.tries + is_due
@@ -360,8 +358,8 @@ class SignIns:
                 await store.put_back(conn, waiting, tries=tries, at=self._clock())
         if not is_due:
             return unknown_method()
-        await self._fail(attempt, "wrong_code", method)
-        return InvalidCode()
+        await self._fail(attempt, "wrong_code", answer.method)
+        return wrong(answer)
 
     async def _fail(self, attempt: Attempt, reason: str, method: str | None) -> None:
         """Put it on the trail, and count a wrong code among the failures in a row."""

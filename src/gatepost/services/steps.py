@@ -6,7 +6,7 @@ from typing import Protocol, TypeAlias
 from uuid import UUID
 
 from gatepost.db.pool import Connection
-from gatepost.errors import FactorEnrolmentRequired, SecondFactorRequired, ValidationFailed
+from gatepost.errors import FactorEnrolmentRequired, InvalidCode, SecondFactorRequired, ValidationFailed
 from gatepost.models import Answer, Challenge, Client, Due, Options, Proof, Proven, SignedIn, UserId
 from gatepost.texts import Text
 
@@ -18,6 +18,9 @@ ENROLMENT = timedelta(minutes=15)
 
 TRIES = 5
 """Wrong answers that end a challenge (ASVS 6.6.3)."""
+
+WRONG_CREDENTIAL = Text("error.invalid_code.credential")
+"""What is said of a wrong answer that is no code."""
 
 _NO_STAMP = UUID(int=0)
 """Of a proof that nobody gave, to ask what would be due after it."""
@@ -118,6 +121,11 @@ def settled(outcome: Outcome) -> SignedIn:
         by_cookie=outcome.by_cookie,
         expires_at=outcome.expires_at,
     )
+
+
+def wrong(answer: Answer) -> InvalidCode:
+    """Return the error of an answer that is wrong: a code, or what an authenticator has signed."""
+    return InvalidCode(None if answer.credential is None else WRONG_CREDENTIAL)
 
 
 def unknown_method() -> ValidationFailed:

@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from tests.conftest import MakeSettings, register, serving
 from tests.features.passkeys_by import enrolled
 from tests.http.conftest import Database
@@ -11,6 +12,7 @@ from tests.http.conftest import Database
 from gatepost.app import create_app
 from gatepost.features.passkeys.checks import checks, examine
 from gatepost.features.passkeys.settings import PasskeySettings
+from gatepost.library import Gatepost
 
 KEY = "3f9c1d7ab2e84056971fd0c3a65be248"
 WEB = "https://auth.example.com"
@@ -64,3 +66,9 @@ async def test_several_origins_are_named_to_browsers(make_settings: MakeSettings
         answer = await client.get(path)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     assert answer.json() == {"origins": [WEB, "https://app.example.org"]}
+    # An application that has the API has them at its own root, where it does not answer there itself.
+    auth = Gatepost(several)
+    own = FastAPI(lifespan=auth.lifespan)
+    auth.install(own)
+    async with serving(own) as client:
+        assert (await client.get(path)).json() == answer.json()

@@ -128,11 +128,13 @@ async def test_a_browser_is_told_which_passkeys_are_left(
     assert await own.accepted(user_id) == signal
     listed = (await client.get(f"{FACTORS}/passkeys", headers=bearer(device.token))).json()["data"]
     assert listed["accepted"] == signal
+    whose = {"rpId": "localhost", "userId": options["user"]["id"]}
+    assert listed["details"] == whose | {"name": "user@example.com", "displayName": "John Doe"}
     (passkey,) = listed["passkeys"]
     assert (passkey["credential_id"], passkey["name"], passkey["suffices"]) == (ids[0], "Passkey", True)
     other = (await register(client, "other@example.com"))["token"]
     theirs = (await client.get(f"{FACTORS}/passkeys", headers=bearer(other))).json()["data"]
-    assert theirs == {"passkeys": [], "accepted": None}
+    assert theirs == {"passkeys": [], "accepted": None, "details": None}
 
 
 # --- At rest ---

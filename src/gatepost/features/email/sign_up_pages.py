@@ -55,7 +55,7 @@ async def submit(visit: Visit, form: Form) -> Response:
     """
     shown = landing.shown(visit, form, Purpose.SIGN_UP)
     try:
-        with telling(visit):
+        with telling():
             signed_in = await visit.gate.service(SignUps).finish(
                 shown,
                 form.get("password", ""),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from gatepost.db.feature import Schema, Table
 from gatepost.feature import Feature
 from gatepost.features.passkeys.actions import PasskeyAction
+from gatepost.features.passkeys.errors import UnknownPasskey
 
 if TYPE_CHECKING:
     from gatepost.db.pool import Connection
@@ -63,6 +64,7 @@ PASSKEYS = Feature(
     settings=_settings,
     asvs=FOLDER / "asvs.toml",
     actions=PasskeyAction,
+    errors=(UnknownPasskey,),
     schema=Schema(
         feature="passkeys",
         folder=FOLDER / "schema",

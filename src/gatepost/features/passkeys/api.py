@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from gatepost import errors
 from gatepost.features.passkeys.authenticators import name_of
+from gatepost.features.passkeys.errors import UnknownPasskey
 from gatepost.features.passkeys.factor import METHOD, Passkeys
 from gatepost.features.passkeys.relying_party import encoded
 from gatepost.features.passkeys.service import OwnPasskeys
@@ -134,10 +135,15 @@ class OwnPasskeyData(BaseModel):
 
 
 class OwnPasskeysData(BaseModel):
-    """All of them; `accepted` is for `PublicKeyCredential.signalAllAcceptedCredentials()`."""
+    """All of them, with what managers of passkeys are to know of them.
+
+    `accepted` is for `PublicKeyCredential.signalAllAcceptedCredentials()`, `details` for
+    `signalCurrentUserDetails()`.
+    """
 
     passkeys: list[OwnPasskeyData]
     accepted: dict[str, Any] | None
+    details: dict[str, Any] | None
 
 
 class PasskeyData(BaseModel):
@@ -217,12 +223,14 @@ async def passkey_login_options(gate: CurrentGate, client: CurrentClient) -> Res
         *BODY,
         *USERS_ROW,
         errors.InvalidCredentials,
+        UnknownPasskey,
         errors.ChallengeExpired,
         errors.NotFound,
         errors.CrossOriginRefused,
         *STEP_DUE,
         errors.TooManyAttempts,
         fields={"challenge": "Field required"},
+        details={UnknownPasskey: {"unknown_credential": {"rpId": "example.com", "credentialId": _ID}}},
     ),
 )
 async def login_by_passkey(
@@ -256,19 +264,27 @@ async def login_by_passkey(
                 }
             ],
             "accepted": {"rpId": "example.com", "userId": _HANDLE, "allAcceptedCredentialIds": [_ID]},
+            "details": {
+                "rpId": "example.com",
+                "userId": _HANDLE,
+                "name": "user@example.com",
+                "displayName": "John Doe",
+            },
         },
         "Passkeys retrieved successfully",
         *PRESENTED,
     ),
 )
 async def passkeys(session: CurrentSession, gate: CurrentGate) -> Response:
-    """List them, with what tells a browser to hide those that were removed; null where there are none."""
+    """List them, with what tells a browser which there still are, and of whom; null where there are none."""
     own, suffices = gate.service(OwnPasskeys), gate.service(Passkeys).suffices_here
+    accepted = await own.accepted(session.user.id)
     data = {
         "passkeys": [
             _own_passkey(each) | {"suffices": suffices(each)} for each in await own.of(session.user.id)
         ],
-        "accepted": await own.accepted(session.user.id),
+        "accepted": accepted,
+        "details": own.details(session.user, accepted),
     }
     return success(data, "Passkeys retrieved successfully")
 

@@ -1,6 +1,7 @@
 """Passkeys as people meet them: signing in, the second step, one's own ones, and what is said of them."""
 
 import ipaddress
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from gatepost.errors import (
     InvalidCredentials,
     NotFound,
 )
+from gatepost.features.passkeys.errors import UnknownPasskey
 from gatepost.features.passkeys.factor import METHOD
 from gatepost.features.passkeys.service import OwnPasskeys
 from gatepost.features.passkeys.settings import PasskeySettings, fits
@@ -80,7 +82,7 @@ async def lead_back(visit: Visit) -> Response:
     """Lead to the page of signing in, which these belong to; after a mistake, show it."""
     if visit.problems is None and not visit.has_begun:
         return visit.redirect(visit.url("/sign-in", next=visit.next))
-    unknown = await visit.gate.service(PasskeySignIns).unknown(read_credential(visit.typed))
+    unknown = visit.error.unknown_credential if isinstance(visit.error, UnknownPasskey) else None
     return await sign_in.show(visit, unknown_passkey=unknown)
 
 
@@ -98,7 +100,8 @@ async def submit_sign_in(visit: Visit, form: Form) -> Response:
     """Start a session for the owner of the passkey.
 
     Raises:
-        InvalidCredentials, ChallengeExpired, NotFound, TooManyAttempts: as `PasskeySignIns.finish`.
+        UnknownPasskey, InvalidCredentials, ChallengeExpired, NotFound, TooManyAttempts: as
+            `PasskeySignIns.finish`.
     """
     arrival = Arrival(client=visit.client, by_cookie=True, remembered="remember" in form)
     credential, sign_ins = read_credential(form), visit.gate.service(PasskeySignIns)
@@ -167,11 +170,25 @@ async def section(visit: Visit, holdings: Holdings) -> Section | None:
     held, why = _of(holdings), why_not(visit)
     if not held and METHOD not in holdings.available and why is None:
         return None
-    accepted = await visit.gate.service(OwnPasskeys).accepted(visit.signed_in.user.id)
-    return Section(
-        template="passkey_section.html",
-        shown={"held": held, "why_not": why, "accepted": None if why else accepted},
-    )
+    signals = await _signals(visit) if held and why is None else {}
+    return Section(template="passkey_section.html", shown={"held": held, "why_not": why, "signals": signals})
+
+
+async def profile_section(visit: Visit) -> Section | None:
+    """Return what the page of one's profile has after another name: managers of passkeys are to show it."""
+    if visit.edge.cookies.notice(visit.request.scope) != "name_changed" or why_not(visit) is not None:
+        return None
+    signals = await _signals(visit)
+    return Section(template="passkey_signals.html", shown={"signals": signals}) if signals else None
+
+
+async def _signals(visit: Visit) -> dict[str, Mapping[str, object]]:
+    """Return what the browser is told of a user's passkeys, by the methods of `PublicKeyCredential`."""
+    own, user = visit.gate.service(OwnPasskeys), visit.signed_in.user
+    accepted = await own.accepted(user.id)
+    details = own.details(user, accepted)
+    told = {"signalAllAcceptedCredentials": accepted, "signalCurrentUserDetails": details}
+    return {method: value for method, value in told.items() if value is not None}
 
 
 async def ask_new(visit: Visit) -> Response:
@@ -269,12 +286,12 @@ PAGES = Pages(
             answer="passkey_answer.html",
             enrol="passkey_enrol.html",
             asks=True,
-            wrong=WRONG,
             unusable=why_not,
             has_section=True,
         )
     },
     security_section=section,
+    profile_section=profile_section,
     templates=Path(__file__).parent / "templates",
     scripts=Path(__file__).parent / "assets",
     notices={

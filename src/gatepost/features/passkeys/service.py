@@ -1,12 +1,14 @@
 """What users do with their passkeys, besides setting them up and removing them."""
 
+from collections.abc import Mapping
+
 from gatepost.db.pool import Database
 from gatepost.errors import NotFound
 from gatepost.features.passkeys import store
 from gatepost.features.passkeys.actions import PasskeyAction
 from gatepost.features.passkeys.factor import Passkeys
 from gatepost.features.passkeys.relying_party import encoded
-from gatepost.models import Client, Session, UserId
+from gatepost.models import Client, Session, User, UserId
 from gatepost.security.emails import canonical_name
 from gatepost.services.clock import Clock
 from gatepost.services.typed import read
@@ -62,3 +64,18 @@ class OwnPasskeys:
             "userId": encoded(held[0].user_handle),
             "allAcceptedCredentialIds": [encoded(each.credential_id) for each in held],
         }
+
+    @staticmethod
+    def details(user: User, accepted: Mapping[str, object] | None) -> dict[str, object] | None:
+        """Return what `PublicKeyCredential.signalCurrentUserDetails()` takes; None without passkeys.
+
+        A browser then shows the user's passkeys by the e-mail and name of now (WebAuthn §5.1.10.4).
+
+        Args:
+            user: whose passkeys they are.
+            accepted: as `accepted` has returned it.
+        """
+        if accepted is None:
+            return None
+        whose = {name: accepted[name] for name in ("rpId", "userId")}
+        return {**whose, "name": user.email, "displayName": user.name or user.email}

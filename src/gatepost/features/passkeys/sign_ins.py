@@ -6,6 +6,7 @@ from gatepost.db.pool import Connection, Database
 from gatepost.errors import ChallengeExpired, InvalidCredentials, NotFound
 from gatepost.features.passkeys import store
 from gatepost.features.passkeys.ceremonies import Asked, Ceremonies
+from gatepost.features.passkeys.errors import UnknownPasskey
 from gatepost.features.passkeys.factor import METHOD, Passkeys
 from gatepost.features.passkeys.relying_party import credential_id_of, encoded
 from gatepost.models import AuditAction, Client, Proof, SignedIn
@@ -70,7 +71,8 @@ class PasskeySignIns:
         Raises:
             NotFound: there can be no passkeys here.
             ChallengeExpired: there is no such challenge, or not any more.
-            InvalidCredentials: the passkey is unknown, or what it signed is not good; nobody is told which.
+            UnknownPasskey: nobody has it, or not any more.
+            InvalidCredentials: what it signed is not good, or its user is disabled.
             TooManyAttempts: there were too many from this address.
             SecondFactorRequired, FactorEnrolmentRequired: it is good, and one more step is due.
         """
@@ -96,22 +98,10 @@ class PasskeySignIns:
         if outcome is None:
             reason = "passkey_unknown" if passkey is None else "passkey_refused"
             await self._note(client, reason, passkey)
+            if named is not None and passkey is None:
+                raise UnknownPasskey({"rpId": self._ceremonies.party.rp_id, "credentialId": encoded(named)})
             raise InvalidCredentials(Text("error.invalid_credentials.passkey"))
         return settled(outcome)
-
-    async def unknown(self, credential: Mapping[str, object] | None) -> Mapping[str, object] | None:
-        """Return what `PublicKeyCredential.signalUnknownCredential()` takes; None for one that is known.
-
-        A browser then forgets a passkey that was removed here (WebAuthn §5.1.10.2). Their ids are random:
-        nobody learns by guessing which there are.
-        """
-        named = None if credential is None else credential_id_of(credential)
-        party = self._passkeys.party
-        if named is None or party is None:
-            return None
-        async with self._database.connection() as conn:
-            is_known = await store.find(conn, named) is not None
-        return None if is_known else {"rpId": party.rp_id, "credentialId": encoded(named)}
 
     async def _enter(
         self,

@@ -16,7 +16,7 @@ class Api:
     Attributes:
         closed: routers of which every route asks for a session.
         public: routers for everybody.
-        well_known: what stands at the root of the stand-alone application, below `/.well-known` (RFC 8615).
+        well_known: what stands at the root of the application, below `/.well-known` (RFC 8615).
         errors: id of an operation of the kernel → what it may also answer with, because of the feature.
     """
 

@@ -79,6 +79,7 @@ def responses(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
     fields: Mapping[str, Text | str] | None = None,
+    details: Mapping[type[GatepostError], Mapping[str, object]] | None = None,
 ) -> dict[int | str, dict[str, Any]]:
     """Return `responses=` of an operation.
 
@@ -89,6 +90,7 @@ def responses(
         status: of the success; a 204 has no body.
         headers: of the success: name → what it holds.
         fields: the example of what `validation_failed` says; errors of a new password name the same fields.
+        details: the examples of what errors of a feature say besides their code.
     """
     succeeded: dict[str, Any] = {"description": message}
     if status != 204:
@@ -111,7 +113,7 @@ def responses(
                 **({"headers": _HEADERS[code]} if code in _HEADERS else {}),
             },
         )
-        _add(kind, entry, fields or {})
+        _add(kind, entry, fields or {}, _DETAILS | dict(details or {}))
     return documented
 
 
@@ -144,16 +146,21 @@ def add(documented: dict[str, Any], kinds: Kinds) -> None:
                 **({"headers": _HEADERS[code]} if code in _HEADERS else {}),
             },
         )
-        _add(kind, entry, {})
+        _add(kind, entry, {}, _DETAILS)
 
 
-def _add(kind: type[GatepostError], entry: dict[str, Any], fields: Mapping[str, Text | str]) -> None:
+def _add(
+    kind: type[GatepostError],
+    entry: dict[str, Any],
+    fields: Mapping[str, Text | str],
+    details: Mapping[type[GatepostError], Mapping[str, object]],
+) -> None:
     if kind in _DETAILS:
         entry["model"] = ChallengeErrorEnvelope
     examples = entry["content"]["application/json"]["examples"]
     examples[kind.code] = {
         "summary": str(kind.standard()),
-        "value": error_body(kind.code, str(kind.standard()), _fields(kind, fields), _DETAILS.get(kind)),
+        "value": error_body(kind.code, str(kind.standard()), _fields(kind, fields), details.get(kind)),
     }
     entry["description"] = " or ".join(examples)
 

@@ -8,7 +8,12 @@ from gatepost.http.pages.visit import Visit
 
 async def show(visit: Visit) -> Response:
     """Show the profile."""
-    return visit.render("account.html", callout_first=await visit.callout())
+    sections = [await each(visit) for each in visit.site.profile_sections]
+    return visit.render(
+        "account.html",
+        callout_first=await visit.callout(),
+        sections=[section for section in sections if section is not None],
+    )
 
 
 async def submit(visit: Visit, form: Form) -> Response:

@@ -4,7 +4,6 @@ import json
 
 from gatepost.errors import GatepostError, InvalidCode, InvalidCredentials
 from gatepost.http.pages.forms import Form
-from gatepost.http.pages.visit import Visit
 from gatepost.models import Answer
 
 METHOD = "method"
@@ -29,7 +28,6 @@ def read_credential(form: Form) -> dict[str, object] | None:
     return credential if isinstance(credential, dict) else None
 
 
-def about(visit: Visit, method: str, error: InvalidCode) -> GatepostError:
-    """Return the error that says of a wrong answer what its kind has to say."""
-    shown = visit.site.factors.get(method)
-    return error if shown is None or shown.wrong is None else InvalidCredentials(shown.wrong)
+def about(error: InvalidCode) -> GatepostError:
+    """Return the error that a form shows: of a credential there is no field that it would stand beside."""
+    return error if error.text == InvalidCode.standard() else InvalidCredentials(error.text)

@@ -96,7 +96,7 @@ async def _confirmed(visit: Visit, form: Form) -> SignedIn:
     try:
         return await confirmations.by_step(visit.token, answer, visit.client, by_cookie=by_cookie)
     except InvalidCode as error:
-        raise about(visit, answer.method, error) from None
+        raise about(error) from None
 
 
 async def _again(visit: Visit, form: Form, error: SecondFactorRequired | ChallengeExpired) -> Response:

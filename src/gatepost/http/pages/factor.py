@@ -95,7 +95,7 @@ async def submit(visit: Visit, form: Form) -> Response:
             by_cookie=True,
         )
     except InvalidCode as error:
-        raise about(visit, answer.method, error) from None
+        raise about(error) from None
     return await begin(visit, signed_in)
 
 

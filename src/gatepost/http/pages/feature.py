@@ -68,7 +68,6 @@ class FactorPages:
         enrol: template of what is shown before it is answered for the first time, with what it handed out as
             `options`; None for a way back.
         asks: it hands something out each time before it is answered, which `answer` has as `options`.
-        wrong: what is said of a wrong answer, which is no code.
     """
 
     path: str
@@ -80,7 +79,6 @@ class FactorPages:
     has_section: bool = False
     enrol: str | None = None
     asks: bool = False
-    wrong: Text | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +110,7 @@ class Pages:
             nothing to offer.
         factors: how its second factor, or its way back, is shown, by its method.
         security_section: returns what it adds to the page of a user's security; None where that is nothing.
+        profile_section: returns what it adds to the page of a user's profile; None where that is nothing.
         address_path: below which the page of an address stands, where there is one.
         templates: directory of their templates; None where there are none.
         other_templates: directory of templates that are no pages, and can be replaced as well.
@@ -129,6 +128,7 @@ class Pages:
     sign_in_way: Callable[[Visit], str | None] | None = None
     factors: Mapping[str, FactorPages] = field(default_factory=dict)
     security_section: Callable[[Visit, Holdings], Awaitable[Section | None]] | None = None
+    profile_section: Callable[[Visit], Awaitable[Section | None]] | None = None
     address_path: str | None = None
     templates: Path | None = None
     other_templates: Path | None = None

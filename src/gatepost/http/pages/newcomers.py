@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from gatepost.errors import ChallengeExpired, InvalidCode
-from gatepost.http.pages.answers import about, read_credential
+from gatepost.errors import ChallengeExpired, InvalidCode, InvalidCredentials
+from gatepost.http.pages.answers import read_credential
 from gatepost.http.pages.forms import Form
-from gatepost.http.pages.visit import Visit
 from gatepost.models import Instead
+from gatepost.services.steps import WRONG_CREDENTIAL
 
 
 def read_instead(form: Form) -> Instead | None:
@@ -18,14 +18,13 @@ def read_instead(form: Form) -> Instead | None:
 
 
 @contextmanager
-def telling(visit: Visit) -> Iterator[None]:
-    """Have the page say of what is not good, or came too late, what its kind has to say.
+def telling() -> Iterator[None]:
+    """Have the page say that a credential is not good, or came too late.
 
     Raises:
-        InvalidCode, InvalidCredentials: it is not.
+        InvalidCredentials: it is not, or did.
     """
     try:
         yield
     except (InvalidCode, ChallengeExpired):
-        newcomers = visit.gate.wiring.newcomers
-        raise about(visit, "" if newcomers is None else newcomers.method, InvalidCode()) from None
+        raise InvalidCredentials(WRONG_CREDENTIAL) from None

@@ -42,7 +42,7 @@ async def submit(visit: Visit, form: Form) -> Response:
         RegistrationClosed, ValidationFailed, EmailTaken, TooManyAttempts: as `Accounts.register`.
     """
     browser = browser_of(visit.edge, visit.request.scope)
-    with telling(visit):
+    with telling():
         made = await visit.gate.accounts.register(
             email=form.get("email", ""),
             name=form.get("name", ""),

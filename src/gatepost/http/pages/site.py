@@ -103,7 +103,7 @@ class Site:
         newcomer_ways: what they add to the form in which a newcomer chooses a password.
         sign_in_ways: what features add to the form of signing in.
         factors: how features show their second factors and ways back, by method.
-        security_sections: what they add to the page of a user's security.
+        security_sections, profile_sections: what they add to the pages of a user's security and profile.
         address_path: below which the page of an address stands; None where there is none.
         words: what is said of every action.
         notices: what may be said once.
@@ -133,6 +133,9 @@ class Site:
         self.factors = {method: shown for each in theirs for method, shown in each.factors.items()}
         self.security_sections = tuple(
             each.security_section for each in theirs if each.security_section is not None
+        )
+        self.profile_sections = tuple(
+            each.profile_section for each in theirs if each.profile_section is not None
         )
         self.address_path = next((each.address_path for each in theirs if each.address_path), None)
         self.notices = TEXTS | {name: text for each in theirs for name, text in each.notices.items()}
