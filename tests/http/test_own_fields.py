@@ -129,6 +129,11 @@ async def test_what_no_column_holds_does_not_reach_a_hook(make_settings: MakeSet
     class Nested(BaseModel):
         company: str = ""
         more: dict[str, list[str]] = {}
+        any: object = None
+
+    deep: list[object] = [value]
+    for _ in range(900):
+        deep = [deep]
 
     auth = Gatepost(make_settings(), registration=Nested)
     async with serving(application(auth)) as client:
@@ -136,6 +141,7 @@ async def test_what_no_column_holds_does_not_reach_a_hook(make_settings: MakeSet
             {"company": value},
             {"more": {"a": [value]}},
             {"more": {value: []}},
+            {"any": deep},
         ]
         for sent in values:
             body = json.dumps(BODY | sent)

@@ -157,7 +157,9 @@ class Accounts:
                 email=email, name=name, password=password, problems=wrong
             )
         invited = await self._admission.admit(invitation, email=email, client=client)
-        newcomer = Newcomer(email=email, name=name, own=own, invitation=invited)
+        # What nobody asked for is not kept until the mailbox answers.
+        kept = NOTHING if fields is None else own
+        newcomer = Newcomer(email=email, name=name, own=kept, invitation=invited)
         if registrar is not None:
             await registrar.begin(newcomer, client=client, browser=browser)
             return PendingEmail(email=email)

@@ -91,11 +91,17 @@ class OwnFields:
 
 def _is_storable(value: object) -> bool:
     """Say whether PostgreSQL has a place for every character of a value, which a hook is going to store."""
-    if isinstance(value, str):
-        return not any(each == "\0" or "\ud800" <= each <= "\udfff" for each in value)
-    if isinstance(value, Mapping):
-        return all(_is_storable(part) for pair in value.items() for part in pair)
-    return all(map(_is_storable, value)) if isinstance(value, list) else True
+    parts = [value]  # no calls of calls: a value may be nested deeper than those may be
+    while parts:
+        part = parts.pop()
+        if isinstance(part, str):
+            if any(each == "\0" or "\ud800" <= each <= "\udfff" for each in part):
+                return False
+        elif isinstance(part, Mapping):
+            parts += [*part.keys(), *part.values()]
+        elif isinstance(part, list):
+            parts += part
+    return True
 
 
 def _names(name: str, field: FieldInfo, *, by_name: bool) -> Iterator[str]:

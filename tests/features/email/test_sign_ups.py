@@ -195,6 +195,11 @@ async def test_fields_of_ones_own_are_kept_until_then(
     assert await db.fetchval("SELECT company FROM users") == "Acme"
 
 
+async def test_what_nobody_asked_for_is_not_kept(client: httpx.AsyncClient, db: Database) -> None:
+    assert (await sign_up(client, stray="a\0b")).status_code == 202
+    assert "stray" not in await db.fetchval("SELECT detail::text FROM auth_email_links")
+
+
 async def test_in_the_other_modes_no_password_makes_an_account(
     make_settings: MakeSettings, db: Database
 ) -> None:
