@@ -22,10 +22,15 @@ else
 TEST_DATABASE := unset DATABASE_URL;
 endif
 
-# Another PostgreSQL stands before our own on PYTHONPATH. What is nearest to the database runs on the oldest one too.
+# One walk of the state machine, over everything that the API has.
+WALK := 'tests/properties/test_state_machine.py::test_whatever_happens_all_is_as_the_model_has_it[Everything]'
+
+# Another PostgreSQL stands before our own on PYTHONPATH. What a version can make a difference to runs on the
+# oldest one too: statements and their plans, functions, migrations, rules. `make test-postgres` runs all.
 OLDEST := 14
-NEAREST := tests/store tests/properties/test_state_machine.py \
-	$(addprefix tests/db/test_,$(addsuffix .py, adoption functions migrations rules user_ids))
+NEAREST := tests/store tests/db/test_functions.py tests/db/test_migrations.py tests/db/test_rules.py \
+	tests/db/test_adoption.py::test_the_guides_table_becomes_what_a_new_one_is $(WALK) \
+	--deselect tests/db/test_migrations.py::test_ten_processes_leave_one_good_schema
 ON_POSTGRES = unset DATABASE_URL; programs=$$($(BIN)/python -m scripts.postgresql $(1)) && PYTHONPATH=$$programs
 ifeq ($(origin DATABASE_URL),command line)
 TEST_OLDEST := true
@@ -35,9 +40,8 @@ else
 TEST_OLDEST := echo "Left out, off Linux on x86_64: the store, migrations and properties on PostgreSQL $(OLDEST)"
 endif
 
-# What knows users by their ids runs once more, on UUIDs.
-BY_ID := tests/store tests/properties/test_state_machine.py tests/db/test_rules.py \
-	tests/http/api/test_refresh.py
+# What knows users by their ids runs once more, on UUIDs; `make test-ids` runs more of it.
+BY_ID := tests/store tests/http/api/test_refresh.py $(WALK)
 
 .DEFAULT_GOAL := help
 .PHONY: help install serve test coverage ready test-whole test-oldest test-uuids test-postgres test-dates test-least-rights test-ids chromium lint format audit attack fuzz bench screenshots client docs clean

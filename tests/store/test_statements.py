@@ -1,20 +1,23 @@
 """Every statement of the store: PostgreSQL takes it, its columns fit what is read, hot ones use an index."""
 
 import ast
+import asyncio
 import importlib
 import inspect
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
-from tests.conftest import NTH_USER
+from tests.conftest import NTH_USER, execute
+from tests.maker import on_database
 
 import gatepost
 from gatepost.models import ROUTINE
@@ -583,82 +586,97 @@ ONE_ROW = {"auth_housekeeping"}
 """Tables that are read whole, because there is no more of them."""
 
 
+ROWS = """
+    INSERT INTO users (email, name, hashed_password)
+    SELECT 'user' || i || '@example.com', 'Name Surname' || i, 'hash' FROM generate_series(1, 5000) i;
+    INSERT INTO user_sessions (session_token, user_id, expires_at, is_active, ended_at, end_reason)
+    SELECT 't' || i, nth(1 + i % 5000),
+        now() + CASE WHEN i % 50 = 0 THEN interval '-1 hour' ELSE interval '1 hour' END, i % 3 > 0,
+        CASE WHEN i % 3 = 0 THEN now() - interval '1 day' * (i % 91) END,
+        CASE WHEN i % 3 = 0 THEN 'logout' END
+    FROM generate_series(1, 30000) i;
+    INSERT INTO auth_events (action, user_id)
+    SELECT 'session.started', nth(1 + i % 5000) FROM generate_series(1, 30000) i;
+    UPDATE user_sessions SET place = '10.0.0.' || id % 250 WHERE id % 2 = 0;
+    INSERT INTO auth_throttles (bucket, key, tat)
+    SELECT 'login_account', 'k' || i, now() FROM generate_series(1, 30000) i;
+    INSERT INTO auth_failures (user_id, place, failures)
+    SELECT nth(i), '10.0.0.' || i % 250, 1 FROM generate_series(1, 5000) i;
+    INSERT INTO auth_events (action, at, user_id)
+    SELECT 'login.failed', now() - i * interval '1 hour', nth(i) FROM generate_series(1, 1000) i;
+    INSERT INTO auth_events (action, at, ip_address)
+    SELECT 'session.refused', now() - i * interval '1 minute',
+        '10.' || i % 50 || '.' || i / 50 % 250 || '.' || i % 250
+    FROM generate_series(1, 20000) i;
+    INSERT INTO auth_events (action, at, ip_address)
+    SELECT 'session.started', now() - i * interval '1 minute',
+        '10.' || i % 50 || '.' || i / 50 % 250 || '.' || i % 250
+    FROM generate_series(1, 20000) i;
+    INSERT INTO auth_events (action, at, user_id, detail)
+    SELECT 'user.disabled', now(), NULL, jsonb_build_object('admin_id', 6000 + i % 100)
+    FROM generate_series(1, 5000) i;
+    UPDATE user_sessions SET ip_address = '10.' || id % 50 || '.' || id / 50 % 250 || '.' || id % 250
+    WHERE id % 2 = 1;
+    INSERT INTO auth_blocks (network)
+    SELECT ('10.' || i % 50 || '.' || i / 50 || '.7')::cidr FROM generate_series(1, 5000) i;
+    UPDATE auth_housekeeping SET counted_id = 30000;
+    INSERT INTO auth_event_hours
+    SELECT now() - i / 20 * interval '1 hour', 'action' || i % 20, 1 FROM generate_series(1, 60000) i;
+    INSERT INTO auth_throttles (bucket, key, tat)
+    SELECT 'refresh_address', '192.0.' || i / 250 || '.' || i % 250, now()
+    FROM generate_series(1, 5000) i;
+    INSERT INTO auth_challenges (digest, purpose, user_id, by_cookie, created_at, expires_at)
+    SELECT 'd' || i, 'sign_in', nth(i), false, now(), now() + i * interval '1 s'
+    FROM generate_series(1, 5000) i;
+    INSERT INTO auth_links (purpose, digest, email, expires_at, used_at, used_by, created_by)
+    SELECT 'invitation', 'd' || i, 'user' || i || '@example.com', now(), now(), nth(i), nth(1 + i % 5)
+    FROM generate_series(1, 5000) i;
+    INSERT INTO auth_messages
+        (template, user_id, dedupe_key, created_at, due_at, expires_at, state, done_at)
+    SELECT 'test', nth(i), 'k' || i, now(), now(), now(), 'sent', now() - i * interval '1 minute'
+    FROM generate_series(1, 5000) i;
+    INSERT INTO auth_messages
+        (template, user_id, recipient, data, dedupe_key, created_at, due_at, expires_at)
+    SELECT 'test', nth(i), 'user' || i || '@example.com', '{}', 'q' || i, now(), now(),
+        now() + i * interval '1 minute'
+    FROM generate_series(1, 500) i;
+    INSERT INTO auth_totp (user_id, secret, key_id, last_step, created_at)
+    SELECT u.id, sha256(u.email::bytea), 'x', 1, now() FROM users u;
+    INSERT INTO auth_passkeys (user_id, credential_id, public_key, user_handle, sign_count, name,
+        is_backup_eligible, is_backed_up, verifies_user, created_at)
+    SELECT u.id, sha256(u.email::bytea), 'x', 'x', 1, 'Passkey', false, false, true, now() FROM users u;
+    INSERT INTO auth_recovery_codes (digest, user_id, created_at)
+    SELECT 'd' || n || '.' || u.id, u.id, now() FROM users u, generate_series(1, 3) n;
+    INSERT INTO auth_undeliverable
+    SELECT 'user' || i || '@example.com', now(), '550 5.1.1' FROM generate_series(1, 5000) i;
+    INSERT INTO auth_email_links (purpose, user_id, email, digest, stamp, created_at, expires_at)
+    SELECT 'password_reset', nth(i), 'user' || i || '@example.com', 'd' || i, gen_random_uuid(), now(),
+        now() + i * interval '1 s'
+    FROM generate_series(1, 5000) i;
+    ANALYZE
+"""
+
+
+@pytest.fixture(scope="session")
+def full(server_dsn: str, template: str) -> Iterator[str]:
+    """A database with rows enough that PostgreSQL would rather not read all of them; it takes seconds."""
+    name = f"gatepost_{uuid4().hex[:12]}"
+    dsn = on_database(server_dsn, name)
+    asyncio.run(execute(server_dsn, f"CREATE DATABASE {name} TEMPLATE {template}"))
+    asyncio.run(execute(dsn, NTH_USER, ROWS))
+    yield dsn
+    asyncio.run(execute(server_dsn, f"DROP DATABASE {name}"))
+
+
 @pytest.fixture
-async def filled(db: Any) -> Any:
-    """The database with rows enough that PostgreSQL would rather not read all of them."""
-    await db.execute(NTH_USER)
-    await db.execute(
-        """
-        INSERT INTO users (email, name, hashed_password)
-        SELECT 'user' || i || '@example.com', 'Name Surname' || i, 'hash' FROM generate_series(1, 5000) i;
-        INSERT INTO user_sessions (session_token, user_id, expires_at, is_active, ended_at, end_reason)
-        SELECT 't' || i, nth(1 + i % 5000),
-            now() + CASE WHEN i % 50 = 0 THEN interval '-1 hour' ELSE interval '1 hour' END, i % 3 > 0,
-            CASE WHEN i % 3 = 0 THEN now() - interval '1 day' * (i % 91) END,
-            CASE WHEN i % 3 = 0 THEN 'logout' END
-        FROM generate_series(1, 30000) i;
-        INSERT INTO auth_events (action, user_id)
-        SELECT 'session.started', nth(1 + i % 5000) FROM generate_series(1, 30000) i;
-        UPDATE user_sessions SET place = '10.0.0.' || id % 250 WHERE id % 2 = 0;
-        INSERT INTO auth_throttles (bucket, key, tat)
-        SELECT 'login_account', 'k' || i, now() FROM generate_series(1, 30000) i;
-        INSERT INTO auth_failures (user_id, place, failures)
-        SELECT nth(i), '10.0.0.' || i % 250, 1 FROM generate_series(1, 5000) i;
-        INSERT INTO auth_events (action, at, user_id)
-        SELECT 'login.failed', now() - i * interval '1 hour', nth(i) FROM generate_series(1, 1000) i;
-        INSERT INTO auth_events (action, at, ip_address)
-        SELECT 'session.refused', now() - i * interval '1 minute',
-            '10.' || i % 50 || '.' || i / 50 % 250 || '.' || i % 250
-        FROM generate_series(1, 20000) i;
-        INSERT INTO auth_events (action, at, ip_address)
-        SELECT 'session.started', now() - i * interval '1 minute',
-            '10.' || i % 50 || '.' || i / 50 % 250 || '.' || i % 250
-        FROM generate_series(1, 20000) i;
-        INSERT INTO auth_events (action, at, user_id, detail)
-        SELECT 'user.disabled', now(), NULL, jsonb_build_object('admin_id', 6000 + i % 100)
-        FROM generate_series(1, 5000) i;
-        UPDATE user_sessions SET ip_address = '10.' || id % 50 || '.' || id / 50 % 250 || '.' || id % 250
-        WHERE id % 2 = 1;
-        INSERT INTO auth_blocks (network)
-        SELECT ('10.' || i % 50 || '.' || i / 50 || '.7')::cidr FROM generate_series(1, 5000) i;
-        UPDATE auth_housekeeping SET counted_id = 30000;
-        INSERT INTO auth_event_hours
-        SELECT now() - i / 20 * interval '1 hour', 'action' || i % 20, 1 FROM generate_series(1, 60000) i;
-        INSERT INTO auth_throttles (bucket, key, tat)
-        SELECT 'refresh_address', '192.0.' || i / 250 || '.' || i % 250, now()
-        FROM generate_series(1, 5000) i;
-        INSERT INTO auth_challenges (digest, purpose, user_id, by_cookie, created_at, expires_at)
-        SELECT 'd' || i, 'sign_in', nth(i), false, now(), now() + i * interval '1 s'
-        FROM generate_series(1, 5000) i;
-        INSERT INTO auth_links (purpose, digest, email, expires_at, used_at, used_by, created_by)
-        SELECT 'invitation', 'd' || i, 'user' || i || '@example.com', now(), now(), nth(i), nth(1 + i % 5)
-        FROM generate_series(1, 5000) i;
-        INSERT INTO auth_messages
-            (template, user_id, dedupe_key, created_at, due_at, expires_at, state, done_at)
-        SELECT 'test', nth(i), 'k' || i, now(), now(), now(), 'sent', now() - i * interval '1 minute'
-        FROM generate_series(1, 5000) i;
-        INSERT INTO auth_messages
-            (template, user_id, recipient, data, dedupe_key, created_at, due_at, expires_at)
-        SELECT 'test', nth(i), 'user' || i || '@example.com', '{}', 'q' || i, now(), now(),
-            now() + i * interval '1 minute'
-        FROM generate_series(1, 500) i;
-        INSERT INTO auth_totp (user_id, secret, key_id, last_step, created_at)
-        SELECT u.id, sha256(u.email::bytea), 'x', 1, now() FROM users u;
-        INSERT INTO auth_passkeys (user_id, credential_id, public_key, user_handle, sign_count, name,
-            is_backup_eligible, is_backed_up, verifies_user, created_at)
-        SELECT u.id, sha256(u.email::bytea), 'x', 'x', 1, 'Passkey', false, false, true, now() FROM users u;
-        INSERT INTO auth_recovery_codes (digest, user_id, created_at)
-        SELECT 'd' || n || '.' || u.id, u.id, now() FROM users u, generate_series(1, 3) n;
-        INSERT INTO auth_undeliverable
-        SELECT 'user' || i || '@example.com', now(), '550 5.1.1' FROM generate_series(1, 5000) i;
-        INSERT INTO auth_email_links (purpose, user_id, email, digest, stamp, created_at, expires_at)
-        SELECT 'password_reset', nth(i), 'user' || i || '@example.com', 'd' || i, gen_random_uuid(), now(),
-            now() + i * interval '1 s'
-        FROM generate_series(1, 5000) i;
-        ANALYZE
-        """
-    )
-    return db
+async def filled(full: str, anyio_backend: str) -> AsyncIterator[Any]:
+    """A connection to it, in a transaction that is undone."""
+    conn = await asyncpg.connect(full, server_settings={"timezone": "UTC"})
+    changes = conn.transaction()
+    await changes.start()
+    yield conn
+    await changes.rollback()
+    await conn.close()
 
 
 async def test_the_plans_of_hot_statements_use_their_index_and_read_no_table_whole(filled: Any) -> None:
