@@ -340,6 +340,19 @@ async def test_a_second_factor_is_asked_as_ever_and_what_waited_for_one_is_over(
     assert await db.fetchval("SELECT count(*) FROM user_sessions WHERE is_active") == 0
 
 
+async def test_a_deleted_user_leaves_no_link_behind_that_nobody_had(
+    client: httpx.AsyncClient, gate: Gatepost, db: Database
+) -> None:
+    await register(client)
+    user = await gate.administration.find(EMAIL)
+    await gate.administration.set_active(user, is_active=False, client=Client())
+    for email in (EMAIL, "other@example.com"):
+        await client.post("/api/auth/password/forgot", json={"email": email})
+    await gate.administration.delete(user, client=Client())
+    assert await db.fetchval("SELECT string_agg(email, ' ') FROM auth_email_links") == "other@example.com"
+    assert await db.fetchval("SELECT string_agg(recipient, ' ') FROM auth_messages") == "other@example.com"
+
+
 async def test_a_new_link_ends_the_former_of_this_account_alone(
     client: httpx.AsyncClient, gate: Gatepost, db: Database
 ) -> None:

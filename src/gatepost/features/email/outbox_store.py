@@ -195,15 +195,24 @@ async def purge_stale(conn: Connection, *, limit: int, at: datetime | None) -> i
 
 
 async def erase(conn: Connection, user_id: UserId) -> None:
-    """Delete the mails to a user's address, and what is known of it; those about the user go with them."""
+    """Delete mails and links to a user's address, and what is known of it; those about the user go with them.
+
+    Those of nobody are there where they were invited, or were disabled when somebody asked for a link.
+    """
     await conn.execute(
         """
         WITH theirs AS (
-            SELECT u.email AS address FROM users u WHERE u.id = $1
+            SELECT u.email AS address, gatepost.email_key(u.email, u.email_key) COLLATE "C" AS canonical
+            FROM users u WHERE u.id = $1
         ), forgotten AS (
             DELETE FROM auth_undeliverable a USING theirs t WHERE a.address = lower(t.address)
+        ), unlinked AS (
+            DELETE FROM auth_email_links l USING theirs t
+            WHERE l.email = t.canonical AND l.user_id IS NULL
+                AND l.expires_at > statement_timestamp() - interval '1 day'  -- housekeeping has the others
         )
-        DELETE FROM auth_messages m USING theirs t WHERE m.state = 'queued' AND m.recipient = t.address
+        DELETE FROM auth_messages m USING theirs t
+        WHERE m.state = 'queued' AND m.recipient IN (t.address, t.canonical)
         """,
         user_id,
     )
