@@ -203,11 +203,10 @@ async def sample_sessions(
             FROM user_sessions s TABLESAMPLE SYSTEM ($2::float8) REPEATABLE (1)
             CROSS JOIN t
             CROSS JOIN LATERAL (
-                SELECT gatepost.is_live(s, u, t.now, $4::interval) AS is_live FROM users u
-                WHERE u.id = s.user_id
+                SELECT FROM users u
+                WHERE u.id = s.user_id AND gatepost.is_live(s, u, t.now, $4::interval)
                 LIMIT 1 -- so that they are looked up by id, however many there might be
             ) u
-            WHERE u.is_live
         ), stride AS (
             SELECT 1 + count(*) / $3::bigint AS every, count(*) AS live FROM sampled
         )
@@ -265,13 +264,18 @@ async def failing_addresses(
     """
     rows = await conn.fetch(
         """
-        SELECT e.ip_address, count(*) AS failures, count(DISTINCT e.user_id) AS users,
-            sum(count(*)) OVER () >= $3 AS is_cut
+        SELECT e.ip_address, sum(e.failures)::bigint AS failures, count(e.user_id) AS users,
+            sum(sum(e.failures)) OVER () >= $3 AS is_cut
         FROM (
-            SELECT e.ip_address, e.user_id FROM auth_events e
-            WHERE e.action = 'login.failed' AND e.at >= $1
-            ORDER BY e.at DESC
-            LIMIT $3::bigint
+            -- By account first: what is counted once needs no sorting.
+            SELECT e.ip_address, e.user_id, count(*)::integer AS failures
+            FROM (
+                SELECT e.ip_address, e.user_id FROM auth_events e
+                WHERE e.action = 'login.failed' AND e.at >= $1
+                ORDER BY e.at DESC
+                LIMIT $3::bigint
+            ) e
+            GROUP BY e.ip_address, e.user_id
         ) e
         GROUP BY e.ip_address
         ORDER BY failures DESC, e.ip_address

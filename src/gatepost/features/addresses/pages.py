@@ -13,12 +13,11 @@ from gatepost.features.addresses.service import (
     BEFORE_MAX,
     EVENTS_MAX,
     GUESSES,
-    TOLD,
     Activity,
     Addresses,
+    Guess,
     Verdict,
 )
-from gatepost.features.addresses.trail_store import Account
 from gatepost.http.console import ConsoleSessionScheme
 from gatepost.http.pages.admin.visits import named_id
 from gatepost.http.pages.feature import Alert, Pages
@@ -94,7 +93,7 @@ async def show_address(visit: Visit) -> Response:
         look=look,
         kind=kind,
         verdict=verdict,
-        guesses=look.guessed[:TOLD],
+        guesses=look.guesses,
         before_most=BEFORE_MAX,
         accounts=look.accounts[:ACCOUNTS],
         sessions=[each.row for each in look.sessions],
@@ -205,10 +204,10 @@ async def alerts(visit: Visit, figures: Overview) -> list[Alert]:
 def _alert(visit: Visit, activity: Activity) -> Alert | None:
     link = str(activity.place)
     path = f"{PATH}/{activity.place}"
-    if activity.guessed:
-        first = activity.guessed[0]
+    if activity.guesses:
+        first = activity.guesses[0]
         said = _guess(visit, first, at=link)
-        standing = Text("admin.address.guess_open" if first.is_open else "admin.address.guess_ended")
+        standing = Text("admin.address.guess_open" if first.account.is_open else "admin.address.guess_ended")
         title = Text("admin.address.verdict_guessed", count=activity.figures.guessed)
         return Alert(kind="bad", title=title, texts=(said, standing), link=link, path=path)
     figures, last = activity.figures, activity.figures.last_failed_at
@@ -218,14 +217,16 @@ def _alert(visit: Visit, activity: Activity) -> Alert | None:
     return Alert(kind="warn", title=Text("admin.address.attack"), texts=(said,), link=link, path=path)
 
 
-def _guess(visit: Visit, account: Account, *, at: str) -> Text:
+def _guess(visit: Visit, guess: Guess, *, at: str) -> Text:
     """Return that a password was guessed, from which address and after how many failures."""
-    who, failed = account.email or str(account.user_id), account.failed_before or 0
+    account, before = guess.account, guess.before
+    who = account.email or str(account.user_id)
     time = visit.language.time(account.succeeded_at or account.last_at)
-    if failed > BEFORE_MAX:
+    if before.failed > BEFORE_MAX:
         return Text("admin.address.guess_after_many", who=who, address=at, time=time, count=BEFORE_MAX)
-    tried = account.tried_before or 0
-    return Text("admin.address.guess", who=who, address=at, time=time, failed=failed, count=tried)
+    return Text(
+        "admin.address.guess", who=who, address=at, time=time, failed=before.failed, count=before.tried
+    )
 
 
 # --- All of them ---

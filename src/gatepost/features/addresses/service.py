@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import cached_property
 
 from gatepost.db.pool import Connection, Database
 from gatepost.errors import NotFound
@@ -13,7 +12,7 @@ from gatepost.features.addresses.actions import AddressAction
 from gatepost.features.addresses.errors import OwnAddress, ProtectedAddress
 from gatepost.features.addresses.places import LOOPBACK, Network, Place
 from gatepost.features.addresses.store import Block
-from gatepost.features.addresses.trail_store import Account, Figures
+from gatepost.features.addresses.trail_store import Account, Figures, Tries
 from gatepost.models import AuditAction, Client, OverseenSession, SeenEvent, Session, SessionFilter, utc_text
 from gatepost.security.emails import canonical_name
 from gatepost.services.actors import with_actors
@@ -59,6 +58,19 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Guess:
+    """A password that was guessed.
+
+    Attributes:
+        account: whose.
+        before: what had failed there before; `BEFORE_MAX` and one more where that was more.
+    """
+
+    account: Account
+    before: Tries
+
+
+@dataclass(frozen=True, kw_only=True)
 class Activity:
     """What was done from an address or a network in the last 24 hours.
 
@@ -67,20 +79,15 @@ class Activity:
         figures: in all.
         accounts: those at which a sign-in failed or succeeded: the guessed ones in the order of the guesses,
             then those that were tried most; no more than are shown.
+        guesses: the first of those that were guessed, which are told one by one. Many had failed there
+            before, of whomever, and their users were never there until then: who mistypes, and who shares an
+            address with somebody who guesses, has signed in there before.
     """
 
     place: Place
     figures: Figures
     accounts: Sequence[Account]
-
-    @cached_property
-    def guessed(self) -> list[Account]:
-        """Those of the accounts whose password was guessed, the first one first.
-
-        Many had failed there before, of whomever, and their users were never there until then: who mistypes,
-        and who shares an address with somebody who guesses, has signed in there before.
-        """
-        return [each for each in self.accounts if each.is_guessed]
+    guesses: Sequence[Guess]
 
     @property
     def is_cut(self) -> bool:
@@ -168,6 +175,7 @@ class Addresses:
             place=place,
             figures=activity.figures,
             accounts=activity.accounts,
+            guesses=activity.guesses,
             sessions=sessions,
             open_sessions=count,
             events=events,
@@ -189,12 +197,20 @@ class Addresses:
             most=EVENTS_MAX,
             guesses=GUESSES,
             shown=ACCOUNTS,
-            told=TOLD,
-            told_most=BEFORE_MAX,
             at=now,
             idle=self._idle,
         )
-        return Activity(place=place, figures=figures, accounts=accounts)
+        guesses = [
+            Guess(
+                account=each,
+                before=await trail_store.tries_before(
+                    conn, place, each, within=SPAN, most=BEFORE_MAX, at=now
+                ),
+            )
+            for each in accounts[:TOLD]
+            if each.is_guessed
+        ]
+        return Activity(place=place, figures=figures, accounts=accounts, guesses=guesses)
 
     async def end_sessions(
         self, place: Place, *, expected: int, client: Client, by: By = Program.COMMAND

@@ -6,7 +6,7 @@ Only a plan that knows the place uses its index, and reads no more of it than th
 from datetime import datetime, timedelta
 from typing import LiteralString
 
-from gatepost.db.pool import Connection
+from gatepost.db.pool import Connection, one
 from gatepost.features.addresses.places import Place
 from gatepost.models import Columns, SeenEvent, UserId
 from gatepost.store.events import COLUMNS, seen
@@ -21,13 +21,10 @@ class Account(Columns, frozen=True, kw_only=True, gc=False):
         is_active: it is not disabled; None where there is none, or none any more.
         failed: sign-ins that failed.
         succeeded: sign-ins that succeeded.
-        succeeded_at: the first that succeeded.
+        succeeded_at, succeeded_id: of the first that succeeded: when, and the id of the event.
         last_at: the newest event.
         is_guessed: many sign-ins had failed there, of whomever, when the first one succeeded, and the user
             had neither been there before those nor registered since.
-        failed_before: how many had failed then, one more than are counted for more; None where nothing was
-            guessed, and for all but the first guesses.
-        tried_before: on how many accounts those had failed.
         is_open: a session that began with one of these sign-ins is still live.
     """
 
@@ -37,11 +34,22 @@ class Account(Columns, frozen=True, kw_only=True, gc=False):
     failed: int
     succeeded: int
     succeeded_at: datetime | None
+    succeeded_id: int | None
     last_at: datetime
     is_guessed: bool
-    failed_before: int | None
-    tried_before: int | None
     is_open: bool
+
+
+class Tries(Columns, frozen=True, kw_only=True, gc=False):
+    """Sign-ins that failed at a place before a guess was right.
+
+    Attributes:
+        failed: how many.
+        tried: on how many accounts, and e-mails that are nobody's.
+    """
+
+    failed: int
+    tried: int
 
 
 class Figures(Columns, frozen=True, kw_only=True, gc=False):
@@ -107,8 +115,6 @@ async def accounts(
     most: int,
     guesses: int,
     shown: int,
-    told: int,
-    told_most: int,
     at: datetime | None,
     idle: timedelta | None,
 ) -> tuple[Figures, list[Account]]:
@@ -121,8 +127,6 @@ async def accounts(
         most: sign-ins that are looked at, and other events, the newest of both.
         guesses: sign-ins that have to fail before one that succeeds may be a right guess.
         shown: accounts at the most: those that were guessed first, then those that were tried most.
-        told: guesses of which it is told what came before.
-        told_most: failures before a guess that are counted; one more for more.
         at: the time to decide by.
         idle: as `gatepost.is_live` takes it.
     """
@@ -160,9 +164,9 @@ async def accounts(
             ) f
         ), account AS (
             SELECT o.user_id, o.email, max(o.at) AS last_at,
-                count(*) FILTER (WHERE o.action = 'login.failed') AS failed,
-                count(*) FILTER (WHERE o.action = 'throttled') AS refused,
-                count(o.sign_in_id) AS succeeded,
+                count(*) FILTER (WHERE o.action = 'login.failed')::integer AS failed,
+                count(*) FILTER (WHERE o.action = 'throttled')::integer AS refused,
+                count(o.sign_in_id)::integer AS succeeded,
                 min(o.at) FILTER (WHERE o.sign_in_id IS NOT NULL) AS succeeded_at,
                 min(o.sign_in_id) AS succeeded_id
             FROM (
@@ -185,9 +189,9 @@ async def accounts(
                 ) ELSE false END AS is_guessed
             FROM account a CROSS JOIN early y
         ), figures AS (
-            SELECT coalesce(sum(j.failed), 0)::bigint AS failures,
-                coalesce(sum(j.refused), 0)::bigint AS refusals,
-                coalesce(sum(j.succeeded), 0)::bigint AS sign_ins,
+            SELECT coalesce(sum(j.failed), 0) AS failures,
+                coalesce(sum(j.refused), 0) AS refusals,
+                coalesce(sum(j.succeeded), 0) AS sign_ins,
                 count(*) FILTER (WHERE j.is_tried) AS tried,
                 count(j.user_id) FILTER (WHERE j.is_tried) AS existing,
                 count(*) FILTER (WHERE j.is_guessed) AS guessed,
@@ -212,8 +216,7 @@ async def accounts(
         )
         SELECT f.*, a.place, a.user_id, coalesce(u.email, a.email) AS email,
             CASE WHEN u.id IS NOT NULL THEN coalesce(u.is_active, false) END AS is_active,
-            a.failed, a.succeeded, a.succeeded_at, a.last_at, a.is_guessed,
-            b.failed AS failed_before, b.tried AS tried_before,
+            a.failed, a.succeeded, a.succeeded_at, a.succeeded_id, a.last_at, a.is_guessed,
             EXISTS (
                 SELECT FROM began g JOIN user_sessions s ON s.user_id = g.user_id
                 WHERE g.user_id = a.user_id AND coalesce(s.family_id, s.id) = ANY (g.sessions)
@@ -222,19 +225,6 @@ async def accounts(
         FROM figures f
         LEFT JOIN shown a ON true
         LEFT JOIN users u ON u.id = a.user_id
-        LEFT JOIN LATERAL (
-            SELECT count(*) AS failed, count(DISTINCT (e.user_id, e.email)) AS tried
-            FROM (
-                SELECT e.user_id, CASE WHEN e.user_id IS NULL THEN lower(e.detail ->> 'email') END AS email
-        """
-        + _OTHERS
-        + """
-                    AND e.action = 'login.failed' AND e.at <= a.succeeded_at
-                    AND (e.at, e.id) < (a.succeeded_at, a.succeeded_id)
-                ORDER BY e.at DESC
-                LIMIT $10::bigint + 1
-            ) e
-        ) b ON a.is_guessed AND a.place <= $9::bigint
         ORDER BY a.place
         """,
         str(place),
@@ -245,10 +235,49 @@ async def accounts(
         most,
         guesses,
         shown,
-        told,
-        told_most,
     )
     return Figures.from_row(rows[0]), [Account.from_row(row) for row in rows if row["place"] is not None]
+
+
+async def tries_before(
+    conn: Connection, place: Place, guessed: Account, *, within: timedelta, most: int, at: datetime | None
+) -> Tries:
+    """Return what had failed at a place before an account was guessed there.
+
+    Args:
+        conn: a connection.
+        place: where.
+        guessed: the account.
+        within: how far back one looks.
+        most: failures that are counted, the newest; one more for more.
+        at: the time to decide by.
+    """
+    row = await conn.fetchrow(
+        """
+        SELECT coalesce(sum(e.failed), 0)::bigint AS failed, count(*) AS tried
+        FROM (
+            SELECT count(*) AS failed
+            FROM (
+                SELECT e.user_id, CASE WHEN e.user_id IS NULL THEN lower(e.detail ->> 'email') END AS email
+        """
+        + _OTHERS
+        + """
+                    AND e.action = 'login.failed' AND e.at <= $5 AND (e.at, e.id) < ($5, $6::bigint)
+                ORDER BY e.at DESC
+                LIMIT $7::bigint + 1
+            ) e
+            GROUP BY e.user_id, e.email
+        ) e
+        """,
+        str(place),
+        place.reach,
+        within,
+        at,
+        guessed.succeeded_at,
+        guessed.succeeded_id,
+        most,
+    )
+    return Tries.from_row(one(row))
 
 
 async def events(
