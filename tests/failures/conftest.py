@@ -241,6 +241,9 @@ ATTEMPTS: dict[str, Attempt] = {
         operation="me", method="GET", path="/me", writes=False, status=401, token="nobody's"
     ),
     "verify": Attempt(operation="verify", method="GET", path="/verify", writes=False, status=204),
+    "verify for Envoy": Attempt(
+        operation="verify_for_envoy", method="GET", path="/verify/envoy", writes=False, status=200
+    ),
     "verify, unknown token": Attempt(
         operation="verify", method="GET", path="/verify", writes=False, status=401, token="nobody's"
     ),

@@ -1,7 +1,7 @@
-"""The endpoints that applications ask for every request of theirs: me, verify and refresh.
+"""The endpoints that applications ask for every request of theirs: me, verify, Envoy's verify and refresh.
 
 The framework's routing, dependencies and responses cost more than the check itself, so that these
-three are plain functions from a scope to an answer, served in front of it. FastAPI documents them, and
+four are plain functions from a scope to an answer, served in front of it. FastAPI documents them, and
 serves them by these same functions where a request comes to it by another way (`api/`).
 """
 
@@ -48,8 +48,12 @@ Endpoint: TypeAlias = Callable[[Scope], Awaitable[Answer]]
 _JSON = (b"content-type", b"application/json")
 
 
+ENVOY = "/verify/envoy"
+"""Below which Envoy asks, by the method and the path of the request that it is to let through."""
+
+
 class HotEndpoints:
-    """The three endpoints of one Gatepost."""
+    """The four endpoints of one Gatepost."""
 
     def __init__(self, edge: Edge) -> None:
         self.edge = edge
@@ -63,17 +67,35 @@ class HotEndpoints:
 
     async def verify(self, scope: Scope) -> Answer:
         """Answer a proxy that asks whether it may let a request through, and whose it is."""
+        return 204, await self._verified(scope, scope["query_string"]), b""
+
+    async def envoy(self, scope: Scope) -> Answer:
+        """Answer Envoy, which lets a request through by 200 alone.
+
+        It appends the path of that request to what it is configured with. So a question may stand in the
+        query, up to the first slash: what comes after is the client's, who asks for nothing and less.
+        """
+        asked, _, _ = scope["query_string"].partition(b"/")
+        # What the request does is not done here, as with other proxies, which ask by GET.
+        return 200, await self._verified({**scope, "method": "GET"}, asked), b""
+
+    async def _verified(self, scope: Scope, query: bytes) -> Headers:
+        """Return whose session it is, in headers.
+
+        Raises:
+            AuthenticationError, CrossOriginRefused, Unavailable: as `Edge.session_of`.
+            FreshSessionRequired, AdminRequired, ValidationFailed: as `_ask_more`.
+        """
         session = await self.edge.session_of(scope, renews=False)
-        if scope["query_string"]:
-            await self._ask_more(session, scope["query_string"])
+        if query:
+            await self._ask_more(session, query)
         # A header's value is ASCII (RFC 9110 §5.5); whatever is not comes percent-encoded.
         email = quote(session.user.email, safe="@+!#$&'*/=?^`{|}~").encode()
-        headers = [
+        return [
             (b"x-gatepost-user", quote(str(session.user.id)).encode()),
             (b"x-gatepost-email", email),
             (b"x-gatepost-session", b"%d" % session.id),
         ]
-        return 204, headers, b""
 
     async def _ask_more(self, session: Session, query: bytes) -> None:
         """See that a session is what the proxy's query asks for; what is no answer to that is refused.
@@ -154,6 +176,7 @@ class HotPaths:
             ("GET", f"{prefix}/verify"): endpoints.verify,
         }
         self._refresh = {("POST", f"{prefix}/refresh"): endpoints.refresh}
+        self._envoy_path, self._envoy = f"{prefix}{ENVOY}", endpoints.envoy
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one request."""
@@ -161,15 +184,29 @@ class HotPaths:
             restore_peer(scope, receive)
         gate = self._gate
         is_ready = scope["type"] == "http" and gate.is_open and not gate.is_elsewhere
-        endpoint = self._find(scope) if is_ready else None
+        if not is_ready:
+            return self._app(scope, receive, send)
+        path, root = scope["path"], scope.get("root_path")
+        if root and path.startswith(root):
+            path = path[len(root) :]
+        if path.startswith(self._envoy_path) and path[len(self._envoy_path) :][:1] in {"", "/"}:
+            return serve(self._envoy, self._asked_by_envoy(scope, path), send, self._headers)
+        endpoint = self._find(scope, path)
         if endpoint is None:
             return self._app(scope, receive, send)
         return serve(endpoint, scope, send, self._headers)
 
-    def _find(self, scope: Scope) -> Endpoint | None:
-        path, root = scope["path"], scope.get("root_path")
-        if root and path.startswith(root):
-            path = path[len(root) :]
+    def _asked_by_envoy(self, scope: Scope, path: str) -> Scope:
+        """Return the scope without the path and the query of the request that Envoy is to let through.
+
+        Neither is anybody's business here, nor the log's.
+        """
+        theirs = len(path) - len(self._envoy_path)
+        if not theirs:
+            return scope
+        return {**scope, "path": scope["path"][:-theirs], "query_string": b""}
+
+    def _find(self, scope: Scope, path: str) -> Endpoint | None:
         method = scope["method"]
         asked = ("GET" if method == "HEAD" else method, path)
         endpoint = self._endpoints.get(asked)

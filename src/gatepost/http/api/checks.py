@@ -8,7 +8,7 @@ from gatepost.http.api import schemas
 from gatepost.http.api.responses import PRESENTED, responses
 from gatepost.http.api.routing import router_of
 from gatepost.http.envelope import Envelope
-from gatepost.http.hot import SECURED, VERIFIED, endpoints_of, response
+from gatepost.http.hot import ENVOY, SECURED, VERIFIED, endpoints_of, response
 
 router = router_of("checks")
 
@@ -71,3 +71,30 @@ async def me(request: Request) -> Response:
 async def verify(request: Request) -> Response:
     """Answer 204 and whose session it is in headers, for nginx, Traefik and Caddy."""
     return response(await endpoints_of(request).verify(request.scope))
+
+
+@router.get(
+    ENVOY,
+    summary="Check a session on behalf of Envoy (ext_authz)",
+    openapi_extra=SECURED | {"parameters": _ASKED},
+    response_class=Response,
+    responses=responses(
+        None,
+        "The session is live",
+        *PRESENTED,
+        errors.FreshSessionRequired,
+        errors.AdminRequired,
+        errors.ValidationFailed,
+        headers=_HEADERS,
+        fields={"aal": "Input should be 1 or 2"},
+        empty=True,
+    ),
+)
+async def verify_for_envoy(request: Request) -> Response:
+    """Answer as `verify`, but 200, which is all that Envoy lets through.
+
+    It is asked with any method, and with any path below this one: Envoy appends that of the request. What is
+    asked of the session is part of `path_prefix`, such as `/api/auth/verify/envoy?aal=2`; a query of the
+    request itself counts for nothing.
+    """
+    return response(await endpoints_of(request).envoy(request.scope))

@@ -80,6 +80,7 @@ def responses(
     headers: Mapping[str, str] | None = None,
     fields: Mapping[str, Text | str] | None = None,
     details: Mapping[type[GatepostError], Mapping[str, object]] | None = None,
+    empty: bool = False,
 ) -> dict[int | str, dict[str, Any]]:
     """Return `responses=` of an operation.
 
@@ -88,12 +89,13 @@ def responses(
         message: its sentence.
         kinds: the errors it may answer with, besides `ALWAYS`.
         status: of the success; a 204 has no body.
+        empty: nor has this success.
         headers: of the success: name → what it holds.
         fields: the example of what `validation_failed` says; errors of a new password name the same fields.
         details: the examples of what errors of a feature say besides their code.
     """
     succeeded: dict[str, Any] = {"description": message}
-    if status != 204:
+    if status != 204 and not empty:
         example = {"data": data, "message": message, "success": True}
         succeeded["content"] = {"application/json": {"example": example}}
     if headers is not None:
