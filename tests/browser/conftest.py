@@ -45,9 +45,10 @@ PATIENCE_MS = 60_000
 
 NARROW, WIDE = {"width": 320, "height": 640}, {"width": 1280, "height": 800}
 
+NARROW_DARK = "narrow, dark, little motion"
 LOOKS: dict[str, dict[str, Any]] = {
     "wide, light": {"viewport": WIDE, "color_scheme": "light"},
-    "narrow, dark, little motion": {
+    NARROW_DARK: {
         "viewport": NARROW,
         "color_scheme": "dark",
         "reduced_motion": "reduce",
@@ -322,22 +323,47 @@ async def assert_accessible(page: Page, *, but: Collection[str] = ()) -> None:
     It runs in a world of its own beside the page's: neither the page's policy nor its scripts meet it. Where
     scripts are off it can't run.
     """
+    await (await _axe(page, but))()
+
+
+async def assert_good_in_every_look(page: Page, *, but: Collection[str] = ()) -> None:
+    """Hold that a page is accessible and no wider than its window in each of the two looks.
+
+    It is the page of a visitor who has the narrow one, and stays so.
+    """
+    check = await _axe(page, but)
+    for name in ("wide, light", NARROW_DARK):
+        look = LOOKS[name]
+        # Without motion nothing is between one colour and the other.
+        await page.emulate_media(color_scheme=look["color_scheme"], reduced_motion="reduce")
+        await page.set_viewport_size(look["viewport"])
+        await check()
+        await assert_no_horizontal_scroll(page)
+
+
+async def _axe(page: Page, but: Collection[str]) -> Callable[[], Awaitable[None]]:
+    """Load axe-core beside a page; return what has it look."""
     session = await page.context.new_cdp_session(page)
     frame = (await session.send("Page.getFrameTree"))["frameTree"]["frame"]["id"]
     world = await session.send("Page.createIsolatedWorld", {"frameId": frame, "worldName": "axe"})
     where = {"contextId": world["executionContextId"]}
-    async with asyncio.timeout(PATIENCE_MS / 1000):
-        for source in (AXE.read_text("utf-8"), _RUN_AXE):
-            answer = await session.send(
-                "Runtime.evaluate",
-                where | {"expression": source, "awaitPromise": source == _RUN_AXE, "returnByValue": True},
-            )
-            assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+
+    async def evaluate(source: str, **options: bool) -> Any:
+        asked = {**where, "expression": source, "returnByValue": True, **options}
+        async with asyncio.timeout(PATIENCE_MS / 1000):
+            answer = await session.send("Runtime.evaluate", asked)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    async def check() -> None:
+        violations = [each for each in await evaluate(_RUN_AXE, awaitPromise=True) if each["id"] not in but]
+        told = [
+            f"{each['id']} ({each['impact']}): {each['help']}\n"
+            + "\n".join(f"  {node['html']}\n    {node['failureSummary']}" for node in each["nodes"])
+            for each in violations
+        ]
+        assert not told, f"axe-core on {page.url}:\n" + "\n".join(told)
+
+    await evaluate(AXE.read_text("utf-8"))
     # It goes with the page: detached, it would take the virtual authenticators of other sessions with it.
-    violations = [each for each in answer["result"]["value"] if each["id"] not in but]
-    told = [
-        f"{each['id']} ({each['impact']}): {each['help']}\n"
-        + "\n".join(f"  {node['html']}\n    {node['failureSummary']}" for node in each["nodes"])
-        for each in violations
-    ]
-    assert not told, f"axe-core on {page.url}:\n" + "\n".join(told)
+    return check

@@ -3,12 +3,11 @@
 import pytest
 from playwright.async_api import Page, expect
 from tests.browser.conftest import (
-    NARROW,
-    WIDE,
+    LOOKS,
+    NARROW_DARK,
     Site,
     Visitors,
-    assert_accessible,
-    assert_no_horizontal_scroll,
+    assert_good_in_every_look,
     make_user,
 )
 from tests.browser.test_sign_in import fill
@@ -69,28 +68,25 @@ async def test_dates_are_written_as_in_the_readers_region(site: Site, visitor: V
     await expect(at).to_have_text(wanted)
 
 
-@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
-async def test_arabic_is_laid_out_from_right_to_left(
-    site: Site, visitor: Visitors, viewport: dict[str, int]
-) -> None:
+async def test_arabic_is_laid_out_from_right_to_left(site: Site, visitor: Visitors) -> None:
     await make_user(site, EMAIL, name="منى الحسيني", is_admin=True)
-    page = await visitor(locale="ar", viewport=viewport)
+    page = await visitor(locale="ar", **LOOKS[NARROW_DARK])
     await page.goto(f"{site.url}/auth/sign-in")
-    await assert_accessible(page)
+    await assert_good_in_every_look(page)
     await signed_in(page, site)
     await expect(page.locator("html")).to_have_attribute("dir", "rtl")
-    # The brand begins the line, the menu of the account ends it.
-    brand = await page.locator(".brand").bounding_box()
-    menu = await page.locator(".menu > summary").bounding_box()
-    assert brand is not None
-    assert menu is not None
-    assert menu["x"] < brand["x"]
+    for look in LOOKS.values():
+        await page.set_viewport_size(look["viewport"])
+        # The brand begins the line, the menu of the account ends it.
+        brand = await page.locator(".brand").bounding_box()
+        menu = await page.locator(".menu > summary").bounding_box()
+        assert brand is not None
+        assert menu is not None
+        assert menu["x"] < brand["x"]
     for path in PAGES + CONSOLE:
         await page.goto(f"{site.url}/auth/{path}")
-        await assert_accessible(page)
-        await assert_no_horizontal_scroll(page)
+        await assert_good_in_every_look(page)
     await page.goto(f"{site.url}/auth/account")
     await page.locator(".menu > summary").click()
     await page.locator(".menu .languages > summary").click()
-    await assert_accessible(page)
-    await assert_no_horizontal_scroll(page)
+    await assert_good_in_every_look(page)

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 from playwright.async_api import expect
-from tests.browser.conftest import LOOKS, MakeSite, Site, Visitors, make_user
-from tests.browser.test_sign_in import assert_well_made, fill
+from tests.browser.conftest import LOOKS, NARROW_DARK, MakeSite, Site, Visitors, make_user
+from tests.browser.test_sign_in import assert_well_made_in_every_look, fill
 from tests.conftest import PASSWORD
 from tests.features.email.conftest import resting
 from tests.features.email.mailbox import Mailed, read_mail
@@ -84,27 +84,24 @@ async def test_signing_in_by_the_code_of_a_mail(make_site: MakeSite, visitor: Vi
     await page.wait_for_url("**/auth/account")
 
 
-@pytest.mark.parametrize("look", LOOKS)
-async def test_the_pages_are_well_made(
-    make_site: MakeSite, visitor: Visitors, db: Database, look: str
-) -> None:
+async def test_the_pages_are_well_made(make_site: MakeSite, visitor: Visitors, db: Database) -> None:
     site = await make_site(**MAIL)
     await make_user(site)
-    page = await visitor(**LOOKS[look])
+    page = await visitor(**LOOKS[NARROW_DARK])
     visitor.faults(page).expect("400")
     await page.goto(f"{site.url}/auth/sign-in")
-    await assert_well_made(page)
+    await assert_well_made_in_every_look(page)
     for path in ("/forgot-password", "/sign-in/email"):
         await page.goto(f"{site.url}/auth{path}")
-        await assert_well_made(page)
+        await assert_well_made_in_every_look(page)
         await fill(page, email=EMAIL)
-        await assert_well_made(page)
+        await assert_well_made_in_every_look(page)
     reset, by_mail = await read(site, db, "password_reset"), await read(site, db, "sign_in")
     for path, token in (("reset-password", reset.token), ("sign-in/email/finish", by_mail.token)):
         await page.goto(f"{site.url}/auth/{path}?token={token}")
-        await assert_well_made(page)
+        await assert_well_made_in_every_look(page)
     await page.goto(f"{site.url}/auth/reset-password?token=nonsense")
-    await assert_well_made(page)
+    await assert_well_made_in_every_look(page)
     await page.goto(f"{site.url}/auth/sign-in/email/finish?token={by_mail.token}")
     await page.get_by_role("button", name="Sign in").click()
     await page.wait_for_url("**/auth/account")

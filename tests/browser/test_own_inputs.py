@@ -1,7 +1,7 @@
 """The sign-up form with inputs for an application's own fields, in a real browser."""
 
 from collections.abc import AsyncIterator
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 from fastapi import FastAPI
@@ -9,9 +9,9 @@ from playwright.async_api import Browser, expect
 from pydantic import BaseModel, Field
 from tests.browser.conftest import (
     LOOKS,
+    NARROW_DARK,
     Visitors,
-    assert_accessible,
-    assert_no_horizontal_scroll,
+    assert_good_in_every_look,
     listening,
     visiting,
 )
@@ -43,15 +43,11 @@ async def visitor(browser: Browser) -> AsyncIterator[Visitors]:
         yield visitors
 
 
-@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
-async def test_what_is_asked_is_typed_mended_and_sent(
-    visitor: Visitors, url: str, look: dict[str, Any], db: Database
-) -> None:
-    page = await visitor(base_url=url, **look)
+async def test_what_is_asked_is_typed_mended_and_sent(visitor: Visitors, url: str, db: Database) -> None:
+    page = await visitor(base_url=url, **LOOKS[NARROW_DARK])
     visitor.faults(page).expect("422")
     await page.goto("/auth/sign-up")
-    await assert_accessible(page)
-    await assert_no_horizontal_scroll(page)
+    await assert_good_in_every_look(page)
     await page.get_by_label("Name").fill("Ada")
     await page.get_by_label("E-mail").fill("ada@example.com")
     await page.get_by_label("Password", exact=True).fill(PASSWORD)
@@ -68,7 +64,7 @@ async def test_what_is_asked_is_typed_mended_and_sent(
     await expect(page.locator("#seats-problem")).to_have_text("Enter 2 or more")
     await expect(page.locator("#terms-problem")).to_have_text("This field is required")
     await expect(page.get_by_label("Size")).to_have_value("large")
-    await assert_accessible(page)
+    await assert_good_in_every_look(page)
     await page.get_by_label("Password", exact=True).fill(PASSWORD)
     await page.get_by_label("How many seats?").fill("2")
     await page.get_by_label("I accept the terms of service").check()

@@ -9,11 +9,13 @@ import pytest
 from playwright.async_api import CDPSession, Page, Route, expect
 from tests.browser.conftest import (
     LOOKS,
+    NARROW_DARK,
     PATIENCE_MS,
     MakeSite,
     Site,
     Visitors,
     assert_accessible,
+    assert_good_in_every_look,
     assert_no_horizontal_scroll,
     make_user,
     sign_in,
@@ -120,30 +122,29 @@ async def session_info(page: Page, site: Site) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("look", LOOKS)
-async def test_a_passkey_is_added_and_signs_in_alone(site: Site, visitor: Visitors, look: str) -> None:
+async def test_a_passkey_is_added_and_signs_in_alone(site: Site, visitor: Visitors) -> None:
     await make_user(site)
-    page = await visitor(**LOOKS[look])
+    page = await visitor(**LOOKS[NARROW_DARK])
     device = await authenticator(page, defaultBackupEligibility=True, defaultBackupState=True)
     await sign_in(page, site)
     await page.goto(f"{site.url}/auth/security")
-    await fine(page)
+    await assert_good_in_every_look(page)
     await page.get_by_role("link", name="Add a passkey").click()
     await expect(page.get_by_label("Name")).to_be_focused()
-    await fine(page)
+    await assert_good_in_every_look(page)
     await page.get_by_label("Name").fill("Laptop")
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", name="Your recovery codes")).to_be_visible()
     await page.get_by_role("link", name="I've saved them. Continue").click()
     await expect(page.get_by_role("link", name="Change Laptop")).to_be_visible()
     await expect(page.get_by_text("Synced")).to_be_visible()
-    await fine(page)
+    await assert_good_in_every_look(page)
     [credential] = await device.credentials()
     assert credential["isResidentCredential"]
 
     await without_offers(page)
     await come_back(page, site)
-    await fine(page)
+    await assert_good_in_every_look(page)
     await page.get_by_label("Keep me signed in").check()
     await use_passkey(page)
     await page.wait_for_url(f"{site.url}/auth/account")

@@ -1,8 +1,7 @@
 """Accounts without a password, in a real browser: signing up by passkey, and removing the password."""
 
-import pytest
 from playwright.async_api import expect
-from tests.browser.conftest import LOOKS, MakeSite, Site, Visitors
+from tests.browser.conftest import LOOKS, NARROW_DARK, MakeSite, Site, Visitors, assert_good_in_every_look
 from tests.browser.test_passkeys import (
     authenticator,
     come_back,
@@ -18,17 +17,16 @@ from tests.http.conftest import Database
 __all__ = ["site"]
 
 
-@pytest.mark.parametrize("look", LOOKS)
 async def test_one_signs_up_with_a_passkey_and_comes_back_by_it(
-    make_site: MakeSite, visitor: Visitors, db: Database, look: str
+    make_site: MakeSite, visitor: Visitors, db: Database
 ) -> None:
     site = await make_site(host="localhost", passwordless_sign_up=True)
-    page = await visitor(**LOOKS[look])
+    page = await visitor(**LOOKS[NARROW_DARK])
     await without_offers(page)
     device = await authenticator(page)
     await page.goto(f"{site.url}/auth/sign-up")
     await page.get_by_role("link", name="Sign up with a passkey instead of a password").click()
-    await fine(page)
+    await assert_good_in_every_look(page)
     await page.get_by_label("Name").fill("Ada")
     await page.get_by_label("E-mail").fill("ada@example.com")
     await page.get_by_role("button", name="Sign up").click()
@@ -40,7 +38,7 @@ async def test_one_signs_up_with_a_passkey_and_comes_back_by_it(
     assert credential["isResidentCredential"]
     await page.goto(f"{site.url}/auth/security")
     await expect(page.get_by_text("You have none: you sign in otherwise.")).to_be_visible()
-    await fine(page)
+    await assert_good_in_every_look(page)
     await come_back(page, site)
     await use_passkey(page)
     await page.wait_for_url(f"{site.url}/auth/account")

@@ -8,8 +8,9 @@ import pytest
 from playwright.async_api import expect
 from tests.browser.conftest import (
     LOOKS,
+    NARROW_DARK,
     Visitors,
-    assert_accessible,
+    assert_good_in_every_look,
     assert_no_horizontal_scroll,
     listening,
 )
@@ -22,7 +23,8 @@ __all__ = ["make_preview"]
 LANDMARKS = ("landmark-one-main", "region")
 """Of pages; a mail stands in somebody else's."""
 
-WIDTHS = (320, 375, 768, 1024, 1280)
+WIDTHS = (375, 768, 1024)
+"""Beside those of the two looks."""
 
 
 @pytest.fixture
@@ -36,20 +38,17 @@ async def preview(make_preview: MakePreview) -> AsyncIterator[str]:
         yield url
 
 
-@pytest.mark.parametrize("look", LOOKS)
-async def test_every_page_there_is_is_accessible_and_fits(preview: str, visitor: Visitors, look: str) -> None:
-    page = await visitor(**LOOKS[look])
+async def test_every_page_there_is_is_accessible_and_fits(preview: str, visitor: Visitors) -> None:
+    page = await visitor(**LOOKS[NARROW_DARK])
     visitor.faults(page).expect("status of 4", "status of 5")
     async with httpx.AsyncClient(base_url=preview) as client:
         places = await listed(client)
     for place in places:
         await page.goto(f"{preview}{place}")
-        await assert_accessible(page, but=LANDMARKS if "/preview/mail/" in place else ())
-        if look == "wide, light":  # other colours take no other room
-            for width in WIDTHS:
-                await page.set_viewport_size({"width": width, "height": 800})
-                await assert_no_horizontal_scroll(page)
-            await page.set_viewport_size(LOOKS[look]["viewport"])
+        await assert_good_in_every_look(page, but=LANDMARKS if "/preview/mail/" in place else ())
+        for width in WIDTHS:
+            await page.set_viewport_size({"width": width, "height": 800})
+            await assert_no_horizontal_scroll(page)
 
 
 async def test_an_open_page_reloads_once_the_style_sheet_is_saved(

@@ -2,14 +2,15 @@
 
 from typing import Any
 
-import pytest
 from playwright.async_api import Page, expect
 from tests.browser.conftest import (
     LOOKS,
+    NARROW_DARK,
     MakeSite,
     Site,
     Visitors,
     assert_accessible,
+    assert_good_in_every_look,
     assert_no_horizontal_scroll,
     make_user,
 )
@@ -40,6 +41,16 @@ async def assert_well_made(page: Page) -> None:
     """Hold what holds for every page, as it is and with texts of twice the size."""
     await assert_accessible(page)
     await assert_no_horizontal_scroll(page)
+    await _assert_fits_zoomed(page)
+
+
+async def assert_well_made_in_every_look(page: Page) -> None:
+    """The same, in each of the two looks, of the page of a visitor who has the narrow one."""
+    await assert_good_in_every_look(page)
+    await _assert_fits_zoomed(page)
+
+
+async def _assert_fits_zoomed(page: Page) -> None:
     session = await page.context.new_cdp_session(page)
     await session.send("Emulation.setDeviceMetricsOverride", await _zoomed(page))
     await assert_no_horizontal_scroll(page)
@@ -277,19 +288,16 @@ async def test_a_temporary_password(site: Site, visitor: Visitors) -> None:
 # --- Looks ---
 
 
-@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
-async def test_the_pages_without_a_session_in_every_look(
-    site: Site, visitor: Visitors, look: dict[str, Any]
-) -> None:
+async def test_the_pages_without_a_session_in_every_look(site: Site, visitor: Visitors) -> None:
     await make_user(site)
-    page = await visitor(**look)
+    page = await visitor(**LOOKS[NARROW_DARK])
     visitor.faults(page).expect("422", "404")
     for path in ("/auth/sign-in", "/auth/sign-up"):
         await page.goto(site.url + path)
-        await assert_well_made(page)
+        await assert_well_made_in_every_look(page)
         await page.evaluate("document.querySelector('main form').noValidate = true")
         await fill(page, email="x" * 60, password="short")
         await expect(page.locator("[data-focus]")).to_be_focused()
-        await assert_well_made(page)
+        await assert_well_made_in_every_look(page)
     await page.goto(f"{site.url}/auth/nothing")
-    await assert_well_made(page)
+    await assert_well_made_in_every_look(page)
