@@ -15,6 +15,7 @@ import asyncpg
 import pytest
 from tests.conftest import MakeSettings, bearer, register, serving
 from tests.failures.proxies import proxied, through
+from tests.walking import walked
 
 from gatepost.app import create_app
 from gatepost.db import migrate
@@ -345,7 +346,7 @@ def pump(source: socket.socket, target: socket.socket) -> bool:
     return bool(data)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("host", "parameters"),
     [
         ("localhost", {"sslmode": "prefer"}),

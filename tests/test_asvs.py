@@ -15,6 +15,7 @@ import asyncpg
 import pytest
 from tests import proofs
 from tests.conftest import SECRET_KEY
+from tests.walking import walked
 
 from gatepost.asvs import Standing, State, count, judge, requirements
 from gatepost.asvs.rules import RULES
@@ -170,7 +171,7 @@ def test_with_opaque_tokens_level_1_is_met() -> None:
     assert count(judge(settings))[1][State.MISSED] == 0
 
 
-@pytest.mark.parametrize(
+@walked(
     ("numbers", "setting", "value"),
     [
         ("6.3.1 2.3.2 2.4.1 6.3.4", "throttle_enabled", False),
@@ -194,7 +195,7 @@ def test_a_setting_that_misses_requirements_is_named(numbers: str, setting: str,
         assert (missed.state, missed.setting) == (State.MISSED, setting.upper())
 
 
-@pytest.mark.parametrize(
+@walked(
     ("numbers", "setting", "value"),
     [
         ("11.4.2", "bcrypt_rounds", 9),

@@ -31,6 +31,7 @@ from tests.features import passkeys_by
 from tests.features.authenticators import answered, challenged, enrolled
 from tests.features.email.mailbox import MAIL_ON, read_mail
 from tests.summed import ACTIONS
+from tests.walking import walked
 
 from gatepost.app import create_app
 from gatepost.db.pool import Connection
@@ -440,7 +441,7 @@ ATTEMPTS: dict[str, tuple[str, str, int, list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("attempt", ATTEMPTS)
+@walked("attempt", ATTEMPTS)
 async def test_an_attempt_leaves_its_events_and_no_other(
     client: httpx.AsyncClient, db: Database, attempt: str
 ) -> None:

@@ -15,6 +15,7 @@ import pytest
 from fastapi import FastAPI
 from tests.conftest import PASSWORD, SCHEMAS, MakeSettings, bearer, execute, login, serving, settings_for
 from tests.http.conftest import Database, events
+from tests.walking import walked
 
 from gatepost import Gatepost, User
 from gatepost.db import migrate
@@ -203,7 +204,7 @@ def wrong_ids() -> list[Any]:
     return [1.5, True, 2**70, "\0", "x" * 5000, b"1", None, "\ud800"]
 
 
-@pytest.mark.parametrize("wrong", wrong_ids(), ids=[repr(wrong)[:12] for wrong in wrong_ids()])
+@walked("wrong", wrong_ids(), ids=[repr(wrong)[:12] for wrong in wrong_ids()])
 async def test_nobody_has_what_is_no_id(
     auth: Gatepost, client: httpx.AsyncClient, db: Database, wrong: Any
 ) -> None:
@@ -227,7 +228,7 @@ async def test_an_id_may_be_given_as_an_address_has_it(auth: Gatepost, client: h
     assert await auth.users.get(str(user.id)) == user
 
 
-@pytest.mark.parametrize("methods", ["mfa", [], ["s ms"], ["x" * 65], ["sms"] * 21, [""]])
+@walked("methods", ["mfa", [], ["s ms"], ["x" * 65], ["sms"] * 21, [""]])
 async def test_methods_are_names(auth: Gatepost, client: httpx.AsyncClient, methods: Any) -> None:
     user = await auth.users.create(**PERSON)
     with pytest.raises(ValueError, match="RFC 8176"):

@@ -14,6 +14,7 @@ from tests.conftest import PASSWORD, SCHEMAS, Role, execute
 from tests.maker import on_database
 from tests.pooler import pooled
 from tests.security.test_hashes import VECTORS
+from tests.walking import walked
 
 from gatepost.db.grants import render_grants
 from gatepost.db.migrate import render_sql
@@ -107,7 +108,7 @@ async def test_a_role_that_policies_do_not_bind_is_ok(
 # --- Read-only ---
 
 
-@pytest.mark.parametrize("by", ["role", "database", "role in database", "url"])
+@walked("by", ["role", "database", "role in database", "url"])
 async def test_a_read_only_default_is_wrong_and_says_where_it_is_set(
     command: Command, granted: str, owner_dsn: str, app_role: Role, monkeypatch: pytest.MonkeyPatch, by: str
 ) -> None:
@@ -237,7 +238,7 @@ async def test_rules_on_what_is_written_are_listed(gatepost: Command, db: Databa
 # --- Sequences ---
 
 
-@pytest.mark.parametrize("table", ["users", "user_sessions", "auth_events", "auth_links"])
+@walked("table", ["users", "user_sessions", "auth_events", "auth_links"])
 async def test_a_sequence_behind_its_table_is_wrong_and_the_statement_mends_it(
     gatepost: Command, db: Database, ada: int, table: str
 ) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from tests.cli.conftest import PATIENCE, Command, Database, Environment, run_process
 from tests.conftest import SECRET_KEY
+from tests.walking import walked
 
 from gatepost.errors import EmbeddedServerError
 
@@ -119,7 +120,7 @@ async def test_help_is_ours(command: Command) -> None:
     assert "Run psql on the configured database" in shown.out
 
 
-@pytest.mark.parametrize(
+@walked(
     "variables",
     [
         {"PGSERVICE": "elsewhere", "PGSERVICEFILE": "{here}/services"},

@@ -26,6 +26,7 @@ from tests.cli.conftest import (
 )
 from tests.conftest import PASSWORD, MakeSettings, bearer, execute
 from tests.maker import on_database
+from tests.walking import walked
 
 from gatepost.cli.listening import CannotListen, Listening, find_address
 from gatepost.cli.serve import Found, announced
@@ -436,7 +437,7 @@ async def test_tls(outside: Environment, dsn: str, tmp_path: Path) -> None:
     assert "Traceback" not in ended.err
 
 
-@pytest.mark.parametrize(
+@walked(
     ("options", "code", "told"),
     [
         (["--tls-cert", "certificate.pem"], 2, "Use --tls-cert and --tls-key together"),

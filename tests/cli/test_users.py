@@ -9,6 +9,7 @@ import pytest
 from tests.cli.conftest import Command, Database, create, events
 from tests.conftest import PASSWORD, bearer, login, register
 from tests.secrecy import printed_on_purpose
+from tests.walking import walked
 
 from gatepost.security import policy
 from gatepost.terminal.output import program
@@ -97,7 +98,7 @@ async def test_a_password_that_is_no_text_is_refused(gatepost: Command, db: Data
     assert await db.fetchval("SELECT count(*) FROM users") == 0
 
 
-@pytest.mark.parametrize(
+@walked(
     ("given", "missing"),
     [
         (["create", "--name", "A", "--password-stdin"], "--email"),
@@ -159,11 +160,11 @@ async def test_show_finds_a_user_by_email_and_id(
     assert text.out.splitlines()[-1] == "Next: gatepost sessions list ada@example.com"
 
 
-@pytest.mark.parametrize(
+@walked(
     "verb",
     ["show", "promote", "demote", "disable", "enable", "delete --yes", "set-password --password-stdin"],
 )
-@pytest.mark.parametrize("named", ["nobody@example.com", "999999999999", "a\x1bb", "a\udcffb"])
+@walked("named", ["nobody@example.com", "999999999999", "a\x1bb", "a\udcffb"])
 async def test_an_unknown_user_is_refused_and_on_the_trail(
     gatepost: Command, db: Database, verb: str, named: str
 ) -> None:
@@ -353,7 +354,7 @@ async def test_list_searches(gatepost: Command, db: Database) -> None:
     assert (none.code, none.out) == (0, "No matching users.\n")
 
 
-@pytest.mark.parametrize(
+@walked(
     ("options", "code"),
     [
         (("--search", "a", "--after", "1"), 2),

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 from tests.conftest import execute
+from tests.walking import walked
 
 from gatepost.db.migrate import migrate
 
@@ -46,7 +47,7 @@ ANSWERS: dict[str, object] = {
 }
 
 
-@pytest.mark.parametrize("path", ELSEWHERE)
+@walked("path", ELSEWHERE)
 async def test_a_function_is_called_from_anywhere(auth: Any, path: str) -> None:
     await auth.execute(f"SET search_path = {path}")
     for question, answer in ANSWERS.items():

@@ -26,6 +26,7 @@ from tests.conftest import (
     settings_for,
     until_settled,
 )
+from tests.walking import walked
 
 from gatepost.app import create_app
 from gatepost.db.grants import render_grants
@@ -339,7 +340,7 @@ async def test_in_an_adopted_table_of_another_schema_accounts_are_deleted_too(
 # --- What it can't ---
 
 
-@pytest.mark.parametrize(
+@walked(
     "statement",
     [
         "CREATE TABLE mine (id integer)",
@@ -441,7 +442,7 @@ async def test_an_erased_e_mail_may_have_an_account_again(served: httpx.AsyncCli
     assert await db.fetchval("SELECT count(*) FROM auth_erased") <= 1
 
 
-@pytest.mark.parametrize(
+@walked(
     "row",
     [
         "auth_events (action, at) VALUES ('x', 'infinity')",

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import asyncpg
 import pytest
 from tests.conftest import SCHEMAS, nth_user
+from tests.walking import walked
 
 from gatepost.db import migrate as module
 from gatepost.db.migrate import (
@@ -188,7 +189,7 @@ def test_the_guides_columns_come_first_as_the_guide_has_them(integer_dsn: str) -
     assert rows(integer_dsn, query, "public.user_sessions") == guides
 
 
-@pytest.mark.parametrize(
+@walked(
     ("table", "columns"),
     [
         (

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tests.walking import walked
 
 from gatepost.demo.history import MANY_DEVICES, invent
 from gatepost.demo.numbering import Invented
@@ -44,8 +45,8 @@ def test_the_same_seed_invents_the_same(invented: Invented) -> None:
     assert made(seed=2).users != invented.users
 
 
-@pytest.mark.parametrize(("users", "events"), [(20, 1_000), (50, 3_001)])
-@pytest.mark.parametrize("seed", range(5))
+@walked(("users", "events"), [(20, 1_000), (50, 3_001)])
+@walked("seed", range(5))
 def test_there_are_as_many_as_were_asked_for(users: int, events: int, seed: int) -> None:
     invented = made(users=users, events=events, seed=seed)
 
@@ -67,7 +68,7 @@ def test_sessions_end_in_every_way(invented: Invented) -> None:
     assert {session.end_reason for session in invented.sessions} == {None, *REASONS}
 
 
-@pytest.mark.parametrize(
+@walked(
     "lifetimes",
     [
         {},

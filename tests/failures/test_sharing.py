@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import PASSWORD, SCHEMAS, MakeSettings, Role, bearer, execute, login, register, serving
 from tests.failures.conftest import PATIENCE, connected, eventually
 from tests.http.conftest import assert_error, until_waiting
+from tests.walking import walked
 
 from gatepost import deadline, errors
 from gatepost.app import create_app
@@ -137,7 +138,7 @@ class Ticking:
         return self.now
 
 
-@pytest.mark.parametrize(
+@walked(
     ("method", "path", "body", "served"),
     [
         ("GET", "me", None, True),

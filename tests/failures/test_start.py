@@ -9,6 +9,7 @@ import pytest
 from tests.conftest import PASSWORD, bearer, execute, register, serving, settings_for
 from tests.failures.conftest import PATIENCE, MortalServer, eventually
 from tests.http.conftest import assert_error, logged
+from tests.walking import walked
 
 from gatepost.app import create_app
 from gatepost.errors import DatabaseUnreachable, Unavailable
@@ -108,7 +109,7 @@ async def test_an_application_that_finds_tables_of_another_version_says_so_and_a
         assert (await register(client))["token"]
 
 
-@pytest.mark.parametrize(
+@walked(
     ("mistake", "told"),
     [
         ("postgresql://nobody@/{database}?{place}", 'role "nobody" does not exist'),

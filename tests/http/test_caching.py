@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 from tests.conftest import PASSWORD, MakeSettings, bearer, serving
+from tests.walking import walked
 
 from gatepost import AuthMiddleware, CurrentSession, Gatepost
 
@@ -75,8 +76,8 @@ def varies(response: httpx.Response) -> list[str]:
     return sorted(part.strip().lower() for line in lines for part in line.split(","))
 
 
-@pytest.mark.parametrize("path", ["/mine", "/optional/"])
-@pytest.mark.parametrize("how", ["cookie", "bearer", "nothing", "a dead cookie", "a dead token"])
+@walked("path", ["/mine", "/optional/"])
+@walked("how", ["cookie", "bearer", "nothing", "a dead cookie", "a dead token"])
 async def test_an_answer_for_which_the_session_was_asked_varies_by_it(
     browser: httpx.AsyncClient, path: str, how: str
 ) -> None:
@@ -93,7 +94,7 @@ async def test_an_answer_for_which_the_session_was_asked_varies_by_it(
     assert varies(await browser.get(path, headers=headers)) == ["authorization", "cookie"]
 
 
-@pytest.mark.parametrize(
+@walked(
     ("own", "merged"),
     [
         ("Accept-Encoding", ["accept-encoding", "authorization", "cookie"]),
@@ -125,7 +126,7 @@ async def test_what_sets_or_clears_the_session_cookie_is_never_stored(
     assert {"authorization", "cookie"} <= set(varies(response))
 
 
-@pytest.mark.parametrize(
+@walked(
     ("path", "body"),
     [
         ("login", {"email": WHO["email"], "password": PASSWORD, "cookie": True}),

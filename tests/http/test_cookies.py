@@ -11,6 +11,7 @@ import pytest
 from fastapi import Depends, FastAPI
 from tests.conftest import PASSWORD, MakeSettings, MovableClock, bearer, serving
 from tests.http.conftest import Database, assert_error, assert_success, events
+from tests.walking import walked
 
 from gatepost import CurrentSession, FreshSession, Gatepost, Session, errors
 from gatepost.app import create_app
@@ -152,8 +153,8 @@ async def test_deleting_the_account_takes_the_session_cookie_away_alone(browser:
     assert (set(set_cookies(response)), response.headers["clear-site-data"]) == ({NAME}, '"cache"')
 
 
-@pytest.mark.parametrize("path", ["logout", "logout-all"])
-@pytest.mark.parametrize("why", ["ended", "expired", "disabled", "unknown", "malformed"])
+@walked("path", ["logout", "logout-all"])
+@walked("why", ["ended", "expired", "disabled", "unknown", "malformed"])
 async def test_a_logout_with_a_dead_session_is_refused_and_takes_the_cookie_away(
     browser: httpx.AsyncClient, db: Database, path: str, why: str
 ) -> None:

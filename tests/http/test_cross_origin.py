@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 from tests.conftest import PASSWORD, MakeSettings, register, serving
 from tests.http.conftest import logged
+from tests.walking import walked
 
 from gatepost import CurrentSession, Gatepost
 from gatepost.app import create_app
@@ -75,7 +76,7 @@ async def test_another_public_url_is_told_beside_the_one_that_is_set(make_settin
     assert f"set PUBLIC_URL={LAN} instead of http://192.168.1.21:8000" in told
 
 
-@pytest.mark.parametrize(
+@walked(
     ("headers", "named"),
     [
         ({"Origin": SPA, "Sec-Fetch-Site": "cross-site"}, "add it to ALLOWED_ORIGINS"),

@@ -8,6 +8,7 @@ import pytest
 from fastapi import FastAPI
 from tests.conftest import MakeSettings, serving
 from tests.http.conftest import assert_error
+from tests.walking import walked
 
 from gatepost import errors
 from gatepost.app import create_app
@@ -83,9 +84,7 @@ async def test_a_file_may_be_kept_for_ever_because_its_address_changes_with_it(
     assert_error(await client.get(stale), errors.NotFound)
 
 
-@pytest.mark.parametrize(
-    "name", ["nothing.js", "LICENSE", "..%2f__init__.py", "%2e%2e%2f%2e%2e%2fapp.py", "start.js%00", ""]
-)
+@walked("name", ["nothing.js", "LICENSE", "..%2f__init__.py", "%2e%2e%2f%2e%2e%2fapp.py", "start.js%00", ""])
 async def test_nothing_else_of_the_package_is_served(client: httpx.AsyncClient, name: str) -> None:
     assert_error(await client.get(f"{PAGE}/{docs._digest()}/{name}"), errors.NotFound)
 

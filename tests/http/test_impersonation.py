@@ -12,6 +12,7 @@ import httpx
 import pytest
 from tests.conftest import PASSWORD, Role, bearer, execute, load, login, register
 from tests.http.conftest import Database
+from tests.walking import walked
 
 from gatepost import Session
 from gatepost.errors import AdminRequired, ImpersonationRefused, SessionRevoked
@@ -89,7 +90,7 @@ BY_SQL = {
 }
 
 
-@pytest.mark.parametrize("ended", ["logout", "refresh and logout", "disabled", "erased", *BY_SQL])
+@walked("ended", ["logout", "refresh and logout", "disabled", "erased", *BY_SQL])
 async def test_it_ends_with_the_session_that_began_it_and_with_the_right_to_it(
     site: Site, page: Any, db: Database, ended: str
 ) -> None:
@@ -202,7 +203,7 @@ async def test_its_user_sees_it_and_ends_it(site: Site, page: Any) -> None:
     assert await status(site, token) == 401
 
 
-@pytest.mark.parametrize(
+@walked(
     ("method", "path", "body", "code"),
     [
         ("POST", "confirm", {"password": PASSWORD}, "invalid_credentials"),

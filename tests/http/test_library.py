@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Mount
 from tests.conftest import SECRET_KEY, MakeSettings, bearer, execute, register, serving, settings_for
+from tests.walking import walked
 
 from gatepost import AdminSession, CurrentSession, Gatepost, GatepostError, Session, UserId
 from gatepost.errors import AuthenticationError, DatabaseNotMigrated, SessionRevoked
@@ -95,7 +96,7 @@ async def test_the_snippet_protects_its_route(
         assert_refused(refused, "session_revoked", INVALID.format("session_revoked"))
 
 
-@pytest.mark.parametrize(
+@walked(
     ("headers", "code"),
     [
         ([], "not_authenticated"),

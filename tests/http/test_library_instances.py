@@ -9,6 +9,7 @@ import httpx
 import pytest
 from fastapi import Depends, FastAPI
 from tests.conftest import AsApp, MakeSettings, bearer, execute, scratch_database, serving
+from tests.walking import walked
 
 from gatepost import CurrentSession, Gatepost, Session, Settings
 from gatepost.models import EventFilter
@@ -107,7 +108,7 @@ async def test_two_at_one_prefix_are_refused(customers: Gatepost, make_settings:
         Gatepost(make_settings()).install(app)
 
 
-@pytest.mark.parametrize("prefix", ["", "/", "auth", "/auth/", "//auth", "/a b", "/{id}", "/auth?x", "/aüth"])
+@walked("prefix", ["", "/", "auth", "/auth/", "//auth", "/a b", "/{id}", "/auth?x", "/aüth"])
 def test_a_prefix_is_a_path(make_settings: MakeSettings, prefix: str) -> None:
     with pytest.raises(ValueError, match="prefix must be a path"):
         Gatepost(make_settings(), prefix=prefix)

@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from tests.conftest import PASSWORD, MakeSettings, bearer, register, serving
 from tests.http.conftest import logged
+from tests.walking import walked
 
 from gatepost import CurrentSession, Gatepost
 
@@ -49,7 +50,7 @@ PLACES = [
 ]
 
 
-@pytest.mark.parametrize(("root", "server_root", "path"), PLACES)
+@walked(("root", "server_root", "path"), PLACES)
 async def test_api_pages_and_hot_paths_are_found(
     make_settings: MakeSettings, root: str, server_root: str, path: str
 ) -> None:

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from tests.conftest import PASSWORD, MakeSettings, execute, load, serving
 from tests.http.conftest import Database
+from tests.walking import walked
 
 from gatepost import Gatepost, NewUser, User
 from gatepost.errors import Conflict, DatabaseUnfit
@@ -150,7 +151,7 @@ async def test_a_language_of_the_applications_own_is_filled_and_refuses_what_it_
     assert [tuple(row) for row in rows] == [("ada@example.com", "de"), ("b@example.com", "de")]
 
 
-@pytest.mark.parametrize("answer", [None, {}, {"username": "ada", "is_admin": True}, {"since?": 1}])
+@walked("answer", [None, {}, {"username": "ada", "is_admin": True}, {"since?": 1}])
 async def test_an_answer_of_other_columns_adds_nobody(
     adopted: None,
     make_settings: MakeSettings,

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from pydantic import AfterValidator, AliasChoices, AliasPath, BaseModel, Field, RootModel
 from tests.conftest import PASSWORD, MakeSettings, execute, load, serving
 from tests.http.conftest import logged
+from tests.walking import walked
 
 from gatepost import Gatepost, User
 
@@ -70,7 +71,7 @@ async def test_hooks_are_given_the_model(make_settings: MakeSettings) -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@walked(
     ("body", "wrong"),
     [
         ({}, {"email", "name", "password", "company"}),
@@ -184,8 +185,8 @@ async def test_what_a_database_quotes_of_them_is_not_in_the_log(
     assert "hush-4111" not in caplog.text
 
 
-@pytest.mark.parametrize("name", ["cls", "self", "_fields_set", "_own", "_problems", "model_fields"])
-@pytest.mark.parametrize("registration", [None, Fields])
+@walked("name", ["cls", "self", "_fields_set", "_own", "_problems", "model_fields"])
+@walked("registration", [None, Fields])
 async def test_no_field_that_is_sent_is_taken_for_something_else(
     make_settings: MakeSettings, registration: type[BaseModel] | None, name: str
 ) -> None:

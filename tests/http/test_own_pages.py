@@ -9,6 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 from tests.conftest import PASSWORD, MakeSettings, bearer, login, register, serving
+from tests.walking import walked
 
 from gatepost import Gatepost, OptionalSession, PageSession
 
@@ -54,8 +55,8 @@ def led_to(response: httpx.Response) -> tuple[str, str | None]:
     return place.path, parse_qs(place.query).get("next", [None])[0]
 
 
-@pytest.mark.parametrize("path", ["/notes", "/notes?sort=age&of=a%20b", "/part/drafts"])
-@pytest.mark.parametrize(("pages", "place"), [(True, "/auth/sign-in"), ("/members", "/members/sign-in")])
+@walked("path", ["/notes", "/notes?sort=age&of=a%20b", "/part/drafts"])
+@walked(("pages", "place"), [(True, "/auth/sign-in"), ("/members", "/members/sign-in")])
 async def test_a_stranger_is_led_to_sign_in_and_comes_back(
     serve: Serve, path: str, pages: bool | str, place: str
 ) -> None:

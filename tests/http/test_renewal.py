@@ -11,6 +11,7 @@ from fastapi import Depends, FastAPI, WebSocket
 from starlette.types import Receive, Scope, Send
 from tests.conftest import PASSWORD, MakeSettings, MovableClock, bearer, serving
 from tests.http.conftest import Database, assert_error, at, events
+from tests.walking import walked
 
 from gatepost import AuthMiddleware, CurrentSession, Gatepost, Session, errors
 
@@ -83,9 +84,7 @@ def is_whole(life: timedelta) -> bool:
     return LIFE - timedelta(minutes=1) < life <= LIFE
 
 
-@pytest.mark.parametrize(
-    "path", ["/api/auth/me", "/api/auth/sessions", "/auth/account", "/notes", "/guarded/"]
-)
+@walked("path", ["/api/auth/me", "/api/auth/sessions", "/auth/account", "/notes", "/guarded/"])
 async def test_requests_that_left_together_are_all_answered(
     browser: httpx.AsyncClient, db: Database, path: str
 ) -> None:

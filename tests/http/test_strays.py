@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from starlette.responses import Response
 from tests.conftest import PASSWORD, MakeSettings, serving
 from tests.http.conftest import assert_error
+from tests.walking import walked
 
 from gatepost import CurrentSession, Gatepost, errors
 from gatepost.app import create_app
@@ -75,7 +76,7 @@ OTHERS: list[tuple[str | None, str]] = [
 ]
 
 
-@pytest.mark.parametrize("place", OTHERS)
+@walked("place", OTHERS)
 async def test_the_refusal_leaves_the_one_that_a_sign_in_sets(
     browser: Browser, place: tuple[str | None, str]
 ) -> None:
@@ -88,7 +89,7 @@ async def test_the_refusal_leaves_the_one_that_a_sign_in_sets(
     assert (await browser.ask("GET", "/api/auth/me")).status_code == 200
 
 
-@pytest.mark.parametrize("place", OTHERS)
+@walked("place", OTHERS)
 async def test_a_sign_in_and_a_logout_leave_none_elsewhere(
     browser: Browser, place: tuple[str | None, str]
 ) -> None:
@@ -149,7 +150,7 @@ async def test_an_application_and_what_may_be_cached(make_settings: MakeSettings
         assert (await browser.ask("GET", "/notes")).json() == "user@example.com"
 
 
-@pytest.mark.parametrize("path", ["/a;Domain=x", "/%0d%0aset-cookie:b=c", "/ä/b", "//", "/a/" * 50])
+@walked("path", ["/a;Domain=x", "/%0d%0aset-cookie:b=c", "/ä/b", "//", "/a/" * 50])
 async def test_no_path_writes_a_header(browser: Browser, path: str) -> None:
     browser.keep("one", None)
     browser.keep("two", "example.com")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import asyncpg
 import httpx
-import pytest
 from tests.preview.conftest import MakePreview, listed, previewing
+from tests.walking import walked
 
 from gatepost.features import FEATURES
 from gatepost.features.email.mails import Mail
@@ -36,7 +36,7 @@ async def test_every_page_is_shown_to_whom_it_is_for(make_preview: MakePreview) 
         assert "Sign in to Gatepost" in titles["/auth/sign-in?as=nobody"]
 
 
-@pytest.mark.parametrize(
+@walked(
     ("place", "status", "told"),
     [
         ("/auth/sign-in?as=nobody&sent=1", 422, 'aria-invalid="true"'),

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.counting import hashing
+from tests.walking import walked
 
 from gatepost.models.bounds import PASSWORD_MAX
 from gatepost.security.passwords import Password, PasswordCheck, PasswordHasher
@@ -332,7 +333,7 @@ def argon2_hash(password: str, memory: int, passes: int, lanes: int = 1) -> str:
 by_argon2id = PasswordHasher(4, method="argon2id")
 
 
-@pytest.mark.parametrize("password", ["securepassword123", LONG, "nul\0inside", "\U0001f600" * PASSWORD_MAX])
+@walked("password", ["securepassword123", LONG, "nul\0inside", "\U0001f600" * PASSWORD_MAX])
 def test_argon2id_is_made_at_owasps_parameters(password: str) -> None:
     with hashing() as work:
         stored = by_argon2id.hash(Password.read(password))
@@ -345,7 +346,7 @@ def test_argon2id_is_made_at_owasps_parameters(password: str) -> None:
         assert check(password[1:], stored, hasher_) == NO_MATCH
 
 
-@pytest.mark.parametrize(
+@walked(
     ("memory", "passes", "lanes", "expected"),
     [
         (65_536, 3, 4, MATCH),  # pwdlib's and argon2-cffi's own
@@ -358,7 +359,7 @@ def test_argon2id_is_made_at_owasps_parameters(password: str) -> None:
         (64, 1, 1, MATCH_REHASH),
     ],
 )
-@pytest.mark.parametrize("checking", [hasher, by_argon2id], ids=["bcrypt", "argon2id"])
+@walked("checking", [hasher, by_argon2id], ids=["bcrypt", "argon2id"])
 def test_argon2id_at_owasps_parameters_or_above_is_kept_whichever_method_is_set(
     memory: int, passes: int, lanes: int, expected: PasswordCheck, checking: PasswordHasher
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 from tests.conftest import PASSWORD, MakeSettings, bearer, register, serving
 from tests.http.conftest import Database, StoppedClock, assert_error, events
+from tests.walking import walked
 
 from gatepost.app import create_app
 from gatepost.errors import TooManyAttempts
@@ -72,8 +73,8 @@ async def says(client: httpx.AsyncClient, password: str = PASSWORD) -> int:
     return (await client.post("/api/auth/login", json=body)).status_code
 
 
-@pytest.mark.parametrize("limited", [True, False], ids=["limited", "unlimited"])
-@pytest.mark.parametrize("way", WAYS_IN)
+@walked("limited", [True, False], ids=["limited", "unlimited"])
+@walked("way", WAYS_IN)
 async def test_each_way_in_is_shut(
     way: str, limited: bool, make_settings: MakeSettings, db: Database, stopped: StoppedClock
 ) -> None:
@@ -104,7 +105,7 @@ async def test_a_session_stays_and_is_checked_as_ever(app: FastAPI, client: Any,
         assert (await there.get("/api/auth/sessions", headers=bearer(token))).status_code == 200
 
 
-@pytest.mark.parametrize(
+@walked(
     ("network", "address", "status"),
     [
         ("203.0.113.66", BLOCKED, 429),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import MakeSettings, execute, settings_for
+from tests.walking import walked
 
 from gatepost.db.migrate import migrate
 from gatepost.errors import ValidationFailed
@@ -52,7 +53,7 @@ PEOPLE = (
 )
 
 
-@pytest.mark.parametrize(
+@walked(
     ("text", "emails"),
     [
         ("", ["ADAM@", "ada@", "b@", "c@", "grace@", "zuse@"]),

@@ -7,6 +7,7 @@ from uuid import UUID
 import httpx
 import pytest
 from tests.conftest import PASSWORD, bearer, login, register
+from tests.walking import walked
 
 from gatepost.library import Gatepost
 from gatepost.models import Client, Proof, SignedIn
@@ -117,8 +118,8 @@ STAYING = [
 ]
 
 
-@pytest.mark.parametrize("is_older", [False, True], ids=["new", "from-before"])
-@pytest.mark.parametrize("sql", MOVING)
+@walked("is_older", [False, True], ids=["new", "from-before"])
+@walked("sql", MOVING)
 async def test_whatever_one_signs_in_with_moves_the_stamp_and_nothing_starts_by_the_former(
     client: httpx.AsyncClient, gate: Gatepost, db: Any, sql: str, is_older: bool
 ) -> None:
@@ -132,8 +133,8 @@ async def test_whatever_one_signs_in_with_moves_the_stamp_and_nothing_starts_by_
     assert await db.fetchval("SELECT count(*) FROM user_sessions") == 1
 
 
-@pytest.mark.parametrize("is_older", [False, True], ids=["new", "from-before"])
-@pytest.mark.parametrize("sql", STAYING)
+@walked("is_older", [False, True], ids=["new", "from-before"])
+@walked("sql", STAYING)
 async def test_what_nobody_signs_in_with_leaves_the_stamp(
     client: httpx.AsyncClient, gate: Gatepost, db: Any, sql: str, is_older: bool
 ) -> None:

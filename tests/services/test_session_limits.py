@@ -8,6 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from tests.conftest import PASSWORD, MakeSettings, MovableClock, bearer, login, register, serving
+from tests.walking import walked
 
 from gatepost.app import create_app
 from gatepost.errors import Unavailable
@@ -49,7 +50,7 @@ def gate(idle_app: FastAPI) -> Gate:
 # --- Idle ---
 
 
-@pytest.mark.parametrize(
+@walked(
     ("method", "path"),
     [
         ("GET", "me"),

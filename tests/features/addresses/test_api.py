@@ -20,6 +20,7 @@ from tests.features.addresses.conftest import (
 )
 from tests.http.conftest import Database, assert_error, assert_success, at, events
 from tests.http.pages.conftest import make_user
+from tests.walking import walked
 
 from gatepost import Client, Gatepost, errors
 from gatepost.features.addresses.errors import NetworkTooWide, OwnAddress, ProtectedAddress
@@ -58,7 +59,7 @@ async def block(
 # --- Who may ---
 
 
-@pytest.mark.parametrize(("method", "path"), ROUTES)
+@walked(("method", "path"), ROUTES)
 async def test_others_may_not(client: httpx.AsyncClient, token: str, method: str, path: str) -> None:
     body = BODIES.get(path.rpartition("/")[2]) if method == "POST" else None
     url = f"/api/auth/admin/{path}"
@@ -67,7 +68,7 @@ async def test_others_may_not(client: httpx.AsyncClient, token: str, method: str
     assert_error(await ask(client, plain, method, path, body), errors.AdminRequired)
 
 
-@pytest.mark.parametrize(("method", "path"), [each for each in ROUTES if each[0] != "GET"])
+@walked(("method", "path"), [each for each in ROUTES if each[0] != "GET"])
 async def test_what_changes_something_asks_for_a_fresh_session(
     client: httpx.AsyncClient, token: str, clock: MovableClock, method: str, path: str
 ) -> None:
@@ -279,7 +280,7 @@ async def test_of_ipv6_the_customers_64_is_blocked(
     assert (await sign_in(app, address="2001:db8:1:3::1")).status_code == 200
 
 
-@pytest.mark.parametrize(
+@walked(
     ("network", "kind"),
     [
         (HOME, OwnAddress),
@@ -299,7 +300,7 @@ async def test_nobody_blocks_themselves_the_server_or_half_the_internet(
     assert await db.fetchval("SELECT count(*) FROM auth_blocks") == 0
 
 
-@pytest.mark.parametrize(
+@walked(
     ("body", "field"),
     [
         ({"network": "here", "minutes": 5}, "network"),

@@ -9,6 +9,7 @@ from tests.conftest import MakeSettings, MovableClock, nth_user
 from tests.features.addresses.conftest import GUESSER, VICTIM, break_in, guess, is_live, sign_in
 from tests.http.conftest import Database, events
 from tests.http.pages.conftest import ORIGIN, Visitor, make_user, visiting
+from tests.walking import walked
 
 from gatepost.app import create_app
 from gatepost.features.addresses import pages, service
@@ -199,7 +200,7 @@ async def test_ones_own_address_offers_no_block(admin: Visitor) -> None:
     assert refused.status_code == 409
 
 
-@pytest.mark.parametrize(
+@walked(
     "fields",
     [{"action": "x"}, {"action": "lift", "block": "1"}, {"action": "disable", "user": "99"}, {}],
 )
@@ -274,7 +275,7 @@ async def test_a_network_is_blocked_with_a_reason_and_lifted(admin: Visitor, db:
     assert await db.fetchval("SELECT lifted_by IS NOT NULL FROM auth_blocks")
 
 
-@pytest.mark.parametrize(
+@walked(
     ("typed", "status"),
     [
         ({"network": "here", "for": "hour"}, 422),

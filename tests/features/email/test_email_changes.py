@@ -10,6 +10,7 @@ from tests.conftest import PASSWORD, MakeSettings, MovableClock, bearer, login, 
 from tests.features.email.mailbox import MAIL_ON, mails, read_mail
 from tests.http.conftest import Database, assert_error, assert_success, events
 from tests.http.pages.conftest import Visitor, member
+from tests.walking import walked
 
 from gatepost import errors
 from gatepost.app import create_app
@@ -186,7 +187,7 @@ async def test_of_two_changes_the_newer_one_counts_and_of_two_clicks_one(
     assert await current(db) == OTHER
 
 
-@pytest.mark.parametrize("why", ["expired", "password", "disabled", "purpose"])
+@walked("why", ["expired", "password", "disabled", "purpose"])
 async def test_a_link_that_is_not_good_changes_nothing(
     client: httpx.AsyncClient, gate: Gatepost, db: Database, clock: MovableClock, why: str
 ) -> None:

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from tests.conftest import MakeSettings, serving
 from tests.features.email.conftest import ADA
+from tests.walking import walked
 
 from gatepost.app import create_app
 from gatepost.features.email.delivery import Delivery
@@ -53,7 +54,7 @@ async def test_a_mail_can_be_read_with_its_link(make_settings: MakeSettings) -> 
         assert html.headers["cache-control"] == "no-store"
 
 
-@pytest.mark.parametrize(
+@walked(
     ("host", "settings"),
     [
         ("203.0.113.7", {}),

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from tests.conftest import MakeSettings, register
 from tests.features.email.conftest import ADA, Post, Postman, part
+from tests.walking import walked
 
 from gatepost.errors import SettingsError
 from gatepost.features import FEATURES
@@ -79,8 +80,8 @@ def test_what_is_no_address_gets_no_mail(email: str) -> None:
         letters().write(message, secrets)
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("mail", Mail)
+@walked("language", LANGUAGES)
+@walked("mail", Mail)
 def test_every_mail_reads_in_every_language(mail: Mail, language: str) -> None:
     message, secrets = sample(mail, language=language.replace("_", "-"))
     subject, text, html = letters().render(message, secrets)
@@ -101,7 +102,7 @@ def test_every_mail_reads_in_every_language(mail: Mail, language: str) -> None:
     assert language == "en" or text != letters().render(*sample(mail))[1]
 
 
-@pytest.mark.parametrize("mail", Mail)
+@walked("mail", Mail)
 def test_a_mail_loads_nothing_and_runs_nothing(mail: Mail) -> None:
     tags = Tags(letters().render(*sample(mail))[2]).tags
     assert not {"img", "script", "link", "iframe", "object", "form"} & {tag for tag, _ in tags}

@@ -11,6 +11,7 @@ from tests.features.badges import BADGES
 from tests.features.email.mailbox import MAIL_ON, mails, read_mail
 from tests.http.conftest import Database, assert_error, assert_success, events
 from tests.http.pages.conftest import Visitor, another, make_user, visitor
+from tests.walking import walked
 
 from gatepost import errors
 from gatepost.app import create_app
@@ -122,7 +123,7 @@ async def test_of_many_who_come_with_one_link_one_is_signed_in(
     assert await db.fetchval("SELECT count(*) FROM user_sessions") == before + 1
 
 
-@pytest.mark.parametrize("why", ["expired", "revoked", "password", "disabled", "purpose", "code"])
+@walked("why", ["expired", "revoked", "password", "disabled", "purpose", "code"])
 async def test_what_is_not_good_signs_nobody_in(
     client: httpx.AsyncClient, gate: Gatepost, db: Database, clock: MovableClock, why: str
 ) -> None:

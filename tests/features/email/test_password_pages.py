@@ -6,6 +6,7 @@ from tests.conftest import PASSWORD, MakeSettings, MovableClock
 from tests.features.email.mailbox import MAIL_ON, read_mail
 from tests.http.conftest import Database, events
 from tests.http.pages.conftest import EMAIL, Visitor, another, make_user
+from tests.walking import walked
 
 from gatepost.app import create_app
 
@@ -100,7 +101,7 @@ async def test_who_has_the_code_alone_says_whose_it_is(app: FastAPI, visitor: Vi
     assert visitor.place == "/auth/sign-in"
 
 
-@pytest.mark.parametrize("why", ["used", "expired", "nonsense", "header"])
+@walked("why", ["used", "expired", "nonsense", "header"])
 async def test_a_link_that_is_not_good_says_where_another_one_comes_from(
     app: FastAPI, visitor: Visitor, db: Database, clock: MovableClock, why: str
 ) -> None:

@@ -14,6 +14,7 @@ from tests.counting import hashing
 from tests.features.badges import BADGES
 from tests.features.email.mailbox import MAIL_ON, mails, read_mail
 from tests.http.conftest import Database, assert_error, assert_success, events
+from tests.walking import walked
 from tests.wire import Wire
 
 from gatepost import errors
@@ -195,7 +196,7 @@ async def test_a_link_is_used_once_however_many_come_with_it_at_once(
     assert len(await events(db, "password.reset")) == 1
 
 
-@pytest.mark.parametrize(
+@walked(
     "why", ["unknown", "used", "expired", "revoked", "password", "email", "disabled", "deleted", "malformed"]
 )
 async def test_a_link_that_is_not_good_is_refused_with_the_same_words(
@@ -291,7 +292,7 @@ async def test_a_password_that_cant_be_costs_neither_the_link_nor_a_try(
     assert (await reset(client, email=EMAIL, code=f"{mail.code[:4]} {mail.code[4:]}")).status_code == 200
 
 
-@pytest.mark.parametrize("body", [{}, {"email": EMAIL}, {"code": "12345678"}, {"token": None}])
+@walked("body", [{}, {"email": EMAIL}, {"code": "12345678"}, {"token": None}])
 async def test_neither_a_link_nor_a_code_is_no_request(
     client: httpx.AsyncClient, body: dict[str, Any]
 ) -> None:

@@ -12,6 +12,7 @@ from tests.features.conftest import invited
 from tests.features.email.mailbox import MAIL_ON, mails, read_mail
 from tests.http.conftest import Database, assert_error, assert_success, events
 from tests.http.pages.conftest import Visitor, another, visitor
+from tests.walking import walked
 
 from gatepost import Gatepost, NewUser, errors
 from gatepost.app import create_app
@@ -114,7 +115,7 @@ async def test_one_link_makes_one_user_however_many_come_with_it_at_once(
     assert await users(db) == 1
 
 
-@pytest.mark.parametrize("why", ["used", "expired", "revoked", "taken", "purpose"])
+@walked("why", ["used", "expired", "revoked", "taken", "purpose"])
 async def test_a_link_that_is_not_good_makes_no_user(
     client: httpx.AsyncClient, gate: Gatepost, db: Database, clock: MovableClock, why: str
 ) -> None:

@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 from tests.conftest import SCHEMAS, MakeSettings, Role, execute
 from tests.http.conftest import Database
+from tests.walking import walked
 
 from gatepost.db import migrate
 from gatepost.db.grants import render_grants
@@ -70,7 +71,7 @@ def end_after(users: int) -> Any:
     return on_batch
 
 
-@pytest.mark.parametrize("behind", [2, 4, 6, 7])
+@walked("behind", [2, 4, 6, 7])
 async def test_whoever_registers_after_one_that_was_ended_takes_no_id_of_theirs(
     gate: Gate, db: Database, monkeypatch: pytest.MonkeyPatch, behind: int
 ) -> None:
@@ -115,7 +116,7 @@ async def test_a_text_is_no_yes_and_makes_nobody_an_administrator(
     assert (done.imported, done.admins) == (7, 0)
 
 
-@pytest.mark.parametrize("value", ["5", "jsonb_build_object('a', 1)", "ARRAY['a@example.com']", "NULL::text"])
+@walked("value", ["5", "jsonb_build_object('a', 1)", "ARRAY['a@example.com']", "NULL::text"])
 async def test_a_column_that_holds_no_text_is_as_good_as_empty(gate: Gate, db: Database, value: str) -> None:
     await db.execute(FILLED)
     made = """

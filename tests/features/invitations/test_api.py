@@ -21,6 +21,7 @@ from tests.conftest import (
 )
 from tests.features.conftest import NEWCOMER, UNKNOWN, Serve, invited, sign_up, users
 from tests.http.conftest import Database, assert_error, assert_success, events, until_waiting
+from tests.walking import walked
 
 from gatepost import errors
 from gatepost.features.invitations.errors import InvalidInvitation, InvitationRequired
@@ -111,7 +112,7 @@ async def _setup(gate: Gatepost, _: MovableClock) -> str:
     return str(await gate.service(Setup).issue())
 
 
-@pytest.mark.parametrize(
+@walked(
     ("spoil", "reason"),
     [
         (_unknown, "unknown"),

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from tests.conftest import PASSWORD, MakeSettings, MovableClock, nth_user
 from tests.http.conftest import Database, events
 from tests.http.pages.conftest import EMAIL, ORIGIN, Visitor, make_user, visiting
+from tests.walking import walked
 
 from gatepost.app import create_app
 from gatepost.features.invitations.actions import InvitationAction
@@ -150,7 +151,7 @@ async def test_a_link_is_made_shown_once_and_good_for_an_account(
     assert f"/auth/admin/users/{nth_user(2)}" in [link["href"] for link in admin.page.all("a")]
 
 
-@pytest.mark.parametrize(
+@walked(
     ("email", "days", "field"),
     [
         ("", "0", "days"),
