@@ -441,6 +441,10 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     "features.email.link_store.claim_for_newcomer": ("17, NULL", {"auth_email_links_pkey"}),
     "features.email.link_store.give_try_back": ("17", {"auth_email_links_pkey"}),
     "features.email.link_store.forget_nonce": ("17", {"auth_email_links_pkey"}),
+    "features.email.link_store.has_open": (
+        "'password_reset', 'user17@example.com', NULL",
+        {"auth_email_links_email_idx"},
+    ),
     "features.email.link_store.export": ("nth(17)", {"auth_email_links_user_id_idx"}),
     "links.find": ("ARRAY['d17', 'd18'], 'invitation', NULL", {"auth_links_digest_key"}),
     "links.claim": ("17, 'user17@example.com', NULL", {"auth_links_pkey"}),
@@ -474,6 +478,10 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     "features.email.undeliverable_store.holds": ("'user17@example.com'", {"auth_undeliverable_pkey"}),
     "features.email.undeliverable_store.forget": ("'user17@example.com'", {"auth_undeliverable_pkey"}),
     "features.email.outbox_store.page": ("NULL, NULL, 50", {"auth_messages_pkey"}),
+    "features.email.notice_store.count": (
+        "nth(17), '{new_sign_in}', '1 day', NULL",
+        {"auth_messages_user_id_idx"},
+    ),
     "features.email.notice_store.is_from_new_place": (
         "nth(17), '10.0.0.17', 'new_sign_in', '10 minutes', '30 days', NULL",
         {
