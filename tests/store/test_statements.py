@@ -450,6 +450,7 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     "links.claim": ("17, 'user17@example.com', NULL", {"auth_links_pkey"}),
     "links.use": ("17, nth(17), NULL", {"auth_links_pkey"}),
     "links.page": ("NULL, 51, NULL, 'invitation'", {"auth_links_pkey"}),
+    "links.restore": ("17, NULL, 'invitation'", {"auth_links_pkey"}),
     "links.revoke": ("17, NULL, 'invitation'", {"auth_links_pkey"}),
     "users.lock_all_to_delete": ("ARRAY[nth(17), nth(18)]", {"users_pkey"}),
     "users.lock_all": ("ARRAY[nth(17), nth(18)]", {"users_pkey"}),

@@ -17,6 +17,7 @@ from gatepost.http.pages.feature import Pages
 from gatepost.http.pages.page import Page
 from gatepost.http.pages.visit import Visit
 from gatepost.preview.factor_pages import factor_pages
+from gatepost.preview.mail_pages import mail_pages
 from gatepost.preview.places import MAIL
 from gatepost.settings import Settings
 
@@ -54,5 +55,7 @@ def own_pages(settings: Settings, features: Sequence[Feature]) -> Feature:
     failing = [_failing(error) for error in (partial(TooManyAttempts, 240), InternalError, Unavailable)]
     mails = [_mailed(mail, settings) for mail in Mail] if isinstance(settings, EmailSettings) else []
     chosen = Page(path="/preview/new-password", show=_choose_password)
+    if mails:
+        mails += mail_pages()
     pages = (*failing, chosen, *factor_pages(features), *mails)
     return Feature(name="preview", pages=lambda: Pages(pages=pages))

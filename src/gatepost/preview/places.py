@@ -8,15 +8,17 @@ from urllib.parse import urlencode
 from gatepost.feature import Feature
 from gatepost.http.pages.page import Page
 from gatepost.http.pages.routes import PAGES
+from gatepost.preview.mail_pages import LED_TO
 
 NO_PAGES = {
     *("/admin/events/live", "/admin/events/export", "/admin/selected-users"),
     *("/sign-in/factor", "/sign-in/new-password", "/sign-in/passkey", "/sign-in/passkey/options"),
     *("/sign-up/passkey", "/sign-up/passkey/options", "/account/password/remove", "/account/passkeys/{id}"),
-    *("/sign-in/email/finish", "/account/recovery-codes"),
+    *LED_TO,
+    *("/setup", "/account/recovery-codes"),
     *("/dev/mail", "/dev/mail/{name}", "/dev/mail/{name}/html"),
 }
-"""Where no page of its own is: a stream, a file, what follows on a form; or none that users see."""
+"""Where no page of its own is: a stream, a file, what follows on a form or a link; or none that users see."""
 
 AS, SENT, SCHEME = "as", "sent", "scheme"
 """Names in the query of a place: who looks at it, that its form was sent without an entry, light or dark."""

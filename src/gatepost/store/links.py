@@ -135,6 +135,23 @@ async def revoke(conn: Connection, purpose: str, link_id: int, *, at: datetime |
     return None if row is None else Link.from_row(row)
 
 
+async def restore(conn: Connection, purpose: str, link_id: int, *, at: datetime | None) -> Link | None:
+    """Have a link work again that was taken back; None where there is none, or its time is over."""
+    row = await conn.fetchrow(
+        """
+        UPDATE auth_links l SET revoked_at = NULL
+        WHERE l.id = $1 AND l.purpose = $3 AND l.used_at IS NULL AND l.revoked_at IS NOT NULL
+            AND l.expires_at > coalesce($2::timestamptz, statement_timestamp())
+        RETURNING l.id, l.email, 'open' AS status, l.created_at, l.created_by, l.expires_at, l.used_at,
+            l.used_by, l.revoked_at
+        """,
+        link_id,
+        at,
+        purpose,
+    )
+    return None if row is None else Link.from_row(row)
+
+
 async def revoke_all(conn: Connection, purpose: str, *, at: datetime | None) -> None:
     """Take back every link that was not used."""
     await conn.execute(

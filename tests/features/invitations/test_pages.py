@@ -75,6 +75,7 @@ async def test_an_invitation_leads_to_an_account_once(
     assert visitor.answer.headers["referrer-policy"] == "strict-origin"
     form = visitor.page.form("/sign-up")
     assert form.fields["email"] == EMAIL, "it is for nobody else"
+    assert "readonly" in next(each for each in visitor.page.all("input") if each.get("id") == "email")
     await visitor.send("/sign-up", {"name": "Ann", "password": "short"})
     assert visitor.answer.status_code == 422
     assert visitor.page.form("/sign-up").fields["invitation"] == issued.token
@@ -141,6 +142,8 @@ async def test_a_link_is_made_shown_once_and_good_for_an_account(
     (event,) = await events(db, InvitationAction.CREATED)
     assert event["detail"]["admin_id"] == nth_user(1)
     token = link.partition("invitation=")[2]
+    newcomer = await admin.client.get(link, headers={"Cookie": ""})
+    assert "invited you to Gatepost." in newcomer.text
     assert token not in (await admin.get(PAGE)).text
     assert (whose or "anyone with the link") in admin.page.texts["tbody"]
     body = {"email": "new@example.com", "name": "New", "password": PASSWORD, "invitation": token}
@@ -190,6 +193,15 @@ async def test_an_open_one_is_taken_back_and_others_can_not_be(admin: Visitor, d
     body["invitation"] = link.partition("invitation=")[2]
     refused = await admin.client.post("/api/auth/register", json=body, headers={"Cookie": ""})
     assert refused.json()["error"]["code"] == "invalid_invitation"
+    await admin.get(PAGE)
+    await admin.post(PAGE, {**admin.page.forms[0].fields, "restore": "1"})
+    await admin.follow()
+    assert "The invitation works again" in admin.page.texts["status"]
+    (event,) = await events(db, InvitationAction.RESTORED)
+    assert event["detail"] == {"admin_id": nth_user(1), "invitation": 1}
+    await admin.post(PAGE, {**admin.page.forms[0].fields, "restore": "1"})
+    assert admin.answer.status_code == 404
+    assert (await admin.client.post("/api/auth/register", json=body, headers={"Cookie": ""})).is_success
     for invitation in ("1", "2", "x", "-1", "9" * 40):
         await revoke(admin, invitation)
         assert admin.answer.status_code == 404

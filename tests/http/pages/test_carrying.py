@@ -45,6 +45,10 @@ BEFORE = {
         INSERT INTO auth_links (purpose, digest, email, created_at, expires_at)
         VALUES ('invitation', 'x', 'a@example.com', now(), now() + interval '1 day')
     """,
+    "restore an invitation": """
+        INSERT INTO auth_links (purpose, digest, created_at, expires_at, revoked_at)
+        VALUES ('invitation', 'x', now(), now() + interval '1 day', now())
+    """,
 }
 """What is done → what has to be there for it."""
 
@@ -67,6 +71,7 @@ DONE: dict[str, tuple[str, dict[str, str], str | None]] = {
     "export oneself": ("/auth/account/export", {}, "user.exported"),
     "remove the password": ("/auth/account/password/remove", {}, "password.removed"),
     "revoke an invitation": ("/auth/admin/invitations", {"revoke": "1"}, "invitation.revoked"),
+    "restore an invitation": ("/auth/admin/invitations", {"restore": "1"}, "invitation.restored"),
     "check": ("/auth/admin/system/checks", {}, None),
     "invite": ("/auth/admin/invitations", {"email": "ß@example.com", "days": "7"}, "invitation.created"),
     "mail a reset": (f"{USER}/mail/reset", {}, "password.reset_sent"),

@@ -16,6 +16,11 @@ class InvitationAction(Action):
 
     `invitation`; `email` it was for; `admin_id` over HTTP
     """
+    RESTORED = "invitation.restored"
+    """An administrator undid the revocation of an invitation.
+
+    `invitation`; `email` it is for; `admin_id` over HTTP
+    """
     REFUSED = "invitation.refused"
     """An invalid invitation was used; `detail.reason` says why. The caller is not told.
 

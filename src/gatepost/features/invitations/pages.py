@@ -48,20 +48,24 @@ async def show(visit: Visit) -> Response:
         days=DAYS,
         days_max=DAYS_MAX,
         can_send=invitations.can_send,
+        now=visit.gate.now(),
     )
 
 
 async def submit(visit: Visit, form: Form) -> Response:
-    """Make an invitation, or take back the one whose id `revoke` is.
+    """Make an invitation, take back the one whose id `revoke` is, or undo that for the one of `restore`.
 
     Raises:
         ValidationFailed, EmailTaken: as `Invitations.create`.
-        NotFound: there is none with this id that is open.
+        NotFound: there is none with this id that is open, or none to be restored.
     """
     invitations = visit.gate.service(Invitations)
     if "revoke" in form:
         await invitations.revoke(named_id(form["revoke"]), client=visit.client, by=visit.signed_in)
         return visit.redirect(visit.url("/admin/invitations"), notice="invitation_revoked")
+    if "restore" in form:
+        await invitations.restore(named_id(form["restore"]), client=visit.client, by=visit.signed_in)
+        return visit.redirect(visit.url("/admin/invitations"), notice="invitation_restored")
     issued = await invitations.create(
         email=form.get("email", "").strip() or None,
         lifetime=_lifetime(form.get("days", "")),
@@ -94,12 +98,17 @@ PAGES = Pages(
         Link(place="users", path="/admin/invitations", text=Text("admin.invitations.invite")),
     ),
     templates=Path(__file__).parent / "templates",
-    notices={"invitation_revoked": lambda _: Text("flash.invitation_revoked")},
+    notices={
+        "invitation_revoked": lambda _: Text("flash.invitation_revoked"),
+        "invitation_restored": lambda _: Text("flash.invitation_restored"),
+    },
     sentences={
         "invitation.created": Words("plain", is_personal=False, has_actor=True),
         "invitation.created/named": Words("plain"),
         "invitation.revoked": Words("plain", is_personal=False, has_actor=True),
         "invitation.revoked/named": Words("plain"),
+        "invitation.restored": Words("plain", is_personal=False, has_actor=True),
+        "invitation.restored/named": Words("plain"),
         "invitation.refused": Words("warn", is_personal=False),
         "invitation.refused/named": Words("warn"),
     },

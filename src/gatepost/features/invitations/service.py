@@ -148,6 +148,20 @@ class Invitations:
             await self._note(conn, InvitationAction.REVOKED, invitation, client, by)
         return invitation
 
+    async def restore(self, invitation_id: int, *, client: Client, by: By = Program.COMMAND) -> Link:
+        """Undo taking an invitation back: its link works until when it would have.
+
+        Raises:
+            NotFound: none was taken back whose time is not over.
+            SessionRevoked, AdminRequired: as `Acts.begin`.
+        """
+        async with self._acts.begin("restore-invitation", by=by, client=client) as conn:
+            invitation = await store.restore(conn, PURPOSE, invitation_id, at=self._clock())
+            if invitation is None:
+                raise NotFound(Text("error.not_found.invitation"))
+            await self._note(conn, InvitationAction.RESTORED, invitation, client, by)
+        return invitation
+
     @property
     def can_send(self) -> bool:
         """Whether there is a way to mail one."""

@@ -4,7 +4,7 @@ from contextlib import suppress
 
 from starlette.responses import Response
 
-from gatepost.errors import ValidationFailed
+from gatepost.errors import NotFound, ValidationFailed
 from gatepost.http.binding import bind, browser_of
 from gatepost.http.pages import recovery
 from gatepost.http.pages.forms import Form
@@ -12,7 +12,7 @@ from gatepost.http.pages.language import find_language
 from gatepost.http.pages.newcomers import read_instead, telling
 from gatepost.http.pages.own_inputs import typed_fields
 from gatepost.http.pages.visit import Visit
-from gatepost.models import PendingEmail, SignedIn
+from gatepost.models import Link, PendingEmail, SignedIn
 
 
 async def show(visit: Visit) -> Response:
@@ -29,10 +29,20 @@ async def show(visit: Visit) -> Response:
         "sign_up.html",
         token=token,
         email=invitation.email if invitation is not None else None,
+        inviter=await _inviter(visit, invitation),
         min_length=visit.gate.settings.password_min_length,
         inputs=visit.site.own_inputs,
         asks_password=visit.gate.wiring.registrar is None,
     )
+
+
+async def _inviter(visit: Visit, invitation: Link | None) -> str | None:
+    """Return the name of who made an invitation; None where a command did, or nobody is left."""
+    if invitation is None or invitation.created_by is None:
+        return None
+    with suppress(NotFound):
+        return (await visit.gate.administration.get(invitation.created_by)).name
+    return None
 
 
 async def submit(visit: Visit, form: Form) -> Response:
