@@ -26,7 +26,7 @@ _SHOWN: dict[str, tuple[str, Mapping[str, Any]]] = {
     "confirm-email": ("confirm_email.html", {}),
     "undo-email": ("undo_email.html", {}),
     "sign-up-sent": ("sign_up_sent.html", {}),
-    "finish-sign-up": ("finish_sign_up.html", {"name": "", "ways": ()}),
+    "finish-sign-up": ("finish_sign_up.html", {"name": "", "is_elsewhere": False, "ways": ()}),
     "sign-in-email": ("mail_sign_in.html", {"signs_up": True}),
     "sign-in-sent": ("mail_sign_in_sent.html", {"has_code": True, "has_link": True, "signs_up": False}),
     "sign-in-link": ("mail_sign_in_finish.html", {"is_verified": True, "is_elsewhere": True}),
