@@ -1,5 +1,6 @@
 """Each way that mails lead, as somebody walks it, with scripts and without."""
 
+import re
 from typing import Any
 
 import pytest
@@ -60,6 +61,22 @@ async def test_signing_in_by_the_link(page: Page, make_site: MakeSite, db: Datab
     await follow(page, site, db, "sign_in", "sign-in/email/finish")
     await page.get_by_role("button", name="Sign in").click()
     await page.wait_for_url("**/auth/account")
+
+
+async def test_the_button_for_another_mail_waits_until_one_can_be_sent(
+    visitor: Visitors, make_site: MakeSite
+) -> None:
+    site = await make_site(**MAIL, throttle_enabled=True)
+    page = await visitor()
+    await page.clock.install()
+    await page.goto(f"{site.url}/auth/forgot-password")
+    await fill(page, email=EMAIL)
+    button = page.get_by_role("button", name="Send another")
+    await expect(button).to_be_disabled()
+    await expect(page.get_by_text("Possible in")).to_have_text(re.compile(r"Possible in (1:0\d|0:\d\d)"))
+    await page.clock.run_for(62_000)
+    await expect(button).to_be_enabled()
+    await expect(page.get_by_text("Possible in")).to_have_count(0)
 
 
 @pytest.mark.parametrize("by", ["link", "code"])

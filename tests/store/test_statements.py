@@ -457,6 +457,7 @@ HOT: dict[str, tuple[str | None, set[str]]] = {
     "sign_ins.beginnings": ("nth(17), 1000", {"user_sessions_user_id_is_active_idx"}),
     "directory.chosen": ("ARRAY[nth(17), nth(18)], NULL, NULL", {"users_pkey"}),
     "throttles.empty": ("'login_account', 'k17'", {"auth_throttles_pkey"}),
+    "throttles.room_at": ("'{login_address}', '{10.0.0.17}', '{0}', NULL", {"auth_throttles_pkey"}),
     "throttles.named": ("NULL, '{login_address}', '{10.0.0.17}'", {"auth_throttles_pkey"}),
     "features.addresses.blocks_at": ("'10.1.2.17', 20, NULL", {"auth_blocks_network_idx"}),
     "features.addresses.blocks": ("NULL, 50, NULL", {"auth_blocks_pkey"}),
@@ -909,6 +910,7 @@ def test_no_statement_charges_a_bucket_by_itself() -> None:
     assert {name for name in touching if not name.startswith(OF_COMMANDS)} == {
         "throttles.page",
         "throttles.reached",
+        "throttles.room_at",
         "throttles.empty",
         "throttles.named",
         "throttles.clear",

@@ -259,6 +259,13 @@ class Throttles:
         if full is not None:
             raise await self._refused(full, verb=verb, client=client, user_id=user_id)
 
+    async def room_at(self, charges: Sequence[Charge]) -> datetime | None:
+        """Return from when on all of these buckets have room for an attempt; None where they have."""
+        if not self.limits.enabled:
+            return None
+        async with self._database.connection() as conn:
+            return await store.room_at(conn, charges, at=self._clock())
+
     async def succeeded(self, conn: Connection, attempt: Attempt) -> None:
         """Give back what the attempt was charged, and clear the failures of its own place.
 

@@ -136,6 +136,23 @@ async def refuse(
     )
 
 
+async def room_at(conn: Connection, charges: Sequence[Charge], *, at: datetime | None) -> datetime | None:
+    """Return from when on all of these buckets have room for an attempt; None where they have."""
+    found: datetime | None = await conn.fetchval(
+        """
+        SELECT max(b.tat - c.tolerance)
+        FROM unnest($1::varchar[], $2::varchar[], $3::interval[]) AS c (bucket, key, tolerance)
+        JOIN auth_throttles b ON b.bucket = c.bucket AND b.key = c.key
+        WHERE b.tat - c.tolerance > coalesce($4::timestamptz, statement_timestamp())
+        """,
+        [each.bucket for each in charges],
+        [each.key for each in charges],
+        [each.rate.tolerance for each in charges],
+        at,
+    )
+    return found
+
+
 async def page(conn: Connection, *, limit: int, at: datetime | None) -> list[Level]:
     """Return the buckets that are not empty, the one that takes longest to be so first."""
     rows = await conn.fetch(

@@ -16,8 +16,8 @@ ANOTHER = "an altogether other password"
 
 
 @pytest.fixture
-def app(make_settings: MakeSettings, clock: MovableClock) -> FastAPI:
-    return create_app(make_settings(**MAIL_ON), clock=clock)
+def app(request: pytest.FixtureRequest, make_settings: MakeSettings, clock: MovableClock) -> FastAPI:
+    return create_app(make_settings(**MAIL_ON, **getattr(request, "param", {})), clock=clock)
 
 
 async def asked(app: FastAPI, visitor: Visitor, db: Database, email: str = EMAIL) -> str:
@@ -195,3 +195,36 @@ async def test_who_is_signed_in_ends_with_every_other_session(
     await visitor.follow()
     assert "Your password was changed" in visitor.answer.text
     assert "email" in visitor.page.form("/sign-in").fields
+
+
+@pytest.mark.parametrize("app", [{"throttle_enabled": True}], indirect=True)
+async def test_the_page_says_from_when_on_another_mail_can_be_sent(
+    app: FastAPI, visitor: Visitor, db: Database, clock: MovableClock
+) -> None:
+    def waits() -> str | None:
+        return next((each["data-wait"] for each in visitor.page.all("span") if "data-wait" in each), None)
+
+    async def once_more(email: str) -> int:
+        page = visitor.page.form("/forgot-password")
+        assert page.fields["email"] == email
+        await visitor.post(page.action, page.fields)
+        return visitor.answer.status_code
+
+    for email in (EMAIL, "nobody@example.com"):
+        if email == EMAIL:
+            await asked(app, visitor, db)
+        else:
+            await visitor.get("/auth/forgot-password")
+            await visitor.send("/forgot-password", {"email": email})
+        assert waits() in {"60", "61"}
+        assert "Possible from" in visitor.answer.text
+        clock.advance(seconds=20)
+        await visitor.send("/reset-password", {"code": "00000000", "new_password": ANOTHER})
+        assert waits() in {"40", "41"}, "a wrong code changes nothing about it"
+        clock.advance(seconds=41)
+        await visitor.send("/reset-password", {"code": "00000000", "new_password": ANOTHER})
+        assert waits() is None
+        assert "Possible from" not in visitor.answer.text
+        assert await once_more(email) == 200
+        assert waits() in {"60", "61"}
+        assert await once_more(email) == 429

@@ -1,7 +1,10 @@
 """How often strangers may have a mail sent: to one mailbox, from one place, and in all."""
 
+from datetime import datetime
+
 from gatepost.models import Client
 from gatepost.services.throttles import Throttles
+from gatepost.store.throttles import Charge
 
 
 class MailLimits:
@@ -29,11 +32,24 @@ class MailLimits:
         await self._throttles.charge(
             [
                 *limits.from_place(client, "mail_address", "mail_network"),
-                limits.charge("mail_again", limits.account(f"{what} {email}")),
-                limits.charge("mail_recipient", limits.account(email)),
+                *self._of_mailbox(email, what),
                 # The last one: what is refused before leaves it as it is.
                 limits.charge("mail_total", ""),
             ],
             client,
             verb=what,
         )
+
+    async def again_at(self, email: str, *, what: str) -> datetime | None:
+        """Return from when on the same mail may be sent to a mailbox once more; None where that is now.
+
+        It is the same for a mailbox that nobody has, and no more than whoever asks too early is told.
+        """
+        return await self._throttles.room_at(self._of_mailbox(email, what))
+
+    def _of_mailbox(self, email: str, what: str) -> list[Charge]:
+        limits = self._throttles.limits
+        return [
+            limits.charge("mail_again", limits.account(f"{what} {email}")),
+            limits.charge("mail_recipient", limits.account(email)),
+        ]

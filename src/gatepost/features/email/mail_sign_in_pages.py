@@ -4,10 +4,12 @@ from starlette.responses import Response
 
 from gatepost.errors import ValidationFailed
 from gatepost.features.email import landing
+from gatepost.features.email.again import waiting
 from gatepost.features.email.errors import InvalidLink
 from gatepost.features.email.link_store import Purpose
 from gatepost.features.email.mail_sign_ins import MailSignIns, Newly
 from gatepost.features.email.mailroom import see_that
+from gatepost.features.email.mails import Mail
 from gatepost.http import binding
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.own_inputs import typed_fields
@@ -41,7 +43,7 @@ async def send(visit: Visit, form: Form) -> Response:
     email = await visit.gate.service(MailSignIns).ask(
         form.get("email", ""), client=visit.client, browser=browser
     )
-    return binding.bind(_sent(visit, email), visit.edge, browser)
+    return binding.bind(await _sent(visit, email), visit.edge, browser)
 
 
 async def show(visit: Visit) -> Response:
@@ -61,7 +63,7 @@ async def show(visit: Visit) -> Response:
         return visit.redirect(visit.url(ASK))
     if token is None or "code" in visit.typed:
         email = visit.typed.get("email", "")
-        return _newcomer(visit, email) if "name" in visit.typed else _sent(visit, email)
+        return _newcomer(visit, email) if "name" in visit.typed else await _sent(visit, email)
     try:
         link, user = await mail_sign_ins.look(token, client=visit.client)
     except InvalidLink:
@@ -103,7 +105,7 @@ async def submit(visit: Visit, form: Form) -> Response:
     return landing.forgotten(visit, begun)
 
 
-def _sent(visit: Visit, email: str) -> Response:
+async def _sent(visit: Visit, email: str) -> Response:
     mail_sign_ins = visit.gate.service(MailSignIns)
     return visit.render(
         "mail_sign_in_sent.html",
@@ -111,6 +113,7 @@ def _sent(visit: Visit, email: str) -> Response:
         has_code=mail_sign_ins.mode != "link",
         has_link=mail_sign_ins.mode != "code",
         signs_up=mail_sign_ins.signs_up,
+        **await waiting(visit, Mail.SIGN_IN, email),
     )
 
 

@@ -3,9 +3,11 @@
 from starlette.responses import Response
 
 from gatepost.features.email import landing
+from gatepost.features.email.again import waiting
 from gatepost.features.email.errors import InvalidLink
 from gatepost.features.email.link_store import Purpose
 from gatepost.features.email.mailroom import see_that
+from gatepost.features.email.mails import Mail
 from gatepost.features.email.passwords import ForgottenPasswords
 from gatepost.http import binding
 from gatepost.http.pages.forms import Form
@@ -35,7 +37,7 @@ async def send(visit: Visit, form: Form) -> Response:
     email = await visit.gate.service(ForgottenPasswords).forgot(
         form.get("email", ""), client=visit.client, browser=browser
     )
-    return binding.bind(_code_form(visit, email), visit.edge, browser)
+    return binding.bind(await _code_form(visit, email), visit.edge, browser)
 
 
 async def show(visit: Visit) -> Response:
@@ -50,7 +52,7 @@ async def show(visit: Visit) -> Response:
         return led_on
     token = landing.kept_token(visit, Purpose.PASSWORD_RESET)
     if token is None or "code" in visit.typed:
-        return _code_form(visit, visit.typed.get("email", ""))
+        return await _code_form(visit, visit.typed.get("email", ""))
     try:
         link = await passwords.look(token, client=visit.client)
     except InvalidLink:
@@ -79,8 +81,13 @@ async def submit(visit: Visit, form: Form) -> Response:
     return landing.forgotten(visit, response)
 
 
-def _code_form(visit: Visit, email: str) -> Response:
-    return visit.render("reset_by_code.html", email=email, min_length=visit.gate.settings.password_min_length)
+async def _code_form(visit: Visit, email: str) -> Response:
+    return visit.render(
+        "reset_by_code.html",
+        email=email,
+        min_length=visit.gate.settings.password_min_length,
+        **await waiting(visit, Mail.PASSWORD_RESET, email),
+    )
 
 
 PAGES = (

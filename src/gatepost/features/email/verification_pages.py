@@ -3,10 +3,12 @@
 from starlette.responses import Response
 
 from gatepost.features.email import landing
+from gatepost.features.email.again import waiting
 from gatepost.features.email.errors import InvalidLink
 from gatepost.features.email.link_store import Purpose
 from gatepost.features.email.links import Shown
 from gatepost.features.email.mailroom import see_that
+from gatepost.features.email.mails import Mail
 from gatepost.features.email.verification import Verifications
 from gatepost.http.pages.feature import Callout
 from gatepost.http.pages.forms import Form
@@ -29,7 +31,7 @@ async def show(visit: Visit) -> Response:
         return led_on
     token = landing.kept_token(visit, Purpose.VERIFY_EMAIL)
     if token is None or "code" in visit.typed:
-        return _code_form(visit)
+        return await _code_form(visit)
     try:
         link = await verifications.look(token, client=visit.client)
     except InvalidLink:
@@ -74,13 +76,15 @@ async def callout(visit: Visit) -> Callout | None:
     )
 
 
-def _code_form(visit: Visit) -> Response:
+async def _code_form(visit: Visit) -> Response:
     """Show the form for the code; who is not signed in has only the link."""
     if visit.session is None:
         return visit.redirect(visit.url("/sign-in", next=visit.url(VERIFY)))
     if visit.session.user.email_verified:
         return visit.redirect(visit.url("/account"))
-    return visit.render("verify_by_code.html", email=visit.session.user.email)
+    email = visit.session.user.email
+    waits = await waiting(visit, Mail.VERIFY_EMAIL, email)
+    return visit.render("verify_by_code.html", email=email, **waits)
 
 
 PAGES = (Page(path=VERIFY, show=show, submit=submit, fields={InvalidLink: "code"}),)

@@ -55,7 +55,7 @@ def wire(gate: "Gate") -> Wired:
     resets = AdminResets(mailroom, acts=gate.acts)
     asking = (passwords, resets, changes, verifications, sign_ups, mail_sign_ins)
     return Wired(
-        services=(mailroom.outbox, delivery, mailroom.links, *asking, *sender),
+        services=(mailroom.outbox, mailroom.limits, delivery, mailroom.links, *asking, *sender),
         courier=InvitationMails(mailroom),
         registrar=sign_ups,
         email_changer=changes,
