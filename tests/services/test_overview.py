@@ -400,6 +400,18 @@ async def test_up_to_a_bound_each_is_counted_and_above_about(
         assert found.active_users.value == pytest.approx(2000, rel=0.15)
 
 
+async def test_where_few_are_live_more_are_looked_at(
+    gate: Gate, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, number in (("EXACT", 500), ("GLANCED_ROWS", 300), ("SAMPLED_ROWS", 6000)):
+        monkeypatch.setattr(module, name, number)
+    await add_sessions(db, 2000, 3)
+    await db.execute("UPDATE user_sessions SET is_active = false WHERE id > 900")
+    await db.execute("ANALYZE user_sessions")
+    found = await gate.overview.figures(Period.DAY)
+    assert (found.active_sessions.value, found.active_sessions.is_exact) == (900, False)
+
+
 @pytest.mark.parametrize("limit", [2000, 1999])
 async def test_second_factors_of_active_users_are_counted_and_of_many_estimated(
     make_settings: MakeSettings, db: Database, monkeypatch: pytest.MonkeyPatch, limit: int

@@ -21,12 +21,15 @@ EXACT = 10_000
 """Live sessions up to which they are counted; above, a part of them is, and the figure is an estimate."""
 
 SAMPLED_ROWS = 10_000
-"""Rows that an estimate looks at: about one per cent off where most of the table is live."""
+"""Rows that an estimate looks at where few of them count."""
+
+GLANCED_ROWS = 3_000
+"""Sessions that one looks at first: where most are live, these tell of all, about two per cent off."""
 
 ASKED = 500
 """Sessions of these whose users are asked how many they have."""
 
-LOOKED_AT = 20_000
+LOOKED_AT = 10_000
 """Failed logins of a day that the lists are made of, the newest: of an attack those will do."""
 
 SHOWN = 10
@@ -203,18 +206,7 @@ class Overviews:
             attacked = await store.attacked_users(
                 conn, since=now - DAY, most=LOOKED_AT, limit=SHOWN, failures_max=self._failures_max
             )
-            live = await store.live_sessions(conn, limit=EXACT, idle=self._lifetimes.idle, at=given)
-            sessions, users = (
-                Count(value=live.sessions, is_exact=True),
-                Count(value=live.users, is_exact=True),
-            )
-            if not live.is_whole:
-                percent = 100 * min(1.0, SAMPLED_ROWS / max(live.table_rows, EXACT))
-                sampled = await store.sample_sessions(
-                    conn, percent=percent, asked=ASKED, idle=self._lifetimes.idle, at=given
-                )
-                sessions = _estimate(sampled.live * 100 / percent, at_least=live.sessions)
-                users = _estimate(sampled.live * 100 / percent * sampled.users_each, at_least=live.users)
+            sessions, users = await self._signed_in(conn, given)
             factors = await self._factors_of(conn)
         cleaned, every = condition.cleaned_at, self._cleanup_every
         return Overview(
@@ -234,6 +226,23 @@ class Overviews:
             last_cleanup_at=cleaned,
             next_cleanup_at=cleaned + every if cleaned is not None and every is not None else None,
             oldest_event_at=condition.oldest_event_at,
+        )
+
+    async def _signed_in(self, conn: Connection, given: datetime | None) -> tuple[Count, Count]:
+        """Count the live sessions and their users: of many, some are looked at."""
+        idle = self._lifetimes.idle
+        live = await store.live_sessions(conn, limit=EXACT, idle=idle, at=given)
+        if live.is_whole:
+            return Count(value=live.sessions, is_exact=True), Count(value=live.users, is_exact=True)
+        for rows in (GLANCED_ROWS, SAMPLED_ROWS):
+            percent = 100 * min(1.0, rows / max(live.table_rows, EXACT))
+            sampled = await store.sample_sessions(conn, percent=percent, asked=ASKED, idle=idle, at=given)
+            if sampled.live >= rows / 2:
+                break
+        sessions = sampled.live * 100 / percent
+        return (
+            _estimate(sessions, at_least=live.sessions),
+            _estimate(sessions * sampled.users_each, at_least=live.users),
         )
 
     async def _factors_of(self, conn: Connection) -> FactorCounts:

@@ -119,7 +119,7 @@ class OverviewData(BaseModel):
     addresses: list[FailingAddressData] = Field(description="Of failed logins, last 24 hours.")
     accounts: list[AttackedAccountData] = Field(description="With failed logins, last 24 hours.")
     is_cut: bool = Field(
-        description="There were more than 20,000 failed logins: `addresses` and `accounts` are of the newest."
+        description="There were more than 10,000 failed logins: `addresses` and `accounts` are of the newest."
     )
     database_bytes: int
     postgresql_version: str
