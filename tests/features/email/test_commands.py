@@ -86,7 +86,9 @@ async def test_mails_are_listed_and_made_due(gatepost: Command, db: Database) ->
     assert (await check(gatepost, "failed mails"))["found"] == "3 mails failed on the last day"
 
 
-async def test_every_mail_is_written_to_be_looked_at(gatepost: Command, tmp_path: Path) -> None:
+async def test_every_mail_is_written_to_be_looked_at(
+    gatepost: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "mails"
     written = (await gatepost("mail", "preview", str(folder), "--language", "fr", "--json")).json
     assert sorted(Path(each).name for each in written["files"]) == sorted(
@@ -94,6 +96,8 @@ async def test_every_mail_is_written_to_be_looked_at(gatepost: Command, tmp_path
     )
     assert "nouveau mot de passe" in (folder / "password_reset.txt").read_text("utf-8")
     assert '<html lang="fr"' in (folder / "password_reset.html").read_text("utf-8")
+    monkeypatch.setenv("TEMPLATES_DIR", str(tmp_path / "nowhere"))
+    assert "is not a directory" in (await gatepost("mail", "preview", str(folder), "--json")).out
 
 
 @pytest.mark.usefixtures("mail_url")

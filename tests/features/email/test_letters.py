@@ -222,6 +222,11 @@ def test_a_broken_template_is_told_before_it_is_needed(
         letters(templates_dir=tmp_path).check_templates()
 
 
+def test_a_directory_of_templates_that_is_none_is_told() -> None:
+    with pytest.raises(SettingsError, match=r"TEMPLATES_DIR: .* is not a directory"):
+        letters(templates_dir=Path(__file__)).check_templates()
+
+
 async def test_a_broken_template_is_told_at_the_start(make_settings: MakeSettings, tmp_path: Path) -> None:
     (tmp_path / "mail").mkdir()
     (tmp_path / "mail" / "sign_in.txt").write_text("{{ nobody_knows_this }}")

@@ -148,6 +148,7 @@ def preview_mail(
     settings = load_settings()
     assert isinstance(settings, EmailSettings)  # noqa: S101 - the command is there with its settings
     letters = Letters(settings)
+    letters.check_templates()
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for mail in Mail:

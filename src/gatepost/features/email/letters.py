@@ -122,6 +122,9 @@ class Letters:
         Raises:
             SettingsError: one of them can't be written.
         """
+        own = self._settings.templates_dir
+        if own is not None and not own.is_dir():
+            raise SettingsError([f"TEMPLATES_DIR: {own} is not a directory"])
         for mail in Mail if self.replaced else ():
             try:
                 self.render(*sample(mail))
