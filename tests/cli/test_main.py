@@ -39,6 +39,7 @@ def test_there_are_exactly_these_commands() -> None:
         "blocks lift",
         "mail list",
         "mail retry",
+        "mail bounced",
         "mail reset",
         "mail test",
         "mail preview",

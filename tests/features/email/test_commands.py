@@ -86,6 +86,25 @@ async def test_mails_are_listed_and_made_due(gatepost: Command, db: Database) ->
     assert (await check(gatepost, "failed mails"))["found"] == "3 mails failed on the last day"
 
 
+async def test_an_address_that_bounced_gets_no_notices_until_that_is_taken_back(
+    gatepost: Command, db: Database
+) -> None:
+    typed = ("--email", ADA, "--name", "Ada", "--password-stdin")
+    await gatepost("users", "create", *typed, stdin="a-long-password")
+    noted = await gatepost("mail", "bounced", ADA.upper(), "--json")
+    assert noted.json == {"email": ADA, "undeliverable": True}
+    assert [tuple(row) for row in await db.fetch("SELECT address, error FROM auth_undeliverable")] == [
+        (ADA, "bounced")
+    ]
+    event = await db.fetchrow("SELECT user_id, detail FROM auth_events WHERE action = 'mail.failed'")
+    assert event is not None
+    assert event["user_id"] == await db.fetchval("SELECT id FROM users")
+    assert "No notices go to" in (await gatepost("mail", "bounced", ADA)).out
+    assert (await gatepost("mail", "bounced", ADA, "--undo")).code == 0
+    assert await db.fetchval("SELECT count(*) FROM auth_undeliverable") == 0
+    assert (await gatepost("mail", "bounced", "nobody")).code != 0
+
+
 async def test_every_mail_is_written_to_be_looked_at(
     gatepost: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

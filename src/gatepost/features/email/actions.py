@@ -55,6 +55,7 @@ class EmailAction(Action):
     MAIL_FAILED = "mail.failed"
     """A mail could not be delivered.
 
-    `template`: which one · `reason`: `refused` or `expired` · `error`: the mail server's code, or what
-    happened · `undeliverable`: notices are not sent to the address any more
+    `template`: which one · `reason`: `refused`, `expired`, or `bounced` where a command says so · `error`:
+    the mail server's code, or what happened · `undeliverable`: notices are not sent to the address any more ·
+    `email` that bounced
     """

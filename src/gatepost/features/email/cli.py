@@ -1,4 +1,4 @@
-"""`gatepost mail`: what waits and what failed, another try, resets, a test, and how mails look."""
+"""`gatepost mail`: what waits and what failed, another try, bounces, resets, a test, and how mails look."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -94,6 +94,31 @@ def retry_mail(
         f"{found} {'mail is' if found == 1 else 'mails are'} due now; a running server sends them.",
         then=f"{program()} mail list",
     )
+
+
+def note_bounce(
+    address: Annotated[
+        str, typer.Argument(metavar="ADDRESS", help="Where a mail could not be delivered to.")
+    ],
+    *,
+    undo: Annotated[bool, typer.Option("--undo", help="Mail reaches it after all.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Note that a mail came back: its address gets no notices until it is verified again."""
+    out = Output(as_json=as_json)
+
+    from gatepost.features.email.outbox import Outbox
+
+    async def work(gate: "Gate") -> str:
+        outbox = gate.service(Outbox)
+        return await (outbox.delivers(address) if undo else outbox.bounced(address))
+
+    email = run(out, "mail bounced", work)
+    said = (
+        f"Notices go to {email} again." if undo else f"No notices go to {email} until it is verified again."
+    )
+    undone = f"{program()} mail bounced {email} --undo takes it back"
+    out.done({"email": email, "undeliverable": not undo}, said, then=None if undo else undone)
 
 
 def send_test(
@@ -192,6 +217,7 @@ COMMANDS = (
         example="gatepost mail list --state failed",
     ),
     Command(group="mail", name="retry", run=retry_mail, example="gatepost mail retry"),
+    Command(group="mail", name="bounced", run=note_bounce, example="gatepost mail bounced ada@example.com"),
     Command(group="mail", name="reset", run=reset_password, example="gatepost mail reset ada@example.com"),
     Command(group="mail", name="test", run=send_test, example="gatepost mail test you@example.com"),
     Command(

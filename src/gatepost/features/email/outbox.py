@@ -6,12 +6,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from gatepost.db.pool import Connection, Database
+from gatepost.features.email import new_link_store, undeliverable_store
 from gatepost.features.email import outbox_store as store
-from gatepost.features.email import undeliverable_store
+from gatepost.features.email.actions import EmailAction
 from gatepost.features.email.mails import Mail
 from gatepost.features.email.outbox_store import Counts, Row
 from gatepost.models import Client, UserId
+from gatepost.security.emails import canonical_email
 from gatepost.services.clock import Clock
+from gatepost.services.typed import read
+from gatepost.store import events
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +106,39 @@ class Outbox:
     async def proven(self, conn: Connection, address: str) -> None:
         """Note that a mail to the address was answered: it can be delivered to again."""
         await undeliverable_store.forget(conn, address)
+
+    async def bounced(self, email: str) -> str:
+        """Note that what was mailed to an address came back: no notices go there until it is proven again.
+
+        Args:
+            email: as it was typed.
+
+        Returns:
+            The canonical e-mail.
+
+        Raises:
+            ValidationFailed: that is no e-mail.
+        """
+        email = read("email", email, canonical_email)
+        async with self._database.transaction() as conn:
+            owner = await new_link_store.owner(conn, email)
+            await undeliverable_store.note(conn, email, "bounced", at=self._clock())
+            await events.insert(
+                conn,
+                EmailAction.MAIL_FAILED,
+                client=Client(),
+                at=self._clock(),
+                user_id=owner.user_id,
+                detail={"email": email, "reason": "bounced", "undeliverable": True},
+            )
+        return email
+
+    async def delivers(self, email: str) -> str:
+        """Note that mail reaches an address after all; as `bounced`."""
+        email = read("email", email, canonical_email)
+        async with self._database.connection() as conn:
+            await self.proven(conn, email)
+        return email
 
     async def page(self, *, state: str | None = None, before: int | None = None, limit: int) -> list[Row]:
         """Return mails, newest first, those with a number below `before`."""
