@@ -652,17 +652,22 @@ def test_indexes_that_were_built_beforehand_as_the_docs_say_are_those_that_are_w
     assert rows(first_dsn, CATALOG) == rows(integer_dsn, CATALOG)
 
 
-def test_the_index_of_parts_built_beforehand_as_the_docs_say_is_the_one_that_is_wanted(dsn: str) -> None:
+def test_the_indexes_of_later_versions_built_beforehand_as_the_docs_say_are_those_that_are_wanted(
+    dsn: str,
+) -> None:
     page = (Path(__file__).parents[2] / "docs/operations.md").read_text(encoding="utf-8")
-    block = page.partition("The migration to version 0008")[2].partition("```sql\n")[2].partition("```")[0]
-    query = "SELECT pg_get_indexdef('users_parts_idx'::regclass),"
-    query += " pg_get_functiondef('gatepost.parts'::regproc)"
-    wanted = rows(dsn, query)
-    run(dsn, "DROP INDEX users_parts_idx; DROP FUNCTION gatepost.parts")
-    for statement in block.split(";"):
-        if statement.strip():
-            run(dsn, statement)
-    assert rows(dsn, query) == wanted
+    function = "SELECT pg_get_functiondef('gatepost.parts'::regproc)"
+    wanted = rows(dsn, CATALOG) + rows(dsn, function)
+    for version, dropped in {
+        "0008": "DROP INDEX users_parts_idx; DROP FUNCTION gatepost.parts",
+        "0009": "DROP INDEX user_sessions_open_idx",
+    }.items():
+        block = page.partition(f"The migration to version {version}")[2].partition("```sql\n")[2]
+        run(dsn, dropped)
+        for statement in block.partition("```")[0].split(";"):
+            if statement.strip():
+                run(dsn, statement)
+    assert rows(dsn, CATALOG) + rows(dsn, function) == wanted
     assert missing(dsn) == []
 
 
