@@ -85,11 +85,11 @@ BY_PART: LiteralString = (
                 SELECT """
     + CREATED
     + """ AS key, u.id
-                FROM users u CROSS JOIN sought q
+                FROM users u
                 WHERE NOT (SELECT e.is_near FROM enough e)
                     AND gatepost.parts("""
     + _TEXT
-    + """) COLLATE "C" @> gatepost.parts(q.text) COLLATE "C"
+    + """) COLLATE "C" @> (SELECT gatepost.parts(q.text) FROM sought q) COLLATE "C"
                     AND coalesce(u.is_admin, false) = coalesce($1, coalesce(u.is_admin, false))
                     AND coalesce(u.is_active, false) = coalesce($2, coalesce(u.is_active, false))
                     AND """
