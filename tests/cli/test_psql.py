@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 import pytest
 from tests.cli.conftest import PATIENCE, Command, Database, Environment, run_process
 from tests.conftest import SECRET_KEY
-from tests.walking import walked
 
 from gatepost.errors import EmbeddedServerError
 
@@ -120,25 +119,30 @@ async def test_help_is_ours(command: Command) -> None:
     assert "Run psql on the configured database" in shown.out
 
 
-@walked(
-    "variables",
-    [
-        {"PGSERVICE": "elsewhere", "PGSERVICEFILE": "{here}/services"},
-        {"PGHOSTADDR": "192.0.2.1", "PGCONNECT_TIMEOUT": "1"},
-        {"PGDATABASE": "template1", "PGUSER": "nobody", "PGPORT": "1", "PGPASSWORD": "wrong"},
-        {
-            "PGOPTIONS": "-c search_path=pg_catalog",
-            "PGSSLMODE": "verify-full",
-            "PGREQUIREAUTH": "scram-sha-256",
-        },
-        {"PGTARGETSESSIONATTRS": "standby", "PGLOADBALANCEHOSTS": "random", "PGPASSFILE": "{here}/none"},
-    ],
-)
+ELSEWHERE = {
+    "PGSERVICE": "elsewhere",
+    "PGSERVICEFILE": "{here}/services",
+    "PGHOSTADDR": "192.0.2.1",
+    "PGCONNECT_TIMEOUT": "1",
+    "PGDATABASE": "template1",
+    "PGUSER": "nobody",
+    "PGPORT": "1",
+    "PGPASSWORD": "wrong",
+    "PGOPTIONS": "-c search_path=pg_catalog",
+    "PGSSLMODE": "verify-full",
+    "PGREQUIREAUTH": "scram-sha-256",
+    "PGTARGETSESSIONATTRS": "standby",
+    "PGLOADBALANCEHOSTS": "random",
+    "PGPASSFILE": "{here}/none",
+}
+"""Each alone would lead to another server, or to none."""
+
+
 async def test_what_libpq_reads_of_the_environment_leads_nowhere_else(
-    outside: Environment, owner_dsn: str, tmp_path: Path, variables: dict[str, str]
+    outside: Environment, owner_dsn: str, tmp_path: Path
 ) -> None:
     (tmp_path / "services").write_text("[elsewhere]\ndbname=template1\nhost=192.0.2.1\n")
-    given = {name: value.format(here=tmp_path) for name, value in variables.items()}
+    given = {name: value.format(here=tmp_path) for name, value in ELSEWHERE.items()}
     asked = ("psql", "-XAtc", "SELECT current_database(), to_regclass('users')")
     environment = outside | {"DATABASE_URL": owner_dsn} | given
     shown = await run_process(environment, *asked, cwd=tmp_path)

@@ -11,12 +11,24 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
-from tests.conftest import PASSWORD, SECRET_KEY, MovableClock, Role, bearer, execute, register, serving
+from tests.cli.conftest import logging_as_it_was
+from tests.conftest import (
+    PASSWORD,
+    SECRET_KEY,
+    MovableClock,
+    Role,
+    bearer,
+    execute,
+    register,
+    scratch_database,
+    serving,
+)
 from tests.features.badges import BADGES
 from tests.features.badges import FOLDER as BADGES_FOLDER
 from tests.features.badges.errors import TooManyBadges
@@ -26,6 +38,7 @@ from tests.http.pages.conftest import ORIGIN, Html, visiting
 
 from gatepost.app import create_app
 from gatepost.asvs import requirements
+from gatepost.cli import main
 from gatepost.db import migrate
 from gatepost.db.grants import render_grants
 from gatepost.errors import DatabaseNotMigrated, DatabaseTooNew, SettingsError
@@ -38,6 +51,8 @@ from gatepost.settings import Settings
 from gatepost.settings.feature import settings_of
 from gatepost.store import health
 
+__all__ = ["logging_as_it_was"]
+
 ROOT = Path(__file__).parents[2]
 ALL = (*FEATURES, BADGES)
 SCHEMAS = schemas_of(ALL)
@@ -46,11 +61,19 @@ GERMAN = {"Accept-Language": "de"}
 Make = Callable[..., FastAPI]
 
 
+@pytest.fixture(scope="module")
+async def with_badges(server_dsn: str, anyio_backend: str) -> AsyncIterator[str]:
+    """Name of a database with the tables of badges that nobody is connected to."""
+    async with scratch_database(server_dsn, "template0") as dsn:
+        await migrate.migrate(dsn, features=SCHEMAS)
+        yield urlsplit(dsn).path[1:]
+
+
 @pytest.fixture
-async def dsn(empty_dsn: str) -> str:
+async def dsn(server_dsn: str, with_badges: str) -> AsyncIterator[str]:
     """A database with the tables of badges."""
-    await migrate.migrate(empty_dsn, features=SCHEMAS)
-    return empty_dsn
+    async with scratch_database(server_dsn, with_badges) as dsn:
+        yield dsn
 
 
 @pytest.fixture
@@ -356,9 +379,14 @@ class Ended:
 
 
 @pytest.fixture
-def manage(dsn: str, tmp_path: Path, environment: dict[str, str]) -> Callable[..., Awaitable[Ended]]:
-    """Run the commands as an application with a feature of its own offers them."""
-    program = "from gatepost.cli import main; from tests.features.test_badges import ALL; main(features=ALL)"
+def manage(
+    dsn: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    logging_as_it_was: None,
+) -> Callable[..., Awaitable[Ended]]:
+    """Run the commands as an application with a feature of its own offers them, in this process."""
     variables = {
         "DATABASE_URL": dsn,
         "SECRET_KEY": SECRET_KEY,
@@ -367,17 +395,22 @@ def manage(dsn: str, tmp_path: Path, environment: dict[str, str]) -> Callable[..
         "GATEPOST_HOME": str(tmp_path),
     }
 
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["gatepost"])
+    monkeypatch.chdir(tmp_path)
+
+    def call(arguments: tuple[str, ...]) -> int:
+        with pytest.raises(SystemExit) as ended:
+            main(arguments, features=ALL)
+        return int(ended.value.code or 0)
+
     async def run(*arguments: str) -> Ended:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", program, *arguments),
-            cwd=ROOT,
-            env=environment | variables,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        out, _ = await process.communicate()
-        return Ended(process.returncode or 0, out.decode())
+        capsys.readouterr()
+        code = await asyncio.to_thread(call, arguments)
+        return Ended(code, "".join(capsys.readouterr()))
 
     return run
 

@@ -98,7 +98,7 @@ async def race(*racing: Any) -> list[httpx.Response]:
     return answers
 
 
-async def rounds(one_race: Any, number: int = 6) -> None:
+async def rounds(one_race: Any, number: int = 3) -> None:
     for _ in range(number):
         await asyncio.gather(*(one_race(number) for number in range(USERS)))
 
