@@ -259,6 +259,11 @@ class Throttles:
         if full is not None:
             raise await self._refused(full, verb=verb, client=client, user_id=user_id)
 
+    async def count(self, conn: Connection, charges: Sequence[Charge]) -> None:
+        """Charge buckets in the caller's transaction for what is not refused, but counts for what follows."""
+        if self.limits.enabled:
+            await store.charge(conn, charges, address=None, at=self._clock())
+
     async def room_at(self, charges: Sequence[Charge]) -> datetime | None:
         """Return from when on all of these buckets have room for an attempt; None where they have."""
         if not self.limits.enabled:

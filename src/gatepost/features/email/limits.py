@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from gatepost.db.pool import Connection
 from gatepost.models import Client
 from gatepost.services.throttles import Throttles
 from gatepost.store.throttles import Charge
@@ -39,6 +40,10 @@ class MailLimits:
             client,
             verb=what,
         )
+
+    async def count(self, conn: Connection, email: str, *, what: str) -> None:
+        """Charge a mail that is not refused, such as that of a registration: the next one waits for it."""
+        await self._throttles.count(conn, self._of_mailbox(email, what))
 
     async def again_at(self, email: str, *, what: str) -> datetime | None:
         """Return from when on the same mail may be sent to a mailbox once more; None where that is now.
