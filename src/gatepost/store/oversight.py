@@ -13,9 +13,13 @@ from gatepost.models import AuditAction, Client, EndReason, OverseenSession, Ses
 
 _LIVE: LiteralString = """
     FROM user_sessions s
-    JOIN users u ON u.id = s.user_id
     CROSS JOIN (SELECT coalesce($1::timestamptz, statement_timestamp()) AS now) t
-    WHERE gatepost.is_live(s, u, t.now, $2::interval)
+    CROSS JOIN LATERAL (
+        SELECT u.email FROM users u
+        WHERE u.id = s.user_id AND gatepost.is_live(s, u, t.now, $2::interval)
+        LIMIT 1 -- so that they are looked up by id, however many there might be
+    ) u
+    WHERE s.is_active -- as the index has it
         AND CASE WHEN $3::text IS NULL THEN true
             WHEN strpos($3, '/') > 0 THEN gatepost.to_inet(s.ip_address)
                 BETWEEN host(network($3::text::inet))::inet AND host(broadcast($3::text::inet))::inet
@@ -127,7 +131,11 @@ async def matching(
     `spared` is a session whose whole sign-in is left out; of more than `most` there are that many.
     """
     rows = await conn.fetch(
-        "SELECT s.id, s.user_id" + _LIVE + _BUT_SPARED + "ORDER BY s.user_id, s.id LIMIT $9",
+        # Found first, and then sorted: the order of users would lead through all sessions that there are.
+        "SELECT f.id, f.user_id FROM (SELECT s.id, s.user_id"
+        + _LIVE
+        + _BUT_SPARED
+        + "LIMIT $9) f ORDER BY f.user_id, f.id",
         *_given(wanted, at, idle),
         spared,
         most,
