@@ -442,7 +442,7 @@ async def test_without_scripts_another_way_is_open(site: Site, visitor: Visitors
     ("host", "settings", "said"),
     [
         ("127.0.0.1", {}, "Passkeys need a host name. This site is open at an IP address."),
-        ("localhost", {"webauthn_rp_id": "example.com"}, "Passkeys of this site work at example.com only."),
+        ("localhost", {"webauthn_rp_id": "example.com"}, "Passkeys for this site only work at example.com."),
     ],
 )
 async def test_pages_say_why_there_are_none(

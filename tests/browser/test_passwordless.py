@@ -37,7 +37,7 @@ async def test_one_signs_up_with_a_passkey_and_comes_back_by_it(
     [credential] = await device.credentials()
     assert credential["isResidentCredential"]
     await page.goto(f"{site.url}/auth/security")
-    await expect(page.get_by_text("You have none: you sign in otherwise.")).to_be_visible()
+    await expect(page.get_by_text("You don't have one. You sign in another way.")).to_be_visible()
     await assert_good_in_every_look(page)
     await come_back(page, site)
     await use_passkey(page)

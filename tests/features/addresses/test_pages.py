@@ -69,7 +69,7 @@ async def test_it_says_that_there_is_more_than_it_looked_at(
         monkeypatch.setattr(module, "EVENTS_MAX", 3)
     await guess(app, *["nobody@example.com"] * 4)
     await admin.get(PAGE)
-    counted = "3 sign-ins failed. Only the newest 3 sign-ins and 3 other events are counted: there were more."
+    counted = "3 sign-ins failed. Only the latest 3 sign-ins and 3 other events are counted; there were more."
     assert counted in said(admin)
     assert "Failed sign-ins 3+ Accounts tried 1+" in said(admin)
     assert "Sign-ins 0 Active sessions 0" in said(admin)

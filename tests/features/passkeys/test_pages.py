@@ -242,8 +242,8 @@ async def test_a_page_that_is_opened_often_keeps_nobody_from_signing_in(
     ("origin", "said"),
     [
         ("http://localhost:8000", None),
-        ("http://127.0.0.1:8000", "Passkeys of this site work at http://localhost:8000 only."),
-        ("http://localhost:9000", "Passkeys of this site work at http://localhost:8000 only."),
+        ("http://127.0.0.1:8000", "Passkeys for this site only work at http://localhost:8000."),
+        ("http://localhost:9000", "Passkeys for this site only work at http://localhost:8000."),
     ],
 )
 async def test_in_development_they_are_where_the_server_says_that_it_is(

@@ -63,7 +63,7 @@ async def test_who_signs_up_with_a_passkey_sees_the_recovery_codes_first(
     assert await db.fetchval("SELECT hashed_password IS NULL FROM users")
     assert "saved them. Continue" in visitor.answer.text
     await visitor.get("/auth/security")
-    assert "You have none: you sign in otherwise." in visitor.answer.text
+    assert "You don't have one. You sign in another way." in visitor.answer.text
 
 
 async def test_behind_the_link_of_the_mail_a_passkey_is_offered(

@@ -102,7 +102,7 @@ async def test_of_too_many_failures_it_says_that_the_newest_are_listed(
     for module in (pages, services):
         monkeypatch.setattr(module, "LOOKED_AT", 5)
     await admin.get(PAGE)
-    assert admin.page.texts["main"].count("Of the newest 5 failed sign-ins: there were more.") == 2
+    assert admin.page.texts["main"].count("Based on the latest 5 failed sign-ins; there were more.") == 2
 
 
 async def test_who_mistyped_once_or_twice_is_not_under_attack(app: FastAPI, admin: Visitor) -> None:

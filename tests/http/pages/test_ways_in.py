@@ -39,7 +39,7 @@ async def test_a_password_is_removed_and_set_again(
     assert await db.fetchval("SELECT hashed_password FROM users") is None
     await member.follow()
     assert "Your password was removed." in member.answer.text
-    assert "You have none: you sign in otherwise." in member.answer.text
+    assert "You don't have one. You sign in another way." in member.answer.text
     for path in ("/auth/account/email", "/auth/account/delete", "/auth/account/password"):
         await member.get(path)
         assert 'autocomplete="current-password"' not in member.answer.text, path
