@@ -209,7 +209,7 @@ async def test_after_the_password_a_passkey_is_the_second_factor(site: Site, vis
     page, _ = await member(site, visitor)
     await come_back(page, site)
     await give_password(page)
-    await expect(page.get_by_text("your browser asks for your passkey")).to_be_visible()
+    await expect(page.get_by_text("your browser will ask for your passkey")).to_be_visible()
     await expect(page.get_by_role("link", name="Recovery codes")).to_be_visible()
     await fine(page)
     await page.get_by_role("button", name="Continue").click()
@@ -357,7 +357,7 @@ async def test_one_is_renamed(site: Site, visitor: Visitors, clock: MovableClock
     # What was typed is carried through confirming, which a passkey does by itself.
     await expect(page.get_by_role("heading", name="Confirm it's you")).to_be_visible()
     await page.get_by_role("button", name="Passkey").click()
-    await expect(page.get_by_text("your browser asks for your passkey")).to_be_visible()
+    await expect(page.get_by_text("your browser will ask for your passkey")).to_be_visible()
     await fine(page)
     await page.get_by_role("button", name="Confirm").click()
     await expect(page.get_by_role("link", name="Change Work laptop")).to_be_visible()
