@@ -67,7 +67,7 @@ async def test_whoever_proves_the_address_has_the_account_to_themselves(
     assert response.status_code == 200, response.text
     assert await held(db) == (0, 0, 0)
     assert (await client.get("/api/auth/me", headers=bearer(device.token))).status_code == 401
-    assert code_of(await passkeys_by.signed_in_by(client, device)) == "invalid_credentials"
+    assert code_of(await passkeys_by.signed_in_by(client, device)) == "unknown_passkey"
     by_password = await client.post("/api/auth/login", json={"email": EMAIL, "password": PASSWORD})
     assert code_of(by_password) == "invalid_credentials"
 

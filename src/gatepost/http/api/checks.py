@@ -14,7 +14,7 @@ router = router_of("checks")
 
 _HEADERS = {
     "X-Gatepost-User": "Id of the user: key on this.",
-    "X-Gatepost-Email": "E-mail that the user typed, which nobody proved; percent-encoded where not ASCII.",
+    "X-Gatepost-Email": "E-mail of the user, which need not be verified; percent-encoded where not ASCII.",
     "X-Gatepost-Session": "Id of the session.",
 }
 
