@@ -91,14 +91,15 @@ async def test_each_session_is_a_row_with_whose_it_is(
 ) -> None:
     agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
     await register(client, **{"User-Agent": agent})
+    await db.execute("UPDATE user_sessions SET id = 4321 WHERE id = 2")
     page = await admin.get("/admin/sessions")
     theirs, own = rows(page)
     assert theirs.startswith("user@example.com Firefox on Linux 127.0.0.1 ")
-    assert theirs.endswith("End session 2 of user@example.com")
+    assert theirs.endswith("End session 4321 of user@example.com")
     assert own.endswith("This device")
     assert '<a href="/auth/admin/users/2">user<wbr>@example.com</a>' in page.text
     assert '<a class="mono" href="/auth/admin/addresses/127.0.0.1">127.0.0.1</a>' in page.text
-    assert ids(page) == [2]
+    assert ids(page) == [4321]
 
 
 async def test_what_strangers_sent_is_text(admin: Visitor, client: httpx.AsyncClient, db: Database) -> None:

@@ -25,6 +25,7 @@ async def test_it_tells_the_version_and_which_settings_somebody_has_set(admin: V
     assert {*told} >= {name.upper() for name in Settings.model_fields}
     assert told["PUBLIC_URL"] == (ORIGIN, "set")
     assert told["SESSION_EXPIRE_MINUTES"] == ("30", "default")
+    assert told["APP_NAME_SHOWN"] == ("true", "default")
 
 
 def test_no_secret_is_told(make_settings: MakeSettings) -> None:

@@ -45,7 +45,10 @@ def in_force(settings: Settings) -> list[Shown]:
 def _shown(name: str, value: object, *, is_default: bool) -> Shown:
     parts = value if isinstance(value, list | tuple) else (value,)
     is_secret = any(isinstance(each, SecretStr) for each in parts)
-    told = ", ".join(str(each) for each in parts if each is not None)
+    # Written as one would set it: true and false.
+    told = ", ".join(
+        str(each).lower() if isinstance(each, bool) else str(each) for each in parts if each is not None
+    )
     return Shown(
         name=name.upper(),
         value=None if is_secret else told or None,
