@@ -44,7 +44,7 @@ endif
 BY_ID := tests/store tests/http/api/test_refresh.py $(WALK)
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test coverage ready test-whole test-oldest test-uuids test-postgres test-dates test-least-rights test-ids chromium lint format audit attack fuzz bench screenshots client docs clean
+.PHONY: help install serve test coverage test-whole test-oldest test-uuids test-postgres test-dates test-least-rights test-ids chromium lint format audit attack fuzz bench screenshots client docs clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,9 +54,10 @@ install: $(VENV)/.dev ## Build .venv from the lock file: all that serve and test
 serve: $(VENV)/.runtime ## Start the server on http://localhost:8000 (ARGS="--port 9000" is passed on)
 	@$(BIN)/gatepost serve $(ARGS)
 
-# The parts that run once more do so beside the whole, and print what they have to say when they have ended.
-test: ready ## Run all checks and tests (DATABASE_URL=postgresql://... runs them on that server)
-	@$(MAKE) --no-print-directory -j2 --output-sync test-oldest test-uuids & parts=$$!; \
+# What is checked and what runs once more does so beside the whole: each prints what it has to say when it has
+# ended. Types alone would keep one core busy for half a minute, and the other one idle.
+test: chromium ## Run all checks and tests (DATABASE_URL=postgresql://... runs them on that server)
+	@$(MAKE) --no-print-directory -j2 --output-sync lint docs test-oldest test-uuids & parts=$$!; \
 	$(MAKE) --no-print-directory test-whole; whole=$$?; wait $$parts && exit $$whole
 
 test-whole: $(VENV)/.dev
@@ -71,10 +72,6 @@ test-oldest: $(VENV)/.dev
 
 test-uuids: $(VENV)/.dev
 	@$(TEST_DATABASE) GATEPOST_TEST_USER_ID_TYPE=uuid $(BIN)/python -m pytest $(BY_ID)
-
-# On two cores, types are checked while the documentation is built.
-ready: $(VENV)/.dev
-	@$(MAKE) --no-print-directory -j2 lint docs chromium
 
 test-postgres: chromium ## Run the tests on another PostgreSQL (VERSION=16; 14 to 18), which npm has for Linux on x86_64
 	@$(call ON_POSTGRES,$(VERSION)) $(PYTEST) $(ARGS)
