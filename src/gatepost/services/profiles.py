@@ -219,7 +219,7 @@ class Profiles:
                 await self._features.erase(conn, user.id)
                 if not await store.erase(conn, user.id, session_id=live.id, at=self._clock()):
                     raise SessionRevoked
-                await self._throttles.forget(conn, user.id, user.email)
+                await self._throttles.erase(conn, user.id, user.email)
         except (LastAdmin, AccountInUse) as error:
             raise await self._denied(error, session, client, verb="erase") from None
 

@@ -259,10 +259,11 @@ class Throttles:
         if full is not None:
             raise await self._refused(full, verb=verb, client=client, user_id=user_id)
 
-    async def count(self, conn: Connection, charges: Sequence[Charge]) -> None:
-        """Charge buckets in the caller's transaction for what is not refused, but counts for what follows."""
-        if self.limits.enabled:
-            await store.charge(conn, charges, address=None, at=self._clock())
+    async def count(self, conn: Connection, charges: Sequence[Charge]) -> bool:
+        """Charge buckets in the caller's transaction, which goes on; return whether all of them had room."""
+        if not self.limits.enabled:
+            return True
+        return await store.charge(conn, charges, address=None, at=self._clock()) is None
 
     async def room_at(self, charges: Sequence[Charge]) -> datetime | None:
         """Return from when on all of these buckets have room for an attempt; None where they have."""
@@ -397,6 +398,15 @@ class Throttles:
         await failures.clear(conn, user_id)
         names = self.limits.of_user(email, user_id) if by_owner else self.limits.of_account(email, user_id)
         await store.clear(conn, names)
+
+    async def erase(self, conn: Connection, user_id: UserId, email: str) -> None:
+        """Clear them for users who delete themselves, but for what their address was sent.
+
+        Else whoever makes and deletes accounts with an address of others could have it flooded.
+        """
+        await failures.clear(conn, user_id)
+        names = self.limits.of_account(email, user_id)
+        await store.clear(conn, [each for each in names if not each[0].endswith("_recipient")])
 
     async def _refused(
         self, full: Full, *, verb: str, client: Client, user_id: UserId | None = None

@@ -57,6 +57,22 @@ async def test_who_registers_is_asked_and_keeps_all_by_a_proof_of_their_own(
     assert event["detail"] == {"email": EMAIL, "disowned": False}
 
 
+async def test_accounts_that_come_and_go_do_not_flood_an_address(
+    make_settings: MakeSettings, clock: MovableClock, db: Database
+) -> None:
+    few = {"throttle_enabled": True, "throttle_mail_again": "9 then 1/day"}
+    few |= {"throttle_mail_recipient": "2 then 1/day"}
+    app = create_app(make_settings(**OPTIONAL, **few), clock=clock)
+    sent = []
+    async with serving(app) as client:
+        for _ in range(3):
+            token = (await register(client))["token"]
+            sent.append(len(await mails(db)))
+            body = {"password": PASSWORD}
+            await client.request("DELETE", "/api/auth/me", json=body, headers=bearer(token))
+    assert sent == [1, 1, 0]
+
+
 @pytest.mark.parametrize("who", ["nobody", "another user"])
 async def test_whoever_made_the_account_with_an_address_of_others_loses_it(
     client: httpx.AsyncClient, gate: Gatepost, db: Database, who: str

@@ -41,9 +41,9 @@ class MailLimits:
             verb=what,
         )
 
-    async def count(self, conn: Connection, email: str, *, what: str) -> None:
-        """Charge a mail that is not refused, such as that of a registration: the next one waits for it."""
-        await self._throttles.count(conn, self._of_mailbox(email, what))
+    async def count(self, conn: Connection, email: str, *, what: str) -> bool:
+        """Charge a mail that follows on something else, as on a registration; False for one too many."""
+        return await self._throttles.count(conn, self._of_mailbox(email, what))
 
     async def again_at(self, email: str, *, what: str) -> datetime | None:
         """Return from when on the same mail may be sent to a mailbox once more; None where that is now.

@@ -39,8 +39,10 @@ class Verifications:
     async def hear(self, conn: Connection, happened: Happened) -> None:
         """Ask the mailbox of somebody who registers, in the transaction in which they do."""
         is_new = happened.action == AuditAction.USER_REGISTERED and not happened.user.email_verified
-        if self.is_on and is_new:
-            await self._mailroom.limits.count(conn, happened.user.email, what=Mail.VERIFY_EMAIL)
+        if not self.is_on or not is_new:
+            return
+        # Whoever makes and deletes accounts with an address of others is not to flood it.
+        if await self._mailroom.limits.count(conn, happened.user.email, what=Mail.VERIFY_EMAIL):
             await self._ask(conn, happened.user, happened.client)
 
     async def send(self, session: Session, *, client: Client) -> None:
