@@ -28,11 +28,14 @@ async def test_a_password_is_removed_and_set_again(
 ) -> None:
     await member.get("/auth/security")
     assert "Remove password" not in member.page.texts["main"]
+    assert "Verified" not in member.page.texts["main"]
+    await db.execute("UPDATE users SET email_verified_at = now()")
     await member.get("/auth/account/password/remove")
     assert member.place == "/auth/security", "nothing else signs in"
     await with_passkey(member)
     await member.get("/auth/security")
     assert "Remove password" in member.page.texts["main"]
+    assert "Verified" in member.page.texts["main"]
     await member.get("/auth/account/password/remove")
     await member.send("/account/password/remove")
     assert member.place == "/auth/security"

@@ -48,7 +48,7 @@ function showZone() {
   const parts = new Intl.DateTimeFormat("en", { timeZoneName: "shortOffset" }).formatToParts(new Date());
   const offset = parts.find((part) => part.type === "timeZoneName").value.replace("GMT", "UTC");
   for (const element of document.querySelectorAll("[data-zone]")) {
-    element.textContent = element.dataset.zone.replace("%(zone)s", zone === offset ? zone : `${zone} (${offset})`);
+    element.textContent = element.dataset.zone.replace("%(zone)s", [offset, "UTC"].includes(zone) ? zone : `${zone} (${offset})`);
   }
   // Words and bars of charts.
   for (const element of document.querySelectorAll("[data-at]")) {
