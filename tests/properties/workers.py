@@ -37,6 +37,7 @@ MAIL = MAIL_ON | {
     "public_url": "https://gatepost.test",
     "email_verification": "optional",
     "email_sign_in": "both",
+    "passwordless_sign_up": "on",
 }
 UNLIMITED = [
     name

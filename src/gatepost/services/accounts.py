@@ -247,13 +247,14 @@ class Accounts:
                 if claim is not None:
                     await store.prove_email(conn, user.id, at=self._clock())
                     user = msgspec.structs.replace(user, email_verified=True)
+                proven = Proven(methods=methods, stamp=stamp)
+                if answer is not None:
+                    proven = await self._set_up(conn, user, answer, client)
+                # After that: it moves the stamp, to which a mail may be bound.
                 await self._features.tell(
                     conn,
                     Happened(action=AuditAction.USER_REGISTERED, user=user, client=client),
                 )
-                proven = Proven(methods=methods, stamp=stamp)
-                if answer is not None:
-                    proven = await self._set_up(conn, user, answer, client)
                 proof = Proof(
                     user_id=user.id, methods=proven.methods, stamp=proven.stamp or stamp, at=self._clock()
                 )

@@ -297,7 +297,7 @@ class Wired:
         factor: a second factor that users may set up; None where it has none.
         newcomers: sets it up for newcomers in the place of a password; of one feature at the most.
         way_back: what signs in somebody who lost their second factors; None where it has none.
-        way_in: what everybody can sign in with by it, as a mailbox; None where it has nothing of that kind.
+        way_in: what a verified e-mail signs in with by it; None where it has nothing of that kind.
         hears: told what happened to accounts.
         background: started with a server, closed with the Gate.
         new_accounts: its actions by which somebody gets an account, as the overview counts them.
@@ -422,7 +422,7 @@ class Wiring:
 
     @property
     def ways_in(self) -> tuple[str, ...]:
-        """What everybody can sign in with, besides what a user has."""
+        """What whoever has a verified e-mail can sign in with, besides what else they have."""
         return tuple(wired.way_in for wired in self._wired if wired.way_in is not None)
 
     @property

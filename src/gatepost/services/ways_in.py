@@ -20,12 +20,13 @@ class WaysIn:
         self._features = features
 
     async def of(self, conn: Connection, user_id: UserId) -> tuple[str, ...]:
-        """Return a user's ways in: the password, factors that suffice by themselves, and those of all."""
+        """Return a user's ways in: the password, factors that suffice by themselves, and a proven mailbox."""
         found = [PASSWORD] if await store.has_own_password(conn, user_id) else []
         for factor in self._features.factors:
             held = await factor.held(conn, user_id) if factor.enrols else ()
             found += [factor.method] if any(each.suffices for each in held) else []
-        return (*found, *self._features.ways_in)
+        user = await store.get(conn, user_id) if self._features.ways_in else None
+        return (*found, *(self._features.ways_in if user is not None and user.email_verified else ()))
 
     @asynccontextmanager
     async def kept(self, conn: Connection, user_id: UserId) -> AsyncIterator[None]:

@@ -52,6 +52,19 @@ async def test_a_passkey_stands_in_for_the_password(serve: Serve, db: Database) 
         assert code_of(removed) == "last_way_in"
 
 
+async def test_the_mail_to_verify_the_address_outlives_the_passkey_that_is_set_up(
+    serve: Serve, db: Database
+) -> None:
+    async with serve(**MAIL_ON | OPEN | {"email_verification": "optional"}) as (client, gate):
+        device = Device("https://auth.example.com")
+        response = await client.post(REGISTER, json=ADA | await made(client, device))
+        headers = bearer(response.json()["data"]["token"])
+        mail = await read_mail(gate, db, "verify_email")
+        verified = await client.post("/api/auth/email/verify", json={"token": mail.token}, headers=headers)
+        assert code_of(verified) == "ok"
+        assert await db.fetchval("SELECT email_verified_at IS NOT NULL FROM users") is True
+
+
 @pytest.mark.parametrize("wrong", ["unverified", "twice", "unknown", "forged", "origin"])
 async def test_what_is_no_good_makes_nobody(serve: Serve, db: Database, wrong: str) -> None:
     async with serve(**OPEN) as (client, _):

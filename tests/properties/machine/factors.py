@@ -4,6 +4,7 @@ import asyncio
 import base64
 from typing import Any
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import multiple, precondition, rule
 from tests.properties.machine.accounts import AccountSteps
@@ -13,6 +14,7 @@ from tests.properties.model.sessions import ModelSession
 from tests.properties.model.users import OWNER, THIEF, Caller, ModelApp, ModelUser
 from tests.properties.workers import STRICT, Answer
 
+from gatepost.errors import LastWayIn
 from gatepost.features.totp.codes import code_at
 from gatepost.models import Client
 
@@ -144,6 +146,10 @@ class FactorSteps(AccountSteps):
             found = await gate.administration.find(email)
             await gate.factors.reset(found, reason="the telephone is lost", client=Client())
 
+        if user.ways_in and not (user.password or user.is_verified):
+            with pytest.raises(LastWayIn):
+                self.workers.run(reset())
+            return
         self.workers.run(reset())
         user.lose_factors()
         user.move()

@@ -67,6 +67,16 @@ class ModelUser:
         held = {"passkey": self.passkeys, "totp": self.app, "recovery_code": self.recovery_codes}
         return tuple(name for name, has in held.items() if has)
 
+    @property
+    def ways_in(self) -> list[object]:
+        """The password, passkeys that check their owner, and a mailbox that has answered."""
+        alone = [device for device in self.passkeys if device.verifies]
+        return [
+            *([self.password] if self.password else ()),
+            *alone,
+            *([self.email] if self.is_verified else ()),
+        ]
+
     def move(self) -> None:
         self.stamp += 1
 
