@@ -82,6 +82,7 @@ PAGES = Pages(
     callout=verification_pages.callout,
     templates=Path(__file__).parent / "templates",
     other_templates=TEMPLATES,
+    scripts=Path(__file__).parent / "assets",
     notices={
         "password_reset": lambda _: Text("flash.password_reset"),
         "email_confirmed": lambda _: Text("flash.email_confirmed"),

@@ -151,20 +151,6 @@ function closeMenus() {
   }
 }
 
-// A button that would be refused until then waits, and says for how long: by the server's clock, not the reader's.
-function countDown(hint) {
-  const button = hint.parentElement.querySelector("button");
-  const end = performance.now() + hint.dataset.wait * 1000;
-  const tick = () => {
-    const left = Math.ceil((end - performance.now()) / 1000);
-    button.disabled = left > 0;
-    const clock = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
-    hint.textContent = left > 0 ? hint.dataset.in.replace("%(time)s", clock) : "";
-    if (left > 0) setTimeout(tick, 1000);
-  };
-  tick();
-}
-
 // Navigation that scrolls sideways begins where one is.
 function showPlace() {
   for (const here of document.querySelectorAll(".side [aria-current], .nav-places [aria-current], .tabs [aria-current]")) {
@@ -182,7 +168,6 @@ setInterval(() => { if (!document.hidden) showTimes(document); }, 60000);
 showPlace();
 addShowButtons();
 sendOnce();
-document.querySelectorAll("[data-wait]").forEach(countDown);
 addCopyButtons();
 for (const button of document.querySelectorAll("[data-print]")) {
   button.hidden = false;
