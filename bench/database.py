@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 
 from bench.places import CACHE
-from bench.processes import cpu_seconds, tree
+from bench.processes import cpu_seconds, exact_seconds, tree
 from gatepost.db.embedded import EmbeddedServer
 from gatepost.db.embedded.binaries import find_binaries
 
@@ -74,6 +74,10 @@ class Postgres:
         postmaster = self._postmaster()
         own = cpu_seconds(postmaster, with_reaped=True)
         return own + sum(cpu_seconds(pid) for pid in tree(postmaster) if pid != postmaster)
+
+    def busy_seconds(self) -> float:
+        """Return the processor time of the processes that it has now, as exactly as Linux knows it."""
+        return sum(exact_seconds(pid) for pid in tree(self._postmaster()))
 
     @asynccontextmanager
     async def connection(self, database: str = "postgres") -> AsyncIterator[Connection]:

@@ -36,6 +36,14 @@ def tree(pid: int) -> Iterator[int]:
         yield from tree(int(child))
 
 
+def exact_seconds(pid: int) -> float:
+    """Return the processor time of a process that has one thread, to the nanosecond."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+    except OSError:
+        return 0.0
+
+
 def cpu_seconds(pid: int, *, with_reaped: bool = False) -> float:
     """Return the processor time of one process; on request with that of its children which have ended."""
     try:

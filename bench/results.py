@@ -29,6 +29,11 @@ class Sample:
     cpu_us: float | None = None
     database_us: float | None = None
 
+    @property
+    def database_ms(self) -> float | None:
+        """The same in milliseconds."""
+        return None if self.database_us is None else self.database_us / 1000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:

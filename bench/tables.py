@@ -81,8 +81,11 @@ def growth_markdown(growth: Results) -> str:
 
 def overview_markdown(trail: Results) -> str:
     """Return the table of the overview's figures, and of what pages ask for."""
-    lines = ["| | Found | Rounds |", "|---|---|---|"]
-    lines += [f"| {row.name} | {value(row)} | {spread(row.spread())} |" for row in trail.rows]
+    lines = ["| | Found | Rounds | PostgreSQL works |", "|---|---|---|---|"]
+    for row in trail.rows:
+        works = row.median("database_ms")
+        cells = [row.name, value(row), spread(row.spread()), "-" if works is None else f"{number(works)} ms"]
+        lines.append("| " + " | ".join(cells) + " |")
     plan, seconds = trail.plan, trail.facts["overview_count_seconds"]
     return "\n".join(lines) + (
         f"\n\nWith {plan['events']:,} events over 30 days, half of them renewals and one of 20 a failed "

@@ -36,6 +36,7 @@ class Limit:
     row: str
     at_most: float
     unit: str
+    attribute: str = "value"
 
 
 ME = "`GET /api/auth/me`, the database asked for every request, beside "
@@ -189,13 +190,17 @@ GROWTH_RATIOS = (
 )
 
 
+# By PostgreSQL's processor time, since other programs may be at work beside it: where they are not, and what
+# it reads is in memory, it takes as long.
 OVERVIEW_LIMITS = tuple(
     Limit(
         key=f"overview-{period}",
-        measure=f"overview of {period} with {{events:,}} events and {{live:,}} live sessions",
+        measure=f"PostgreSQL's processor time for the overview of {period}, "
+        "with {events:,} events and {live:,} live sessions",
         row=f"overview-{period}",
-        at_most=200,
+        at_most=100,
         unit="ms",
+        attribute="database_ms",
     )
     for period in ("24h", "7d", "30d")
 )
@@ -229,18 +234,22 @@ def verdicts(results: Results) -> list[Verdict]:
 
 
 def _slowest_pages(results: Results) -> list[Verdict]:
-    """Judge each kind of page by the slowest row of it."""
+    """Judge each kind of page by the row that PostgreSQL works longest for."""
     found = []
     for kind, name in PAGES.items():
         rows = [row for row in results.rows if row.key.partition("-")[0] == kind and row.samples]
-        slowest = max(rows, key=lambda row: row.median() or 0, default=None)
-        measure = f"{name}, the slowest of {len(rows)}, with {{events:,}} events and {{live:,}} users"
+        slowest = max(rows, key=lambda row: row.median("database_ms") or 0, default=None)
+        measure = (
+            f"PostgreSQL's processor time for {name}, the slowest of {len(rows)}, "
+            "with {events:,} events and {live:,} users"
+        )
         limit = Limit(
             key=f"pages-{kind}",
             measure=measure.format(**results.plan),
             row="" if slowest is None else slowest.key,
             at_most=PAGE_MS,
             unit="ms",
+            attribute="database_ms",
         )
         found.append(_limit(limit, results.row))
     return found
@@ -270,13 +279,13 @@ def _ratio(target: Ratio, row: Callable[[str], Row | None]) -> Verdict:
 
 def _limit(target: Limit, row: Callable[[str], Row | None]) -> Verdict:
     found = row(target.row)
-    value = found.median() if found else None
+    value = found.median(target.attribute) if found else None
     return Verdict(
         key=target.key,
         measure=target.measure,
         bound=bound(None, target.at_most),
         value=value,
-        spread=found.spread() if found else None,
+        spread=_spread(found.of(target.attribute)) if found else None,
         met=_met(value, None, target.at_most),
         unit=target.unit,
     )

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from bench import machine
@@ -49,7 +50,7 @@ async def watch(plan: Plan, progress: Progress) -> Results:
             await gate.housekeeping.run(client=Client())
             seconds = time.perf_counter() - begun
             await postgres.settle(DATABASE)
-            await _ask(gate, plan, progress, measured, events)
+            await _ask(gate, plan, progress, measured, events, postgres.busy_seconds)
         finally:
             await gate.close()
         found = Results(
@@ -72,7 +73,14 @@ def gate_of(dsn: str) -> Gate:
     return Gate(settings, features=FEATURES)
 
 
-async def _ask(gate: Gate, plan: Plan, progress: Progress, measured: Measured, events: int) -> None:
+async def _ask(
+    gate: Gate,
+    plan: Plan,
+    progress: Progress,
+    measured: Measured,
+    events: int,
+    busy: Callable[[], float],
+) -> None:
     for period in Period:
         measured.row(f"overview-{period}", "gatepost", f"overview, {period}", "ms")
     for key, page in console.PAGES.items():
@@ -81,9 +89,11 @@ async def _ask(gate: Gate, plan: Plan, progress: Progress, measured: Measured, e
     for number in range(1, plan.rounds + 1):
         for period in Period:
             progress.doing(f"round {number} of {plan.rounds}: overview, {period}")
-            measured.add(f"overview-{period}", await overview.sample(gate, period, number, events=events))
+            measured.add(
+                f"overview-{period}", await overview.sample(gate, period, number, events=events, busy=busy)
+            )
             progress.done()
         for key, page in console.PAGES.items():
             progress.doing(f"round {number} of {plan.rounds}: {page.name}")
-            measured.add(key, await console.sample(gate, page, number))
+            measured.add(key, await console.sample(gate, page, number, busy=busy))
             progress.done()

@@ -148,8 +148,14 @@ PAGES: Mapping[str, Page] = {
 }
 
 
-async def sample(gate: Gate, page: Page, number: int) -> Sample:
-    """Ask once to warm up, and once for the milliseconds it takes.
+async def sample(gate: Gate, page: Page, number: int, *, busy: Callable[[], float] = lambda: 0.0) -> Sample:
+    """Ask once to warm up, and once for the milliseconds it takes, and those that PostgreSQL works.
+
+    Args:
+        gate: what is asked.
+        page: for what.
+        number: of the round.
+        busy: tells how many seconds PostgreSQL has worked.
 
     Raises:
         Wrong: there was not what was put in.
@@ -157,6 +163,7 @@ async def sample(gate: Gate, page: Page, number: int) -> Sample:
     found = await page.ask(gate)
     if found < page.least:
         raise Wrong(f"{page.name}: {found}")
-    begun = time.perf_counter()
+    begun, worked = time.perf_counter(), busy()
     await page.ask(gate)
-    return Sample(value=1000 * (time.perf_counter() - begun), round=number)
+    taken = 1000 * (time.perf_counter() - begun)
+    return Sample(value=taken, round=number, database_us=1e6 * (busy() - worked))
