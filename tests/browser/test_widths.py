@@ -1,22 +1,19 @@
 """The main pages from a phone to a wide window: none scrolls sideways, no control lies over another."""
 
-from typing import Any
-
-import pytest
 from playwright.async_api import Page, ViewportSize
 from tests.browser.conftest import Site, Visitors, assert_no_horizontal_scroll
 from tests.browser.test_admin import administrator, fill
 from tests.http.conftest import Database
 
-LOOKS: dict[str, tuple[dict[str, Any], list[ViewportSize]]] = {
-    "from a phone to a wide window": (
-        {},
-        [{"width": width, "height": 800} for width in (375, 768, 1024, 1280)],
-    ),
+WINDOWS: list[ViewportSize] = [
+    {"width": 375, "height": 800},
+    {"width": 768, "height": 800},
+    {"width": 1024, "height": 800},
+    {"width": 1280, "height": 800},
     # A window of 1440 pixels, of which 200 % leave half.
-    "1440 at 200 %": ({"device_scale_factor": 2}, [{"width": 720, "height": 450}]),
-}
-"""What a browser has → the windows in which each page is looked at."""
+    {"width": 720, "height": 450},
+]
+"""In which each page is looked at."""
 
 PAGES = (
     "/account",
@@ -67,17 +64,15 @@ COVERED = """
 """Finds the controls of a page that something else lies over, in the middle."""
 
 
-@pytest.mark.parametrize("look", LOOKS)
 async def test_no_page_scrolls_sideways_and_no_control_lies_over_another(
-    site: Site, visitor: Visitors, db: Database, look: str
+    site: Site, visitor: Visitors, db: Database
 ) -> None:
-    options, windows = LOOKS[look]
-    page = await administrator(site, visitor, **options)
+    page = await administrator(site, visitor)
     await fill(site, db)
     for path in PAGES:
-        await page.set_viewport_size(windows[0])
+        await page.set_viewport_size(WINDOWS[0])
         await page.goto(f"{site.url}/auth{path}")
-        for window in windows:
+        for window in WINDOWS:
             await page.set_viewport_size(window)
             await assert_no_horizontal_scroll(page)
             assert await _covered(page) == [], (path, window)
