@@ -153,7 +153,7 @@ def send_test(
         return f"The mail server took the mail to {address}."
 
     said = run(out, "mail test", work)
-    out.done({"address": address}, said, then=f"{program()} mail list")
+    out.done({"address": address}, said, then=f"{program()} doctor")
 
 
 def preview_mail(
