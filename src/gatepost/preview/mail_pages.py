@@ -1,6 +1,7 @@
 """Pages that mails lead to, as the preview shows them: with links that nobody was sent."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from starlette.responses import Response
@@ -16,6 +17,7 @@ LED_TO = {
 """Pages that show their own form only by a mailed link, or by a setting; the preview's stand in for them."""
 
 _EMAIL, _ = USER
+_WAIT = timedelta(seconds=42)
 _SHOWN: dict[str, tuple[str, Mapping[str, Any]]] = {
     "forgot-password": ("forgot_password.html", {}),
     "reset-password": ("reset_password.html", {}),
@@ -44,6 +46,8 @@ def mail_pages() -> list[Page]:
 def _page(name: str, template: str, shown: Mapping[str, Any]) -> Page:
     async def show(visit: Visit) -> Response:
         length, inputs = visit.gate.settings.password_min_length, visit.site.own_inputs
-        return visit.render(template, email=_EMAIL, min_length=length, inputs=inputs, **shown)
+        # The mail has just been sent: another one is possible in a while.
+        again: dict[str, Any] = {"again_at": visit.gate.now() + _WAIT, "again_in": int(_WAIT.total_seconds())}
+        return visit.render(template, email=_EMAIL, min_length=length, inputs=inputs, **again, **shown)
 
     return Page(path=f"/preview/{name}", show=show)
