@@ -6,7 +6,8 @@ import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
@@ -29,6 +30,9 @@ from gatepost.features.email.sender import Sender
 from gatepost.library import Gatepost
 
 Database: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+People: TypeAlias = dict[str, dict[str, Any]]
+"""Name of an attempt → `email`, `token`, `session` and `id` of who makes it."""
 
 POOL_SIZE = 3
 HURRY = 0.6
@@ -140,16 +144,25 @@ def mortal(own_server: MortalServer) -> Iterator[MortalServer]:
 @pytest.fixture
 async def mortal_dsn(mortal: MortalServer, anyio_backend: str) -> AsyncIterator[str]:
     """A migrated database of this test alone, on the server that dies."""
+    async with database_of(mortal, "migrated") as dsn:
+        yield dsn
+
+
+@asynccontextmanager
+async def database_of(mortal: MortalServer, template: str) -> AsyncIterator[str]:
+    """Make a database that is like another one, and drop it at the end."""
     name = f"gatepost_{uuid4().hex[:12]}"
     await execute(
         mortal.dsn(),
-        f"CREATE DATABASE {name} TEMPLATE migrated",
+        f"CREATE DATABASE {name} TEMPLATE {template}",
         # The server is fast and forgetful; what was committed is to be there when it was killed.
         f"ALTER DATABASE {name} SET synchronous_commit = on",
     )
-    yield mortal.dsn(name)
-    mortal.revive()
-    await execute(mortal.dsn(), f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    try:
+        yield mortal.dsn(name)
+    finally:
+        mortal.revive()
+        await execute(mortal.dsn(), f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 # --- Every endpoint ---
@@ -575,7 +588,7 @@ class Site:
     client: httpx.AsyncClient
     server: MortalServer
     dsn: str
-    people: dict[str, dict[str, Any]] = field(default_factory=dict)
+    people: People
 
     @property
     def database(self) -> str:
@@ -683,34 +696,49 @@ class Site:
         await execute(self.server.dsn(), f"ALTER DATABASE {name or self.database} {how}")
 
 
+@pytest.fixture(scope="session")
+def people(own_server: MortalServer, tmp_path_factory: pytest.TempPathFactory) -> People:
+    """Somebody for each attempt, who has signed up in the database `peopled`."""
+    own_server.revive()
+    asyncio.run(execute(own_server.dsn(), "CREATE DATABASE peopled TEMPLATE migrated"))
+    return asyncio.run(_signed_up(own_server.dsn("peopled"), tmp_path_factory.mktemp("home")))
+
+
 @pytest.fixture
-async def site(mortal: MortalServer, mortal_dsn: str, tmp_path: Path) -> AsyncIterator[Site]:
+async def site(
+    mortal: MortalServer, people: People, anyio_backend: str, tmp_path: Path
+) -> AsyncIterator[Site]:
     """An application on the server that dies."""
-    settings = settings_for(mortal_dsn, tmp_path / "home", database_pool_size=POOL_SIZE, **MAIL)
-    app = create_app(settings)
+    async with database_of(mortal, "peopled") as dsn:
+        app = create_app(settings_for(dsn, tmp_path / "home", database_pool_size=POOL_SIZE, **MAIL))
+        async with serving(app) as client:
+            site = Site(app, client, mortal, dsn, deepcopy(people))
+            await site.send_no_mail()
+            yield site
+
+
+async def _signed_up(dsn: str, home: Path) -> People:
+    people: People = {}
+    app = create_app(settings_for(dsn, home, **MAIL))
     async with serving(app) as client:
-        site = Site(app, client, mortal, mortal_dsn)
-        await site.send_no_mail()
+        await app.state.gatepost.service(Sender).close()
         for number, name in enumerate(ATTEMPTS):
             email = f"user{number}@example.com"
-            data = await register(client, email)
-            site.people[name] = {"email": email, "token": data["token"]}
-        await sign_up_the_rest(site)
-        yield site
-
-
-async def sign_up_the_rest(site: Site) -> None:
-    admins = [site.people[n]["email"] for n, attempt in ATTEMPTS.items() if attempt.token == "admin's"]
-    async with connected(site.dsn) as db:
+            people[name] = {"email": email, "token": (await register(client, email))["token"]}
+    admins = [people[n]["email"] for n, attempt in ATTEMPTS.items() if attempt.token == "admin's"]
+    async with connected(dsn) as db:
         await db.execute("UPDATE users SET is_admin = true WHERE email = ANY($1::varchar[])", admins)
+        without = people["remove the password"]["email"]
+        await db.execute("UPDATE users SET email_verified_at = now() WHERE email = $1", without)
         rows = await db.fetch(
             "SELECT u.email, u.id AS user_id, s.id FROM user_sessions s JOIN users u ON u.id = s.user_id"
         )
     ids = {row["email"]: row["id"] for row in rows}
     users = {row["email"]: row["user_id"] for row in rows}
-    for person in site.people.values():
+    for person in people.values():
         person["session"] = ids[person["email"]]
         person["id"] = users[person["email"]]
+    return people
 
 
 @asynccontextmanager
