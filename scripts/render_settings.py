@@ -107,7 +107,8 @@ ends every session.
 ## Changing the key
 
 Set the new key as `SECRET_KEY` and add the old one to `SECRET_KEY_FALLBACKS`: no one is signed out.
-Remove it after `SESSION_MAX_MINUTES`, when no session from its time can still be live.
+Run `gatepost secret rotate`, which encrypts the secrets of authenticator apps with the new one.
+Remove the old one after `SESSION_MAX_MINUTES`, when no session from its time can still be live.
 
 ## The database's address
 

@@ -10,13 +10,12 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from gatepost.cli import application, events, sessions, throttles, users
+from gatepost.cli import application, events, secret, sessions, throttles, users
 from gatepost.cli.demo import demo
 from gatepost.cli.doctor import doctor
 from gatepost.cli.migrate import migrate
 from gatepost.cli.overview import overview
 from gatepost.cli.psql import psql
-from gatepost.cli.secret import secret
 from gatepost.cli.serve import serve
 from gatepost.cli.theme import theme
 from gatepost.errors import GatepostError, InternalError
@@ -64,7 +63,8 @@ def create(features: tuple[Feature, ...] = FEATURES) -> typer.Typer:
         pretty_exceptions_enable=False,
         callback=_gatepost,
     )
-    groups = {str(noun.app.info.name): copy.copy(noun.app) for noun in (users, sessions, events, throttles)}
+    nouns = (users, sessions, events, throttles, secret)
+    groups = {str(noun.app.info.name): copy.copy(noun.app) for noun in nouns}
     for group in groups.values():
         group.registered_commands = [*group.registered_commands]
     app.command(epilog="Example: gatepost serve --host 0.0.0.0 --workers 4")(serve)
@@ -85,7 +85,7 @@ def create(features: tuple[Feature, ...] = FEATURES) -> typer.Typer:
     app.command(epilog="Example: gatepost demo --serve")(demo)
     app.command(epilog="Example: gatepost theme --serve")(theme)
     app.command(epilog="Example: gatepost doctor --asvs --level 1")(doctor)
-    app.command(epilog="Example: SECRET_KEY=$(gatepost secret)")(secret)
+    app.add_typer(groups["secret"])
     for feature in features:
         for command in feature.commands() if feature.commands is not None else ():
             target = app if command.group is None else groups.get(command.group)

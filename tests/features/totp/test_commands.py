@@ -29,5 +29,5 @@ async def test_the_factors_of_who_lost_them_are_removed_with_a_reason(
 
 
 async def test_secrets_are_encrypted_with_the_newest_key(gatepost: Command) -> None:
-    done = await gatepost("totp", "rotate", "--json")
+    done = await gatepost("secret", "rotate", "--json")
     assert done.json == {"encrypted": 0, "unreadable": 0}

@@ -1,4 +1,4 @@
-"""`gatepost totp`: what the owner of SECRET_KEY does about authenticator apps."""
+"""`gatepost secret rotate`: what the owner of SECRET_KEY does about authenticator apps."""
 
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ def rotate(*, as_json: AsJson = False) -> None:
     async def work(gate: "Gate") -> tuple[int, int]:
         return await gate.service(Totp).seal_anew()
 
-    done, lost = run(out, "totp rotate", work)
+    done, lost = run(out, "secret rotate", work)
     out.done({"encrypted": done, "unreadable": lost}, f"Encrypted with the newest SECRET_KEY: {done}.")
     if lost:
         out.warn(
@@ -32,9 +32,8 @@ def rotate(*, as_json: AsJson = False) -> None:
 COMMANDS = (
     Command(
         name="rotate",
-        group="totp",
-        group_help="Manage the secrets of authenticator apps.",
+        group="secret",
         run=rotate,
-        example="gatepost totp rotate",
+        example="gatepost secret rotate",
     ),
 )
