@@ -91,7 +91,7 @@ class Ground:
         self._given: dict[str, Any] = request.node.funcargs | given
         self._coverage = getattr(request.config.pluginmanager.getplugin("_cov"), "cov_controller", None)
         self._count = 0
-        self._failed: list[BaseException] = []
+        self._failed: dict[str, BaseException] = {}
         self._database: Database | None = None
         ours = [each for each in self._given.values() if type(each).__module__.startswith("tests.")]
         self._held = [(each, dict(vars(each))) for each in ours if hasattr(each, "__dict__")]
@@ -111,15 +111,16 @@ class Ground:
                 yield self._given | {"monkeypatch": patch}
         except (Exception, pytest.fail.Exception) as failure:
             failure.add_note(f"in the case {name}")
-            self._failed.append(failure)
+            self._failed[name] = failure
         finally:
             if away:
                 away.resume()
 
     def tell(self) -> None:
-        """Fail where a case did."""
+        """Fail where a case did; of many that fail alike the report may show one."""
         if self._failed:
-            raise BaseExceptionGroup(f"{len(self._failed)} of {self._count} cases failed", self._failed)
+            told = f"{len(self._failed)} of {self._count} cases failed: {'; '.join(self._failed)}"
+            raise BaseExceptionGroup(told, list(self._failed.values()))
 
     async def prepare(self) -> None:
         """Have a case find everything as the first one did; in the event loop of the application."""
