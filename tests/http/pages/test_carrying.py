@@ -35,6 +35,7 @@ BEFORE = {
         INSERT INTO auth_totp (user_id, secret, key_id, last_step, created_at)
         VALUES (2, decode(repeat('00', 40), 'hex'), 'k', 0, now())
     """,
+    "remove the password": "UPDATE users SET email_verified_at = now()",  # by mail one signs in without it
     "lift": BLOCKED,
     "lift there": BLOCKED,
     "lift a limit": """
