@@ -329,7 +329,7 @@ SHOWN: list[dict[str, str]] = [
     {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty", "Origin": FRIEND},
     {},
 ]
-CHECKED = {"/api/auth/me", "/api/auth/verify"}
+CHECKED = {"/api/auth/me", "/api/auth/verify", "/api/auth/verify/envoy"}
 """What is asked for on behalf of whatever page; it costs and writes nothing."""
 
 

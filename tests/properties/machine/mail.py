@@ -189,8 +189,7 @@ class MailSteps(AccountSteps):
         door = door or (link.purpose if link.purpose in DOORS else "sign_up")
         how = how if door in CODED else "link"
         worker = STRICT if door == "sign_up" else worker
-        # Nobody is signed in here, whose account the code would be of.
-        is_good = (door != "verify_email" or how == "link") and self.would_work(link, door, how)
+        is_good = self.would_work(link, door, how)
         if door == "sign_in" and link.user is None and worker == STRICT:
             is_good = False  # nobody signs up there without an invitation
         answer = self.call(worker, "POST", DOORS[door], by, None, self.shown(link, door, how, password))
@@ -208,8 +207,7 @@ class MailSteps(AccountSteps):
         """Answer for an e-mail from a session, of its own account or another's."""
         session = self.session(token)
         link = self.picked(self.world.links, pick)
-        is_theirs = session.refusal(self.world.now) is None and session.user.email == link.email
-        is_good = (is_theirs or how == "link") and self.would_work(link, "verify_email", how)
+        is_good = self.would_work(link, "verify_email", how)
         body = self.shown(link, "verify_email", how, PASSWORD)
         answer = self.call(worker, "POST", "email/verify", session.by, session.token, body)
         if is_good and link.user is not None:

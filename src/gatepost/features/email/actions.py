@@ -49,8 +49,8 @@ class EmailAction(Action):
 
     `purpose` · `reason`: `unknown`, `used`, `revoked`, `expired`, `changed` where the user's credentials are
     others by now, `user_disabled`, `nobody`, `wrong_code`, `no_code` where none can be tried, in
-    this browser, `no_session` where the code takes one of the account, `ended_meanwhile`, `code_alone` where
-    only its code works, or `registration_closed` where it would make an account · `email` that it was for
+    this browser, `ended_meanwhile`, `code_alone` where only its code works, or `registration_closed` where it
+    would make an account · `email` that it was for
     """
     MAIL_FAILED = "mail.failed"
     """A mail could not be delivered.

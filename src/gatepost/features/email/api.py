@@ -267,9 +267,8 @@ async def verify_email(
 ) -> Response:
     """Note that the e-mail is its user's; with a password or a passkey, make the account that waits for it.
 
-    The code of an account takes a session of it. By a link without one, whoever made the account may have
-    been somebody else: its password, sessions and other ways to sign in end, and `POST /password/forgot`
-    leads to a new password.
+    Without a session of the account, whoever made it may have been somebody else: its password, sessions and
+    other ways to sign in end, and `POST /password/forgot` leads to a new password.
     """
     if body.password is not None or body.instead is not None:
         await check_cookie(edge, request.scope, cookie=body.cookie, remember=body.remember)

@@ -1,7 +1,6 @@
 """Verified addresses: a mail at registration, what proves the mailbox, and what a proof takes from others."""
 
 from datetime import timedelta
-from typing import TypeGuard
 
 from gatepost.db.pool import Connection
 from gatepost.features.email.actions import EmailAction
@@ -10,9 +9,7 @@ from gatepost.features.email.links import Shown
 from gatepost.features.email.mailroom import Mailroom, see_that
 from gatepost.features.email.mails import Mail
 from gatepost.models import AuditAction, Client, EndReason, Session, User, UserId
-from gatepost.security.emails import canonical_email
 from gatepost.services.feature import Happened, Wiring
-from gatepost.services.typed import read
 from gatepost.store import endings, sign_ins
 from gatepost.store import events as event_store
 from gatepost.store import users as user_store
@@ -73,8 +70,7 @@ class Verifications:
         """Note that an address is its user's.
 
         Unless that comes from a session of the account, whoever made it may have been somebody else, who
-        registered with an address that was not theirs: then what they sign in with is taken away. A code
-        works from such a session alone, so that nobody else uses up its tries or is talked out of it.
+        registered with an address that was not theirs: then what they sign in with is taken away.
 
         Returns:
             Whether what they sign in with was taken away.
@@ -86,21 +82,12 @@ class Verifications:
         """
         see_that(self.is_on)
         await self._mailroom.throttles.arrive(client, verb="verify")
-        if shown.token is None:
-            await self._see_whose_code(shown, session, client)
         link = await self._links.find(Purpose.VERIFY_EMAIL, shown, client=client)
         async with self._mailroom.database.transaction() as conn:
             disowned = await self._prove(conn, link, session, client)
         if disowned is None:
             raise await self._links.refused(Purpose.VERIFY_EMAIL, "ended_meanwhile", link, client=client)
         return disowned
-
-    async def _see_whose_code(self, shown: Shown, session: Session | None, client: Client) -> None:
-        email = read("email", shown.email or "", canonical_email)
-        if not (_is_of_user(session) and session.user.email == email):
-            raise await self._links.refused(
-                Purpose.VERIFY_EMAIL, "no_session", None, client=client, email=email
-            )
 
     async def _prove(
         self, conn: Connection, link: MailLink, session: Session | None, client: Client
@@ -113,7 +100,7 @@ class Verifications:
         user = await user_store.get(conn, user_id)
         if user is None or not await self._links.claim(conn, link):
             return None
-        is_own = _is_of_user(session) and session.user.id == user_id
+        is_own = session is not None and session.user.id == user_id and session.impersonator_id is None
         taken = not user.email_verified and not is_own
         if taken:
             await self.disown(conn, user_id, client)
@@ -148,8 +135,3 @@ class Verifications:
             lifetime=LIFETIME,
             has_code=True,
         )
-
-
-def _is_of_user(session: Session | None) -> TypeGuard[Session]:
-    """Say whether there is a session, and nobody has it in the place of its user."""
-    return session is not None and session.impersonator_id is None
