@@ -224,7 +224,7 @@ async def test_what_the_role_may_not_is_named_as_a_grant(
             f"GRANT EXECUTE ON FUNCTION gatepost_end_sessions, gatepost_erase_user TO {role}",
             f"GRANT EXECUTE ON FUNCTION gatepost_redact_events, gatepost_count_events TO {role}",
             f"GRANT SELECT ON auth_event_hours, auth_last_sign_ins, gatepost_features TO {role}",
-            f"GRANT UPDATE ON auth_housekeeping TO {role}",
+            f"GRANT UPDATE ON auth_housekeeping, auth_last_sign_ins TO {role}",
             f"GRANT SELECT, INSERT, UPDATE, DELETE ON auth_links, auth_challenges, auth_blocks TO {role}",
             f"GRANT USAGE ON SEQUENCE auth_links_id_seq, auth_blocks_id_seq TO {role}",
         )

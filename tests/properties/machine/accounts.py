@@ -35,11 +35,16 @@ class AccountSteps(Steps):
 
     @initialize(target=known, worker=numbers)
     def register_the_first(self, worker: int) -> ModelSession:
-        return self.register(worker, USERS[0])
+        session = self.register(worker, USERS[0])
+        assert session is not None
+        return session
 
-    def register(self, worker: int, email: str) -> ModelSession:
+    def register(self, worker: int, email: str) -> ModelSession | None:
         body = {"email": email, "name": "x", "password": PASSWORD}
         answer = self.call(worker, "POST", "register", OWNER, None, body)
+        if self.world.is_held(email):
+            self.refused(answer, "email_taken", 409)
+            return None
         assert answer.status == 201
         user = ModelUser(email, answer.data["user"]["id"])
         self.world.users.append(user)
@@ -49,7 +54,8 @@ class AccountSteps(Steps):
     @precondition(lambda self: len(self.world.users) < 3)
     @rule(target=known, worker=numbers, email=st.sampled_from(USERS))
     def register_another(self, worker: int, email: str) -> Any:
-        return multiple() if self.world.user(email) else self.register(worker, email)
+        session = None if self.world.user(email) else self.register(worker, email)
+        return multiple() if session is None else session
 
     def try_login(self, worker: int, email: str, password: str, by: Caller) -> Answer | None:
         """Try to sign in; None where that was one too many, as it had to be."""

@@ -153,6 +153,9 @@ class MailSteps(AccountSteps):
                 ((link_id,),) = self.run("SELECT max(id) FROM auth_email_links")
                 self.never_mailed.add(link_id)
             return
+        if self.world.is_held(email):
+            self.refused(answer, "email_taken", 409)
+            return
         assert answer.status == 201
         link.is_used = link.is_used or is_good
         user = self.newcomer(email)

@@ -53,6 +53,9 @@ class PasskeySteps(FactorSteps):
         if how == "for another challenge" or not verifies:
             self.refused(answer, "invalid_code")
             return multiple()
+        if self.world.is_held(email):
+            self.refused(answer, "email_taken", 409)
+            return multiple()
         assert answer.status == 201
         user = ModelUser(email, answer.data["user"]["id"], password=None, passkeys=[device])
         user.recovery_codes = dict.fromkeys(answer.data["recovery_codes"], True)

@@ -70,6 +70,15 @@ class Mail(Sessions):
             return link.makes_account and self.user(link.email) is None
         return link.user.is_active and link.stamp in {None, link.user.stamp}
 
+    def is_held(self, email: str) -> bool:
+        """Say whether a former mailbox may take an e-mail back: till then nobody registers with it."""
+        return any(
+            (link.purpose, link.email) == ("email_undo", email)
+            and link.is_untouched()
+            and self.now < link.made_at + link.lifetime
+            for link in self.links
+        )
+
     def issue(self, link: ModelLink, *, by_mailbox: bool = False) -> ModelLink:
         """Note a new link; the last one of its purpose ends, of its mailbox or of its user."""
         if by_mailbox:
