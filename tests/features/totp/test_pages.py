@@ -89,7 +89,7 @@ async def test_signing_in_asks_for_the_code_and_offers_another_way(
     await member.send(FACTOR, {"code": codes[0]})
     assert member.place == "/auth/account"
     await member.get("/auth/security")
-    assert "Left: 9" in member.answer.text
+    assert "9 left" in member.answer.text
 
 
 async def test_new_codes_and_few_of_them(member: Visitor, clock: MovableClock, db: Database) -> None:
@@ -220,7 +220,7 @@ async def test_the_console_asks_for_a_second_factor_of_who_became_an_administrat
         await db.execute("UPDATE users SET is_admin = true")
         await visitor.get("/auth/admin/users")
         assert visitor.answer.status_code == 403
-        assert "you have none yet" in visitor.page.texts["main"]
+        assert "you don't have one yet" in visitor.page.texts["main"]
         assert 'href="/auth/security"' in visitor.answer.text
         await set_up(visitor, clock)
         await visitor.get("/auth/admin/users")
