@@ -162,6 +162,7 @@ async def drive_commands(gate: Gate) -> None:
     await gate.throttles.clear(email=None, address=None, client=at_the_server)
     invited = await gate.service(Invitations).create(email=None, client=at_the_server)
     await gate.service(Invitations).revoke(invited.invitation.id, client=at_the_server)
+    await gate.service(Invitations).restore(invited.invitation.id, client=at_the_server)
     blocked = await gate.service(Addresses).block(
         Place.of("203.0.113.66"), lifetime=None, client=at_the_server
     )

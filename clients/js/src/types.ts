@@ -427,7 +427,7 @@ export interface Overview {
   addresses: FailingAddress[];
   /** With failed logins, last 24 hours. */
   accounts: AttackedAccount[];
-  /** There were more than 20,000 failed logins: `addresses` and `accounts` are of the newest. */
+  /** There were more than 10,000 failed logins: `addresses` and `accounts` are of the newest. */
   is_cut: boolean;
   database_bytes: number;
   postgresql_version: string;
