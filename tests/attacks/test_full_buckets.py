@@ -58,7 +58,9 @@ async def sign_up(client: httpx.AsyncClient, email: str, address: str, invitatio
 
 async def look(client: httpx.AsyncClient, number: int) -> int:
     path = f"/auth/sign-up?invitation={UNKNOWN}"
-    return (await client.get(path, headers=at(of_network(number)))).status_code
+    led_on = await client.get(path, headers=at(of_network(number)))
+    kept = {"Cookie": led_on.headers["set-cookie"].partition(";")[0]}
+    return (await client.get("/auth/sign-up", headers=at(of_network(number)) | kept)).status_code
 
 
 async def look_at_setup(client: httpx.AsyncClient, number: int) -> int:

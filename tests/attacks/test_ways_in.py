@@ -179,6 +179,7 @@ async def on_the_page_after_a_temporary_password(door: Door) -> httpx.Response:
 
 async def on_sign_up(door: Door) -> httpx.Response:
     await door.visitor.get(f"/auth/sign-up?invitation={await invited(door.gate)}")
+    await door.visitor.follow()
     return await door.visitor.send("/sign-up", NEWCOMER)
 
 

@@ -27,6 +27,7 @@ _SHOWN: dict[str, tuple[str, Mapping[str, Any]]] = {
     "verify-email-code": ("verify_by_code.html", {}),
     "confirm-email": ("confirm_email.html", {}),
     "undo-email": ("undo_email.html", {}),
+    "sign-up-invited": ("sign_up.html", {"token": None, "inviter": "Ingrid Olsen", "asks_password": True}),
     "sign-up-sent": ("sign_up_sent.html", {}),
     "finish-sign-up": ("finish_sign_up.html", {"name": "", "is_elsewhere": False, "ways": ()}),
     "sign-in-email": ("mail_sign_in.html", {"signs_up": True}),

@@ -11,11 +11,9 @@ from starlette.types import ASGIApp
 
 from gatepost.app import create_app
 from gatepost.demo.people import GUESSER
-from gatepost.features.invitations import INVITATIONS
-from gatepost.features.invitations.service import Invitations
 from gatepost.http.pages.admin.user import ASKED
 from gatepost.library import Gatepost
-from gatepost.models import Client, UserId
+from gatepost.models import UserId
 from gatepost.preview.own_pages import own_pages
 from gatepost.preview.places import Place, pages_of, places
 from gatepost.preview.visitors import Visitors
@@ -98,7 +96,7 @@ class Stage:
                 app=app,
                 auth=auth,
                 visitors=await Visitors.arrive(auth, pages),
-                places=places(pages, await _examples(auth, attacked)),
+                places=places(pages, _examples(auth, attacked)),
                 _opened=stack.pop_all(),
             )
 
@@ -107,17 +105,13 @@ class Stage:
         await self._opened.aclose()
 
 
-async def _examples(auth: Gatepost, attacked: UserId) -> Mapping[str, Sequence[str]]:
+def _examples(auth: Gatepost, attacked: UserId) -> Mapping[str, Sequence[str]]:
     """Return paths of pages that take parameters, with values that are there."""
     gives_none = auth.administration.gives_no_passwords
     verbs = [verb for verb in ASKED if not (gives_none and verb == "temporary_password")]
-    found = {
+    return {
         "/admin/users/{id}": [f"/admin/users/{attacked}"],
         "/admin/users/{id}/{verb}": [f"/admin/users/{attacked}/{verb}" for verb in verbs],
         "/admin/users/{id}/mail/reset": [f"/admin/users/{attacked}/mail/reset"],
         "/admin/addresses/{address:path}": [f"/admin/addresses/{GUESSER.ip_address}"],
     }
-    if INVITATIONS in auth.features:
-        issued = await auth.service(Invitations).create(email="ada@example.com", client=Client())
-        found["/sign-up"] = ["/sign-up", f"/sign-up?invitation={issued.token}"]
-    return found

@@ -71,8 +71,9 @@ async def test_an_invitation_leads_to_an_account_once(
     issued = await gate.service(Invitations).create(email=EMAIL, client=Client())
     assert issued.url == f"{ORIGIN}/auth/sign-up?invitation={issued.token}"
     await visitor.get(issued.url)
+    assert visitor.place == "/auth/sign-up", "its token is in no address"
+    await visitor.follow()
     assert visitor.answer.status_code == 200
-    assert visitor.answer.headers["referrer-policy"] == "strict-origin"
     form = visitor.page.form("/sign-up")
     assert form.fields["email"] == EMAIL, "it is for nobody else"
     assert "readonly" in next(each for each in visitor.page.all("input") if each.get("id") == "email")
@@ -87,6 +88,7 @@ async def test_an_invitation_leads_to_an_account_once(
     await visitor.follow()
     await visitor.sign_out()
     await visitor.get(issued.url)
+    await visitor.follow()
     assert visitor.answer.status_code == 403
     assert visitor.page.texts["h1"] == "This invitation no longer works"
 
@@ -97,6 +99,7 @@ async def test_an_invitation_that_is_over_is_a_page_and_one_entry_on_the_trail(
     visitor, gate = await opened("invite")
     issued = await gate.service(Invitations).create(email=None, lifetime=timedelta(hours=1), client=Client())
     await visitor.get(issued.url)
+    await visitor.follow()
     clock.advance(hours=2)
     await visitor.send("/sign-up", WHO)
     assert visitor.answer.status_code == 403
@@ -142,8 +145,12 @@ async def test_a_link_is_made_shown_once_and_good_for_an_account(
     (event,) = await events(db, InvitationAction.CREATED)
     assert event["detail"]["admin_id"] == nth_user(1)
     token = link.partition("invitation=")[2]
-    newcomer = await admin.client.get(link, headers={"Cookie": ""})
+    led_on = await admin.client.get(f"{link}&next=/auth/devices", headers={"Cookie": ""})
+    assert led_on.headers["location"] == "/auth/sign-up?next=%2Fauth%2Fdevices", "its token is in no address"
+    kept = {"Cookie": led_on.headers["set-cookie"].partition(";")[0]}
+    newcomer = await admin.client.get("/auth/sign-up", headers=kept)
     assert "invited you to Gatepost." in newcomer.text
+    assert f'name="invitation" value="{token}"' in newcomer.text
     assert token not in (await admin.get(PAGE)).text
     assert (whose or "anyone with the link") in admin.page.texts["tbody"]
     body = {"email": "new@example.com", "name": "New", "password": PASSWORD, "invitation": token}

@@ -9,6 +9,7 @@ from gatepost.features.email.email_changes import EmailChanges
 from gatepost.features.email.errors import InvalidLink
 from gatepost.features.email.link_store import Purpose
 from gatepost.features.email.mailroom import see_that
+from gatepost.http.pages import followed_links
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.page import Page
 from gatepost.http.pages.visit import Visit
@@ -39,7 +40,7 @@ def _page(path: str, purpose: Purpose, *, template: str, use: Use, then: str, no
             await use(visit.gate.service(EmailChanges), token, visit)
         except InvalidLink:
             return landing.not_good(visit, again=None)
-        return landing.forgotten(visit, visit.redirect(visit.url(then), notice=notice))
+        return followed_links.forgotten(visit, visit.redirect(visit.url(then), notice=notice))
 
     return Page(path=path, show=show, submit=submit)
 

@@ -11,6 +11,7 @@ from gatepost.features.email.mail_sign_ins import MailSignIns, Newly
 from gatepost.features.email.mailroom import see_that
 from gatepost.features.email.mails import Mail
 from gatepost.http import binding
+from gatepost.http.pages import followed_links
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.own_inputs import typed_fields
 from gatepost.http.pages.page import Page
@@ -102,7 +103,7 @@ async def submit(visit: Visit, form: Form) -> Response:
             raise
         return _newcomer(visit, form.get("email", ""))
     begun = await (begin(visit, signed_in) if is_new else visit.begin(signed_in))
-    return landing.forgotten(visit, begun)
+    return followed_links.forgotten(visit, begun)
 
 
 async def _sent(visit: Visit, email: str) -> Response:

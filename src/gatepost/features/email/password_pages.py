@@ -10,6 +10,7 @@ from gatepost.features.email.mailroom import see_that
 from gatepost.features.email.mails import Mail
 from gatepost.features.email.passwords import ForgottenPasswords
 from gatepost.http import binding
+from gatepost.http.pages import followed_links
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.page import Page
 from gatepost.http.pages.visit import Visit
@@ -78,7 +79,7 @@ async def submit(visit: Visit, form: Form) -> Response:
             raise
         return landing.not_good(visit, again=FORGOT)
     response = visit.redirect(visit.url("/sign-in"), notice="password_reset")
-    return landing.forgotten(visit, response)
+    return followed_links.forgotten(visit, response)
 
 
 async def _code_form(visit: Visit, email: str) -> Response:

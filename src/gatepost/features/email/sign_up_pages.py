@@ -7,6 +7,7 @@ from gatepost.features.email.errors import InvalidLink
 from gatepost.features.email.link_store import Purpose
 from gatepost.features.email.mailroom import see_that
 from gatepost.features.email.sign_ups import SignUps
+from gatepost.http.pages import followed_links
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.newcomers import read_instead, telling
 from gatepost.http.pages.page import Page
@@ -67,7 +68,7 @@ async def submit(visit: Visit, form: Form) -> Response:
         if shown.token is None:
             raise
         return landing.not_good(visit, again="/sign-up")
-    return landing.forgotten(visit, await begin(visit, signed_in))
+    return followed_links.forgotten(visit, await begin(visit, signed_in))
 
 
 def sent(visit: Visit, email: str) -> Response:

@@ -10,6 +10,7 @@ from gatepost.features.email.links import Shown
 from gatepost.features.email.mailroom import see_that
 from gatepost.features.email.mails import Mail
 from gatepost.features.email.verification import Verifications
+from gatepost.http.pages import followed_links
 from gatepost.http.pages.feature import Callout
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.page import Page
@@ -63,7 +64,7 @@ async def submit(visit: Visit, form: Form) -> Response:
         response = visit.redirect(visit.url("/forgot-password"), notice="address_verified_anew")
     else:
         response = visit.redirect(visit.url("/account"), notice="address_verified")
-    return landing.forgotten(visit, response)
+    return followed_links.forgotten(visit, response)
 
 
 async def callout(visit: Visit) -> Callout | None:

@@ -131,6 +131,8 @@ async def show_sign_up(visit: Visit) -> Response:
         raise NotFound
     if visit.session is not None and (visit.problems is None or visit.has_begun):
         return visit.redirect(visit.next or visit.url("/account"))
+    if (led_on := sign_up.invited(visit)) is not None:
+        return led_on
     token = sign_up.invitation_of(visit, visit.typed)
     invitation = await visit.gate.admission.look(token, client=visit.client)
     return visit.render(

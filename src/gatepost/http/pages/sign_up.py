@@ -6,13 +6,16 @@ from starlette.responses import Response
 
 from gatepost.errors import NotFound, ValidationFailed
 from gatepost.http.binding import bind, browser_of
-from gatepost.http.pages import recovery
+from gatepost.http.pages import followed_links, recovery
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.language import find_language
 from gatepost.http.pages.newcomers import read_instead, telling
 from gatepost.http.pages.own_inputs import typed_fields
 from gatepost.http.pages.visit import Visit
 from gatepost.models import Link, PendingEmail, SignedIn
+
+_INVITED = "invited"
+"""What the link of an invitation is for, as the cookie of links that were followed has it."""
 
 
 async def show(visit: Visit) -> Response:
@@ -23,6 +26,8 @@ async def show(visit: Visit) -> Response:
     """
     if visit.session is not None and (visit.problems is None or visit.has_begun):
         return visit.redirect(visit.next or visit.url("/account"))
+    if (led_on := invited(visit)) is not None:
+        return led_on
     token = invitation_of(visit, visit.typed)
     invitation = await visit.gate.admission.look(token, client=visit.client)
     return visit.render(
@@ -59,14 +64,14 @@ async def submit(visit: Visit, form: Form) -> Response:
             password=form.get("password", ""),
             client=visit.client,
             by_cookie=True,
-            invitation=invitation_of(visit, form),
+            invitation=form.get("invitation") or None,
             own=typed_fields(visit.site.own_inputs, form),
             instead=read_instead(form),
             browser=browser,
         )
     if isinstance(made, PendingEmail):
         return bind(visit.site.sign_up_sent(visit, made.email), visit.edge, browser)
-    return await begin(visit, made)
+    return followed_links.forgotten(visit, await begin(visit, made))
 
 
 async def begin(visit: Visit, made: SignedIn) -> Response:
@@ -78,6 +83,12 @@ async def begin(visit: Visit, made: SignedIn) -> Response:
     return await recovery.begin(visit, made)
 
 
+def invited(visit: Visit) -> Response | None:
+    """Lead who follows an invitation to the page without its token in the address; None for others."""
+    to = visit.url(visit.path, next=visit.next)
+    return followed_links.moved(visit, _INVITED, named="invitation", to=to)
+
+
 def invitation_of(visit: Visit, form: Form) -> str | None:
-    """Return the token of the invitation that a newcomer has come with."""
-    return form.get("invitation") or visit.request.query_params.get("invitation") or None
+    """Return the token of the invitation that a newcomer has come with, for the form to send on."""
+    return form.get("invitation") or followed_links.kept_token(visit, _INVITED)
