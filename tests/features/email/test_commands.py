@@ -115,6 +115,9 @@ async def test_every_mail_is_written_to_be_looked_at(
     )
     assert "nouveau mot de passe" in (folder / "password_reset.txt").read_text("utf-8")
     assert '<html lang="fr"' in (folder / "password_reset.html").read_text("utf-8")
+    for unknown in ("xx", "../de", ""):
+        refused = await gatepost("mail", "preview", str(folder), "--language", unknown)
+        assert (refused.code, "there are en, de, es, " in " ".join(refused.err.split())) == (2, True), unknown
     monkeypatch.setenv("TEMPLATES_DIR", str(tmp_path / "nowhere"))
     assert "is not a directory" in (await gatepost("mail", "preview", str(folder), "--json")).out
 

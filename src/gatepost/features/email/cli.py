@@ -31,6 +31,21 @@ _COLUMNS = {
 }
 
 
+def _known(language: str | None) -> str | None:
+    from gatepost.http.pages.language import find_language
+    from gatepost.texts import LANGUAGES
+
+    if language is not None and find_language(language) is None:
+        known = ", ".join(each.replace("_", "-") for each in LANGUAGES)
+        raise typer.BadParameter(
+            f"no mail is written in {language!r}; there are {known}, with regions such as de-CH"
+        )
+    return language
+
+
+Language = Annotated[str | None, typer.Option(callback=_known, help="Language of mails, such as de.")]
+
+
 def _data(row: "Row") -> dict[str, Any]:
     return {key: getattr(row, key) for key in (*_COLUMNS, "expires_at", "done_at")}
 
@@ -124,7 +139,7 @@ def note_bounce(
 def send_test(
     address: Annotated[str, typer.Argument(metavar="ADDRESS", help="Where to.")],
     *,
-    language: Annotated[str | None, typer.Option(help="Language of the mail, such as de.")] = None,
+    language: Language = None,
     as_json: AsJson = False,
 ) -> None:
     """Send a test mail now, past the queue, and say what came of it."""
@@ -159,7 +174,7 @@ def send_test(
 def preview_mail(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Directory to write to; it is made.")],
     *,
-    language: Annotated[str | None, typer.Option(help="Language of the mails, such as de.")] = None,
+    language: Language = None,
     as_json: AsJson = False,
 ) -> None:
     """Write every mail with invented data, as text and as HTML, to see how it looks."""
