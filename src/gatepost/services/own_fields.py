@@ -22,6 +22,9 @@ TAKEN = frozenset(
         "next",
         "token",
         "code",
+        "challenge",
+        "credential",
+        "followed",
     }
 )
 """Fields of registration and of its form that are Gatepost's."""

@@ -224,8 +224,9 @@ async def test_the_code_leads_to_the_same_page(app: FastAPI, visitor: Visitor, d
     assert visitor.place == "/auth/devices"
 
 
+@pytest.mark.parametrize("by", ["code", "link"])
 async def test_the_page_asks_for_what_the_application_needs(
-    make_settings: MakeSettings, db: Database, owner_dsn: str
+    make_settings: MakeSettings, db: Database, owner_dsn: str, by: str
 ) -> None:
     await execute(owner_dsn, "ALTER TABLE users ADD COLUMN company text NOT NULL DEFAULT ''")
     auth, app = asking(make_settings(**BOTH))
@@ -233,8 +234,12 @@ async def test_the_page_asks_for_what_the_application_needs(
         await visitor.get("/auth/sign-in/email")
         assert visitor.answer.status_code == 200, visitor.answer.text
         await visitor.send("/sign-in/email", {"email": EMAIL})
-        code = (await read_mail(auth, db, "sign_up")).code
-        await visitor.send("/sign-in/email/finish", {"code": code})
+        mail = await read_mail(auth, db, "sign_up")
+        if by == "code":
+            await visitor.send("/sign-in/email/finish", {"code": mail.code})
+        else:
+            await visitor.get(mail.url.removeprefix("https://auth.example.com"))
+            await visitor.follow()
         await visitor.send("/sign-in/email/finish", {"name": "Ada", "company": "Acme"})
         assert "terms-problem" in visitor.page.texts
         await visitor.send("/sign-in/email/finish", {"name": "Ada", "company": "Acme", "terms": "on"})

@@ -14,7 +14,7 @@ from tests.http.conftest import Database, assert_error, assert_success, events
 from tests.http.pages.conftest import Visitor, another, visitor
 from tests.walking import walked
 
-from gatepost import Gatepost, NewUser, errors
+from gatepost import Gatepost, NewUser, User, errors
 from gatepost.app import create_app
 from gatepost.features.email.errors import InvalidLink
 
@@ -194,6 +194,43 @@ async def test_fields_of_ones_own_are_kept_until_then(
         made = await finish(client, token=(await read_mail(auth, db, "verify_email")).token)
         assert made.status_code == 201
     assert await db.fetchval("SELECT company FROM users") == "Acme"
+
+
+class Several(Fields):
+    newsletter: bool = False
+    nickname: str = "none"
+    tags: list[str] = []
+
+
+async def test_the_page_shows_the_fields_that_somebody_else_may_have_filled_in(
+    make_settings: MakeSettings, db: Database
+) -> None:
+    auth = Gatepost(make_settings(**REQUIRED), registration=Several)
+    came: list[Several | None] = []
+
+    @auth.on_register
+    async def note(_: object, user: User, fields: Several | None) -> None:
+        came.append(fields)
+
+    app = FastAPI(lifespan=auth.lifespan)
+    auth.install(app, pages=True)
+    async with serving(app) as client, another(app) as visitor:
+        given = {"company": "Evil", "nickname": "x", "newsletter": True, "tags": ["a"]}
+        assert (await sign_up(client, **given)).status_code == 202
+        mail = await read_mail(auth, db, "verify_email")
+        await visitor.get(mail.url.removeprefix("https://auth.example.com"))
+        await visitor.follow()
+        shown = {each.get("name"): each.get("value") for each in visitor.page.all("input")}
+        assert (shown["company"], shown["nickname"]) == ("Evil", "x")
+        assert any(
+            each.get("name") == "newsletter" and "checked" in each for each in visitor.page.all("input")
+        )
+        form = visitor.page.form("/finish-sign-up").fields
+        form.pop("newsletter", None)  # a box that is not ticked is not sent
+        own = {"company": "Acme", "nickname": "", "password": ANOTHER}
+        await visitor.post("/auth/finish-sign-up", form | own)
+        assert visitor.place == "/auth/account"
+    assert came == [Several(company="Acme", newsletter=False, nickname="none", tags=["a"])]
 
 
 async def test_what_nobody_asked_for_is_not_kept(client: httpx.AsyncClient, db: Database) -> None:

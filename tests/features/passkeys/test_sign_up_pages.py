@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from fastapi import FastAPI
+from pydantic import BaseModel
 from tests.conftest import MakeSettings, MovableClock
 from tests.features.email.conftest import resting
 from tests.features.email.mailbox import MAIL_ON, read_mail
@@ -12,6 +13,7 @@ from tests.features.passkeys_by import Device
 from tests.http.conftest import Database
 from tests.http.pages.conftest import ORIGIN, Visitor, visiting
 
+from gatepost import Gatepost, User
 from gatepost.app import create_app
 
 __all__ = ["resting"]
@@ -64,6 +66,31 @@ async def test_who_signs_up_with_a_passkey_sees_the_recovery_codes_first(
     assert "saved them. Continue" in visitor.answer.text
     await visitor.get("/auth/security")
     assert "You don't have one. You sign in another way." in visitor.answer.text
+
+
+class Fields(BaseModel):
+    """What an application asks for."""
+
+    company: str
+    newsletter: bool = False
+
+
+async def test_the_application_is_given_what_it_asks_for(make_settings: MakeSettings, db: Database) -> None:
+    auth = Gatepost(make_settings(public_url=ORIGIN, passwordless_sign_up=True), registration=Fields)
+    came: list[Fields | None] = []
+
+    @auth.on_register
+    async def note(_: object, user: User, fields: Fields | None) -> None:
+        came.append(fields)
+
+    app = FastAPI(lifespan=auth.lifespan)
+    auth.install(app, pages=True)
+    async with visiting(app) as visitor:
+        await visitor.get(PAGE)
+        (index,) = [i for i, form in enumerate(visitor.page.forms) if "challenge" in form.fields]
+        await send(visitor, index, Device(ORIGIN), **ADA, company="Acme")
+        assert visitor.answer.status_code == 200, visitor.answer.text
+    assert came == [Fields(company="Acme")]
 
 
 async def test_behind_the_link_of_the_mail_a_passkey_is_offered(

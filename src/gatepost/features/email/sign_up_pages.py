@@ -1,5 +1,7 @@
 """The page behind the link of somebody who signs up: the password is chosen there."""
 
+from collections.abc import Mapping
+
 from starlette.responses import Response
 
 from gatepost.features.email import landing
@@ -10,6 +12,7 @@ from gatepost.features.email.sign_ups import SignUps
 from gatepost.http.pages import followed_links
 from gatepost.http.pages.forms import Form
 from gatepost.http.pages.newcomers import read_instead, telling
+from gatepost.http.pages.own_inputs import OwnInput, filled_in, typed_fields
 from gatepost.http.pages.page import Page
 from gatepost.http.pages.sign_up import begin
 from gatepost.http.pages.visit import Visit
@@ -34,13 +37,14 @@ async def show(visit: Visit) -> Response:
     if token is None or "code" in visit.typed:
         return sent(visit, visit.typed.get("email", ""))
     try:
-        link, name = await sign_ups.look(token, client=visit.client)
+        link = await sign_ups.look(token, client=visit.client)
     except InvalidLink:
         return landing.not_good(visit, again="/sign-up")
     return visit.render(
         "finish_sign_up.html",
         email=link.email,
-        name=name,
+        name=link.kept.name,
+        inputs=filled_in(_inputs(visit), link.kept.own),
         is_elsewhere=not sign_ups.is_from(link, visit.edge.cookies.asked(visit.request.scope)),
         min_length=visit.gate.settings.password_min_length,
         ways=[template for each in visit.site.newcomer_ways if (template := each(visit)) is not None],
@@ -61,6 +65,7 @@ async def submit(visit: Visit, form: Form) -> Response:
                 shown,
                 form.get("password", ""),
                 name=form.get("name"),
+                own=_corrected(visit, form) if shown.token is not None else None,
                 arrival=Arrival(client=visit.client, by_cookie=True),
                 instead=read_instead(form),
             )
@@ -69,6 +74,19 @@ async def submit(visit: Visit, form: Form) -> Response:
             raise
         return landing.not_good(visit, again="/sign-up")
     return followed_links.forgotten(visit, await begin(visit, signed_in))
+
+
+def _inputs(visit: Visit) -> list[OwnInput]:
+    """Return the inputs that are shown once more: whoever typed the address may have filled them in."""
+    return [each for each in visit.site.own_inputs if each.kind != "password"]
+
+
+def _corrected(visit: Visit, form: Form) -> Mapping[str, object] | None:
+    """Return what the form of the page was sent with; that of a passkey has none of these inputs."""
+    if "credential" in form:
+        return None
+    inputs = _inputs(visit)
+    return {each.name: None for each in inputs} | typed_fields(inputs, form)
 
 
 def sent(visit: Visit, email: str) -> Response:

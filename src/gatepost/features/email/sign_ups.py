@@ -1,5 +1,6 @@
 """Signing up where addresses have to be verified: there is a user once the mailbox has answered."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from gatepost.db.pool import Connection
@@ -62,16 +63,15 @@ class SignUps:
         )
         await self._mailroom.post(request, newcomer.email, client=client, browser=browser)
 
-    async def look(self, token: str, *, client: Client) -> tuple[MailLink, str]:
-        """Return the open link of a token, for its page, and the name that was given; it stays open.
+    async def look(self, token: str, *, client: Client) -> MailLink:
+        """Return the open link of a token, for its page, with what was given before; it stays open.
 
         Raises:
             NotFound: accounts are made otherwise.
             InvalidLink, TooManyAttempts: as `MailLinks.look`.
         """
         see_that(self.is_on)
-        link = await self._links.look(Purpose.SIGN_UP, token, client=client)
-        return link, link.kept.name
+        return await self._links.look(Purpose.SIGN_UP, token, client=client)
 
     def is_from(self, link: MailLink, browser: str | None) -> bool:
         """Say whether a link may have been asked for in the browser that keeps this."""
@@ -83,6 +83,7 @@ class SignUps:
         password: str | None,
         *,
         name: str | None = None,
+        own: Mapping[str, object] | None = None,
         instead: Instead | None = None,
         arrival: Arrival,
     ) -> SignedIn:
@@ -93,6 +94,8 @@ class SignUps:
             password: as it was typed; None where they set up something else.
             instead: what that is.
             name: another one than was given before; None where that stays.
+            own: what takes the place of what was given for the application's fields, which somebody else may
+                have been; None in it is for a field that was left empty.
             arrival: how they want to be handed the session.
 
         Raises:
@@ -109,9 +112,11 @@ class SignUps:
         link = await self._links.find(Purpose.SIGN_UP, shown, client=client)
         kept = link.kept
         inviter, invitation = self._features.inviter, None
+        emptied = {key for key, value in (own or {}).items() if value is None}
         if inviter is not None and kept.invitation is not None:
             invitation = await inviter.get(kept.invitation)
-        newcomer = Newcomer(email=link.email, name=name or kept.name, own=kept.own, invitation=invitation)
+        fields = {key: value for key, value in {**kept.own, **(own or {})}.items() if key not in emptied}
+        newcomer = Newcomer(email=link.email, name=name or kept.name, own=fields, invitation=invitation)
 
         async def claim(conn: Connection) -> bool:
             return await self._links.claim_for_newcomer(conn, link)

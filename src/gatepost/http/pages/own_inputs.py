@@ -1,7 +1,7 @@
 """The inputs of a sign-up form for what the application asks for at registration, read from its model."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic.fields import FieldInfo
@@ -60,6 +60,15 @@ def own_inputs(own: OwnFields) -> tuple[list[OwnInput], list[str]]:
         elif declared.is_required():
             without.append(name)
     return inputs, without
+
+
+def filled_in(inputs: Sequence[OwnInput], own: Mapping[str, object]) -> list[OwnInput]:
+    """Return inputs that begin with what was given for them before."""
+    return [replace(each, value=_shown(own[each.name])) if each.name in own else each for each in inputs]
+
+
+def _shown(value: object) -> str | bool | None:
+    return value if isinstance(value, bool) or value is None else str(value)
 
 
 def typed_fields(inputs: Sequence[OwnInput], form: Form) -> dict[str, object]:
