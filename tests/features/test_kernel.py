@@ -75,8 +75,8 @@ def test_the_tuple_is_known_where_things_are_put_together_and_nowhere_else() -> 
     knows = {str(file.relative_to(PACKAGE)) for file, text in OUTSIDE.items() if "gatepost.features" in text}
     assert knows == {
         *("__init__.py", "app.py", "cli/__init__.py", "library.py", "sqlalchemy.py", "testing.py"),
-        # Mails, an invitation and second factors, to be looked at.
-        *("preview/own_pages.py", "preview/stage.py", "preview/factor_pages.py"),
+        # Mails and second factors, to be looked at.
+        *("preview/own_pages.py", "preview/factor_pages.py"),
     }
 
 
