@@ -1,5 +1,7 @@
 """Me and verify, the session checks: documented here, answered by `http/hot.py`."""
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -35,6 +37,22 @@ _ASKED = [
 ]
 
 
+def _checked(status: int) -> dict[int | str, dict[str, Any]]:
+    """Return what a check on behalf of a proxy may answer."""
+    return responses(
+        None,
+        "The session is live",
+        *PRESENTED,
+        errors.FreshSessionRequired,
+        errors.AdminRequired,
+        errors.ValidationFailed,
+        status=status,
+        headers=_HEADERS,
+        fields={"aal": "Input should be 1 or 2"},
+        empty=True,
+    )
+
+
 @router.get(
     "/me",
     summary="Get current user information",
@@ -56,17 +74,7 @@ async def me(request: Request) -> Response:
     summary="Check a session on behalf of a proxy (forward-auth)",
     status_code=204,
     openapi_extra=SECURED | {"parameters": _ASKED},
-    responses=responses(
-        None,
-        "The session is live",
-        *PRESENTED,
-        errors.FreshSessionRequired,
-        errors.AdminRequired,
-        errors.ValidationFailed,
-        status=204,
-        headers=_HEADERS,
-        fields={"aal": "Input should be 1 or 2"},
-    ),
+    responses=_checked(204),
 )
 async def verify(request: Request) -> Response:
     """Answer 204 and whose session it is in headers, for nginx, Traefik and Caddy."""
@@ -78,17 +86,7 @@ async def verify(request: Request) -> Response:
     summary="Check a session on behalf of Envoy (ext_authz)",
     openapi_extra=SECURED | {"parameters": _ASKED},
     response_class=Response,
-    responses=responses(
-        None,
-        "The session is live",
-        *PRESENTED,
-        errors.FreshSessionRequired,
-        errors.AdminRequired,
-        errors.ValidationFailed,
-        headers=_HEADERS,
-        fields={"aal": "Input should be 1 or 2"},
-        empty=True,
-    ),
+    responses=_checked(200),
 )
 async def verify_for_envoy(request: Request) -> Response:
     """Answer as `verify`, but 200, which is all that Envoy lets through.
